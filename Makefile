@@ -1,0 +1,62 @@
+# make run, make test: everything else is for people who change the code. PYTHON=python3.12 chooses another interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DATA = .run/data
+
+.PHONY: run test test-all lint types layers build check clean
+
+# Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000
+run: $(VENV)/.run
+	@test -d $(DATA) || $(BIN)/n2k -q --dir $(DATA) init
+	@test -f .run/sample.csv.bz2 || $(BIN)/n2k sample --rows 100000 --seed 1 -o .run/sample.csv.bz2
+	$(BIN)/n2k --dir $(DATA) import .run/sample.csv.bz2
+	@echo
+	@echo "Ask in another terminal (the answer is behind the arrow):"
+	@echo "  curl 'http://127.0.0.1:3000/?name=Masakazu+Kojima'                        -> a27b84f0-2757-4176-9579-43a181d4a5a0"
+	@echo "  curl 'http://127.0.0.1:3000/?key=3d6181b0-6a4b-97ef-18d8-722652995cf1'    -> Governor Linden"
+	@echo "  curl 'http://127.0.0.1:3000/name2key?terse=1&name=username'               -> 3223a4e4-01c6-44f8-9aa1-df790e02aa93"
+	@echo
+	$(BIN)/n2k --dir $(DATA) serve --port 3000
+
+# Every test, with the real Apache; installs what they need when it may, else says what to install.
+test: $(VENV)/.test
+	sh .ci/packages apache2 libapache2-mod-fcgid
+	$(BIN)/python -m pytest
+
+# The tests on every Python that we support; fails when one is not there.
+test-all:
+	sh .ci/test-all 3.10 3.11 3.12 3.13
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+layers: $(VENV)/.test
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+# A wheel, installed into a fresh environment, answers a lookup from another folder.
+build: $(VENV)/.test
+	sh .ci/wheel $(BIN)/python
+
+# What the gate runs.
+check:
+	bash .ci/run
+
+clean:
+	rm -rf $(VENV) .venv-* .run build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import ensurepip' || sh .ci/packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python setup.cfg $(shell find n2k_fcgi -name '*.py')
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[server]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@touch $@

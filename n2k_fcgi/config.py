@@ -1,0 +1,290 @@
+"""Settings: one declared, typed, documented table. INI file < environment ``N2K_*`` < command line flags.
+
+An unknown name, an unreadable value and a contradiction are refused with a message that says where they stand. A loaded
+``Settings`` is frozen; ``stamp`` tells a server cheaply that the file behind it was edited.
+"""
+
+import configparser
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from n2k_fcgi.errors import BadGrid, BadSetting, ConfigUnreadable
+from n2k_fcgi.model.grids import PRODUCTION, parse_grid
+
+SECTION = "n2k"
+FILE_NAME = "n2k.ini"
+"""The settings file that ``n2k init`` writes into the data directory."""
+
+KIB = 1024
+MIB = 1024 * 1024
+
+
+class Settings(NamedTuple):
+    """Every setting, with its value in force. The defaults and their meaning are in ``TABLE``."""
+
+    data_dir: Path
+    log_file: str
+    log_level: str
+    log_rotate: int
+    log_keep: int
+    default_grid: str
+    grids: tuple[str, ...]
+    register: str
+    on_conflict: str
+    keep: int
+    max_bad: float
+    max_body: int
+    map_resident: int
+    share_with_group: bool
+
+
+class Setting(NamedTuple):
+    """One row of the table. ``parse`` raises ValueError with a reason."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str
+    meaning: str
+
+
+def _path(text: str) -> Path:
+    if not text.strip() or "\0" in text:
+        raise ValueError("a path")  # an empty one would mean the folder that we happen to stand in
+    return Path(_at_home(text.strip())).absolute()
+
+
+def _at_home(text: str) -> str:
+    try:
+        return str(Path(text).expanduser()) if text.startswith("~") else text
+    except RuntimeError:
+        raise ValueError("below a home directory that is known here") from None
+
+
+def _log_file(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a path")
+    return _at_home(text.strip())
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        for choice in choices:
+            if text.strip().lower() == choice.lower():
+                return choice
+        raise ValueError("one of " + ", ".join(choices))
+
+    return parse
+
+
+def _number(digits: str) -> int:
+    """-1 for what is none, or far too long (``int`` refuses thousands of digits with words of its own)."""
+    return int(digits) if digits.isdecimal() and len(digits) < 20 else -1
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = _number(text.strip())
+        if not low <= number <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _size(low: int, high: int) -> Callable[[str], int]:
+    """Bytes, with an optional K, M or G (powers of 1024)."""
+
+    def parse(text: str) -> int:
+        digits, factor = text.strip().upper().removesuffix("B").rstrip(), 1
+        if digits.endswith(("K", "M", "G")):
+            factor = 1024 ** ("KMG".index(digits[-1]) + 1)
+            digits = digits[:-1].rstrip()
+        size = _number(digits) * factor
+        if not low <= size <= high:
+            raise ValueError(f"a size from {low} to {high} bytes, such as 512K or 10M")
+        return size
+
+    return parse
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise ValueError("a percentage from 0 to 100")
+    return value
+
+
+def _flag(text: str) -> bool:
+    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+    try:
+        return words[text.strip().lower()]
+    except KeyError:
+        raise ValueError("yes or no") from None
+
+
+def _grid(text: str) -> str:
+    try:
+        return parse_grid(text)
+    except BadGrid as error:
+        raise ValueError(f"the name of a grid ({error})") from None
+
+
+def _grids(text: str) -> tuple[str, ...]:
+    """The labels in the spelling of the owner, but for Second Life's own; of two spellings the first."""
+    labels: dict[str, str] = {}
+    for label in filter(None, map(str.strip, text.split(","))):
+        labels.setdefault(_grid(label).casefold(), parse_grid(label, (label,)))
+    if not labels:
+        raise ValueError("one grid or more, with commas between them")
+    return tuple(labels.values())
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting("data_dir", _path, "~/n2k-data", "The data directory. Never below a web root, never on a network filesystem."),
+    Setting("log_file", _log_file, "", "Where to log: a path, '-' for standard error; empty: log/n2k.log in data_dir."),
+    Setting("log_level", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "DEBUG shows each lookup's duration."),
+    Setting("log_rotate", _size(4 * KIB, 1024 * MIB), "5M", "A log file that reached this size is set aside as .1."),
+    Setting("log_keep", _whole(0, 100), "4", "How many set-aside log files are kept."),
+    Setting("default_grid", _grid, PRODUCTION, "The grid meant when a caller names none."),
+    Setting("grids", _grids, "Production, Testing, OpenSim", "Known grids, in the spelling that answers show."),
+    Setting("register", _one_of("token", "open", "off"), "token", "Who may register: holders of a token, anyone, nobody."),
+    Setting(
+        "on_conflict",
+        _one_of("refuse", "newest"),
+        "refuse",
+        "A known name seen with another key, outside Second Life: keep the first, or let the newest answer.",
+    ),
+    Setting("keep", _whole(1, 100), "2", "How many generations are kept, the live one included."),
+    Setting("max_bad", _percent, "1", "Percentage of bad lines above which a dump is refused."),
+    Setting("max_body", _size(1 * KIB, 64 * MIB), "128K", "Largest request body. mod_fcgid's own cap is 131072 bytes."),
+    Setting(
+        "map_resident",
+        _size(4 * MIB, 64 * 1024 * MIB),
+        "64M",
+        "A worker whose resident memory passes this reopens its map, so that a host's watchdog lets it live.",
+    ),
+    Setting(
+        "share_with_group",
+        _flag,
+        "no",
+        "Make the files usable by the group, where cron and the server are different users.",
+    ),
+)
+
+_BY_NAME = {setting.name: setting for setting in TABLE}
+
+
+class Loaded(NamedTuple):
+    """Settings with where each came from, and what to look at to notice an edit."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """Setting name -> ``default``, the file's path, the environment variable, or the flag."""
+    file: Path | None
+    stamp: tuple[int, int, int] | None
+
+
+def file_stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """What changes when a file is edited or replaced: (inode, size, mtime in ns); None when it is not there."""
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Read the settings in force.
+
+    *flags* are name -> text, from the command line. Without *file*, ``N2K_CONFIG`` names it, else ``n2k.ini`` in the data
+    directory is read when it is there. Raises BadSetting and ConfigUnreadable.
+    """
+    env = os.environ if environment is None else environment
+    given: dict[str, tuple[str, str]] = {s.name: (s.default, "default") for s in TABLE}
+    from_env = {name: (env[_variable(name)], _variable(name)) for name in _names_in(env)}
+    from_flags = {name: (text, "command line") for name, text in (flags or {}).items()}
+    must_exist = file is not None or bool(env.get("N2K_CONFIG"))
+    if file is None:
+        named = env.get("N2K_CONFIG")
+        where = {**given, **from_env, **from_flags}["data_dir"]
+        file = Path(named) if named else _parse("data_dir", *where) / FILE_NAME
+    file = _whole_path(file)
+    stamp = file_stamp(file)
+    if stamp is not None:
+        given.update(_read(file))
+    elif must_exist:
+        raise ConfigUnreadable(path=file, why="it is not there")
+    given.update(from_env)
+    given.update(from_flags)
+    values = {name: _parse(name, text, where) for name, (text, where) in given.items()}
+    settings = _in_known_spelling(Settings(**values), given["default_grid"][1])
+    return Loaded(settings, {name: where for name, (_, where) in given.items()}, file, stamp)
+
+
+def _whole_path(file: Path) -> Path:
+    """So that a reload finds it from any folder."""
+    try:
+        return _path(str(file))
+    except ValueError as error:
+        raise ConfigUnreadable(path=file, why=f"not {error}") from None
+
+
+def _variable(name: str) -> str:
+    return "N2K_DIR" if name == "data_dir" else "N2K_" + name.upper()
+
+
+_OTHER_VARIABLES = frozenset({"N2K_CONFIG"})
+
+
+def _names_in(env: Mapping[str, str]) -> list[str]:
+    variables = {_variable(name): name for name in _BY_NAME}
+    for variable in env:
+        if variable.startswith("N2K_") and variable not in variables and variable not in _OTHER_VARIABLES:
+            raise BadSetting(name=variable, where="environment", why="no such setting; see 'n2k config'")
+    return [name for variable, name in variables.items() if variable in env]
+
+
+def _read(file: Path) -> dict[str, tuple[str, str]]:
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    try:
+        parser.read_string(file.read_text("utf-8-sig"), str(file))
+    except OSError as error:
+        raise ConfigUnreadable(path=file, why=error.strerror or error) from None
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ConfigUnreadable(path=file, why=" ".join(str(error).split())) from None
+    found: dict[str, tuple[str, str]] = {}
+    for section in parser.sections():
+        if section != SECTION:
+            raise BadSetting(name=f"[{section}]", where=file, why=f"the only section is [{SECTION}]")
+        for name, text in parser.items(section):
+            if name not in _BY_NAME:
+                raise BadSetting(name=name, where=file, why="no such setting; see 'n2k config'")
+            found[name] = (text, str(file))
+    return found
+
+
+def _parse(name: str, text: str, where: str) -> Any:
+    try:
+        return _BY_NAME[name].parse(text)
+    except ValueError as error:
+        raise BadSetting(name=name, where=where, why=f"must be {error}, not {text!r}") from None
+
+
+def _in_known_spelling(settings: Settings, where: str) -> Settings:
+    """Stores compare grids as text, so the default must be spelled as in ``grids``; one that is not there is refused."""
+    label = parse_grid(settings.default_grid, settings.grids)
+    if label not in settings.grids:
+        known = ", ".join(settings.grids)
+        raise BadSetting(name="default_grid", where=where, why=f"add {label!r} to the setting 'grids' ({known})")
+    return settings._replace(default_grid=label)

@@ -1,0 +1,332 @@
+"""Every error this package raises on purpose.
+
+A class is a message that tells the user what to do, one HTTP status and one exit code. Nothing but the front ends
+(``web.application``, ``cli``, ``servers``) turns them into answers. Exit codes: 1 unexpected, 2 wrong usage (click's),
+10-29 the caller's input, 30-39 access, 40-59 the store, 60-79 dumps and imports, 80-99 the installation.
+"""
+
+SHOWN_CHARACTERS = 120
+"""How much of a caller's text a message repeats: enough to recognise it, too little to flood a log."""
+
+
+def shown(value: object) -> str:
+    """Give *value* as one printable line of at most SHOWN_CHARACTERS, whatever a caller put into it."""
+    text = str(value)
+    start = text[: SHOWN_CHARACTERS + 1]
+    if not start.isprintable():
+        start = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in start)
+    return start if len(start) <= SHOWN_CHARACTERS else start[: SHOWN_CHARACTERS - 1] + "…"
+
+
+class N2KError(Exception):
+    """Base of all: ``template`` is formatted with the keywords, each made printable first."""
+
+    template = "something went wrong"
+    status = 500
+    exit_code = 1
+
+    def __init__(self, **context: object) -> None:
+        super().__init__(self.template.format(**{name: shown(value) for name, value in context.items()}))
+
+
+# --- the caller's input ---------------------------------------------------------------------------------------------
+
+
+class BadName(N2KError):
+    """A name that no avatar can have."""
+
+    template = "bad name '{name}': {why}"
+    status = 400
+    exit_code = 10
+
+
+class BadKey(N2KError):
+    """Not a UUID, or the null key where an avatar's key is needed."""
+
+    template = "bad key '{key}': {why}"
+    status = 400
+    exit_code = 11
+
+
+class BadGrid(N2KError):
+    """Not the name of a grid."""
+
+    template = "bad grid '{grid}': {why}"
+    status = 400
+    exit_code = 12
+
+
+class BadRequest(N2KError):
+    """A request that contradicts itself or cannot be read."""
+
+    template = "bad request: {why}"
+    status = 400
+    exit_code = 13
+
+
+class NothingHere(N2KError):
+    """No such page."""
+
+    template = "nothing here: ask with ?name=First+Last or ?key=UUID"
+    status = 404
+    exit_code = 14
+
+
+class BodyTooLarge(N2KError):
+    """A request body above the cap (mod_fcgid answers 500 before we see it when its own cap is lower)."""
+
+    template = "request body too large: {limit} bytes at most"
+    status = 413
+    exit_code = 15
+
+
+class NameTaken(N2KError):
+    """The conflict rule: a known name stays with its key."""
+
+    template = "the name '{name}' belongs to another key on {grid}: nothing was changed"
+    status = 409
+    exit_code = 16
+
+
+class NotFound(N2KError):
+    """A lookup on the command line that found nothing: scripts test the exit code."""
+
+    template = "not found: {what}"
+    status = 404
+    exit_code = 17
+
+
+# --- access ---------------------------------------------------------------------------------------------------------
+
+
+class TokenNeeded(N2KError):
+    """No token, or one we do not know (the two are not told apart on purpose)."""
+
+    template = "a valid token is needed: send it as the header X-N2K-Token (made by 'n2k token create')"
+    status = 401
+    exit_code = 30
+
+
+class TokenNotEnough(N2KError):
+    """A known token without the right scope or grid."""
+
+    template = "this token does not allow it: {why}"
+    status = 403
+    exit_code = 31
+
+
+class WritingIsOff(N2KError):
+    """The owner switched registration off."""
+
+    template = "registration is off on this server (setting 'register')"
+    status = 403
+    exit_code = 32
+
+
+class NoSuchToken(N2KError):
+    """A token id that is not there."""
+
+    template = "no token with the id '{id}': see 'n2k token list'"
+    status = 404
+    exit_code = 33
+
+
+# --- the store ------------------------------------------------------------------------------------------------------
+
+
+class StoreMissing(N2KError):
+    """The data directory is not there or is not one."""
+
+    template = "no n2k data in {path}: run 'n2k --dir {path} init'"
+    status = 503
+    exit_code = 40
+
+
+class StoreUnreadable(N2KError):
+    """The operating system or LMDB refuses."""
+
+    template = "cannot open {path}: {why}"
+    status = 503
+    exit_code = 41
+
+
+class StoreDamaged(N2KError):
+    """A file that is shorter than it says, or contradicts itself. Reading it could kill the process (SIGBUS)."""
+
+    template = "{path} is damaged ({why}): go back with 'n2k generations use', or import again"
+    status = 503
+    exit_code = 42
+
+
+class StoreTooNew(N2KError):
+    """Written by a later version of this program."""
+
+    template = "{path} has format {found}, this program reads up to {known}: update n2k_fcgi"
+    status = 503
+    exit_code = 43
+
+
+class StoreBusy(N2KError):
+    """Another process holds the writer's lock for too long."""
+
+    template = "{path} is busy: another process is writing to it, try again"
+    status = 503
+    exit_code = 44
+
+
+class StoreFull(N2KError):
+    """No room on the disk: nothing was written."""
+
+    template = "no room left for {path}: nothing was written ({why})"
+    status = 503
+    exit_code = 45
+
+
+class NoGeneration(N2KError):
+    """Nothing was imported yet."""
+
+    template = "no generation yet: run 'n2k import DUMP'"
+    status = 503
+    exit_code = 46
+
+
+class NoSuchGeneration(N2KError):
+    """A generation name that is not there."""
+
+    template = "no generation '{name}': see 'n2k generations'"
+    status = 404
+    exit_code = 47
+
+
+class CheckFailed(N2KError):
+    """``n2k check`` found contradictions (each is printed)."""
+
+    template = "{count} problems found: go back with 'n2k generations use', or import again"
+    status = 503
+    exit_code = 48
+
+
+# --- dumps and imports ----------------------------------------------------------------------------------------------
+
+
+class DumpUnreadable(N2KError):
+    """The operating system does not give us the file."""
+
+    template = "cannot read the dump {path}: {why}"
+    status = 400
+    exit_code = 60
+
+
+class DumpBroken(N2KError):
+    """A truncated or corrupt archive."""
+
+    template = "the dump is broken ({why}): fetch it again; nothing was imported"
+    status = 400
+    exit_code = 61
+
+
+class DumpNotUnderstood(N2KError):
+    """Not csv, not JSON lines, or an archive in an archive."""
+
+    template = "cannot import this: {why}; nothing was imported"
+    status = 400
+    exit_code = 62
+
+
+class TooManyBadLines(N2KError):
+    """More bad lines than ``max_bad`` allows."""
+
+    template = "{bad} of {lines} lines are bad, more than {limit} %: nothing was imported (see --max-bad)"
+    status = 400
+    exit_code = 63
+
+
+class EmptyDump(N2KError):
+    """Not one good row."""
+
+    template = "the dump holds no rows: nothing was imported"
+    status = 400
+    exit_code = 64
+
+
+class ImportRunning(N2KError):
+    """One import at a time."""
+
+    template = "another import is running on {path}: this one leaves"
+    status = 409
+    exit_code = 65
+
+
+class DumpTooLarge(N2KError):
+    """A dump that unpacks to more than ``--max-bytes``."""
+
+    template = "the dump unpacks to more than {limit} bytes (see --max-bytes): nothing was imported"
+    status = 400
+    exit_code = 66
+
+
+class TooManyGrids(N2KError):
+    """A generation numbers its origins (a grid and a dump's time) with one byte."""
+
+    template = "more than {limit} grids in one directory: nothing was imported"
+    status = 400
+    exit_code = 67
+
+
+class CountsDisagree(N2KError):
+    """LMDB took fewer rows than we gave it. It drops out-of-order appends without a word, so this is always checked."""
+
+    template = "internal: {what}: gave {given} rows, {kept} were kept; nothing was published"
+    status = 500
+    exit_code = 68
+
+
+# --- the installation -----------------------------------------------------------------------------------------------
+
+
+class BadSetting(N2KError):
+    """A setting that is unknown, unreadable or contradicts another."""
+
+    template = "setting '{name}' ({where}): {why}"
+    status = 503
+    exit_code = 80
+
+
+class ConfigUnreadable(N2KError):
+    """The settings file cannot be read or parsed."""
+
+    template = "cannot read the settings file {path}: {why}"
+    status = 503
+    exit_code = 81
+
+
+class DeployRefused(N2KError):
+    """``n2k deploy`` will not do something that would publish data or break a site."""
+
+    template = "not deployed: {why}"
+    status = 500
+    exit_code = 82
+
+
+class DoctorFound(N2KError):
+    """``n2k doctor`` found something that must be mended."""
+
+    template = "{count} problems found, see above"
+    status = 503
+    exit_code = 83
+
+
+class CannotListen(N2KError):
+    """The address or socket path cannot be bound."""
+
+    template = "cannot listen on {address}: {why}"
+    status = 500
+    exit_code = 84
+
+
+class ExtraMissing(N2KError):
+    """An optional part is not installed."""
+
+    template = "this needs the '{extra}' extra: pip install 'n2k_fcgi[{extra}]'"
+    status = 500
+    exit_code = 85

@@ -1,0 +1,138 @@
+"""A log file that several processes append to and rotate, buffered when its owner flushes it.
+
+Loguru's own rotation renames the file under the other processes' feet (they raise, or go on writing to the old one). Here
+every write looks whether the path still names the file we have open, and rotation happens under a lock that a killed
+process cannot leave behind.
+"""
+
+import contextlib
+import fcntl
+import itertools
+import os
+import sys
+from pathlib import Path
+
+BUFFER_BYTES = 64 * 1024
+
+
+class LogFile:
+    """Appends whole lines to *path*; ``write`` never raises, because a full disk must not stop a lookup.
+
+    Lines are written at once, or with ``buffered`` kept until ``flush`` or BUFFER_BYTES. Rotation: a file of
+    *rotate_bytes* becomes ``path.1``, that ``path.2``, and so on up to *keep*; what is older goes. Not for use across
+    ``fork()`` while lines are pending; the file is opened at the first write.
+    """
+
+    def __init__(self, path: Path, *, rotate_bytes: int, keep: int, mode: int = 0o600, buffered: bool = False) -> None:
+        self._path = path
+        self._rotate_bytes = rotate_bytes
+        self._keep = keep
+        self._mode = mode
+        self._buffered = buffered
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._fd = -1
+        self._complained = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether lines wait for ``flush``."""
+        return bool(self._pending)
+
+    def write(self, text: str) -> None:
+        """Take one or more whole lines."""
+        line = text.encode("utf-8", "backslashreplace")
+        self._pending.append(line)
+        self._pending_bytes += len(line)
+        if not self._buffered or self._pending_bytes >= BUFFER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending; on an error say it once on standard error, with the lines."""
+        if not self._pending:
+            return
+        data = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_bytes = 0
+        try:
+            self._open_current()
+            if os.fstat(self._fd).st_size + len(data) > self._rotate_bytes:
+                self._rotate(len(data))
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+            self._complained = False
+        except OSError as error:
+            self._complain(error, data)
+
+    def close(self) -> None:
+        """Flush and close; a later write opens again."""
+        self.flush()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open_current(self) -> None:
+        """Have the file open that *path* names now: another process may have rotated it, or a person moved it."""
+        if self._fd >= 0:
+            try:
+                named = os.stat(self._path)
+            except FileNotFoundError:
+                named = None
+            mine = os.fstat(self._fd)
+            if named and (named.st_ino, named.st_dev) == (mine.st_ino, mine.st_dev):
+                return
+            os.close(self._fd)
+            self._fd = -1
+        folder = self._path.parent
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)  # not the data directory itself
+            folder.chmod(self._mode | ((self._mode & 0o444) >> 2))
+        self._fd = self._open(self._path, os.O_WRONLY | os.O_APPEND)
+
+    def _open(self, path: Path, flags: int) -> int:
+        """Open or make; what we make gets the mode asked for whatever the umask, or a group could not share it."""
+        flags |= os.O_CREAT | os.O_CLOEXEC
+        try:
+            fd = os.open(path, flags | os.O_EXCL, self._mode)
+        except FileExistsError:
+            return os.open(path, flags, self._mode)
+        os.fchmod(fd, self._mode)
+        return fd
+
+    def _rotate(self, incoming: int) -> None:
+        """Set the full file aside, unless another process did so while we waited for the lock."""
+        lock = self._open(self._numbered("lock"), os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._open_current()
+            size = os.fstat(self._fd).st_size
+            if size == 0 or size + incoming <= self._rotate_bytes:
+                return
+            if self._keep == 0:
+                os.unlink(self._path)
+            for number in range(self._keep, 0, -1):
+                older = self._path if number == 1 else self._numbered(number - 1)
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(older, self._numbered(number))
+            self._drop_older()
+            self._open_current()
+        finally:
+            os.close(lock)
+
+    def _drop_older(self) -> None:
+        """Files beyond *keep*, from a time when it was larger."""
+        with contextlib.suppress(FileNotFoundError):
+            for number in itertools.count(self._keep + 1):
+                os.unlink(self._numbered(number))
+
+    def _numbered(self, suffix: object) -> Path:
+        return self._path.with_name(f"{self._path.name}.{suffix}")
+
+    def _complain(self, error: OSError, data: bytes) -> None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # standard error may be closed, or None
+            if not self._complained:
+                self._complained = True
+                sys.stderr.write(f"n2k: cannot log to {self._path}: {error.strerror}; logging to standard error\n")
+            sys.stderr.write(data.decode("utf-8", "replace"))
+            sys.stderr.flush()

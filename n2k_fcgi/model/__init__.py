@@ -1,0 +1,1 @@
+"""What an avatar is: names, keys, grids. No I/O, no settings."""

@@ -1,0 +1,100 @@
+"""Legacy names and usernames: the spelling people see, and the canonical form that lookups compare.
+
+Second Life writes one avatar as ``Governor Linden``, ``governor.linden`` or ``GOVERNOR+LINDEN``, and a newcomer as
+``foo``, ``Foo Resident`` or ``foo.resident``; all spellings of one avatar share one canonical form (``governor.linden``,
+``foo``). Display names are not names in this sense: they are not unique.
+"""
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from n2k_fcgi.errors import BadGrid, BadName
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.keys import is_key_shaped
+
+PART_BYTES = 63
+"""Longest first or last name in UTF-8. Second Life allows 31 characters; OpenSimulator's tables hold 64 with the end."""
+
+NAME_BYTES = 2 * PART_BYTES + 1
+"""Longest whole spelling. Case folding makes at most three bytes of one, so a canonical form fits LMDB's 511."""
+
+DEFAULT_LAST_NAME = "resident"
+PLACEHOLDERS = frozenset({"(loading...)", "(waiting)", "(hippos)", "(???)", "???"})
+"""What viewers and X-SecondLife-Owner-Name say while a name is not known yet: never anybody's name."""
+
+# One separator: white space, the plus sign of an undecoded query, the dot of a username, and runs of them.
+_SEPARATORS = re.compile(r"[\s+.]+")
+_SPACES = re.compile(r"(?:[^\S\x00-\x1f\x85\u2028\u2029]|\+)+")
+_VISITOR = re.compile(r"(?P<name>[^@]*[^@\s])\s*@(?P<home>[^\s@]+)")
+_WHAT_NAME = re.compile(r"\w+(?: \w+|\.\w+)?", re.ASCII)
+
+
+class ParsedName(NamedTuple):
+    """A name as a caller gave it: ``spelling`` to keep, ``canonical`` to compare, ``home`` grid of a visitor."""
+
+    spelling: str
+    canonical: str
+    home: str | None
+
+
+def canonical(name: str) -> str:
+    """Give the form that all spellings of *name* share; '' when nothing of it is left. Idempotent.
+
+    Unicode NFC and case folded; separators become one dot; a last name of ``resident`` goes, but only as a whole second
+    part (W-Hat drops it anywhere, so that ``x.residentfoo`` meets ``xfoo``; we do not).
+    """
+    folded = name.lower() if name.isascii() else _fold(name)
+    parts = [part for part in _SEPARATORS.split(folded) if part]
+    if len(parts) == 2 and parts[1] == DEFAULT_LAST_NAME:
+        del parts[1]
+    return ".".join(parts)
+
+
+def _fold(name: str) -> str:
+    """Case-fold so that folding again changes nothing (Unicode 3.13, definition D145: fold between normalisations)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()))
+
+
+def parse_name(text: str) -> ParsedName:
+    """Read a name in any spelling, with the home grid of a hypergrid visitor (``First.Last @host:port``).
+
+    Raises BadName for what no avatar can be called: nothing, control or unprintable characters, a UUID, a placeholder of
+    the viewer, a part longer than PART_BYTES or a whole longer than NAME_BYTES, a home that is no grid.
+    """
+    spelling = _SPACES.sub(" ", text.strip()).strip(" ")
+    if not spelling.isprintable():
+        raise BadName(name=text, why="it has characters that cannot be shown")
+    home = None
+    visitor = _VISITOR.fullmatch(spelling)
+    if visitor:
+        spelling, home = visitor["name"], _home(visitor["home"], text)
+    form = canonical(spelling)
+    if not form:
+        raise BadName(name=text, why="it is empty")
+    if spelling.lower() in PLACEHOLDERS:
+        raise BadName(name=text, why="it stands for a name that is not known yet")
+    if is_key_shaped(form):
+        raise BadName(name=text, why="it is a key")
+    if len(spelling) > NAME_BYTES or _too_long(spelling):
+        raise BadName(name=text, why=f"a first or last name has at most {PART_BYTES} bytes")
+    return ParsedName(spelling, form, home)
+
+
+def _home(grid: str, text: str) -> str:
+    try:
+        return parse_grid(grid)
+    except BadGrid as error:
+        raise BadName(name=text, why=str(error)) from None
+
+
+def _too_long(spelling: str) -> bool:
+    encoded = spelling.encode()
+    if len(encoded) <= PART_BYTES:
+        return False
+    return len(encoded) > NAME_BYTES or any(len(p.encode()) > PART_BYTES for p in _SEPARATORS.split(spelling))
+
+
+def is_what_name(text: str) -> bool:
+    """Tell whether W-Hat's own endpoints would take *text*: ASCII letters, digits, underscore, one space or dot."""
+    return _WHAT_NAME.fullmatch(text) is not None

@@ -1,0 +1,114 @@
+"""Writing one generation: sorted rows go in, every count is checked, the file is on the disk at the end."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import lmdb
+
+from n2k_fcgi.errors import CountsDisagree, StoreFull, TooManyGrids
+from n2k_fcgi.store.lmdb.codec import MAX_ORIGINS, Origin, pack_origins
+from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, sync_folder
+from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY, Modes
+
+FIRST_MAP = 64 * 1024 * 1024
+"""Bytes of address space to begin with; doubled when full."""
+
+
+class Builder:
+    """Fills a new generation's data file. Nobody reads it before it is published, so nothing is synced until ``finish``.
+
+    Every call is one transaction; keep them below 100,000 rows (5 MB of dirty pages, measured).
+    """
+
+    def __init__(self, folder: Path, modes: Modes) -> None:
+        self.path = folder / DATA_FILE
+        self._modes = modes
+        try:
+            self._env = lmdb.open(
+                str(self.path),
+                subdir=False,
+                lock=False,
+                sync=False,
+                readahead=False,
+                map_size=FIRST_MAP,
+                max_dbs=MAX_DATABASES,
+                mode=modes.file,
+            )
+        except lmdb.Error as error:
+            raise StoreFull(path=self.path, why=error) from None
+        self._databases = {name: self._env.open_db(name) for name in GENERATION_DATABASES}
+
+    def append(self, database: bytes, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Append (db_key, value) in ascending order of db_key, all above those already there.
+
+        Raises CountsDisagree when one was not: LMDB would drop it silently.
+        """
+
+        def put(transaction: lmdb.Transaction) -> None:
+            cursor = transaction.cursor(self._databases[database])
+            consumed, added = cursor.putmulti(rows, append=True)
+            if (consumed, added) != (len(rows), len(rows)):
+                raise CountsDisagree(what=f"appending to {database.decode()}", given=len(rows), kept=added)
+
+        if rows:
+            self._write(put)
+
+    def replace(self, database: bytes, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Store each (db_key, value) in place of what is there; None deletes."""
+
+        def put(transaction: lmdb.Transaction) -> None:
+            handle = self._databases[database]
+            for db_key, value in rows:
+                if value is None:
+                    transaction.delete(db_key, db=handle)
+                else:
+                    transaction.put(db_key, value, db=handle)
+
+        self._write(put)
+
+    def get(self, database: bytes, db_key: bytes) -> bytes | None:
+        """What is stored so far."""
+        with self._env.begin() as transaction:
+            value = transaction.get(db_key, db=self._databases[database])
+        return None if value is None else bytes(value)
+
+    def entries(self, database: bytes) -> int:
+        """How many db_keys a database holds now."""
+        with self._env.begin() as transaction:
+            count: int = transaction.stat(self._databases[database])["entries"]
+        return count
+
+    def finish(self, origins: list[Origin]) -> int:
+        """Write the origins and the format version, sync, close, and give the size of the file in bytes."""
+        if len(origins) > MAX_ORIGINS:
+            raise TooManyGrids(limit=MAX_ORIGINS)
+
+        def describe(transaction: lmdb.Transaction) -> None:
+            meta = self._databases[META]
+            transaction.put(FORMAT_KEY, str(FORMAT).encode(), db=meta)
+            transaction.put(ORIGINS_KEY, pack_origins(origins), db=meta)
+
+        self._write(describe)
+        try:
+            self._env.sync(True)
+        except lmdb.Error as error:
+            raise StoreFull(path=self.path, why=error) from None
+        self.close()
+        self.path.chmod(self._modes.file)
+        sync_folder(self.path.parent)
+        return os.stat(self.path).st_size
+
+    def close(self) -> None:
+        """Close without finishing; does nothing after ``finish``."""
+        self._env.close()
+
+    def _write(self, change: Callable[[lmdb.Transaction], None]) -> None:
+        while True:
+            try:
+                with self._env.begin(write=True) as transaction:
+                    return change(transaction)
+            except lmdb.MapFullError:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+            except lmdb.Error as error:
+                raise StoreFull(path=self.path, why=error) from None

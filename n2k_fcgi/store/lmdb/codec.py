@@ -1,0 +1,108 @@
+"""Values <-> bytes. The formats are described in docs/storage.md; a change raises ``layout.FORMAT``.
+
+A generation writes down each grid and dump time once, as an *origin*, and a row names its origin with one byte: ten
+million rows then know their grid and their age for ten megabytes an index.
+"""
+
+import struct
+from typing import NamedTuple
+
+from n2k_fcgi.model.avatar import Capture, Source
+
+MAX_ORIGINS = 255
+
+NAME_RECORD = 17
+"""Bytes of one record in names and former: origin, key."""
+
+_NAME_RECORDS = struct.Struct("B16s")
+
+
+class Origin(NamedTuple):
+    """Where rows come from: the grid, and the time (unix seconds) for which the dump speaks."""
+
+    grid: str
+    as_of: int
+
+
+def pack_name(origin: int, key: bytes) -> bytes:
+    """One record of names or former."""
+    return _NAME_RECORDS.pack(origin, key)
+
+
+def unpack_names(value: bytes) -> list[tuple[int, bytes]]:
+    """All (origin, key) of one name, in the order they were packed: the winner first."""
+    if len(value) == NAME_RECORD:
+        return [(value[0], value[1:])]
+    return list(_NAME_RECORDS.iter_unpack(value))
+
+
+def pack_spelling(origin: int, spelling: bytes) -> bytes:
+    """One record of keys or history; a spelling has at most 255 bytes (``model.names.NAME_BYTES`` is less)."""
+    return bytes((origin, len(spelling))) + spelling
+
+
+def unpack_spellings(value: bytes) -> list[tuple[int, bytes]]:
+    """All (origin, spelling) of one key."""
+    if len(value) == value[1] + 2:
+        return [(value[0], value[2:])]
+    found = []
+    at = 0
+    while at < len(value):
+        end = at + 2 + value[at + 1]
+        found.append((value[at], value[at + 2 : end]))
+        at = end
+    return found
+
+
+def pack_origins(origins: list[Origin]) -> bytes:
+    """The table that numbers origins, as JSON: position is the number."""
+    import json
+
+    return json.dumps([[origin.grid, origin.as_of] for origin in origins]).encode()
+
+
+def unpack_origins(value: bytes) -> list[Origin]:
+    """The reverse of pack_origins."""
+    import json
+
+    return [Origin(grid, as_of) for grid, as_of in json.loads(value)]
+
+
+class StoredCapture(NamedTuple):
+    """A capture with the names it had before."""
+
+    capture: Capture
+    former: list[tuple[str, int]]
+    """(spelling, last seen so), oldest first."""
+
+
+def pack_captures(stored: list[StoredCapture]) -> bytes:
+    """What captures.mdb knows of one key, one entry a grid, as JSON: small, and readable with LMDB's own tools."""
+    import json
+
+    rows = [
+        {
+            "grid": c.grid,
+            "name": c.name,
+            "first": c.first_seen,
+            "last": c.last_seen,
+            "count": c.times_seen,
+            "source": list(c.source),
+            "former": former,
+        }
+        for c, former in stored
+    ]
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def unpack_captures(key: bytes, value: bytes) -> list[StoredCapture]:
+    """The reverse of pack_captures."""
+    import json
+
+    return [
+        StoredCapture(
+            Capture(key, row["name"], row["grid"], row["first"], row["last"], row["count"], Source(*row["source"])),
+            [(name, seen) for name, seen in row["former"]],
+        )
+        for row in json.loads(value)
+    ]

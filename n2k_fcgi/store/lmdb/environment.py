@@ -1,0 +1,262 @@
+"""Opening LMDB environments so that they cannot hurt: what can go wrong becomes one of our errors.
+
+Rules that LMDB leaves to its users (its lmdb.h, py-lmdb's documentation, and tried): one environment a file and process;
+never across ``fork()``; a file shorter than its last page kills the reader with SIGBUS, so it is refused at opening; a
+writer waiting for another process answers no signal, so writers queue on a lock of ours that gives up in time; a reader
+killed inside a transaction pins old pages until ``reader_check()``.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import lmdb
+
+from n2k_fcgi.errors import StoreBusy, StoreDamaged, StoreFull, StoreTooNew, StoreUnreadable
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT, FORMAT_KEY, WRITER_LOCK, Modes
+
+Result = TypeVar("Result")
+
+MAX_DATABASES = 8
+FIRST_MAP = 16 * 1024 * 1024
+"""Bytes of address space for a new writable file; doubled when full. The file itself only grows as it is used."""
+
+WRITER_PATIENCE = 2.0
+"""Seconds to wait for another process's write transaction; ours take well under a millisecond and an fsync."""
+
+MAX_READERS = 512
+
+
+def open_reader(path: Path) -> lmdb.Environment:
+    """Open a file that nobody writes any more: read-only, without lock file and readahead, mapped as large as it is.
+
+    Raises StoreUnreadable, and StoreDamaged when it is shorter than it says.
+    """
+    env = _open(path, readonly=True, lock=False, readahead=False, map_size=1)
+    try:
+        _refuse_truncated(path, env)
+    except BaseException:
+        env.close()
+        raise
+    return env
+
+
+def _open(path: Path, **options: Any) -> lmdb.Environment:
+    try:
+        return lmdb.open(str(path), subdir=False, max_dbs=MAX_DATABASES, max_spare_txns=1, **options)
+    except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
+        raise StoreDamaged(path=path, why=_reason(error)) from None
+    except lmdb.Error as error:
+        raise StoreUnreadable(path=path, why=_reason(error)) from None
+    except OSError as error:
+        raise StoreUnreadable(path=path, why=error.strerror or error) from None
+
+
+def _reason(error: Exception) -> str:
+    """LMDB's message without the path it repeats."""
+    return str(error).rsplit(": ", 1)[-1]
+
+
+def _refuse_truncated(path: Path, env: lmdb.Environment) -> None:
+    needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    size = path.stat().st_size
+    if size < needed:
+        raise StoreDamaged(path=path, why=f"it has {size} bytes of {needed}")
+
+
+def refuse_other_format(path: Path, value: bytes | None) -> None:
+    """Raise StoreTooNew, or StoreDamaged when *value*, the stored format version, says none at all."""
+    found = int(value) if value and value.isdigit() else 0
+    if found > FORMAT:
+        raise StoreTooNew(path=path, found=found, known=FORMAT)
+    if found < 1:
+        raise StoreDamaged(path=path, why="it holds no format version")
+
+
+class WritableFile:
+    """A small LMDB file that several processes read and write; opened at first use, in the process that uses it.
+
+    Everything is in LMDB's main database, told apart by the first byte of a db_key (``layout``): opening a named one
+    takes a write transaction, for which a starting worker would have to wait.
+
+    Read-only when the file or its folder cannot be written: lookups go on then, and ``write`` raises StoreUnreadable.
+    """
+
+    def __init__(self, path: Path, modes: Modes) -> None:
+        self.path = path
+        self._modes = modes
+        self._env: lmdb.Environment | None = None
+        self._read_only = False
+
+    def create(self) -> None:
+        """Make the file with its format version, or do nothing when it is there."""
+        if self.path.exists():
+            return
+        with self._queued():
+            self._open_writable()
+            self._run(lambda transaction: transaction.put(CAPTURE_META + FORMAT_KEY, str(FORMAT).encode(), overwrite=False))
+        for file in (self.path, self.path.with_name(self.path.name + "-lock")):
+            file.chmod(self._modes.file)
+        sync_folder(self.path.parent)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[lmdb.Transaction]:
+        """One read transaction; values are valid inside it only."""
+        env = self._opened()
+        try:
+            transaction = env.begin()
+        except lmdb.MapResizedError:  # another process grew the file
+            env.set_mapsize(0)
+            transaction = env.begin()
+        except lmdb.ReadersFullError:
+            env.reader_check()
+            transaction = env.begin()
+        with transaction:
+            yield transaction
+
+    def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
+        """Run *change* in one write transaction and return once it is on the disk.
+
+        *change* may run again (the map was too small): it must have no effect but on the transaction. Raises StoreBusy
+        after WRITER_PATIENCE, StoreFull, StoreUnreadable, and whatever *change* raises, with nothing written then.
+        """
+        env = self._opened()
+        if self._read_only:
+            raise StoreUnreadable(path=self.path, why="it can be read but not written")
+        with self._queued():
+            env.reader_check()
+            return self._run(change)
+
+    def close(self) -> None:
+        """Close; the next use opens again."""
+        if self._env is not None:
+            self._env.close()
+            self._env = None
+
+    def _run(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
+        assert self._env is not None
+        while True:
+            try:
+                with self._env.begin(write=True) as transaction:
+                    return change(transaction)
+            except lmdb.MapFullError:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+            except lmdb.MapResizedError:
+                self._env.set_mapsize(0)
+            except (lmdb.DiskError, lmdb.Error) as error:
+                # A full disk shows as "Input/output error" (tried): LMDB loses the errno of a short write.
+                raise StoreFull(path=self.path, why=_reason(error)) from None
+
+    @contextlib.contextmanager
+    def _queued(self) -> Iterator[None]:
+        """Hold the writers' queue. LMDB's own mutex would block without hearing a signal; this gives up in time."""
+        with hold(self.path.with_name(WRITER_LOCK), self._modes, WRITER_PATIENCE) as held:
+            if not held:
+                raise StoreBusy(path=self.path)
+            yield
+
+    def _opened(self) -> lmdb.Environment:
+        if self._env is None:
+            if not self.path.exists():
+                raise StoreUnreadable(path=self.path, why="it is not there: run 'n2k init'")
+            self._read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
+            if self._read_only:
+                self._env = open_reader(self.path)
+            else:
+                self._open_writable()
+            self._refuse_other_format()
+        assert self._env is not None
+        return self._env
+
+    def _open_writable(self) -> None:
+        size = max(FIRST_MAP, self.path.stat().st_size * 2 if self.path.exists() else 0)
+        env = _open(self.path, map_size=size, max_readers=MAX_READERS, mode=self._modes.file)
+        try:
+            _refuse_truncated(self.path, env)
+        except BaseException:
+            env.close()
+            raise
+        self._env = env
+        self._read_only = False
+
+    def _refuse_other_format(self) -> None:
+        assert self._env is not None
+        with self._env.begin() as transaction:
+            value = transaction.get(CAPTURE_META + FORMAT_KEY)
+        try:
+            refuse_other_format(self.path, value)
+        except BaseException:
+            self.close()
+            raise
+
+
+def with_prefix(transaction: lmdb.Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Every (db_key without *prefix*, value) whose db_key starts so, in order; valid inside the transaction."""
+    cursor = transaction.cursor()
+    more = cursor.set_range(prefix)
+    while more:
+        db_key, value = bytes(cursor.key()), bytes(cursor.value())
+        if not db_key.startswith(prefix):
+            return
+        yield db_key[len(prefix) :], value
+        more = cursor.next()
+
+
+@contextlib.contextmanager
+def hold(path: Path, modes: Modes, patience: float) -> Iterator[bool]:
+    """Hold an exclusive lock on *path*, or yield False after *patience* seconds.
+
+    The kernel lets go of it when the holder dies, so it is never stale.
+    """
+    fd = open_lock(path, modes)
+    deadline = time.monotonic() + patience
+    try:
+        while not _try_lock(fd):
+            if time.monotonic() >= deadline:
+                yield False
+                return
+            time.sleep(0.002)
+        yield True
+    finally:
+        os.close(fd)
+
+
+def open_lock(path: Path, modes: Modes) -> int:
+    """Open (or make) a lock file."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.file)
+    except OSError as error:
+        raise StoreUnreadable(path=path, why=error.strerror or error) from None
+    with contextlib.suppress(PermissionError):  # the umask may have taken the group's part; another owner has given it
+        os.fchmod(fd, modes.file)
+    return fd
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames and new files in *path* survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def refuse_os_error(path: Path, error: OSError) -> NoReturn:
+    """Turn an OSError about *path* into StoreFull or StoreUnreadable."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise StoreFull(path=path, why=error.strerror) from None
+    raise StoreUnreadable(path=path, why=error.strerror or error) from None

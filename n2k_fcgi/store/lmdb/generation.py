@@ -1,0 +1,113 @@
+"""One published generation, open for reading."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+
+from n2k_fcgi.errors import StoreDamaged
+from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.store.lmdb.codec import Origin, unpack_names, unpack_origins, unpack_spellings
+from n2k_fcgi.store.lmdb.environment import open_reader, refuse_other_format
+from n2k_fcgi.store.lmdb.layout import (
+    DATA_FILE,
+    FORMAT_KEY,
+    FORMER,
+    GENERATION_DATABASES,
+    HISTORY,
+    KEYS,
+    META,
+    NAMES,
+    ORIGINS_KEY,
+)
+
+ORIGIN = "dump"
+
+
+class Generation:
+    """Reads one generation through its map: no locks, no copies but of the values asked for.
+
+    Implements ``store.base.GenerationView``. Open it in the process that reads (LMDB forbids crossing ``fork()``), at
+    most once a process at a time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        self.path = folder / DATA_FILE
+        self._env = open_reader(self.path)
+        try:
+            self._databases = {name: self._env.open_db(name, create=False) for name in GENERATION_DATABASES}
+            with self._env.begin(db=self._databases[META]) as transaction:
+                refuse_other_format(self.path, transaction.get(FORMAT_KEY))
+                self.origins: list[Origin] = unpack_origins(transaction.get(ORIGINS_KEY, b"[]"))
+        except lmdb.Error as error:
+            self._env.close()
+            raise StoreDamaged(path=self.path, why=error) from None
+        except BaseException:
+            self._env.close()
+            raise
+
+    def close(self) -> None:
+        """Give the map back."""
+        self._env.close()
+
+    def by_name(self, canonical: str) -> list[Avatar]:
+        """Current names, the winner of each grid first; then former ones. The spelling is not known here: ''.
+
+        One get for a hit on a current name; the former names are only looked at when there is none.
+        """
+        db_key = canonical.encode()
+        with self._env.begin() as transaction:
+            value = transaction.get(db_key, db=self._databases[NAMES])
+            if value is not None:
+                return [self._named(record, former=False) for record in unpack_names(value)]
+            value = transaction.get(db_key, db=self._databases[FORMER])
+        if value is None:
+            return []
+        return [self._named(record, former=True) for record in unpack_names(value)]
+
+    def by_key(self, key: bytes) -> list[Avatar]:
+        """The current name on each grid."""
+        return self._spelled(KEYS, key, former=False)
+
+    def history(self, key: bytes) -> list[Avatar]:
+        """The former names of a key, oldest first."""
+        return self._spelled(HISTORY, key, former=True)
+
+    def get(self, database: bytes, db_key: bytes) -> bytes | None:
+        """One raw value."""
+        with self._env.begin() as transaction:
+            value: bytes | None = transaction.get(db_key, db=self._databases[database])
+        return value
+
+    def entries(self, database: bytes) -> int:
+        """How many db_keys a database holds."""
+        with self._env.begin() as transaction:
+            count: int = transaction.stat(self._databases[database])["entries"]
+        return count
+
+    def rows(self, database: bytes, first: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """The raw (db_key, value) from *first* up to but without *end*, in order: for merging, checking, exporting."""
+        with self._env.begin(db=self._databases[database]) as transaction:
+            cursor = transaction.cursor()
+            found = cursor.set_range(first) if first else cursor.first()
+            if not found:
+                return
+            for db_key, value in cursor:
+                if end is not None and db_key >= end:
+                    return
+                yield db_key, value
+
+    def _named(self, record: tuple[int, bytes], *, former: bool) -> Avatar:
+        origin = self.origins[record[0]]
+        return Avatar(record[1], "", origin.grid, origin.as_of, ORIGIN, former)
+
+    def _spelled(self, database: bytes, key: bytes, *, former: bool) -> list[Avatar]:
+        with self._env.begin() as transaction:
+            value = transaction.get(key, db=self._databases[database])
+        if value is None:
+            return []
+        return [
+            Avatar(key, spelling.decode(), self.origins[origin].grid, self.origins[origin].as_of, ORIGIN, former)
+            for origin, spelling in unpack_spellings(value)
+        ]

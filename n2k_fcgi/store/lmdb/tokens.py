@@ -1,0 +1,52 @@
+"""Tokens, kept beside the captures: without their secrets."""
+
+import json
+
+import lmdb
+
+from n2k_fcgi.store.base import Token
+from n2k_fcgi.store.lmdb.environment import WritableFile, with_prefix
+from n2k_fcgi.store.lmdb.layout import TOKEN
+
+
+class Tokens:
+    """The tokens of one data directory. Implements ``store.base.TokenStore``."""
+
+    def __init__(self, file: WritableFile) -> None:
+        self._file = file
+
+    def find(self, token_id: str) -> Token | None:
+        """The token, revoked or not."""
+        with self._file.read() as transaction:
+            value = transaction.get(TOKEN + token_id.encode())
+            return None if value is None else _unpack(token_id, bytes(value))
+
+    def add(self, token: Token) -> None:
+        """Store a new one, or replace it."""
+
+        def change(transaction: lmdb.Transaction) -> None:
+            transaction.put(TOKEN + token.id.encode(), _pack(token))
+
+        self._file.write(change)
+
+    def tokens(self) -> list[Token]:
+        """All, oldest first."""
+        with self._file.read() as transaction:
+            found = [_unpack(token_id.decode(), value) for token_id, value in with_prefix(transaction, TOKEN)]
+        return sorted(found, key=lambda token: (token.created, token.id))
+
+
+def _pack(token: Token) -> bytes:
+    row = {
+        "digest": token.digest.hex(),
+        "scopes": token.scopes,
+        "grid": token.grid,
+        "created": token.created,
+        "revoked": token.revoked,
+    }
+    return json.dumps(row).encode()
+
+
+def _unpack(token_id: str, value: bytes) -> Token:
+    row = json.loads(value)
+    return Token(token_id, bytes.fromhex(row["digest"]), tuple(row["scopes"]), row["grid"], row["created"], row["revoked"])

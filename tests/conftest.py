@@ -1,0 +1,67 @@
+"""Fixtures for all tests: a checked data directory, and a watch for what a test leaves behind."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi import logs
+from tests.support.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests leaks into them."""
+    for name in list(os.environ):
+        if name.startswith("N2K_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing() -> Iterator[None]:
+    """After every test: no thread, no open file, no child process more than before."""
+    logs.shut_down()
+    threads, files, children = set(threading.enumerate()), _open_files(), _children()
+    yield
+    logs.shut_down()
+    left = [thread for thread in threading.enumerate() if thread not in threads]
+    assert not left, f"threads left: {left}"
+    assert _children() <= children, "a child process is left"
+    opened = {fd: name for fd, name in _open_files().items() if files.get(fd) != name}
+    assert not opened, f"files left open: {opened}"
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """An empty data directory; afterwards both directions must agree and counts must match the manifests."""
+    made = Sandbox(tmp_path / "data")
+    try:
+        yield made
+        assert made.problems() == []
+    finally:
+        made.close()
+
+
+def _open_files() -> dict[str, str]:
+    """Open descriptors of regular files, sockets and pipes; hypothesis and pytest keep theirs from before."""
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if not target.startswith(("/dev/", "/proc/")):
+            found[entry.name] = target
+    return found
+
+
+def _children() -> set[str]:
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found.update((task / "children").read_text().split())
+        except FileNotFoundError:
+            continue
+    return found

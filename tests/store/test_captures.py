@@ -1,0 +1,163 @@
+"""Captures: acknowledged means on the disk, in both directions, for every process."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import NameTaken, StoreDamaged, StoreTooNew, StoreUnreadable
+from n2k_fcgi.model.avatar import Source
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.store.lmdb.captures import Captures, captures_file
+from n2k_fcgi.store.lmdb.environment import hold
+from n2k_fcgi.store.lmdb.layout import CAPTURES, PRIVATE, WRITER_LOCK
+from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
+
+KEY, OTHER = parse_key(MASAKAZU), parse_key(GOVERNOR)
+
+
+def _record(sandbox: Sandbox, key: bytes, name: str, now: int, *, refuse: bool = True) -> None:
+    canonical = name.lower().replace(" ", ".")
+    sandbox.store.captures.record(key, name, canonical, "Production", Source(), now, refuse_conflict=refuse)
+
+
+def test_a_record_is_found_in_both_directions(sandbox: Sandbox) -> None:
+    """The spelling that was seen is given back."""
+    _record(sandbox, KEY, "Masakazu Kojima", 100)
+    assert [a.key for a in sandbox.store.captures.by_name("masakazu.kojima")] == [KEY]
+    assert [a.name for a in sandbox.store.captures.by_key(KEY)] == ["Masakazu Kojima"]
+
+
+def test_seeing_again_counts_and_keeps_the_first_time(sandbox: Sandbox) -> None:
+    """First seen stays, last seen and the count move."""
+    for now in (100, 300, 200):
+        _record(sandbox, KEY, "Masakazu Kojima", now)
+    (capture,) = sandbox.store.captures.captures()
+    assert (capture.first_seen, capture.last_seen, capture.times_seen) == (100, 300, 3)
+
+
+def test_a_renamed_key_answers_to_its_former_name(sandbox: Sandbox) -> None:
+    """The former name leads to the key, the key to the current name."""
+    _record(sandbox, KEY, "Masakazu Kojima", 100)
+    _record(sandbox, KEY, "New Name", 200)
+    (former,) = sandbox.store.captures.by_name("masakazu.kojima")
+    assert (former.key, former.former, former.seen) == (KEY, True, 100)
+    assert [a.name for a in sandbox.store.captures.by_key(KEY)] == ["New Name"]
+
+
+def test_a_name_of_another_key_is_refused_and_changes_nothing(sandbox: Sandbox) -> None:
+    """The conflict rule holds inside the write transaction, for former names too."""
+    _record(sandbox, KEY, "Masakazu Kojima", 100)
+    _record(sandbox, KEY, "New Name", 200)
+    for taken in ("Masakazu Kojima", "New Name"):
+        with pytest.raises(NameTaken):
+            _record(sandbox, OTHER, taken, 300)
+    assert sandbox.store.captures.by_key(OTHER) == []
+    _record(sandbox, OTHER, "New Name", 300, refuse=False)
+    assert [a.key for a in sandbox.store.captures.by_name("new.name")] == [OTHER, KEY]
+
+
+def test_the_map_grows_and_other_processes_follow(sandbox: Sandbox) -> None:
+    """A file that outgrows its first map is written and read on, here and in a process that had it open."""
+    code = (
+        "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
+        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE))\n"
+        "print(sum(1 for _ in captures.captures()), flush=True); sys.stdin.readline()\n"
+        "print(sum(1 for _ in captures.captures()), flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(sandbox.data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None and child.stdin is not None
+        assert child.stdout.readline() == "0\n"
+        big = Source(region="r" * 60_000)
+        for n in range(400):
+            key = parse_key(f"{n + 1:032x}")
+            sandbox.store.captures.record(key, f"N{n}", f"n{n}", "Production", big, 1, refuse_conflict=True)
+        assert (sandbox.data_dir / CAPTURES).stat().st_size > 16 * 1024 * 1024
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "400\n"
+
+
+def test_a_writer_that_waits_too_long_says_busy_and_hears_signals(sandbox: Sandbox) -> None:
+    """LMDB's own lock would block for ever without running a signal handler; ours gives up."""
+    code = (
+        "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox, MASAKAZU\n"
+        "from n2k_fcgi.errors import StoreBusy\n"
+        "box = Sandbox(Path(sys.argv[1]))\n"
+        "try: box.register('Masakazu Kojima', MASAKAZU)\n"
+        "except StoreBusy as error: print(error)"
+    )
+    with hold(sandbox.data_dir / WRITER_LOCK, PRIVATE, 0) as held:
+        assert held
+        done = subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir)], capture_output=True, text=True, check=True)
+    assert "busy" in done.stdout
+    assert sandbox.store.captures.by_key(KEY) == []
+
+
+def test_readers_killed_in_mid_transaction_do_not_make_the_file_grow(sandbox: Sandbox) -> None:
+    """Their slots are cleared before the next write, so pages are used again."""
+    code = (
+        "import sys, os, signal; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
+        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "with captures_file(Path(sys.argv[1]), PRIVATE).read(): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    _record(sandbox, KEY, "Masakazu Kojima", 1)
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir)], check=False)
+        assert done.returncode == -signal.SIGKILL
+    for now in range(300):
+        _record(sandbox, KEY, "Masakazu Kojima", now)
+    assert (sandbox.data_dir / CAPTURES).stat().st_size < 200_000
+
+
+def test_a_truncated_captures_file_is_refused(sandbox: Sandbox) -> None:
+    """Not mapped beyond its end, which would be SIGBUS."""
+    for n in range(200):
+        _record(sandbox, parse_key(f"{n + 1:032x}"), f"N{n}", 1)
+    sandbox.store.close()
+    path = sandbox.data_dir / CAPTURES
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192])
+    with pytest.raises(StoreDamaged):
+        sandbox.store.captures.by_key(KEY)
+    path.write_bytes(whole)
+
+
+def test_a_file_that_is_not_lmdb_is_refused(tmp_path: Path) -> None:
+    """Garbage is our error, not LMDB's."""
+    (tmp_path / CAPTURES).write_bytes(b"x" * 100_000)
+    with pytest.raises((StoreDamaged, StoreUnreadable)):
+        Captures(captures_file(tmp_path, PRIVATE)).by_key(KEY)
+
+
+def test_a_later_format_is_refused(sandbox: Sandbox) -> None:
+    """Data of a later version is not misread."""
+    file = captures_file(sandbox.data_dir, PRIVATE)
+    sandbox.store.close()
+    file.write(lambda transaction: transaction.put(b"mformat", b"2"))
+    file.close()
+    with pytest.raises(StoreTooNew):
+        sandbox.store.captures.by_key(KEY)
+    sandbox.store.close()
+    file = captures_file(sandbox.data_dir, PRIVATE)
+    import lmdb
+
+    with lmdb.open(str(file.path), subdir=False) as env, env.begin(write=True) as transaction:
+        transaction.put(b"mformat", b"1")
+
+
+def test_many_processes_register_at_once_and_none_is_lost(sandbox: Sandbox) -> None:
+    """Every acknowledged registration of four concurrent writers is there afterwards."""
+    code = (
+        "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
+        "box, first = Sandbox(Path(sys.argv[1])), int(sys.argv[2])\n"
+        "for n in range(first, first + 50): box.register(f'Writer{n} Resident', f'{n:032x}')\n"
+    )
+    children = [subprocess.Popen([sys.executable, "-c", code, str(sandbox.data_dir), str(1 + 100 * n)]) for n in range(4)]
+    assert [child.wait(60) for child in children] == [0, 0, 0, 0]
+    assert sum(1 for _ in sandbox.store.captures.captures()) == 200

@@ -1,0 +1,177 @@
+"""Generations: published by one rename, refused when damaged, noticed by every process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
+from n2k_fcgi.store.lmdb.generations import Generations
+from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, GENERATIONS, MANIFEST, PRIVATE
+from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
+
+
+def _data(sandbox: Sandbox, name: str) -> Path:
+    return sandbox.data_dir / GENERATIONS / name / DATA_FILE
+
+
+def test_current_is_none_before_the_first_import(sandbox: Sandbox) -> None:
+    """A fresh directory has no generation, and that is no error."""
+    assert sandbox.store.generations.current() is None
+
+
+def test_current_refuses_a_folder_that_is_no_data_directory(tmp_path: Path) -> None:
+    """A wrong path is said, not taken for an empty directory."""
+    with pytest.raises(StoreMissing, match="init"):
+        Generations(tmp_path, PRIVATE, resident_limit=1).current()
+
+
+def test_publish_is_noticed_by_an_open_reader(sandbox: Sandbox) -> None:
+    """A reader sees the new generation with its next request, without being told."""
+    first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest
+    reader = Generations(sandbox.data_dir, PRIVATE, resident_limit=1 << 40)
+    sandbox.store.generations.close()
+    try:
+        before = reader.current()
+        assert before is not None and before.name == first.name
+        reader.close()
+        second = sandbox.import_text(csv((GOVERNOR, "Governor Linden"))).manifest
+        after = reader.current()
+        assert after is not None and after.name == second.name > first.name
+    finally:
+        reader.close()
+
+
+def test_a_truncated_data_file_is_refused_before_it_is_mapped(sandbox: Sandbox) -> None:
+    """A half-copied file raises our error; reading it would end the process with SIGBUS."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    path = _data(sandbox, name)
+    whole = path.read_bytes()
+    sandbox.store.close()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StoreDamaged, match="manifest says"):
+        sandbox.store.generations.current()
+    path.write_bytes(whole)
+
+
+def test_a_truncated_file_with_a_lying_manifest_is_refused_too(sandbox: Sandbox) -> None:
+    """LMDB's own page count is held against the file, so that no forged manifest leads to SIGBUS."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    path, manifest = _data(sandbox, name), _data(sandbox, name).with_name(MANIFEST)
+    whole, said = path.read_bytes(), manifest.read_text()
+    sandbox.store.close()
+    path.write_bytes(whole[:12288])
+    manifest.write_text(said.replace(f'"bytes": {len(whole)}', '"bytes": 12288'))
+    with pytest.raises(StoreDamaged, match="12288 bytes of"):
+        sandbox.store.generations.current()
+    path.write_bytes(whole)
+    manifest.write_text(said)
+
+
+def test_a_later_format_is_refused_with_a_clear_message(sandbox: Sandbox) -> None:
+    """Data of a later version is not misread."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    manifest = _data(sandbox, name).with_name(MANIFEST)
+    said = manifest.read_text()
+    sandbox.store.close()
+    manifest.write_text(said.replace('"format": 1', '"format": 2'))
+    with pytest.raises(StoreTooNew, match="update n2k_fcgi"):
+        sandbox.store.generations.current()
+    manifest.write_text(said)
+
+
+@pytest.mark.parametrize("text", ["", "../../etc\n", ".\n", "no-such-generation\n"])
+def test_a_damaged_pointer_is_refused(sandbox: Sandbox, text: str) -> None:
+    """CURRENT leads to a generation or to a clear error, never out of the directory."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    pointer = sandbox.data_dir / CURRENT
+    sandbox.store.close()
+    pointer.write_text(text)
+    with pytest.raises(StoreDamaged):
+        sandbox.store.generations.current()
+    pointer.write_text(name + "\n")
+
+
+def test_use_goes_back_and_refuses_what_is_not_there(sandbox: Sandbox) -> None:
+    """An older generation can be made live again; a name that is not there changes nothing."""
+    first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    second = sandbox.import_text(csv((GOVERNOR, "Governor Linden"))).manifest.name
+    sandbox.store.generations.use(first)
+    assert sandbox.view().generation_name == first
+    with pytest.raises(NoSuchGeneration):
+        sandbox.store.generations.use("20000101T000000.000Z")
+    sandbox.store.generations.use(second)
+    assert sandbox.view().generation_name == second
+
+
+def test_prune_keeps_the_live_generation_even_when_it_is_old(sandbox: Sandbox) -> None:
+    """What is live is never removed."""
+    names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]
+    sandbox.store.generations.use(names[0])
+    assert sandbox.store.generations.prune(1) == [names[1]]
+    assert sandbox.store.generations.names() == [names[0]]
+
+
+def test_a_pruned_generation_goes_on_serving_its_reader(sandbox: Sandbox) -> None:
+    """Removing files does not take the map from under a worker."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    code = (
+        "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.generations import Generations\n"
+        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "held = Generations(Path(sys.argv[1]), PRIVATE, resident_limit=1 << 40).current()\n"
+        "print('open', flush=True); sys.stdin.readline()\n"
+        "print(len(held.by_name('masakazu.kojima')), flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(sandbox.data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None and child.stdin is not None
+        assert child.stdout.readline() == "open\n"
+        for n in range(3):
+            sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=n + 5)
+        assert len(sandbox.store.generations.names()) == 2
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "1\n"
+
+
+def test_sweep_removes_what_a_killed_import_left(sandbox: Sandbox) -> None:
+    """The next import makes room; finished generations stay."""
+    left = sandbox.data_dir / GENERATIONS / ("20200101T000000.000Z" + BUILDING)
+    left.mkdir()
+    (left / DATA_FILE).write_bytes(b"half")
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    assert os.listdir(sandbox.data_dir / GENERATIONS) == [name]
+
+
+def test_files_are_private_by_default(sandbox: Sandbox) -> None:
+    """Nobody else on a shared host reads the data."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    for path in (sandbox.data_dir, *sandbox.data_dir.rglob("*")):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_files_are_shared_with_the_group_when_set(tmp_path: Path) -> None:
+    """For hosts where cron and the web server are different users of a group; others still get nothing."""
+    shared = Sandbox(tmp_path / "data", share_with_group="yes")
+    try:
+        shared.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+        for path in (shared.data_dir, *shared.data_dir.rglob("*")):
+            mode = path.stat().st_mode
+            assert mode & 0o060 == 0o060 and mode & 0o007 == 0, (path, oct(mode))
+    finally:
+        shared.close()
+
+
+def test_the_map_is_dropped_when_the_process_grows(sandbox: Sandbox) -> None:
+    """Above its resident limit a worker opens its map again, at the latest after 64 requests."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    sandbox.store.close()
+    reader = Generations(sandbox.data_dir, PRIVATE, resident_limit=1)
+    try:
+        seen = {id(generation): generation for generation in (reader.current() for _ in range(130))}
+        assert len(seen) == 3
+    finally:
+        reader.close()

@@ -1,0 +1,61 @@
+"""A data directory for tests: real files, checked for consistency when a test is done with it."""
+
+from pathlib import Path
+
+from n2k_fcgi.config import Settings, load
+from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.ingest.importer import Importer, ImportReport
+from n2k_fcgi.service.lookup import View
+from n2k_fcgi.store.lmdb.check import check_all
+from n2k_fcgi.store.lmdb.directory import create_directory
+from n2k_fcgi.wiring import Store, directory, importer, modes_of, registrar
+
+MASAKAZU = "a27b84f0-2757-4176-9579-43a181d4a5a0"
+GOVERNOR = "3d6181b0-6a4b-97ef-18d8-722652995cf1"
+USERNAME = "3223a4e4-01c6-44f8-9aa1-df790e02aa93"
+
+
+class Sandbox:
+    """One data directory with its store, and the operations that tests do on it."""
+
+    def __init__(self, data_dir: Path, **flags: str) -> None:
+        self.data_dir = data_dir
+        self.settings: Settings = load(environment={}, flags={"data_dir": str(data_dir), **flags}).settings
+        create_directory(data_dir, modes_of(self.settings))
+        self.store = Store(self.settings)
+
+    def importer(self, *, max_bad: float | None = None) -> Importer:
+        """An importer into this directory."""
+        return importer(self.store, self.settings, max_bad=max_bad)
+
+    def import_text(
+        self, text: str | bytes, *, grid: str = "Production", as_of: int | None = None, replace: bool = False
+    ) -> ImportReport:
+        """Import lines given as text."""
+        path = self.data_dir.with_name(self.data_dir.name + ".dump")
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        with Dump(path) as dump:
+            return self.importer().run(dump, grid, as_of=as_of, replace=replace)
+
+    def view(self) -> View:
+        """The directory as lookups see it now."""
+        return directory(self.store, self.settings).view()
+
+    def register(self, name: str, key: str, grid: str = "Production") -> None:
+        """Register through the service."""
+        from n2k_fcgi.model.avatar import Source
+
+        registrar(self.store, self.settings).register(name, key, grid, Source())
+
+    def problems(self) -> list[str]:
+        """What the consistency check finds."""
+        return list(check_all(self.store.generations, self.store.captures))
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+
+def csv(*rows: tuple[str, str]) -> str:
+    """Lines of W-Hat's dump."""
+    return "".join(f"{key},{name}\n" for key, name in rows)

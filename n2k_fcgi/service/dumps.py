@@ -1,0 +1,169 @@
+"""Opening dump files: what they are is told by their content, never by their name; they are streamed, never unpacked."""
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import stat
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from n2k_fcgi.errors import DumpBroken, DumpNotUnderstood, DumpTooLarge, DumpUnreadable
+
+BLOCK = 1024 * 1024
+"""Unpacked bytes a step."""
+
+STDIN = "-"
+
+_MAGIC = {b"BZh": "bz2", b"\x1f\x8b": "gz", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\xfd7zXZ\x00": "xz"}
+_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
+
+
+def kind_of(head: bytes) -> str:
+    """``bz2``, ``gz``, ``zip``, ``xz`` or ``plain``, from the first bytes of a file."""
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "plain")
+
+
+class _Hashed(io.RawIOBase):
+    """Passes bytes on while counting and hashing them, and lets the head be looked at first."""
+
+    def __init__(self, file: BinaryIO, head: bytes) -> None:
+        self._file = file
+        self._head = head
+        self.count = 0
+        self.sha256 = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        if not data:
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self.count += len(data)
+        self.sha256.update(data)
+        return len(data)
+
+
+class Dump:
+    """An open dump: iterate ``blocks`` once, to the end; then ``sha256`` is known. Use as a context manager.
+
+    ``size`` is the packed size in bytes, None on a pipe; ``position`` the packed bytes read so far; ``time`` the archive's
+    or file's own time in unix seconds, None when it has none.
+    """
+
+    def __init__(self, source: str | Path, *, max_bytes: int | None = None) -> None:
+        """Open *source*, a path or '-' for standard input. Raises DumpUnreadable, DumpBroken, DumpNotUnderstood."""
+        self.name = str(source)
+        self._max_bytes = max_bytes
+        self._file = _open(self.name)
+        try:
+            self._prepare()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _prepare(self) -> None:
+        status = os.fstat(self._file.fileno())
+        is_file = stat.S_ISREG(status.st_mode)
+        self.size = status.st_size if is_file else None
+        self.time = int(status.st_mtime) if is_file else None
+        self._hashed = _Hashed(self._file, self._file.read(8))
+        self.kind = kind_of(self._hashed._head)
+        self._stream: IO[bytes] = self._unpacked(is_file)
+
+    def _unpacked(self, is_file: bool) -> IO[bytes]:
+        packed = io.BufferedReader(self._hashed, BLOCK)
+        if self.kind == "bz2":
+            return bz2.BZ2File(packed)
+        if self.kind == "gz":
+            return cast(IO[bytes], gzip.GzipFile(fileobj=packed))
+        if self.kind == "xz":
+            return lzma.LZMAFile(packed)
+        if self.kind == "zip":
+            if not is_file:
+                raise DumpNotUnderstood(why="a zip cannot be read from a pipe: save it to a file first")
+            return self._zip_member()
+        return packed
+
+    def _zip_member(self) -> IO[bytes]:
+        """The first ``.csv`` (else the first file) of a zip; its directory stands at the end, so it is no stream."""
+        self._file.seek(0)
+        try:
+            archive = zipfile.ZipFile(self._file)
+            members = [info for info in archive.infolist() if not info.is_dir()]
+            csv = [info for info in members if info.filename.lower().endswith(".csv")] or members
+            if not csv:
+                raise DumpNotUnderstood(why="the zip is empty")
+            self.time = int(time.mktime((*csv[0].date_time, 0, 0, -1)))
+            return archive.open(csv[0])
+        except (*_BROKEN, RuntimeError) as error:
+            raise DumpBroken(why=error) from None
+
+    @property
+    def position(self) -> int:
+        """Packed bytes read so far."""
+        return self._file.tell() if self.kind == "zip" else self._hashed.count
+
+    @property
+    def sha256(self) -> str:
+        """Of the whole packed dump, once all blocks were read."""
+        return self._hashed.sha256.hexdigest()
+
+    def blocks(self) -> Iterator[bytes]:
+        """The unpacked content. Raises DumpBroken, DumpTooLarge, and DumpNotUnderstood for an archive in an archive."""
+        total = 0
+        while block := self._read():
+            if total == 0 and (self.kind != "plain" and kind_of(block) != "plain"):
+                raise DumpNotUnderstood(why="it is an archive in an archive")
+            total += len(block)
+            if self._max_bytes is not None and total > self._max_bytes:
+                raise DumpTooLarge(limit=self._max_bytes)
+            yield block
+        self._drain()
+
+    def _read(self) -> bytes:
+        try:
+            return self._stream.read(BLOCK)
+        except _BROKEN as error:
+            if self.kind == "plain":
+                raise DumpUnreadable(path=self.name, why=error) from None
+            raise DumpBroken(why=error) from None
+
+    def _drain(self) -> None:
+        """Hash what follows the archive, or the whole zip, which was not read in order."""
+        if self.kind == "zip":
+            self._file.seek(0)
+            self._hashed = _Hashed(self._file, b"")
+        while self._hashed.read(BLOCK):
+            pass
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self._file.close()
+
+    def __enter__(self) -> "Dump":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _open(source: str) -> BinaryIO:
+    try:
+        if source == STDIN:
+            return open(0, "rb", closefd=False)
+        path = Path(source)
+        if path.is_dir():
+            raise DumpUnreadable(path=source, why="it is a directory")
+        return path.open("rb")
+    except OSError as error:
+        raise DumpUnreadable(path=source, why=error.strerror) from None

@@ -1,0 +1,259 @@
+"""One import, from the dump to the published generation."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import CountsDisagree, EmptyDump, ImportRunning, TooManyBadLines
+from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.ingest.keys import (
+    KEY_SORT_KEY,
+    KeyCounts,
+    KeyMerge,
+    build_history,
+    key_lines,
+    outdated_names,
+)
+from n2k_fcgi.service.ingest.lines import Batch, Tally, batches
+from n2k_fcgi.service.ingest.names import NAME_SORT_KEY, NameCounts, build_names, name_lines, remove_names
+from n2k_fcgi.service.ingest.origins import OriginTable
+from n2k_fcgi.service.ingest.runs import Runs
+from n2k_fcgi.store.base import Manifest
+from n2k_fcgi.store.lmdb.builder import Builder
+from n2k_fcgi.store.lmdb.codec import Origin
+from n2k_fcgi.store.lmdb.environment import hold
+from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.generations import Generations
+from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, IMPORT_LOCK, KEYS, NAMES
+
+SMALL_DUMP = 100
+"""Lines up to which ``max_bad`` allows one bad line: a header is not a reason to refuse a short dump."""
+
+
+class Progress(NamedTuple):
+    """Where an import is."""
+
+    phase: str
+    done: int
+    """Packed bytes read, or rows written."""
+    total: int | None
+    """Of the same; None when it is not known (a pipe)."""
+    rows: int
+    """Good rows so far."""
+
+
+class ImportReport(NamedTuple):
+    """What an import did."""
+
+    manifest: Manifest
+    tally: Tally
+    published: bool
+    """False: the very same dump is already live."""
+    pruned: list[str]
+
+
+class Importer:
+    """Imports dumps into one data directory, one at a time."""
+
+    def __init__(
+        self,
+        generations: Generations,
+        *,
+        known_grids: tuple[str, ...],
+        max_bad: float,
+        keep: int,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self.tally = Tally()
+        """What was read by the latest ``run``, for the report of a refusal too."""
+        self._generations = generations
+        self._known_grids = known_grids
+        self._max_bad = max_bad
+        self._keep = keep
+        self._progress = progress
+
+    def run(
+        self, dump: Dump, grid: str, *, as_of: int | None = None, replace: bool = False, force: bool = False
+    ) -> ImportReport:
+        """Build and publish a generation of *dump* merged with the live one; whatever fails leaves that one alone.
+
+        Rows that name no grid are of *grid*. *as_of*: unix seconds for which the dump speaks, else its own time, else
+        now. *replace*: avatars of *grid* that the dump does not have go. *force*: also when this very dump is live.
+        Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, StoreFull.
+        """
+        with self.locked():
+            self._generations.sweep()
+            started = time.time()
+            name = _stamp(started, self._generations.names())
+            folder = self._generations.building(name)
+            try:
+                return self._build(dump, grid, as_of, replace, force, name, folder, started)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    self._generations.discard(name)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other imports (and switches of generation) out. Raises ImportRunning."""
+        path = self._generations.data_dir / IMPORT_LOCK
+        with hold(path, self._generations.modes, 0) as held:
+            if not held:
+                raise ImportRunning(path=self._generations.data_dir)
+            yield
+
+    def _build(
+        self,
+        dump: Dump,
+        grid: str,
+        as_of: int | None,
+        replace: bool,
+        force: bool,
+        name: str,
+        folder: Path,
+        started: float,
+    ) -> ImportReport:
+        own = Origin(grid, next(t for t in (as_of, dump.time, int(started)) if t is not None))
+        live = self._generations.current_name()
+        tally, origins = Tally(), OriginTable(own)
+        self.tally = tally
+        with contextlib.ExitStack() as stack:
+            spills = _Spills(folder, stack)
+            rows = self._read(dump, tally, origins, spills)
+            self._refuse_bad(tally, rows)
+            if live and not force and self._is_live_already(live, dump, own):
+                return ImportReport(self._generations.manifest(live), tally, False, [])
+            previous = self._open_previous(live, stack)
+            if previous is not None:
+                origins.translate_from(previous.origins)
+            builder = Builder(folder, self._generations.modes)
+            stack.callback(builder.close)
+            names, keys, former = self._index(builder, spills, origins, previous, grid if replace else None, rows)
+            size = builder.finish(origins.origins)
+        manifest = Manifest(
+            name=name,
+            format=FORMAT,
+            created=int(started),
+            source=Path(dump.name).name,
+            sha256=dump.sha256,
+            as_of=own.as_of,
+            grid=grid,
+            rows=keys.records,
+            names=names.names,
+            keys=keys.keys,
+            former=former,
+            added=keys.added,
+            changed=keys.changed,
+            removed=keys.removed,
+            unchanged=keys.unchanged,
+            refused=tally.bad_lines,
+            conflicts=names.conflicts,
+            bytes=size,
+            seconds=round(time.time() - started, 3),
+        )
+        self._generations.publish(manifest)
+        pruned = self._generations.prune(self._keep)
+        logs.info(f"import of {manifest.source}: {manifest.rows} rows, generation {name}, {manifest.seconds} s")
+        return ImportReport(manifest, tally, True, pruned)
+
+    def _read(self, dump: Dump, tally: Tally, origins: OriginTable, spills: "_Spills") -> int:
+        rows = 0
+        for batch in batches(dump.blocks(), tally, self._known_grids):
+            numbers = _numbers(batch, origins)
+            spills.names.add(name_lines(batch.canonicals, numbers, batch.keys))
+            spills.keys.add(key_lines(batch.keys, numbers, batch.spellings))
+            rows += len(batch.keys)
+            self._progress(Progress("reading", dump.position, dump.size, rows))
+        return rows
+
+    def _refuse_bad(self, tally: Tally, rows: int) -> None:
+        bad, lines = tally.bad_lines, tally.lines
+        allowed = lines * self._max_bad / 100
+        if bad > allowed and not (bad == 1 and 1 < lines <= SMALL_DUMP and self._max_bad > 0):
+            raise TooManyBadLines(bad=bad, lines=lines, limit=f"{self._max_bad:g}")
+        if rows == 0:
+            raise EmptyDump
+
+    def _is_live_already(self, live: str, dump: Dump, own: Origin) -> bool:
+        manifest = self._generations.manifest(live)
+        return (manifest.sha256, manifest.grid, manifest.as_of) == (dump.sha256, own.grid, own.as_of)
+
+    def _open_previous(self, live: str, stack: contextlib.ExitStack) -> Generation | None:
+        if not live:
+            return None
+        self._generations.close()  # one environment a file and process
+        previous = self._generations.open(live)
+        stack.callback(previous.close)
+        return previous
+
+    def _index(
+        self,
+        builder: Builder,
+        spills: "_Spills",
+        origins: OriginTable,
+        previous: Generation | None,
+        replaced_grid: str | None,
+        rows: int,
+    ) -> tuple[NameCounts, KeyCounts, int]:
+        """Build all indexes and hold their counts against each other."""
+        self._progress(Progress("names", 0, rows, rows))
+        names = build_names(spills.names, builder, NAMES, origins, previous, replaced_grid)
+        spills.names.close()
+        self._progress(Progress("keys", rows // 2, rows, rows))
+        merge = KeyMerge(builder, origins, spills.outdated, previous, replaced_grid)
+        merge.build(spills.keys)
+        spills.keys.close()
+        for lines in outdated_names(spills.outdated):
+            spills.outdated_names.add(lines)
+        gone_names, gone_records = remove_names(spills.outdated_names, builder, origins)
+        names = names._replace(names=names.names - gone_names, records=names.records - gone_records)
+        history = build_history(spills.outdated, spills.former, builder, origins, previous)
+        former = build_names(spills.former, builder, FORMER, origins)
+        self._progress(Progress("keys", rows, rows, rows))
+        counts = merge.counts
+        _agree("names and keys", names.records, counts.records)
+        _agree("former names and history", former.records, history)
+        _agree("names", names.names, builder.entries(NAMES))
+        _agree("keys", counts.keys, builder.entries(KEYS))
+        return names, counts, history
+
+
+class _Spills:
+    """The files of one import that are not the generation: removed with it, whatever happens."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        def runs(name: str, by_name: bool) -> Runs:
+            made = Runs(folder / f"{name}.spill", NAME_SORT_KEY if by_name else KEY_SORT_KEY)
+            stack.callback(made.close)
+            return made
+
+        self.names = runs("names", True)
+        self.keys = runs("keys", False)
+        self.outdated = runs("outdated", False)
+        self.outdated_names = runs("outdated-names", True)
+        self.former = runs("former", True)
+
+
+def _numbers(batch: Batch, origins: OriginTable) -> bytes | list[bytes]:
+    """The origin of each row in two digits; one for all in the usual case."""
+    if batch.origins is None:
+        return b"00"
+    own = origins.origins[0]
+    return [
+        b"%02x" % (0 if o is None else origins.number(Origin(o.grid or own.grid, o.as_of or own.as_of))) for o in batch.origins
+    ]
+
+
+def _stamp(now: float, existing: list[str]) -> str:
+    """A generation's name: the time, sortable; later than every existing one even when the clock was set back."""
+    name = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+    if existing and name <= existing[-1]:
+        name = existing[-1] + "x"
+    return name
+
+
+def _agree(what: str, given: int, kept: int) -> None:
+    if given != kept:
+        raise CountsDisagree(what=what, given=given, kept=kept)

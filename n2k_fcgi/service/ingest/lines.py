@@ -1,0 +1,282 @@
+"""Lines of a dump become rows; bad ones are counted by reason and the first few kept to be shown.
+
+W-Hat's ``uuid,First Last`` in plain ASCII goes through bulk operations; everything else (quotes, other scripts, CR LF,
+JSON lines) takes a slower road to the same rows.
+"""
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from n2k_fcgi.errors import BadGrid, BadKey, BadName, DumpNotUnderstood
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.keys import NULL_KEY, is_key_shaped, parse_key
+from n2k_fcgi.model.names import PART_BYTES, parse_name
+from n2k_fcgi.store.lmdb.codec import Origin
+
+BAD_SHOWN = 10
+"""Bad lines that are kept to be shown."""
+
+LINE_BYTES = 64 * 1024
+"""No good line is longer; what is longer is not held in memory."""
+
+_KEY = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_WORD = rb"[A-Za-z0-9_]{1,%d}" % PART_BYTES
+_PLAIN_LINE = re.compile(
+    rb"^(?!00000000-0000-0000-0000-000000000000)(%b),(?![0-9a-fA-F]{32}\n)(%b(?: %b)?)\n" % (_KEY, _WORD, _WORD),
+    re.MULTILINE,
+)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Row(NamedTuple):
+    """One good line of the slow road."""
+
+    key: bytes
+    spelling: str
+    canonical: str
+    grid: str | None
+    seen: int | None
+
+
+class Batch(NamedTuple):
+    """Rows of one chunk in the dump's order, as parallel lists: hexadecimal keys, spellings, canonical names.
+
+    ``origins`` is None when all rows are of the dump's own grid and time.
+    """
+
+    keys: list[bytes]
+    """32 lower-case digits each."""
+    spellings: list[bytes]
+    canonicals: list[bytes]
+    origins: list[Origin | None] | None
+
+
+class BadLine(Exception):
+    """Why a line is refused; never leaves this module."""
+
+
+class Tally:
+    """What was read: lines, bad ones by reason, odd but good ones by kind, and the first bad lines."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.bad: Counter[str] = Counter()
+        self.mended: Counter[str] = Counter()
+        self.shown: list[tuple[int, str, str]] = []
+        """(line number from 1, reason, the line's beginning)."""
+
+    @property
+    def bad_lines(self) -> int:
+        """How many lines were refused."""
+        return sum(self.bad.values())
+
+    def refuse(self, number: int, reason: str, line: bytes) -> None:
+        """Count a bad line."""
+        self.bad[reason] += 1
+        if len(self.shown) < BAD_SHOWN:
+            self.shown.append((number, reason, line[:80].decode("utf-8", "replace").rstrip("\r\n")))
+
+
+def batches(blocks: Iterable[bytes], tally: Tally, known_grids: tuple[str, ...]) -> Iterator[Batch]:
+    """Read blocks of a dump (csv or JSON lines, told apart by the first character) as batches of rows."""
+    chunks = _whole_lines(blocks, tally)
+    first = next(chunks, b"")
+    if first.startswith(_BYTE_ORDER_MARK):
+        tally.mended["byte-order mark"] += 1
+        first = first[len(_BYTE_ORDER_MARK) :]
+    is_json = _refuse_other_formats(first)
+    for chunk in _chain(first, chunks):
+        if is_json:
+            yield _slowly(chunk, tally, lambda line: _json_row(line, known_grids))
+        else:
+            yield _csv(chunk, tally)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+def _refuse_other_formats(first: bytes) -> bool:
+    """Tell JSON lines from csv; raise DumpNotUnderstood for a web page, a JSON array or another alphabet's bytes."""
+    start = first.lstrip()[:1]
+    if start == b"<":
+        raise DumpNotUnderstood(why="it is a web page or XML, not csv or JSON lines")
+    if start == b"[":
+        raise DumpNotUnderstood(why="it is a JSON array: one object a line is wanted")
+    if first.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in first[:LINE_BYTES]:
+        raise DumpNotUnderstood(why="it is not text in UTF-8")
+    return start == b"{"
+
+
+def _whole_lines(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
+    """Cut blocks at line ends; a last line without one gets it; a line beyond LINE_BYTES is refused, not kept."""
+    carry = b""
+    too_long = False
+    for block in blocks:
+        if too_long:
+            _, end, block = block.partition(b"\n")
+            if not end:
+                continue
+            too_long = False
+        end_of_last = block.rfind(b"\n") + 1
+        if end_of_last:
+            yield carry + block[:end_of_last]
+            carry = block[end_of_last:]
+        else:
+            carry += block
+        if len(carry) > LINE_BYTES:
+            tally.lines += 1
+            tally.refuse(tally.lines, "line too long", carry)
+            carry, too_long = b"", True
+    if carry:
+        yield carry + b"\n"
+
+
+def _csv(chunk: bytes, tally: Tally) -> Batch:
+    lines = chunk.count(b"\n")
+    rows = _PLAIN_LINE.findall(chunk)
+    if len(rows) != lines:
+        if len(tally.shown) < BAD_SHOWN or not _all_bad(_PLAIN_LINE.sub(b"", chunk), tally):
+            return _slowly(chunk, tally, lambda line: _csv_row(line, tally))
+        lines = len(rows)  # _all_bad counted the others
+    tally.lines += lines
+    if not rows:
+        return Batch([], [], [], None)
+    keys, spellings = zip(*rows, strict=True)
+    # The same as model.names.canonical for names of this shape; a test holds them together.
+    folded = b"\n".join(spellings).lower().replace(b" ", b".") + b"\n"
+    canonicals = folded.replace(b".resident\n", b"\n").split(b"\n")
+    canonicals.pop()
+    digits = b"\n".join(keys).lower().replace(b"-", b"").split(b"\n")
+    return Batch(digits, list(spellings), canonicals, None)
+
+
+def _all_bad(rest: bytes, tally: Tally) -> bool:
+    """Count the lines of *rest* if every one is bad; else leave the tally as it was."""
+    trial = Tally()
+    trial.shown = tally.shown
+    for line in rest.splitlines(keepends=True):
+        try:
+            _csv_row(line, trial)
+        except BadLine as error:
+            trial.bad[str(error)] += 1
+        else:
+            return False
+    tally.lines += trial.bad_lines
+    tally.bad.update(trial.bad)
+    return True
+
+
+def _slowly(chunk: bytes, tally: Tally, parse: Any) -> Batch:
+    batch = Batch([], [], [], [])
+    assert batch.origins is not None
+    for line in chunk.split(b"\n")[:-1]:
+        tally.lines += 1
+        try:
+            rows: list[Row] = parse(line)
+        except BadLine as error:
+            tally.refuse(tally.lines, str(error), line)
+            continue
+        for row in rows:
+            batch.keys.append(row.key.hex().encode())
+            batch.spellings.append(row.spelling.encode())
+            batch.canonicals.append(row.canonical.encode())
+            has_own = row.grid is not None or row.seen is not None
+            batch.origins.append(Origin(row.grid or "", row.seen or 0) if has_own else None)
+    return batch
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise BadLine("invalid UTF-8") from None
+
+
+def _csv_row(line: bytes, tally: Tally) -> list[Row]:
+    text = _text(line)
+    if '"' in text:
+        try:
+            fields = next(csv.reader([text], strict=True))
+        except csv.Error:
+            raise BadLine("broken quotes") from None
+    else:
+        fields = text.split(",")
+    if len(fields) != 2:
+        raise BadLine("empty line" if not text.strip() else "wrong field count")
+    key, name = fields
+    if not is_key_shaped(key.strip()) and tally.lines <= 1 and "key" in key.lower().replace("uuid", "key"):
+        raise BadLine("header line")
+    row = [_row(key, name, None, None)]
+    if line.rstrip(b"\n").endswith(b"\r"):
+        tally.mended["CR LF line end"] += 1
+    if '"' in text:
+        tally.mended["quoted field"] += 1
+    return row
+
+
+def _json_row(line: bytes, known_grids: tuple[str, ...]) -> list[Row]:
+    """One avatar, preceded by its former names (older rows: the later name becomes the current one)."""
+    try:
+        fields = json.loads(_text(line))
+    except (ValueError, RecursionError):
+        raise BadLine("broken JSON") from None
+    if not isinstance(fields, dict) or not isinstance(fields.get("key"), str) or not isinstance(fields.get("name"), str):
+        raise BadLine("no key and name")
+    grid, seen = fields.get("grid"), _seconds(fields.get("seen"))
+    if grid is not None:
+        grid = _grid(grid, known_grids)
+    rows = []
+    for former in _former(fields.get("former", [])):
+        rows.append(_row(fields["key"], former["name"], grid, _seconds(former.get("seen")) or 0))
+    rows.append(_row(fields["key"], fields["name"], grid, seen))
+    return rows
+
+
+def _former(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(f, dict) and isinstance(f.get("name"), str) for f in value):
+        raise BadLine("broken former names")
+    return value
+
+
+def _seconds(value: Any) -> int | None:
+    """Unix seconds, or None. Anything else is refused: a time in words would be guessed at."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**40:
+        raise BadLine("bad time")
+    return int(value)
+
+
+def _grid(value: Any, known_grids: tuple[str, ...]) -> str:
+    try:
+        return parse_grid(value if isinstance(value, str) else "", known_grids)
+    except BadGrid:
+        raise BadLine("bad grid") from None
+
+
+def _row(key: str, name: str, grid: str | None, seen: int | None) -> Row:
+    if not is_key_shaped(key.strip()):
+        raise BadLine("bad UUID")
+    try:
+        avatar_key = parse_key(key)
+    except BadKey:
+        raise BadLine("null key") from None
+    if not name.strip():
+        raise BadLine("empty name")
+    if is_key_shaped(name.strip()):
+        raise BadLine("a UUID as a name")
+    try:
+        parsed = parse_name(name)
+    except BadName as error:
+        raise BadLine("over-long name" if "at most" in str(error) else "bad name") from None
+    return Row(avatar_key, parsed.spelling, parsed.canonical, parsed.home or grid, seen)
+
+
+assert NULL_KEY.encode() in _PLAIN_LINE.pattern  # written out there, because a pattern is read faster than assembled

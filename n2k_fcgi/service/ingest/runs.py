@@ -1,0 +1,151 @@
+"""Sorting more lines than memory holds: sorted runs on disk, taken back range by range.
+
+A line is ``sort key`` + the rest; lines of one sort key come back in the order in which they were added (Python's sort is
+stable and runs are in order), so "the later row wins" survives. Concatenated sorted pieces are what timsort likes best.
+"""
+
+import os
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from n2k_fcgi.errors import CountsDisagree
+from n2k_fcgi.store.lmdb.environment import refuse_os_error
+
+RANGE_LINES = 32_768
+"""Lines that a range holds about; twice as many in memory at the worst, but for equal sort keys."""
+
+SAMPLE_EVERY = 256
+"""Lines between two sort keys that are remembered to cut ranges by."""
+
+BLOCK = 16 * 1024
+"""Bytes read of a run at a time: times the number of runs, this is memory."""
+
+
+class Range(NamedTuple):
+    """Sorted lines whose sort keys are at or above ``first`` and below ``end`` (None: to the last)."""
+
+    first: bytes
+    end: bytes | None
+    lines: list[bytes]
+
+
+class Runs:
+    """Collects lines in batches (``add``), then yields them sorted (``ranges``), then is closed.
+
+    *sort_key* cuts a line's sort key out: an ``operator.itemgetter`` of a slice, for speed. Lines hold no line feed.
+    """
+
+    def __init__(self, path: Path, sort_key: Callable[[bytes], bytes]) -> None:
+        self._path = path
+        self.sort_key = sort_key
+        self._runs: list[tuple[int, int]] = []
+        self._samples: list[bytes] = []
+        self._end = 0
+        self.lines = 0
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            refuse_os_error(path, error)
+
+    def add(self, lines: list[bytes]) -> None:
+        """Write *lines* as one run; the list is sorted in place."""
+        if not lines:
+            return
+        lines.sort(key=self.sort_key)
+        self._samples.extend(map(self.sort_key, lines[::SAMPLE_EVERY]))
+        self.lines += len(lines)
+        data = memoryview(b"\n".join(lines) + b"\n")
+        start = self._end
+        self._end += len(data)
+        self._runs.append((start, self._end))
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            refuse_os_error(self._path, error)
+
+    def boundaries(self) -> list[bytes]:
+        """Sort keys that cut all lines into ranges of about RANGE_LINES."""
+        samples = sorted(self._samples)
+        step = max(1, RANGE_LINES // SAMPLE_EVERY)
+        return sorted(set(samples[step::step]))
+
+    def ranges(self) -> Iterator[Range]:
+        """Everything in order, from the empty sort key to the end: the ranges leave no gap. Always at least one."""
+        readers = [_Reader(self._fd, start, end, self.sort_key) for start, end in self._runs]
+        first = b""
+        for end in (*self.boundaries(), None):
+            lines: list[bytes] = []
+            for reader in readers:
+                lines += reader.take(end)
+            lines.sort(key=self.sort_key)
+            yield Range(first, end, lines)
+            if end is not None:
+                first = end
+
+    def close(self) -> None:
+        """Close and remove the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._path.unlink(missing_ok=True)
+
+
+def aligned(
+    runs: Runs,
+    stored: Callable[[bytes, bytes | None], Iterator[tuple[bytes, bytes]]],
+    sort_key_of: Callable[[bytes], bytes],
+) -> Iterator[tuple[list[bytes], list[tuple[bytes, bytes]]]]:
+    """Walk runs and a stored index side by side: (lines, stored rows) of the same stretch, both bounded.
+
+    *stored* gives the rows between two sort keys (from, up to), *sort_key_of* the sort key of a stored db_key.
+    """
+    for first, end, lines in runs.ranges():
+        rows = stored(first, end)
+        while len(chunk := list(islice(rows, RANGE_LINES))) == RANGE_LINES:
+            cut = bisect_right(lines, sort_key_of(chunk[-1][0]), key=runs.sort_key)
+            yield lines[:cut], chunk
+            lines = lines[cut:]
+        yield lines, chunk
+
+
+class _Reader:
+    """Reads one run, in order."""
+
+    __slots__ = ("_at", "_carry", "_end", "_fd", "_lines", "_sort_key")
+
+    def __init__(self, fd: int, start: int, end: int, sort_key: Callable[[bytes], bytes]) -> None:
+        self._fd = fd
+        self._at = start
+        self._end = end
+        self._sort_key = sort_key
+        self._lines: list[bytes] = []
+        self._carry = b""
+
+    def take(self, end: bytes | None) -> list[bytes]:
+        """The next lines with sort keys below *end*."""
+        taken: list[bytes] = []
+        while True:
+            lines = self._lines
+            if lines and end is not None and self._sort_key(lines[-1]) >= end:
+                cut = bisect_left(lines, end, key=self._sort_key)
+                taken += lines[:cut]
+                self._lines = lines[cut:]
+                return taken
+            taken += lines
+            self._lines = []
+            if self._at >= self._end:
+                return taken
+            self._read()
+
+    def _read(self) -> None:
+        data = os.pread(self._fd, min(BLOCK, self._end - self._at), self._at)
+        if not data:
+            raise CountsDisagree(what="reading a spill file back (it was cut)", given=self._end, kept=self._at)
+        self._at += len(data)
+        lines = (self._carry + data).split(b"\n")
+        self._carry = lines.pop()
+        self._lines = lines

@@ -1,0 +1,103 @@
+"""Writing dump files, plain or packed; a file appears under its name when it is whole, or not at all.
+
+No time and no name goes into the headers: the same content gives the same bytes.
+"""
+
+import bz2
+import contextlib
+import gzip
+import lzma
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from n2k_fcgi.store.lmdb.environment import refuse_os_error
+
+FORMATS = ("csv", "bz2", "gz", "zip", "xz", "jsonl")
+"""What can be written; all but jsonl hold csv lines."""
+
+_LINES_A_WRITE = 2000
+_MEMBER = "name2key.csv"
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+"""The first that a zip can say."""
+
+
+def format_of(path: str) -> str | None:
+    """The format that the ending of *path* asks for, None when it asks for none of FORMATS."""
+    ending = path.lower().rpartition(".")[2]
+    return ending if ending in FORMATS else None
+
+
+def write_packed(target: BinaryIO, form: str, lines: Iterable[bytes]) -> None:
+    """Write *lines* to *target*, which may be a pipe, in the format *form* (one of FORMATS)."""
+    remaining = iter(lines)
+    with _PACKERS.get(form, contextlib.nullcontext)(target) as packed:
+        while block := b"".join(islice(remaining, _LINES_A_WRITE)):
+            packed.write(block)
+    target.flush()
+
+
+def _bz2(target: BinaryIO) -> IO[bytes]:
+    return bz2.BZ2File(target, "wb")
+
+
+def _gz(target: BinaryIO) -> IO[bytes]:
+    return cast(IO[bytes], gzip.GzipFile("", "wb", fileobj=target, mtime=0))
+
+
+def _xz(target: BinaryIO) -> IO[bytes]:
+    return lzma.LZMAFile(target, "wb")
+
+
+@contextlib.contextmanager
+def _zip_member(target: BinaryIO) -> Iterator[IO[bytes]]:
+    member = zipfile.ZipInfo(_MEMBER, _ZIP_TIME)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    member.external_attr = 0o644 << 16
+    with zipfile.ZipFile(target, "w") as archive, archive.open(member, "w", force_zip64=True) as opened:
+        yield opened
+
+
+_PACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[IO[bytes]]]] = {
+    "bz2": _bz2,
+    "gz": _gz,
+    "xz": _xz,
+    "zip": _zip_member,
+}
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file beside *path* that becomes it when the block ends well, and goes when it does not.
+
+    Its mode is what the umask leaves. What is no plain file, such as a device, is written to and stays what it is.
+    Raises StoreFull, StoreUnreadable.
+    """
+    is_special = path.exists() and not path.is_file()
+    unfinished = path if is_special else path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with unfinished.open("wb" if is_special else "xb") as file:
+            try:
+                yield file
+                if not is_special:
+                    _put_in_place(file, unfinished, path)
+            except BaseException:
+                if not is_special:
+                    unfinished.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        refuse_os_error(path, error)
+
+
+def _put_in_place(file: BinaryIO, unfinished: Path, path: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def standard_output() -> BinaryIO:
+    """Standard output for bytes; closing it leaves the descriptor open."""
+    return open(1, "wb", closefd=False)

@@ -1,0 +1,69 @@
+"""Tokens: made here, shown once, kept as a digest.
+
+A token reads ``n2k_<id>_<secret>``. The secret has 256 random bits, so one SHA-256 is enough to keep it (a slow hash
+guards guessable passwords, not this).
+"""
+
+import os
+import re
+import time
+from typing import NamedTuple
+
+from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
+from n2k_fcgi.store.base import Token, TokenStore
+
+SCOPES = ("register", "forget", "keyvalue", "admin")
+"""What a token can allow; ``admin`` includes the others."""
+
+_TOKEN = re.compile(r"n2k_([0-9a-f]{12})_([0-9a-f]{64})")
+
+
+class NewToken(NamedTuple):
+    """A token with its text, which is not kept anywhere."""
+
+    token: Token
+    text: str
+
+
+def create_token(store: TokenStore, scopes: tuple[str, ...], grid: str | None = None) -> NewToken:
+    """Make and store a token for *scopes*, for registrations on *grid* only when one is given."""
+    token_id, secret = os.urandom(6).hex(), os.urandom(32).hex()
+    token = Token(token_id, _digest(secret), scopes, grid, int(time.time()), False)
+    store.add(token)
+    return NewToken(token, f"n2k_{token_id}_{secret}")
+
+
+def revoke_token(store: TokenStore, token_id: str) -> None:
+    """Make a token worthless from the next request on. Raises NoSuchToken."""
+    token = store.find(token_id) if re.fullmatch(r"[0-9a-f]{12}", token_id) else None
+    if token is None:
+        raise NoSuchToken(id=token_id)
+    store.add(token._replace(revoked=True))
+
+
+def verify_token(store: TokenStore, text: str, scope: str) -> Token:
+    """The token behind *text*. Raises TokenNeeded when there is none, TokenNotEnough when it lacks *scope*."""
+    import hmac
+
+    match = _TOKEN.fullmatch(text.strip())
+    token = store.find(match[1]) if match else None
+    secret = match[2] if match else ""
+    # Compared even when there is no such token: the time must not tell which ids exist.
+    same = hmac.compare_digest(_digest(secret), token.digest if token else bytes(32))
+    if token is None or not same or token.revoked:
+        raise TokenNeeded
+    if scope not in token.scopes and "admin" not in token.scopes:
+        raise TokenNotEnough(why=f"it lacks the scope {scope!r}")
+    return token
+
+
+def refuse_other_grid(token: Token, grid: str) -> None:
+    """Raise TokenNotEnough when *token* is bound to another grid."""
+    if token.grid is not None and token.grid != grid:
+        raise TokenNotEnough(why=f"it is for the grid {token.grid!r} only")
+
+
+def _digest(secret: str) -> bytes:
+    import hashlib
+
+    return hashlib.sha256(secret.encode()).digest()

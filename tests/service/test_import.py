@@ -1,0 +1,195 @@
+"""Imports: what a generation holds after one or several dumps, against a plain model."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from n2k_fcgi.errors import EmptyDump, ImportRunning, TooManyBadLines
+from n2k_fcgi.model.keys import format_key, parse_key
+from n2k_fcgi.model.names import canonical
+from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.ingest import runs
+from n2k_fcgi.store.lmdb.environment import hold
+from n2k_fcgi.store.lmdb.layout import CURRENT, GENERATIONS, IMPORT_LOCK, KEYS, NAMES, PRIVATE
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+
+
+def _key_of(sandbox: Sandbox, name: str, grid: str | None = None) -> str | None:
+    avatar = sandbox.view().name2key(canonical(name), grid, strict=grid is not None)
+    return format_key(avatar.key) if avatar else None
+
+
+def _name_of(sandbox: Sandbox, key: str) -> str | None:
+    avatar = sandbox.view().key2name(parse_key(key))
+    return avatar.name if avatar else None
+
+
+def test_both_directions_answer_after_an_import(sandbox: Sandbox) -> None:
+    """Any spelling of the name gives the key, the key gives the imported spelling."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (USERNAME, "Username Resident")))
+    assert _key_of(sandbox, "MASAKAZU+kojima") == MASAKAZU
+    assert _key_of(sandbox, "username") == USERNAME
+    assert _name_of(sandbox, USERNAME) == "Username Resident"
+
+
+def test_absent_rows_stay_and_counts_say_so(sandbox: Sandbox) -> None:
+    """A second dump adds, changes and confirms; what it does not have stays."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=100)
+    done = sandbox.import_text(csv((MASAKAZU, "Masakazu Newname"), (USERNAME, "Username Resident")), as_of=200)
+    counts = done.manifest
+    assert (counts.rows, counts.added, counts.changed, counts.unchanged, counts.removed) == (3, 1, 1, 0, 0)
+    assert _key_of(sandbox, "governor linden") == GOVERNOR
+
+
+def test_a_renamed_avatar_keeps_its_former_name(sandbox: Sandbox) -> None:
+    """The former name answers with the key, the key with the current name."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
+    done = sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=200)
+    assert done.manifest.former == 1
+    assert _key_of(sandbox, "masakazu kojima") == MASAKAZU
+    assert _name_of(sandbox, MASAKAZU) == "Masakazu Newname"
+    back = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=300)
+    assert back.manifest.former == 1 and _name_of(sandbox, MASAKAZU) == "Masakazu Kojima"
+
+
+def test_an_older_dump_does_not_turn_names_back(sandbox: Sandbox) -> None:
+    """Of two dumps the one that speaks for the later time wins, whichever is imported last."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=200)
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
+    assert _name_of(sandbox, MASAKAZU) == "Masakazu Newname"
+    assert _key_of(sandbox, "masakazu kojima") == MASAKAZU
+
+
+def test_replace_removes_what_is_absent_on_its_grid_only(sandbox: Sandbox) -> None:
+    """--replace never touches other grids."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=100)
+    sandbox.import_text(csv((USERNAME, "Username Resident")), grid="OpenSim", as_of=100)
+    done = sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=200, replace=True)
+    assert (done.manifest.removed, done.manifest.rows) == (1, 2)
+    assert _key_of(sandbox, "masakazu kojima") is None and _name_of(sandbox, MASAKAZU) is None
+    assert _key_of(sandbox, "username") == USERNAME
+
+
+def test_replace_with_an_older_time_still_replaces(sandbox: Sandbox) -> None:
+    """What is replaced does not outlive the dump because its time was later."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=200)
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100, replace=True)
+    assert _name_of(sandbox, MASAKAZU) == "Masakazu Kojima"
+
+
+def test_one_key_on_two_grids_has_a_name_on_each(sandbox: Sandbox) -> None:
+    """An avatar is a key on a grid: homemade grids give the same keys out."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
+    sandbox.import_text(csv((MASAKAZU, "Other Person")), grid="OpenSim", as_of=200)
+    names = {avatar.grid: avatar.name for avatar in sandbox.view().with_key(parse_key(MASAKAZU))}
+    assert names == {"Production": "Masakazu Kojima", "OpenSim": "Other Person"}
+    assert _name_of(sandbox, MASAKAZU) == "Masakazu Kojima"
+
+
+def test_in_one_dump_the_later_row_wins_and_the_conflict_is_counted(sandbox: Sandbox) -> None:
+    """A name with two keys answers with the later one; both keys keep their name."""
+    done = sandbox.import_text(csv((MASAKAZU, "Same Name"), (GOVERNOR, "Same Name"), (USERNAME, "First One")))
+    assert done.manifest.conflicts == 1
+    assert _key_of(sandbox, "same name") == GOVERNOR
+    assert _name_of(sandbox, MASAKAZU) == _name_of(sandbox, GOVERNOR) == "Same Name"
+
+
+def test_a_key_with_two_names_in_one_dump_keeps_the_earlier_as_former(sandbox: Sandbox) -> None:
+    """Both names lead to the key; the later one is current."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Zzz"), (GOVERNOR, "Governor Linden"), (MASAKAZU, "Masakazu Aaa")))
+    assert _name_of(sandbox, MASAKAZU) == "Masakazu Aaa"
+    assert _key_of(sandbox, "masakazu zzz") == MASAKAZU
+
+
+def test_the_order_of_a_dump_changes_nothing(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sorted and unsorted dumps give identical generations, over many runs and ranges."""
+    monkeypatch.setattr(runs, "RANGE_LINES", 64)
+    monkeypatch.setattr(runs, "SAMPLE_EVERY", 8)
+    monkeypatch.setattr("n2k_fcgi.service.dumps.BLOCK", 4096)
+    rows = sorted((f"{n * 2654435761 % 2**32 + 1:032x}", f"Name{n % 700} Last{n % 3}") for n in range(2000))
+    contents = []
+    for place, shuffled in enumerate((rows, rows[::-1], rows[1::2] + rows[::2])):
+        box = Sandbox(tmp_path / f"data{place}")
+        box.import_text(csv(*[(format_key(bytes.fromhex(key)), name) for key, name in shuffled]), as_of=7)
+        generation = box.store.generations.current()
+        assert generation is not None and box.problems() == []
+        generation = box.store.generations.current()
+        assert generation is not None
+        names = [(name, sorted(value[n : n + 17] for n in range(0, len(value), 17))) for name, value in generation.rows(NAMES)]
+        contents.append((names, list(generation.rows(KEYS))))
+        box.close()
+    assert contents[0] == contents[1] == contents[2]
+    assert len(contents[0][1]) == 2000
+
+
+def test_a_small_dump_into_a_large_generation_is_merged_in_pieces(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The previous generation is never held in memory whole: stretches are cut by it, too."""
+    monkeypatch.setattr(runs, "RANGE_LINES", 50)
+    sandbox.import_text(csv(*[(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 1001)]), as_of=1)
+    new = format_key((5000).to_bytes(16, "big"))
+    done = sandbox.import_text(csv((new, "Name500x Last"), (format_key((77).to_bytes(16, "big")), "Name77 Last")), as_of=2)
+    assert (done.manifest.rows, done.manifest.added, done.manifest.unchanged) == (1001, 1, 1)
+    assert _key_of(sandbox, "name500x last") == new and _key_of(sandbox, "name1000 last") is not None
+
+
+def test_too_many_bad_lines_refuse_the_whole(sandbox: Sandbox) -> None:
+    """The live generation is untouched, and no half generation is left."""
+    live = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    with pytest.raises(TooManyBadLines, match="3 of 5"):
+        sandbox.import_text(csv((GOVERNOR, "Governor Linden"), (USERNAME, "Username Resident")) + "x\ny\nz\n")
+    assert (sandbox.data_dir / CURRENT).read_text().strip() == live
+    assert [p.name for p in (sandbox.data_dir / GENERATIONS).iterdir()] == [live]
+
+
+def test_an_empty_dump_is_refused(sandbox: Sandbox) -> None:
+    """Zero rows are never what somebody meant."""
+    with pytest.raises(EmptyDump):
+        sandbox.import_text("")
+
+
+def test_the_same_dump_again_publishes_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Said, not done twice; --force does it."""
+    path = tmp_path / "same.csv"
+    path.write_text(csv((MASAKAZU, "Masakazu Kojima")))
+    reports = []
+    for force in (False, False, True):
+        with Dump(path) as dump:
+            reports.append(sandbox.importer().run(dump, "Production", force=force))
+    assert [report.published for report in reports] == [True, False, True]
+
+
+def test_two_imports_at_once_the_second_leaves(sandbox: Sandbox) -> None:
+    """It says so, and what the first is building stays."""
+    with hold(sandbox.data_dir / IMPORT_LOCK, PRIVATE, 0), pytest.raises(ImportRunning):
+        sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+
+
+NAMES_DRAWN = st.sampled_from(["Ann Lee", "ann.lee", "Bob", "Bob Resident", "Zoë Ünal", "Cy Dee"])
+KEYS_DRAWN = st.integers(1, 5).map(lambda n: format_key(n.to_bytes(16, "big")))
+DUMPS = st.lists(st.lists(st.tuples(KEYS_DRAWN, NAMES_DRAWN), min_size=1, max_size=8), min_size=1, max_size=4)
+_numbers = itertools.count()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(DUMPS)
+def test_any_sequence_of_dumps_gives_what_a_plain_model_says(tmp_path: Path, dumps: list[list[tuple[str, str]]]) -> None:
+    """Current name of every key, and for every name ever seen a key that had it, after each import."""
+    box = Sandbox(tmp_path / str(next(_numbers)))
+    current: dict[str, str] = {}
+    had: dict[str, set[str]] = {}
+    try:
+        for time, rows in enumerate(dumps):
+            box.import_text(csv(*rows), as_of=time + 1)
+            for key, name in rows:
+                current[key] = name
+                had.setdefault(canonical(name), set()).add(key)
+        assert {key: _name_of(box, key) for key in current} == current
+        for form, keys in had.items():
+            holders = {key for key in keys if canonical(current[key]) == form}
+            assert _key_of(box, form) in (holders or keys)
+        assert box.problems() == []
+    finally:
+        box.close()

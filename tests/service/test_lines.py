@@ -1,0 +1,155 @@
+"""Lines of a dump: good ones become rows, bad ones are counted by reason, odd ones are read all the same."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from n2k_fcgi.errors import DumpNotUnderstood
+from n2k_fcgi.model.names import canonical
+from n2k_fcgi.service.ingest.lines import BAD_SHOWN, LINE_BYTES, Batch, Tally, batches
+from tests.support.sandbox import GOVERNOR, MASAKAZU
+
+GOOD = f"{MASAKAZU},Masakazu Kojima\n".encode()
+
+
+def _read(data: bytes, block: int = 1 << 20) -> tuple[list[tuple[bytes, bytes, bytes]], Tally]:
+    tally = Tally()
+    blocks = (data[at : at + block] for at in range(0, len(data), block))
+    rows = []
+    for batch in batches(blocks, tally, ()):
+        rows += list(zip(batch.keys, batch.spellings, batch.canonicals, strict=True))
+    return rows, tally
+
+
+def test_a_plain_line_becomes_a_row() -> None:
+    """Key in digits, spelling as given, canonical name."""
+    rows, tally = _read(GOOD)
+    assert rows == [(MASAKAZU.replace("-", "").encode(), b"Masakazu Kojima", b"masakazu.kojima")]
+    assert (tally.lines, tally.bad_lines) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (f"{MASAKAZU}", "wrong field count"),
+        (f"{MASAKAZU},a,b", "wrong field count"),
+        ("", "empty line"),
+        ("zzzb84f0-2757-4176-9579-43a181d4a5a0,Name", "bad UUID"),
+        ("a27b84f0-2757-4176-9579,Name", "bad UUID"),
+        ("00000000-0000-0000-0000-000000000000,Nobody Home", "null key"),
+        (f"{MASAKAZU},", "empty name"),
+        (f"{MASAKAZU},   ", "empty name"),
+        (f"{MASAKAZU},{'x' * 64}", "over-long name"),
+        (f"{MASAKAZU},{GOVERNOR}", "a UUID as a name"),
+        (f"{MASAKAZU},{GOVERNOR.replace('-', '')}", "a UUID as a name"),
+        (f'{MASAKAZU},"broken', "broken quotes"),
+        (f"{MASAKAZU},con\x07trol", "bad name"),
+        (f"{MASAKAZU},(Loading...)", "bad name"),
+        ("key,name", "header line"),
+        ("uuid,name", "header line"),
+    ],
+)
+def test_a_bad_line_is_counted_by_its_reason(line: str, reason: str) -> None:
+    """Refused, counted and shown with its number; the lines around it are kept."""
+    first = [] if reason == "header line" else [GOOD]
+    rows, tally = _read(b"".join([*first, line.encode() + b"\n", GOOD]))
+    assert dict(tally.bad) == {reason: 1}
+    assert tally.shown == [(1 + len(first), reason, line[:80])]
+    assert len(rows) == 1 + len(first)
+
+
+def test_invalid_utf8_is_a_bad_line() -> None:
+    """Latin-1 is not guessed at."""
+    rows, tally = _read(GOOD + MASAKAZU.encode() + b",Jos\xe9\n")
+    assert dict(tally.bad) == {"invalid UTF-8": 1} and len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "mended"),
+    [
+        (GOOD.replace(b"\n", b"\r\n"), "CR LF line end"),
+        (f'{MASAKAZU},"Masakazu Kojima"\n'.encode(), "quoted field"),
+        (b"\xef\xbb\xbf" + GOOD, "byte-order mark"),
+    ],
+)
+def test_an_odd_line_is_read_all_the_same(data: bytes, mended: str) -> None:
+    """Spreadsheets and Windows leave their traces; nothing is lost for it."""
+    rows, tally = _read(data)
+    assert [spelling for _, spelling, _ in rows] == [b"Masakazu Kojima"]
+    assert dict(tally.mended) == {mended: 1} and tally.bad_lines == 0
+
+
+def test_other_scripts_take_the_slow_road_to_the_same_rows() -> None:
+    """Names of OpenSimulator are Unicode; they are canonical like all others."""
+    rows, _ = _read(f"{MASAKAZU},ÉLODIE Straße\n".encode() + GOOD)
+    assert [form for _, _, form in rows] == ["élodie.strasse".encode(), b"masakazu.kojima"]
+
+
+def test_only_the_first_bad_lines_are_kept() -> None:
+    """A million bad lines do not fill the memory; all are counted."""
+    _, tally = _read((b"bad\n" * 500 + GOOD * 500) * 4, block=2000)
+    assert len(tally.shown) == BAD_SHOWN and tally.bad_lines == 2000 and tally.lines == 4000
+
+
+def test_a_line_without_end_is_refused_and_not_held() -> None:
+    """A gigabyte without a line feed costs one bad line."""
+    rows, tally = _read(GOOD + b"x" * (LINE_BYTES * 40) + b"\n" + GOOD, block=LINE_BYTES)
+    assert len(rows) == 2 and dict(tally.bad) == {"line too long": 1}
+
+
+@pytest.mark.parametrize("start", [b"<html>", b"  <!doctype html>", b"[{}]", b"\xff\xfea\0b\0", b"\0\0\0"])
+def test_what_is_no_dump_is_refused_at_once(start: bytes) -> None:
+    """A web page with status 200 is the commonest bad dump."""
+    with pytest.raises(DumpNotUnderstood):
+        _read(start + GOOD)
+
+
+def test_json_lines_carry_grid_time_and_former_names() -> None:
+    """Former names come before the current one, as older rows."""
+    line = {"key": MASAKAZU, "name": "New Name", "grid": "OpenSim", "seen": 500}
+    line["former"] = [{"name": "Old Name", "seen": 400}]
+    tally = Tally()
+    (batch,) = batches([json.dumps(line).encode() + b"\n"], tally, ("OpenSim",))
+    assert isinstance(batch, Batch) and batch.origins is not None
+    assert [(s, o and tuple(o)) for s, o in zip(batch.spellings, batch.origins, strict=True)] == [
+        (b"Old Name", ("OpenSim", 400)),
+        (b"New Name", ("OpenSim", 500)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", '{"key": 1, "name": "x"}', '{"key": "%s"}' % MASAKAZU, '{"key": "%s", "name": "x", "seen": "now"}' % MASAKAZU,
+     '{"key": "%s", "name": "x", "grid": 7}' % MASAKAZU, '{"key": "%s", "name": "x", "former": [1]}' % MASAKAZU,
+     '{"a":' * 5000],
+)  # fmt: skip
+def test_bad_json_lines_are_counted(line: str) -> None:
+    """None takes the import down."""
+    good = json.dumps({"key": MASAKAZU, "name": "Masakazu Kojima"})
+    rows, tally = _read(f"{good}\n{line}\n{good}\n".encode())
+    assert len(rows) == 2 and tally.bad_lines == 1
+
+
+WORD = st.text("abcXYZ019_", min_size=1, max_size=8) | st.sampled_from(["Resident", "resident", "RESIDENT"])
+NAME = st.lists(WORD, min_size=1, max_size=2).map(" ".join)
+
+
+@given(st.lists(st.tuples(st.uuids().filter(lambda u: u.int), NAME), max_size=30), st.integers(1, 300))
+def test_bulk_and_single_canonical_forms_agree(rows: list[tuple[object, str]], block: int) -> None:
+    """The bulk road says the same as model.names.canonical, however the blocks are cut."""
+    data = "".join(f"{key},{name}\n" for key, name in rows).encode()
+    read, tally = _read(data, block)
+    assert tally.bad_lines == 0
+    assert [(s.decode(), c.decode()) for _, s, c in read] == [(name, canonical(name)) for _, name in rows]
+
+
+@given(st.binary(max_size=400), st.integers(1, 50))
+def test_no_bytes_take_the_reader_down(data: bytes, block: int) -> None:
+    """Whatever a dump holds, lines are rows or counted bad, or the whole is refused with our error."""
+    try:
+        rows, tally = _read(data, block)
+    except DumpNotUnderstood:
+        return
+    assert len(rows) + tally.bad_lines == tally.lines

@@ -1,0 +1,85 @@
+"""The choice rule and the overlay of captures over a generation."""
+
+from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.service.lookup import choose
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+
+A, B, C = (parse_key(key) for key in (MASAKAZU, GOVERNOR, USERNAME))
+
+
+def _avatar(key: bytes, grid: str, seen: int, *, former: bool = False) -> Avatar:
+    return Avatar(key, "Some Name", grid, seen, "dump", former)
+
+
+def test_the_grid_asked_for_comes_first() -> None:
+    """Then the default grid, then who was seen most recently."""
+    found = [_avatar(A, "Production", 1), _avatar(B, "OpenSim", 9), _avatar(C, "elsewhere", 5)]
+    assert choose(found, "elsewhere", "Production") == found[2]
+    assert choose(found, None, "Production") == found[0]
+    assert choose(found[1:], "Testing", "Production") == found[1]
+
+
+def test_strict_means_that_grid_or_nobody() -> None:
+    """A caller who names a grid gets no key of another."""
+    assert choose([_avatar(A, "Production", 1)], "OpenSim", "Production", strict=True) is None
+
+
+def test_a_current_name_beats_a_later_former_one_of_another_grid() -> None:
+    """Who is called so now comes before who was."""
+    found = [_avatar(A, "x", 9, former=True), _avatar(B, "y", 1)]
+    assert choose(found, None, "Production") == found[1]
+
+
+def test_a_capture_is_found_at_once_over_a_generation(sandbox: Sandbox) -> None:
+    """A registration needs no import to be seen."""
+    sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=1)
+    sandbox.register("Masakazu Kojima", MASAKAZU)
+    view = sandbox.view()
+    assert (view.name2key("masakazu.kojima") or _avatar(C, "", 0)).key == A
+    assert (view.key2name(A) or _avatar(C, "", 0)).name == "Masakazu Kojima"
+
+
+def test_a_capture_survives_every_import(sandbox: Sandbox) -> None:
+    """It lives in its own file."""
+    sandbox.register("Masakazu Kojima", MASAKAZU)
+    for as_of in (1, 2, 3):
+        sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=as_of, replace=True)
+    assert sandbox.view().name2key("masakazu.kojima") is not None
+
+
+def test_a_later_capture_renames_a_dumped_avatar(sandbox: Sandbox) -> None:
+    """Captured after the dump: the key answers with the new name, the old name still leads to the key."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
+    sandbox.register("Masakazu Newname", MASAKAZU)
+    view = sandbox.view()
+    assert [a.name for a in view.with_key(A)] == ["Masakazu Newname"]
+    assert {a.key for a in view.named("masakazu.kojima")} == {A}
+
+
+def test_a_later_dump_renames_a_captured_avatar(sandbox: Sandbox) -> None:
+    """The later time wins, whichever it is."""
+    sandbox.register("Masakazu Kojima", MASAKAZU)
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=2**34)
+    assert [a.name for a in sandbox.view().with_key(A)] == ["Masakazu Newname"]
+
+
+def test_the_captured_spelling_is_given_where_the_name_is_the_same(sandbox: Sandbox) -> None:
+    """W-Hat's dump has lost upper and lower case; what was seen in-world has not."""
+    sandbox.register("McFly Resident", MASAKAZU)
+    sandbox.import_text(csv((MASAKAZU, "Mcfly Resident")), as_of=2**34)
+    assert [a.name for a in sandbox.view().with_key(A)] == ["McFly Resident"]
+
+
+def test_in_second_life_the_dump_outranks_a_capture(sandbox: Sandbox) -> None:
+    """A name registered wrongly does not stay wrong once the dump knows better; money is paid by these answers."""
+    sandbox.register("Masakazu Kojima", USERNAME)
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
+    assert (sandbox.view().name2key("masakazu.kojima") or _avatar(C, "", 0)).key == A
+
+
+def test_on_other_grids_the_later_binding_wins(sandbox: Sandbox) -> None:
+    """Homemade grids start over and give names out again."""
+    sandbox.register("Masakazu Kojima", USERNAME, "OpenSim")
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid="OpenSim", as_of=1)
+    assert (sandbox.view().name2key("masakazu.kojima") or _avatar(A, "", 0)).key == C

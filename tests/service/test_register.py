@@ -1,0 +1,79 @@
+"""Registrations: the conflict rule against generation and captures, and imports under way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import BadKey, BadName, NameTaken
+from n2k_fcgi.model.keys import parse_key
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+
+
+def test_a_name_of_the_dump_stays_with_its_key(sandbox: Sandbox) -> None:
+    """Refused, and nothing is stored."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    with pytest.raises(NameTaken, match="belongs to another key on Production"):
+        sandbox.register("masakazu.kojima", USERNAME)
+    assert list(sandbox.store.captures.captures()) == []
+
+
+def test_a_former_name_stays_with_its_key_too(sandbox: Sandbox) -> None:
+    """Second Life never gives a name out again."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=2)
+    with pytest.raises(NameTaken):
+        sandbox.register("Masakazu Kojima", USERNAME)
+
+
+def test_newest_lets_names_move_on_other_grids_only(tmp_path: Path) -> None:
+    """``on_conflict = newest`` never reaches Second Life."""
+    box = Sandbox(tmp_path / "data", on_conflict="newest")
+    try:
+        for grid in ("Production", "OpenSim"):
+            box.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid=grid, as_of=1)
+        box.register("Masakazu Kojima", USERNAME, "OpenSim")
+        with pytest.raises(NameTaken):
+            box.register("Masakazu Kojima", USERNAME, "Production")
+        avatar = box.view().name2key("masakazu.kojima", "OpenSim")
+        assert avatar is not None and avatar.key == parse_key(USERNAME)
+    finally:
+        box.close()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 64, "x" * 100_000, GOVERNOR, "(Loading...)", "\ud800", "a\x00b"])
+def test_a_bad_name_stores_nothing(sandbox: Sandbox, name: str) -> None:
+    """No garbage can be registered."""
+    with pytest.raises(BadName):
+        sandbox.register(name, MASAKAZU)
+    assert list(sandbox.store.captures.captures()) == []
+
+
+@pytest.mark.parametrize("key", ["", "xyz", "00000000-0000-0000-0000-000000000000", MASAKAZU + "0"])
+def test_a_bad_key_stores_nothing(sandbox: Sandbox, key: str) -> None:
+    """Nor a key that is none."""
+    with pytest.raises(BadKey):
+        sandbox.register("Masakazu Kojima", key)
+    assert list(sandbox.store.captures.captures()) == []
+
+
+def test_an_import_meanwhile_loses_no_registration(sandbox: Sandbox) -> None:
+    """Registrations of another process while imports publish are all found afterwards, in both directions."""
+    code = (
+        "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
+        "box = Sandbox(Path(sys.argv[1]))\n"
+        "for n in range(1, 201): box.register(f'Busy{n} Resident', f'{n:032x}')\n"
+    )
+    rows = csv(*[(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n} Last") for n in range(1, 3000)])
+    with subprocess.Popen([sys.executable, "-c", code, str(sandbox.data_dir)]) as child:
+        imports = 0
+        while child.poll() is None or imports < 3:
+            imports += 1
+            sandbox.import_text(rows, as_of=imports)
+        assert child.returncode == 0
+    view = sandbox.view()
+    for n in range(1, 201):
+        avatar = view.name2key(f"busy{n}")
+        assert avatar is not None and avatar.key == n.to_bytes(16, "big")
+        assert [a.name for a in view.with_key(avatar.key)] == [f"Busy{n} Resident"]

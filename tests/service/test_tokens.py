@@ -1,0 +1,65 @@
+"""Tokens: verified by digest, limited by scope and grid, revocable."""
+
+import pytest
+
+from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
+from n2k_fcgi.service.tokens import create_token, refuse_other_grid, revoke_token, verify_token
+from n2k_fcgi.store.lmdb.layout import CAPTURES
+from tests.support.sandbox import Sandbox
+
+
+def test_a_token_allows_its_scope_and_no_other(sandbox: Sandbox) -> None:
+    """``admin`` includes all."""
+    plain = create_token(sandbox.store.tokens, ("register",)).text
+    assert verify_token(sandbox.store.tokens, plain, "register").scopes == ("register",)
+    with pytest.raises(TokenNotEnough, match="forget"):
+        verify_token(sandbox.store.tokens, plain, "forget")
+    admin = create_token(sandbox.store.tokens, ("admin",)).text
+    assert verify_token(sandbox.store.tokens, f" {admin}\n", "forget")
+
+
+def test_a_secret_is_not_kept(sandbox: Sandbox) -> None:
+    """Whoever reads the file cannot write with it."""
+    new = create_token(sandbox.store.tokens, ("register",))
+    secret = new.text.rpartition("_")[2].encode()
+    data = (sandbox.data_dir / CAPTURES).read_bytes()
+    assert new.token.id.encode() in data and secret not in data and bytes.fromhex(secret.decode()) not in data
+
+
+def test_a_revoked_token_is_worthless(sandbox: Sandbox) -> None:
+    """From then on it is as if it had never been."""
+    new = create_token(sandbox.store.tokens, ("register",))
+    revoke_token(sandbox.store.tokens, new.token.id)
+    with pytest.raises(TokenNeeded):
+        verify_token(sandbox.store.tokens, new.text, "register")
+
+
+@pytest.mark.parametrize("token_id", ["", "x", "000000000000", "../../../x", "0" * 1000])
+def test_a_token_that_is_not_there_cannot_be_revoked(sandbox: Sandbox, token_id: str) -> None:
+    """It is said."""
+    with pytest.raises(NoSuchToken):
+        revoke_token(sandbox.store.tokens, token_id)
+
+
+@pytest.mark.parametrize("text", ["", "x", "n2k_", "n2k_000000000000_" + "0" * 64, "é" * 50, "n2k_" + "0" * 100_000])
+def test_what_is_no_token_of_ours_is_refused(sandbox: Sandbox, text: str) -> None:
+    """Without telling why."""
+    with pytest.raises(TokenNeeded):
+        verify_token(sandbox.store.tokens, text, "register")
+
+
+def test_one_changed_digit_is_refused(sandbox: Sandbox) -> None:
+    """The whole secret counts."""
+    text = create_token(sandbox.store.tokens, ("register",)).text
+    wrong = text[:-1] + ("0" if text[-1] != "0" else "1")
+    with pytest.raises(TokenNeeded):
+        verify_token(sandbox.store.tokens, wrong, "register")
+
+
+def test_a_token_bound_to_a_grid_is_for_that_grid(sandbox: Sandbox) -> None:
+    """One without a grid is for all."""
+    bound = create_token(sandbox.store.tokens, ("register",), "OpenSim").token
+    refuse_other_grid(bound, "OpenSim")
+    with pytest.raises(TokenNotEnough, match="OpenSim"):
+        refuse_other_grid(bound, "Production")
+    refuse_other_grid(create_token(sandbox.store.tokens, ("register",)).token, "Production")

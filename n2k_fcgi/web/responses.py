@@ -1,0 +1,67 @@
+"""Answers that LSL takes: plain text or JSON, never compressed, cut at line ends where a script would cut in mid-line."""
+
+from typing import NamedTuple
+
+from n2k_fcgi.model.keys import NULL_KEY
+
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+IN_WORLD_BYTES = 2048
+"""What llHTTPRequest keeps of a body unless HTTP_BODY_MAXLENGTH says more; the rest is dropped without a word."""
+
+Headers = tuple[tuple[str, str], ...]
+
+REASONS = {
+    200: "200 OK",
+    302: "302 Found",
+    400: "400 Bad Request",
+    401: "401 Unauthorized",
+    403: "403 Forbidden",
+    404: "404 Not Found",
+    405: "405 Method Not Allowed",
+    409: "409 Conflict",
+    413: "413 Content Too Large",
+    500: "500 Internal Server Error",
+    503: "503 Service Unavailable",
+}
+
+
+class Answer(NamedTuple):
+    """One response: status, body, and headers beyond type, length and generation."""
+
+    status: int
+    body: bytes
+    content_type: str = TEXT
+    headers: Headers = ()
+    generation: str = ""
+    """For X-N2K-Generation; '' when no generation was asked."""
+
+
+def text(line: str, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:
+    """Plain text, exactly as given: the forms of the root have no final line feed."""
+    return Answer(status, line.encode(), TEXT, headers, generation)
+
+
+def key_or_null(key: str | None, generation: str) -> Answer:
+    """200 with the key, or with the null key: scripts in the world compare 36 characters and take 404 for an error."""
+    return text(key or NULL_KEY, generation)
+
+
+def error(status: int, message: str, headers: Headers = ()) -> Answer:
+    """One line that says what is wrong."""
+    return text(message + "\n", status=status, headers=headers)
+
+
+def fitting_lines(lines: list[str], max_bytes: int | None) -> str:
+    """Join lines with line feeds, as many as fit *max_bytes* in UTF-8 (None: all)."""
+    if max_bytes is None:
+        return "\n".join(lines)
+    kept: list[str] = []
+    size = -1
+    for line in lines:
+        size += len(line.encode()) + 1
+        if size > max_bytes:
+            break
+        kept.append(line)
+    return "\n".join(kept)

@@ -1,0 +1,81 @@
+"""The root: ``?name=`` asks for a key, ``?key=`` for a name, both together register. gosl-basics' form of the contract."""
+
+import time
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import NothingHere, shown
+from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
+from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.responses import Answer, key_or_null, text
+from n2k_fcgi.web.services import Services
+
+
+def root(request: Request, services: Services) -> Answer:
+    """Dispatch on the parameters ``name`` and ``key``."""
+    fields = request.fields()
+    name, key = fields.get("name"), fields.get("key")
+    if name is not None and key is not None:
+        return register(request, services, name, key)
+    if name is not None:
+        return name2key(request, services, name)
+    if key is not None:
+        return key2name(request, services, key)
+    if request.wants_page:
+        from n2k_fcgi.web.views.page import page
+
+        return page()
+    raise NothingHere
+
+
+def name2key(request: Request, services: Services, name: str) -> Answer:
+    """200 with the key or the null key and nothing else; a sentence for people with ``compat=false``."""
+    started = time.perf_counter()
+    parsed = parse_name(name)
+    grid, strict = request.asked_grid(services.known_grids)
+    if parsed.home:
+        grid, strict = parsed.home, True
+    view = services.directory.view()
+    avatar = view.name2key(parsed.canonical, grid, strict=strict)
+    key = format_key(avatar.key) if avatar else None
+    logs.timed(f"name2key {parsed.canonical} -> {key}", started)
+    if not _for_people(request):
+        return key_or_null(key, view.generation_name)
+    if avatar is None:
+        return text(f"Nobody called {shown(parsed.spelling)} is known.\n", view.generation_name)
+    return text(f"{shown(view.spelled(avatar).name)} on {avatar.grid} has the key {key}.\n", view.generation_name)
+
+
+def key2name(request: Request, services: Services, key: str) -> Answer:
+    """200 with the name or an empty body; a sentence for people with ``compat=false``."""
+    started = time.perf_counter()
+    # The null key is asked by scripts that got it as an answer: nobody, not a mistake.
+    avatar_key = None if key.strip() == NULL_KEY else parse_key(key)
+    grid, strict = request.asked_grid(services.known_grids)
+    view = services.directory.view()
+    avatar = view.key2name(avatar_key, grid, strict=strict) if avatar_key else None
+    logs.timed(f"key2name {avatar_key.hex() if avatar_key else NULL_KEY} -> {avatar and avatar.name}", started)
+    if not _for_people(request):
+        return text(avatar.name if avatar else "", view.generation_name)
+    shown_key = format_key(avatar_key) if avatar_key else NULL_KEY
+    if avatar is None:
+        return text(f"Nobody with the key {shown_key} is known.\n", view.generation_name)
+    return text(f"{shown_key} is the key of {shown(avatar.name)} on {avatar.grid}.\n", view.generation_name)
+
+
+def register(request: Request, services: Services, name: str, key: str) -> Answer:
+    """Bind a name to a key: 200 and one sentence once it is on the disk."""
+    started = time.perf_counter()
+    parsed = parse_name(name)
+    grid, _ = request.asked_grid(services.known_grids)
+    world = parsed.home or grid or services.default_grid
+    services.access.may_register(request, world)
+    done = services.registrar.register(name, key, world, request.source())
+    capture = done.capture
+    word = "Registered" if done.is_new else "Known:"
+    logs.timed(f"register {parsed.canonical} {capture.key.hex()} on {capture.grid}", started)
+    return text(f"{word} {capture.name} {format_key(capture.key)} on {capture.grid}\n")
+
+
+def _for_people(request: Request) -> bool:
+    return request.fields().get("compat", "").lower() == "false"

@@ -1,0 +1,21 @@
+"""For monitors: is the process alive, and can it answer?"""
+
+from n2k_fcgi.errors import NoGeneration
+from n2k_fcgi.service.lookup import NO_GENERATION
+from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.responses import Answer, text
+from n2k_fcgi.web.services import Services
+
+
+def health(request: Request, services: Services) -> Answer:
+    """200 as long as the process answers; touches no file."""
+    return text("alive\n")
+
+
+def ready(request: Request, services: Services) -> Answer:
+    """200 when the store opens and a generation is current, else 503 with one line."""
+    view = services.directory.view()
+    view.named("governor.linden")  # reads from both files, so that a broken one shows
+    if view.generation_name == NO_GENERATION:
+        raise NoGeneration
+    return text("ready\n", view.generation_name)

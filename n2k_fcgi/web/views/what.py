@@ -1,0 +1,100 @@
+"""W-Hat's endpoints, status by status; docs/http.md lists where we differ from it and why."""
+
+import re
+
+from n2k_fcgi.errors import BadKey, BadRequest
+from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
+from n2k_fcgi.model.names import canonical, is_what_name
+from n2k_fcgi.service.lookup import View
+from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.responses import IN_WORLD_BYTES, Answer, error, fitting_lines, key_or_null, text
+from n2k_fcgi.web.services import Services
+
+MAX_NAMES = 50
+"""Names answered of one ``names=``, as W-Hat does; the rest is passed over."""
+
+LARGEST_BODY = 16384
+"""The most that ``max_bytes`` can ask for: what LSL can be told to keep (HTTP_BODY_MAXLENGTH in Mono)."""
+
+_NAMES = re.compile(r"\w+ \w+|\w+(?:\.\w+)?", re.ASCII)
+
+
+def name2key(request: Request, services: Services) -> Answer:
+    """``?name=`` with or without ``terse``, or ``?names=``: 200 whether found or not, for old scripts."""
+    fields = request.fields()
+    is_terse = "terse" in fields
+    if "name" in fields:
+        return _one_name(request, services, fields["name"], is_terse)
+    if "names" in fields:
+        return _several_names(request, services, fields["names"], is_terse)
+    raise BadRequest(why="ask with name= or names=")
+
+
+def name2key_path(request: Request, services: Services, name: str) -> Answer:
+    """200 with the key, 404 with the null key, 400 ``Invalid name``."""
+    if not _is_valid(name):
+        return _invalid_name()
+    view = services.directory.view()
+    avatar = _find(view, request, services, name)
+    if avatar is None:
+        return text(NULL_KEY, view.generation_name, status=404)
+    return text(format_key(avatar.key), view.generation_name)
+
+
+def key2name_path(request: Request, services: Services, key: str) -> Answer:
+    """200 with the canonical name, 404 with an empty body; a path that is no key is 404 too."""
+    grid, strict = request.asked_grid(services.known_grids)
+    view = services.directory.view()
+    try:
+        avatar = view.key2name(parse_key(key), grid, strict=strict)
+    except BadKey:
+        avatar = None
+    if avatar is None:
+        return text("", view.generation_name, status=404)
+    return text(canonical(avatar.name), view.generation_name)
+
+
+def _one_name(request: Request, services: Services, name: str, is_terse: bool) -> Answer:
+    if not _is_valid(name):
+        return _invalid_name()
+    view = services.directory.view()
+    avatar = _find(view, request, services, name)
+    key = format_key(avatar.key) if avatar else None
+    if is_terse:
+        return key_or_null(key, view.generation_name)
+    return text(f"{name} {key}" if key else "None found", view.generation_name)
+
+
+def _several_names(request: Request, services: Services, names: str, is_terse: bool) -> Answer:
+    view = services.directory.view()
+    lines = []
+    for name in _NAMES.findall(names.replace("+", " "))[:MAX_NAMES]:
+        avatar = _find(view, request, services, name)
+        key = format_key(avatar.key) if avatar else NULL_KEY
+        lines.append(key if is_terse else f"{name} {key}")
+    return text(fitting_lines(lines, _room(request)), view.generation_name)
+
+
+def _is_valid(name: str) -> bool:
+    """W-Hat's rule. A plus sign is a space: in a path no server decodes it, and scripts escape it twice in queries."""
+    return is_what_name(name.replace("+", " ").strip())
+
+
+def _find(view: View, request: Request, services: Services, name: str) -> Avatar | None:
+    grid, strict = request.asked_grid(services.known_grids)
+    return view.name2key(canonical(name), grid, strict=strict)
+
+
+def _room(request: Request) -> int | None:
+    """Bytes that the caller will keep: a script loses what is beyond, in mid-line, without being told."""
+    asked = request.fields().get("max_bytes")
+    if asked is not None:
+        if not (asked.isascii() and asked.isdecimal() and 0 < len(asked) < 9 and int(asked) > 0):
+            raise BadRequest(why="max_bytes is not a number")
+        return min(int(asked), LARGEST_BODY)
+    return IN_WORLD_BYTES if request.is_in_world else None
+
+
+def _invalid_name() -> Answer:
+    return error(400, "Invalid name")

@@ -1,0 +1,197 @@
+"""The only place that turns settings into a store, services and the application."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from n2k_fcgi import logs
+from n2k_fcgi.config import Loaded, Settings, file_stamp, load
+from n2k_fcgi.errors import N2KError
+from n2k_fcgi.service.lookup import Directory
+from n2k_fcgi.service.register import Registrar
+from n2k_fcgi.store.lmdb.captures import Captures, captures_file
+from n2k_fcgi.store.lmdb.generations import Generations
+from n2k_fcgi.store.lmdb.layout import PRIVATE, SHARED, Modes
+from n2k_fcgi.store.lmdb.tokens import Tokens
+from n2k_fcgi.web.access import Access
+from n2k_fcgi.web.application import Application, StartResponse, error_answer, respond
+from n2k_fcgi.web.requests import Environ, Request
+from n2k_fcgi.web.services import Services
+
+if TYPE_CHECKING:
+    from n2k_fcgi.service.ingest.importer import Importer, Progress
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
+
+DEFAULT_LOG = "log/n2k.log"
+
+
+class Store:
+    """The store of one data directory, opened file by file at first use. Not for use across ``fork()``."""
+
+    def __init__(self, settings: Settings) -> None:
+        modes = modes_of(settings)
+        self.generations = Generations(settings.data_dir, modes, resident_limit=settings.map_resident)
+        self._file = captures_file(settings.data_dir, modes)
+        self.captures = Captures(self._file)
+        self.tokens = Tokens(self._file)
+
+    def close(self) -> None:
+        """Give maps and files back."""
+        self.generations.close()
+        self._file.close()
+
+
+def modes_of(settings: Settings) -> Modes:
+    """File modes of the data directory."""
+    return SHARED if settings.share_with_group else PRIVATE
+
+
+def directory(store: Store, settings: Settings) -> Directory:
+    """The lookups."""
+    return Directory(store.generations, store.captures, settings.default_grid)
+
+
+def registrar(store: Store, settings: Settings) -> Registrar:
+    """The registrations."""
+    return Registrar(store.generations, store.captures, newest_wins=settings.on_conflict == "newest")
+
+
+def application(store: Store, settings: Settings) -> Application:
+    """The WSGI application over an open store."""
+    services = Services(
+        directory(store, settings),
+        registrar(store, settings),
+        Access(store.tokens, settings.register),
+        settings.default_grid,
+        settings.grids,
+    )
+    return Application(services, settings.max_body)
+
+
+def set_up_logs(settings: Settings, *, buffered: bool = False) -> None:
+    """Log as the settings say."""
+    path: Path | None = settings.data_dir / (settings.log_file or DEFAULT_LOG)
+    if settings.log_file == "-":
+        path = None
+    logs.set_up(
+        path,
+        settings.log_level,
+        rotate_bytes=settings.log_rotate,
+        keep=settings.log_keep,
+        mode=modes_of(settings).file,
+        buffered=buffered,
+    )
+
+
+class LiveApplication:
+    """A WSGI application that follows its settings file: an edit takes effect within a second, a broken one is logged.
+
+    Built in the process that serves. It starts whatever the settings are: a broken file is answered with 503 and one
+    line until it is mended, because a worker that dies at start makes mod_fcgid throttle the site.
+    """
+
+    def __init__(self, flags: Mapping[str, str], *, buffered_logs: bool = False) -> None:
+        self._flags = dict(flags)
+        self._buffered_logs = buffered_logs
+        self._store: Store | None = None
+        self._application: Application | None = None
+        self._problem: N2KError | None = None
+        self._settings: Settings | None = None
+        self._file: Path | None = None
+        self._stamp: tuple[int, int, int] | None = None
+        self._next_look = 0.0
+        self._load()
+
+    @property
+    def max_body(self) -> int:
+        """The largest request body in bytes, as set now."""
+        return self._settings.max_body if self._settings else 0
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """PEP 3333."""
+        if time.monotonic() >= self._next_look:
+            self._look()
+        if self._application is None:
+            assert self._problem is not None
+            answer = error_answer(self._problem, Request(environ, 0))
+            return respond(answer, environ, start_response)
+        return self._application(environ, start_response)
+
+    def close(self) -> None:
+        """Close the store and the log."""
+        if self._store is not None:
+            self._store.close()
+        logs.shut_down()
+
+    def _look(self) -> None:
+        self._next_look = time.monotonic() + LOOK_EVERY
+        if self._application is None or file_stamp(self._file) != self._stamp:
+            self._load()
+
+    def _load(self) -> None:
+        self._next_look = time.monotonic() + LOOK_EVERY
+        try:
+            loaded = load(self._config_file(), flags=self._settings_flags())
+        except N2KError as problem:
+            self._keep_old(problem)
+            return
+        self._take(loaded)
+
+    def _config_file(self) -> Path | None:
+        named = self._flags.get("config")
+        return Path(named) if named else None
+
+    def _settings_flags(self) -> dict[str, str]:
+        return {name: text for name, text in self._flags.items() if name != "config"}
+
+    def _keep_old(self, problem: N2KError) -> None:
+        if str(problem) != str(self._problem):
+            logs.error(f"settings not taken, the old ones stay: {problem}")
+        self._problem = problem
+        if self._file is not None:
+            self._stamp = file_stamp(self._file)
+
+    def _take(self, loaded: Loaded) -> None:
+        settings = loaded.settings
+        is_reload = self._application is not None
+        self._problem, self._file, self._stamp = None, loaded.file, loaded.stamp
+        if settings == self._settings:
+            return
+        set_up_logs(settings, buffered=self._buffered_logs)
+        if self._store is not None:
+            self._store.close()
+        self._store = Store(settings)
+        self._application = application(self._store, settings)
+        self._settings = settings
+        if is_reload:
+            logs.info(f"settings reloaded from {loaded.file}")
+
+
+def live_application(flags: Mapping[str, str], *, buffered_logs: bool = False) -> LiveApplication:
+    """The application for a server. *flags* are settings given on a command line, and ``config``, the settings file.
+
+    *buffered_logs*: the server calls ``logs.flush`` while ``logs.pending`` says so.
+    """
+    return LiveApplication(flags, buffered_logs=buffered_logs)
+
+
+def importer(
+    store: Store,
+    settings: Settings,
+    *,
+    max_bad: float | None = None,
+    progress: "Callable[[Progress], None]" = lambda _: None,
+) -> "Importer":
+    """The imports; imported late, because no server needs decompressors."""
+    from n2k_fcgi.service.ingest.importer import Importer
+
+    return Importer(
+        store.generations,
+        known_grids=settings.grids,
+        max_bad=settings.max_bad if max_bad is None else max_bad,
+        keep=settings.keep,
+        progress=progress,
+    )

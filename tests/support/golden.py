@@ -1,0 +1,103 @@
+"""The golden cases: one list of requests and answers that every front end must give byte for byte.
+
+``tests/golden/cases.jsonl`` has one case a line, in order (a registration changes what later ones find). Placeholders:
+{TOKEN}, {OTHER_TOKEN} (no register scope), {GENERATION} (the live one), {LARGE_BODY} (above the cap).
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from n2k_fcgi.service.tokens import create_token
+from tests.support.sandbox import Sandbox, csv
+
+CASES_FILE = Path(__file__).parent.parent / "golden" / "cases.jsonl"
+LARGE_BODY = "name=" + "x" * 131_072
+COMPARED = ("Content-Type", "X-N2K-Generation", "Vary", "Allow", "WWW-Authenticate", "Content-Encoding")
+
+
+class Reply(NamedTuple):
+    """What a front end answered."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+Ask = Callable[[str, str, dict[str, str], bytes], Reply]
+"""(method, target below the mount, headers, body) -> Reply."""
+
+
+class Golden(NamedTuple):
+    """A data directory filled for the golden cases."""
+
+    data_dir: Path
+    placeholders: dict[str, str]
+
+
+def prepare(data_dir: Path) -> Golden:
+    """Fill *data_dir* with the avatars that the cases speak of."""
+    box = Sandbox(data_dir)
+    try:
+        box.import_text(
+            csv(
+                ("a27b84f0-2757-4176-9579-43a181d4a5a0", "Masakazu Kojima"),
+                ("3d6181b0-6a4b-97ef-18d8-722652995cf1", "Governor Linden"),
+                ("3223a4e4-01c6-44f8-9aa1-df790e02aa93", "Username Resident"),
+                ("11111111-2222-3333-4444-555555555555", "Élodie Straße"),
+                ("22222222-2222-3333-4444-555555555555", "A?%&# Bé"),
+                ("44444444-2222-3333-4444-555555555555", "Twin Name"),
+            ),
+            as_of=1_700_000_000,
+        )
+        live = box.import_text(
+            csv(
+                ("33333333-2222-3333-4444-555555555555", "Twin Name"), ("55555555-2222-3333-4444-555555555555", "Only Opensim")
+            ),
+            grid="OpenSim",
+            as_of=1_700_000_000,
+        )
+        token = create_token(box.store.tokens, ("register",)).text
+        other = create_token(box.store.tokens, ("forget",)).text
+    finally:
+        box.close()
+    placeholders = {"{TOKEN}": token, "{OTHER_TOKEN}": other, "{GENERATION}": live.manifest.name, "{LARGE_BODY}": LARGE_BODY}
+    return Golden(data_dir, placeholders)
+
+
+def run_all(ask: Ask, golden: Golden, *, skipped_headers: frozenset[str] = frozenset()) -> int:
+    """Ask every case in order; assert each answer; give how many there were.
+
+    *skipped_headers*: names that a web server takes away on its own.
+    """
+    count = 0
+    for line in CASES_FILE.read_text("utf-8").splitlines():
+        case = json.loads(line)
+        reply = ask(
+            case["method"],
+            case["target"],
+            {name: _filled(value, golden) for name, value in case.get("headers", {}).items()},
+            _filled(case.get("send", ""), golden).encode(),
+        )
+        _compare(case, reply, golden, skipped_headers)
+        count += 1
+    return count
+
+
+def _compare(case: dict[str, Any], reply: Reply, golden: Golden, skipped_headers: frozenset[str]) -> None:
+    what = f"{case['what']} ({case['method']} {case['target'][:100]})"
+    got = (reply.status, reply.body.decode("utf-8", "replace"))
+    assert got == (case["status"], case["body"]), what
+    for name, expected in case["answer_headers"].items():
+        if name in skipped_headers:
+            continue
+        wanted = None if expected is None else _filled(expected, golden)
+        assert reply.headers.get(name.lower()) == wanted, f"{what}: header {name}"
+
+
+def _filled(text: str, golden: Golden) -> str:
+    for placeholder, value in golden.placeholders.items():
+        text = text.replace(placeholder, value)
+    return text

@@ -1,0 +1,67 @@
+"""The golden cases through every front end that needs no web server of others."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from n2k_fcgi.wiring import live_application
+from tests.support.asking import over_http, wsgi
+from tests.support.golden import CASES_FILE, prepare, run_all
+
+CASES = len(CASES_FILE.read_text("utf-8").splitlines())
+
+
+@contextmanager
+def _serving(data_dir: Path, *options: str) -> Iterator[tuple[str, int]]:
+    """``n2k serve`` on a free port."""
+    command = [sys.executable, "-m", "n2k_fcgi", "--dir", str(data_dir), "serve", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = urlsplit(server.stdout.readline().strip())
+            assert url.hostname and url.port
+            _wait_until_it_answers(url.hostname, url.port, url.path.rstrip("/"))
+            yield url.hostname, url.port
+        finally:
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(20) == 0
+
+
+def _wait_until_it_answers(host: str, port: int, mount: str) -> None:
+    import time
+
+    for _ in range(200):
+        try:
+            over_http(host, port, mount)("GET", "/health", {}, b"")
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the server does not answer")
+
+
+@pytest.mark.parametrize("mount", ["", "/sub", "/deep/er"])
+def test_application(tmp_path: Path, mount: str) -> None:
+    """The application itself, at the root and below a prefix, as Apache's rewrite hands requests over."""
+    golden = prepare(tmp_path / "data")
+    application = live_application({"data_dir": str(golden.data_dir)})
+    try:
+        assert run_all(wsgi(application, mount), golden) == CASES
+    finally:
+        application.close()
+
+
+@pytest.mark.parametrize("mount", ["", "/names"])
+def test_standalone(tmp_path: Path, mount: str) -> None:
+    """``n2k serve`` with granian, at the root and with --prefix."""
+    golden = prepare(tmp_path / "data")
+    options = ["--prefix", mount] if mount else []
+    with _serving(golden.data_dir, *options) as (host, port):
+        assert run_all(over_http(host, port, mount), golden) == CASES
+        if mount:
+            assert over_http(host, port)("GET", "/?name=username", {}, b"").status == 404

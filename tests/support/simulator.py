@@ -1,0 +1,175 @@
+"""A region of a virtual world in small: a clock, avatars, prims, and the scripts in them.
+
+The scripts are the real ones, compiled to Python; their HTTP requests are real. Time is not: it passes only in
+``World.run``, so a story of half an hour takes milliseconds and always ends the same.
+"""
+
+import heapq
+import itertools
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lummao import Key
+
+from tests.support.grid_rules import Rules, Throttle
+from tests.support.script import Script
+from tests.support.simulated_http import Request, perform, read_request
+
+CHANGED_OWNER, CHANGED_REGION_START = 0x80, 0x400
+REFUSED = Key(uuid.UUID(int=0))
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """Somebody in the region, under the legacy name that scripts detect."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request that left the region: when, what, and the status that came back."""
+
+    time: float
+    request: Request
+    status: int
+
+
+class World:
+    """One region under one grid's rules.
+
+    ``real_seconds`` bounds how long a request may really take; a script hears of it after the grid's own time-out.
+    """
+
+    def __init__(self, rules: Rules, real_seconds: float = 10.0) -> None:
+        self.rules = rules
+        self.real_seconds = real_seconds
+        self.now = 0.0
+        self.prims: list[Prim] = []
+        self.owner_throttles: defaultdict[str, Throttle] = defaultdict(rules.owner_throttle)
+        self.losses = 0
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Have *action* called when *seconds* have passed."""
+        heapq.heappush(self._agenda, (self.now + seconds, next(self._order), action))
+
+    def run(self, seconds: float) -> None:
+        """Let *seconds* pass; whatever falls due in them happens in its order."""
+        end = self.now + seconds
+        while self._agenda and self._agenda[0][0] <= end:
+            self.now, _, action = heapq.heappop(self._agenda)
+            action()
+        self.now = end
+
+    @property
+    def busy(self) -> bool:
+        """Something is still to happen."""
+        return bool(self._agenda)
+
+    def rez(self, owner: Avatar, *sources: str, name: str = "Object") -> "Prim":
+        """Put a prim with the scripts of *sources* into the region."""
+        prim = Prim(self, owner, name)
+        self.prims.append(prim)
+        for source in sources:
+            prim.add(source)
+        return prim
+
+    def say(self, avatar: Avatar, channel: int, text: str) -> None:
+        """Let *avatar* say *text* where every prim hears it that listens."""
+        for prim in self.prims:
+            for script in prim.scripts:
+                script.hear(channel, avatar.name, avatar.key, text)
+
+    def lose_answers(self) -> None:
+        """Have every answer that is under way never arrive."""
+        self.losses += 1
+
+    def restart(self) -> None:
+        """Restart the region: scripts keep their state, answers under way are lost."""
+        self.lose_answers()
+        for prim in self.prims:
+            prim.post("changed", CHANGED_REGION_START)
+
+
+class Prim:
+    """An object with scripts. What its scripts say is in ``to_owner`` and, by avatar key, in ``told``."""
+
+    def __init__(self, world: World, owner: Avatar, name: str) -> None:
+        self.world, self.owner, self.name = world, owner, name
+        self.key = str(uuid.uuid4())
+        self.scripts: list[Script] = []
+        self.to_owner: list[str] = []
+        self.told: defaultdict[str, list[str]] = defaultdict(list)
+        self.exchanges: list[Exchange] = []
+        self.refused: list[float] = []
+        self.throttle = world.rules.object_throttle()
+
+    def add(self, source: str) -> Script:
+        """Drop a script into the prim: it starts at once."""
+        script = Script(self, source)
+        self.scripts.append(script)
+        script.start()
+        return script
+
+    def post(self, event: str, *arguments: object) -> None:
+        """Raise *event* in every script."""
+        for script in self.scripts:
+            script.post(event, *arguments)
+
+    def touch(self, *avatars: Avatar) -> None:
+        """Let *avatars* touch the prim in one frame: scripts get one event for all of them."""
+        for script in self.scripts:
+            script.detect("touch_start", avatars)
+
+    def rez_again(self) -> None:
+        """Take the prim and put it down again."""
+        self.post("on_rez", 0)
+
+    def give_to(self, owner: Avatar) -> None:
+        """Transfer the prim."""
+        self.owner = owner
+        self.post("changed", CHANGED_OWNER)
+
+    def request(self, script: Script, url: str, options: list[object], body: str) -> Key:
+        """Do llHTTPRequest for one of the scripts: NULL_KEY when a throttle refuses it."""
+        world = self.world
+        if not self._admitted(script):
+            self.refused.append(world.now)
+            return REFUSED
+        request = read_request(world.rules, url, options, body, self._headers())
+        answer = perform(world.rules, request, world.real_seconds)
+        self.exchanges.append(Exchange(world.now, request, answer.status))
+        if answer.status >= 500:
+            script.errors.append(world.now + answer.delay)
+        name, losses = Key(uuid.uuid4()), world.losses
+
+        def deliver() -> None:
+            if world.losses == losses:
+                self.post("http_response", name, answer.status, answer.metadata, answer.body)
+
+        world.after(answer.delay, deliver)
+        return name
+
+    def _admitted(self, script: Script) -> bool:
+        now, most = self.world.now, self.world.rules.errors_a_minute
+        if most is not None and sum(now - 60.0 < error <= now for error in script.errors) >= most:
+            return False
+        return self.throttle.admit(now) and self.world.owner_throttles[self.owner.key].admit(now)
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "X-SecondLife-Shard": self.world.rules.shard,
+            "X-SecondLife-Object-Name": self.name,
+            "X-SecondLife-Object-Key": self.key,
+            "X-SecondLife-Region": "Test Region (256000, 256256)",
+            "X-SecondLife-Local-Position": "(128.000000, 128.000000, 22.500000)",
+            "X-SecondLife-Local-Rotation": "(0.000000, 0.000000, 0.000000, 1.000000)",
+            "X-SecondLife-Local-Velocity": "(0.000000, 0.000000, 0.000000)",
+            "X-SecondLife-Owner-Name": self.owner.name,
+            "X-SecondLife-Owner-Key": self.owner.key,
+        }

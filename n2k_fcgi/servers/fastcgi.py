@@ -1,0 +1,61 @@
+"""Serving FastCGI: what ``dispatch.fcgi`` and ``n2k fcgi`` call."""
+
+import contextlib
+import socket
+from collections.abc import Callable
+
+from n2k_fcgi.servers.gateway import WSGIApplication
+from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, owned
+from n2k_fcgi.servers.loop import Counters, Server
+from n2k_fcgi.servers.stopping import StopRequest
+
+__all__ = ["Counters", "bind_tcp", "bind_unix", "main", "serve"]
+
+
+def main(**flags: str) -> None:
+    """Serve on the listening socket that the web server left on descriptor 0; without one, answer one request as CGI.
+
+    *flags* are settings (``data_dir="/home/u/n2k-data"``) and ``config``, the settings file.
+    """
+    from n2k_fcgi.wiring import (
+        live_application,
+    )  # late: the CLI imports this module, and not every command serves
+
+    listener = inherited()
+    application = live_application(flags, buffered_logs=listener is not None)
+    try:
+        if listener is None:
+            from n2k_fcgi.servers import cgi
+
+            cgi.answer(application, max_body=application.max_body)
+        else:
+            with listener:
+                serve(application, listener, max_body=lambda: application.max_body, owns_listener=False)
+    finally:
+        application.close()
+
+
+def serve(
+    application: WSGIApplication,
+    listener: socket.socket,
+    *,
+    max_body: Callable[[], int] | int,
+    owns_listener: bool,
+    counters: Counters | None = None,
+) -> None:
+    """Answer requests until a stop signal, then what is in flight or waits to be accepted. For the main thread.
+
+    *max_body* in bytes, asked for every request. With *owns_listener* nobody else accepts from it: it is closed at the end,
+    and a socket file removed. Raises CannotListen when FCGI_WEB_SERVER_ADDRS cannot be read.
+    """
+    body_limit = max_body if callable(max_body) else lambda: max_body
+    with owned(listener) if owns_listener else contextlib.nullcontext(), StopRequest() as stop:
+        server = Server(
+            application,
+            listener,
+            max_body=body_limit,
+            owns_listener=owns_listener,
+            stop=stop,
+            counters=counters or Counters(),
+        )
+        server.run()

@@ -1,0 +1,241 @@
+"""From a web server's variables to a CGI-style answer, through a WSGI application (PEP 3333). FastCGI and CGI share it.
+
+The answer comes out block by block, head first, so that a caller that cannot send any more just stops asking.
+"""
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import BodyTooLarge, shown
+
+Environ = dict[str, Any]
+WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+
+MAX_ERRORS = 32 * 1024
+"""Bytes of ``wsgi.errors`` that one request may send to the web server's log; the rest is dropped."""
+
+MAX_WRITTEN = 32 * 1024 * 1024
+"""Bytes that one request may give to ``write()``: unlike an iterable, a callable cannot be made to wait for the reader."""
+
+_FAILED = b"internal error: the log of the server says what happened\n"
+_FAILED_HEAD = (
+    b"Status: 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(_FAILED)
+)
+
+_DEFAULTS: Environ = {
+    "REQUEST_METHOD": "GET",
+    "SCRIPT_NAME": "",
+    "PATH_INFO": "",
+    "QUERY_STRING": "",
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "80",
+    "SERVER_PROTOCOL": "HTTP/1.0",
+}
+"""What WSGI requires, for web servers that leave it out. What they do send passes untouched: PATH_INFO may be empty."""
+
+
+def new_environ() -> Environ:
+    """A fresh environ with the defaults, for the web server's variables to be decoded into."""
+    return _DEFAULTS.copy()
+
+
+class ErrorStream:
+    """``wsgi.errors``: takes text as PEP 3333 says, and bytes as flup did; never raises for what is written."""
+
+    __slots__ = ("_written",)
+
+    def __init__(self) -> None:
+        self._written = b""
+
+    def write(self, text: str | bytes) -> None:
+        """Keep *text* until the answer ends."""
+        data = text if isinstance(text, bytes) else str(text).encode("utf-8", "backslashreplace")
+        self._written += data[: MAX_ERRORS - len(self._written)]
+
+    def writelines(self, lines: Iterable[str | bytes]) -> None:
+        """Write each."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Nothing to do: it is sent with the end of the answer."""
+
+    def getvalue(self) -> bytes:
+        """All that was written."""
+        return self._written
+
+
+class Reply:
+    """One request on its way through the application. Call ``advance`` until ``done``, or ``close`` to give it up.
+
+    *environ*: from ``new_environ``, with the web server's variables in it. *body*: all that arrived, whatever
+    CONTENT_LENGTH said; the application sees its true length.
+    """
+
+    __slots__ = ("_application", "_blocks", "_emitted", "_environ", "_handed_over", "_headers", "_left", "_out", "_result",
+                 "_status", "done", "errors", "failed")  # fmt: skip
+
+    def __init__(self, application: WSGIApplication, environ: Environ, body: bytes = b"", *, run_once: bool = False) -> None:
+        self.done = False
+        self.failed = False
+        self.errors = ErrorStream()
+        self._application = application
+        self._environ = environ
+        self._result: Any = None
+        self._blocks: Iterator[bytes] | None = None
+        self._status = ""
+        self._headers: list[tuple[str, str]] = []
+        self._emitted = False
+        self._handed_over = False
+        self._left: int | None = None  # bytes of the body still owed, when a Content-Length says so
+        self._out: list[bytes] = []
+        environ["wsgi.version"] = (1, 0)
+        environ["wsgi.multithread"] = False
+        environ["wsgi.multiprocess"] = True
+        environ["wsgi.run_once"] = run_once
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["wsgi.errors"] = self.errors
+        environ["wsgi.url_scheme"] = "https" if environ.get("HTTPS", "").lower() in ("on", "1") else "http"
+        if body or environ.get("CONTENT_LENGTH"):
+            environ["CONTENT_LENGTH"] = str(len(body))
+
+    def advance(self) -> list[bytes]:
+        """Give the next blocks of the answer, the head (``Status: …``) before the first. Never raises for the application.
+
+        An exception is logged; before anything was handed over it becomes a plain 500, later it cuts the answer off.
+        """
+        if not self._survives(self._produce):
+            self.failed = self._handed_over
+            if not self._handed_over:
+                self._out = [_FAILED_HEAD] if self._head_only else [_FAILED_HEAD, _FAILED]
+            self.done = True
+        if self.done:
+            self.close()
+        out, self._out = self._out, []
+        self._handed_over |= bool(out)
+        return out
+
+    def close(self) -> None:
+        """Close the application's iterable; to be called when the reader went away, too."""
+        self.done = True
+        result, self._result, self._blocks = self._result, None, None
+        close = getattr(result, "close", None)
+        if close is not None:
+            self._survives(close)
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """PEP 3333's. A second call needs *exc_info* and raises it when the head is on its way already."""
+        if self._status:
+            if exc_info is None:
+                raise RuntimeError("start_response called twice")
+            if self._emitted:
+                raise exc_info[1].with_traceback(exc_info[2])
+        if not status[:3].isdecimal() or len(status) < 4:
+            raise ValueError(f"not a status: {status!r}")
+        self._status, self._headers = status, list(headers)
+        return self._write
+
+    @property
+    def _head_only(self) -> bool:
+        return bool(self._environ["REQUEST_METHOD"] == "HEAD")
+
+    def _produce(self) -> None:
+        """Run the application up to its next block. A list is taken whole: nothing is to be gained by waiting."""
+        if self._blocks is None:
+            self._result = result = self._application(self._environ, self.start_response)
+            self._blocks = iter(result)
+            if isinstance(result, (list, tuple)):
+                self._add_length(result)
+                for block in result:
+                    self._emit(block)
+                self._finish()
+                return
+        for block in self._blocks:
+            if block:
+                self._emit(block)
+                if self._left != 0 and not self._head_only:
+                    return  # PEP 3333: a block is not held back for the next one
+                break
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self._emitted:
+            self._emit(b"")
+        self.done = True
+
+    def _add_length(self, result: list[bytes] | tuple[bytes, ...]) -> None:
+        """A body of one block has a known length; a status that forbids a body is left alone."""
+        if len(result) != 1 or self._status[:3] in ("204", "304"):
+            return
+        if not any(name.lower() == "content-length" for name, _ in self._headers):
+            self._headers.append(("Content-Length", str(len(result[0]))))
+
+    def _write(self, block: bytes) -> None:
+        """The callable that start_response gives: frameworks of old use it."""
+        if sum(map(len, self._out)) + len(block) > MAX_WRITTEN:
+            raise OSError(f"more than {MAX_WRITTEN} bytes given to write(): use an iterable")
+        self._emit(block)
+
+    def _emit(self, block: bytes) -> None:
+        if not isinstance(block, bytes):
+            raise TypeError(f"a block of the body must be bytes, not {type(block).__name__}")
+        if not self._emitted:
+            self._out.append(self._head())
+            self._emitted = True
+        if self._left is not None:
+            block = block[: self._left]
+            self._left -= len(block)
+        if block and not self._head_only:
+            self._out.append(block)
+
+    def _head(self) -> bytes:
+        """Status and headers in latin-1 (PEP 3333). Raises for a header that no web server can be given."""
+        if not self._status:
+            raise RuntimeError("no start_response before the first block")
+        lines = [f"Status: {self._status}"]
+        for name, value in self._headers:
+            lines.append(f"{name}: {value}")
+            if name.lower() == "content-length":
+                if not value.isdecimal():
+                    raise ValueError(f"not a Content-Length: {value!r}")
+                self._left = int(value)
+        head = "\r\n".join(lines)
+        if not head.count("\n") == head.count("\r") == len(self._headers):
+            raise ValueError("a line break inside a header")
+        return (head + "\r\n\r\n").encode("latin-1")
+
+    def _survives(self, action: Callable[[], object]) -> bool:
+        """Run a piece of the application; log what it raises."""
+        try:
+            action()
+        except (Exception, SystemExit):  # noqa: BLE001 - the last resort of this front end
+            path = str(self._environ.get("REQUEST_URI") or self._environ["PATH_INFO"]).partition("?")[0]
+            method = self._environ["REQUEST_METHOD"]
+            log_safely(logs.error, f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
+            return False
+        return True
+
+
+def body_refused(limit: int) -> WSGIApplication:
+    """The application that answers a body above *limit* bytes."""
+
+    def application(environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("413 Content Too Large", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{BodyTooLarge(limit=limit)}\n".encode()]
+
+    return application
+
+
+def log_safely(log: Callable[..., None], message: str, **options: Any) -> None:
+    """Log where loguru may not be importable: a process without a free descriptor opens no file."""
+    try:
+        log(message, **options)
+    except (OSError, ImportError):
+        sys.stderr.write(f"n2k: {message}\n")

@@ -1,0 +1,119 @@
+"""Standalone HTTP: granian when it is installed, else Werkzeug's own server with a warning.
+
+Each worker is a process with one blocking thread, because an LMDB environment is not shared between threads here. The
+application is made in the worker: LMDB forbids taking an open environment across ``fork()``.
+"""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import CannotListen
+from n2k_fcgi.web.requests import Environ
+from n2k_fcgi.wiring import live_application
+
+_FLAGS = "_N2K_WORKER"
+"""How a spawned worker learns the command line: granian hands nothing over but the environment."""
+
+WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class Mounted:
+    """Serves *application* below *prefix*; 404 outside. (granian's own option answers outside as if it were the root.)"""
+
+    def __init__(self, application: WsgiApplication, prefix: str) -> None:
+        self._application = application
+        self._prefix = prefix
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """PEP 3333."""
+        path: str = environ.get("PATH_INFO", "")
+        if path != self._prefix and not path.startswith(self._prefix + "/"):
+            body = f"nothing here: ask below {self._prefix}/\n".encode()
+            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))])
+            return [body]
+        environ["SCRIPT_NAME"] = self._prefix
+        environ["PATH_INFO"] = path[len(self._prefix) :]
+        return self._application(environ, start_response)
+
+
+def is_granian_there() -> bool:
+    """Whether the ``server`` extra is installed."""
+    return find_spec("granian") is not None
+
+
+def clean_prefix(prefix: str) -> str:
+    """``/x`` of ``x``, ``/x`` or ``/x/``; '' for the root."""
+    stripped = prefix.strip("/")
+    return f"/{stripped}" if stripped else ""
+
+
+def free_port(host: str, port: int) -> int:
+    """*port*, or a free one for 0. Raises CannotListen when it is taken."""
+    try:
+        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(info[0], socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(info[4])
+            chosen: int = probe.getsockname()[1]
+    except OSError as error:
+        raise CannotListen(address=f"{host}:{port}", why=error.strerror or error) from None
+    return chosen
+
+
+def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: int, prefix: str, access_log: bool) -> None:
+    """Serve until SIGTERM or SIGINT; what is in flight is answered. *port* must be free."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    os.environ[_FLAGS] = json.dumps([dict(flags), prefix])
+    server = Granian(
+        "n2k_fcgi.servers.http:worker_application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=1,
+        factory=True,
+        respawn_failed_workers=True,
+        log_access=access_log,
+        log_level="warning" if not access_log else "info",  # type: ignore[arg-type]
+    )
+    server.serve()
+
+
+def worker_application() -> WsgiApplication:
+    """Called by granian in each worker."""
+    flags, prefix = json.loads(os.environ[_FLAGS])
+    application = live_application(flags)
+    return Mounted(application, prefix) if prefix else application
+
+
+def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: str, access_log: bool) -> None:
+    """Serve with Werkzeug's own single-threaded server, until SIGTERM or SIGINT."""
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Handler(WSGIRequestHandler):
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            if access_log:
+                super().log_request(code, size)
+
+    application = live_application(flags)
+    mounted: Any = Mounted(application, prefix) if prefix else application
+    server = make_server(host, port, mounted, request_handler=Handler)
+
+    def stop(*_: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        server.serve_forever()
+    finally:
+        server.server_close()
+        application.close()
+        logs.shut_down()

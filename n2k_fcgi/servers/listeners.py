@@ -1,0 +1,142 @@
+"""Listening sockets: made, inherited, and who may connect to them."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from n2k_fcgi.errors import CannotListen
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
+
+LONGEST_PATH = 107
+"""Bytes that a unix socket's path may have on Linux."""
+
+
+def bind_unix(path: Path, mode: int = 0o600) -> socket.socket:
+    """Listen on a socket file with *mode*. One that nobody listens on any more is replaced. Raises CannotListen.
+
+    ``serve`` removes the file at its end when it owns the listener.
+    """
+    path = path.absolute()
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise CannotListen(address=path, why=f"the path is longer than {LONGEST_PATH} bytes")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _alone_in(path.parent):
+            _remove_stale(path)
+            umask = os.umask(0o777 & ~mode)  # not chmod: the file must not be open to others for a moment
+            try:
+                listener.bind(str(path))
+            finally:
+                os.umask(umask)
+            listener.listen(BACKLOG)
+    except OSError as problem:
+        listener.close()
+        raise CannotListen(address=path, why=problem.strerror or problem) from None
+    except CannotListen:
+        listener.close()
+        raise
+    return listener
+
+
+def bind_tcp(host: str, port: int) -> socket.socket:
+    """Listen on an address (IPv6 when *host* has a colon; port 0: any free one). Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if not 0 <= port <= 65535:
+        raise CannotListen(address=f"{host}:{port}", why="a port is a number from 0 to 65535")
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as problem:
+        raise CannotListen(address=f"{host}:{port}", why=problem) from None
+
+
+def inherited(fd: int = 0) -> socket.socket | None:
+    """The listening socket that a web server left on *fd* (0, by the FastCGI specification); None: it is something else."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return None
+        candidate = socket.socket(fileno=fd)
+    except OSError:
+        return None
+    if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return candidate
+    candidate.detach()
+    return None
+
+
+@contextlib.contextmanager
+def owned(listener: socket.socket) -> Iterator[None]:
+    """Close *listener* at the end, and remove its socket file unless another server has replaced it."""
+    path = listener.getsockname() if listener.family == socket.AF_UNIX else ""
+    mine = os.stat(path) if isinstance(path, str) and path else None
+    try:
+        yield
+    finally:
+        listener.close()
+        if mine is not None:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.stat(path), mine):
+                    os.unlink(path)
+
+
+class Peers:
+    """Which addresses may connect: FCGI_WEB_SERVER_ADDRS, a list of IPv4 and IPv6 addresses, for TCP only."""
+
+    def __init__(self, addresses: "frozenset[Any] | None") -> None:
+        self._addresses = addresses
+
+    @classmethod
+    def of(cls, listener: socket.socket) -> "Peers":
+        """Read the variable, when *listener* is one that it speaks of and it is set. Raises CannotListen."""
+        text = os.environ.get("FCGI_WEB_SERVER_ADDRS", "").strip()
+        if not text or listener.family not in (socket.AF_INET, socket.AF_INET6):
+            return cls(None)
+        try:
+            return cls(frozenset(_address(part.strip()) for part in text.split(",") if part.strip()))
+        except ValueError as problem:
+            raise CannotListen(address="FCGI_WEB_SERVER_ADDRS", why=problem) from None
+
+    def allow(self, peer: Any) -> bool:
+        """Whether *peer*, as ``accept`` gave it, may speak to us."""
+        return self._addresses is None or _address(peer[0].partition("%")[0]) in self._addresses
+
+
+def _address(text: str) -> Any:
+    """An address; the IPv4 form of one that IPv6 only wraps. Raises ValueError."""
+    import ipaddress  # late: few servers use it
+
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep two servers that start together from each removing the other's socket file."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        is_socket = stat.S_ISSOCK(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    if not is_socket:
+        raise CannotListen(address=path, why="there is a file that is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a full backlog would block, and is a listener
+        outcome = probe.connect_ex(str(path))
+    if outcome != errno.ECONNREFUSED:
+        raise CannotListen(address=path, why="another process listens there")
+    path.unlink()

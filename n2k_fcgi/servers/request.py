@@ -1,0 +1,72 @@
+"""One FastCGI request: what has arrived of it, then the reply to it."""
+
+from typing import TYPE_CHECKING
+
+from flup.server import fcgi_base as flup
+
+from n2k_fcgi.servers.gateway import Reply, body_refused, new_environ
+from n2k_fcgi.servers.protocol import Malformed, decode_pairs
+
+if TYPE_CHECKING:
+    from n2k_fcgi.servers.connection import Connection
+    from n2k_fcgi.servers.loop import Server
+
+MAX_PARAMS = 256 * 1024
+"""Bytes of PARAMS of one request; Apache's own limits allow less than half in practice."""
+
+MAX_DISCARDED = 64 * 1024 * 1024
+"""Bytes of a body above the cap that are read and thrown away, so that the web server gets to see the 413."""
+
+
+class Request(flup.Request):  # type: ignore[misc]
+    """A request: arriving until both its streams ended, then running as ``reply``.
+
+    It runs when all of it is here, so its input is a ``BytesIO``: flup's stream waits for more, and its ``readline`` joins
+    what arrived again for every record and ignores its limit.
+    """
+
+    def __init__(self, conn: "Connection", request_id: int, flags: int) -> None:
+        # Not flup's __init__: it makes the four streams that this class replaces.
+        self._conn = conn
+        self.server: Server = conn.server
+        self.requestId = request_id
+        self.flags = flags
+        self.reply: Reply | None = None
+        self.stdin_ended = False
+        self._params = bytearray()
+        self._params_ended = False
+        self._body = bytearray()
+        self._discarded = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has arrived."""
+        return self._params_ended and self.stdin_ended
+
+    def add_params(self, data: bytes) -> None:
+        """Take a piece of PARAMS; empty: the end. Raises Malformed."""
+        if self._params_ended or len(self._params) + len(data) > MAX_PARAMS:
+            raise Malformed("PARAMS after their end, or too long")
+        self._params += data
+        self._params_ended = not data
+
+    def add_body(self, data: bytes) -> None:
+        """Take a piece of STDIN; empty: the end. Beyond the cap only its length is kept. Raises Malformed."""
+        if self.stdin_ended:
+            raise Malformed("STDIN after its end")
+        self.stdin_ended = not data
+        if self._discarded or len(self._body) + len(data) > self.server.max_body():
+            self._discarded += len(self._body) + len(data)
+            self._body.clear()
+            if self._discarded > MAX_DISCARDED:
+                raise Malformed("STDIN without an end")
+        else:
+            self._body += data
+
+    def run(self) -> None:
+        """Make the reply. Raises Malformed for PARAMS that cannot be decoded."""
+        environ = new_environ()
+        decode_pairs(bytes(self._params), environ)
+        application = body_refused(self.server.max_body()) if self._discarded else self.server.application
+        self.server.counters.requests += 1
+        self.reply = Reply(application, environ, bytes(self._body))

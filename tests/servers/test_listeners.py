@@ -1,0 +1,138 @@
+"""Listening sockets and who may connect."""
+
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import CannotListen
+from n2k_fcgi.servers.listeners import Peers, bind_tcp, bind_unix, inherited, owned
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's name."""
+    with tempfile.TemporaryDirectory() as path:
+        yield Path(path)
+
+
+def test_a_socket_file_has_the_mode_asked_for(folder: Path) -> None:
+    """The mode is the argument's, whatever the umask, and the umask stays."""
+    before = os.umask(0o022)
+    try:
+        with bind_unix(folder / "s", 0o660):
+            assert stat.S_IMODE((folder / "s").stat().st_mode) == 0o660
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+
+
+def test_a_stale_socket_file_is_replaced(folder: Path) -> None:
+    """A file that a killed server left does not stop the next one."""
+    bind_unix(folder / "s").close()
+    with bind_unix(folder / "s"), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(folder / "s"))
+
+
+def test_a_live_socket_is_not_taken_over(folder: Path) -> None:
+    """A second server is refused, and the first one still answers."""
+    with bind_unix(folder / "s") as first:
+        with pytest.raises(CannotListen, match="another process listens there"):
+            bind_unix(folder / "s")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(folder / "s"))
+        assert first.fileno() >= 0
+
+
+def test_a_file_that_is_no_socket_is_left_alone(folder: Path) -> None:
+    """A mistyped path does not cost anybody a file."""
+    (folder / "s").write_text("precious")
+    with pytest.raises(CannotListen, match="no socket"):
+        bind_unix(folder / "s")
+    assert (folder / "s").read_text() == "precious"
+
+
+def test_a_path_that_the_kernel_would_cut_is_refused(folder: Path) -> None:
+    """The message says how long a path may be; so does a folder that is not there."""
+    with pytest.raises(CannotListen, match="107 bytes"):
+        bind_unix(folder / ("s" * 120))
+    with pytest.raises(CannotListen, match="No such file"):
+        bind_unix(folder / "none" / "s")
+
+
+def test_an_owned_socket_file_is_removed_at_the_end(folder: Path) -> None:
+    """The owner cleans up, unless another server has put its own socket there meanwhile."""
+    with owned(bind_unix(folder / "s")):
+        assert (folder / "s").exists()
+    assert not (folder / "s").exists()
+    with owned(bind_unix(folder / "s")):
+        (folder / "s").unlink()
+        replacement = bind_unix(folder / "s")
+    assert (folder / "s").exists()
+    replacement.close()
+
+
+@pytest.mark.parametrize("host, family", [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_tcp_listens_on_both_families(host: str, family: socket.AddressFamily) -> None:
+    """An address with a colon is IPv6; port 0 finds a free one."""
+    with bind_tcp(host, 0) as listener:
+        assert listener.family == family
+        assert listener.getsockname()[1] > 0
+
+
+def test_a_taken_port_is_refused() -> None:
+    """The message names the address."""
+    with bind_tcp("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(CannotListen, match=f"127.0.0.1:{port}"):
+            bind_tcp("127.0.0.1", port)
+    with pytest.raises(CannotListen):
+        bind_tcp("127.0.0.1", 70000)
+
+
+def test_only_a_listening_socket_is_inherited(folder: Path) -> None:
+    """A file, a pipe, a closed descriptor and a connected socket are something else, and stay open if they were."""
+    left, right = socket.socketpair()
+    read, write = os.pipe()
+    try:
+        assert inherited(left.fileno()) is None
+        assert inherited(read) is None
+        assert inherited(9999) is None
+        assert left.send(b"open") == 4
+    finally:
+        left.close(), right.close(), os.close(read), os.close(write)
+    with bind_unix(folder / "s") as listener:
+        found = inherited(os.dup(listener.fileno()))
+        assert found is not None
+        assert found.getsockname() == listener.getsockname()
+        found.close()
+
+
+@pytest.mark.parametrize("peer, allowed", [
+    (("127.0.0.1", 1), True),
+    (("::ffff:127.0.0.1", 1, 0, 0), True),
+    (("::1", 1, 0, 0), True),
+    (("0:0:0:0:0:0:0:1", 1, 0, 0), True),
+    (("fe80::1%eth0", 1, 0, 2), True),
+    (("10.0.0.1", 1), False),
+    (("::2", 1, 0, 0), False),
+])  # fmt: skip
+def test_web_server_addresses_are_both_families(
+    monkeypatch: pytest.MonkeyPatch, peer: tuple[object, ...], allowed: bool
+) -> None:
+    """FCGI_WEB_SERVER_ADDRS lists IPv4 and IPv6 in any spelling, and is asked again for every connection."""
+    monkeypatch.setenv("FCGI_WEB_SERVER_ADDRS", "127.0.0.1, ::1,fe80::1")
+    with bind_tcp("127.0.0.1", 0) as listener:
+        peers = Peers.of(listener)
+    assert [peers.allow(peer) for _ in range(3)] == [allowed] * 3
+
+
+def test_web_server_addresses_must_be_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host name there is refused with the variable's name, rather than silently ignored."""
+    monkeypatch.setenv("FCGI_WEB_SERVER_ADDRS", "localhost")
+    with bind_tcp("127.0.0.1", 0) as listener, pytest.raises(CannotListen, match="FCGI_WEB_SERVER_ADDRS"):
+        Peers.of(listener)

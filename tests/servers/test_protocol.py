@@ -1,0 +1,92 @@
+"""FastCGI's bytes, without a socket."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from n2k_fcgi.servers.protocol import Malformed, decode_pairs, output, whole_request
+from tests.support.fastcgi_client import KEEP, PARAMS, STDIN, begin, pairs, record, request, stream
+
+LATIN = st.text(st.characters(max_codepoint=255), max_size=300)
+
+
+def decoded(data: bytes) -> dict[str, str]:
+    result: dict[str, str] = {}
+    decode_pairs(data, result)
+    return result
+
+
+@given(st.dictionaries(LATIN, LATIN, max_size=10))
+def test_pairs_come_back_as_they_were_sent(values: dict[str, str]) -> None:
+    """Names and values of any length and any latin-1 text survive."""
+    assert decoded(pairs(values)) == values
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_decode_or_are_malformed(data: bytes) -> None:
+    """No bytes raise anything but Malformed."""
+    try:
+        decoded(data)
+    except Malformed:
+        pass
+    else:
+        assert sum(map(len, decoded(data))) <= len(data)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 10, 200])
+def test_a_pair_that_is_cut_off_is_malformed(cut: int) -> None:
+    """Bytes missing at the end are noticed wherever the cut is: in a length, a name or a value."""
+    whole = pairs({"NAME": "x" * 300})
+    with pytest.raises(Malformed):
+        decoded(whole[:-cut])
+    with pytest.raises(Malformed):
+        decoded(whole[:cut])
+
+
+def test_a_length_of_two_gigabytes_is_malformed() -> None:
+    """A length beyond the data is refused without an allocation of that size."""
+    with pytest.raises(Malformed):
+        decoded(struct.pack("!LB", 0xFFFFFFFF, 1) + b"x")
+
+
+def test_a_whole_request_is_recognised() -> None:
+    """What mod_fcgid sends for a lookup gives its id and PARAMS, padding or not."""
+    params = pairs({"REQUEST_METHOD": "GET"})
+    padded = begin(7) + stream(PARAMS, 7, params, padding=5) + record(STDIN, 7)
+    assert whole_request(padded) == (7, params)
+    assert whole_request(begin(7) + stream(PARAMS, 7, params) + record(STDIN, 7)) == (7, params)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        request("/", flags=KEEP),
+        request("/", "POST", b"body"),
+        request("/") + b"\x01",
+        request("/")[:-1],
+        request("/", request_id=0),
+        b"",
+        begin() + record(PARAMS, 1) + record(STDIN, 1),
+        begin(1, role=2) + request("/")[16:],
+        begin(2) + request("/")[16:],
+        b"\x02" + request("/")[1:],
+    ],
+)
+def test_everything_else_is_left_to_the_general_road(data: bytes) -> None:
+    """Kept connections, bodies, more or fewer bytes, other roles, strange ids and versions are no whole request."""
+    assert whole_request(data) is None
+
+
+@pytest.mark.parametrize("size", [1, 65528, 65529, 200_000])
+def test_output_is_framed_without_loss(size: int) -> None:
+    """The contents of the records are the block, and no record is longer than the protocol allows."""
+    block = bytes(index % 251 for index in range(size))
+    framed = b"".join(output(1, [block], b"last"))
+    contents = b""
+    while framed != b"last":
+        length = struct.unpack_from("!H", framed, 4)[0]
+        contents += framed[8 : 8 + length]
+        framed = framed[8 + length :]
+    assert contents == block

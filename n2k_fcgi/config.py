@@ -35,6 +35,12 @@ class Settings(NamedTuple):
     on_conflict: str
     keep: int
     max_bad: float
+    max_shrink: float
+    update_source: str
+    update_stall: int
+    update_time: int
+    update_size: int
+    update_tries: int
     max_body: int
     map_resident: int
     share_with_group: bool
@@ -66,6 +72,13 @@ def _log_file(text: str) -> str:
     if "\0" in text:
         raise ValueError("a path")
     return _at_home(text.strip())
+
+
+def _source(text: str) -> str:
+    source = text.strip()
+    if not source.isprintable():
+        raise ValueError("a URL or a path, or empty")
+    return _at_home(source)
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -161,6 +174,12 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting("keep", _whole(1, 100), "2", "How many generations are kept, the live one included."),
     Setting("max_bad", _percent, "1", "Percentage of bad lines above which a dump is refused."),
+    Setting("max_shrink", _percent, "10", "Percentage of rows fewer than in the dump before above which a dump is refused."),
+    Setting("update_source", _source, "", "The URL or file that `n2k update` takes when it is given none."),
+    Setting("update_stall", _whole(1, 3600), "60", "Seconds without a byte after which a download counts as broken."),
+    Setting("update_time", _whole(1, 172_800), "7200", "Seconds that a whole download may take."),
+    Setting("update_size", _size(1 * KIB, 1024 * 1024 * MIB), "4G", "Largest download, still packed."),
+    Setting("update_tries", _whole(1, 20), "5", "Connections a download may take; a broken one is resumed."),
     Setting("max_body", _size(1 * KIB, 64 * MIB), "128K", "Largest request body. mod_fcgid's own cap is 131072 bytes."),
     Setting(
         "map_resident",
@@ -212,7 +231,7 @@ def load(
     """
     env = os.environ if environment is None else environment
     given: dict[str, tuple[str, str]] = {s.name: (s.default, "default") for s in TABLE}
-    from_env = {name: (env[_variable(name)], _variable(name)) for name in _names_in(env)}
+    from_env = {name: (env[variable(name)], variable(name)) for name in _names_in(env)}
     from_flags = {name: (text, "command line") for name, text in (flags or {}).items()}
     must_exist = file is not None or bool(env.get("N2K_CONFIG"))
     if file is None:
@@ -240,7 +259,8 @@ def _whole_path(file: Path) -> Path:
         raise ConfigUnreadable(path=file, why=f"not {error}") from None
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
     return "N2K_DIR" if name == "data_dir" else "N2K_" + name.upper()
 
 
@@ -248,11 +268,11 @@ _OTHER_VARIABLES = frozenset({"N2K_CONFIG"})
 
 
 def _names_in(env: Mapping[str, str]) -> list[str]:
-    variables = {_variable(name): name for name in _BY_NAME}
-    for variable in env:
-        if variable.startswith("N2K_") and variable not in variables and variable not in _OTHER_VARIABLES:
-            raise BadSetting(name=variable, where="environment", why="no such setting; see 'n2k config'")
-    return [name for variable, name in variables.items() if variable in env]
+    variables = {variable(name): name for name in _BY_NAME}
+    for name in env:
+        if name.startswith("N2K_") and name not in variables and name not in _OTHER_VARIABLES:
+            raise BadSetting(name=name, where="environment", why="no such setting; see 'n2k config'")
+    return [name for known, name in variables.items() if known in env]
 
 
 def _read(file: Path) -> dict[str, tuple[str, str]]:

@@ -153,7 +153,7 @@ class StoreUnreadable(N2KError):
 class StoreDamaged(N2KError):
     """A file that is shorter than it says, or contradicts itself. Reading it could kill the process (SIGBUS)."""
 
-    template = "{path} is damaged ({why}): go back with 'n2k generations use', or import again"
+    template = "{path} is damaged ({why}): go back with 'n2k generations use', or import again with --force"
     status = 503
     exit_code = 42
 
@@ -279,6 +279,56 @@ class CountsDisagree(N2KError):
     template = "internal: {what}: gave {given} rows, {kept} were kept; nothing was published"
     status = 500
     exit_code = 68
+
+
+class DumpShrank(N2KError):
+    """Far fewer rows than last time: a truncated or wrong dump, more often than a smaller world."""
+
+    template = (
+        "the dump has {rows} rows, the one before had {before}: more than {limit} % fewer, nothing was imported (--force)"
+    )
+    status = 400
+    exit_code = 69
+
+
+class DownloadFailed(N2KError):
+    """The network, or the server at the other end: trying again later may help."""
+
+    template = "cannot fetch {url}: {why}; nothing was imported"
+    status = 502
+    exit_code = 70
+
+
+class DownloadRefused(N2KError):
+    """What trying again does not mend: an address we do not follow, a certificate, a web page instead of a dump."""
+
+    template = "will not fetch {url}: {why}; nothing was imported"
+    status = 502
+    exit_code = 71
+
+
+class DownloadTooLarge(N2KError):
+    """More than ``update_size`` bytes, still packed."""
+
+    template = "{url} is larger than {limit} bytes (setting 'update_size'): nothing was imported"
+    status = 502
+    exit_code = 72
+
+
+class DownloadTooSlow(N2KError):
+    """More than ``update_time`` seconds."""
+
+    template = "{url} took longer than {limit} s (setting 'update_time'): nothing was imported"
+    status = 504
+    exit_code = 73
+
+
+class DumpNotNewer(N2KError):
+    """The dump speaks for an earlier time than the live generation does for the same grid."""
+
+    template = "the dump is of {found}, the live one of {grid} is of {live}: nothing was imported (see --force)"
+    status = 409
+    exit_code = 74
 
 
 # --- the installation -----------------------------------------------------------------------------------------------

@@ -84,10 +84,10 @@ class LogFile:
                 return
             os.close(self._fd)
             self._fd = -1
-        folder = self._path.parent
-        if not folder.is_dir():
-            folder.mkdir(exist_ok=True)  # not the data directory itself
-            folder.chmod(self._mode | ((self._mode & 0o444) >> 2))
+        with contextlib.suppress(FileExistsError):
+            mode = self._mode | ((self._mode & 0o444) >> 2)
+            self._path.parent.mkdir(mode)  # without parents: a missing data directory stays missing
+            self._path.parent.chmod(mode)
         self._fd = self._open(self._path, os.O_WRONLY | os.O_APPEND)
 
     def _open(self, path: Path, flags: int) -> int:

@@ -1,0 +1,70 @@
+"""Grids: one spelling each, so that stores can compare them as text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from n2k_fcgi.errors import BadGrid
+from n2k_fcgi.model.grids import GRID_BYTES, PRODUCTION, TESTING, parse_grid
+from tests.support.strategies import any_text, hostile_text, name_part, relaxed
+
+
+@pytest.mark.parametrize("text", ["Production", "production", "PRODUCTION", " Production\r\n"])
+def test_second_lifes_grids_have_one_spelling(text: str) -> None:
+    """The headers of Second Life's simulators, in any case, name Production and Testing."""
+    assert parse_grid(text) == PRODUCTION
+    assert parse_grid(text.lower().replace("production", "testing")) == TESTING
+
+
+def test_an_owner_cannot_respell_second_life() -> None:
+    """Whatever spelling is known, Production stays Production: the rule that its names never pass on hangs on it."""
+    assert parse_grid("Production", ("production", "PRODUCTION")) == PRODUCTION
+
+
+def test_known_grids_are_given_in_their_spelling() -> None:
+    """A known grid is found in any case, the first of two; others are folded."""
+    known = ("OSgrid", "osGRID", "Größe")
+    assert parse_grid("OSGRID", known) == "OSgrid"
+    assert parse_grid("GRÖSSE", known) == "Größe"
+    assert parse_grid("OSGRID") == "osgrid"
+    assert parse_grid("Host.Example:8002") == "host.example:8002"
+
+
+@relaxed
+@given(hostile_text | any_text | name_part, st.lists(name_part, max_size=2))
+def test_parsing_is_idempotent(text: str, known: list[str]) -> None:
+    """A grid is refused with BadGrid, or it is printable, short, and parses to itself in any case."""
+    try:
+        grid = parse_grid(text, tuple(known))
+    except BadGrid as refused:
+        assert str(refused).isprintable()
+        return
+    assert grid in known or len(grid.encode()) <= GRID_BYTES
+    assert grid.isprintable()
+    assert parse_grid(f" {grid.casefold()} ", tuple(known)) == grid
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("a\nb", "cannot be shown"),
+        ("a\x00", "cannot be shown"),
+        ("\ud800", "cannot be shown"),
+        ("a\u00a0b", "cannot be shown"),
+        ("x" * 64, "at most 63 bytes"),
+        ("ß" * 32, "at most 63 bytes"),
+        ("ŉ" * 30, "at most 63 bytes"),
+        ("x" * 100_000, "at most 63 bytes"),
+    ],
+)
+def test_what_is_no_grid(text: str, why: str) -> None:
+    """Nothing, what cannot be shown, and what is too long once folded is refused with the reason."""
+    with pytest.raises(BadGrid, match=why):
+        parse_grid(text)
+
+
+def test_the_longest_grid() -> None:
+    """GRID_BYTES of UTF-8 are accepted."""
+    assert parse_grid("X" * GRID_BYTES) == "x" * GRID_BYTES

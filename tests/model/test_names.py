@@ -1,0 +1,226 @@
+"""Names: all spellings of one avatar meet, nothing else does, and nobody is called what no avatar can be called."""
+
+import unicodedata
+from typing import Literal
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from n2k_fcgi.errors import BadName
+from n2k_fcgi.model.names import NAME_BYTES, PART_BYTES, ParsedName, canonical, is_what_name, parse_name
+from tests.support.strategies import any_text, ascii_part, hostile_text, name_part, relaxed
+
+LMDB_KEY_BYTES = 511
+COMPOSITIONS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
+GOVERNOR = "3d6181b0-6a4b-97ef-18d8-722652995cf1"
+
+separator = st.text(st.sampled_from(" +.\u00a0\u3000\t"), min_size=1, max_size=4)
+growing = st.text(st.sampled_from("ΐŉßİſﬃ\u0958\U0001d160ẞᾂ\u0345"), min_size=1, max_size=64)
+"""Letters that folding or composing makes longer."""
+
+
+def accepted(text: str) -> ParsedName | None:
+    """The parsed name, or None when it is refused with BadName; any other exception passes."""
+    try:
+        return parse_name(text)
+    except BadName:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("spellings", "form"),
+    [
+        (
+            (
+                "Governor Linden",
+                "governor.linden",
+                "GOVERNOR+LINDEN",
+                " governor  linden ",
+                "Governor . Linden",
+                "governor+linden+",
+            ),
+            "governor.linden",
+        ),
+        (("foo", "Foo Resident", "foo.resident", "FOO+RESIDENT", "foo.", "Foo  reſident"), "foo"),
+        (("Resident", "resident resident", "RESIDENT.RESIDENT"), "resident"),
+        (("x.residentfoo", "X Residentfoo"), "x.residentfoo"),
+        (("a resident b",), "a.resident.b"),
+        (("Ærlig Ñandú", "ærlig.ñandú", "ÆRLIG+N\u0303ANDU\u0301"), "ærlig.ñandú"),
+        (("Straße Weiß", "STRASSE WEISS"), "strasse.weiss"),
+        (("ΣΊΣΥΦΟΣ", "σίσυφος", "σίσυφοσ"), "σίσυφοσ"),
+    ],
+)
+def test_every_spelling_has_the_same_canonical_form(spellings: tuple[str, ...], form: str) -> None:
+    """Case, composition, dot, plus, runs of spaces and a last name of Resident do not tell avatars apart."""
+    assert {canonical(spelling) for spelling in spellings} == {form}
+    assert {parse_name(spelling).canonical for spelling in spellings} == {form}
+
+
+def test_what_looks_alike_stays_apart() -> None:
+    """Different letters, parts in another order, and Resident inside a name are different avatars."""
+    names = ["governorlinden", "linden.governor", "governor.linden", "governor_linden", "gоvernor.linden", "governor"]
+    assert len({canonical(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("empty", ["", " ", ".", "+.+", "\t\n", "\u3000"])
+def test_nothing_left_is_empty(empty: str) -> None:
+    """What holds only separators has no canonical form."""
+    assert canonical(empty) == ""
+
+
+@relaxed
+@given(hostile_text | any_text | growing)
+def test_canonical_is_idempotent(text: str) -> None:
+    """The canonical form of a canonical form is itself, and composed (NFC), over everything a str can hold."""
+    form = canonical(text)
+    assert canonical(form) == form == unicodedata.normalize("NFC", form)
+
+
+@relaxed
+@given(ascii_part, ascii_part, separator, st.sampled_from([str.upper, str.lower, str.swapcase, str.title]))
+def test_ascii_spellings_meet(first: str, last: str, between: str, case: object) -> None:
+    """Any case and any separators give the form of the plain spelling."""
+    assert callable(case)
+    assert canonical(f" {case(first)}{between}{case(last)}+") == canonical(f"{first} {last}")
+
+
+@relaxed
+@given(name_part, name_part, separator, st.sampled_from(COMPOSITIONS))
+def test_unicode_spellings_meet(first: str, last: str, between: str, composition: Literal["NFC", "NFD"]) -> None:
+    """Composed or not, folded or not, in any script, an avatar has one form."""
+    spelled = canonical(f"{first} {last}")
+    for variant in (first + between + last, (first + between + last).casefold()):
+        assert canonical(unicodedata.normalize(composition, variant)) == spelled
+
+
+@relaxed
+@given(ascii_part | name_part)
+def test_resident_goes(first: str) -> None:
+    """A newcomer's single name and the same with the last name Resident are one, whatever the spelling."""
+    assert {canonical(first + end) for end in (" Resident", ".resident", "+RESIDENT", " ")} == {canonical(first)}
+
+
+@relaxed
+@given(hostile_text | any_text | growing | name_part)
+def test_parsing_agrees_with_canonical(text: str) -> None:
+    """A name is refused with BadName, or its form is that of its spelling, which parses to itself; nothing else is raised."""
+    parsed = accepted(text)
+    if parsed is not None:
+        assert parsed.canonical == canonical(parsed.spelling) != ""
+        assert parse_name(parsed.spelling) == parsed._replace(home=None)
+        assert parsed.spelling.isprintable() and len(parsed.spelling.encode()) <= NAME_BYTES
+
+
+@relaxed
+@given(hostile_text | growing)
+def test_parsing_keeps_what_the_caller_meant(text: str) -> None:
+    """Without a home grid, the form is that of the text as it came."""
+    parsed = accepted(text)
+    assume(parsed is not None)
+    assert parsed is not None
+    assert parsed.home is not None or parsed.canonical == canonical(text)
+
+
+@relaxed
+@given(growing, growing, separator)
+def test_a_canonical_form_fits_an_lmdb_key(first: str, last: str, between: str) -> None:
+    """Names of letters that grow when folded are refused, or their form has at most 511 bytes."""
+    parsed = accepted(first + between.replace("\t", " ") + last)
+    assert parsed is None or len(parsed.canonical.encode()) <= LMDB_KEY_BYTES
+
+
+def test_no_letter_grows_beyond_an_lmdb_key() -> None:
+    """A name of NAME_BYTES fits whatever letters it has: none of Unicode grows more than threefold."""
+    letters = (chr(code) for code in (*range(0xD800), *range(0xE000, 0x20000), *range(0x2F800, 0x2FA20)))
+    assert all(len(canonical(letter).encode()) <= 3 * len(letter.encode()) for letter in letters)
+    assert 3 * NAME_BYTES <= LMDB_KEY_BYTES
+
+
+@pytest.mark.parametrize(
+    "longest",
+    ["x" * PART_BYTES, "é" * 31 + "x", f"{'x' * PART_BYTES} {'y' * PART_BYTES}", f"{'x' * PART_BYTES}.Resident", "ΐ" * 31],
+)
+def test_the_longest_names_are_accepted(longest: str) -> None:
+    """Each part may have PART_BYTES in UTF-8."""
+    parsed = parse_name(longest)
+    assert parsed.spelling == longest and len(parsed.canonical.encode()) <= LMDB_KEY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "empty"),
+        (" + . ", "empty"),
+        ("first\nlast", "cannot be shown"),
+        ("first\tlast", "cannot be shown"),
+        ("first\x00last", "cannot be shown"),
+        ("first\u2028last", "cannot be shown"),
+        ("\x1b[2J", "cannot be shown"),
+        ("\ud800", "cannot be shown"),
+        ("\u202egnp.exe", "cannot be shown"),
+        ("zero\u200bwidth", "cannot be shown"),
+        ("x" * 64, "at most 63 bytes"),
+        ("é" * 32, "at most 63 bytes"),
+        ("First " + "x" * 64, "at most 63 bytes"),
+        ("a b " * 40, "at most 63 bytes"),
+        ("x" * 100_000, "at most 63 bytes"),
+        ("x " * 50_000, "at most 63 bytes"),
+        ("x@" * 50_000, "at most 63 bytes"),
+        (GOVERNOR, "a key"),
+        (GOVERNOR.upper() + " Resident", "a key"),
+        (GOVERNOR + ".", "a key"),
+        (GOVERNOR.replace("-", ""), "a key"),
+        (f"{GOVERNOR} @host", "a key"),
+        ("(Loading...)", "not known yet"),
+        ("(waiting)", "not known yet"),
+        ("???", "not known yet"),
+        ("First.Last @" + "h" * 64, "bad grid"),
+        ("First.Last @" + "h" * 100_000, "bad grid"),
+        (". @host", "empty"),
+    ],
+)
+def test_what_no_avatar_is_called(name: str, why: str) -> None:
+    """Hostile and impossible names are refused with the reason, on one short line."""
+    with pytest.raises(BadName, match=why) as caught:
+        parse_name(name)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("First.Last @host:8002", ParsedName("First.Last", "first.last", "host:8002")),
+        ("First Last @HOST.example:8002", ParsedName("First Last", "first.last", "host.example:8002")),
+        ("First+Last+@host", ParsedName("First Last", "first.last", "host")),
+        ("first.last@host", ParsedName("first.last", "first.last", "host")),
+        ("Foo.Resident @host", ParsedName("Foo.Resident", "foo", "host")),
+        ("Governor Linden @production", ParsedName("Governor Linden", "governor.linden", "Production")),
+        ("@host", ParsedName("@host", "@host", None)),
+        ("a @b @c", ParsedName("a @b @c", "a.@b.@c", None)),
+    ],
+)
+def test_a_visitor_is_a_name_and_a_grid(text: str, parsed: ParsedName) -> None:
+    """A hypergrid visitor is split into the name and the home grid, as grids are spelled; other @ are letters."""
+    assert parse_name(text) == parsed
+
+
+def test_the_spelling_is_kept() -> None:
+    """The caller's case and dot stay; only white space and plus signs become single spaces."""
+    assert parse_name("\tGovernor ++ LINDEN\n").spelling == "Governor LINDEN"
+    assert parse_name("governor.Linden").spelling == "governor.Linden"
+    assert parse_name("Governor\u00a0Linden").spelling == "Governor Linden"
+
+
+@pytest.mark.parametrize("name", ["a", "Governor Linden", "governor.linden", "user_name 9", "1"])
+def test_names_that_w_hat_takes(name: str) -> None:
+    """One word, or two with one space or dot between them."""
+    assert is_what_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a b c", "a  b", "a+b", "a.", ".a", " a", "a\n", "Ñandú", "a-b", "a@b", "a..b", "a\tb", "٣"]
+)
+def test_names_that_w_hat_refuses(name: str) -> None:
+    """Anything but ASCII letters, digits and underscores around one space or dot is Invalid name there."""
+    assert not is_what_name(name)

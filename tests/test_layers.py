@@ -1,0 +1,115 @@
+"""Folder = layer: imports go down only, late ones and those for type checkers too."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "n2k_fcgi"
+
+_MODEL = {"errors", "logs"}
+_STORE = _MODEL | {"model"}
+_SERVICE = _STORE | {"store"}
+_WEB = _SERVICE | {"service"}
+_WIRING = _WEB | {"web", "config"}
+_SERVERS = _WIRING | {"wiring"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "": set(),  # n2k_fcgi/__init__.py
+    "errors": {"logs"},
+    "logfile": set(),
+    "logs": {"logfile"},
+    "config": {"model", "errors", "logs"},
+    "model": _MODEL,
+    "store": _STORE,
+    "service": _SERVICE,
+    "web": _WEB,
+    "wiring": _WIRING,
+    "servers": _SERVERS,
+    "cli": _SERVERS | {"servers"},
+    "__main__": {"cli"},
+}
+"""Room -> the rooms it may import, besides itself and the version in ``n2k_fcgi/__init__.py``."""
+
+
+def violations(source: str, module: str) -> list[str]:
+    """The imports in *source*, the text of *module* (a path below the package), that its room may not make."""
+    room = module.removesuffix(".py").split("/")[0].replace("__init__", "")
+    if room not in MAY_IMPORT:
+        return [f"{module}: no such room: {room}"]
+    allowed = MAY_IMPORT[room] | {room, ""}
+    return [f"{module}:{line}: imports {to}" for line, to in imported_rooms(source, module) if to not in allowed]
+
+
+def imported_rooms(source: str, module: str) -> Iterator[tuple[int, str]]:
+    """The line and the room of each import from the package; '' is the package itself."""
+    folders = ["n2k_fcgi", *module.split("/")[:-1]]
+    for node in ast.walk(ast.parse(source)):
+        for name, line in _imported_names(node, folders):
+            parts = name.split(".")
+            if parts[0] == "n2k_fcgi":
+                room = parts[1] if len(parts) > 1 else ""
+                yield line, "" if room == "__version__" else room
+
+
+def _imported_names(node: ast.AST, folders: list[str]) -> list[tuple[str, int]]:
+    if isinstance(node, ast.Import):
+        return [(alias.name, node.lineno) for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = folders[: len(folders) + 1 - node.level] if node.level else []
+        start = ".".join([*base, *filter(None, [node.module])])
+        return [(f"{start}.{alias.name}", node.lineno) for alias in node.names]
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+        constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+        return [(value, node.lineno) for value in constants if isinstance(value, str)]
+    return []
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    """No module imports from a room above its own, or from one that is closed to it."""
+    assert violations(path.read_text("utf-8"), path.relative_to(PACKAGE).as_posix()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("model/names.py", "from n2k_fcgi.store import base"),
+        ("store/base.py", "import n2k_fcgi.service.lookup"),
+        ("service/lookup.py", "def late():\n    from n2k_fcgi.web import routes"),
+        ("web/views/root.py", "from n2k_fcgi.config import Settings"),
+        ("store/lmdb/codec.py", "from n2k_fcgi import config"),
+        ("web/routes.py", "from n2k_fcgi import __version__, wiring"),
+        ("store/lmdb/codec.py", "from ...service import lookup"),
+        ("store/lmdb/codec.py", "from ... import web"),
+        ("servers/http.py", "from n2k_fcgi.cli import main"),
+        ("wiring.py", "from n2k_fcgi.servers import fastcgi"),
+        ("wiring.py", "from n2k_fcgi.logfile import LogFile"),
+        ("errors.py", "from n2k_fcgi.model.keys import NULL_KEY"),
+        ("logs.py", "from n2k_fcgi.errors import shown"),
+        ("__init__.py", "from n2k_fcgi.errors import N2KError"),
+        ("__main__.py", "from n2k_fcgi.servers import fastcgi"),
+        ("web/late.py", "import importlib\nimportlib.import_module('n2k_fcgi.cli')"),
+        ("service/late.py", "name = 'x'\n__import__(f'n2k_fcgi.web.{name}')"),
+        ("service/typed.py", "if TYPE_CHECKING:\n    from n2k_fcgi.web import routes"),
+        ("helpers/text.py", "import os"),
+    ],
+)
+def test_a_violation_is_found(module: str, source: str) -> None:
+    """The checker itself: each of these breaks the rule once."""
+    assert len(violations(source, module)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("cli/serve_cmd.py", "from n2k_fcgi import __version__, config, logs\nfrom n2k_fcgi.servers import http"),
+        ("servers/fastcgi.py", "from n2k_fcgi.wiring import live_application\nimport n2k_fcgi.web.application"),
+        ("store/lmdb/codec.py", "import os\nfrom ..base import Store\nfrom ...model import names"),
+        ("web/text.py", "'from n2k_fcgi.cli import main'"),
+        ("__main__.py", "from n2k_fcgi.cli import main"),
+    ],
+)
+def test_what_is_allowed_is_let_through(module: str, source: str) -> None:
+    """The checker itself: imports downwards, within a room, of the version, and text that is no import."""
+    assert violations(source, module) == []

@@ -1,0 +1,77 @@
+"""``n2k doctor``: what is wrong, and what to do about it."""
+
+import os
+from collections.abc import Iterator
+
+import click
+
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.examinations import data, installation, limits, website
+from n2k_fcgi.cli.examinations.findings import PROBLEM, Finding, ok, problem
+from n2k_fcgi.cli.examinations.website import Known
+from n2k_fcgi.cli.init_cmd import TOKEN_FILE
+from n2k_fcgi.errors import DoctorFound, N2KError, StoreMissing
+from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.store.lmdb.layout import GENERATIONS
+
+
+@click.command("doctor")
+@click.argument("url", required=False)
+@pass_context
+def command(context: Context, url: str | None) -> None:
+    """Examine the installation, the limits and the data; with URL also the service at that address.
+
+    One line a check: ok, warning or problem, and what to do. Exit code 83 when there is a problem.
+
+    Example: n2k doctor https://example.com/n2k/
+    """
+    count = 0
+    for finding in _examine(context, url):
+        click.echo(finding)
+        count += finding.verdict == PROBLEM
+    if count:
+        raise DoctorFound(count=count)
+
+
+def _examine(context: Context, url: str | None) -> Iterator[Finding]:
+    yield from installation.examine()
+    settled = _settings(context)
+    yield settled
+    is_usable = settled.verdict != PROBLEM
+    if is_usable:
+        yield from _examine_data(context)
+    if url:
+        yield from website.examine(url, _known(context) if is_usable else Known())
+
+
+def _settings(context: Context) -> Finding:
+    """Whether the settings can be read, and where the data is."""
+    try:
+        loaded = context.loaded
+    except N2KError as refusal:
+        return problem("settings", str(refusal), "until then servers answer 503, or go on with the old ones")
+    return ok("settings", str(loaded.file) if loaded.stamp else "all defaults, no settings file")
+
+
+def _examine_data(context: Context) -> Iterator[Finding]:
+    data_dir = context.settings.data_dir
+    if not os.path.isdir(data_dir / GENERATIONS):  # Path.is_dir raises where we may not look
+        yield problem("data directory", str(StoreMissing(path=data_dir)), "or say by --dir where it is")
+        return
+    yield from data.examine(context.settings, context.store)
+    yield from limits.examine(data_dir, data.live_bytes(context.store))
+
+
+def _known(context: Context) -> Known:
+    """What the site's answers are compared with; less, where the data cannot be read."""
+    settings, store = context.settings, context.store
+    token_file = settings.data_dir / TOKEN_FILE
+    token = token_file.read_text("utf-8").strip() if os.access(token_file, os.R_OK) else ""
+    try:
+        avatar = data.an_avatar(settings, store)
+        generation = store.generations.current_name()
+    except N2KError:
+        return Known(token=token)
+    if avatar is None:
+        return Known(generation, token=token)
+    return Known(generation, avatar.name, format_key(avatar.key), token)

@@ -1,0 +1,74 @@
+"""The interpreter and the packages a worker will run."""
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import cache_from_source, find_spec
+from pathlib import Path
+
+from n2k_fcgi import __version__
+from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
+from n2k_fcgi.errors import DeployRefused
+from n2k_fcgi.servers.deployment import DISTRIBUTIONS, PACKAGES, refuse_bad_installation
+
+OLDEST_PYTHON = (3, 10)
+
+
+def examine() -> Iterator[Finding]:
+    """Look at what runs, and what it runs from."""
+    yield interpreter()
+    yield packages()
+    yield place()
+    yield compiled()
+
+
+def interpreter() -> Finding:
+    """Its version, and whether it is a virtual environment's own."""
+    what = f"Python {sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}, {sys.executable}"
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return problem("interpreter", what, "use Python 3.10 or later")
+    if sys.prefix == sys.base_prefix:
+        return warning(
+            "interpreter", f"{what}, not in a virtual environment", "an update of the host may break it: python3 -m venv"
+        )
+    return ok("interpreter", f"{what}, in a virtual environment")
+
+
+def packages() -> Finding:
+    """The versions of what we depend on."""
+    found = [f"n2k_fcgi {__version__}"]
+    for name in DISTRIBUTIONS:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            return problem("packages", f"{name} is missing", "pip install n2k_fcgi")
+    return ok("packages", ", ".join(found))
+
+
+def place() -> Finding:
+    """Whether a web server's bare process can import it, and nobody else can change it."""
+    try:
+        refuse_bad_installation()
+    except DeployRefused as refusal:
+        return problem("place", str(refusal).partition(": ")[2], "'n2k deploy' refuses this")
+    return ok("place", "importable without help from the environment, writable by its owner only")
+
+
+def compiled() -> Finding:
+    """Whether the .pyc files are there: without them a worker compiles everything at each start."""
+    sources = [file for name in PACKAGES for file in _sources(name)]
+    missing = [file for file in sources if not Path(cache_from_source(str(file))).exists()]
+    if missing:
+        advice = "'n2k deploy' writes them; a worker starts 4 times as slowly without"
+        return warning("compiled code", f"{len(missing)} of {len(sources)} modules have no .pyc file", advice)
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        advice = "unset it, or run 'n2k deploy' after each update"
+        return warning("compiled code", "PYTHONDONTWRITEBYTECODE is set: no .pyc file will be renewed", advice)
+    return ok("compiled code", f"{len(sources)} modules have their .pyc files")
+
+
+def _sources(package: str) -> Iterator[Path]:
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        yield from Path(folder).rglob("*.py")

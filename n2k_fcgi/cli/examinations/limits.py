@@ -1,0 +1,52 @@
+"""What the system grants a process. A web server's process may get less than this shell's: the host knows."""
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
+from n2k_fcgi.config import MIB
+from n2k_fcgi.store.lmdb.environment import FIRST_MAP
+from n2k_fcgi.store.lmdb.layout import CAPTURES
+
+WORKER_ADDRESSES = 64 * MIB
+"""Address space of a worker without its maps; it has one thread (31 to 38 MB were measured)."""
+
+FEW_FILES = 64
+"""Open files below which a busy FastCGI worker pauses accepting."""
+
+
+def examine(data_dir: Path, live_bytes: int) -> Iterator[Finding]:
+    """Look at the limits of this process; *live_bytes* is the size of the live generation."""
+    yield address_space(data_dir, live_bytes)
+    yield open_files()
+    yield processes()
+
+
+def address_space(data_dir: Path, live_bytes: int) -> Finding:
+    """Whether the maps fit: a map needs addresses for the whole file, not memory."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return ok("address space", "no limit")
+    captures = data_dir / CAPTURES
+    map_of_captures = max(FIRST_MAP, captures.stat().st_size * 2 if captures.exists() else 0)
+    needed = WORKER_ADDRESSES + live_bytes + map_of_captures
+    what = f"limited to {limit // MIB} MiB, a worker needs {needed // MIB} MiB"
+    if limit < needed:
+        return problem("address space", what, "ask the host to raise 'ulimit -v', or import a smaller dump")
+    return ok("address space", what)
+
+
+def open_files() -> Finding:
+    """A connection is a file."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit != resource.RLIM_INFINITY and limit < FEW_FILES:
+        return warning("open files", f"limited to {limit}", "ask the host to raise 'ulimit -n'")
+    return ok("open files", "no limit" if limit == resource.RLIM_INFINITY else f"limited to {limit}")
+
+
+def processes() -> Finding:
+    """For the record: a worker starts neither threads nor processes, so any limit will do."""
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    what = "no limit" if limit == resource.RLIM_INFINITY else f"limited to {limit}"
+    return ok("processes", f"{what} (a worker is one, with one thread)")

@@ -1,0 +1,178 @@
+"""The service as its callers see it: through the web server, at its public address."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import quote, quote_plus, urlsplit
+
+from n2k_fcgi.cli.examinations.findings import OK, Finding, ok, problem, warning
+
+TIMEOUT = 30.0
+"""Seconds for one answer: mod_fcgid takes a few to start a worker on a busy host, and many after failures."""
+
+READ_BYTES = 64 * 1024
+AWKWARD = "Odd % + ? & # é"
+"""A name that arrives only when no server on the way decodes, cuts or rewrites it. Nobody is called so."""
+
+
+class Reply(NamedTuple):
+    """One answer; header names in lower case. Status 0: there was none, and ``body`` says why."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+
+
+class Known(NamedTuple):
+    """What the answers are compared with."""
+
+    generation: str = ""
+    """The live generation here, '' when there is none."""
+    name: str = ""
+    """A name in it, '' when there is none."""
+    key: str = ""
+    """That name's key."""
+    token: str = ""
+    """A token of this directory, '' when there is none to try."""
+
+
+def examine(url: str, known: Known) -> Iterator[Finding]:
+    """Ask *url*, and stop when nobody of ours answers there."""
+    base = url.rstrip("/")
+    alive = health(base)
+    yield alive
+    if alive.verdict != OK:
+        return
+    served = ready(base, known)
+    yield served
+    is_ours = served.verdict == OK
+    if is_ours and known.name:
+        yield lookup(base, known)
+    yield awkward_query(base)
+    yield awkward_path(base)
+    yield hidden(base)
+    yield authorization(base, known, is_ours=is_ours)
+
+
+def health(base: str) -> Finding:
+    """Whether the process answers, itself and as it said it."""
+    reply = ask(f"{base}/health")
+    if reply.status == 0:
+        return problem(
+            "address", f"no answer from {base}: {reply.body}", "is the name right, the web server running? see its error log"
+        )
+    if 300 <= reply.status < 400:
+        where = reply.headers.get("location", "?").removesuffix("/health")
+        return problem(
+            "address", f"it redirects to {where}", "give that address to scripts: a redirected POST loses its fields"
+        )
+    if reply.status == 500:
+        return problem("address", "500: the script does not start", "see the web server's error log; run the script by hand")
+    if (reply.status, reply.body) != (200, "alive\n"):
+        return problem(
+            "address", f"{reply.status} from {base}/health is not ours", "is the folder right? is .htaccess in effect?"
+        )
+    if "content-encoding" in reply.headers:
+        return problem("address", "the answer is compressed without being asked", "switch that off for text/plain")
+    return ok("address", f"{base} answers, not compressed")
+
+
+def ready(base: str, known: Known) -> Finding:
+    """Whether it can look names up, in the data directory that we look at."""
+    reply = ask(f"{base}/ready")
+    if reply.status != 200:
+        return problem("readiness", f"{reply.status} {reply.body.strip()}", "do what it says, on the server")
+    theirs = reply.headers.get("x-n2k-generation", "")
+    if theirs != known.generation:
+        what = f"it serves generation {theirs or '?'}, here it is {known.generation or 'none'}"
+        return warning("readiness", what, "it has another data directory than this command: see --dir")
+    return ok("readiness", f"serves generation {theirs}")
+
+
+def lookup(base: str, known: Known) -> Finding:
+    """Whether a name of the live generation gets its key."""
+    reply = ask(f"{base}/?name={quote_plus(known.name)}")
+    if (reply.status, reply.body) != (200, known.key):
+        what = f"{known.name!r} got {reply.status} {reply.body.strip()[:60]!r} and not {known.key}"
+        return problem("lookup", what, "run 'n2k check'; is a cache between?")
+    return ok("lookup", f"{known.name!r} got its key")
+
+
+def awkward_query(base: str) -> Finding:
+    """Whether all characters arrive in a query: the sentence for people repeats the name."""
+    reply = ask(f"{base}/?compat=false&name={quote_plus(AWKWARD)}")
+    spoken = " ".join(AWKWARD.replace("+", " ").split())
+    if reply.status != 200 or spoken not in reply.body:
+        return problem("query", f"{AWKWARD!r} came back as {reply.status} {reply.body.strip()[:60]!r}", _REWRITE)
+    return ok("query", f"{AWKWARD!r} arrived whole")
+
+
+def awkward_path(base: str) -> Finding:
+    """Whether they arrive in a path: our own refusal of such a name shows it."""
+    reply = ask(f"{base}/name2key/{quote(AWKWARD)}")
+    if (reply.status, reply.body.strip()) != (400, "Invalid name"):
+        return problem("path", f"{AWKWARD!r} in a path got {reply.status} {reply.body.strip()[:60]!r}", _REWRITE)
+    return ok("path", f"{AWKWARD!r} arrived whole")
+
+
+def hidden(base: str) -> Finding:
+    """Whether files beside the script stay there."""
+    for name in (".htaccess", "n2k.ini", "token", "captures.mdb", "CURRENT"):
+        reply = ask(f"{base}/{name}")
+        if reply.status == 200:
+            return problem("files", f"{base}/{name} can be fetched", "run 'n2k deploy' again; if it stays so, move the data")
+    return ok("files", "none could be fetched")
+
+
+def authorization(base: str, known: Known, *, is_ours: bool) -> Finding:
+    """Whether both headers with a token get through, shown by a registration that is refused for its key only."""
+    if not known.token:
+        return warning("token", "there is none here to try", "'n2k token create --scope register' makes one")
+    if not is_ours or not is_private(base):
+        why = "it would go unencrypted" if is_ours else "this may be somebody else's server"
+        return warning("token", f"not tried: {why}", "give an https address that serves this data directory")
+    for header, value in (("X-N2K-Token", known.token), ("Authorization", f"Bearer {known.token}")):
+        reply = ask(f"{base}/", "name=Doctor+Test&key=none", {header: value})
+        if reply.status == 403:
+            return ok("token", reply.body.strip())
+        if reply.status != 400:
+            what = f"sent as {header} it got {reply.status} {reply.body.strip()[:60]!r}"
+            return problem("token", what, "was it revoked? does the web server pass the header on?")
+    return ok("token", "accepted as X-N2K-Token and as Authorization")
+
+
+def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
+    """GET *url*, or POST *form* to it, following no redirect. Never raises for what the network does."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            return None
+
+    try:
+        request = urllib.request.Request(url, None if form is None else form.encode(), dict(headers or {}))
+        try:
+            answer = urllib.request.build_opener(Stay).open(request, timeout=TIMEOUT)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            body = answer.read(READ_BYTES).decode("utf-8", "replace")
+            return Reply(answer.status, body, {name.lower(): value for name, value in answer.headers.items()})
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Reply(0, str(getattr(error, "reason", error)), {})
+
+
+def is_private(base: str) -> bool:
+    """Whether nobody on the way can read what we send."""
+    parts = urlsplit(base)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+_REWRITE = "the rewriting changes it: use the block that 'n2k deploy' writes, and no rule of your own before it"

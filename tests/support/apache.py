@@ -1,0 +1,167 @@
+"""A real Apache with mod_fcgid on loopback, configured like a shared host: all that a site can set is its .htaccess."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.asking import over_http
+from tests.support.golden import Ask, Reply
+
+MODULES = Path("/usr/lib/apache2/modules")
+NEEDED = (
+    *("mpm_event", "authz_core", "alias", "mime", "dir", "autoindex", "negotiation", "rewrite", "env", "setenvif"),
+    *("filter", "deflate"),
+)
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+SECONDS = 20.0
+"""How long a start or a stop may take: a limit for hangs."""
+
+CONFIG = """
+ServerRoot {run}
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {run}/pid
+DefaultRuntimeDir {run}
+Mutex file:{run}
+ErrorLog {run}/error.log
+TypesConfig /dev/null
+StartServers 1
+ThreadsPerChild 25
+{modules}
+<IfModule mod_fcgid.c>
+FcgidIPCDir {run}/sock
+FcgidProcessTableFile {run}/shm
+FcgidMaxProcessesPerClass 2
+FcgidMaxRequestLen 1048576
+</IfModule>
+<IfModule mod_cgid.c>
+ScriptSock {run}/cgid
+</IfModule>
+DocumentRoot {docroot}
+DirectoryIndex index.html
+<Directory {docroot}>
+Options Indexes FollowSymLinks MultiViews
+AllowOverride All
+Require all granted
+</Directory>
+"""
+
+
+class Apache:
+    """A running server. ``run`` holds its own files, the error log among them."""
+
+    def __init__(self, docroot: Path, run: Path, port: int, process: "subprocess.Popen[bytes]") -> None:
+        self.docroot = docroot
+        self.run = run
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = process
+
+    def asking(self, mount: str = "") -> Ask:
+        """A way to ask what is mounted there."""
+        return over_http("127.0.0.1", self.port, mount)
+
+    def get(self, target: str) -> Reply:
+        """GET, without following redirects."""
+        return self.asking()("GET", target, {}, b"")
+
+    def post(self, target: str, form: str, **headers: str) -> Reply:
+        """POST form fields; a header's underscores are sent as dashes."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.asking()("POST", target, {"Content-Type": "application/x-www-form-urlencoded", **sent}, form.encode())
+
+    @property
+    def error_log(self) -> str:
+        """What Apache and the workers complained of so far."""
+        path = self.run / "error.log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+    def workers(self, script: Path) -> list[int]:
+        """The ids of the living processes that run *script* below this server, lowest first."""
+        name = os.fsencode(script)
+        return [pid for pid in _descendants(self.process.pid) if name in _command_line(pid)]
+
+
+@contextlib.contextmanager
+def apache(docroot: Path, *, gateway: str = "fcgid") -> Iterator[Apache]:
+    """Serve *docroot* until the block ends.
+
+    *gateway* is ``fcgid``, or ``cgid`` for a host without mod_fcgid. Apache refuses to serve as root, so a user namespace
+    gives it another id then; files stay reachable.
+    """
+    _refuse_missing((*NEEDED, gateway))
+    # In /tmp, because the path of a socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="apache-") as run, (Path(run) / "console").open("wb") as console:
+        port = _free_port()
+        config = _configured(Path(run), docroot, port, gateway)
+        command = ["apache2", "-f", str(config), "-DFOREGROUND"]
+        if os.getuid() == 0:
+            command = ["unshare", "--user", "--map-user=1000", "--map-group=1000", *command]
+        process = subprocess.Popen(command, env={"PATH": PATH}, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        server = Apache(docroot, Path(run), port, process)
+        try:
+            _await_start(server)
+            yield server
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(SECONDS)
+
+
+def _configured(run: Path, docroot: Path, port: int, gateway: str) -> Path:
+    modules = "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in (*NEEDED, gateway))
+    (run / "sock").mkdir()
+    config = run / "httpd.conf"
+    config.write_text(CONFIG.format(run=run, port=port, modules=modules, docroot=docroot))
+    return config
+
+
+def _refuse_missing(modules: tuple[str, ...]) -> None:
+    missing = [name for name in modules if not (MODULES / f"mod_{name}.so").exists()]
+    advice = "these tests need a real Apache: apt-get install apache2 libapache2-mod-fcgid"
+    assert shutil.which("apache2", path=PATH), advice
+    assert not missing, f"{advice} (missing modules: {missing})"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _await_start(server: Apache) -> None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port), 1):
+            return
+        time.sleep(0.02)
+    said = (server.run / "console").read_text("utf-8", "replace")
+    raise AssertionError(f"Apache did not start:\n{said}{server.error_log}")
+
+
+def _descendants(root: int) -> list[int]:
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                # proc(5): the command in parentheses may itself hold spaces and parentheses.
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found, new = set(), {root}
+    while new:
+        new = {pid for pid, parent in parents.items() if parent in new} - found
+        found |= new
+    return sorted(found)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

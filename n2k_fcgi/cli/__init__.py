@@ -1,0 +1,87 @@
+"""The ``n2k`` command. The one place where errors become exit codes; one module a command, imported when it is asked for."""
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from n2k_fcgi import __version__, logs
+from n2k_fcgi.cli.context import Context
+from n2k_fcgi.errors import N2KError
+
+COMMANDS = {
+    "check": "check_cmd",
+    "config": "config_cmd",
+    "deploy": "deploy_cmd",
+    "doctor": "doctor_cmd",
+    "export": "export_cmd",
+    "fcgi": "fcgi_cmd",
+    "generations": "generations_cmd",
+    "import": "import_cmd",
+    "init": "init_cmd",
+    "lookup": "lookup_cmd",
+    "register": "register_cmd",
+    "sample": "sample_cmd",
+    "serve": "serve_cmd",
+    "shell": "shell_cmd",
+    "stats": "stats_cmd",
+    "token": "token_cmd",
+    "update": "update_cmd",
+}
+"""Command -> its module here, in which it is called ``command``."""
+
+
+class Commands(click.Group):
+    """Imports a command's module when it is used: ``n2k lookup`` does not wait for the importer."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All, by name."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"n2k_fcgi.cli.{COMMANDS[cmd_name]}").command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--dir", "data_dir", metavar="DATA", help="The data directory (else N2K_DIR, else the settings file's).")
+@click.option("--config", metavar="FILE", help="The settings file (else N2K_CONFIG, else n2k.ini in the data directory).")
+@click.option("-v", "--verbose", is_flag=True, help="Log at DEBUG to standard error.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+@click.version_option(__version__, prog_name="n2k")
+@click.pass_context
+def group(ctx: click.Context, data_dir: str | None, config: str | None, verbose: bool, quiet: bool) -> None:
+    """name2key and key2name for Second Life and OpenSimulator."""
+    if verbose and quiet:
+        raise click.UsageError("-v and -q contradict each other")
+    ctx.obj = Context(data_dir, config, verbose=verbose, quiet=quiet)
+    ctx.call_on_close(ctx.obj.close)
+
+
+def main() -> NoReturn:
+    """Run the command; exit with the code of the error, 130 after Ctrl-C, 1 for what should not happen."""
+    try:
+        result = group.main(standalone_mode=False, prog_name="n2k")
+        sys.exit(result if isinstance(result, int) else 0)
+    except N2KError as problem:
+        click.echo(f"n2k: {problem}", err=True)
+        sys.exit(problem.exit_code)
+    except click.Abort:
+        click.echo("n2k: stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except BrokenPipeError:  # "n2k ... | head" is no error
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as problem:  # noqa: BLE001 - the last resort of this front end
+        logs.error("unexpected error", traceback=True)
+        click.echo(f"n2k: internal error: {type(problem).__name__}: {problem}", err=True)
+        sys.exit(1)
+    finally:
+        logs.shut_down()

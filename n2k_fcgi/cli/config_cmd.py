@@ -1,0 +1,33 @@
+"""``n2k config``: the settings in force and where each came from."""
+
+import json
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+
+
+@click.command("config")
+@options.as_json
+@pass_context
+def command(context: Context, as_json: bool) -> None:
+    """Print every setting in force, and where it came from.
+
+    Example: n2k config
+    """
+    loaded = context.loaded
+    rows = [(name, value, loaded.origins[name]) for name, value in loaded.settings._asdict().items()]
+    if as_json:
+        click.echo(json.dumps({name: {"value": value, "from": origin} for name, value, origin in rows}, default=str))
+        return
+    for name, value, origin in rows:
+        click.echo(f"{name} = {_text(value)}\t({origin})")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return str(value)

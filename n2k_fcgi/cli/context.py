@@ -1,0 +1,78 @@
+"""What the commands share: settings, the open store, where talk goes."""
+
+from pathlib import Path
+
+import click
+
+from n2k_fcgi import logs
+from n2k_fcgi.config import Loaded, Settings, load
+from n2k_fcgi.wiring import Store, modes_of, set_up_logs
+
+
+class Context:
+    """The options of ``n2k`` itself, and what follows from them, made when first asked for."""
+
+    def __init__(self, data_dir: str | None, config: str | None, *, verbose: bool, quiet: bool) -> None:
+        self.flags = {"data_dir": data_dir} if data_dir else {}
+        self.config = config
+        self.verbose = verbose
+        self.quiet = quiet
+        self._loaded: Loaded | None = None
+        self._store: Store | None = None
+
+    @property
+    def loaded(self) -> Loaded:
+        """The settings with where each came from."""
+        if self._loaded is None:
+            self._loaded = load(Path(self.config) if self.config else None, flags=self.flags)
+            self._set_up_logs(self._loaded.settings)
+        return self._loaded
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.loaded.settings
+
+    @property
+    def store(self) -> Store:
+        """The store, open for reading and writing; the data directory must exist by the time it is used."""
+        if self._store is None:
+            self._store = Store(self.settings)
+        return self._store
+
+    def make_directory(self) -> None:
+        """Make the data directory when it is missing, for commands that write."""
+        from n2k_fcgi.store.lmdb.directory import create_directory
+
+        is_new = not self.settings.data_dir.is_dir()
+        create_directory(self.settings.data_dir, modes_of(self.settings))
+        if is_new:
+            self._set_up_logs(self.settings)  # the log lies in there
+
+    def talk(self, line: str) -> None:
+        """Say something that is no result: on standard error, unless ``-q``."""
+        if not self.quiet:
+            click.echo(line, err=True)
+
+    def server_flags(self) -> dict[str, str]:
+        """The flags for ``wiring.live_application``, which loads the settings again whenever they change."""
+        flags = dict(self.flags)
+        if self.config:
+            flags["config"] = str(Path(self.config).absolute())
+        if self.verbose:
+            flags["log_level"] = "DEBUG"
+        return flags
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._store is not None:
+            self._store.close()
+
+    def _set_up_logs(self, settings: Settings) -> None:
+        if self.verbose:
+            logs.set_up(None, "DEBUG", rotate_bytes=settings.log_rotate, keep=settings.log_keep)
+        elif settings.data_dir.is_dir():
+            set_up_logs(settings)
+
+
+pass_context = click.make_pass_decorator(Context)

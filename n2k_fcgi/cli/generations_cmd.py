@@ -1,0 +1,67 @@
+"""``n2k generations``: which are there, which is live, going back, making room."""
+
+import json
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.wiring import importer
+
+
+@click.group("generations", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List the generations, switch between them, remove old ones.
+
+    Example: n2k generations
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(show, as_json=False)
+
+
+@command.command("list")
+@options.as_json
+@pass_context
+def show(context: Context, as_json: bool) -> None:
+    """List the generations, oldest first, the live one with a star.
+
+    Example: n2k generations list --json
+    """
+    generations = context.store.generations
+    live = generations.current_name()
+    manifests = [generations.manifest(name) for name in generations.names()]
+    if as_json:
+        click.echo(json.dumps([{**manifest._asdict(), "live": manifest.name == live} for manifest in manifests]))
+        return
+    for manifest in manifests:
+        mark = "*" if manifest.name == live else " "
+        click.echo(
+            f"{mark} {manifest.name}  {manifest.rows} avatars  {manifest.bytes // 1_000_000} MB  "
+            f"as of {options.iso(manifest.as_of)}  {manifest.source}"
+        )
+
+
+@command.command("use")
+@click.argument("name")
+@pass_context
+def use(context: Context, name: str) -> None:
+    """Make generation NAME the live one, for instance to go back to yesterday's.
+
+    Example: n2k generations use 20261121T064000.123Z
+    """
+    with importer(context.store, context.settings).locked():
+        context.store.generations.use(name)
+    context.talk(f"live: {name}")
+
+
+@command.command("prune")
+@pass_context
+def prune(context: Context) -> None:
+    """Remove the oldest generations but 'keep' (a setting), never the live one.
+
+    Example: n2k generations prune
+    """
+    with importer(context.store, context.settings).locked():
+        for name in context.store.generations.prune(context.settings.keep):
+            click.echo(name)

@@ -1,0 +1,92 @@
+"""``n2k import``: a dump becomes the live generation."""
+
+import json
+from typing import Any
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.progress import ProgressBar
+from n2k_fcgi.errors import N2KError, shown
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.ingest.importer import ImportReport
+from n2k_fcgi.service.ingest.lines import Tally
+from n2k_fcgi.wiring import importer
+
+
+@click.command("import")
+@click.argument("dump", metavar="DUMP|-")
+@options.grid
+@click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the file's own, else now).")
+@click.option("--replace", is_flag=True, help="Avatars of this grid that the dump does not have go.")
+@click.option("--force", is_flag=True, help="Also when this very dump is live already, or has far fewer rows.")
+@click.option("--max-bad", type=click.FloatRange(0, 100), help="Percentage of bad lines above which it is refused.")
+@click.option("--max-bytes", type=click.IntRange(1), help="Unpacked bytes above which it is refused.")
+@click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Threads that unpack; 1: none.")
+@options.nice
+@options.as_json
+@pass_context
+def command(
+    context: Context,
+    dump: str,
+    grid: str | None,
+    as_of: int | None,
+    replace: bool,
+    force: bool,
+    max_bad: float | None,
+    max_bytes: int | None,
+    jobs: int,
+    nice: int,
+    as_json: bool,
+) -> None:
+    """Import DUMP (or standard input as '-') and make it the live generation.
+
+    csv lines 'uuid,First Last' or JSON lines, plain or packed as bz2, gz, zip or xz: told by the content. Merged with
+    the live generation: avatars that the dump does not have stay, unless --replace. Servers go on answering meanwhile.
+    What is broken or looks wrong is refused, and nothing changes. With 'n2k -q' it is silent when all is well.
+
+    Example: n2k import name2key.csv.bz2
+    """
+    settings = context.settings
+    context.make_directory()
+    options.be_nice(nice)
+    world = parse_grid(grid, settings.grids) if grid else settings.default_grid
+    with Dump(dump, max_bytes=max_bytes, jobs=jobs) as opened, ProgressBar(opened.size, hidden=context.quiet) as progress:
+        job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show)
+        try:
+            report = job.run(opened, world, as_of=as_of, replace=replace, force=force)
+        except N2KError:
+            _tell_bad_lines(context, job.tally)
+            raise
+    _tell_bad_lines(context, job.tally)
+    if as_json:
+        click.echo(json.dumps(_as_json(report)))
+    elif not context.quiet:  # cron mails whatever is printed
+        click.echo(_as_line(report))
+
+
+def _as_line(report: ImportReport) -> str:
+    manifest = report.manifest
+    if not report.published:
+        return f"unchanged: {manifest.source} is live already as generation {manifest.name} (--force imports it again)"
+    return (
+        f"imported {manifest.source}: {manifest.rows} avatars ({manifest.added} added, {manifest.changed} changed, "
+        f"{manifest.removed} removed, {manifest.refused} lines refused) in {manifest.seconds:.1f} s, "
+        f"generation {manifest.name}"
+    )
+
+
+def _as_json(report: ImportReport) -> dict[str, Any]:
+    bad = dict(report.tally.bad)
+    return {**report.manifest._asdict(), "published": report.published, "bad": bad, "mended": dict(report.tally.mended)}
+
+
+def _tell_bad_lines(context: Context, tally: Tally) -> None:
+    for reason, count in tally.mended.most_common():
+        context.talk(f"  {count} x {reason}: read all the same")
+    for reason, count in tally.bad.most_common():
+        context.talk(f"  {count} x {reason}: refused")
+    for number, reason, line in tally.shown:
+        context.talk(f"  line {number}: {reason}: {shown(line)}")

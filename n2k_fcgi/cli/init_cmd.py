@@ -1,0 +1,65 @@
+"""``n2k init``: a data directory, a settings file, the first token."""
+
+import os
+from pathlib import Path
+
+import click
+
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.config import FILE_NAME, SECTION, TABLE
+from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
+from n2k_fcgi.wiring import modes_of
+
+TOKEN_FILE = "token"
+
+
+@click.command("init")
+@pass_context
+def command(context: Context) -> None:
+    """Make the data directory, its settings file and a first token.
+
+    What is there already stays. The token, which lets scripts register avatars, is written to the file 'token'.
+
+    Example: n2k --dir ~/n2k-data init
+    """
+    data_dir = context.settings.data_dir
+    context.make_directory()
+    kind = file_system(data_dir)
+    if kind in NETWORK_FILE_SYSTEMS:
+        context.talk(f"warning: {data_dir} is on {kind}: LMDB loses data on network filesystems, use a local disk")
+    mode = modes_of(context.settings).file
+    settings_file, token_file = data_dir / FILE_NAME, data_dir / TOKEN_FILE
+    if _write_new(settings_file, _settings_text(), mode):
+        context.talk(f"settings: {settings_file}")
+    if not context.store.tokens.tokens():
+        new = create_token(context.store.tokens, ("register",))
+        token_file.unlink(missing_ok=True)
+        _write_new(token_file, new.text + "\n", 0o600)
+        context.talk(f"token for your scripts: in {token_file} (keep it secret; 'n2k token' makes and revokes more)")
+    click.echo(data_dir)
+
+
+def _write_new(path: Path, text: str, mode: int) -> bool:
+    """Write *path* unless it is there; never readable by others, not even while it is written."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        return False
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(fd)
+    return True
+
+
+def _settings_text() -> str:
+    lines = [
+        f"[{SECTION}]",
+        "# Remove the '#' before a setting to change it; an edit takes effect within a second.",
+        "# The data directory is the one this file lies in.",
+    ]
+    for setting in TABLE:
+        if setting.name != "data_dir":
+            lines += ["", f"# {setting.meaning}", f"#{setting.name} = {setting.default}"]
+    return "\n".join(lines) + "\n"

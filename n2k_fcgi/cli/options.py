@@ -1,0 +1,55 @@
+"""Types and options that several commands use."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from calendar import timegm
+from typing import Any
+
+import click
+
+
+class When(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """A time: ``2026-11-21``, ``2026-11-21T06:40:00Z`` (UTC), or unix seconds. Converts to unix seconds."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See the class."""
+        text = str(value)
+        if re.fullmatch(r"[0-9]{6,12}", text):
+            return int(text)
+        for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"):
+            try:
+                return timegm(time.strptime(text, form))
+            except ValueError:
+                continue
+        return self.fail(f"{text!r} is no time: 2026-11-21, 2026-11-21T06:40:00Z (UTC) or unix seconds", param, ctx)
+
+
+def iso(seconds: int) -> str:
+    """Unix seconds as people read them, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def be_nice(nice: int) -> None:
+    """Run at low priority, and end in order when asked to: SIGTERM cleans up as Ctrl-C does.
+
+    Disk access follows: without a priority of its own Linux derives it from this one (ioprio_set(2)).
+    """
+    with contextlib.suppress(OSError):
+        os.nice(nice)
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+nice = click.option(
+    "--nice", type=click.IntRange(0, 19), default=10, show_default=True, help="How far to step back for others."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+grid = click.option("--grid", metavar="G", help="The grid, such as Production or OpenSim.")

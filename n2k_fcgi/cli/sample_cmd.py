@@ -1,0 +1,53 @@
+"""``n2k sample``: an invented dump to try things out with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.service.hostile import with_bad_csv, with_bad_json
+from n2k_fcgi.service.packers import FORMATS, format_of, new_file, standard_output, write_packed
+from n2k_fcgi.service.sample import MAX_ROWS, Sample, csv_lines, json_lines
+
+STDOUT = "-"
+
+
+@click.command("sample")
+@click.option("--rows", type=click.IntRange(1, MAX_ROWS), default=1000, show_default=True, help="How many avatars.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed gives other avatars.")
+@click.option("--hostile", is_flag=True, help="Mix bad lines of every kind in, 0.5 % of all.")
+@click.option("--unsorted", is_flag=True, help="Shuffled; else in the order of the names.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Else the ending of FILE says, or csv for '-'.")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE|-", type=click.Path(dir_okay=False, allow_dash=True), help="Where to."
+)
+@pass_context
+def command(context: Context, rows: int, seed: int, hostile: bool, unsorted: bool, form: str | None, output: str) -> None:
+    """Write an invented dump in W-Hat's form: 'uuid,First Last', one avatar a line.
+
+    The same rows and seed always give the same dump. It has three well-known avatars, Governor Linden, Masakazu Kojima
+    and Username Resident; the others are nobody. The formats hold csv lines, but jsonl, which holds JSON lines with a
+    grid and a time.
+
+    Example: n2k sample --rows 100000 --seed 1 -o sample.csv.bz2
+    """
+    form = form or ("csv" if output == STDOUT else format_of(output))
+    if form is None:
+        raise click.UsageError(f"what format is {output!r}? End its name with one of {', '.join(FORMATS)}, or say --format")
+    lines = _lines(Sample(rows, seed), rows, is_json=form == "jsonl", unsorted=unsorted, hostile=hostile)
+    if output == STDOUT:
+        with standard_output() as file:
+            write_packed(file, form, lines)
+        return
+    with new_file(Path(output)) as file:
+        write_packed(file, form, lines)
+    context.talk(f"wrote {rows} avatars to {output}")
+
+
+def _lines(sample: Sample, rows: int, *, is_json: bool, unsorted: bool, hostile: bool) -> Iterator[bytes]:
+    avatars = sample.shuffled() if unsorted else sample.by_name()
+    lines = json_lines(avatars) if is_json else csv_lines(avatars)
+    if not hostile:
+        return lines
+    return with_bad_json(lines, rows) if is_json else with_bad_csv(lines, rows)

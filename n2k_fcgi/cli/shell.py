@@ -1,0 +1,208 @@
+"""The prompt behind ``n2k shell``: what can be typed, and what is answered."""
+
+import cmd
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.lookup_cmd import find
+from n2k_fcgi.config import Settings
+from n2k_fcgi.errors import N2KError, NotFound
+from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
+from n2k_fcgi.model.names import canonical, parse_name
+from n2k_fcgi.service.history import History
+from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.statistics import gather
+from n2k_fcgi.store.lmdb.layout import NAMES
+from n2k_fcgi.wiring import Store
+
+HISTORY_LINES = 1000
+MATCHES = 20
+"""Names that completion offers at most."""
+
+HELP = """Type a name or a key; 'help' for more, 'quit' or Ctrl-D to leave.
+
+  name NAME      look up a name, also one that begins with a word of this list
+  key KEY        look up a key
+  all NAME|KEY   every grid, and former names
+  grid [G]       prefer the grid G; without G: say which is preferred
+  stats          how much is in the directory
+  help           this
+  quit           leave"""
+
+
+class Shell(cmd.Cmd):
+    """Answers one line at a time; every line sees what is live at that moment."""
+
+    prompt = "n2k> "
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        super().__init__(completekey="")  # we bind the key ourselves
+        self._store = store
+        self._settings = settings
+        self._grid: str | None = None
+        self._matches: list[str] = []
+        self.unanswered = 0
+        """Lines for which there was no answer."""
+        self._view()  # a missing or damaged store is said now, not line by line
+
+    def converse(self, history: Path) -> None:
+        """Prompt on the terminal until the user leaves; Ctrl-C clears the line."""
+        with _line_editing(history, self.completion):
+            while True:
+                try:
+                    self.cmdloop()
+                    return
+                except KeyboardInterrupt:
+                    click.echo()
+                except N2KError as problem:
+                    click.echo(problem)
+
+    def answer(self, lines: Iterable[str]) -> None:
+        """Answer each line until one says ``quit``."""
+        for line in lines:
+            if self.onecmd(line):
+                return
+
+    def onecmd(self, line: str) -> bool:
+        """Carry one line out; what is wrong with it is its answer. True: leave. Raises what is wrong with the store."""
+        try:
+            return bool(super().onecmd(line))
+        except N2KError as problem:
+            if problem.status >= 500:
+                raise
+            self.unanswered += 1
+            click.echo(problem)
+            return False
+
+    def parseline(self, line: str) -> tuple[str | None, str | None, str]:
+        """Cut a line into command and argument; None and None when it begins with no command of ours."""
+        stripped = line.strip()
+        word, _, rest = stripped.partition(" ")
+        if word.isidentifier() and hasattr(self, f"do_{word}"):
+            return word, rest.strip(), stripped
+        return None, None, stripped
+
+    def emptyline(self) -> bool:
+        """Nothing typed, nothing done (the base class would repeat the last command)."""
+        return False
+
+    def default(self, line: str) -> None:
+        """Look up a name or a key."""
+        view = self._view()
+        avatar = find(view, line, self._grid) or find(view, line, None)
+        if avatar is None:
+            raise NotFound(what=line)
+        click.echo(_as_line(avatar))
+
+    def do_name(self, name: str) -> None:
+        """Look up a name."""
+        parse_name(name)
+        self.default(name)
+
+    def do_key(self, key: str) -> None:
+        """Look up a key."""
+        parse_key(key)
+        self.default(key)
+
+    def do_all(self, text: str) -> None:
+        """Every avatar that a name or key means, on every grid, with its former names."""
+        history = History(self._store.generations.current(), self._store.captures, self._settings.default_grid)
+        keys = [parse_key(text)] if is_key_shaped(text) else history.keys_called(parse_name(text).canonical)
+        found = [avatar for key in keys for avatar in history.names_of(key)]
+        if not found:
+            raise NotFound(what=text)
+        for avatar in found:
+            click.echo(_as_line(avatar))
+
+    def do_grid(self, grid: str) -> None:
+        """Prefer a grid, or say which is preferred."""
+        if grid:
+            self._grid = parse_grid(grid, self._settings.grids)
+        click.echo(f"grid: {self._grid or self._settings.default_grid}")
+
+    def do_stats(self, _: str) -> None:
+        """How much is in the directory, in one line."""
+        live = self._store.generations.current_name()
+        manifest = self._store.generations.manifest(live) if live else None
+        counts = gather(manifest, self._store.captures, self._store.tokens)
+        click.echo(f"{counts.avatars} avatars, {counts.captures} captures, generation {counts.generation}")
+
+    def do_help(self, _: str) -> None:
+        """What can be typed."""
+        click.echo(HELP)
+
+    def do_quit(self, _: str) -> bool:
+        """Leave."""
+        return True
+
+    def do_EOF(self, _: str) -> bool:
+        """Leave: what the base class makes of Ctrl-D."""
+        click.echo()
+        return True
+
+    def completion(self, text: str, state: int) -> str | None:
+        """What *text*, the line up to the cursor, can become; called by readline with 0, 1, ... until None."""
+        if state == 0:
+            self._matches = list(self._completions(text))
+        return self._matches[state] if state < len(self._matches) else None
+
+    def _completions(self, line: str) -> Iterator[str]:
+        word, space, rest = line.partition(" ")
+        if space and word == "grid":
+            yield from (f"grid {grid}" for grid in self._settings.grids if grid.lower().startswith(rest.lower()))
+        elif space and word in ("name", "all"):
+            yield from (f"{word} {name}" for name in self._names(rest))
+        else:
+            yield from (f"{c} " for c in ("all", "grid", "help", "key", "name", "quit", "stats") if c.startswith(line))
+            yield from self._names(line)
+
+    def _names(self, beginning: str) -> list[str]:
+        """Names of the live generation that begin so, as they are spelled."""
+        form = canonical(beginning) + ("." if beginning[-1:] in (" ", ".") else "")
+        generation = self._store.generations.current()
+        if not form.strip(".") or generation is None:
+            return []
+        first = form.encode("utf-8", "replace")
+        found = [name.decode() for name, _ in islice(generation.rows(NAMES, first, first + b"\xff"), MATCHES)]
+        holders = [generation.by_name(name)[0] for name in found]
+        return [known.name for one in holders for known in generation.by_key(one.key) if known.grid == one.grid]
+
+    def _view(self) -> View:
+        return View(self._store.generations.current(), self._store.captures, self._settings.default_grid)
+
+
+def _as_line(avatar: Avatar) -> str:
+    when = options.iso(avatar.seen)
+    source = f"dump of {when[:10]}" if avatar.origin == "dump" else f"seen {when}"
+    former = "former name, " if avatar.former else ""
+    return f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}\t{former}{source}"
+
+
+@contextlib.contextmanager
+def _line_editing(history: Path, completion: Callable[[str, int], str | None]) -> Iterator[None]:
+    """Editing, completion and a history, where Python was built with readline."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+    readline.set_completer_delims("")  # names have spaces: the whole line is completed
+    readline.set_completer(completion)
+    readline.parse_and_bind("tab: complete")
+    readline.set_history_length(HISTORY_LINES)
+    with contextlib.suppress(OSError):
+        readline.read_history_file(history)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # who may only read the data directory has no history
+            os.close(os.open(history, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            readline.write_history_file(history)

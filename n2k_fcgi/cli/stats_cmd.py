@@ -1,0 +1,29 @@
+"""``n2k stats``: how much is in the directory."""
+
+import json
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.service.statistics import gather
+
+
+@click.command("stats")
+@options.as_json
+@pass_context
+def command(context: Context, as_json: bool) -> None:
+    """Print how many avatars, names, captures and tokens there are, and what the live generation is.
+
+    Example: n2k stats
+    """
+    store = context.store
+    live = store.generations.current_name()
+    manifest = store.generations.manifest(live) if live else None
+    counts = gather(manifest, store.captures, store.tokens)._asdict()
+    if as_json:
+        click.echo(json.dumps(counts))
+        return
+    counts["as_of"] = options.iso(counts["as_of"]) if live else "-"
+    for name, value in counts.items():
+        click.echo(f"{name.replace('_', ' ')}: {value}")

@@ -1,0 +1,55 @@
+"""``n2k token``: the right to write, made, listed, revoked."""
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.service.tokens import SCOPES, create_token, revoke_token
+
+
+@click.group("token")
+def command() -> None:
+    """Make, list and revoke tokens: who holds one may write.
+
+    Example: n2k token create --scope register
+    """
+
+
+@command.command("create")
+@click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, required=True, help="What it allows.")
+@click.option("--grid", metavar="G", help="Registrations on this grid only.")
+@pass_context
+def create(context: Context, scopes: tuple[str, ...], grid: str | None) -> None:
+    """Make a token. Its secret, the last word printed, is shown this once.
+
+    Example: n2k token create --scope register --grid Production
+    """
+    context.make_directory()
+    world = parse_grid(grid, context.settings.grids) if grid else None
+    new = create_token(context.store.tokens, tuple(dict.fromkeys(scopes)), world)
+    click.echo(f"{new.token.id} {','.join(new.token.scopes)} {world or '-'} {new.text}")
+
+
+@command.command("list")
+@pass_context
+def show(context: Context) -> None:
+    """List tokens, oldest first: id, scopes, grid, made, state. Secrets are not kept.
+
+    Example: n2k token list
+    """
+    for token in context.store.tokens.tokens():
+        state = "revoked" if token.revoked else "active"
+        click.echo(f"{token.id}\t{','.join(token.scopes)}\t{token.grid or '-'}\t{options.iso(token.created)}\t{state}")
+
+
+@command.command("revoke")
+@click.argument("token_id", metavar="ID")
+@pass_context
+def revoke(context: Context, token_id: str) -> None:
+    """Make a token worthless, from the next request on.
+
+    Example: n2k token revoke 0123456789ab
+    """
+    revoke_token(context.store.tokens, token_id)
+    context.talk(f"revoked {token_id}")

@@ -1,0 +1,109 @@
+"""``n2k check``: silent about sound data, and telling about each real damage."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from n2k_fcgi.model.keys import parse_key
+from tests.support.commands import Commands
+from tests.support.sandbox import GOVERNOR, MASAKAZU
+
+
+@contextmanager
+def edited(path: Path, database: bytes | None) -> Iterator[lmdb.Transaction]:
+    """A write transaction on a file that nobody should write."""
+    size = path.stat().st_size
+    env = lmdb.open(str(path), subdir=False, lock=False, max_dbs=8, map_size=size + 2**20)
+    try:
+        handle = env.open_db(database) if database else None
+        with env.begin(write=True, db=handle) as transaction:
+            yield transaction
+    finally:
+        env.close()
+
+
+@contextmanager
+def edited_generation(n2k: Commands, database: bytes) -> Iterator[lmdb.Transaction]:
+    """A write transaction on the live generation, whose manifest is made to fit again."""
+    n2k.damaged = True
+    folder = n2k.data_dir / "generations" / n2k.live()
+    with edited(folder / "data.mdb", database) as transaction:
+        yield transaction
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["bytes"] = (folder / "data.mdb").stat().st_size
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_sound_data(peopled: Commands) -> None:
+    """Nothing on standard output, a word on standard error, exit code 0."""
+    peopled("register", "New Comer", "11111111-1111-4111-8111-111111111111")
+    done = peopled("check")
+    assert (done.code, done.out, done.err) == (0, "", "no problems found\n")
+    assert peopled("-q", "check").err == ""
+
+
+def test_a_lost_name(peopled: Commands) -> None:
+    """A key whose name leads nowhere is told by its key; the counts are told as well; exit code 48."""
+    with edited_generation(peopled, b"names") as transaction:
+        assert transaction.delete(b"governor.linden")
+    done = peopled("check")
+    lines = done.out.splitlines()
+    assert done.code == 48 and done.err.startswith(f"n2k: {len(lines)} problems found: ")
+    assert f"{peopled.live()}: {GOVERNOR} is 'Governor Linden', but that name does not lead back" in lines
+    assert f"{peopled.live()}: 2 names, the manifest says 3" in lines
+
+
+def test_a_lost_key(peopled: Commands) -> None:
+    """A name that leads to an unknown key shows in the counts."""
+    with edited_generation(peopled, b"keys") as transaction:
+        assert transaction.delete(parse_key(MASAKAZU))
+    done = peopled("check")
+    assert done.code == 48
+    assert f"{peopled.live()}: 3 records in names, 2 in keys, the manifest says 3" in done.out.splitlines()
+
+
+def test_a_name_with_the_wrong_key(peopled: Commands) -> None:
+    """A name that leads to somebody else is told."""
+    with edited_generation(peopled, b"names") as transaction:
+        assert transaction.put(b"governor.linden", b"\0" + parse_key(MASAKAZU))
+    done = peopled("check")
+    assert done.code == 48 and f"{GOVERNOR} is 'Governor Linden', but that name does not lead back" in done.out
+
+
+def test_damaged_captures(n2k: Commands) -> None:
+    """A capture without its name, and a name without its capture, are both told."""
+    n2k.damaged = True
+    n2k("register", "New Comer", MASAKAZU)
+    with edited(n2k.data_dir / "captures.mdb", None) as transaction:
+        assert transaction.delete(b"nnew.comer")
+        assert transaction.put(b"nold.hand", parse_key(GOVERNOR))
+    done = n2k("check")
+    assert done.code == 48
+    assert done.out.splitlines() == [
+        f"captures: {MASAKAZU} is or was 'new.comer', but that name does not lead to it",
+        f"captures: 'old.hand' leads to {GOVERNOR}, which never had that name",
+    ]
+
+
+@pytest.mark.parametrize("size", [0, 4096, 20480])
+def test_a_cut_file(peopled: Commands, size: int) -> None:
+    """A file that is shorter than it was is told, and read by nobody (reading it would kill the process)."""
+    peopled.damaged = True
+    path = peopled.data_dir / "generations" / peopled.live() / "data.mdb"
+    with path.open("r+b") as file:
+        file.truncate(size)
+    done = peopled("check")
+    assert done.code == 48 and f"{path} is damaged (it has {size} bytes, its manifest says" in done.out
+    assert peopled("lookup", "Governor Linden").code == 42
+
+
+def test_a_pointer_into_nowhere(peopled: Commands) -> None:
+    """CURRENT that names a missing generation is told."""
+    peopled.damaged = True
+    (peopled.data_dir / "CURRENT").write_text("20200101T000000.000Z\n")
+    done = peopled("check")
+    assert (done.code, done.out) == (48, "CURRENT names 20200101T000000.000Z, which is not there\n")

@@ -1,0 +1,252 @@
+"""``n2k import``: what it takes, what it says, what it refuses, and that a refusal changes nothing."""
+
+import bz2
+import fcntl
+import gzip
+import io
+import json
+import lzma
+import os
+import signal
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import PEOPLE, Commands, Done, on_terminal
+from tests.support.processes import eventually
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
+
+BAD = b"nonsense\nnot-a-key,Some One\n"
+JSON_PEOPLE = b"".join(
+    json.dumps({"key": key, "name": name}).encode() + b"\n"
+    for key, name in ((GOVERNOR, "Governor Linden"), (MASAKAZU, "Masakazu Kojima"), (USERNAME, "Username Resident"))
+)
+
+
+def zipped(content: bytes) -> bytes:
+    """A zip with a csv in a folder, as W-Hat had it once."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("read.me", "no csv")
+        archive.writestr("tmp/name2key.csv", content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("dump.bz2", PEOPLE),
+        ("dump.csv", bz2.compress(PEOPLE)),
+        ("dump.zip", gzip.compress(PEOPLE)),
+        ("dump.gz", zipped(PEOPLE)),
+        ("dump", lzma.compress(PEOPLE)),
+        ("dump.txt", JSON_PEOPLE),
+        ("dump.xz", bz2.compress(JSON_PEOPLE)),
+    ],
+    ids=["csv", "bz2", "gz", "zip", "xz", "jsonl", "jsonl-bz2"],
+)
+def test_every_format_under_a_lying_name(n2k: Commands, tmp_path: Path, name: str, content: bytes) -> None:
+    """What a dump is, its content tells: all of these hold the same three people."""
+    (tmp_path / name).write_bytes(content)
+    done = n2k("import", tmp_path / name)
+    assert done.code == 0
+    assert done.out.startswith(f"imported {name}: 3 avatars (3 added, 0 changed, 0 removed, 0 lines refused) in ")
+    assert done.err == ""
+    assert n2k("lookup", "masakazu.kojima").out == f"Masakazu Kojima\t{MASAKAZU}\tProduction\n"
+
+
+@pytest.mark.parametrize("pack", [bytes, bz2.compress, gzip.compress, lzma.compress], ids=["csv", "bz2", "gz", "xz"])
+def test_from_standard_input(n2k: Commands, pack: Callable[[bytes], bytes]) -> None:
+    """A pipe is as good as a file."""
+    done = n2k("import", "-", stdin=pack(PEOPLE))
+    assert done.code == 0 and done.out.startswith("imported -: 3 avatars")
+
+
+def test_a_zip_in_a_pipe_is_refused(n2k: Commands) -> None:
+    """A zip has its directory at the end, so it needs a file: said, exit code 62."""
+    done = n2k("import", "-", stdin=zipped(PEOPLE))
+    assert done.code == 62 and "save it to a file first" in done.err
+
+
+def test_json(n2k: Commands) -> None:
+    """--json prints the manifest, the bad lines by reason, and whether something was published."""
+    report = json.loads(n2k("import", "--json", "--max-bad", "50", "-", stdin=PEOPLE + BAD).out)
+    assert (report["rows"], report["refused"], report["published"]) == (3, 2, True)
+    assert report["bad"] == {"wrong field count": 1, "bad UUID": 1} and report["mended"] == {}
+    assert report["name"] == n2k.live()
+
+
+def test_quiet_is_silent(n2k: Commands) -> None:
+    """With -q and nothing wrong not a word is printed."""
+    done = n2k("-q", "import", "--max-bad", "50", "-", stdin=PEOPLE + BAD)
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_a_merge_keeps_and_replace_removes(peopled: Commands) -> None:
+    """People missing in the dump stay, but with --replace they go."""
+    newcomer = csv(("11111111-1111-4111-8111-111111111111", "New Comer")).encode()
+    merged = peopled("import", "--force", "-", stdin=newcomer)
+    assert "4 avatars (1 added, 0 changed, 0 removed" in merged.out
+    replaced = peopled("import", "--force", "--replace", "-", stdin=newcomer)
+    assert "1 avatars (0 added, 0 changed, 3 removed" in replaced.out
+    assert peopled("lookup", "Governor Linden").code == 17
+
+
+def test_replace_never_touches_other_grids(peopled: Commands) -> None:
+    """--grid says whose people these are; --replace goes for that grid alone."""
+    other = csv(("11111111-1111-4111-8111-111111111111", "Governor Linden")).encode()
+    assert peopled("import", "--grid", "opensim", "--replace", "-", stdin=other).code == 0
+    assert peopled("lookup", "Governor Linden").out == f"Governor Linden\t{GOVERNOR}\tProduction\n"
+    there = peopled("lookup", "--grid", "OpenSim", "Governor Linden")
+    assert there.out == "Governor Linden\t11111111-1111-4111-8111-111111111111\tOpenSim\n"
+
+
+def test_the_time_of_a_dump(n2k: Commands, tmp_path: Path) -> None:
+    """--as-of says it; else it is the file's own."""
+    dump = tmp_path / "dump.csv"
+    dump.write_bytes(PEOPLE)
+    os.utime(dump, (1_600_000_000, 1_600_000_000))
+    assert json.loads(n2k("import", "--json", dump).out)["as_of"] == 1_600_000_000
+    assert json.loads(n2k("import", "--json", "--as-of", "2026-11-21T06:40:00Z", dump).out)["as_of"] == 1_795_243_200
+    assert n2k("import", "--as-of", "yesterday", dump).code == 2
+
+
+def test_the_very_same_dump(n2k: Commands, tmp_path: Path) -> None:
+    """Importing a dump again changes nothing and says so, but with --force it is imported."""
+    dump = tmp_path / "dump.csv"
+    dump.write_bytes(PEOPLE)
+    n2k("import", dump)
+    live = n2k.live()
+    again = n2k("import", dump)
+    assert (again.code, n2k.live()) == (0, live)
+    assert again.out == f"unchanged: dump.csv is live already as generation {live} (--force imports it again)\n"
+    assert n2k("import", "--force", dump).code == 0 and n2k.live() > live
+
+
+def test_bad_lines_are_shown(n2k: Commands) -> None:
+    """Each reason with its count, and the first bad lines with their numbers, on standard error."""
+    done = n2k("import", "--max-bad", "50", "-", stdin=PEOPLE + BAD)
+    assert done.code == 0 and "2 lines refused" in done.out
+    assert done.err.splitlines() == [
+        "  1 x wrong field count: refused",
+        "  1 x bad UUID: refused",
+        "  line 4: wrong field count: nonsense",
+        "  line 5: bad UUID: not-a-key,Some One",
+    ]
+
+
+def test_bad_lines_cannot_paint_the_terminal(n2k: Commands) -> None:
+    """What a dump brings is shown without its control characters."""
+    done = n2k("import", "--max-bad", "50", "-", stdin=PEOPLE + b"\x1b[31mred\n")
+    assert "\x1b" not in done.err and "\\x1b[31mred" in done.err
+
+
+def test_the_last_line_needs_no_line_end(n2k: Commands) -> None:
+    """A dump without a line end at its end loses nobody."""
+    assert n2k("import", "-", stdin=PEOPLE.rstrip()).out.startswith("imported -: 3 avatars")
+
+
+REFUSALS = {
+    "too many bad lines": (PEOPLE + BAD, [], 63, "2 of 5 lines are bad, more than 1 %: nothing was imported (see --max-bad)"),
+    "cut bz2": (bz2.compress(PEOPLE * 50)[:-9], [], 61, "the dump is broken ("),
+    "corrupt gz": (gzip.compress(PEOPLE)[:-6] + b"\0\0\0\0\0\0", [], 61, "the dump is broken ("),
+    "cut xz": (lzma.compress(PEOPLE * 50)[:-9], [], 61, "the dump is broken ("),
+    "nothing": (b"", [], 64, "the dump holds no rows: nothing was imported"),
+    "an empty bz2": (bz2.compress(b""), [], 64, "the dump holds no rows: nothing was imported"),
+    "a web page": (b"<!DOCTYPE html><p>Moved", [], 62, "it is a web page or XML"),
+    "a JSON array": (b'[{"key": 1}]\n', [], 62, "it is a JSON array"),
+    "an archive in an archive": (bz2.compress(gzip.compress(PEOPLE)), [], 62, "it is an archive in an archive"),
+    "a bomb": (bz2.compress(b"x" * 10_000_000), ["--max-bytes", "100000"], 66, "more than 100000 bytes"),
+    "far fewer rows": (PEOPLE[: PEOPLE.index(b"\n") + 1], [], 69, "the dump has 1 rows, the one before had 3"),
+    "no grid": (PEOPLE, ["--grid", " "], 12, "bad grid"),
+}
+
+
+@pytest.mark.parametrize(("content", "options", "code", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_changes_nothing(
+    peopled: Commands, tmp_path: Path, content: bytes, options: list[str], code: int, message: str
+) -> None:
+    """What looks wrong is refused by its own exit code; the data directory is what it was, file by file."""
+    dump = tmp_path / "dump"
+    dump.write_bytes(content)
+    before = peopled.contents()
+    done = peopled("import", *options, dump)
+    assert done.code == code and message in done.err.splitlines()[-1], done
+    assert done.out == "" and done.err.splitlines()[-1].startswith("n2k: ")
+    assert peopled.contents() == before
+
+
+@pytest.mark.parametrize(("name", "why"), [("", "it is a directory"), ("nowhere.csv", "No such file or directory")])
+def test_no_dump_there(peopled: Commands, tmp_path: Path, name: str, why: str) -> None:
+    """A folder and a missing file are refused with exit code 60."""
+    before = peopled.contents()
+    done = peopled("import", tmp_path / name)
+    assert (done.code, done.err) == (60, f"n2k: cannot read the dump {tmp_path / name}: {why}\n")
+    assert peopled.contents() == before
+
+
+def test_the_second_of_two_imports_leaves(peopled: Commands) -> None:
+    """While one import holds the lock another says so and ends with 65; a lookup goes on."""
+    with (peopled.data_dir / "import.lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = peopled.contents()
+        done = peopled("import", "-", stdin=PEOPLE)
+        assert (done.code, done.out) == (65, "")
+        assert done.err == f"n2k: another import is running on {peopled.data_dir}: this one leaves\n"
+        assert peopled("lookup", "Governor Linden").code == 0
+        assert peopled.contents() == before
+
+
+def _interrupt(n2k: Commands) -> Done:
+    """Start an import from a pipe that does not end, interrupt it when it is at work."""
+    process = subprocess.Popen(
+        n2k.command("import", "-"), env=n2k.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdin
+        process.stdin.write(PEOPLE)
+        process.stdin.flush()
+        assert eventually(lambda: any(n2k.data_dir.glob("generations/*.building/*.spill")))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        return Done(process.returncode, out, err)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_ctrl_c_leaves_nothing_behind(peopled: Commands) -> None:
+    """An interrupted import ends with 130, without a traceback; no unfinished folder is left, and the next one works."""
+    before = peopled.contents()
+    done = _interrupt(peopled)
+    assert (done.code, done.out, done.err.strip()) == (130, "", "n2k: stopped")
+    assert peopled.contents() == before
+    assert [path.name for path in (peopled.data_dir / "generations").iterdir()] == [peopled.live()]
+    assert peopled("import", "-", stdin=PEOPLE).code == 0
+
+
+def test_progress_on_a_terminal(n2k: Commands, tmp_path: Path) -> None:
+    """A bar with phase, rows and rows a second is drawn on a terminal, and finished with a line end."""
+    dump = tmp_path / "dump.csv.bz2"
+    assert n2k("sample", "--rows", "40000", "-o", dump).code == 0
+    with on_terminal(n2k.command("import", dump), n2k.environment()) as terminal:
+        shown = terminal.rest()
+    assert terminal.process.returncode == 0
+    assert "import" in shown and "reading: " in shown and "rows/s" in shown and "100%" in shown
+    assert "\r\nimported dump.csv.bz2: 40000 avatars" in shown
+
+
+@pytest.mark.parametrize("flags", [["-q"], []], ids=["quiet", "pipe"])
+def test_no_bar_where_nobody_looks(n2k: Commands, tmp_path: Path, flags: list[str]) -> None:
+    """With -q, or when standard error is no terminal, there is no bar."""
+    if flags:
+        dump = tmp_path / "dump.csv"
+        dump.write_bytes(PEOPLE)
+        with on_terminal(n2k.command(*flags, "import", dump), n2k.environment()) as terminal:
+            assert terminal.rest() == ""
+    else:
+        assert n2k("import", "-", stdin=PEOPLE).err == ""
+    assert n2k.live()

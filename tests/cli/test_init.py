@@ -1,0 +1,71 @@
+"""``n2k init``."""
+
+import stat
+import subprocess
+from pathlib import Path
+
+from n2k_fcgi.config import load
+from tests.support.commands import Commands
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_only_the_owner_may_look(n2k: Commands) -> None:
+    """Folders are 0700 and files 0600, whatever the umask says."""
+    done = subprocess.run(
+        ["sh", "-c", 'umask 0; exec "$@"', "sh", *n2k.command("init")], env=n2k.environment(), capture_output=True
+    )
+    assert done.returncode == 0
+    paths = [n2k.data_dir, *n2k.data_dir.rglob("*")]
+    assert {_mode(path) for path in paths if path.is_dir()} == {0o700}
+    assert {_mode(path) for path in paths if path.is_file()} == {0o600}
+
+
+def test_what_it_says(n2k: Commands) -> None:
+    """The directory on standard output; where settings and token are on standard error; the token itself on neither."""
+    done = n2k("init")
+    token = (n2k.data_dir / "token").read_text().strip()
+    assert (done.code, done.out) == (0, f"{n2k.data_dir}\n")
+    assert done.err.splitlines()[0] == f"settings: {n2k.data_dir}/n2k.ini"
+    assert f"in {n2k.data_dir}/token" in done.err
+    assert len(token) == 81 and token not in done.out + done.err
+
+
+def test_a_second_run_keeps_everything(n2k: Commands) -> None:
+    """Token and settings stay as they are, edited ones too."""
+    n2k("init")
+    settings = n2k.data_dir / "n2k.ini"
+    settings.write_text(settings.read_text().replace("#keep = 2", "keep = 3"))
+    before = n2k.contents()
+    done = n2k("init")
+    assert (done.code, done.out, done.err) == (0, f"{n2k.data_dir}\n", "")
+    assert n2k.contents() == before
+    assert load(environment={}, flags={"data_dir": str(n2k.data_dir)}).settings.keep == 3
+
+
+def test_the_settings_file_is_all_defaults(n2k: Commands) -> None:
+    """The file that init writes names every setting, in comments, and changes none."""
+    n2k("init")
+    loaded = load(environment={}, flags={"data_dir": str(n2k.data_dir)})
+    text = (n2k.data_dir / "n2k.ini").read_text()
+    assert set(loaded.origins.values()) == {"default", "command line"}
+    assert all(f"\n#{name} = " in text for name in loaded.origins if name != "data_dir")
+
+
+def test_without_tokens_a_new_one_is_made(n2k: Commands) -> None:
+    """A directory that another command made has no token; init adds one, and says where."""
+    n2k("import", "-", stdin=b"a27b84f0-2757-4176-9579-43a181d4a5a0,Masakazu Kojima\n")
+    assert not (n2k.data_dir / "token").exists()
+    assert n2k("init").code == 0
+    token = (n2k.data_dir / "token").read_text().strip()
+    assert token.split("_")[1] in n2k("token", "list").out
+
+
+def test_a_file_in_the_way_is_said(n2k: Commands) -> None:
+    """A data directory that is a file is refused in one line, and stays."""
+    n2k.data_dir.write_text("mine")
+    done = n2k("init")
+    assert done.code == 41 and done.err.count("\n") == 1 and str(n2k.data_dir) in done.err
+    assert n2k.data_dir.read_text() == "mine"

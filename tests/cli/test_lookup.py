@@ -1,0 +1,104 @@
+"""``n2k lookup`` and ``n2k register``."""
+
+import json
+
+import pytest
+
+from tests.support.commands import PEOPLE, Commands
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME
+
+OTHER = "22222222-2222-4222-8222-222222222222"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("Governor Linden", f"Governor Linden\t{GOVERNOR}\tProduction\n"),
+        ("goVeRnoR.linDEN", f"Governor Linden\t{GOVERNOR}\tProduction\n"),
+        ("governor+linden", f"Governor Linden\t{GOVERNOR}\tProduction\n"),
+        ("username", f"Username Resident\t{USERNAME}\tProduction\n"),
+        (MASAKAZU.upper(), f"Masakazu Kojima\t{MASAKAZU}\tProduction\n"),
+        (MASAKAZU.replace("-", ""), f"Masakazu Kojima\t{MASAKAZU}\tProduction\n"),
+    ],
+)
+def test_any_spelling(peopled: Commands, asked: str, answer: str) -> None:
+    """A name however it is written, and a key in any form, give name, key and grid."""
+    done = peopled("lookup", asked)
+    assert (done.code, done.out, done.err) == (0, answer, "")
+
+
+def test_what_is_missing_is_named(peopled: Commands) -> None:
+    """Who is found is printed; the others are named on standard error, and the exit code is 17."""
+    done = peopled("lookup", "nobody", "username", OTHER)
+    assert (done.code, done.out) == (17, f"Username Resident\t{USERNAME}\tProduction\n")
+    assert done.err == f"n2k: not found: nobody, {OTHER}\n"
+
+
+def test_json(peopled: Commands) -> None:
+    """--json prints an object a line, with the origin."""
+    rows = [json.loads(line) for line in peopled("lookup", "--json", "username", GOVERNOR).out.splitlines()]
+    assert rows[0] == {"name": "Username Resident", "key": USERNAME, "grid": "Production", "origin": "dump"}
+    assert rows[1]["name"] == "Governor Linden"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"), [("", 10), ("x" * 64, 10), ("a\nb", 10), ("00000000-0000-0000-0000-000000000000", 11)]
+)
+def test_what_nobody_can_be_called(peopled: Commands, asked: str, code: int) -> None:
+    """An impossible name or key is refused in one line."""
+    done = peopled("lookup", asked)
+    assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
+
+
+def test_without_a_data_directory(n2k: Commands) -> None:
+    """A lookup makes no directory; it says what to run."""
+    done = n2k("lookup", "somebody")
+    assert (done.code, done.err) == (40, f"n2k: no n2k data in {n2k.data_dir}: run 'n2k --dir {n2k.data_dir} init'\n")
+    assert not n2k.data_dir.exists()
+
+
+def test_a_registered_avatar_is_found(n2k: Commands) -> None:
+    """Before any import too: in both directions, in the spelling and on the grid that were given."""
+    done = n2k("register", "--grid", "opensim", "Zoë Ünlü", MASAKAZU)
+    assert (done.code, done.out) == (0, f"Zoë Ünlü\t{MASAKAZU}\tOpenSim\n")
+    assert n2k("lookup", "ZOË ÜNLÜ").out == n2k("lookup", MASAKAZU).out == done.out
+    assert n2k("lookup", "--grid", "Production", MASAKAZU).code == 17
+    assert json.loads(n2k("lookup", "--json", MASAKAZU).out)["origin"] == "capture"
+
+
+def test_a_visitor_is_on_the_own_grid(n2k: Commands) -> None:
+    """A hypergrid visitor's name says the grid."""
+    assert n2k("register", "First.Last @example.org:8002", MASAKAZU).out.endswith("\texample.org:8002\n")
+    assert n2k("lookup", "first last @example.org:8002").code == 0
+    assert n2k("lookup", "first last @elsewhere.org:8002").code == 17
+
+
+def test_a_known_name_stays_with_its_key(peopled: Commands) -> None:
+    """Offering a known name to another key is refused with 16 and changes nothing; the same pair again is no conflict."""
+    before = peopled.contents()
+    done = peopled("register", "governor.linden", OTHER)
+    assert (done.code, done.out) == (16, "")
+    assert done.err == "n2k: the name 'governor.linden' belongs to another key on Production: nothing was changed\n"
+    assert {**peopled.contents(), "captures.writer": ""} == {**before, "captures.writer": ""}
+    assert peopled("register", "Governor Linden", GOVERNOR).code == 0
+
+
+def test_a_former_name_leads_to_the_current_one(peopled: Commands) -> None:
+    """After a rename, seen in-world or in a dump, the former name answers with the key and the current name."""
+    peopled("register", "Governor Newname", GOVERNOR)
+    peopled("register", "Governor Newest", GOVERNOR)
+    for name in ("governor linden", "governor newname", GOVERNOR):
+        assert peopled("lookup", name).out == f"Governor Newest\t{GOVERNOR}\tProduction\n"
+
+
+def test_an_import_keeps_what_was_registered(n2k: Commands) -> None:
+    """A registration is still answered after a dump without it was imported."""
+    n2k("register", "New Comer", OTHER)
+    n2k("import", "-", stdin=PEOPLE)
+    assert n2k("lookup", "new.comer").out == f"New Comer\t{OTHER}\tProduction\n"
+
+
+@pytest.mark.parametrize(("name", "key", "code"), [("(Loading...)", OTHER, 10), ("New Comer", "no-key", 11)])
+def test_a_wrong_registration(n2k: Commands, name: str, key: str, code: int) -> None:
+    """A placeholder of the viewer and a bad key are refused."""
+    assert n2k("register", name, key).code == code

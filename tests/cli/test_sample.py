@@ -1,0 +1,89 @@
+"""``n2k sample``."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Commands, Done
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME
+
+
+def _sample(n2k: Commands, *arguments: object) -> Done:
+    done = n2k.bare("sample", *arguments)
+    assert done.code == 0, done
+    return done
+
+
+def test_to_standard_output(n2k: Commands) -> None:
+    """csv lines as they are, nothing else on standard output, the same every time."""
+    done = _sample(n2k, "--rows", 500, "--seed", 9, "-o", "-")
+    lines = done.out.splitlines()
+    assert len(lines) == 500 and done.err == ""
+    assert {f"{GOVERNOR},Governor Linden", f"{MASAKAZU},Masakazu Kojima", f"{USERNAME},Username Resident"} <= set(lines)
+    assert _sample(n2k, "--rows", 500, "--seed", 9, "-o", "-").raw == done.raw
+    assert _sample(n2k, "--rows", 500, "--seed", 10, "-o", "-").raw != done.raw
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.bz2", "a.csv.gz", "a.zip", "a.xz", "a.jsonl"])
+@pytest.mark.parametrize("order", [[], ["--unsorted"]], ids=["sorted", "unsorted"])
+def test_every_format_can_be_imported(n2k: Commands, tmp_path: Path, name: str, order: list[str]) -> None:
+    """The ending of the file says the format; an import finds every row, none of them bad."""
+    assert _sample(n2k, "--rows", 300, *order, "-o", tmp_path / name).err == f"wrote 300 avatars to {tmp_path / name}\n"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert n2k("import", tmp_path / name).out.startswith(f"imported {name}: 300 avatars (300 added")
+    assert n2k("lookup", "masakazu kojima").out == f"Masakazu Kojima\t{MASAKAZU}\tProduction\n"
+
+
+@pytest.mark.parametrize("form", ["bz2", "gz", "zip", "xz", "jsonl"])
+def test_packed_to_a_pipe(n2k: Commands, tmp_path: Path, form: str) -> None:
+    """--format packs what goes to standard output, byte for byte as into a file."""
+    piped = _sample(n2k, "--rows", 300, "--format", form, "-o", "-").raw
+    _sample(n2k, "--rows", 300, "--format", form, "-o", tmp_path / "odd name")
+    if form == "zip":  # a pipe cannot be wound back: sizes stand behind the member
+        assert piped[:2] == b"PK"
+        (tmp_path / "odd name").write_bytes(piped)
+        assert n2k("import", tmp_path / "odd name").code == 0
+    else:
+        assert (tmp_path / "odd name").read_bytes() == piped
+
+
+@pytest.mark.parametrize("name", ["a.csv.bz2", "a.jsonl"])
+def test_an_import_takes_a_hostile_one(n2k: Commands, tmp_path: Path, name: str) -> None:
+    """Bad lines of every kind are refused one by one, and every good row is found."""
+    _sample(n2k, "--rows", 5000, "--hostile", "-o", tmp_path / name)
+    done = n2k("import", tmp_path / name)
+    assert done.code == 0 and done.out.startswith(f"imported {name}: 5000 avatars")
+    assert "x a UUID as a name: refused" in done.err and "x byte-order mark: read all the same" in done.err
+    assert n2k("lookup", "governor linden", "masakazu kojima", "username").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "."], "File '.' is a directory."),
+        (["-o", "dump.txt"], "what format is 'dump.txt'?"),
+        (["--rows", "0", "-o", "-"], "0 is not in the range"),
+        ([], "Missing option '-o'"),
+    ],
+)
+def test_wrong_usage(n2k: Commands, arguments: list[str], message: str) -> None:
+    """A directory, an unknown ending, no rows, no file: said, exit code 2."""
+    done = n2k.bare("sample", *arguments)
+    assert done.code == 2 and done.out == "" and message in done.err
+
+
+def test_where_nothing_can_be_written(n2k: Commands, tmp_path: Path) -> None:
+    """A folder that is not there is told in one line."""
+    done = n2k.bare("sample", "-o", tmp_path / "no" / "a.csv")
+    assert (done.code, done.err) == (41, f"n2k: cannot open {tmp_path / 'no' / 'a.csv'}: No such file or directory\n")
+
+
+def test_a_full_disk(n2k: Commands) -> None:
+    """When there is no room the command says so, for a file and for standard output."""
+    done = n2k.bare("sample", "--rows", "100000", "-o", "/dev/full", "--format", "csv")
+    assert done.code == 45 and done.err.startswith("n2k: no room left for /dev/full: ")
+    with Path("/dev/full").open("wb") as full:
+        command = n2k.command("sample", "--rows", "100000", "-o", "-")
+        piped = subprocess.run(command, env=n2k.environment(), stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert piped.returncode == 45 and piped.stderr.startswith(b"n2k: no room left for ")

@@ -21,7 +21,7 @@ run: $(VENV)/.run
 
 # Every test, with the real Apache; installs what they need when it may, else says what to install.
 test: $(VENV)/.test
-	sh .ci/packages apache2 libapache2-mod-fcgid
+	sh .ci/packages apache2 libapache2-mod-fcgid lbzip2 pigz
 	$(BIN)/python -m pytest
 
 # The tests on every Python that we support; fails when one is not there.

@@ -183,6 +183,7 @@ def importer(
     settings: Settings,
     *,
     max_bad: float | None = None,
+    jobs: int = 2,
     progress: "Callable[[Progress], None]" = lambda _: None,
 ) -> "Importer":
     """The imports; imported late, because no server needs decompressors."""
@@ -192,6 +193,8 @@ def importer(
         store.generations,
         known_grids=settings.grids,
         max_bad=settings.max_bad if max_bad is None else max_bad,
+        max_shrink=settings.max_shrink,
         keep=settings.keep,
+        jobs=jobs,
         progress=progress,
     )

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from n2k_fcgi.errors import DumpBroken, DumpNotUnderstood, DumpTooLarge, DumpUnreadable
+from n2k_fcgi.service.unpacking import unpacker
 
 BLOCK = 1024 * 1024
 """Unpacked bytes a step."""
 
+HEAD = 8
 STDIN = "-"
 
 _MAGIC = {b"BZh": "bz2", b"\x1f\x8b": "gz", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\xfd7zXZ\x00": "xz"}
@@ -59,10 +61,14 @@ class Dump:
     or file's own time in unix seconds, None when it has none.
     """
 
-    def __init__(self, source: str | Path, *, max_bytes: int | None = None) -> None:
-        """Open *source*, a path or '-' for standard input. Raises DumpUnreadable, DumpBroken, DumpNotUnderstood."""
+    def __init__(self, source: str | Path, *, max_bytes: int | None = None, jobs: int = 1) -> None:
+        """Open *source*, a path or '-' for standard input; *jobs*: threads to unpack with, where a program can.
+
+        Raises DumpUnreadable, DumpBroken, DumpNotUnderstood.
+        """
         self.name = str(source)
         self._max_bytes = max_bytes
+        self._jobs = jobs
         self._file = _open(self.name)
         try:
             self._prepare()
@@ -75,11 +81,16 @@ class Dump:
         is_file = stat.S_ISREG(status.st_mode)
         self.size = status.st_size if is_file else None
         self.time = int(status.st_mtime) if is_file else None
-        self._hashed = _Hashed(self._file, self._file.read(8))
+        self._hashed = _Hashed(self._file, _first_bytes(self._file))
         self.kind = kind_of(self._hashed._head)
+        self._in_order = self.kind != "zip"
         self._stream: IO[bytes] = self._unpacked(is_file)
 
     def _unpacked(self, is_file: bool) -> IO[bytes]:
+        child = unpacker(self.kind, self._file, self._jobs) if is_file else None
+        if child is not None:
+            self._in_order = False
+            return cast(IO[bytes], io.BufferedReader(child, BLOCK))
         packed = io.BufferedReader(self._hashed, BLOCK)
         if self.kind == "bz2":
             return bz2.BZ2File(packed)
@@ -110,7 +121,7 @@ class Dump:
     @property
     def position(self) -> int:
         """Packed bytes read so far."""
-        return self._file.tell() if self.kind == "zip" else self._hashed.count
+        return self._hashed.count if self._in_order else os.lseek(self._file.fileno(), 0, os.SEEK_CUR)
 
     @property
     def sha256(self) -> str:
@@ -138,8 +149,8 @@ class Dump:
             raise DumpBroken(why=error) from None
 
     def _drain(self) -> None:
-        """Hash what follows the archive, or the whole zip, which was not read in order."""
-        if self.kind == "zip":
+        """Hash what follows the archive, or all of it where it was not read in order, or not by us."""
+        if not self._in_order:
             self._file.seek(0)
             self._hashed = _Hashed(self._file, b"")
         while self._hashed.read(BLOCK):
@@ -157,13 +168,22 @@ class Dump:
         self.close()
 
 
+def _first_bytes(file: BinaryIO) -> bytes:
+    """Enough to tell the kind; a pipe may give them piece by piece."""
+    head = b""
+    while len(head) < HEAD and (piece := file.read(HEAD - len(head))):
+        head += piece
+    return head
+
+
 def _open(source: str) -> BinaryIO:
+    """Unbuffered: a child may read the same descriptor, and its position is then the child's."""
     try:
         if source == STDIN:
-            return open(0, "rb", closefd=False)
+            return open(0, "rb", buffering=0, closefd=False)
         path = Path(source)
         if path.is_dir():
             raise DumpUnreadable(path=source, why="it is a directory")
-        return path.open("rb")
+        return path.open("rb", buffering=0)
     except OSError as error:
         raise DumpUnreadable(path=source, why=error.strerror) from None

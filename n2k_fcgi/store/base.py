@@ -97,6 +97,8 @@ class Manifest(NamedTuple):
     as_of: int
     grid: str
     """The grid of the dump's rows that name none themselves."""
+    dump_rows: int
+    """Good rows of the dump."""
     rows: int
     """Avatars: current names of keys on grids."""
     names: int

@@ -40,15 +40,16 @@ def _read(path: Path, **options: int) -> bytes:
         return b"".join(dump.blocks())
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("kind", PACK)
-def test_content_tells_the_format(tmp_path: Path, kind: str) -> None:
+def test_content_tells_the_format(tmp_path: Path, kind: str, jobs: int) -> None:
     """The name lies; the content is read all the same, and its checksum is of the packed file."""
     import hashlib
 
     packed = PACK[kind](CONTENT)
     path = tmp_path / "dump.gz.txt"
     path.write_bytes(packed)
-    with Dump(path) as dump:
+    with Dump(path, jobs=jobs) as dump:
         assert b"".join(dump.blocks()) == CONTENT
         assert (dump.kind, dump.size, dump.sha256) == (kind, len(packed), hashlib.sha256(packed).hexdigest())
 
@@ -62,24 +63,26 @@ def test_several_streams_in_one_file_are_read_to_the_end(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz", "zip"])
 @pytest.mark.parametrize("part", [0.05, 0.5, 0.99])
-def test_a_truncated_archive_is_broken(tmp_path: Path, kind: str, part: float) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_truncated_archive_is_broken(tmp_path: Path, kind: str, part: float, jobs: int) -> None:
     """Wherever it was cut."""
     packed = PACK[kind](CONTENT)
     path = tmp_path / "dump"
     path.write_bytes(packed[: int(len(packed) * part)])
     with pytest.raises(DumpBroken, match="fetch it again"):
-        _read(path)
+        _read(path, jobs=jobs)
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz", "zip"])
-def test_a_flipped_bit_is_noticed(tmp_path: Path, kind: str) -> None:
+def test_a_flipped_bit_is_noticed(tmp_path: Path, kind: str, jobs: int) -> None:
     """Checksums of the archive are verified."""
     packed = bytearray(PACK[kind](CONTENT))
     packed[len(packed) // 2] ^= 16
     path = tmp_path / "dump"
     path.write_bytes(packed)
     with pytest.raises(DumpBroken):
-        _read(path)
+        _read(path, jobs=jobs)
 
 
 def test_an_archive_in_an_archive_is_refused(tmp_path: Path) -> None:

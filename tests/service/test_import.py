@@ -1,13 +1,14 @@
 """Imports: what a generation holds after one or several dumps, against a plain model."""
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from n2k_fcgi.errors import EmptyDump, ImportRunning, TooManyBadLines
+from n2k_fcgi.errors import DumpShrank, EmptyDump, ImportRunning, StoreDamaged, TooManyBadLines
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.dumps import Dump
@@ -128,6 +129,7 @@ def test_the_order_of_a_dump_changes_nothing(sandbox: Sandbox, tmp_path: Path, m
 def test_a_small_dump_into_a_large_generation_is_merged_in_pieces(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The previous generation is never held in memory whole: stretches are cut by it, too."""
     monkeypatch.setattr(runs, "RANGE_LINES", 50)
+    monkeypatch.setattr(runs, "SAMPLE_EVERY", 8)
     sandbox.import_text(csv(*[(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 1001)]), as_of=1)
     new = format_key((5000).to_bytes(16, "big"))
     done = sandbox.import_text(csv((new, "Name500x Last"), (format_key((77).to_bytes(16, "big")), "Name77 Last")), as_of=2)
@@ -173,10 +175,14 @@ DUMPS = st.lists(st.lists(st.tuples(KEYS_DRAWN, NAMES_DRAWN), min_size=1, max_si
 _numbers = itertools.count()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(DUMPS)
-def test_any_sequence_of_dumps_gives_what_a_plain_model_says(tmp_path: Path, dumps: list[list[tuple[str, str]]]) -> None:
-    """Current name of every key, and for every name ever seen a key that had it, after each import."""
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(DUMPS, st.sampled_from([1, 2, 3, 1000]))
+def test_any_sequence_of_dumps_gives_what_a_plain_model_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dumps: list[list[tuple[str, str]]], stretch: int
+) -> None:
+    """Current name of every key, and for every name ever seen a key that had it, however finely the work is cut."""
+    monkeypatch.setattr(runs, "RANGE_LINES", stretch)
+    monkeypatch.setattr(runs, "SAMPLE_EVERY", 1)
     box = Sandbox(tmp_path / str(next(_numbers)))
     current: dict[str, str] = {}
     had: dict[str, set[str]] = {}
@@ -193,3 +199,25 @@ def test_any_sequence_of_dumps_gives_what_a_plain_model_says(tmp_path: Path, dum
         assert box.problems() == []
     finally:
         box.close()
+
+
+def test_a_shrunken_dump_is_refused(sandbox: Sandbox) -> None:
+    """A truncated bz2 may read as whole; the count of rows tells."""
+    rows = [(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 101)]
+    live = sandbox.import_text(csv(*rows), as_of=1).manifest.name
+    with pytest.raises(DumpShrank, match="80 rows, the one before had 100"):
+        sandbox.import_text(csv(*rows[:80]), as_of=2, force=False)
+    assert sandbox.view().generation_name == live
+    assert sandbox.import_text(csv(*rows[:95]), as_of=2, force=False).published
+    assert sandbox.import_text(csv(*rows[:5]), grid="OpenSim", force=False).published
+
+
+def test_a_damaged_live_generation_is_replaced_with_force(sandbox: Sandbox) -> None:
+    """Without, it is refused, because what it had would silently be gone."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    sandbox.close()
+    (sandbox.data_dir / GENERATIONS / name / "data.mdb").write_bytes(b"short")
+    with pytest.raises(StoreDamaged, match="--force"):
+        sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=2, force=False)
+    assert sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=2).manifest.rows == 1
+    shutil.rmtree(sandbox.data_dir / GENERATIONS / name)

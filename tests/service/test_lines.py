@@ -121,10 +121,16 @@ def test_json_lines_carry_grid_time_and_former_names() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["{", '{"key": 1, "name": "x"}', '{"key": "%s"}' % MASAKAZU, '{"key": "%s", "name": "x", "seen": "now"}' % MASAKAZU,
-     '{"key": "%s", "name": "x", "grid": 7}' % MASAKAZU, '{"key": "%s", "name": "x", "former": [1]}' % MASAKAZU,
-     '{"a":' * 5000],
-)  # fmt: skip
+    [
+        "{",
+        '{"key": 1, "name": "x"}',
+        f'{{"key": "{MASAKAZU}"}}',
+        f'{{"key": "{MASAKAZU}", "name": "x", "seen": "now"}}',
+        f'{{"key": "{MASAKAZU}", "name": "x", "grid": 7}}',
+        f'{{"key": "{MASAKAZU}", "name": "x", "former": [1]}}',
+        '{"a":' * 5000,
+    ],
+)
 def test_bad_json_lines_are_counted(line: str) -> None:
     """None takes the import down."""
     good = json.dumps({"key": MASAKAZU, "name": "Masakazu Kojima"})

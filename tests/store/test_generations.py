@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
+from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, GENERATIONS, MANIFEST, PRIVATE
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
@@ -165,13 +166,16 @@ def test_files_are_shared_with_the_group_when_set(tmp_path: Path) -> None:
         shared.close()
 
 
-def test_the_map_is_dropped_when_the_process_grows(sandbox: Sandbox) -> None:
+def test_the_map_is_dropped_when_the_process_grows(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above its resident limit a worker opens its map again, at the latest after 64 requests."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.store.close()
     reader = Generations(sandbox.data_dir, PRIVATE, resident_limit=1)
+    reopened: list[None] = []
+    really = Generation.reopen
+    monkeypatch.setattr(Generation, "reopen", lambda self: (reopened.append(None), really(self)))
     try:
-        seen = {id(generation): generation for generation in (reader.current() for _ in range(130))}
-        assert len(seen) == 3
+        answers = {len(reader.current().by_name("masakazu.kojima")) for _ in range(130)}  # type: ignore[union-attr]
+        assert answers == {1} and len(reopened) == 2
     finally:
         reader.close()

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.fastcgi_client import PARAMS, STDIN, Address, Client, begin, pairs, stream
 from tests.support.golden import Ask, Reply
 
 
@@ -70,13 +71,26 @@ def over_http(host: str, port: int, mount: str = "") -> Ask:
     return ask
 
 
-def over_cgi(script: str, environment: dict[str, str], mount: str = "") -> Ask:
-    """Run *script* once a request, as a web server's CGI module does."""
+def over_cgi(command: list[str], environment: dict[str, str], mount: str = "") -> Ask:
+    """Run *command* once a request, as a web server's CGI module does."""
 
     def ask(method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
         environ = {**environment, **cgi_environ(method, target, headers, body, mount)}
-        done = subprocess.run([script], env=environ, input=body, capture_output=True, check=True, timeout=60)
+        done = subprocess.run(command, env=environ, input=body, capture_output=True, check=True, timeout=60)
         return parse_cgi(done.stdout)
+
+    return ask
+
+
+def over_fastcgi(address: Address, mount: str = "") -> Ask:
+    """Ask a FastCGI server, one connection a request, as mod_fcgid does."""
+
+    def ask(method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
+        params = pairs(cgi_environ(method, target, headers, body, mount))
+        with Client(address) as client:
+            client.send(begin() + stream(PARAMS, 1, params) + stream(STDIN, 1, body))
+            answer = client.answer()
+        return Reply(int(answer.status.split(" ")[0]), {k.lower(): v for k, v in answer.headers.items()}, answer.body)
 
     return ask
 

@@ -29,13 +29,19 @@ class Sandbox:
         return importer(self.store, self.settings, max_bad=max_bad)
 
     def import_text(
-        self, text: str | bytes, *, grid: str = "Production", as_of: int | None = None, replace: bool = False
+        self,
+        text: str | bytes,
+        *,
+        grid: str = "Production",
+        as_of: int | None = None,
+        replace: bool = False,
+        force: bool = True,
     ) -> ImportReport:
-        """Import lines given as text."""
+        """Import lines given as text; *force*: also far fewer than before."""
         path = self.data_dir.with_name(self.data_dir.name + ".dump")
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         with Dump(path) as dump:
-            return self.importer().run(dump, grid, as_of=as_of, replace=replace)
+            return self.importer().run(dump, grid, as_of=as_of, replace=replace, force=force)
 
     def view(self) -> View:
         """The directory as lookups see it now."""

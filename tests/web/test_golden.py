@@ -1,5 +1,6 @@
 """The golden cases through every front end that needs no web server of others."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from n2k_fcgi.wiring import live_application
-from tests.support.asking import over_http, wsgi
+from tests.support.asking import over_cgi, over_fastcgi, over_http, wsgi
 from tests.support.golden import CASES_FILE, prepare, run_all
 
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
@@ -65,3 +66,30 @@ def test_standalone(tmp_path: Path, mount: str) -> None:
         assert run_all(over_http(host, port, mount), golden) == CASES
         if mount:
             assert over_http(host, port)("GET", "/?name=username", {}, b"").status == 404
+
+
+@pytest.mark.parametrize("mount", ["", "/sub"])
+@pytest.mark.parametrize("listening", ["--socket", "--listen"])
+def test_fastcgi(tmp_path: Path, listening: str, mount: str) -> None:
+    """``n2k fcgi`` on a unix socket and on TCP."""
+    golden = prepare(tmp_path / "data")
+    where = str(tmp_path / "fcgi.sock") if listening == "--socket" else "127.0.0.1:0"
+    command = [sys.executable, "-m", "n2k_fcgi", "--dir", str(golden.data_dir), "fcgi", listening, where]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            said = server.stderr.readline().strip().removeprefix("FastCGI on ")
+            host, _, port = said.rpartition(":")
+            address = (host, int(port)) if port.isdecimal() else said
+            assert run_all(over_fastcgi(address, mount), golden) == CASES
+        finally:
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(20) == 0
+
+
+def test_cgi(tmp_path: Path) -> None:
+    """The checkout's dispatch.fcgi run as plain CGI, a process a request, in a web server's bare environment."""
+    golden = prepare(tmp_path / "data")
+    script = Path(__file__).parents[2] / "dispatch.fcgi"
+    environment = {"N2K_DIR": str(golden.data_dir), "PATH": os.environ["PATH"]}
+    assert run_all(over_cgi([sys.executable, str(script)], environment, "/sub"), golden) == CASES

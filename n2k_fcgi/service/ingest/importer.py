@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CountsDisagree, EmptyDump, ImportRunning, TooManyBadLines
+from n2k_fcgi.errors import CountsDisagree, DumpShrank, EmptyDump, ImportRunning, StoreDamaged, TooManyBadLines
 from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.ingest.ahead import ahead
 from n2k_fcgi.service.ingest.keys import (
     KEY_SORT_KEY,
     KeyCounts,
@@ -18,8 +19,9 @@ from n2k_fcgi.service.ingest.keys import (
     outdated_names,
 )
 from n2k_fcgi.service.ingest.lines import Batch, Tally, batches
-from n2k_fcgi.service.ingest.names import NAME_SORT_KEY, NameCounts, build_names, name_lines, remove_names
+from n2k_fcgi.service.ingest.names import NAME_SORT_KEY, NameCounts, build_names, name_lines
 from n2k_fcgi.service.ingest.origins import OriginTable
+from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
 from n2k_fcgi.service.ingest.runs import Runs
 from n2k_fcgi.store.base import Manifest
 from n2k_fcgi.store.lmdb.builder import Builder
@@ -64,7 +66,9 @@ class Importer:
         *,
         known_grids: tuple[str, ...],
         max_bad: float,
+        max_shrink: float,
         keep: int,
+        jobs: int = 2,
         progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self.tally = Tally()
@@ -72,7 +76,9 @@ class Importer:
         self._generations = generations
         self._known_grids = known_grids
         self._max_bad = max_bad
+        self._max_shrink = max_shrink
         self._keep = keep
+        self._jobs = jobs
         self._progress = progress
 
     def run(
@@ -81,11 +87,14 @@ class Importer:
         """Build and publish a generation of *dump* merged with the live one; whatever fails leaves that one alone.
 
         Rows that name no grid are of *grid*. *as_of*: unix seconds for which the dump speaks, else its own time, else
-        now. *replace*: avatars of *grid* that the dump does not have go. *force*: also when this very dump is live.
+        now. *replace*: avatars of *grid* that the dump does not have go. *force*: also when this very dump is live, or
+        has far fewer rows than the one before; a damaged live generation is left out then.
+
         Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, StoreFull.
         """
         with self.locked():
             self._generations.sweep()
+            refuse_without_room(self._generations.data_dir, dump)
             started = time.time()
             name = _stamp(started, self._generations.names())
             folder = self._generations.building(name)
@@ -123,11 +132,11 @@ class Importer:
             spills = _Spills(folder, stack)
             rows = self._read(dump, tally, origins, spills)
             self._refuse_bad(tally, rows)
+            if live and not force:
+                self._refuse_shrunk(live, grid, rows)
             if live and not force and self._is_live_already(live, dump, own):
                 return ImportReport(self._generations.manifest(live), tally, False, [])
-            previous = self._open_previous(live, stack)
-            if previous is not None:
-                origins.translate_from(previous.origins)
+            previous = self._open_previous(live, force, stack)
             builder = Builder(folder, self._generations.modes)
             stack.callback(builder.close)
             names, keys, former = self._index(builder, spills, origins, previous, grid if replace else None, rows)
@@ -140,6 +149,7 @@ class Importer:
             sha256=dump.sha256,
             as_of=own.as_of,
             grid=grid,
+            dump_rows=rows,
             rows=keys.records,
             names=names.names,
             keys=keys.keys,
@@ -160,11 +170,12 @@ class Importer:
 
     def _read(self, dump: Dump, tally: Tally, origins: OriginTable, spills: "_Spills") -> int:
         rows = 0
-        for batch in batches(dump.blocks(), tally, self._known_grids):
+        for batch in batches(ahead(dump.blocks()) if self._jobs > 1 else dump.blocks(), tally, self._known_grids):
             numbers = _numbers(batch, origins)
             spills.names.add(name_lines(batch.canonicals, numbers, batch.keys))
             spills.keys.add(key_lines(batch.keys, numbers, batch.spellings))
             rows += len(batch.keys)
+            refuse_when_low(self._generations.data_dir)
             self._progress(Progress("reading", dump.position, dump.size, rows))
         return rows
 
@@ -176,15 +187,26 @@ class Importer:
         if rows == 0:
             raise EmptyDump
 
+    def _refuse_shrunk(self, live: str, grid: str, rows: int) -> None:
+        before = self._generations.manifest(live)
+        if before.grid == grid and rows < before.dump_rows * (1 - self._max_shrink / 100):
+            raise DumpShrank(rows=rows, before=before.dump_rows, limit=f"{self._max_shrink:g}")
+
     def _is_live_already(self, live: str, dump: Dump, own: Origin) -> bool:
         manifest = self._generations.manifest(live)
         return (manifest.sha256, manifest.grid, manifest.as_of) == (dump.sha256, own.grid, own.as_of)
 
-    def _open_previous(self, live: str, stack: contextlib.ExitStack) -> Generation | None:
+    def _open_previous(self, live: str, force: bool, stack: contextlib.ExitStack) -> Generation | None:
         if not live:
             return None
         self._generations.close()  # one environment a file and process
-        previous = self._generations.open(live)
+        try:
+            previous = self._generations.open(live)
+        except StoreDamaged as error:
+            if not force:
+                raise
+            logs.warning(f"the damaged generation is not merged: {error}")
+            return None
         stack.callback(previous.close)
         return previous
 
@@ -198,20 +220,26 @@ class Importer:
         rows: int,
     ) -> tuple[NameCounts, KeyCounts, int]:
         """Build all indexes and hold their counts against each other."""
-        self._progress(Progress("names", 0, rows, rows))
-        names = build_names(spills.names, builder, NAMES, origins, previous, replaced_grid)
-        spills.names.close()
-        self._progress(Progress("keys", rows // 2, rows, rows))
+        self._progress(Progress("keys", 0, rows, rows))
         merge = KeyMerge(builder, origins, spills.outdated, previous, replaced_grid)
         merge.build(spills.keys)
         spills.keys.close()
         for lines in outdated_names(spills.outdated):
             spills.outdated_names.add(lines)
-        gone_names, gone_records = remove_names(spills.outdated_names, builder, origins)
-        names = names._replace(names=names.names - gone_names, records=names.records - gone_records)
+        self._progress(Progress("names", rows // 2, rows, rows))
+        names = build_names(
+            spills.names,
+            builder,
+            NAMES,
+            origins,
+            outdated=spills.outdated_names,
+            previous=previous,
+            replaced_grid=replaced_grid,
+        )
+        spills.names.close()
         history = build_history(spills.outdated, spills.former, builder, origins, previous)
         former = build_names(spills.former, builder, FORMER, origins)
-        self._progress(Progress("keys", rows, rows, rows))
+        self._progress(Progress("names", rows, rows, rows))
         counts = merge.counts
         _agree("names and keys", names.records, counts.records)
         _agree("former names and history", former.records, history)

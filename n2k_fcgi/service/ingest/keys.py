@@ -5,13 +5,15 @@ A key line is ``key`` (32 digits) ``origin`` (2 digits) ``spelling``.
 
 from binascii import hexlify, unhexlify
 from collections.abc import Iterator
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
+from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.ingest.names import name_lines
-from n2k_fcgi.service.ingest.origins import OriginTable
-from n2k_fcgi.service.ingest.runs import Runs, aligned
+from n2k_fcgi.service.ingest.origins import Carried, OriginTable
+from n2k_fcgi.service.ingest.runs import Index, Row, Runs, aligned
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import pack_spelling, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
@@ -63,76 +65,84 @@ class KeyMerge:
         self._outdated = outdated
         self._previous = previous
         self._replaced_grid = replaced_grid
+        self._carried = Carried(origins, previous.origins if previous else [], None)
         self._former: list[bytes] = []
         self.counts = KeyCounts()
 
     def build(self, runs: Runs) -> None:
         """Append everything to the key index."""
-        for lines, stored in self._stretches(runs):
-            rows = self._in_bulk(lines) if not stored else None
-            if rows is None:
-                rows = self._one_by_one(lines, stored)
+        index = _key_index(self._previous, KEYS) if self._previous is not None else None
+        for lines, stored, _ in aligned(runs, index):
+            rows = self._merge(lines, stored)
             self._builder.append(KEYS, rows)
             self.counts.keys += len(rows)
             self._outdated.add(self._former)
             self._former = []
+            if self._previous is not None:
+                self._previous.trim()
 
-    def _stretches(self, runs: Runs) -> Iterator[tuple[list[bytes], list[tuple[bytes, bytes]]]]:
-        if self._previous is None:
-            return ((lines, []) for _, _, lines in runs.ranges())
-        previous = self._previous
-
-        def stored(first: bytes, end: bytes | None) -> Iterator[tuple[bytes, bytes]]:
-            return previous.rows(KEYS, unhexlify(first), end and unhexlify(end))
-
-        return aligned(runs, stored, hexlify)
-
-    def _in_bulk(self, lines: list[bytes]) -> list[tuple[bytes, bytes]] | None:
-        """The rows when no key comes twice, else None."""
-        digits = [line[:_DIGITS] for line in lines]
-        if len(set(digits)) < len(digits):
-            return None
-        joined = unhexlify(b"".join(digits))
-        keys = [joined[at : at + 16] for at in range(0, len(joined), 16)]
-        spellings = [line[34:] for line in lines]
-        numbers = unhexlify(b"".join([line[32:34] for line in lines]))
-        values = map(pack_spelling, numbers, spellings)
-        self.counts.records += len(lines)
-        self.counts.added += len(lines)
-        return list(zip(keys, values, strict=True))
-
-    def _one_by_one(self, lines: list[bytes], stored: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        dumped: dict[bytes, list[Spelled]] = {}
-        for line in lines:
-            dumped.setdefault(unhexlify(line[:32]), []).append(Spelled(int(line[32:34], 16), line[34:]))
-        before = dict(stored)
-        rows = []
-        for key in sorted(before.keys() | dumped.keys()):
-            current = self._merge(key, before.get(key), dumped.get(key, []))
-            self.counts.records += len(current)
-            if current:
-                rows.append((key, b"".join(pack_spelling(*spelled) for spelled in current)))
+    def _merge(self, lines: list[bytes], stored: list[Row]) -> list[Row]:
+        """Rows of one stretch. Nearly all keys are in dump and store with one and the same name, or in one only."""
+        merged, several = _packed(lines)
+        added = len(merged)
+        unchanged = carried_over = 0
+        confirmed = self._carried.confirmed
+        unusual: list[Row] = []
+        for row in stored:
+            new = merged.get(row[0])
+            if new is not None and new[1:] == row[1][1:] and not new[0] and row[1][0] in confirmed:
+                unchanged += 1
+            elif new is None and row[0] not in several and self._replaced_grid is None:
+                merged[row[0]] = value = self._carry(row[1])
+                carried_over += 1 if len(value) == value[1] + 2 else len(unpack_spellings(value))
+            else:
+                unusual.append(row)
+        added -= unchanged
+        for key, value in unusual:
+            added -= key in merged
+            self._merge_one(merged, key, value, several.pop(key, None))
+        for key, names in several.items():
+            self._merge_one(merged, key, None, names)
+        self.counts.added += added
+        self.counts.unchanged += unchanged
+        self.counts.records += added + unchanged + carried_over
+        rows = list(merged.items())
+        if stored or several:
+            rows.sort()
         return rows
 
-    def _merge(self, key: bytes, stored: bytes | None, dumped: list[Spelled]) -> list[Spelled]:
+    def _carry(self, value: bytes) -> bytes:
+        """A stored value with the new origin numbers."""
+        if len(value) == value[1] + 2:
+            return bytes((self._carried.numbers[value[0]] or 0,)) + value[1:]
+        return b"".join(pack_spelling(self._carried.numbers[o] or 0, name) for o, name in unpack_spellings(value))
+
+    def _merge_one(self, merged: dict[bytes, bytes], key: bytes, stored: bytes | None, names: list[Spelled] | None) -> None:
+        """One key that takes thought: renamed, replaced, on several grids, or with several names in the dump."""
+        dumped = names if names is not None else [Spelled(*s) for s in unpack_spellings(merged.get(key, b""))]
+        current = self._current_names(key, stored, dumped)
+        self.counts.records += len(current)
+        if current:
+            merged[key] = b"".join(pack_spelling(*spelled) for spelled in current)
+        else:
+            merged.pop(key, None)
+
+    def _current_names(self, key: bytes, stored: bytes | None, dumped: list[Spelled]) -> list[Spelled]:
         """The current name on each grid, of what was stored and what the dump says."""
         by_grid: dict[str, list[Spelled]] = {}
-        for old, spelling in unpack_spellings(stored) if stored else ():
-            origin = self._origins.translated(old)
-            by_grid[self._origins.grid(origin)] = [Spelled(origin, spelling)]
+        for spelled in (Spelled(*s) for s in unpack_spellings(self._carry(stored) if stored else b"")):
+            by_grid[self._origins.grid(spelled.origin)] = [spelled]
         known = set(by_grid)
         for spelled in dumped:
             by_grid.setdefault(self._origins.grid(spelled.origin), []).append(spelled)
         current = []
         for grid, names in by_grid.items():
-            is_known = grid in known
-            if is_known and len(names) == 1:
-                if grid == self._replaced_grid:
-                    self.counts.removed += 1
-                else:
-                    current.append(names[0])
-                continue
-            current.append(self._current(key, names, is_known))
+            if grid not in known or len(names) > 1:
+                current.append(self._current(key, names, grid in known))
+            elif grid == self._replaced_grid:
+                self.counts.removed += 1
+            else:
+                current.append(names[0])
         return current
 
     def _current(self, key: bytes, names: list[Spelled], is_known: bool) -> Spelled:
@@ -157,6 +167,27 @@ class KeyMerge:
         return latest
 
 
+def _packed(lines: list[bytes]) -> tuple[dict[bytes, bytes], dict[bytes, list[Spelled]]]:
+    """Sorted lines -> values of the keys that come once, and the names of those that come several times."""
+    joined = unhexlify(b"".join([line[:_DIGITS] for line in lines]))
+    keys = [joined[at : at + KEY_BYTES] for at in range(0, len(joined), KEY_BYTES)]
+    numbers = unhexlify(b"".join([line[_DIGITS : _DIGITS + 2] for line in lines]))
+    spellings = [line[_DIGITS + 2 :] for line in lines]
+    values = dict(zip(keys, map(pack_spelling, numbers, spellings), strict=True))
+    several: dict[bytes, list[Spelled]] = {}
+    if len(values) < len(keys):
+        for key, number, spelling in zip(keys, numbers, spellings, strict=True):
+            several.setdefault(key, []).append(Spelled(number, spelling))
+        several = {key: names for key, names in several.items() if len(names) > 1}
+        for key in several:
+            del values[key]
+    return values, several
+
+
+def _key_index(generation: Generation, database: bytes) -> Index:
+    return Index(partial(generation.rows, database), hexlify, unhexlify)
+
+
 def outdated_names(runs: Runs) -> Iterator[list[bytes]]:
     """The name lines of collected key lines, in bounded lists."""
     for _, _, lines in runs.ranges():
@@ -175,14 +206,11 @@ def build_history(outdated: Runs, former: Runs, builder: Builder, origins: Origi
     """
     records = 0
 
-    def stored(first: bytes, end: bytes | None) -> Iterator[tuple[bytes, bytes]]:
-        if previous is None:
-            return iter(())
-        return previous.rows(HISTORY, unhexlify(first), end and unhexlify(end))
-
-    for lines, rows in aligned(outdated, stored, hexlify):
+    index = None if previous is None else _key_index(previous, HISTORY)
+    carried = Carried(origins, previous.origins if previous else [], None)
+    for lines, rows, _ in aligned(outdated, index):
         names: dict[bytes, list[Spelled]] = {
-            key: [Spelled(origins.translated(old), spelling) for old, spelling in unpack_spellings(value)]
+            key: [Spelled(carried.numbers[old] or 0, spelling) for old, spelling in unpack_spellings(value)]
             for key, value in rows
         }
         for line in lines:
@@ -192,6 +220,7 @@ def build_history(outdated: Runs, former: Runs, builder: Builder, origins: Origi
         again = [key.hex().encode() + b"%02x" % s.origin + s.spelling for key, found in kept for s in found]
         former.add(_as_name_lines(again))
         records += len(again)
+        builder.trim()
     return records
 
 

@@ -5,16 +5,15 @@ names, and say which records of the name index are no longer current.
 """
 
 from binascii import unhexlify
-from collections.abc import Iterator
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
-from n2k_fcgi.service.ingest.origins import OriginTable
-from n2k_fcgi.service.ingest.runs import Runs, aligned
+from n2k_fcgi.service.ingest.origins import Carried, OriginTable
+from n2k_fcgi.service.ingest.runs import Index, Row, Runs, aligned
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, unpack_names
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import NAMES
 
 _RECORD = -2 * NAME_RECORD
 NAME_SORT_KEY = itemgetter(slice(None, _RECORD))
@@ -43,77 +42,77 @@ def build_names(
     builder: Builder,
     database: bytes,
     origins: OriginTable,
+    *,
+    outdated: Runs | None = None,
     previous: Generation | None = None,
     replaced_grid: str | None = None,
 ) -> NameCounts:
-    """Append all name lines to *database*, with what *previous* has there.
+    """Append all name lines to *database*, with what *previous* has there, without those of *outdated*.
 
     Of one name the record of the latest dump comes first, of one dump the later line. Previous records of
     *replaced_grid* are dropped unless a line brings them again.
     """
+    index = carried = None
+    if previous is not None:
+        index = Index(partial(previous.rows, database), lambda name: name + b"\t", lambda sort_key: sort_key[:-1])
+        carried = Carried(origins, previous.origins, replaced_grid)
+    doomed = outdated.cursor() if outdated is not None else None
     names = records = conflicts = 0
-    for rows in _merged(runs, database, origins, previous, replaced_grid):
+    for lines, stored, end in aligned(runs, index):
+        merged = _fresh(lines, origins)
+        if carried is not None:
+            _merge(merged, stored, origins, carried)
+        if doomed is not None:
+            _remove(merged, doomed.take(end), origins)
+        rows = sorted(merged.items()) if stored else list(merged.items())
         builder.append(database, rows)
         names += len(rows)
         for _, value in rows:
             records += len(value) // NAME_RECORD
             if len(value) > NAME_RECORD:
                 conflicts += _conflicts(value, origins)
+        if previous is not None:
+            previous.trim()
     return NameCounts(names, records, conflicts)
 
 
-def remove_names(runs: Runs, builder: Builder, origins: OriginTable) -> tuple[int, int]:
-    """Take the records of all lines out of the name index; give how many (names, records) went."""
-    names = records = 0
-    for _, _, lines in runs.ranges():
-        doomed: dict[bytes, set[tuple[str, bytes]]] = {}
-        for line in lines:
-            origin, key = unpack_names(unhexlify(line[_RECORD:]))[0]
-            doomed.setdefault(line[: _RECORD - 1], set()).add((origins.grid(origin), key))
-        rows: list[tuple[bytes, bytes | None]] = []
-        for name, avatars in doomed.items():
-            value = builder.get(NAMES, name) or b""
-            kept = b"".join(pack_name(o, key) for o, key in unpack_names(value) if (origins.grid(o), key) not in avatars)
-            if kept != value:
-                records += (len(value) - len(kept)) // NAME_RECORD
-                names += not kept
-                rows.append((name, kept or None))
-        builder.replace(NAMES, rows)
-    return names, records
+def _remove(merged: dict[bytes, bytes], lines: list[bytes], origins: OriginTable) -> None:
+    """Take the records of *lines* out: the key has another name on that grid now."""
+    for line in lines:
+        name, record = line[: _RECORD - 1], unhexlify(line[_RECORD:])
+        grid, key = origins.grid(record[0]), record[1:]
+        value = merged.get(name, b"")
+        kept = b"".join(r for r in _records(value) if r[1:] != key or origins.grid(r[0]) != grid)
+        if kept:
+            merged[name] = kept
+        elif value:
+            del merged[name]
 
 
-def _merged(
-    runs: Runs, database: bytes, origins: OriginTable, previous: Generation | None, replaced_grid: str | None
-) -> Iterator[list[tuple[bytes, bytes]]]:
-    if previous is None:
-        for _, _, lines in runs.ranges():
-            yield _fresh(lines, origins)
-        return
-    earlier = previous  # for the closure: not None
-
-    def stored(first: bytes, end: bytes | None) -> Iterator[tuple[bytes, bytes]]:
-        return earlier.rows(database, first[:-1], end and end[:-1])
-
-    for lines, rows in aligned(runs, stored, lambda db_key: db_key + b"\t"):
-        merged = dict(_fresh(lines, origins))
-        for name, value in rows:
-            old = [
-                pack_name(origins.translated(origin), key)
-                for origin, key in unpack_names(value)
-                if replaced_grid is None or earlier.origins[origin].grid != replaced_grid
-            ]
-            if name in merged:
-                merged[name] = _ranked([*old, *_reversed_records(merged[name])], origins)
-            elif old:
-                merged[name] = b"".join(old)
-        yield sorted(merged.items())
+def _merge(merged: dict[bytes, bytes], stored: list[Row], origins: OriginTable, carried: Carried) -> None:
+    """Stored rows into those of the dump. Nearly all names are in both with one and the same key, or in one only."""
+    confirmed = carried.confirmed
+    get = merged.get
+    for name, value in stored:
+        new = get(name)
+        if new is None:
+            if old := _carry(value, carried):
+                merged[name] = old
+        elif new[1:] != value[1:] or new[0] or value[0] not in confirmed:
+            old = _carry(value, carried)
+            merged[name] = _ranked([*_records(old), *reversed(_records(new))], origins)
 
 
-def _fresh(lines: list[bytes], origins: OriginTable) -> list[tuple[bytes, bytes]]:
+def _carry(value: bytes, carried: Carried) -> bytes:
+    """A stored value with the new origin numbers; b"" when nothing of it stays."""
+    return b"".join(pack_name(number, key) for old, key in unpack_names(value) if (number := carried.numbers[old]) is not None)
+
+
+def _fresh(lines: list[bytes], origins: OriginTable) -> dict[bytes, bytes]:
     """Rows of sorted lines: in bulk when no name comes twice."""
     names = [line[: _RECORD - 1] for line in lines]
     values = unhexlify(b"".join([line[_RECORD:] for line in lines]))
-    records = [values[at : at + NAME_RECORD] for at in range(0, len(values), NAME_RECORD)]
+    records = _records(values)
     rows = dict(zip(names, records, strict=True))
     if len(rows) < len(names):
         several: dict[bytes, list[bytes]] = {}
@@ -122,11 +121,11 @@ def _fresh(lines: list[bytes], origins: OriginTable) -> list[tuple[bytes, bytes]
         for name, found in several.items():
             if len(found) > 1:
                 rows[name] = _ranked(found, origins)
-    return list(rows.items())
+    return rows
 
 
-def _reversed_records(value: bytes) -> list[bytes]:
-    return [value[at : at + NAME_RECORD] for at in range(len(value) - NAME_RECORD, -1, -NAME_RECORD)]
+def _records(value: bytes) -> list[bytes]:
+    return [value[at : at + NAME_RECORD] for at in range(0, len(value), NAME_RECORD)]
 
 
 def _ranked(records: list[bytes], origins: OriginTable) -> bytes:

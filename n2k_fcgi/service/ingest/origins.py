@@ -13,8 +13,6 @@ class OriginTable:
     def __init__(self, own: Origin) -> None:
         self.origins = [own]
         self._numbers = {own: 0}
-        self._previous: list[Origin] = []
-        self._translated: dict[int, int] = {}
 
     def number(self, origin: Origin) -> int:
         """The number of *origin*; only origins that some row asks for get one. Raises TooManyGrids."""
@@ -33,18 +31,6 @@ class OriginTable:
         self.origins.append(origin)
         return len(self.origins) - 1
 
-    def translate_from(self, previous: list[Origin]) -> None:
-        """Prepare ``translated``: the origins of the previous generation."""
-        self._previous = previous
-        self._translated = {}
-
-    def translated(self, old: int) -> int:
-        """The number here of the previous generation's number *old*."""
-        number = self._translated.get(old)
-        if number is None:
-            number = self._translated[old] = self.number(self._previous[old])
-        return number
-
     def grid(self, number: int) -> str:
         """The grid of a number."""
         return self.origins[number].grid
@@ -52,3 +38,32 @@ class OriginTable:
     def as_of(self, number: int) -> int:
         """The time of a number."""
         return self.origins[number].as_of
+
+
+class Carried:
+    """What becomes of the previous generation's origin numbers in the new one."""
+
+    def __init__(self, origins: OriginTable, previous: list[Origin], replaced_grid: str | None) -> None:
+        own = origins.origins[0]
+        self.numbers = _Numbers(origins, previous, replaced_grid)
+        """Old number -> new one; None: rows of it are dropped (``--replace``)."""
+        self.confirmed = frozenset(
+            old for old, origin in enumerate(previous) if origin.grid == own.grid and origin.as_of <= own.as_of
+        )
+        """Old numbers whose rows a row of the dump confirms or renames, being of its grid and no later."""
+
+
+class _Numbers(dict[int, "int | None"]):
+    """Numbers are given when a row first asks, so that origins without rows go."""
+
+    def __init__(self, origins: OriginTable, previous: list[Origin], replaced_grid: str | None) -> None:
+        super().__init__()
+        self._origins = origins
+        self._previous = previous
+        self._replaced_grid = replaced_grid
+
+    def __missing__(self, old: int) -> int | None:
+        origin = self._previous[old]
+        number = None if origin.grid == self._replaced_grid else self._origins.number(origin)
+        self[old] = number
+        return number

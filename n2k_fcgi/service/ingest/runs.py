@@ -5,7 +5,7 @@ stable and runs are in order), so "the later row wins" survives. Concatenated so
 """
 
 import os
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,10 @@ SAMPLE_EVERY = 256
 
 BLOCK = 16 * 1024
 """Bytes read of a run at a time: times the number of runs, this is memory."""
+
+
+Row = tuple[bytes, bytes]
+"""(db_key, value) of a stored index."""
 
 
 class Range(NamedTuple):
@@ -75,16 +79,16 @@ class Runs:
 
     def ranges(self) -> Iterator[Range]:
         """Everything in order, from the empty sort key to the end: the ranges leave no gap. Always at least one."""
-        readers = [_Reader(self._fd, start, end, self.sort_key) for start, end in self._runs]
+        cursor = self.cursor()
         first = b""
         for end in (*self.boundaries(), None):
-            lines: list[bytes] = []
-            for reader in readers:
-                lines += reader.take(end)
-            lines.sort(key=self.sort_key)
-            yield Range(first, end, lines)
+            yield Range(first, end, cursor.take(end))
             if end is not None:
                 first = end
+
+    def cursor(self) -> "Cursor":
+        """Everything in order, to be taken up to sort keys of the caller's choice."""
+        return Cursor([_Reader(self._fd, start, end, self.sort_key) for start, end in self._runs], self.sort_key)
 
     def close(self) -> None:
         """Close and remove the file."""
@@ -94,22 +98,57 @@ class Runs:
             self._path.unlink(missing_ok=True)
 
 
-def aligned(
-    runs: Runs,
-    stored: Callable[[bytes, bytes | None], Iterator[tuple[bytes, bytes]]],
-    sort_key_of: Callable[[bytes], bytes],
-) -> Iterator[tuple[list[bytes], list[tuple[bytes, bytes]]]]:
-    """Walk runs and a stored index side by side: (lines, stored rows) of the same stretch, both bounded.
+class Cursor:
+    """Takes sorted lines out of all runs."""
 
-    *stored* gives the rows between two sort keys (from, up to), *sort_key_of* the sort key of a stored db_key.
+    def __init__(self, readers: "list[_Reader]", sort_key: Callable[[bytes], bytes]) -> None:
+        self._readers = readers
+        self._sort_key = sort_key
+
+    def take(self, end: bytes | None) -> list[bytes]:
+        """The next lines with sort keys below *end* (None: all that are left), sorted."""
+        lines: list[bytes] = []
+        for reader in self._readers:
+            lines += reader.take(end)
+        lines.sort(key=self._sort_key)
+        return lines
+
+
+class Index(NamedTuple):
+    """A stored index to walk beside runs: how to read it, and how its db_keys and the runs' sort keys translate."""
+
+    rows: Callable[[bytes, bytes | None], Iterator[Row]]
+    """The rows from one db_key up to but without another."""
+    sort_key_of: Callable[[bytes], bytes]
+    db_key_of: Callable[[bytes], bytes]
+
+
+class Stretch(NamedTuple):
+    """A part of runs and of an index, both bounded."""
+
+    lines: list[bytes]
+    stored: list[Row]
+    end: bytes | None
+    """The sort key that the next stretch begins with; None after the last."""
+
+
+def aligned(runs: Runs, index: Index | None) -> Iterator[Stretch]:
+    """Walk runs and a stored index (None: nothing is stored) side by side.
+
+    Between two stretches no iterator of the index is open, so its map may be given back.
     """
     for first, end, lines in runs.ranges():
-        rows = stored(first, end)
-        while len(chunk := list(islice(rows, RANGE_LINES))) == RANGE_LINES:
-            cut = bisect_right(lines, sort_key_of(chunk[-1][0]), key=runs.sort_key)
-            yield lines[:cut], chunk
+        if index is None:
+            yield Stretch(lines, [], end)
+            continue
+        start, stop = index.db_key_of(first), end and index.db_key_of(end)
+        while len(chunk := list(islice(index.rows(start, stop), RANGE_LINES))) == RANGE_LINES:
+            last = chunk[-1][0]
+            start, behind = last + b"\0", index.sort_key_of(last) + b"\0"  # the smallest that come after it
+            cut = bisect_left(lines, behind, key=runs.sort_key)
+            yield Stretch(lines[:cut], chunk, behind)
             lines = lines[cut:]
-        yield lines, chunk
+        yield Stretch(lines, chunk, end)
 
 
 class _Reader:

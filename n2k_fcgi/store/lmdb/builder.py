@@ -8,7 +8,7 @@ import lmdb
 
 from n2k_fcgi.errors import CountsDisagree, StoreFull, TooManyGrids
 from n2k_fcgi.store.lmdb.codec import MAX_ORIGINS, Origin, pack_origins
-from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, sync_folder
+from n2k_fcgi.store.lmdb.environment import IMPORT_RESIDENT, MAX_DATABASES, resident_bytes, sync_folder
 from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY, Modes
 
 FIRST_MAP = 64 * 1024 * 1024
@@ -24,6 +24,9 @@ class Builder:
     def __init__(self, folder: Path, modes: Modes) -> None:
         self.path = folder / DATA_FILE
         self._modes = modes
+        self._open(FIRST_MAP)
+
+    def _open(self, map_size: int) -> None:
         try:
             self._env = lmdb.open(
                 str(self.path),
@@ -31,13 +34,20 @@ class Builder:
                 lock=False,
                 sync=False,
                 readahead=False,
-                map_size=FIRST_MAP,
+                map_size=map_size,
                 max_dbs=MAX_DATABASES,
-                mode=modes.file,
+                mode=self._modes.file,
             )
+            self._databases = {name: self._env.open_db(name) for name in GENERATION_DATABASES}
         except lmdb.Error as error:
             raise StoreFull(path=self.path, why=error) from None
-        self._databases = {name: self._env.open_db(name) for name in GENERATION_DATABASES}
+
+    def trim(self) -> None:
+        """Give the pages of the map back when this process has grown."""
+        if resident_bytes() > IMPORT_RESIDENT:
+            map_size = self._env.info()["map_size"]
+            self._env.close()
+            self._open(map_size)
 
     def append(self, database: bytes, rows: Sequence[tuple[bytes, bytes]]) -> None:
         """Append (db_key, value) in ascending order of db_key, all above those already there.
@@ -53,19 +63,6 @@ class Builder:
 
         if rows:
             self._write(put)
-
-    def replace(self, database: bytes, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
-        """Store each (db_key, value) in place of what is there; None deletes."""
-
-        def put(transaction: lmdb.Transaction) -> None:
-            handle = self._databases[database]
-            for db_key, value in rows:
-                if value is None:
-                    transaction.delete(db_key, db=handle)
-                else:
-                    transaction.put(db_key, value, db=handle)
-
-        self._write(put)
 
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
         """What is stored so far."""

@@ -43,7 +43,7 @@ def pack_spelling(origin: int, spelling: bytes) -> bytes:
 
 def unpack_spellings(value: bytes) -> list[tuple[int, bytes]]:
     """All (origin, spelling) of one key."""
-    if len(value) == value[1] + 2:
+    if value and len(value) == value[1] + 2:
         return [(value[0], value[2:])]
     found = []
     at = 0

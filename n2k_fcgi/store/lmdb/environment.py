@@ -30,6 +30,11 @@ WRITER_PATIENCE = 2.0
 
 MAX_READERS = 512
 
+IMPORT_RESIDENT = 80 * 1024 * 1024
+"""Resident bytes above which an import gives the pages of its maps back (they count as ours, see ``resident_bytes``)."""
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
 
 def open_reader(path: Path) -> lmdb.Environment:
     """Open a file that nobody writes any more: read-only, without lock file and readahead, mapped as large as it is.
@@ -192,6 +197,18 @@ class WritableFile:
         except BaseException:
             self.close()
             raise
+
+
+def resident_bytes() -> int:
+    """What a watchdog sees of this process, pages of its maps included; 0 where /proc does not tell."""
+    try:
+        fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        return int(os.read(fd, 128).split()[1]) * _PAGE
+    finally:
+        os.close(fd)
 
 
 def with_prefix(transaction: lmdb.Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -8,7 +8,7 @@ import lmdb
 from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.store.lmdb.codec import Origin, unpack_names, unpack_origins, unpack_spellings
-from n2k_fcgi.store.lmdb.environment import open_reader, refuse_other_format
+from n2k_fcgi.store.lmdb.environment import IMPORT_RESIDENT, open_reader, refuse_other_format, resident_bytes
 from n2k_fcgi.store.lmdb.layout import (
     DATA_FILE,
     FORMAT_KEY,
@@ -34,6 +34,9 @@ class Generation:
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
         self.path = folder / DATA_FILE
+        self._open()
+
+    def _open(self) -> None:
         self._env = open_reader(self.path)
         try:
             self._databases = {name: self._env.open_db(name, create=False) for name in GENERATION_DATABASES}
@@ -46,6 +49,16 @@ class Generation:
         except BaseException:
             self._env.close()
             raise
+
+    def reopen(self) -> None:
+        """Drop the map and its resident pages; no iterator of ``rows`` may be open."""
+        self._env.close()
+        self._open()
+
+    def trim(self) -> None:
+        """``reopen`` when this process, an import, has grown."""
+        if resident_bytes() > IMPORT_RESIDENT:
+            self.reopen()
 
     def close(self) -> None:
         """Give the map back."""

@@ -9,14 +9,13 @@ from pathlib import Path
 from n2k_fcgi import logs
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.store.base import Manifest
-from n2k_fcgi.store.lmdb.environment import refuse_os_error, sync_folder
+from n2k_fcgi.store.lmdb.environment import refuse_os_error, resident_bytes, sync_folder
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, MANIFEST, Modes
 
 LOOKS_BETWEEN_SIZES = 64
 """Requests between two looks at our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _NOWHERE = (0, 0, 0)
 
 
@@ -60,9 +59,8 @@ class Generations:
         self._looks += 1
         if self._looks >= LOOKS_BETWEEN_SIZES:
             self._looks = 0
-            if _resident_bytes() > self.resident_limit:
-                self._open.close()
-                self._open = Generation(self._folder / self._open.name)
+            if resident_bytes() > self.resident_limit:
+                self._open.reopen()
         return self._open
 
     def close(self) -> None:
@@ -191,14 +189,3 @@ def _write_durably(path: Path, text: str, modes: Modes) -> None:
         file.write(text)
         file.flush()
         os.fsync(fd)
-
-
-def _resident_bytes() -> int:
-    try:
-        fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # not Linux: no watchdog that counts a map's pages is known there
-        return 0
-    try:
-        return int(os.read(fd, 128).split()[1]) * _PAGE
-    finally:
-        os.close(fd)

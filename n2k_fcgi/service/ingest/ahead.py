@@ -1,0 +1,53 @@
+"""Reading ahead in a thread: unpacking lets go of the interpreter's lock, so it runs beside parsing."""
+
+import queue
+import threading
+from collections.abc import Iterator
+
+BLOCKS_AHEAD = 4
+
+
+class _Failed:
+    """What the reader ended with."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield *blocks* while a thread reads the next ones; where no thread can be started, just yield them."""
+    room: queue.Queue[bytes | _Failed | None] = queue.Queue(BLOCKS_AHEAD)
+    stop = threading.Event()
+    thread = threading.Thread(target=_read, args=(blocks, room, stop), name="read ahead", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # "can't start new thread": a host that counts them
+        yield from blocks
+        return
+    try:
+        while (item := room.get()) is not None:
+            if isinstance(item, _Failed):
+                raise item.error
+            yield item
+    finally:
+        stop.set()
+        while thread.is_alive():
+            _empty(room)
+            thread.join(0.01)
+
+
+def _read(blocks: Iterator[bytes], room: "queue.Queue[bytes | _Failed | None]", stop: threading.Event) -> None:
+    try:
+        for block in blocks:
+            if stop.is_set():
+                return
+            room.put(block)
+    except BaseException as error:  # noqa: BLE001 - handed over whole and raised by the reader
+        room.put(_Failed(error))
+    else:
+        room.put(None)
+
+
+def _empty(room: "queue.Queue[bytes | _Failed | None]") -> None:
+    while not room.empty():
+        room.get_nowait()

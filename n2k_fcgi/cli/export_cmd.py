@@ -1,0 +1,78 @@
+"""``n2k export``: the directory as a file that ``n2k import`` reads."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.service.export import Export, Known, csv_lines, json_lines
+from n2k_fcgi.service.packers import format_of, new_file, standard_output, write_packed
+from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.wiring import Store, modes_of
+
+STDOUT = "-"
+PACKED = ("bz2", "gz", "xz")
+
+
+@click.command("export")
+@click.argument("file", metavar="FILE|-", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--captures", is_flag=True, help="Only what was captured in-world.")
+@click.option("--format", "form", type=click.Choice(("jsonl", "csv")), help="Else jsonl, or csv when FILE says .csv.")
+@click.option("--grid", metavar="G", help="Only this grid; csv holds one, the default grid unless this says another.")
+@pass_context
+def command(context: Context, file: str, captures: bool, form: str | None, grid: str | None) -> None:
+    """Write the directory to FILE, or to standard output as '-'.
+
+    jsonl, one avatar a line, has everything: grids, former names, times, who reported a capture; an import of it gives
+    the same answers. csv has W-Hat's 'uuid,First Last' of one grid. FILE is packed when its name ends in .bz2, .gz or
+    .xz, readable by its owner only, and appears when it is whole.
+
+    Example: n2k export directory.jsonl.xz
+    """
+    settings = context.settings
+    form = form or ("csv" if ".csv" in Path(file).suffixes else "jsonl")
+    world = parse_grid(grid, settings.grids) if grid else settings.default_grid if form == "csv" else None
+    packing = format_of(file) if file != STDOUT else None
+    if packing == "zip":
+        raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")
+    count = _Count()
+    with _own_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
+        known = count.counted(Export(generation, context.store.captures, world).known())
+        lines = csv_lines(known) if form == "csv" else json_lines(known)
+        write_packed(target, packing if packing in PACKED else form, lines)
+    context.talk(f"exported {count.number} avatars to {file}")
+
+
+class _Count:
+    def __init__(self) -> None:
+        self.number = 0
+
+    def counted(self, known: Iterator[Known]) -> Iterator[Known]:
+        for self.number, one in enumerate(known, 1):
+            yield one
+
+
+@contextlib.contextmanager
+def _own_generation(store: Store, only_captures: bool) -> Iterator[Generation | None]:
+    live = "" if only_captures else store.generations.current_name()
+    if not live:
+        yield None
+        return
+    store.generations.close()  # one environment a file and process
+    with contextlib.closing(store.generations.open(live)) as generation:
+        yield generation
+
+
+@contextlib.contextmanager
+def _opened(file: str, mode: int) -> Iterator[BinaryIO]:
+    opening = standard_output() if file == STDOUT else new_file(Path(file))
+    with opening as target:
+        if file != STDOUT and stat.S_ISREG(os.fstat(target.fileno()).st_mode):
+            os.fchmod(target.fileno(), mode)
+        yield target

@@ -1,0 +1,99 @@
+"""``n2k update``: the nightly run."""
+
+import json
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.download_line import DownloadLine
+from n2k_fcgi.cli.progress import ProgressBar
+from n2k_fcgi.config import Settings
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.service.download import Limits
+from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.ingest.importer import ImportReport
+from n2k_fcgi.service.update import NOT_MODIFIED, UPDATED, Order, Outcome, Updater
+from n2k_fcgi.wiring import importer
+
+
+@click.command("update")
+@click.argument("source", metavar="[URL|FILE]", required=False)
+@options.grid
+@click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the archive's, Last-Modified).")
+@click.option("--replace", is_flag=True, help="Avatars of this grid that the dump does not have go.")
+@click.option("--force", is_flag=True, help="Also when it is unchanged, older than the live one, or has far fewer rows.")
+@click.option("--max-bad", type=click.FloatRange(0, 100), help="Percentage of bad lines above which it is refused.")
+@click.option("--max-bytes", type=click.IntRange(1), help="Unpacked bytes above which it is refused.")
+@click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Threads that unpack; 1: none.")
+@options.as_json
+@pass_context
+def command(
+    context: Context,
+    source: str | None,
+    grid: str | None,
+    as_of: int | None,
+    replace: bool,
+    force: bool,
+    max_bad: float | None,
+    max_bytes: int | None,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Fetch the dump when it changed, import it, make it live and remove old generations: for cron.
+
+    Without URL or FILE it takes the setting 'update_source'. A download is conditional (ETag, Last-Modified), resumed
+    when the connection breaks, and bounded by the settings 'update_stall', 'update_time', 'update_size' and
+    'update_tries'. A dump that is older than the live one, shrank, or has too many bad lines is refused, and nothing
+    changes. Prints one line; with 'n2k -q' only what failed.
+
+    Example: n2k -q update https://example.org/name2key.csv.bz2
+    """
+    settings = context.settings
+    source = source or settings.update_source
+    if not source:
+        raise click.UsageError("say what to update from: a URL or a file, here or as the setting 'update_source'")
+    context.make_directory()
+    world = parse_grid(grid, settings.grids) if grid else settings.default_grid
+
+    def load(dump: Dump, speaks_for: int | None) -> ImportReport:
+        with ProgressBar(dump.size, hidden=context.quiet) as bar:
+            job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=bar.show)
+            return job.run(dump, world, as_of=speaks_for, replace=replace, force=force)
+
+    with DownloadLine(hidden=context.quiet) as line:
+        updater = Updater(
+            context.store.generations,
+            _limits(settings),
+            open_dump=lambda path: Dump(path, max_bytes=max_bytes, jobs=jobs),
+            load=load,
+            progress=line.show,
+        )
+        outcome = updater.run(source, Order(world, as_of, replace, force))
+    if as_json:
+        click.echo(json.dumps(_as_json(outcome)))
+    elif not context.quiet:  # cron mails whatever is printed
+        click.echo(_as_line(outcome))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.update_stall, settings.update_time, settings.update_size, settings.update_tries)
+
+
+def _as_line(outcome: Outcome) -> str:
+    if outcome.result == NOT_MODIFIED:
+        return f"not modified: {outcome.source} is as it was at the last update (--force fetches it again)"
+    if outcome.result != UPDATED or outcome.report is None:
+        return f"unchanged: {outcome.source} is the dump that was imported last (--force imports it again)"
+    new = outcome.report.manifest
+    return (
+        f"updated from {outcome.source}: {new.rows} avatars ({new.added} added, {new.changed} changed, {new.removed} removed, "
+        f"{new.refused} lines refused) in {new.seconds:.1f} s, generation {new.name}"
+    )
+
+
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    known: dict[str, object] = {"result": outcome.result, "from": outcome.source}
+    if outcome.report is None:
+        return known
+    return {**known, **outcome.report.manifest._asdict(), "bad": dict(outcome.report.tally.bad)}

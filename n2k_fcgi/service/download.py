@@ -1,0 +1,255 @@
+"""Fetching a dump over HTTP: only when it changed, resumed when the connection breaks, bounded in time and in size.
+
+Everything is RFC 9110: conditional requests (section 13), ranges (section 14). Proxies are those of the environment, and
+https is verified. Nothing is kept here: the caller owns the file and removes it.
+"""
+
+import time
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse, InvalidURL
+from io import FileIO
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from n2k_fcgi import __version__
+from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow
+from n2k_fcgi.service.dumps import kind_of
+from n2k_fcgi.service.location import Location
+from n2k_fcgi.store.lmdb.environment import refuse_os_error
+
+BLOCK = 256 * 1024
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+
+
+class Limits(NamedTuple):
+    """How patient a download is."""
+
+    stall: float
+    """Seconds without a byte."""
+    total: float
+    """Seconds for all of it."""
+    size: int
+    """Bytes as they are sent."""
+    tries: int
+    """Connections, the first included."""
+    pause: float = 1.0
+    """Seconds before the second connection; twice as long before each further one."""
+
+
+class Validators(NamedTuple):
+    """What a server says by which to recognise a version of a file; '' where it says nothing."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+    @property
+    def for_range(self) -> str:
+        """What If-Range takes; a weak tag does not promise the same bytes (RFC 9110, 13.1.5)."""
+        return self.last_modified if self.etag.startswith("W/") or not self.etag else self.etag
+
+
+class Fetched(NamedTuple):
+    """A finished download."""
+
+    validators: Validators
+    encoding: str
+    """The Content-Encoding that was not asked for: '' or 'gzip'."""
+
+
+def fetch(
+    location: Location,
+    path: Path,
+    known: Validators,
+    limits: Limits,
+    *,
+    progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+) -> Fetched | None:
+    """Download *location* into the file *path*, which exists and is empty; None when it is still the *known* version.
+
+    *progress* is called with the bytes received and the bytes expected. Raises DownloadFailed, DownloadRefused,
+    DownloadTooLarge, DownloadTooSlow, StoreFull, StoreUnreadable.
+    """
+    with path.open("r+b", buffering=0) as file:
+        return _Download(location, file, path, known, limits, progress).run()
+
+
+class _Broken(Exception):
+    """The connection or the server broke off: worth another try. Never leaves this module."""
+
+
+class _Download:
+    """One file under way, over as many connections as it takes."""
+
+    def __init__(
+        self,
+        location: Location,
+        file: FileIO,
+        path: Path,
+        known: Validators,
+        limits: Limits,
+        progress: Callable[[int, int | None], None],
+    ) -> None:
+        self._location = location
+        self._file = file
+        self._path = path
+        self._known = known
+        self._limits = limits
+        self._progress = progress
+        self._deadline = time.monotonic() + limits.total
+        self._opener = _opener()
+        self._received = 0
+        self._expected: int | None = None
+        self._validators = Validators()
+        self._encoding = ""
+
+    def run(self) -> Fetched | None:
+        why = ""
+        for number in range(self._limits.tries):
+            if number:
+                time.sleep(max(0.0, min(self._limits.pause * 2 ** (number - 1), self._remaining())))
+            try:
+                changed = self._connect()
+            except InvalidURL as error:
+                self._refuse(error)
+            except (OSError, HTTPException, _Broken) as error:
+                why = self._reason(error)
+                continue
+            if not changed:
+                return None
+            return Fetched(self._validators, self._encoding)
+        raise DownloadFailed(url=self._location, why=why)
+
+    def _connect(self) -> bool:
+        """Ask once and take what comes, to the end. False: not modified."""
+        with self._open() as response:
+            status = response.status
+            if status == 304 and any(self._known) and not self._received:
+                return False
+            if status == 206 and self._received:
+                self._continue(response)
+            elif status == 200:
+                self._start_over(response)
+            elif status == 416 and self._received:
+                self._forget()
+                raise _Broken("the file has changed meanwhile")
+            else:
+                raise DownloadFailed(url=self._location, why=f"the server answers {status} {response.reason}")
+            self._receive(response)
+        return True
+
+    def _open(self) -> HTTPResponse:
+        location = self._location
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._ask(location)
+            if response.status not in _REDIRECTS:
+                return response
+            response.close()
+            location = location.redirected(response.headers.get("Location", ""))
+        raise DownloadRefused(url=self._location, why=f"more than {MAX_REDIRECTS} redirects")
+
+    def _ask(self, location: Location) -> HTTPResponse:
+        from urllib.request import Request
+
+        request = Request(location.url, headers=self._headers(location))
+        timeout = max(0.001, min(self._limits.stall, self._remaining()))
+        response: HTTPResponse = self._opener.open(request, timeout=timeout)
+        return response
+
+    def _headers(self, location: Location) -> dict[str, str]:
+        headers = {"User-Agent": f"n2k_fcgi/{__version__}", "Accept-Encoding": "identity"}
+        if location.authorization:
+            headers["Authorization"] = location.authorization
+        if self._received and not self._validators.for_range:
+            self._forget()
+        if self._received:
+            headers["Range"] = f"bytes={self._received}-"
+            headers["If-Range"] = self._validators.for_range
+            return headers
+        if self._known.etag:
+            headers["If-None-Match"] = self._known.etag
+        if self._known.last_modified:
+            headers["If-Modified-Since"] = self._known.last_modified
+        return headers
+
+    def _start_over(self, response: HTTPResponse) -> None:
+        """The whole file comes, for the first time or because it changed or ranges are not served."""
+        self._forget()
+        headers = response.headers
+        self._validators = Validators(headers.get("ETag", ""), headers.get("Last-Modified", ""))
+        self._encoding = headers.get("Content-Encoding", "").strip().lower().replace("x-gzip", "gzip").replace("identity", "")
+        if self._encoding not in ("", "gzip"):
+            self._refuse(f"it comes encoded as {self._encoding}, which was not asked for")
+        self._expected = response.length
+        if self._expected is not None and self._expected > self._limits.size:
+            raise DownloadTooLarge(url=self._location, limit=self._limits.size)
+
+    def _continue(self, response: HTTPResponse) -> None:
+        if not response.headers.get("Content-Range", "").strip().startswith(f"bytes {self._received}-"):
+            self._forget()
+            raise _Broken("the server resumes at another place than it was asked to")
+
+    def _forget(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._received = 0
+        self._expected = None
+
+    def _receive(self, response: HTTPResponse) -> None:
+        while block := response.read1(BLOCK):
+            if self._received == 0:
+                self._refuse_page(response, block)
+            self._write(block)
+            self._received += len(block)
+            if self._received > self._limits.size:
+                raise DownloadTooLarge(url=self._location, limit=self._limits.size)
+            self._progress(self._received, self._expected)
+            self._remaining()
+        if self._expected is not None and self._received < self._expected:
+            raise _Broken(f"it breaks off after {self._received} of {self._expected} bytes")
+
+    def _refuse_page(self, response: HTTPResponse, block: bytes) -> None:
+        """Error pages come with status 200 too; an archive under the wrong type is none."""
+        is_page = response.headers.get_content_type() in _PAGES or block.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+        if is_page and kind_of(block) == "plain":
+            self._refuse("it is a web page, not a dump")
+
+    def _write(self, block: bytes) -> None:
+        rest = memoryview(block)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            refuse_os_error(self._path, error)
+
+    def _remaining(self) -> float:
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
+            raise DownloadTooSlow(url=self._location, limit=f"{self._limits.total:g}")
+        return seconds
+
+    def _reason(self, error: Exception) -> str:
+        """Why a try failed; raises when another one would fail the same way."""
+        cause = getattr(error, "reason", error)  # urllib wraps what went wrong while connecting
+        if type(cause).__name__ == "SSLCertVerificationError":
+            self._refuse(f"its certificate is not valid ({getattr(cause, 'verify_message', cause)})")
+        if isinstance(cause, TimeoutError):
+            return f"no byte came for {self._limits.stall:g} s"
+        return str(getattr(cause, "strerror", None) or cause)
+
+    def _refuse(self, why: object) -> NoReturn:
+        raise DownloadRefused(url=self._location, why=why)
+
+
+def _opener() -> Any:
+    """Opens http and https only, through the environment's proxies; answers of every status come back as they are.
+
+    Redirects are followed here and not by urllib: in Python 3.10 it does not know 308.
+    """
+    from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler
+
+    opener = OpenerDirector()
+    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
+        opener.add_handler(handler)
+    return opener

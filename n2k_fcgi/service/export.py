@@ -1,0 +1,222 @@
+"""The directory as lines that an import reads: JSON lines with everything, or W-Hat's csv of one grid.
+
+Lines come in the order of keys, a stretch of the generation in memory at a time. Only names that several avatars claim
+come last, the one that answers at the very end: an import lets the later line win, so it answers there as it did here.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from n2k_fcgi.model.avatar import Avatar, Capture
+from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
+from n2k_fcgi.service.lookup import View
+from n2k_fcgi.store.lmdb.captures import ORIGIN as CAPTURED
+from n2k_fcgi.store.lmdb.captures import Captures
+from n2k_fcgi.store.lmdb.codec import NAME_RECORD, StoredCapture, unpack_names, unpack_spellings
+from n2k_fcgi.store.lmdb.generation import ORIGIN as IMPORTED
+from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS, NAMES
+
+STRETCH = 10_000
+"""Keys read at a time."""
+
+_SEPARATORS = re.compile(r"[\s.]+")
+_UNQUOTED = re.compile(r'[^",\r\n]*')
+
+
+Claim = tuple[bytes, str]
+"""(key, grid): one avatar."""
+
+
+class Known(NamedTuple):
+    """All that is known of one key on one grid."""
+
+    avatar: Avatar
+    """Under its current name, ``seen`` being the latest of that name."""
+    former: list[tuple[str, int]]
+    """(spelling, last seen so), oldest first."""
+    capture: Capture | None
+
+
+class Export:
+    """What *generation* (None: nothing was imported, or it does not matter) and the captures know.
+
+    The generation must be this export's own: it is opened anew when its pages in memory grow.
+    """
+
+    def __init__(self, generation: Generation | None, captures: Captures, grid: str | None = None) -> None:
+        self._generation = generation
+        self._captures = captures
+        self._view = View(generation, captures, grid or "")
+        self._grid = grid
+
+    def known(self) -> Iterator[Known]:
+        """Every avatar of the grid, or of all; those of contested names last, the one that answers at the very end."""
+        contested = self._contested()
+        deferred = {claim for claims in contested.values() for claim in claims}
+        held: dict[Claim, Known] = {}
+        for key, imported, captured in self._keys():
+            for known in self._merged(key, imported, captured):
+                claim = (key, known.avatar.grid)
+                if claim in deferred:
+                    held[claim] = known
+                else:
+                    yield known
+        for claims in contested.values():
+            yield from _worst_first([held[claim] for claim in claims if claim in held])
+
+    def _keys(self) -> Iterator[tuple[bytes, list[Avatar], list[StoredCapture]]]:
+        """In key order: the key, all its imported names (former ones marked), its captures."""
+        imported = self._imported()
+        captured = groupby(self._captures.stored(), key=itemgetter(0))
+        both: Iterable[tuple[bytes, int, Any]] = merge(
+            ((key, 0, avatars) for key, avatars in imported),
+            ((key, 1, [stored for _, stored in group]) for key, group in captured),
+            key=itemgetter(0, 1),
+        )
+        for key, found in groupby(both, key=itemgetter(0)):
+            parts: dict[int, Any] = {which: part for _, which, part in found}
+            yield key, parts.get(0, []), parts.get(1, [])
+
+    def _imported(self) -> Iterator[tuple[bytes, list[Avatar]]]:
+        start = b""
+        while self._generation and (rows := list(islice(self._generation.rows(KEYS, start), STRETCH))):
+            start = rows[-1][0] + b"\0"  # the smallest db_key behind it
+            history = dict(self._generation.rows(HISTORY, rows[0][0], start))
+            for key, value in rows:
+                earlier = history.get(key)
+                yield key, [*self._avatars(key, value), *(self._avatars(key, earlier, former=True) if earlier else ())]
+            self._generation.trim()
+
+    def _avatars(self, key: bytes, value: bytes, *, former: bool = False) -> list[Avatar]:
+        assert self._generation is not None
+        origins = self._generation.origins
+        return [
+            Avatar(key, name.decode(), origins[number].grid, origins[number].as_of, IMPORTED, former)
+            for number, name in unpack_spellings(value)
+        ]
+
+    def _merged(self, key: bytes, imported: list[Avatar], captured: list[StoredCapture]) -> Iterator[Known]:
+        """What is known of *key* on each grid; the current name is the one that a lookup gives."""
+        if not captured and len(imported) == 1:
+            if self._grid in (None, imported[0].grid):
+                yield Known(imported[0], [], None)
+            return
+        current = self._view.with_key(key) if captured else [avatar for avatar in imported if not avatar.former]
+        for avatar in current:
+            if self._grid in (None, avatar.grid):
+                on_grid = [stored for stored in captured if stored.capture.grid == avatar.grid]
+                names = [*(other for other in imported if other.grid == avatar.grid), *_names(on_grid)]
+                yield _known(avatar, names, on_grid[0].capture if on_grid else None)
+
+    def _contested(self) -> dict[str, list[Claim]]:
+        """The names that several avatars claim, with these, the one that answers first. They are few: held in memory."""
+        contested: dict[str, list[Claim]] = {}
+        for name in self._imported_twice():
+            contested[name] = self._claims(name)
+        for _, stored in self._captures.stored():
+            name = canonical(stored.capture.name)
+            contested[name] = self._claims(name)
+            if len(contested[name]) < 2:
+                del contested[name]
+        return contested
+
+    def _imported_twice(self) -> Iterator[str]:
+        start = b""
+        while self._generation and (rows := list(islice(self._generation.rows(NAMES, start), STRETCH))):
+            start = rows[-1][0] + b"\0"
+            for name, value in rows:
+                if len(value) > NAME_RECORD and self._is_contested(value):
+                    yield name.decode()
+            self._generation.trim()
+
+    def _is_contested(self, value: bytes) -> bool:
+        """Whether time and grid alone do not say which of the records answers."""
+        assert self._generation is not None
+        origins = [self._generation.origins[number] for number, _ in unpack_names(value)]
+        return len({origin.grid for origin in origins}) < len(origins) or len({o.as_of for o in origins}) < len(origins)
+
+    def _claims(self, name: str) -> list[Claim]:
+        """The avatars whose current name is *name*, the one that answers first."""
+        named = [avatar for avatar in self._view.named(name) if self._grid in (None, avatar.grid)]
+        claims = dict.fromkeys((avatar.key, avatar.grid) for avatar in named)
+        return [claim for claim in claims if self._is_called(*claim, name)]
+
+    def _is_called(self, key: bytes, grid: str, name: str) -> bool:
+        return any(avatar.grid == grid and canonical(avatar.name) == name for avatar in self._view.with_key(key))
+
+
+def _names(captured: list[StoredCapture]) -> Iterator[Avatar]:
+    for capture, former in captured:
+        for name, seen in [*former, (capture.name, capture.last_seen)]:
+            yield Avatar(capture.key, name, capture.grid, seen, CAPTURED)
+
+
+def _known(current: Avatar, names: list[Avatar], capture: Capture | None) -> Known:
+    """*current* with the other *names* as former ones, each form once; none is later than the current one."""
+    form = canonical(current.name)
+    seen = max((other.seen for other in names if canonical(other.name) == form), default=current.seen)
+    former: dict[str, tuple[str, int]] = {}
+    for other in sorted(names, key=lambda other: other.seen):
+        if canonical(other.name) != form:
+            former[canonical(other.name)] = (other.name, min(other.seen, seen))
+    return Known(current._replace(seen=seen), sorted(former.values(), key=itemgetter(1)), capture)
+
+
+def _worst_first(ranked: list[Known]) -> list[Known]:
+    """The best claim last, and none later in time than a better one on its grid."""
+    limits: dict[str, int] = {}
+    found = []
+    for avatar, former, capture in ranked:
+        seen = limits[avatar.grid] = min(avatar.seen, limits.get(avatar.grid, avatar.seen))
+        found.append(Known(avatar._replace(seen=seen), [(name, min(at, seen)) for name, at in former], capture))
+    return found[::-1]
+
+
+def json_lines(knowns: Iterable[Known]) -> Iterator[bytes]:
+    """One object a line: key, name, grid, seen; former names and the capture where there are any."""
+    for avatar, former, capture in knowns:
+        fields: dict[str, Any] = {
+            "key": format_key(avatar.key),
+            "name": avatar.name,
+            "grid": avatar.grid,
+            "seen": avatar.seen,
+        }
+        if former:
+            fields["former"] = [{"name": name, "seen": seen} for name, seen in former]
+        if capture is not None:
+            fields["capture"] = {
+                "first": capture.first_seen,
+                "last": capture.last_seen,
+                "count": capture.times_seen,
+                "source": capture.source._asdict(),
+            }
+        yield json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+
+
+def csv_lines(knowns: Iterable[Known]) -> Iterator[bytes]:
+    """W-Hat's ``uuid,First Last``; a name that needs quotes gets them (RFC 4180)."""
+    for known in knowns:
+        key, name = format_key(known.avatar.key), _as_what_writes(known.avatar.name)
+        if _UNQUOTED.fullmatch(name):
+            yield f"{key},{name}\n".encode()
+        else:
+            line = io.StringIO()
+            csv.writer(line, lineterminator="\n").writerow((key, name))
+            yield line.getvalue().encode()
+
+
+def _as_what_writes(name: str) -> str:
+    """``foo`` and ``foo.resident`` are ``foo Resident`` there, ``first.last`` is ``first last``."""
+    parts = [part for part in _SEPARATORS.split(name) if part]
+    if len(parts) == 1 or (len(parts) == 2 and parts[1].lower() == DEFAULT_LAST_NAME):
+        return f"{parts[0]} {DEFAULT_LAST_NAME.capitalize()}"
+    return " ".join(parts) if len(parts) == 2 else name

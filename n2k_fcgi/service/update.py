@@ -1,0 +1,250 @@
+"""The nightly run: fetch the dump when it changed, look at it with suspicion, hand it to the import, remember it."""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import DumpNotNewer, DumpUnreadable, ImportRunning
+from n2k_fcgi.service.download import BLOCK, Fetched, Limits, Validators, fetch
+from n2k_fcgi.service.dumps import Dump, kind_of
+from n2k_fcgi.service.ingest.importer import ImportReport
+from n2k_fcgi.service.location import Location, is_url, parse_location
+from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
+from n2k_fcgi.store.lmdb.generations import Generations
+
+LOCK = "update.lock"
+STATE = "update.json"
+PART = "download.part"
+INNER = "download.inner"
+_TEMPORARY = (PART, INNER, STATE + ".new")
+
+UPDATED, UNCHANGED, NOT_MODIFIED = "updated", "unchanged", "not modified"
+
+
+class Order(NamedTuple):
+    """What an update is to do."""
+
+    grid: str
+    as_of: int | None = None
+    """Unix seconds for which the dump speaks; else the archive's own time, else Last-Modified, else now."""
+    replace: bool = False
+    force: bool = False
+
+
+class Outcome(NamedTuple):
+    """What an update came to."""
+
+    result: str
+    """UPDATED, UNCHANGED (fetched, but it is the dump that was imported last), NOT_MODIFIED (not even fetched)."""
+    source: str
+    report: ImportReport | None
+
+
+class Remembered(NamedTuple):
+    """The last successful update of a grid, kept in update.json."""
+
+    url: str
+    replace: bool
+    as_of: int | None
+    etag: str
+    last_modified: str
+    sha256: str
+    when: int
+
+
+class Updater:
+    """Updates one data directory, one at a time.
+
+    *open_dump* opens a file as a dump; *load* imports an open one as of a time. *progress* hears of a download.
+    """
+
+    def __init__(
+        self,
+        generations: Generations,
+        limits: Limits,
+        *,
+        open_dump: Callable[[Path], Dump],
+        load: Callable[[Dump, int | None], ImportReport],
+        progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+    ) -> None:
+        self._generations = generations
+        self._folder = generations.data_dir
+        self._modes = generations.modes
+        self._limits = limits
+        self._open_dump = open_dump
+        self._load = load
+        self._progress = progress
+
+    def run(self, source: str, order: Order) -> Outcome:
+        """Update from *source*, a URL or a path; whatever fails leaves the live generation and no temporary file.
+
+        Raises ImportRunning when another update is at it, the Download... errors, DumpNotNewer, and what an import raises.
+        """
+        with hold(self._folder / LOCK, self._modes, 0) as held:
+            if not held:
+                raise ImportRunning(path=self._folder)
+            self._sweep()  # what a killed one left
+            try:
+                if is_url(source):
+                    return self._from_url(parse_location(source), order)
+                return _said(self._take(Path(source), order, source, Path(source).name)[0])
+            finally:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        for name in _TEMPORARY:
+            (self._folder / name).unlink(missing_ok=True)
+
+    def _from_url(self, location: Location, order: Order) -> Outcome:
+        before = None if order.force else self._remembered(location, order)
+        known = Validators(before.etag, before.last_modified) if before else Validators()
+        path = self._new_file(PART)
+        fetched = fetch(location, path, known, self._limits, progress=self._progress)
+        if fetched is None:
+            return _said(Outcome(NOT_MODIFIED, str(location), None))
+        path = self._without_encoding(path, fetched)
+        modified = _unix_seconds(fetched.validators.last_modified)
+        if modified is not None:
+            os.utime(path, (modified, modified))
+        last = before.sha256 if before else ""
+        outcome, digest = self._take(path, order, str(location), location.file_name, last)
+        self._remember(location, order, fetched.validators, digest)
+        return _said(outcome)
+
+    def _take(self, path: Path, order: Order, source: str, name: str, last: str = "") -> tuple[Outcome, str]:
+        """Import *path* unless it is the dump of which *last* is the SHA-256, or the live one; give its SHA-256 too."""
+        with self._open_dump(path) as dump:
+            dump.name = name
+            digest = "" if dump.size is None else _sha256(path)  # a pipe can be read once only
+            if self._is_known(digest, last, order):
+                return Outcome(UNCHANGED, source, None), digest
+            as_of = dump.time if order.as_of is None else order.as_of
+            self._refuse_older(as_of, order)
+            report = self._load(dump, as_of)
+        return Outcome(UPDATED if report.published else UNCHANGED, source, report), digest
+
+    def _is_known(self, digest: str, last: str, order: Order) -> bool:
+        live = self._generations.current_name()
+        if order.force or order.replace or order.as_of is not None or not (live and digest):
+            return False
+        manifest = self._generations.manifest(live)
+        return digest == last or (digest, order.grid) == (manifest.sha256, manifest.grid)
+
+    def _refuse_older(self, as_of: int | None, order: Order) -> None:
+        live = self._live_time(order.grid)
+        if not order.force and live is not None and as_of is not None and as_of < live:
+            raise DumpNotNewer(found=_iso(as_of), live=_iso(live), grid=order.grid)
+
+    def _live_time(self, grid: str) -> int | None:
+        """The time for which the live generation speaks for *grid*; None when it has nothing of it."""
+        live = self._generations.current_name()
+        if not live:
+            return None
+        manifest = self._generations.manifest(live)
+        if manifest.grid == grid:
+            return manifest.as_of
+        self._generations.close()  # one environment a file and process
+        with contextlib.closing(self._generations.open(live)) as generation:
+            return max((origin.as_of for origin in generation.origins if origin.grid == grid), default=None)
+
+    def _without_encoding(self, path: Path, fetched: Fetched) -> Path:
+        """Take a gzip encoding off that wraps an archive; one around plain lines is read as a gz dump."""
+        import gzip
+        import zlib
+
+        if not fetched.encoding:
+            return path
+        try:
+            with gzip.open(path) as wrapped:
+                first = wrapped.read(BLOCK)
+                if kind_of(first) == "plain":
+                    return path
+                inner = self._new_file(INNER)
+                with inner.open("wb") as file:
+                    while first:
+                        file.write(first)
+                        first = wrapped.read(BLOCK)
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            return path  # not encoded after all, or cut: the import says what is wrong with it
+        except OSError as error:
+            refuse_os_error(path, error)
+        return inner
+
+    def _new_file(self, name: str) -> Path:
+        path = self._folder / name
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            refuse_os_error(path, error)
+        return path
+
+    def _remembered(self, location: Location, order: Order) -> Remembered | None:
+        """The last update of this grid if it was the same in all respects, and something is live."""
+        entry = self._state().get(order.grid)
+        if entry is None or not self._generations.current_name():
+            return None
+        same = (entry.url, entry.replace, entry.as_of) == (location.url, order.replace, order.as_of)
+        return entry if same else None
+
+    def _remember(self, location: Location, order: Order, validators: Validators, digest: str) -> None:
+        entry = Remembered(location.url, order.replace, order.as_of, *validators, sha256=digest, when=int(time.time()))
+        grids = {**self._state(), order.grid: entry}
+        text = json.dumps({grid: known._asdict() for grid, known in grids.items()}, indent=1) + "\n"
+        path = self._folder / STATE
+        fresh = self._new_file(STATE + ".new")
+        try:
+            fresh.write_text(text, "utf-8")
+            fresh.replace(path)
+        except OSError as error:
+            refuse_os_error(path, error)
+
+    def _state(self) -> dict[str, Remembered]:
+        """What was remembered a grid; nothing when it cannot be read, since it only saves a download."""
+        path = self._folder / STATE
+        try:
+            return {grid: Remembered(**entry) for grid, entry in json.loads(path.read_text("utf-8")).items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            logs.warning(f"{path} cannot be read, the dump is fetched whole: {error}")
+            return {}
+
+
+def _said(outcome: Outcome) -> Outcome:
+    logs.info(f"update from {outcome.source}: {outcome.result}")
+    return outcome
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):
+                yield block
+    except OSError as error:
+        raise DumpUnreadable(path=path, why=error.strerror) from None
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    for block in _blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _unix_seconds(http_date: str) -> int | None:
+    """A date in a header; None when there is none. One in the future is now: else no later dump would count as newer."""
+    try:
+        return max(0, min(int(parsedate_to_datetime(http_date).timestamp()), int(time.time())))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _iso(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

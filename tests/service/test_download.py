@@ -1,0 +1,272 @@
+"""Downloads against a real web server: what is asked, what is taken, what is refused, and what is tried again."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow
+from n2k_fcgi.service.download import Fetched, Limits, Validators, fetch
+from n2k_fcgi.service.location import parse_location
+from tests.support.web_server import (
+    CERTIFICATE,
+    MODIFIED_DATE,
+    Answer,
+    WebServer,
+    cut,
+    dripping,
+    endless,
+    file,
+    in_turn,
+    redirect,
+    sent,
+    stalled,
+    web_server,
+)
+
+CONTENT = b"".join(b"%06d,a line of the file\n" % number for number in range(20_000))
+LIMITS = Limits(stall=10, total=60, size=10_000_000, tries=3, pause=0)
+NOTHING = Validators()
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    """A web server with nothing on it."""
+    with web_server() as server:
+        yield server
+
+
+Get = Callable[..., tuple[Fetched | None, bytes]]
+
+
+@pytest.fixture
+def get(web: WebServer, tmp_path: Path) -> Get:
+    """Download what *answer* gives; what came of it, and the file."""
+
+    def download(
+        answer: Answer, *, known: Validators = NOTHING, user: str = "", **limits: float
+    ) -> tuple[Fetched | None, bytes]:
+        web.paths["/dump"] = answer
+        path = tmp_path / "file"
+        path.touch()
+        fetched = fetch(parse_location(web.url("/dump", user)), path, known, LIMITS._replace(**limits))  # type: ignore[arg-type]
+        return fetched, path.read_bytes()
+
+    return download
+
+
+def test_a_file_comes_whole_with_its_validators(get: Get, web: WebServer) -> None:
+    """The bytes, and what to ask with next time; no encoding is asked for."""
+    assert get(file(CONTENT)) == (Fetched(Validators('"one"', MODIFIED_DATE), ""), CONTENT)
+    assert web.headers()["Accept-Encoding"] == "identity" and web.headers()["User-Agent"].startswith("n2k_fcgi/")
+
+
+@pytest.mark.parametrize("known", [Validators('"one"', ""), Validators("", MODIFIED_DATE), Validators('"one"', MODIFIED_DATE)])
+def test_what_is_known_is_not_sent_again(get: Get, web: WebServer, known: Validators) -> None:
+    """304 for the tag, the date, or both: nothing is fetched."""
+    assert get(file(CONTENT), known=known) == (None, b"")
+    assert len(web.requests) == 1
+
+
+def test_another_version_than_the_known_one_comes(get: Get) -> None:
+    """The condition does not hold: the new file comes."""
+    assert get(file(CONTENT, '"two"'), known=Validators('"one"', MODIFIED_DATE))[1] == CONTENT
+
+
+def test_not_modified_without_a_condition_is_an_error(get: Get) -> None:
+    """A server that says so when it was not asked has nothing for us."""
+    with pytest.raises(DownloadFailed, match="the server answers 304"):
+        get(sent(b"", 304))
+
+
+def test_a_broken_connection_is_resumed(get: Get, web: WebServer) -> None:
+    """The rest is asked for with Range and If-Range; the file is as if nothing had been."""
+    assert get(cut(CONTENT, file(CONTENT), at=1000))[1] == CONTENT
+    assert (web.headers()["Range"], web.headers()["If-Range"]) == ("bytes=1000-", '"one"')
+
+
+def test_a_resumed_download_may_break_again(get: Get, web: WebServer) -> None:
+    """Each connection goes on where the last one broke."""
+    length = len(CONTENT)
+    second = sent(CONTENT[1000:3000], 206, length - 1000, Content_Range=f"bytes 1000-{length - 1}/{length}")
+    assert get(cut(CONTENT, second, file(CONTENT), at=1000))[1] == CONTENT
+    assert [headers.get("Range") for _, headers in web.requests] == [None, "bytes=1000-", "bytes=3000-"]
+
+
+def test_a_server_without_ranges_sends_all_again(get: Get) -> None:
+    """200 in answer to Range: the file is written from its beginning."""
+    assert get(cut(CONTENT, file(CONTENT, ranges=False)))[1] == CONTENT
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_anew(get: Get) -> None:
+    """If-Range fails: no mixture of two versions."""
+    other = CONTENT[::-1]
+    fetched, content = get(cut(CONTENT, file(other, '"two"')))
+    assert content == other and fetched is not None and fetched.validators.etag == '"two"'
+
+
+def test_a_weak_tag_is_not_resumed_by(get: Get, web: WebServer) -> None:
+    """It promises no same bytes: the date is used."""
+    assert get(cut(CONTENT, file(CONTENT), etag='W/"one"', at=500))[1] == CONTENT
+    assert web.headers()["If-Range"] == MODIFIED_DATE
+
+
+def test_without_validators_a_broken_download_starts_over(get: Get, web: WebServer) -> None:
+    """Nothing says that the rest would fit."""
+    broken = sent(CONTENT[:100], length=len(CONTENT), Last_Modified="")
+    assert get(in_turn(broken, file(CONTENT)))[1] == CONTENT
+    assert "Range" not in web.headers()
+
+
+@pytest.mark.parametrize(
+    "resumed",
+    [sent(CONTENT, 206, Content_Range="bytes 0-9/10"), sent(b"", 416)],
+    ids=["another place", "416"],
+)
+def test_a_resumption_that_goes_wrong_starts_over(get: Get, web: WebServer, resumed: Answer) -> None:
+    """Another range than was asked for, or none any more: the whole file is fetched."""
+    assert get(cut(CONTENT, resumed, file(CONTENT)))[1] == CONTENT
+    assert [("Range" in headers) for _, headers in web.requests] == [False, True, False]
+
+
+def test_tries_are_bounded(get: Get, web: WebServer) -> None:
+    """A server that lies about the length is asked three times, and the message says what came."""
+    lie = sent(CONTENT, length=len(CONTENT) + 10, ETag='"one"')
+    with pytest.raises(DownloadFailed, match=f"breaks off after {len(CONTENT)} of {len(CONTENT) + 10} bytes"):
+        get(lie)
+    assert len(web.requests) == 3
+
+
+def test_a_stall_breaks_the_connection(get: Get) -> None:
+    """No byte for too long counts as broken, and the next connection resumes."""
+    assert get(in_turn(stalled(CONTENT), file(CONTENT)), stall=0.1)[1] == CONTENT
+
+
+def test_a_stall_every_time_is_said(get: Get) -> None:
+    """The message names the silence."""
+    with pytest.raises(DownloadFailed, match=r"no byte came for 0\.1 s"):
+        get(stalled(CONTENT), stall=0.1, tries=2)
+
+
+def test_the_whole_time_is_limited(get: Get) -> None:
+    """A server that always sends a little does not hold it for ever."""
+    with pytest.raises(DownloadTooSlow, match=r"took longer than 0\.2 s"):
+        get(dripping, total=0.2)
+
+
+@pytest.mark.parametrize("answer", [endless, sent(CONTENT)], ids=["endless", "announced"])
+def test_the_size_is_limited(get: Get, web: WebServer, answer: Answer) -> None:
+    """An endless body and one announced as too large are left alone, after one connection."""
+    with pytest.raises(DownloadTooLarge, match=r"is larger than 100000 bytes"):
+        get(answer, size=100_000)
+    assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        sent(b"a,b\n", Content_Type="text/html; charset=utf-8"),
+        sent(b"\xef\xbb\xbf \n<!DOCTYPE html><p>maintenance"),
+        sent(b"<html>", Content_Type="text/csv"),
+    ],
+    ids=["type", "content", "lying type"],
+)
+def test_a_web_page_is_refused(get: Get, answer: Answer) -> None:
+    """An error page that comes with status 200 is no dump, by its type or by its first bytes."""
+    with pytest.raises(DownloadRefused, match="it is a web page, not a dump"):
+        get(answer)
+
+
+def test_an_archive_under_the_wrong_type_is_taken(get: Get) -> None:
+    """Some servers call everything html: the content says that it is an archive."""
+    assert get(sent(b"BZh9rest", Content_Type="text/html"))[1] == b"BZh9rest"
+
+
+def test_an_encoding_that_cannot_be_read_is_refused(get: Get) -> None:
+    """Nobody asked for brotli."""
+    with pytest.raises(DownloadRefused, match="it comes encoded as br"):
+        get(sent(b"xyz", Content_Encoding="br"))
+
+
+@pytest.mark.parametrize("status", [204, 404, 500, 503])
+def test_an_error_status_ends_it(get: Get, web: WebServer, status: int) -> None:
+    """The status is said; the server is not asked again."""
+    with pytest.raises(DownloadFailed, match=f"the server answers {status}"):
+        get(sent(b"", status))
+    assert len(web.requests) == 1
+
+
+def test_nobody_listening_is_said(tmp_path: Path) -> None:
+    """The port is closed: refused, after all tries."""
+    with web_server() as gone:
+        url = gone.url("/dump")
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(DownloadFailed, match="Connection refused"):
+        fetch(parse_location(url), path, NOTHING, LIMITS)
+
+
+def test_progress_is_told(web: WebServer, tmp_path: Path) -> None:
+    """The bytes so far never go back, and end at those expected."""
+    web.paths["/dump"] = file(CONTENT)
+    path = tmp_path / "file"
+    path.touch()
+    told: list[tuple[int, int | None]] = []
+    fetch(parse_location(web.url("/dump")), path, NOTHING, LIMITS, progress=lambda *at: told.append(at))
+    assert told == sorted(told) and told[-1] == (len(CONTENT), len(CONTENT))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed(get: Get, web: WebServer, status: int) -> None:
+    """Every kind, relative too."""
+    web.paths["/elsewhere"] = file(CONTENT)
+    assert get(redirect("elsewhere?x=1 2", status))[1] == CONTENT
+    assert [path for path, _ in web.requests] == ["/dump", "/elsewhere"]
+
+
+def test_a_redirect_loop_ends(get: Get, web: WebServer) -> None:
+    """Five redirects, not more."""
+    with pytest.raises(DownloadRefused, match="more than 5 redirects"):
+        get(redirect("/dump"))
+    assert len(web.requests) == 6
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/x", "//[", ""])
+def test_redirects_to_anything_but_the_web_are_refused(get: Get, to: str) -> None:
+    """Never a file of this machine, nor another protocol, nor nowhere."""
+    with pytest.raises(DownloadRefused, match="it redirects to something else than http or https"):
+        get(redirect(to))
+
+
+def test_a_password_stays_with_its_server(get: Get, web: WebServer) -> None:
+    """It is sent as a header, to the same origin after a redirect too, and to no other."""
+    with web_server(dump=file(CONTENT)) as other:
+        web.paths["/next"] = redirect(other.url("/dump"))
+        assert get(redirect("/next"), user="me:s%40cret")[1] == CONTENT
+        assert [headers.get("Authorization") for _, headers in web.requests] == ["Basic bWU6c0BjcmV0"] * 2
+        assert "Authorization" not in other.headers()
+
+
+def test_the_proxy_of_the_environment_is_used(web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request for another host goes to the proxy, whole URL and all."""
+    monkeypatch.setenv("http_proxy", web.url(""))
+    web.paths["http://dumps.invalid/file"] = file(CONTENT)
+    path = tmp_path / "file"
+    path.touch()
+    fetch(parse_location("http://dumps.invalid/file"), path, NOTHING, LIMITS)
+    assert path.read_bytes() == CONTENT and web.headers()["Host"] == "dumps.invalid"
+
+
+def test_https_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that nobody vouches for is refused at once; one that the system trusts is taken."""
+    path = tmp_path / "file"
+    path.touch()
+    with web_server(https=True, dump=file(CONTENT), plain=redirect("http://127.0.0.1:9/")) as web:
+        with pytest.raises(DownloadRefused, match="its certificate is not valid"):
+            fetch(parse_location(web.url("/dump")), path, NOTHING, LIMITS)
+        assert web.requests == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        fetch(parse_location(web.url("/dump")), path, NOTHING, LIMITS)
+        assert path.read_bytes() == CONTENT
+        with pytest.raises(DownloadRefused, match="from https to http"):
+            fetch(parse_location(web.url("/plain")), path, NOTHING, LIMITS)

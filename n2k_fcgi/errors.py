@@ -201,7 +201,7 @@ class NoSuchGeneration(N2KError):
 class CheckFailed(N2KError):
     """``n2k check`` found contradictions (each is printed)."""
 
-    template = "{count} problems found: go back with 'n2k generations use', or import again"
+    template = "problems found: {count}: go back with 'n2k generations use', or import again"
     status = 503
     exit_code = 48
 
@@ -361,7 +361,7 @@ class DeployRefused(N2KError):
 class DoctorFound(N2KError):
     """``n2k doctor`` found something that must be mended."""
 
-    template = "{count} problems found, see above"
+    template = "problems found: {count}, see above"
     status = 503
     exit_code = 83
 

@@ -97,7 +97,11 @@ def shut_down() -> None:
 def _log(level: str, message: str, *, traceback: bool = False) -> None:
     global _logger
     if _logger is None:
-        _logger = _loguru()
+        try:
+            _logger = _loguru()
+        except (ImportError, OSError) as problem:  # no descriptor left to read it, for one
+            _to_standard_error(f"n2k: {level} {_printable(message)} (the log cannot be opened: {problem})\n")
+            return
     # Messages carry names and keys of callers: braces are no format.
     line = message if message.isprintable() else _printable(message)
     (_logger.opt(exception=True) if traceback else _logger).log(level, "{}", line)

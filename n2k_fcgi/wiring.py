@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.5
 """Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
 
+DEFAULT_MAX_BODY = 128 * 1024
+"""Bytes, while the settings cannot be read: a POST is told why, and not that it is too large."""
+
 DEFAULT_LOG = "log/n2k.log"
 
 
@@ -56,7 +59,9 @@ def directory(store: Store, settings: Settings) -> Directory:
 
 def registrar(store: Store, settings: Settings) -> Registrar:
     """The registrations."""
-    return Registrar(store.generations, store.captures, newest_wins=settings.on_conflict == "newest")
+    return Registrar(
+        store.generations, store.captures, newest_wins=settings.on_conflict == "newest", known_grids=settings.grids
+    )
 
 
 def application(store: Store, settings: Settings) -> Application:
@@ -108,7 +113,7 @@ class LiveApplication:
     @property
     def max_body(self) -> int:
         """The largest request body in bytes, as set now."""
-        return self._settings.max_body if self._settings else 0
+        return self._settings.max_body if self._settings else DEFAULT_MAX_BODY
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
@@ -116,7 +121,7 @@ class LiveApplication:
             self._look()
         if self._application is None:
             assert self._problem is not None
-            answer = error_answer(self._problem, Request(environ, 0))
+            answer = error_answer(self._problem, Request(environ, DEFAULT_MAX_BODY))
             return respond(answer, environ, start_response)
         return self._application(environ, start_response)
 

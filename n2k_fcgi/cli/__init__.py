@@ -79,6 +79,9 @@ def main() -> NoReturn:
     except BrokenPipeError:  # "n2k ... | head" is no error
         sys.stderr.close()
         sys.exit(0)
+    except OSError as problem:  # standard output is full or closed, for one
+        click.echo(f"n2k: {problem.filename or 'standard output'}: {problem.strerror}", err=True)
+        sys.exit(1)
     except Exception as problem:  # noqa: BLE001 - the last resort of this front end
         logs.error("unexpected error", traceback=True)
         click.echo(f"n2k: internal error: {type(problem).__name__}: {problem}", err=True)

@@ -6,6 +6,7 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.service.location import is_url, parse_location
 
 
 @click.command("config")
@@ -17,7 +18,10 @@ def command(context: Context, as_json: bool) -> None:
     Example: n2k config
     """
     loaded = context.loaded
-    rows = [(name, value, loaded.origins[name]) for name, value in loaded.settings._asdict().items()]
+    settings = loaded.settings
+    if is_url(settings.update_source):  # it may hold a password
+        settings = settings._replace(update_source=str(parse_location(settings.update_source)))
+    rows = [(name, value, loaded.origins[name]) for name, value in settings._asdict().items()]
     if as_json:
         click.echo(json.dumps({name: {"value": value, "from": origin} for name, value, origin in rows}, default=str))
         return

@@ -34,7 +34,7 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, as_json: 
     view = directory(context.store, settings).view()
     missing = []
     for text in what:
-        avatar = find(view, text, world)
+        avatar = find(view, text, world, settings.grids)
         if avatar is None:
             missing.append(text)
         elif as_json:
@@ -46,18 +46,18 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, as_json: 
         raise NotFound(what=", ".join(missing))
 
 
-def find(view: View, text: str, grid: str | None) -> Avatar | None:
+def find(view: View, text: str, grid: str | None, known_grids: tuple[str, ...]) -> Avatar | None:
     """The avatar that *text*, a key or a name in any spelling, means, under its current name."""
     started = time.perf_counter()
-    avatar = _find(view, text, grid)
+    avatar = _find(view, text, grid, known_grids)
     logs.timed(f"lookup {text} -> {avatar and format_key(avatar.key)}", started)
     return avatar
 
 
-def _find(view: View, text: str, grid: str | None) -> Avatar | None:
+def _find(view: View, text: str, grid: str | None, known_grids: tuple[str, ...]) -> Avatar | None:
     if is_key_shaped(text.strip()):
         return view.key2name(parse_key(text), grid, strict=grid is not None)
-    parsed = parse_name(text)
+    parsed = parse_name(text, known_grids)
     world = parsed.home or grid
     avatar = view.name2key(parsed.canonical, world, strict=world is not None)
     return avatar and (view.key2name(avatar.key, avatar.grid, strict=True) or avatar)

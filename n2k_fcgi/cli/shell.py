@@ -97,7 +97,8 @@ class Shell(cmd.Cmd):
     def default(self, line: str) -> None:
         """Look up a name or a key."""
         view = self._view()
-        avatar = find(view, line, self._grid) or find(view, line, None)
+        known = self._settings.grids
+        avatar = find(view, line, self._grid, known) or find(view, line, None, known)
         if avatar is None:
             raise NotFound(what=line)
         click.echo(_as_line(avatar))

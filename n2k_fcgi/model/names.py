@@ -56,8 +56,10 @@ def _fold(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()))
 
 
-def parse_name(text: str) -> ParsedName:
+def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     """Read a name in any spelling, with the home grid of a hypergrid visitor (``First.Last @host:port``).
+
+    *known_grids*: grids in the spelling that is kept, for a home that is one of them.
 
     Raises BadName for what no avatar can be called: nothing, control or unprintable characters, a UUID, a placeholder of
     the viewer, a part longer than PART_BYTES or a whole longer than NAME_BYTES, a home that is no grid.
@@ -68,7 +70,7 @@ def parse_name(text: str) -> ParsedName:
     home = None
     visitor = _VISITOR.fullmatch(spelling)
     if visitor:
-        spelling, home = visitor["name"], _home(visitor["home"], text)
+        spelling, home = visitor["name"], _home(visitor["home"], text, known_grids)
     form = canonical(spelling)
     if not form:
         raise BadName(name=text, why="it is empty")
@@ -81,9 +83,9 @@ def parse_name(text: str) -> ParsedName:
     return ParsedName(spelling, form, home)
 
 
-def _home(grid: str, text: str) -> str:
+def _home(grid: str, text: str, known_grids: tuple[str, ...]) -> str:
     try:
-        return parse_grid(grid)
+        return parse_grid(grid, known_grids)
     except BadGrid as error:
         raise BadName(name=text, why=str(error)) from None
 

@@ -31,11 +31,13 @@ class Registrar:
         captures: CaptureStore,
         *,
         newest_wins: bool,
+        known_grids: tuple[str, ...] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._generations = generations
         self._captures = captures
         self._newest_wins = newest_wins
+        self._known_grids = known_grids
         self._clock = clock
 
     def register(self, name: str, key: str, grid: str, source: Source) -> Registered:
@@ -43,7 +45,7 @@ class Registrar:
 
         Raises BadName, BadKey, and NameTaken when the name is known with another key.
         """
-        parsed, avatar_key = parse_name(name), parse_key(key)
+        parsed, avatar_key = parse_name(name, self._known_grids), parse_key(key)
         world = parsed.home or grid
         refuse = world == PRODUCTION or not self._newest_wins
         try:

@@ -52,7 +52,7 @@ def test_a_lost_name(peopled: Commands) -> None:
         assert transaction.delete(b"governor.linden")
     done = peopled("check")
     lines = done.out.splitlines()
-    assert done.code == 48 and done.err.startswith(f"n2k: {len(lines)} problems found: ")
+    assert done.code == 48 and done.err.startswith(f"n2k: problems found: {len(lines)}: ")
     assert f"{peopled.live()}: {GOVERNOR} is 'Governor Linden', but that name does not lead back" in lines
     assert f"{peopled.live()}: 2 names, the manifest says 3" in lines
 

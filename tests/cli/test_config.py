@@ -30,6 +30,12 @@ def test_config_as_json(n2k: Commands) -> None:
     assert shown["data_dir"] == {"value": str(n2k.data_dir), "from": "command line"}
 
 
+def test_a_password_in_the_update_source_is_not_shown(n2k: Commands) -> None:
+    """Settings are pasted into bug reports."""
+    shown = n2k("config", N2K_UPDATE_SOURCE="https://me:secret@example.org/dump.bz2?key=hidden").out
+    assert "update_source = https://example.org/dump.bz2\t" in shown and "secret" not in shown and "hidden" not in shown
+
+
 def test_the_environment_names_directory_and_file(n2k: Commands) -> None:
     """N2K_DIR stands in for --dir, N2K_CONFIG for --config."""
     n2k("init")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from n2k_fcgi.errors import DumpNotUnderstood
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.ingest.lines import BAD_SHOWN, LINE_BYTES, Batch, Tally, batches
-from tests.support.sandbox import GOVERNOR, MASAKAZU
+from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
 GOOD = f"{MASAKAZU},Masakazu Kojima\n".encode()
 
@@ -159,3 +159,10 @@ def test_no_bytes_take_the_reader_down(data: bytes, block: int) -> None:
     except DumpNotUnderstood:
         return
     assert len(rows) + tally.bad_lines == tally.lines
+
+
+def test_a_former_name_without_a_time_is_older_than_any(sandbox: Sandbox) -> None:
+    """It never beats the current name, however old that is."""
+    line = {"key": MASAKAZU, "name": "New Name", "seen": 500, "former": [{"name": "Old Name"}]}
+    sandbox.import_text(json.dumps(line) + "\n", as_of=10_000)
+    assert [a.name for a in sandbox.view().with_key(bytes.fromhex(MASAKAZU.replace("-", "")))] == ["New Name"]

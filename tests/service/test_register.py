@@ -77,3 +77,10 @@ def test_an_import_meanwhile_loses_no_registration(sandbox: Sandbox) -> None:
         avatar = view.name2key(f"busy{n}")
         assert avatar is not None and avatar.key == n.to_bytes(16, "big")
         assert [a.name for a in view.with_key(avatar.key)] == [f"Busy{n} Resident"]
+
+
+def test_a_visitor_of_a_known_grid_is_of_that_grid(sandbox: Sandbox) -> None:
+    """``@opensim`` and the header ``OpenSim`` are one grid: the conflict rule holds between them."""
+    sandbox.register("Masakazu Kojima", MASAKAZU, "OpenSim")
+    with pytest.raises(NameTaken):
+        sandbox.register("Masakazu.Kojima @opensim", USERNAME)

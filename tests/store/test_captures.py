@@ -161,3 +161,30 @@ def test_many_processes_register_at_once_and_none_is_lost(sandbox: Sandbox) -> N
     children = [subprocess.Popen([sys.executable, "-c", code, str(sandbox.data_dir), str(1 + 100 * n)]) for n in range(4)]
     assert [child.wait(60) for child in children] == [0, 0, 0, 0]
     assert sum(1 for _ in sandbox.store.captures.captures()) == 200
+
+
+def test_a_replaced_file_is_noticed_before_a_write(sandbox: Sandbox) -> None:
+    """A restored backup is another file: what is registered then is in it, not in the one that was deleted."""
+    _record(sandbox, KEY, "Masakazu Kojima", 1)
+    path = sandbox.data_dir / CAPTURES
+    backup = path.with_name("backup")
+    backup.write_bytes(path.read_bytes())
+    backup.rename(path)
+    _record(sandbox, OTHER, "Governor Linden", 2)
+    code = (
+        "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
+        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "print(sum(1 for _ in Captures(captures_file(Path(sys.argv[1]), PRIVATE)).captures()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir)], capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"
+
+
+def test_a_deleted_file_refuses_a_write(sandbox: Sandbox) -> None:
+    """Nothing is acknowledged into a file that nobody will find again."""
+    _record(sandbox, KEY, "Masakazu Kojima", 1)
+    path = sandbox.data_dir / CAPTURES
+    aside = path.rename(path.with_name("aside"))
+    with pytest.raises(StoreUnreadable, match="not there"):
+        _record(sandbox, OTHER, "Governor Linden", 2)
+    aside.rename(path)

@@ -23,6 +23,9 @@ BAD_SHOWN = 10
 LINE_BYTES = 64 * 1024
 """No good line is longer; what is longer is not held in memory."""
 
+LONG_AGO = 1
+"""Unix seconds of a former name that does not say when it was seen: before any other."""
+
 _KEY = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _WORD = rb"[A-Za-z0-9_]{1,%d}" % PART_BYTES
 _PLAIN_LINE = re.compile(
@@ -93,7 +96,7 @@ def batches(blocks: Iterable[bytes], tally: Tally, known_grids: tuple[str, ...])
         if is_json:
             yield _slowly(chunk, tally, lambda line: _json_row(line, known_grids))
         else:
-            yield _csv(chunk, tally)
+            yield _csv(chunk, tally, known_grids)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -138,12 +141,12 @@ def _whole_lines(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
         yield carry + b"\n"
 
 
-def _csv(chunk: bytes, tally: Tally) -> Batch:
+def _csv(chunk: bytes, tally: Tally, known_grids: tuple[str, ...]) -> Batch:
     lines = chunk.count(b"\n")
     rows = _PLAIN_LINE.findall(chunk)
     if len(rows) != lines:
-        if len(tally.shown) < BAD_SHOWN or not _all_bad(_PLAIN_LINE.sub(b"", chunk), tally):
-            return _slowly(chunk, tally, lambda line: _csv_row(line, tally))
+        if len(tally.shown) < BAD_SHOWN or not _all_bad(_PLAIN_LINE.sub(b"", chunk), tally, known_grids):
+            return _slowly(chunk, tally, lambda line: _csv_row(line, tally, known_grids))
         lines = len(rows)  # _all_bad counted the others
     tally.lines += lines
     if not rows:
@@ -157,13 +160,14 @@ def _csv(chunk: bytes, tally: Tally) -> Batch:
     return Batch(digits, list(spellings), canonicals, None)
 
 
-def _all_bad(rest: bytes, tally: Tally) -> bool:
+def _all_bad(rest: bytes, tally: Tally, known_grids: tuple[str, ...]) -> bool:
     """Count the lines of *rest* if every one is bad; else leave the tally as it was."""
     trial = Tally()
+    trial.lines = tally.lines + 1  # not the first line: no header
     trial.shown = tally.shown
     for line in rest.splitlines(keepends=True):
         try:
-            _csv_row(line, trial)
+            _csv_row(line, trial, known_grids)
         except BadLine as error:
             trial.bad[str(error)] += 1
         else:
@@ -199,7 +203,7 @@ def _text(line: bytes) -> str:
         raise BadLine("invalid UTF-8") from None
 
 
-def _csv_row(line: bytes, tally: Tally) -> list[Row]:
+def _csv_row(line: bytes, tally: Tally, known_grids: tuple[str, ...]) -> list[Row]:
     text = _text(line)
     if '"' in text:
         try:
@@ -213,7 +217,7 @@ def _csv_row(line: bytes, tally: Tally) -> list[Row]:
     key, name = fields
     if not is_key_shaped(key.strip()) and tally.lines <= 1 and "key" in key.lower().replace("uuid", "key"):
         raise BadLine("header line")
-    row = [_row(key, name, None, None)]
+    row = [_row(key, name, None, None, known_grids)]
     if line.rstrip(b"\n").endswith(b"\r"):
         tally.mended["CR LF line end"] += 1
     if '"' in text:
@@ -234,8 +238,8 @@ def _json_row(line: bytes, known_grids: tuple[str, ...]) -> list[Row]:
         grid = _grid(grid, known_grids)
     rows = []
     for former in _former(fields.get("former", [])):
-        rows.append(_row(fields["key"], former["name"], grid, _seconds(former.get("seen")) or 0))
-    rows.append(_row(fields["key"], fields["name"], grid, seen))
+        rows.append(_row(fields["key"], former["name"], grid, _seconds(former.get("seen")) or LONG_AGO, known_grids))
+    rows.append(_row(fields["key"], fields["name"], grid, seen, known_grids))
     return rows
 
 
@@ -261,7 +265,7 @@ def _grid(value: Any, known_grids: tuple[str, ...]) -> str:
         raise BadLine("bad grid") from None
 
 
-def _row(key: str, name: str, grid: str | None, seen: int | None) -> Row:
+def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: tuple[str, ...]) -> Row:
     if not is_key_shaped(key.strip()):
         raise BadLine("bad UUID")
     try:
@@ -273,7 +277,7 @@ def _row(key: str, name: str, grid: str | None, seen: int | None) -> Row:
     if is_key_shaped(name.strip()):
         raise BadLine("a UUID as a name")
     try:
-        parsed = parse_name(name)
+        parsed = parse_name(name, known_grids)
     except BadName as error:
         raise BadLine("over-long name" if "at most" in str(error) else "bad name") from None
     return Row(avatar_key, parsed.spelling, parsed.canonical, parsed.home or grid, seen)

@@ -28,6 +28,9 @@ FIRST_MAP = 16 * 1024 * 1024
 WRITER_PATIENCE = 2.0
 """Seconds to wait for another process's write transaction; ours take well under a millisecond and an fsync."""
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks, by readers, whether the file was replaced; writers look every time."""
+
 MAX_READERS = 512
 
 IMPORT_RESIDENT = 80 * 1024 * 1024
@@ -96,6 +99,8 @@ class WritableFile:
         self._modes = modes
         self._env: lmdb.Environment | None = None
         self._read_only = False
+        self._identity = (0, 0)
+        self._next_look = 0.0
 
     def create(self) -> None:
         """Make the file with its format version, or do nothing when it is there."""
@@ -129,10 +134,12 @@ class WritableFile:
         *change* may run again (the map was too small): it must have no effect but on the transaction. Raises StoreBusy
         after WRITER_PATIENCE, StoreFull, StoreUnreadable, and whatever *change* raises, with nothing written then.
         """
-        env = self._opened()
-        if self._read_only:
-            raise StoreUnreadable(path=self.path, why="it can be read but not written")
+        self._opened()
         with self._queued():
+            self._close_if_replaced()  # by a restored backup: what is written to the old file would be lost
+            env = self._opened()
+            if self._read_only:
+                raise StoreUnreadable(path=self.path, why="it can be read but not written")
             env.reader_check()
             return self._run(change)
 
@@ -164,7 +171,14 @@ class WritableFile:
                 raise StoreBusy(path=self.path)
             yield
 
+    def _close_if_replaced(self) -> None:
+        self._next_look = time.monotonic() + LOOK_EVERY
+        if self._env is not None and _identity(self.path) != self._identity:
+            self.close()
+
     def _opened(self) -> lmdb.Environment:
+        if time.monotonic() >= self._next_look:
+            self._close_if_replaced()
         if self._env is None:
             if not self.path.exists():
                 raise StoreUnreadable(path=self.path, why="it is not there: run 'n2k init'")
@@ -173,6 +187,7 @@ class WritableFile:
                 self._env = open_reader(self.path)
             else:
                 self._open_writable()
+            self._identity = _identity(self.path)
             self._refuse_other_format()
         assert self._env is not None
         return self._env
@@ -197,6 +212,15 @@ class WritableFile:
         except BaseException:
             self.close()
             raise
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells one file from another of the same name; (0, 0) when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
 
 
 def resident_bytes() -> int:

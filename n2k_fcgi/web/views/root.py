@@ -31,7 +31,7 @@ def root(request: Request, services: Services) -> Answer:
 def name2key(request: Request, services: Services, name: str) -> Answer:
     """200 with the key or the null key and nothing else; a sentence for people with ``compat=false``."""
     started = time.perf_counter()
-    parsed = parse_name(name)
+    parsed = parse_name(name, services.known_grids)
     grid, strict = request.asked_grid(services.known_grids)
     if parsed.home:
         grid, strict = parsed.home, True
@@ -66,7 +66,7 @@ def key2name(request: Request, services: Services, key: str) -> Answer:
 def register(request: Request, services: Services, name: str, key: str) -> Answer:
     """Bind a name to a key: 200 and one sentence once it is on the disk."""
     started = time.perf_counter()
-    parsed = parse_name(name)
+    parsed = parse_name(name, services.known_grids)
     grid, _ = request.asked_grid(services.known_grids)
     world = parsed.home or grid or services.default_grid
     services.access.may_register(request, world)

@@ -20,11 +20,11 @@ from n2k_fcgi.wiring import importer
 @click.argument("dump", metavar="DUMP|-")
 @options.grid
 @click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the file's own, else now).")
-@click.option("--replace", is_flag=True, help="Avatars of this grid that the dump does not have go.")
+@options.replace
 @click.option("--force", is_flag=True, help="Also when this very dump is live already, or has far fewer rows.")
-@click.option("--max-bad", type=click.FloatRange(0, 100), help="Percentage of bad lines above which it is refused.")
-@click.option("--max-bytes", type=click.IntRange(1), help="Unpacked bytes above which it is refused.")
-@click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Threads that unpack; 1: none.")
+@options.max_bad
+@options.max_bytes
+@options.jobs
 @options.nice
 @options.as_json
 @pass_context

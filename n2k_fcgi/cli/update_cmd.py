@@ -21,11 +21,12 @@ from n2k_fcgi.wiring import importer
 @click.argument("source", metavar="[URL|FILE]", required=False)
 @options.grid
 @click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the archive's, Last-Modified).")
-@click.option("--replace", is_flag=True, help="Avatars of this grid that the dump does not have go.")
+@options.replace
 @click.option("--force", is_flag=True, help="Also when it is unchanged, older than the live one, or has far fewer rows.")
-@click.option("--max-bad", type=click.FloatRange(0, 100), help="Percentage of bad lines above which it is refused.")
-@click.option("--max-bytes", type=click.IntRange(1), help="Unpacked bytes above which it is refused.")
-@click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Threads that unpack; 1: none.")
+@options.max_bad
+@options.max_bytes
+@options.jobs
+@options.nice
 @options.as_json
 @pass_context
 def command(
@@ -38,6 +39,7 @@ def command(
     max_bad: float | None,
     max_bytes: int | None,
     jobs: int,
+    nice: int,
     as_json: bool,
 ) -> None:
     """Fetch the dump when it changed, import it, make it live and remove old generations: for cron.
@@ -54,6 +56,7 @@ def command(
     if not source:
         raise click.UsageError("say what to update from: a URL or a file, here or as the setting 'update_source'")
     context.make_directory()
+    options.be_nice(nice)
     world = parse_grid(grid, settings.grids) if grid else settings.default_grid
 
     def load(dump: Dump, speaks_for: int | None) -> ImportReport:

@@ -1,0 +1,79 @@
+"""Running a command and seeing what it takes: wall and CPU seconds, resident memory, disk."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+POLL = 0.05
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Taken(NamedTuple):
+    """What a command took."""
+
+    wall: float
+    cpu: float
+    peak_process: int
+    """Resident bytes of the largest process."""
+    peak_all: int
+    """Resident bytes of all its processes at one time."""
+    peak_disk: int
+    """Bytes below the watched folder, at one time."""
+
+
+def run(command: list[str], watched: Path | None = None, environment: dict[str, str] | None = None) -> Taken:
+    """Run to the end; an exit code other than 0 ends the benchmark."""
+    before = _children_seconds()
+    started = time.monotonic()
+    peak_process = peak_all = peak_disk = polls = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as child:
+        while child.poll() is None:
+            sizes = [resident(pid) for pid in descendants(child.pid)]
+            peak_process = max([peak_process, *sizes])
+            peak_all = max(peak_all, sum(sizes))
+            if watched is not None and polls % 10 == 0:
+                peak_disk = max(peak_disk, folder_bytes(watched))
+            polls += 1
+            time.sleep(POLL)
+    wall = time.monotonic() - started
+    if child.returncode:
+        sys.exit(f"{' '.join(command)}: exit code {child.returncode}")
+    return Taken(wall, _children_seconds() - before, peak_process, peak_all, peak_disk)
+
+
+def _children_seconds() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def descendants(pid: int) -> list[int]:
+    """*pid* and all below it."""
+    found = [pid]
+    for parent in found:
+        try:
+            found += map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def resident(pid: int) -> int:
+    """Resident bytes now, pages of maps included; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes on the disk of all files below *folder*."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_blocks * 512
+        except OSError:
+            continue
+    return total

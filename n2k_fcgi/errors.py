@@ -372,11 +372,3 @@ class CannotListen(N2KError):
     template = "cannot listen on {address}: {why}"
     status = 500
     exit_code = 84
-
-
-class ExtraMissing(N2KError):
-    """An optional part is not installed."""
-
-    template = "this needs the '{extra}' extra: pip install 'n2k_fcgi[{extra}]'"
-    status = 500
-    exit_code = 85

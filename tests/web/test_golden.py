@@ -18,10 +18,13 @@ from tests.support.golden import CASES_FILE, prepare, run_all
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
 
 
+WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.is_granian_there = lambda: False; c.main()"
+
+
 @contextmanager
-def _serving(data_dir: Path, *options: str) -> Iterator[tuple[str, int]]:
+def _serving(data_dir: Path, *options: str, program: tuple[str, ...] = ("-m", "n2k_fcgi")) -> Iterator[tuple[str, int]]:
     """``n2k serve`` on a free port."""
-    command = [sys.executable, "-m", "n2k_fcgi", "--dir", str(data_dir), "serve", "--port", "0", *options]
+    command = [sys.executable, *program, "--dir", str(data_dir), "serve", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -66,6 +69,15 @@ def test_standalone(tmp_path: Path, mount: str) -> None:
         assert run_all(over_http(host, port, mount), golden) == CASES
         if mount:
             assert over_http(host, port)("GET", "/?name=username", {}, b"").status == 404
+
+
+@pytest.mark.parametrize("mount", ["", "/names"])
+def test_standalone_without_granian(tmp_path: Path, mount: str) -> None:
+    """Werkzeug's own server, which warns, gives the same answers."""
+    golden = prepare(tmp_path / "data")
+    options = ["--prefix", mount] if mount else []
+    with _serving(golden.data_dir, *options, program=("-c", WITHOUT_GRANIAN)) as (host, port):
+        assert run_all(over_http(host, port, mount), golden) == CASES
 
 
 @pytest.mark.parametrize("mount", ["", "/sub"])

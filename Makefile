@@ -1,23 +1,24 @@
 # make run, make test: everything else is for people who change the code. PYTHON=python3.12 chooses another interpreter.
 PYTHON ?= python3
 VENV ?= .venv
+PORT ?= 3000
 BIN = $(VENV)/bin
 DATA = .run/data
 
 .PHONY: run test test-all lint types layers build check clean bench-import
 
-# Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000
+# Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000 (or PORT=4000)
 run: $(VENV)/.run
 	@test -d $(DATA) || $(BIN)/n2k -q --dir $(DATA) init
 	@test -f .run/sample.csv.bz2 || $(BIN)/n2k sample --rows 100000 --seed 1 -o .run/sample.csv.bz2
 	$(BIN)/n2k --dir $(DATA) import .run/sample.csv.bz2
 	@echo
 	@echo "Ask in another terminal (the answer is behind the arrow):"
-	@echo "  curl 'http://127.0.0.1:3000/?name=Masakazu+Kojima'                        -> a27b84f0-2757-4176-9579-43a181d4a5a0"
-	@echo "  curl 'http://127.0.0.1:3000/?key=3d6181b0-6a4b-97ef-18d8-722652995cf1'    -> Governor Linden"
-	@echo "  curl 'http://127.0.0.1:3000/name2key?terse=1&name=username'               -> 3223a4e4-01c6-44f8-9aa1-df790e02aa93"
+	@echo "  curl 'http://127.0.0.1:$(PORT)/?name=Masakazu+Kojima'                        -> a27b84f0-2757-4176-9579-43a181d4a5a0"
+	@echo "  curl 'http://127.0.0.1:$(PORT)/?key=3d6181b0-6a4b-97ef-18d8-722652995cf1'    -> Governor Linden"
+	@echo "  curl 'http://127.0.0.1:$(PORT)/name2key?terse=1&name=username'               -> 3223a4e4-01c6-44f8-9aa1-df790e02aa93"
 	@echo
-	$(BIN)/n2k --dir $(DATA) serve --port 3000
+	$(BIN)/n2k --dir $(DATA) serve --port $(PORT)
 
 # Every test, with the real Apache; installs what they need when it may, else says what to install.
 test: $(VENV)/.test

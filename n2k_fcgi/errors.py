@@ -158,6 +158,14 @@ class StoreDamaged(N2KError):
     exit_code = 42
 
 
+class CapturesDamaged(N2KError):
+    """The captures file contradicts itself. It is the one that cannot be imported again."""
+
+    template = "{path} is damaged ({why}): put a backup in its place (docs/storage.md)"
+    status = 503
+    exit_code = 49
+
+
 class StoreTooNew(N2KError):
     """Written by a later version of this program."""
 

@@ -8,6 +8,8 @@ PRODUCTION = "Production"
 TESTING = "Testing"
 """Second Life's beta grid, Aditi."""
 
+SECOND_LIFE = (PRODUCTION, TESTING)
+
 GRID_BYTES = 63
 
 
@@ -20,7 +22,7 @@ def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:
     """
     grid = text.strip()
     folded = grid.casefold()
-    for label in (PRODUCTION, TESTING, *known):
+    for label in (*SECOND_LIFE, *known):
         if label.casefold() == folded:
             return label
     if not grid:

@@ -19,6 +19,9 @@ PART_BYTES = 63
 NAME_BYTES = 2 * PART_BYTES + 1
 """Longest whole spelling. Case folding makes at most three bytes of one, so a canonical form fits LMDB's 511."""
 
+LONGEST_TEXT = 1024
+"""Characters that are looked at, spaces and a visitor's grid included."""
+
 DEFAULT_LAST_NAME = "resident"
 PLACEHOLDERS = frozenset({"(loading...)", "(waiting)", "(hippos)", "(???)", "???"})
 """What viewers and X-SecondLife-Owner-Name say while a name is not known yet: never anybody's name."""
@@ -64,13 +67,17 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     Raises BadName for what no avatar can be called: nothing, control or unprintable characters, a UUID, a placeholder of
     the viewer, a part longer than PART_BYTES or a whole longer than NAME_BYTES, a home that is no grid.
     """
+    if len(text) > LONGEST_TEXT:  # before anything else: normalising takes time by the square of a run of marks
+        raise BadName(name=text, why=f"a first or last name has at most {PART_BYTES} bytes")
     spelling = _SPACES.sub(" ", text.strip()).strip(" ")
-    if not spelling.isprintable():
+    if not spelling.isprintable() or "\ufffd" in spelling:
         raise BadName(name=text, why="it has characters that cannot be shown")
     home = None
     visitor = _VISITOR.fullmatch(spelling)
     if visitor:
         spelling, home = visitor["name"], _home(visitor["home"], text, known_grids)
+    if "@" in spelling:
+        raise BadName(name=text, why="there is an @ without a grid behind it")
     form = canonical(spelling)
     if not form:
         raise BadName(name=text, why="it is empty")

@@ -27,7 +27,7 @@ def answer(application: WSGIApplication, *, max_body: int) -> None:
 def _body(environ: Environ, max_body: int) -> bytes:
     """What CONTENT_LENGTH says, or everything when the web server decoded a chunked body; at most a byte above the cap."""
     length = environ.get("CONTENT_LENGTH", "")
-    if length.isdecimal():
+    if length.isascii() and length.isdecimal() and len(length) < 20:
         expected = min(int(length), max_body + 1)
     elif environ.get("HTTP_TRANSFER_ENCODING"):
         expected = max_body + 1

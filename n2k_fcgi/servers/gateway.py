@@ -70,6 +70,11 @@ class ErrorStream:
         return self._written
 
 
+def _is_more(announced: str, length: int) -> bool:
+    """Whether a body was cut on its way: the application then sees the length that was announced, and refuses it."""
+    return announced.isascii() and announced.isdecimal() and len(announced) < 20 and int(announced) > length
+
+
 class Reply:
     """One request on its way through the application. Call ``advance`` until ``done``, or ``close`` to give it up.
 
@@ -101,7 +106,8 @@ class Reply:
         environ["wsgi.input"] = io.BytesIO(body)
         environ["wsgi.errors"] = self.errors
         environ["wsgi.url_scheme"] = "https" if environ.get("HTTPS", "").lower() in ("on", "1") else "http"
-        if body or environ.get("CONTENT_LENGTH"):
+        announced = environ.get("CONTENT_LENGTH", "")
+        if (body or announced) and not _is_more(announced, len(body)):
             environ["CONTENT_LENGTH"] = str(len(body))
 
     def advance(self) -> list[bytes]:

@@ -181,7 +181,10 @@ def read_body(environ: Environ, max_body: int) -> bytes:
         # A chunked body: only read where the server promises an end (PEP 3333 itself promises none).
         if not environ.get("wsgi.input_terminated"):
             return b""
-        data = stream.read(max_body + 1)
+        try:
+            data = stream.read(max_body + 1)
+        except (OSError, ValueError):
+            raise BadRequest(why="the body cannot be read") from None
         if len(data) > max_body:
             raise BodyTooLarge(limit=max_body)
         return data

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from n2k_fcgi.errors import DumpShrank, EmptyDump, ImportRunning, StoreDamaged, TooManyBadLines
+from n2k_fcgi.errors import DumpShrank, EmptyDump, ImportRunning, NameTaken, StoreDamaged, TooManyBadLines
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.dumps import Dump
@@ -221,3 +221,13 @@ def test_a_damaged_live_generation_is_replaced_with_force(sandbox: Sandbox) -> N
         sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=2, force=False)
     assert sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=2).manifest.rows == 1
     shutil.rmtree(sandbox.data_dir / GENERATIONS / name)
+
+
+def test_a_former_name_holds_on_its_grid_while_current_on_another(sandbox: Sandbox) -> None:
+    """What is current elsewhere neither hides it nor lets it be given out again."""
+    sandbox.import_text(csv((MASAKAZU, "Former Guy")), as_of=1)
+    sandbox.import_text(csv((MASAKAZU, "Renamed Guy")), as_of=2)
+    sandbox.import_text(csv((GOVERNOR, "Former Guy")), grid="OpenSim", as_of=3)
+    assert _key_of(sandbox, "former guy", "Production") == MASAKAZU
+    with pytest.raises(NameTaken):
+        sandbox.register("Former Guy", USERNAME, "Production")

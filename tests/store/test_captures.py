@@ -188,3 +188,14 @@ def test_a_deleted_file_refuses_a_write(sandbox: Sandbox) -> None:
     with pytest.raises(StoreUnreadable, match="not there"):
         _record(sandbox, OTHER, "Governor Linden", 2)
     aside.rename(path)
+
+
+def test_what_was_read_only_is_written_again_once_it_can_be(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker need not be restarted for it. (Asked as a system would answer whose user is not root.)"""
+    may = [False]
+    monkeypatch.setattr("n2k_fcgi.store.lmdb.environment.os.access", lambda path, mode: may[0])
+    with pytest.raises(StoreUnreadable, match="not written"):
+        _record(sandbox, KEY, "Masakazu Kojima", 1)
+    assert sandbox.store.captures.by_key(KEY) == []
+    may[0] = True
+    _record(sandbox, KEY, "Masakazu Kojima", 1)

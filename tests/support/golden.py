@@ -1,7 +1,8 @@
 """The golden cases: one list of requests and answers that every front end must give byte for byte.
 
 ``tests/golden/cases.jsonl`` has one case a line, in order (a registration changes what later ones find). Placeholders:
-{TOKEN}, {OTHER_TOKEN} (no register scope), {GENERATION} (the live one), {LARGE_BODY} (above the cap).
+{TOKEN}, {OTHER_TOKEN} (no register scope), {GENERATION} (the live one), {LARGE_BODY} (above the cap),
+{BROKEN_MULTIPART}.
 """
 
 import json
@@ -14,6 +15,11 @@ from tests.support.sandbox import Sandbox, csv
 
 CASES_FILE = Path(__file__).parent.parent / "golden" / "cases.jsonl"
 LARGE_BODY = "name=" + "x" * 131_072
+BROKEN_MULTIPART = (
+    '--XX\r\nContent-Disposition: form-data; name="name"\r\n\r\nJ\xfcrg\r\n'
+    '--XX\r\nContent-Disposition: form-data; name="key"\r\n\r\n99999999-2222-3333-4444-555555555555\r\n--XX--\r\n'
+)
+"""Latin-1, which is not UTF-8."""
 COMPARED = ("Content-Type", "X-N2K-Generation", "Vary", "Allow", "WWW-Authenticate", "Content-Encoding")
 
 
@@ -64,6 +70,7 @@ def prepare(data_dir: Path) -> Golden:
     finally:
         box.close()
     placeholders = {"{TOKEN}": token, "{OTHER_TOKEN}": other, "{GENERATION}": live.manifest.name, "{LARGE_BODY}": LARGE_BODY}
+    placeholders["{BROKEN_MULTIPART}"] = BROKEN_MULTIPART
     return Golden(data_dir, placeholders)
 
 
@@ -79,7 +86,7 @@ def run_all(ask: Ask, golden: Golden, *, skipped_headers: frozenset[str] = froze
             case["method"],
             case["target"],
             {name: _filled(value, golden) for name, value in case.get("headers", {}).items()},
-            _filled(case.get("send", ""), golden).encode(),
+            _filled(case.get("send", ""), golden).encode("latin-1"),
         )
         _compare(case, reply, golden, skipped_headers)
         count += 1

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from n2k_fcgi.wiring import live_application
-from tests.support.asking import over_cgi, over_fastcgi, over_http, wsgi
+from tests.support.asking import cgi_environ, over_cgi, over_fastcgi, over_http, wsgi
+from tests.support.fastcgi_client import PARAMS, STDIN, Client, begin, pairs, stream
 from tests.support.golden import CASES_FILE, prepare, run_all
 
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
@@ -105,3 +106,21 @@ def test_cgi(tmp_path: Path) -> None:
     script = Path(__file__).parents[2] / "dispatch.fcgi"
     environment = {"N2K_DIR": str(golden.data_dir), "PATH": os.environ["PATH"]}
     assert run_all(over_cgi([sys.executable, str(script)], environment, "/sub"), golden) == CASES
+
+
+def test_a_body_that_was_cut_registers_nobody(tmp_path: Path) -> None:
+    """Fewer bytes than announced, over FastCGI: half a name is nobody's."""
+    golden = prepare(tmp_path / "data")
+    body = b"name=Half+Na&key=99999999-2222-3333-4444-555555555555"
+    environ = cgi_environ("POST", "/", {"X-N2K-Token": golden.placeholders["{TOKEN}"]}, body) | {"CONTENT_LENGTH": "99"}
+    socket = str(tmp_path / "fcgi.sock")
+    command = [sys.executable, "-m", "n2k_fcgi", "--dir", str(golden.data_dir), "fcgi", "--socket", socket]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None and server.stderr.readline()
+            with Client(socket) as client:
+                answer = client.send(begin() + stream(PARAMS, 1, pairs(environ)) + stream(STDIN, 1, body)).answer()
+            assert answer.status.startswith("400") and b"shorter than its Content-Length" in answer.body
+        finally:
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(20) == 0

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 
 import lmdb
 
-from n2k_fcgi.errors import StoreBusy, StoreDamaged, StoreFull, StoreTooNew, StoreUnreadable
+from n2k_fcgi.errors import CapturesDamaged, StoreBusy, StoreDamaged, StoreFull, StoreTooNew, StoreUnreadable
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT, FORMAT_KEY, WRITER_LOCK, Modes
 
 Result = TypeVar("Result")
@@ -125,8 +125,11 @@ class WritableFile:
         except lmdb.ReadersFullError:
             env.reader_check()
             transaction = env.begin()
-        with transaction:
-            yield transaction
+        try:
+            with transaction:
+                yield transaction
+        except lmdb.Error as error:
+            raise CapturesDamaged(path=self.path, why=_reason(error)) from None
 
     def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
         """Run *change* in one write transaction and return once it is on the disk.
@@ -134,6 +137,8 @@ class WritableFile:
         *change* may run again (the map was too small): it must have no effect but on the transaction. Raises StoreBusy
         after WRITER_PATIENCE, StoreFull, StoreUnreadable, and whatever *change* raises, with nothing written then.
         """
+        if self._read_only:
+            self.close()  # it may have been made writable since
         self._opened()
         with self._queued():
             self._close_if_replaced()  # by a restored backup: what is written to the old file would be lost

@@ -67,17 +67,19 @@ class Generation:
     def by_name(self, canonical: str) -> list[Avatar]:
         """Current names, the winner of each grid first; then former ones. The spelling is not known here: ''.
 
-        One get for a hit on a current name; the former names are only looked at when there is none.
+        Both are always looked at: a name that is current on one grid may be a former one on another.
         """
         db_key = canonical.encode()
-        with self._env.begin() as transaction:
-            value = transaction.get(db_key, db=self._databases[NAMES])
-            if value is not None:
-                return [self._named(record, former=False) for record in unpack_names(value)]
-            value = transaction.get(db_key, db=self._databases[FORMER])
-        if value is None:
-            return []
-        return [self._named(record, former=True) for record in unpack_names(value)]
+        try:
+            with self._env.begin() as transaction:
+                current = transaction.get(db_key, db=self._databases[NAMES])
+                former = transaction.get(db_key, db=self._databases[FORMER])
+        except lmdb.Error as error:
+            raise StoreDamaged(path=self.path, why=error) from None
+        found = [] if current is None else [self._named(record, former=False) for record in unpack_names(current)]
+        if former is not None:
+            found += [self._named(record, former=True) for record in unpack_names(former)]
+        return found
 
     def by_key(self, key: bytes) -> list[Avatar]:
         """The current name on each grid."""
@@ -116,8 +118,10 @@ class Generation:
         return Avatar(record[1], "", origin.grid, origin.as_of, ORIGIN, former)
 
     def _spelled(self, database: bytes, key: bytes, *, former: bool) -> list[Avatar]:
-        with self._env.begin() as transaction:
-            value = transaction.get(key, db=self._databases[database])
+        try:
+            value = self.get(database, key)
+        except lmdb.Error as error:
+            raise StoreDamaged(path=self.path, why=error) from None
         if value is None:
             return []
         return [

@@ -3,7 +3,7 @@
 import time
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import NothingHere, shown
+from n2k_fcgi.errors import BadRequest, NothingHere, shown
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.web.requests import Request
@@ -16,6 +16,8 @@ def root(request: Request, services: Services) -> Answer:
     fields = request.fields()
     name, key = fields.get("name"), fields.get("key")
     if name is not None and key is not None:
+        if request.method == "HEAD":
+            raise BadRequest(why="HEAD changes nothing: register with GET or POST")
         return register(request, services, name, key)
     if name is not None:
         return name2key(request, services, name)

@@ -8,8 +8,6 @@ PRODUCTION = "Production"
 TESTING = "Testing"
 """Second Life's beta grid, Aditi."""
 
-SECOND_LIFE = (PRODUCTION, TESTING)
-
 GRID_BYTES = 63
 
 
@@ -22,7 +20,7 @@ def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:
     """
     grid = text.strip()
     folded = grid.casefold()
-    for label in (*SECOND_LIFE, *known):
+    for label in (PRODUCTION, TESTING, *known):
         if label.casefold() == folded:
             return label
     if not grid:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import BadName, NameTaken
+from n2k_fcgi.errors import NameTaken
 from n2k_fcgi.model.avatar import Capture, Source
-from n2k_fcgi.model.grids import PRODUCTION, SECOND_LIFE
+from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.lookup import bound_elsewhere
@@ -47,9 +47,6 @@ class Registrar:
         """
         parsed, avatar_key = parse_name(name, self._known_grids), parse_key(key)
         world = parsed.home or grid
-        if world in SECOND_LIFE and not parsed.spelling.isascii():
-            # Its names are letters, digits and underscores. Look-alikes of them would be paid in another's name.
-            raise BadName(name=parsed.spelling, why="names of Second Life are ASCII")
         refuse = world == PRODUCTION or not self._newest_wins
         try:
             generation = self._generations.current()

@@ -1,6 +1,7 @@
 """Fixtures for all tests: a checked data directory, and a watch for what a test leaves behind."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,11 @@ import pytest
 
 from n2k_fcgi import logs
 from tests.support.sandbox import Sandbox
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hear Ctrl-C again where the tests run in the background of a shell, which ignores it for all its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -306,7 +306,7 @@ def test_a_stopped_download_is_swept(peopled: Commands, web: WebServer, url: str
     with subprocess.Popen(command, env=peopled.environment(), stderr=subprocess.DEVNULL) as child:
         begun = eventually(lambda: part.exists() and part.stat().st_size > 0)
         child.send_signal(number)
-        assert begun and child.wait() == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+        assert begun and child.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert part.exists() == (number == signal.SIGKILL)
     assert not part.exists() or part.stat().st_mode & 0o777 == 0o600
     web.paths["/dump.csv.bz2"] = file(OTHERS)

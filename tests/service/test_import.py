@@ -109,6 +109,7 @@ def test_the_order_of_a_dump_changes_nothing(sandbox: Sandbox, tmp_path: Path, m
     """Sorted and unsorted dumps give identical generations, over many runs and ranges."""
     monkeypatch.setattr(runs, "RANGE_LINES", 64)
     monkeypatch.setattr(runs, "SAMPLE_EVERY", 8)
+    monkeypatch.setattr(runs, "RUN_LINES", 100)
     monkeypatch.setattr("n2k_fcgi.service.dumps.BLOCK", 4096)
     rows = sorted((f"{n * 2654435761 % 2**32 + 1:032x}", f"Name{n % 700} Last{n % 3}") for n in range(2000))
     contents = []
@@ -130,6 +131,7 @@ def test_a_small_dump_into_a_large_generation_is_merged_in_pieces(sandbox: Sandb
     """The previous generation is never held in memory whole: stretches are cut by it, too."""
     monkeypatch.setattr(runs, "RANGE_LINES", 50)
     monkeypatch.setattr(runs, "SAMPLE_EVERY", 8)
+    monkeypatch.setattr(runs, "RUN_LINES", 100)
     sandbox.import_text(csv(*[(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 1001)]), as_of=1)
     new = format_key((5000).to_bytes(16, "big"))
     done = sandbox.import_text(csv((new, "Name500x Last"), (format_key((77).to_bytes(16, "big")), "Name77 Last")), as_of=2)
@@ -183,6 +185,7 @@ def test_any_sequence_of_dumps_gives_what_a_plain_model_says(
     """Current name of every key, and for every name ever seen a key that had it, however finely the work is cut."""
     monkeypatch.setattr(runs, "RANGE_LINES", stretch)
     monkeypatch.setattr(runs, "SAMPLE_EVERY", 1)
+    monkeypatch.setattr(runs, "RUN_LINES", stretch)
     box = Sandbox(tmp_path / str(next(_numbers)))
     current: dict[str, str] = {}
     had: dict[str, set[str]] = {}

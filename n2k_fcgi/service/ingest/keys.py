@@ -220,7 +220,6 @@ def build_history(outdated: Runs, former: Runs, builder: Builder, origins: Origi
         again = [key.hex().encode() + b"%02x" % s.origin + s.spelling for key, found in kept for s in found]
         former.add(_as_name_lines(again))
         records += len(again)
-        builder.trim()
     return records
 
 

@@ -17,6 +17,9 @@ from n2k_fcgi.store.lmdb.environment import refuse_os_error
 RANGE_LINES = 32_768
 """Lines that a range holds about; twice as many in memory at the worst, but for equal sort keys."""
 
+RUN_LINES = 65_536
+"""Lines of a run. More take memory while a run is sorted, fewer while all runs are read together."""
+
 SAMPLE_EVERY = 256
 """Lines between two sort keys that are remembered to cut ranges by."""
 
@@ -47,20 +50,25 @@ class Runs:
         self.sort_key = sort_key
         self._runs: list[tuple[int, int]] = []
         self._samples: list[bytes] = []
+        self._pending: list[bytes] = []
         self._end = 0
-        self.lines = 0
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             refuse_os_error(path, error)
 
     def add(self, lines: list[bytes]) -> None:
-        """Write *lines* as one run; the list is sorted in place."""
+        """Take more lines; RUN_LINES of them or more are written as one run."""
+        self._pending += lines
+        if len(self._pending) >= RUN_LINES:
+            self._write_run()
+
+    def _write_run(self) -> None:
+        lines, self._pending = self._pending, []
         if not lines:
             return
         lines.sort(key=self.sort_key)
         self._samples.extend(map(self.sort_key, lines[::SAMPLE_EVERY]))
-        self.lines += len(lines)
         data = memoryview(b"\n".join(lines) + b"\n")
         start = self._end
         self._end += len(data)
@@ -79,7 +87,7 @@ class Runs:
 
     def ranges(self) -> Iterator[Range]:
         """Everything in order, from the empty sort key to the end: the ranges leave no gap. Always at least one."""
-        cursor = self.cursor()
+        cursor = self.cursor()  # writes the last run: before the boundaries are drawn
         first = b""
         for end in (*self.boundaries(), None):
             yield Range(first, end, cursor.take(end))
@@ -87,7 +95,8 @@ class Runs:
                 first = end
 
     def cursor(self) -> "Cursor":
-        """Everything in order, to be taken up to sort keys of the caller's choice."""
+        """Everything in order, to be taken up to sort keys of the caller's choice. Nothing is added any more."""
+        self._write_run()
         return Cursor([_Reader(self._fd, start, end, self.sort_key) for start, end in self._runs], self.sort_key)
 
     def close(self) -> None:

@@ -63,6 +63,7 @@ class Builder:
 
         if rows:
             self._write(put)
+            self.trim()
 
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
         """What is stored so far."""

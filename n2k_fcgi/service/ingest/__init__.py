@@ -1,6 +1,6 @@
 """A dump becomes a generation, one module a step:
 
-    dumps (bytes) -> lines (rows, bad lines) -> runs (sorted spills) -> names, keys (merged, appended) -> publish
+    dumps (bytes) -> lines (rows, bad lines) -> runs (sorted spills) -> keys, names (merged, appended) -> publish
 
 The memory it takes does not grow with the dump: rows are held for one run or one range at a time.
 """

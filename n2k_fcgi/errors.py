@@ -225,6 +225,14 @@ class DumpUnreadable(N2KError):
     exit_code = 60
 
 
+class DumpChanged(N2KError):
+    """The file grew or was written to while it was read: what was read may be half of it."""
+
+    template = "{path} was written to while it was read: nothing was imported, try again when it is complete"
+    status = 409
+    exit_code = 76
+
+
 class DumpBroken(N2KError):
     """A truncated or corrupt archive."""
 
@@ -337,6 +345,14 @@ class DumpNotNewer(N2KError):
     template = "the dump is of {found}, the live one of {grid} is of {live}: nothing was imported (see --force)"
     status = 409
     exit_code = 74
+
+
+class HelperLost(N2KError):
+    """The second process of an import ended: killed by a host that counts processes or memory, most likely."""
+
+    template = "the import's second process ended ({code}), nothing was imported: try --jobs 1, which needs none"
+    status = 500
+    exit_code = 75
 
 
 # --- the installation -----------------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """Opening dump files: what they are is told by their content, never by their name; they are streamed, never unpacked."""
 
-import bz2
-import gzip
 import hashlib
 import io
 import lzma
@@ -12,10 +10,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Protocol
 
-from n2k_fcgi.errors import DumpBroken, DumpNotUnderstood, DumpTooLarge, DumpUnreadable
-from n2k_fcgi.service.unpacking import unpacker
+from n2k_fcgi.errors import DumpBroken, DumpChanged, DumpNotUnderstood, DumpTooLarge, DumpUnreadable
+from n2k_fcgi.service.streams import DECOMPRESSORS, Streams
+from n2k_fcgi.service.unpacking import Indexed, unpacker
 
 BLOCK = 1024 * 1024
 """Unpacked bytes a step."""
@@ -54,6 +53,14 @@ class _Hashed(io.RawIOBase):
         return len(data)
 
 
+class Readable(Protocol):
+    """What a dump's content is read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 class Dump:
     """An open dump: iterate ``blocks`` once, to the end; then ``sha256`` is known. Use as a context manager.
 
@@ -79,25 +86,22 @@ class Dump:
     def _prepare(self) -> None:
         status = os.fstat(self._file.fileno())
         is_file = stat.S_ISREG(status.st_mode)
+        self._began_as = self._state()
         self.size = status.st_size if is_file else None
         self.time = int(status.st_mtime) if is_file else None
         self._hashed = _Hashed(self._file, _first_bytes(self._file))
         self.kind = kind_of(self._hashed._head)
         self._in_order = self.kind != "zip"
-        self._stream: IO[bytes] = self._unpacked(is_file)
+        self._stream: Readable = self._unpacked(is_file)
 
-    def _unpacked(self, is_file: bool) -> IO[bytes]:
+    def _unpacked(self, is_file: bool) -> Readable:
         child = unpacker(self.kind, self._file, self._jobs) if is_file else None
         if child is not None:
             self._in_order = False
-            return cast(IO[bytes], io.BufferedReader(child, BLOCK))
+            return child if isinstance(child, Indexed) else io.BufferedReader(child, BLOCK)
         packed = io.BufferedReader(self._hashed, BLOCK)
-        if self.kind == "bz2":
-            return bz2.BZ2File(packed)
-        if self.kind == "gz":
-            return cast(IO[bytes], gzip.GzipFile(fileobj=packed))
-        if self.kind == "xz":
-            return lzma.LZMAFile(packed)
+        if self.kind in DECOMPRESSORS:
+            return Streams(packed, self.kind)
         if self.kind == "zip":
             if not is_file:
                 raise DumpNotUnderstood(why="a zip cannot be read from a pipe: save it to a file first")
@@ -129,7 +133,10 @@ class Dump:
         return self._hashed.sha256.hexdigest()
 
     def blocks(self) -> Iterator[bytes]:
-        """The unpacked content. Raises DumpBroken, DumpTooLarge, and DumpNotUnderstood for an archive in an archive."""
+        """The unpacked content.
+
+        Raises DumpBroken, DumpTooLarge, DumpNotUnderstood for an archive in an archive, DumpChanged at the end.
+        """
         total = 0
         while block := self._read():
             if total == 0 and (self.kind != "plain" and kind_of(block) != "plain"):
@@ -155,6 +162,13 @@ class Dump:
             self._hashed = _Hashed(self._file, b"")
         while self._hashed.read(BLOCK):
             pass
+        if self._state() != self._began_as:
+            raise DumpChanged(path=self.name)
+
+    def _state(self) -> tuple[int, int] | None:
+        """What changes when somebody writes to the file; None on a pipe."""
+        status = os.fstat(self._file.fileno())
+        return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
     def close(self) -> None:
         """Close the file."""

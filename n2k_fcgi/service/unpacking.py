@@ -1,6 +1,6 @@
-"""Unpacking by a program that uses more than one core, where one is installed: ``lbzip2``, ``pigz``.
+"""Unpacking on more than one core by what is installed: the programs ``lbzip2`` and ``pigz``, the package indexed_bzip2.
 
-The program reads the dump's own descriptor; Python only reads what it writes.
+A program reads the dump's own descriptor; Python only reads what it writes.
 """
 
 import io
@@ -49,16 +49,45 @@ class Unpacker(io.RawIOBase):
             raise DumpBroken(why=lines[0])
 
 
-def unpacker(kind: str, packed: BinaryIO, jobs: int) -> Unpacker | None:
-    """A child that unpacks the file *packed* from its beginning with *jobs* threads; None where there is no such program."""
+class Indexed:
+    """Reads bz2 through the package indexed_bzip2 (the extra ``parallel``), which knows nothing of our descriptor's place."""
+
+    def __init__(self, packed: BinaryIO, jobs: int) -> None:
+        import indexed_bzip2
+
+        self._packed = packed
+        self._file = indexed_bzip2.open(packed, parallelization=jobs)
+
+    def read(self, size: int) -> bytes:
+        """At most *size* bytes; raises OSError when the file is damaged or ends too early."""
+        try:
+            data: bytes = self._file.read(size)
+        except RuntimeError as error:
+            raise OSError(f"it is damaged, or ends too early ({error})") from None
+        os.lseek(self._packed.fileno(), self._file.tell_compressed() // 8, os.SEEK_SET)  # for the progress
+        return data
+
+    def close(self) -> None:
+        """Stop its threads."""
+        self._file.close()
+
+
+def unpacker(kind: str, packed: BinaryIO, jobs: int) -> Unpacker | Indexed | None:
+    """What unpacks the file *packed* from its beginning with *jobs* threads.
+
+    None, and the file where it was, when nothing is installed that can, or the host gives no process or thread for it.
+    """
     if jobs < 2 or kind not in PROGRAMS:
         return None
-    name, *arguments = PROGRAMS[kind]
-    program = shutil.which(name)
-    if program is None:
-        return None
+    place = os.lseek(packed.fileno(), 0, os.SEEK_CUR)
     os.lseek(packed.fileno(), 0, os.SEEK_SET)
+    name, *arguments = PROGRAMS[kind]
     try:
-        return Unpacker([program, *arguments, str(jobs)], packed)
-    except OSError:  # no process to be had: the standard library does it
-        return None
+        if program := shutil.which(name):
+            return Unpacker([program, *arguments, str(jobs)], packed)
+        if kind == "bz2":
+            return Indexed(packed, jobs)
+    except (ImportError, OSError, RuntimeError):
+        pass
+    os.lseek(packed.fileno(), place, os.SEEK_SET)
+    return None

@@ -1,6 +1,7 @@
 """Lines of a dump: good ones become rows, bad ones are counted by reason, odd ones are read all the same."""
 
 import json
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,11 @@ from hypothesis import strategies as st
 
 from n2k_fcgi.errors import DumpNotUnderstood
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.ingest.lines import BAD_SHOWN, LINE_BYTES, Batch, Tally, batches
+from n2k_fcgi.service.ingest.batch import separate
+from n2k_fcgi.service.ingest.lines import BAD_SHOWN, LINE_BYTES, Tally, batches
+from n2k_fcgi.service.ingest.origins import OriginTable
+from n2k_fcgi.service.ingest.plain import read_plain
+from n2k_fcgi.store.lmdb.codec import Origin
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
 GOOD = f"{MASAKAZU},Masakazu Kojima\n".encode()
@@ -18,15 +23,16 @@ def _read(data: bytes, block: int = 1 << 20) -> tuple[list[tuple[bytes, bytes, b
     tally = Tally()
     blocks = (data[at : at + block] for at in range(0, len(data), block))
     rows = []
-    for batch in batches(blocks, tally, ()):
-        rows += list(zip(batch.keys, batch.spellings, batch.canonicals, strict=True))
+    for batch in batches(blocks, tally, (), lambda *_: 0):
+        keys = [batch.keys[at : at + 16] for at in range(0, len(batch.keys), 16)]
+        rows += list(zip(keys, separate(batch.spellings), separate(batch.canonicals), strict=True))
     return rows, tally
 
 
 def test_a_plain_line_becomes_a_row() -> None:
-    """Key in digits, spelling as given, canonical name."""
+    """Key, spelling as given, canonical name."""
     rows, tally = _read(GOOD)
-    assert rows == [(MASAKAZU.replace("-", "").encode(), b"Masakazu Kojima", b"masakazu.kojima")]
+    assert rows == [(bytes.fromhex(MASAKAZU.replace("-", "")), b"Masakazu Kojima", b"masakazu.kojima")]
     assert (tally.lines, tally.bad_lines) == (1, 0)
 
 
@@ -110,12 +116,11 @@ def test_json_lines_carry_grid_time_and_former_names() -> None:
     """Former names come before the current one, as older rows."""
     line = {"key": MASAKAZU, "name": "New Name", "grid": "OpenSim", "seen": 500}
     line["former"] = [{"name": "Old Name", "seen": 400}]
-    tally = Tally()
-    (batch,) = batches([json.dumps(line).encode() + b"\n"], tally, ("OpenSim",))
-    assert isinstance(batch, Batch) and batch.origins is not None
-    assert [(s, o and tuple(o)) for s, o in zip(batch.spellings, batch.origins, strict=True)] == [
-        (b"Old Name", ("OpenSim", 400)),
-        (b"New Name", ("OpenSim", 500)),
+    origins = OriginTable(Origin("Production", 900))
+    (batch,) = batches([json.dumps(line).encode() + b"\n"], Tally(), ("OpenSim",), origins.number_of_row)
+    assert [(s, origins.origins[n]) for s, n in zip(separate(batch.spellings), batch.origins, strict=True)] == [
+        (b"Old Name", Origin("OpenSim", 400)),
+        (b"New Name", Origin("OpenSim", 500)),
     ]
 
 
@@ -149,6 +154,22 @@ def test_bulk_and_single_canonical_forms_agree(rows: list[tuple[object, str]], b
     read, tally = _read(data, block)
     assert tally.bad_lines == 0
     assert [(s.decode(), c.decode()) for _, s, c in read] == [(name, canonical(name)) for _, name in rows]
+
+
+ODD = st.sampled_from(["", " ", "  ", "\n", ",", "x y z", "é", "a" * 63, "a" * 64, "0" * 32, "f" * 32, "f" * 31, "-", "."])
+ODD_LINE = st.tuples(st.uuids().map(str) | st.sampled_from(["0" * 8, str(UUID(int=0))]), st.lists(NAME | ODD, max_size=3))
+
+
+@given(st.lists(ODD_LINE.map(lambda line: f"{line[0]},{''.join(line[1])}\n"), max_size=12))
+def test_what_the_bulk_road_takes_every_line_of_it_is_taken_so(lines: list[str]) -> None:
+    """All at once, cut where lines are odd, or one at a time: the same rows and the same bad lines."""
+    text = "".join(lines).encode()
+    together, tally = _read(GOOD + text)
+    singly = [_read(GOOD + line + b"\n") for line in text.split(b"\n")[:-1]]
+    assert together[1:] == [row for rows, _ in singly for row in rows[1:]]
+    assert sum(tally.bad.values()) == sum(one.bad_lines for _, one in singly)
+    whole = read_plain(text) if text else None
+    assert whole is None or (whole.rows == len(together) - 1 and tally.bad_lines == 0)
 
 
 @given(st.binary(max_size=400), st.integers(1, 50))

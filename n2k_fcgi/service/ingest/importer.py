@@ -1,6 +1,7 @@
 """One import, from the dump to the published generation."""
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,23 +11,19 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import CountsDisagree, DumpShrank, EmptyDump, ImportRunning, StoreDamaged, TooManyBadLines
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.ahead import ahead
-from n2k_fcgi.service.ingest.keys import (
-    KEY_SORT_KEY,
-    KeyCounts,
-    KeyMerge,
-    build_history,
-    key_lines,
-    outdated_names,
-)
-from n2k_fcgi.service.ingest.lines import Batch, Tally, batches
-from n2k_fcgi.service.ingest.names import NAME_SORT_KEY, NameCounts, build_names, name_lines
+from n2k_fcgi.service.ingest.beside import SortingBeside
+from n2k_fcgi.service.ingest.keys import KeyCounts, KeyMerge, build_history, outdated_names
+from n2k_fcgi.service.ingest.lines import Tally, batches
+from n2k_fcgi.service.ingest.names import NameCounts, build_names
 from n2k_fcgi.service.ingest.origins import OriginTable
+from n2k_fcgi.service.ingest.records import KEY_CUT, NAME_CUT
 from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
 from n2k_fcgi.service.ingest.runs import Runs
+from n2k_fcgi.service.ingest.sorting import Sorting
 from n2k_fcgi.store.base import Manifest
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import Origin
-from n2k_fcgi.store.lmdb.environment import hold
+from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, IMPORT_LOCK, KEYS, NAMES
@@ -92,7 +89,7 @@ class Importer:
 
         Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, StoreFull.
         """
-        with self.locked():
+        with self.locked(), _no_garbage_collection():
             self._generations.sweep()
             refuse_without_room(self._generations.data_dir, dump)
             started = time.time()
@@ -100,6 +97,8 @@ class Importer:
             folder = self._generations.building(name)
             try:
                 return self._build(dump, grid, as_of, replace, force, name, folder, started)
+            except OSError as error:  # of a spill file; a dump's are DumpUnreadable
+                refuse_os_error(folder, error)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     self._generations.discard(name)
@@ -129,7 +128,7 @@ class Importer:
         tally, origins = Tally(), OriginTable(own)
         self.tally = tally
         with contextlib.ExitStack() as stack:
-            spills = _Spills(folder, stack)
+            spills = _Spills(folder, self._jobs, stack)
             rows = self._read(dump, tally, origins, spills)
             self._refuse_bad(tally, rows)
             if live and not force:
@@ -170,11 +169,10 @@ class Importer:
 
     def _read(self, dump: Dump, tally: Tally, origins: OriginTable, spills: "_Spills") -> int:
         rows = 0
-        for batch in batches(ahead(dump.blocks()) if self._jobs > 1 else dump.blocks(), tally, self._known_grids):
-            numbers = _numbers(batch, origins)
-            spills.names.add(name_lines(batch.canonicals, numbers, batch.keys))
-            spills.keys.add(key_lines(batch.keys, numbers, batch.spellings))
-            rows += len(batch.keys)
+        blocks = ahead(dump.blocks()) if self._jobs > 1 else dump.blocks()
+        for batch in batches(blocks, tally, self._known_grids, origins.number_of_row):
+            spills.dump.add(batch)
+            rows += batch.rows
             refuse_when_low(self._generations.data_dir)
             self._progress(Progress("reading", dump.position, dump.size, rows))
         return rows
@@ -222,23 +220,21 @@ class Importer:
         """Build all indexes and hold their counts against each other."""
         self._progress(Progress("keys", 0, rows, rows))
         merge = KeyMerge(builder, origins, spills.outdated, previous, replaced_grid)
-        merge.build(spills.keys)
-        spills.keys.close()
+        merge.build(spills.dump.keys())
         for lines in outdated_names(spills.outdated):
             spills.outdated_names.add(lines)
         self._progress(Progress("names", rows // 2, rows, rows))
         names = build_names(
-            spills.names,
+            spills.dump.names(),
             builder,
             NAMES,
             origins,
-            outdated=spills.outdated_names,
+            outdated=spills.outdated_names.cursor(),
             previous=previous,
             replaced_grid=replaced_grid,
         )
-        spills.names.close()
         history = build_history(spills.outdated, spills.former, builder, origins, previous)
-        former = build_names(spills.former, builder, FORMER, origins)
+        former = build_names(spills.former.ranges(), builder, FORMER, origins)
         self._progress(Progress("names", rows, rows, rows))
         counts = merge.counts
         _agree("names and keys", names.records, counts.records)
@@ -251,27 +247,38 @@ class Importer:
 class _Spills:
     """The files of one import that are not the generation: removed with it, whatever happens."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
-        def runs(name: str, by_name: bool) -> Runs:
-            made = Runs(folder / f"{name}.spill", NAME_SORT_KEY if by_name else KEY_SORT_KEY)
+    def __init__(self, folder: Path, jobs: int, stack: contextlib.ExitStack) -> None:
+        def runs(name: str, cut: int) -> Runs:
+            made = Runs(folder / f"{name}.spill", cut)
             stack.callback(made.close)
             return made
 
-        self.names = runs("names", True)
-        self.keys = runs("keys", False)
-        self.outdated = runs("outdated", False)
-        self.outdated_names = runs("outdated-names", True)
-        self.former = runs("former", True)
+        self.dump = _sorting(folder, jobs)
+        stack.callback(self.dump.close)
+        self.outdated = runs("outdated", KEY_CUT)
+        self.outdated_names = runs("outdated-names", NAME_CUT)
+        self.former = runs("former", NAME_CUT)
 
 
-def _numbers(batch: Batch, origins: OriginTable) -> bytes | list[bytes]:
-    """The origin of each row in two digits; one for all in the usual case."""
-    if batch.origins is None:
-        return b"00"
-    own = origins.origins[0]
-    return [
-        b"%02x" % (0 if o is None else origins.number(Origin(o.grid or own.grid, o.as_of or own.as_of))) for o in batch.origins
-    ]
+def _sorting(folder: Path, jobs: int) -> Sorting | SortingBeside:
+    if jobs > 1:
+        try:
+            return SortingBeside(folder)
+        except OSError as error:  # no process to be had
+            logs.info(f"the import sorts in its own process: {error.strerror}")
+    return Sorting(folder)
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Millions of tuples come and go here, and none in a cycle: looking for those takes half the time of a merge."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _stamp(now: float, existing: list[str]) -> str:

@@ -1,26 +1,16 @@
-"""The key index: sorted key lines, merged with the previous generation's, appended; former names fall out.
+"""The key index: sorted key lines, merged with the previous generation's, appended; former names fall out."""
 
-A key line is ``key`` (32 digits) ``origin`` (2 digits) ``spelling``.
-"""
-
-from binascii import hexlify, unhexlify
-from collections.abc import Iterator
-from functools import partial
-from operator import itemgetter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.ingest.names import name_lines
 from n2k_fcgi.service.ingest.origins import Carried, OriginTable
-from n2k_fcgi.service.ingest.runs import Index, Row, Runs, aligned
+from n2k_fcgi.service.ingest.runs import Range, Runs
+from n2k_fcgi.service.ingest.stretches import Row, aligned
 from n2k_fcgi.store.lmdb.builder import Builder
-from n2k_fcgi.store.lmdb.codec import pack_spelling, unpack_spellings
+from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS
-
-_DIGITS = 32
-KEY_SORT_KEY = itemgetter(slice(None, _DIGITS))
 
 
 class Spelled(NamedTuple):
@@ -40,13 +30,6 @@ class KeyCounts:
         self.changed = 0
         self.unchanged = 0
         self.removed = 0
-
-
-def key_lines(keys: list[bytes], numbers: bytes | list[bytes], spellings: list[bytes]) -> list[bytes]:
-    """Key lines of a batch; *numbers* is one origin in two digits for all rows, or one each."""
-    if isinstance(numbers, bytes):
-        return [key + numbers + spelling for key, spelling in zip(keys, spellings, strict=True)]
-    return [b"%b%b%b" % parts for parts in zip(keys, numbers, spellings, strict=True)]
 
 
 class KeyMerge:
@@ -69,34 +52,41 @@ class KeyMerge:
         self._former: list[bytes] = []
         self.counts = KeyCounts()
 
-    def build(self, runs: Runs) -> None:
+    def build(self, ranges: Iterable[Range]) -> None:
         """Append everything to the key index."""
-        index = _key_index(self._previous, KEYS) if self._previous is not None else None
-        for lines, stored, _ in aligned(runs, index):
-            rows = self._merge(lines, stored)
-            self._builder.append(KEYS, rows)
-            self.counts.keys += len(rows)
+        for stretch in aligned(ranges, self._previous, KEYS):
+            db_keys, values = stretch.db_keys, stretch.values
+            if stretch.needs_merging:
+                merged = self._merge(db_keys, values, stretch.stored)
+                db_keys = sorted(merged)
+                values = [merged[key] for key in db_keys]
+            else:
+                self.counts.added += len(db_keys)
+                self.counts.records += len(db_keys)
+            self._builder.append(KEYS, db_keys, values)
+            self.counts.keys += len(db_keys)
             self._outdated.add(self._former)
             self._former = []
             if self._previous is not None:
                 self._previous.trim()
 
-    def _merge(self, lines: list[bytes], stored: list[Row]) -> list[Row]:
-        """Rows of one stretch. Nearly all keys are in dump and store with one and the same name, or in one only."""
-        merged, several = _packed(lines)
+    def _merge(self, db_keys: list[bytes], values: list[bytes], stored: list[Row]) -> dict[bytes, bytes]:
+        """The rows of one stretch. Nearly all keys are in dump and store with one and the same name, or in one only."""
+        merged, several = _by_key(db_keys, values)
         added = len(merged)
         unchanged = carried_over = 0
-        confirmed = self._carried.confirmed
+        get = merged.get
+        unlike = stored
+        if 0 in self._carried.confirmed:  # a name of origin 0 that the dump repeats is the same after the merge
+            unlike = [row for row in stored if get(row[0]) != row[1] or row[1][0]]
+            unchanged = len(stored) - len(unlike)
         unusual: list[Row] = []
-        for row in stored:
-            new = merged.get(row[0])
-            if new is not None and new[1:] == row[1][1:] and not new[0] and row[1][0] in confirmed:
-                unchanged += 1
-            elif new is None and row[0] not in several and self._replaced_grid is None:
+        for row in unlike:
+            if row[0] in merged or row[0] in several or self._replaced_grid is not None:
+                unusual.append(row)
+            else:
                 merged[row[0]] = value = self._carry(row[1])
                 carried_over += 1 if len(value) == value[1] + 2 else len(unpack_spellings(value))
-            else:
-                unusual.append(row)
         added -= unchanged
         for key, value in unusual:
             added -= key in merged
@@ -106,10 +96,7 @@ class KeyMerge:
         self.counts.added += added
         self.counts.unchanged += unchanged
         self.counts.records += added + unchanged + carried_over
-        rows = list(merged.items())
-        if stored or several:
-            rows.sort()
-        return rows
+        return merged
 
     def _carry(self, value: bytes) -> bytes:
         """A stored value with the new origin numbers."""
@@ -157,7 +144,7 @@ class KeyMerge:
         form = _form(latest)
         for spelled in names:
             if spelled is not latest and _form(spelled) != form:
-                self._former.append(key.hex().encode() + b"%02x" % spelled.origin + spelled.spelling)
+                self._former.append(key + pack_spelling(*spelled))
         if not is_known:
             self.counts.added += 1
         elif latest is not first and _form(first) != form:
@@ -167,36 +154,27 @@ class KeyMerge:
         return latest
 
 
-def _packed(lines: list[bytes]) -> tuple[dict[bytes, bytes], dict[bytes, list[Spelled]]]:
-    """Sorted lines -> values of the keys that come once, and the names of those that come several times."""
-    joined = unhexlify(b"".join([line[:_DIGITS] for line in lines]))
-    keys = [joined[at : at + KEY_BYTES] for at in range(0, len(joined), KEY_BYTES)]
-    numbers = unhexlify(b"".join([line[_DIGITS : _DIGITS + 2] for line in lines]))
-    spellings = [line[_DIGITS + 2 :] for line in lines]
-    values = dict(zip(keys, map(pack_spelling, numbers, spellings), strict=True))
+def _by_key(db_keys: list[bytes], values: list[bytes]) -> tuple[dict[bytes, bytes], dict[bytes, list[Spelled]]]:
+    """Values of the keys that come once, and the names of those that come several times."""
+    merged = dict(zip(db_keys, values, strict=True))
     several: dict[bytes, list[Spelled]] = {}
-    if len(values) < len(keys):
-        for key, number, spelling in zip(keys, numbers, spellings, strict=True):
-            several.setdefault(key, []).append(Spelled(number, spelling))
+    if len(merged) < len(db_keys):
+        for key, value in zip(db_keys, values, strict=True):
+            several.setdefault(key, []).append(Spelled(value[0], value[2:]))
         several = {key: names for key, names in several.items() if len(names) > 1}
         for key in several:
-            del values[key]
-    return values, several
+            del merged[key]
+    return merged, several
 
 
-def _key_index(generation: Generation, database: bytes) -> Index:
-    return Index(partial(generation.rows, database), hexlify, unhexlify)
-
-
-def outdated_names(runs: Runs) -> Iterator[list[bytes]]:
+def outdated_names(outdated: Runs) -> Iterator[list[bytes]]:
     """The name lines of collected key lines, in bounded lists."""
-    for _, _, lines in runs.ranges():
-        yield _as_name_lines(lines)
+    for _, _, db_keys, values in outdated.ranges():
+        yield [_name_line(key, Spelled(value[0], value[2:])) for key, value in zip(db_keys, values, strict=True)]
 
 
-def _as_name_lines(lines: list[bytes]) -> list[bytes]:
-    forms = [canonical(line[34:].decode()).encode() for line in lines]
-    return name_lines(forms, [line[32:34] for line in lines], [line[:32] for line in lines])
+def _name_line(key: bytes, spelled: Spelled) -> bytes:
+    return _form(spelled).encode() + pack_name(spelled.origin, key)
 
 
 def build_history(outdated: Runs, former: Runs, builder: Builder, origins: OriginTable, previous: Generation | None) -> int:
@@ -205,21 +183,20 @@ def build_history(outdated: Runs, former: Runs, builder: Builder, origins: Origi
     A name that is current (again) is no former one, and an avatar that is gone has none. Gives the number of records.
     """
     records = 0
-
-    index = None if previous is None else _key_index(previous, HISTORY)
     carried = Carried(origins, previous.origins if previous else [], None)
-    for lines, rows, _ in aligned(outdated, index):
+    for db_keys, values, stored, _ in aligned(outdated.ranges(), previous, HISTORY):
         names: dict[bytes, list[Spelled]] = {
             key: [Spelled(carried.numbers[old] or 0, spelling) for old, spelling in unpack_spellings(value)]
-            for key, value in rows
+            for key, value in stored
         }
-        for line in lines:
-            names.setdefault(unhexlify(line[:32]), []).append(Spelled(int(line[32:34], 16), line[34:]))
-        kept = [(key, _former_names(key, names[key], builder, origins)) for key in sorted(names)]
-        builder.append(HISTORY, [(key, b"".join(pack_spelling(*s) for s in found)) for key, found in kept if found])
-        again = [key.hex().encode() + b"%02x" % s.origin + s.spelling for key, found in kept for s in found]
-        former.add(_as_name_lines(again))
-        records += len(again)
+        for key, value in zip(db_keys, values, strict=True):
+            names.setdefault(key, []).append(Spelled(value[0], value[2:]))
+        found = {key: _former_names(key, names[key], builder, origins) for key in sorted(names)}
+        found = {key: spelled for key, spelled in found.items() if spelled}
+        builder.append(HISTORY, list(found), [b"".join(pack_spelling(*s) for s in spelled) for spelled in found.values()])
+        lines = [_name_line(key, s) for key, spelled in found.items() for s in spelled]
+        former.add(lines)
+        records += len(lines)
     return records
 
 

@@ -1,21 +1,21 @@
 """Lines of a dump become rows; bad ones are counted by reason and the first few kept to be shown.
 
-W-Hat's ``uuid,First Last`` in plain ASCII goes through bulk operations; everything else (quotes, other scripts, CR LF,
-JSON lines) takes a slower road to the same rows.
+W-Hat's ``uuid,First Last`` in plain ASCII goes through bulk operations (``plain``); everything else (quotes, other scripts,
+CR LF, JSON lines) takes a slower road to the same rows.
 """
 
 import csv
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from n2k_fcgi.errors import BadGrid, BadKey, BadName, DumpNotUnderstood
 from n2k_fcgi.model.grids import parse_grid
-from n2k_fcgi.model.keys import NULL_KEY, is_key_shaped, parse_key
-from n2k_fcgi.model.names import PART_BYTES, parse_name
-from n2k_fcgi.store.lmdb.codec import Origin
+from n2k_fcgi.model.keys import is_key_shaped, parse_key
+from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.service.ingest.batch import Batch, joined, separate, together
+from n2k_fcgi.service.ingest.plain import read_plain, stretches
 
 BAD_SHOWN = 10
 """Bad lines that are kept to be shown."""
@@ -23,15 +23,12 @@ BAD_SHOWN = 10
 LINE_BYTES = 64 * 1024
 """No good line is longer; what is longer is not held in memory."""
 
+BATCH_BYTES = 128 * 1024
+"""Of a dump's text, at most this becomes one batch: its rows' objects then stay in the processor's cache."""
+
 LONG_AGO = 1
 """Unix seconds of a former name that does not say when it was seen: before any other."""
 
-_KEY = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-_WORD = rb"[A-Za-z0-9_]{1,%d}" % PART_BYTES
-_PLAIN_LINE = re.compile(
-    rb"^(?!00000000-0000-0000-0000-000000000000)(%b),(?![0-9a-fA-F]{32}\n)(%b(?: %b)?)\n" % (_KEY, _WORD, _WORD),
-    re.MULTILINE,
-)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -43,19 +40,6 @@ class Row(NamedTuple):
     canonical: str
     grid: str | None
     seen: int | None
-
-
-class Batch(NamedTuple):
-    """Rows of one chunk in the dump's order, as parallel lists: hexadecimal keys, spellings, canonical names.
-
-    ``origins`` is None when all rows are of the dump's own grid and time.
-    """
-
-    keys: list[bytes]
-    """32 lower-case digits each."""
-    spellings: list[bytes]
-    canonicals: list[bytes]
-    origins: list[Origin | None] | None
 
 
 class BadLine(Exception):
@@ -84,19 +68,28 @@ class Tally:
             self.shown.append((number, reason, line[:80].decode("utf-8", "replace").rstrip("\r\n")))
 
 
-def batches(blocks: Iterable[bytes], tally: Tally, known_grids: tuple[str, ...]) -> Iterator[Batch]:
-    """Read blocks of a dump (csv or JSON lines, told apart by the first character) as batches of rows."""
+def batches(
+    blocks: Iterable[bytes], tally: Tally, known_grids: tuple[str, ...], number: Callable[[str | None, int | None], int]
+) -> Iterator[Batch]:
+    """Read blocks of a dump (csv or JSON lines, told apart by the first character) as batches of rows.
+
+    *number* gives a row's origin its number: of its own grid and time in unix seconds, where it has them.
+    """
     chunks = _whole_lines(blocks, tally)
     first = next(chunks, b"")
     if first.startswith(_BYTE_ORDER_MARK):
         tally.mended["byte-order mark"] += 1
         first = first[len(_BYTE_ORDER_MARK) :]
     is_json = _refuse_other_formats(first)
-    for chunk in _chain(first, chunks):
+
+    def slowly(lines: bytes) -> Batch:
         if is_json:
-            yield _slowly(chunk, tally, lambda line: _json_row(line, known_grids))
-        else:
-            yield _csv(chunk, tally, known_grids)
+            return _slowly(lines, tally, number, lambda line: _json_row(line, known_grids))
+        return _slowly(lines, tally, number, lambda line: _csv_row(line, tally, known_grids))
+
+    for chunk in _chain(first, chunks):
+        for lines in _pieces(chunk):
+            yield slowly(lines) if is_json else _csv(lines, tally, slowly)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -141,59 +134,44 @@ def _whole_lines(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
         yield carry + b"\n"
 
 
-def _csv(chunk: bytes, tally: Tally, known_grids: tuple[str, ...]) -> Batch:
-    lines = chunk.count(b"\n")
-    rows = _PLAIN_LINE.findall(chunk)
-    if len(rows) != lines:
-        if len(tally.shown) < BAD_SHOWN or not _all_bad(_PLAIN_LINE.sub(b"", chunk), tally, known_grids):
-            return _slowly(chunk, tally, lambda line: _csv_row(line, tally, known_grids))
-        lines = len(rows)  # _all_bad counted the others
-    tally.lines += lines
-    if not rows:
-        return Batch([], [], [], None)
-    keys, spellings = zip(*rows, strict=True)
-    # The same as model.names.canonical for names of this shape; a test holds them together.
-    folded = b"\n".join(spellings).lower().replace(b" ", b".") + b"\n"
-    canonicals = folded.replace(b".resident\n", b"\n").split(b"\n")
-    canonicals.pop()
-    digits = b"\n".join(keys).lower().replace(b"-", b"").split(b"\n")
-    return Batch(digits, list(spellings), canonicals, None)
+def _pieces(chunk: bytes) -> Iterator[bytes]:
+    """Whole lines, about BATCH_BYTES at a time."""
+    at = 0
+    while at < len(chunk):
+        end = chunk.find(b"\n", at + BATCH_BYTES) + 1 or len(chunk)
+        yield chunk[at:end]
+        at = end
 
 
-def _all_bad(rest: bytes, tally: Tally, known_grids: tuple[str, ...]) -> bool:
-    """Count the lines of *rest* if every one is bad; else leave the tally as it was."""
-    trial = Tally()
-    trial.lines = tally.lines + 1  # not the first line: no header
-    trial.shown = tally.shown
-    for line in rest.splitlines(keepends=True):
-        try:
-            _csv_row(line, trial, known_grids)
-        except BadLine as error:
-            trial.bad[str(error)] += 1
-        else:
-            return False
-    tally.lines += trial.bad_lines
-    tally.bad.update(trial.bad)
-    return True
+def _csv(chunk: bytes, tally: Tally, slowly: Callable[[bytes], Batch]) -> Batch:
+    batch = read_plain(chunk)
+    if batch is not None:
+        tally.lines += batch.rows
+        return batch
+    parts = []
+    for lines, plain in stretches(chunk):
+        if plain is not None:
+            tally.lines += plain.rows
+        parts.append(plain if plain is not None else slowly(lines))
+    return together(parts)
 
 
-def _slowly(chunk: bytes, tally: Tally, parse: Any) -> Batch:
-    batch = Batch([], [], [], [])
-    assert batch.origins is not None
-    for line in chunk.split(b"\n")[:-1]:
+def _slowly(
+    lines: bytes, tally: Tally, number: Callable[[str | None, int | None], int], parse: Callable[[bytes], list[Row]]
+) -> Batch:
+    rows: list[Row] = []
+    for line in separate(lines):
         tally.lines += 1
         try:
-            rows: list[Row] = parse(line)
+            rows += parse(line)
         except BadLine as error:
             tally.refuse(tally.lines, str(error), line)
-            continue
-        for row in rows:
-            batch.keys.append(row.key.hex().encode())
-            batch.spellings.append(row.spelling.encode())
-            batch.canonicals.append(row.canonical.encode())
-            has_own = row.grid is not None or row.seen is not None
-            batch.origins.append(Origin(row.grid or "", row.seen or 0) if has_own else None)
-    return batch
+    return Batch(
+        b"".join([row.key for row in rows]),
+        joined([row.spelling.encode() for row in rows]),
+        joined([row.canonical.encode() for row in rows]),
+        bytes([number(row.grid, row.seen) for row in rows]),
+    )
 
 
 def _text(line: bytes) -> str:
@@ -281,6 +259,3 @@ def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: t
     except BadName as error:
         raise BadLine("over-long name" if "at most" in str(error) else "bad name") from None
     return Row(avatar_key, parsed.spelling, parsed.canonical, parsed.home or grid, seen)
-
-
-assert NULL_KEY.encode() in _PLAIN_LINE.pattern  # written out there, because a pattern is read faster than assembled

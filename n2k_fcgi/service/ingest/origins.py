@@ -21,6 +21,13 @@ class OriginTable:
             known = self._numbers[origin] = self._new(origin)
         return known
 
+    def number_of_row(self, grid: str | None, seen: int | None) -> int:
+        """The number for a row of the dump that says its *grid* or when it was *seen*, or leaves that to the dump."""
+        if grid is None and seen is None:
+            return 0
+        own = self.origins[0]
+        return self.number(Origin(grid or own.grid, seen or own.as_of))
+
     def _new(self, origin: Origin) -> int:
         if len(self.origins) >= EXACT_ORIGINS:
             near = [n for n, other in enumerate(self.origins) if other.grid == origin.grid and n > 0]

@@ -49,19 +49,19 @@ class Builder:
             self._env.close()
             self._open(map_size)
 
-    def append(self, database: bytes, rows: Sequence[tuple[bytes, bytes]]) -> None:
-        """Append (db_key, value) in ascending order of db_key, all above those already there.
+    def append(self, database: bytes, db_keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """Append rows in ascending order of db_key, all above those already there.
 
         Raises CountsDisagree when one was not: LMDB would drop it silently.
         """
 
         def put(transaction: lmdb.Transaction) -> None:
             cursor = transaction.cursor(self._databases[database])
-            consumed, added = cursor.putmulti(rows, append=True)
-            if (consumed, added) != (len(rows), len(rows)):
-                raise CountsDisagree(what=f"appending to {database.decode()}", given=len(rows), kept=added)
+            consumed, added = cursor.putmulti(zip(db_keys, values, strict=True), append=True)
+            if (consumed, added) != (len(db_keys), len(db_keys)):
+                raise CountsDisagree(what=f"appending to {database.decode()}", given=len(db_keys), kept=added)
 
-        if rows:
+        if db_keys:
             self._write(put)
             self.trim()
 

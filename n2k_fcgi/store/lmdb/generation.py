@@ -1,6 +1,9 @@
 """One published generation, open for reading."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import lmdb
@@ -22,6 +25,9 @@ from n2k_fcgi.store.lmdb.layout import (
 )
 
 ORIGIN = "dump"
+
+_PIECE = 512
+"""Rows between two looks whether the end was passed."""
 
 
 class Generation:
@@ -112,6 +118,21 @@ class Generation:
                 if end is not None and db_key >= end:
                     return
                 yield db_key, value
+
+    def chunk(self, database: bytes, first: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        """What ``rows`` gives, at most *limit* of them, read without a step of Python for each."""
+        found: list[tuple[bytes, bytes]] = []
+        with self._env.begin(db=self._databases[database]) as transaction:
+            cursor = transaction.cursor()
+            if not (cursor.set_range(first) if first else cursor.first()):
+                return found
+            rows = cursor.iternext()
+            while piece := list(islice(rows, min(_PIECE, limit - len(found)))):
+                found += piece
+                if end is not None and piece[-1][0] >= end:
+                    del found[bisect_left(found, end, key=itemgetter(0)) :]
+                    break
+        return found
 
     def _named(self, record: tuple[int, bytes], *, former: bool) -> Avatar:
         origin = self.origins[record[0]]

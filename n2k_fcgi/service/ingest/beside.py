@@ -1,0 +1,136 @@
+"""The same sorting in a second process, beside the one that reads and writes: two cores, and two small processes.
+
+Messages on both pipes are 8 bytes of length, little-endian, and that many bytes of marshal: a tuple whose first item is a
+word. To the child: ``batch``, ``keys``, ``names``. From it: ``range``, ``end``, and ``failed`` with an errno and its text.
+The child never outlives the import: it ends with its input, and it is killed when that is closed early.
+"""
+
+import contextlib
+import fcntl
+import gc
+import marshal
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from n2k_fcgi.errors import HelperLost
+from n2k_fcgi.service.ingest.batch import Batch
+from n2k_fcgi.service.ingest.runs import MARSHAL, Range
+from n2k_fcgi.service.ingest.sorting import Sorting
+
+_LENGTH = 8
+_PIPE_ROOM = 1024 * 1024
+"""Bytes in a pipe; the default, 64 KB, makes both ends wait for each other more often. As much as any user may have."""
+_COMMAND = "import sys; sys.path[:] = {path!r}; from n2k_fcgi.service.ingest.beside import main; main({folder!r})"
+
+
+class SortingBeside:
+    """``Sorting``, in a child process. Raises OSError when it cannot be started or its disk is full; HelperLost."""
+
+    def __init__(self, folder: Path) -> None:
+        command = _COMMAND.format(path=sys.path, folder=str(folder))
+        self._child = subprocess.Popen([sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._child.stdin is not None and self._child.stdout is not None
+        self._to, self._from = self._child.stdin.fileno(), self._child.stdout.fileno()
+        for pipe in (self._to, self._from):
+            with contextlib.suppress(OSError, AttributeError):  # not Linux, or the user's pipes have taken all they may
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_ROOM)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._child.pid
+
+    def add(self, batch: Batch) -> None:
+        """Take one more batch."""
+        self._ask("batch", *batch)
+
+    def keys(self) -> Iterator[Range]:
+        """All key lines, once."""
+        return self._ranges("keys")
+
+    def names(self) -> Iterator[Range]:
+        """All name lines, once."""
+        return self._ranges("names")
+
+    def _ranges(self, which: str) -> Iterator[Range]:
+        self._ask(which)
+        while (message := self._answer())[0] == "range":
+            yield Range(*message[1:])
+
+    def _ask(self, *message: Any) -> None:
+        try:
+            _send(self._to, *message)
+        except BrokenPipeError:
+            self._answer()  # says why, if it could
+            raise self._lost() from None
+
+    def _answer(self) -> tuple[Any, ...]:
+        message = _receive(self._from)
+        if message is None:
+            raise self._lost()
+        if message[0] == "failed":
+            raise OSError(*message[1:])
+        return message
+
+    def _lost(self) -> HelperLost:
+        self._child.kill()
+        return HelperLost(code=self._child.wait())
+
+    def close(self) -> None:
+        """End the child; what it spilled goes with the folder."""
+        self._child.kill()
+        self._child.communicate()
+
+
+def _send(pipe: int, *message: Any) -> None:
+    """Write with system calls: Python's BufferedWriter loses a part when a stop signal cuts a write short (Ctrl-Z, fg)."""
+    packed = marshal.dumps(message, MARSHAL)
+    for data in (memoryview(len(packed).to_bytes(_LENGTH, "little")), memoryview(packed)):
+        while data:
+            data = data[os.write(pipe, data) :]
+
+
+def _receive(pipe: int) -> tuple[Any, ...] | None:
+    """The next message; None at the end, and when the other end was killed in the middle."""
+    length = _read(pipe, _LENGTH)
+    packed = _read(pipe, int.from_bytes(length, "little"))
+    if not packed or len(packed) < int.from_bytes(length, "little"):
+        return None
+    message: tuple[Any, ...] = marshal.loads(packed)
+    return message
+
+
+def _read(pipe: int, size: int) -> bytearray:
+    """*size* bytes, fewer at the end of the pipe."""
+    data = bytearray(size)
+    room = memoryview(data)
+    while room and (taken := os.readv(pipe, [room])):
+        room = room[taken:]
+    return data[: size - len(room)] if room else data
+
+
+def main(folder: str) -> None:
+    """The child: answers messages until its input ends."""
+    gc.disable()  # rows are no cycles
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    asked, answers = sys.stdin.fileno(), sys.stdout.fileno()
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            sorting = Sorting(Path(folder))
+            while (message := _receive(asked)) is not None:
+                word, *rest = message
+                if word == "batch":
+                    sorting.add(Batch(*rest))
+                    continue
+                for found in sorting.keys() if word == "keys" else sorting.names():
+                    _send(answers, "range", *found)
+                _send(answers, "end")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _send(answers, "failed", error.errno, error.strerror)

@@ -1,0 +1,200 @@
+"""Sorting beside: a second process gives what one process gives, whatever the host does to it."""
+
+import errno
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import HelperLost
+from n2k_fcgi.service.ingest.batch import Batch, joined
+from n2k_fcgi.service.ingest.beside import SortingBeside
+from n2k_fcgi.service.ingest.runs import RANGE_LINES, RUN_LINES, Range
+from n2k_fcgi.service.ingest.sorting import Sorting
+from tests.support.processes import eventually
+
+ROWS_A_BATCH = 5000
+
+
+def _batches(count: int, *, numbered: bool = False) -> Iterator[Batch]:
+    """Random keys and names, some of them several times."""
+    chance = random.Random(7)
+    for _ in range(count):
+        keys = [chance.randbytes(16) for _ in range(ROWS_A_BATCH)]
+        names = [b"Name%d Last" % chance.randrange(count * ROWS_A_BATCH) for _ in keys]
+        keys[::100] = [bytes(15) + b"\n"] * len(keys[::100])
+        numbers = bytes(chance.randrange(3) for _ in keys) if numbered else b""
+        forms = [name.lower().replace(b" ", b".") for name in names]
+        yield Batch(b"".join(keys), joined(names), joined(forms), numbers)
+
+
+def _rows(ranges: Iterator[Range]) -> list[tuple[bytes, bytes]]:
+    rows: list[tuple[bytes, bytes]] = []
+    before: bytes | None = b""
+    for first, end, db_keys, values in ranges:
+        assert first == before, "a gap between two ranges"
+        assert all(first <= key and (end is None or key < end) for key in db_keys)
+        rows += zip(db_keys, values, strict=True)
+        before = end
+    assert before is None
+    return rows
+
+
+def _beside(folder: Path) -> SortingBeside:
+    folder.mkdir()
+    return SortingBeside(folder)
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 3 * RUN_LINES // ROWS_A_BATCH])
+def test_both_give_every_row_in_order(tmp_path: Path, count: int, numbered: bool) -> None:
+    """Rows of one db_key come in the order they were added; with many runs there are many ranges."""
+    here, beside = Sorting(tmp_path), _beside(tmp_path / "beside")
+    try:
+        expected: list[tuple[bytes, bytes]] = []
+        for batch in _batches(count, numbered=numbered):
+            here.add(batch)
+            beside.add(batch)
+            keys = [batch.keys[at : at + 16] for at in range(0, len(batch.keys), 16)]
+            numbers = batch.origins or bytes(len(keys))
+            spellings = batch.spellings.split(b"\n")
+            expected += [(k, bytes((n, len(s))) + s) for k, n, s in zip(keys, numbers, spellings[:-1], strict=True)]
+        rows = _rows(here.keys())
+        assert rows == sorted(expected, key=lambda row: row[0])  # stable: the order of arrival
+        assert rows == _rows(beside.keys())
+        names = _rows(here.names())
+        assert len(names) == len(rows) and all(a[0] <= b[0] for a, b in pairwise(names))
+        assert names == _rows(beside.names())
+        if count > 1:
+            assert len(rows) > 2 * RANGE_LINES
+    finally:
+        here.close()
+        beside.close()
+
+
+def test_stopped_and_continued_it_loses_nothing(tmp_path: Path) -> None:
+    """Ctrl-Z and fg, as often as can be: stop signals cut writes to a pipe short, and what is left must follow."""
+    here, beside = Sorting(tmp_path), _beside(tmp_path / "beside")
+    finished = threading.Event()
+    stops = 0
+
+    def annoy() -> None:
+        nonlocal stops
+        while not finished.wait(0.004):
+            os.kill(beside.pid, signal.SIGSTOP)
+            time.sleep(0.002)
+            os.kill(beside.pid, signal.SIGCONT)
+            stops += 1
+
+    annoyer = threading.Thread(target=annoy)
+    annoyer.start()
+    try:
+        for batch in _batches(40):
+            here.add(batch)
+            beside.add(batch)
+        assert _rows(here.keys()) == _rows(beside.keys())
+        assert _rows(here.names()) == _rows(beside.names())
+    finally:
+        finished.set()
+        annoyer.join()
+        here.close()
+        beside.close()
+    assert stops > 5
+
+
+@pytest.mark.parametrize("moment", ["adding", "asking", "reading"])
+def test_a_killed_one_is_told(tmp_path: Path, moment: str) -> None:
+    """A host that counts processes ends it: one error that says so, whenever that is."""
+    beside = _beside(tmp_path / "beside")
+    try:
+        for batch in _batches(10):
+            beside.add(batch)
+        if moment == "reading":
+            next(ranges := beside.keys())
+        os.kill(beside.pid, signal.SIGKILL)
+        eventually(lambda: "Z" in Path(f"/proc/{beside.pid}/stat").read_text().split()[2])
+        with pytest.raises(HelperLost, match="--jobs 1"):
+            if moment == "adding":
+                beside.add(next(_batches(1)))
+            list(ranges if moment == "reading" else beside.keys())
+    finally:
+        beside.close()
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """What the second process could not write is an OSError here, and no row is lost silently."""
+    beside = _beside(tmp_path / "beside")
+    try:
+        resource.prlimit(beside.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+        with pytest.raises(OSError, match="large") as caught:
+            for batch in _batches(30):
+                beside.add(batch)
+            list(beside.keys())
+        assert caught.value.errno == errno.EFBIG
+    finally:
+        beside.close()
+
+
+def test_it_never_outlives_its_parent(tmp_path: Path) -> None:
+    """SIGKILL to the import: its second process sees the end of its input and goes, whatever it was about to do."""
+    code = (
+        "import sys, time; from pathlib import Path; from n2k_fcgi.service.ingest.beside import SortingBeside\n"
+        "beside = SortingBeside(Path(sys.argv[1])); print(beside.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    assert eventually(lambda: not _is_alive(pid))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+AS_NOBODY = [
+    *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
+    *("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"),
+]
+"""The limit does not hold for root; the interpreter may be in root's home, which nobody may read but for the capability."""
+STARVED = """
+import resource, sys, threading
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+try:
+    threading.Thread(target=int).start()
+    sys.exit("a thread could be started: the limit does not hold here")
+except RuntimeError:
+    pass
+sys.argv = ["n2k", *sys.argv[1:]]
+from n2k_fcgi.cli import main
+main()
+"""
+
+
+def test_where_neither_thread_nor_process_can_be_started() -> None:
+    """A shared host at its limit: the import does all in the one process it has."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o777)
+        dump = Path(place) / "dump.csv.bz2"
+        sample = [sys.executable, "-m", "n2k_fcgi", "-q", "sample", "--rows", "3000", "-o", str(dump)]
+        subprocess.run(sample, check=True)
+        dump.chmod(0o644)
+        command = [sys.executable, "-c", STARVED, "--dir", f"{place}/data", "import", str(dump), "--jobs", "2"]
+        if os.getuid() == 0:
+            command = [*AS_NOBODY, *command]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=place, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "3000 avatars" in done.stdout

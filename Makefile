@@ -5,7 +5,7 @@ PORT ?= 3000
 BIN = $(VENV)/bin
 DATA = .run/data
 
-.PHONY: run test test-all lint types layers build check clean bench-import
+.PHONY: run test test-all lint types layers build check clean bench bench-import bench-serve
 
 # Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000 (or PORT=4000)
 run: $(VENV)/.run
@@ -22,7 +22,7 @@ run: $(VENV)/.run
 
 # Every test, with the real Apache; installs what they need when it may, else says what to install.
 test: $(VENV)/.test
-	sh .ci/packages apache2 libapache2-mod-fcgid lbzip2 pigz
+	sh .ci/packages apache2 libapache2-mod-fcgid lbzip2 pigz strace
 	$(BIN)/python -m pytest
 
 # The tests on every Python that we support; fails when one is not there.
@@ -43,10 +43,17 @@ layers: $(VENV)/.test
 build: $(VENV)/.test
 	sh .ci/wheel $(BIN)/python
 
-# Imports beside Python's own decompression, in one run; prints ratios. ROWS=10000000 takes half an hour and 6 GB of disk.
+# Imports beside Python's own decompression, in one run; prints ratios. ROWS=10000000 takes a quarter of an hour and 6 GB of disk.
 ROWS ?= 1000000
 bench-import: $(VENV)/.test
 	$(BIN)/python -m tests.bench.bench_import $(ROWS)
+
+# Lookups beside FastCGI programs in C, in Go (where there is a toolchain) and flup's own server, in one run; prints ratios.
+bench-serve: $(VENV)/.test
+	sh .ci/packages gcc libfcgi-dev apache2 libapache2-mod-fcgid nginx-light
+	$(BIN)/python -m tests.bench.bench_serve $(ROWS)
+
+bench: bench-import bench-serve
 
 # What the gate runs.
 check:

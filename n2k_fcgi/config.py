@@ -4,7 +4,6 @@ An unknown name, an unreadable value and a contradiction are refused with a mess
 ``Settings`` is frozen; ``stamp`` tells a server cheaply that the file behind it was edited.
 """
 
-import configparser
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -276,6 +275,8 @@ def _names_in(env: Mapping[str, str]) -> list[str]:
 
 
 def _read(file: Path) -> dict[str, tuple[str, str]]:
+    import configparser  # late: many a worker has no file to read
+
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string(file.read_text("utf-8-sig"), str(file))

@@ -182,6 +182,14 @@ class StoreBusy(N2KError):
     exit_code = 44
 
 
+class NoMemory(N2KError):
+    """The host's limit on memory or addresses leaves no room; the next request may need less."""
+
+    template = "no memory left for this: ask the host to raise its limit (see 'n2k doctor'), or import a smaller dump"
+    status = 503
+    exit_code = 50
+
+
 class StoreFull(N2KError):
     """No room on the disk: nothing was written."""
 

@@ -6,11 +6,13 @@ error then), and never raise.
 """
 
 import contextlib
+import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from n2k_fcgi import late
 from n2k_fcgi.logfile import LogFile
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
@@ -69,12 +71,37 @@ def error(message: str, *, traceback: bool = False) -> None:
 def timed(message: str, started: float) -> None:
     """At DEBUG: *message* with the milliseconds since *started* (``time.perf_counter()``).
 
-    Formatted here and not by loguru: this is the one line that every lookup writes.
+    Written here in loguru's form and not by loguru: this is the one line that every lookup writes, and would take as long
+    as the lookup.
     """
     if _threshold > DEBUG:
         return
     text = f"{message} {(time.perf_counter() - started) * 1000:.3f} ms"
-    _log("DEBUG", text)
+    if _sink is None:
+        _log("DEBUG", text)
+        return
+    line = text if text.isprintable() else _printable(text)
+    _sink.write(f"{_clock.text(time.time())} DEBUG   {os.getpid()} {line}\n")
+
+
+class _Clock:
+    """The time as ``_LINE`` has it; the second and the zone are worked out once a second."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._start = self._zone = ""
+
+    def text(self, now: float) -> str:
+        """*now* in unix seconds."""
+        second = int(now)
+        if second != self._second:
+            local = time.localtime(second)
+            self._second = second
+            self._start, self._zone = time.strftime("%Y-%m-%d %H:%M:%S", local), time.strftime("%z", local)
+        return f"{self._start}.{int((now - second) * 1000):03d}{self._zone}"
+
+
+_clock = _Clock()
 
 
 def pending() -> bool:
@@ -96,15 +123,14 @@ def shut_down() -> None:
 
 def _log(level: str, message: str, *, traceback: bool = False) -> None:
     global _logger
-    if _logger is None:
-        try:
-            _logger = _loguru()
-        except (ImportError, OSError) as problem:  # no descriptor left to read it, for one
-            _to_standard_error(f"n2k: {level} {_printable(message)} (the log cannot be opened: {problem})\n")
-            return
-    # Messages carry names and keys of callers: braces are no format.
     line = message if message.isprintable() else _printable(message)
-    (_logger.opt(exception=True) if traceback else _logger).log(level, "{}", line)
+    try:
+        if _logger is None:
+            _logger = _loguru()
+        # Messages carry names and keys of callers: braces are no format.
+        (_logger.opt(exception=True) if traceback else _logger).log(level, "{}", line)
+    except Exception as problem:  # noqa: BLE001 - no descriptor or memory is left, and an import fails in any way then
+        _to_standard_error(f"n2k: {level} {line} (the log cannot be opened: {problem!r})\n")
 
 
 def _printable(message: str) -> str:
@@ -119,6 +145,7 @@ def _to_standard_error(text: str) -> None:
 
 
 def _loguru() -> Any:
+    late.refuse_without_room()
     from loguru import logger
 
     logger.remove()

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "n2k_fcgi"
 
-_MODEL = {"errors", "logs"}
+_MODEL = {"errors", "late", "logs"}
 _STORE = _MODEL | {"model"}
 _SERVICE = _STORE | {"store"}
 _WEB = _SERVICE | {"service"}
@@ -18,7 +18,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # n2k_fcgi/__init__.py
     "errors": {"logs"},
     "logfile": set(),
-    "logs": {"logfile"},
+    "late": set(),
+    "logs": {"late", "logfile"},
     "config": {"model", "errors", "logs"},
     "model": _MODEL,
     "store": _STORE,

@@ -228,3 +228,15 @@ def test_the_log_is_private(path: Path) -> None:
     to(path)
     logs.info("one")
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_quick_line_looks_like_the_others(path: Path) -> None:
+    """A line of ``timed`` is written without loguru, in the same form and zone, and nothing in it breaks the line."""
+    to(path, "DEBUG")
+    logs.debug("slow {x}\n")
+    logs.timed("quick {x}\n\x1b[2J", 0.0)
+    slow, quick = path.read_text("utf-8").splitlines()
+    assert STAMP.fullmatch(slow) and STAMP.fullmatch(quick)
+    assert slow[:17] == quick[:17] and slow[23:28] == quick[23:28]
+    assert slow[28:].split()[:2] == quick[28:].split()[:2] == ["DEBUG", str(os.getpid())]
+    assert r" quick {x}\n\x1b[2J " in quick

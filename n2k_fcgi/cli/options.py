@@ -56,4 +56,10 @@ grid = click.option("--grid", metavar="G", help="The grid, such as Production or
 replace = click.option("--replace", is_flag=True, help="Avatars of this grid that the dump does not have go.")
 max_bad = click.option("--max-bad", type=click.FloatRange(0, 100), help="Percentage of bad lines above which it is refused.")
 max_bytes = click.option("--max-bytes", type=click.IntRange(1), help="Unpacked bytes above which it is refused.")
-jobs = click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Threads that unpack; 1: none.")
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(1, 16),
+    default=2,
+    show_default=True,
+    help="Above 1: a thread or program unpacks and a second process sorts. 1: one process, one thread.",
+)

@@ -18,6 +18,8 @@ def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:
 
     Raises BadGrid when it is empty, longer than GRID_BYTES in UTF-8, or not printable.
     """
+    if text == PRODUCTION:  # nearly always
+        return PRODUCTION
     grid = text.strip()
     folded = grid.casefold()
     for label in (PRODUCTION, TESTING, *known):

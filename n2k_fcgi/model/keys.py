@@ -18,7 +18,9 @@ _PLAIN = re.compile(r"[0-9a-fA-F]{32}")
 
 def is_key_shaped(text: str) -> bool:
     """Tell whether *text* is a UUID with dashes or the same 32 digits without."""
-    return DASHED.fullmatch(text) is not None or _PLAIN.fullmatch(text) is not None
+    if len(text) == 36:
+        return DASHED.fullmatch(text) is not None
+    return len(text) == 32 and _PLAIN.fullmatch(text) is not None
 
 
 def parse_key(text: str) -> bytes:

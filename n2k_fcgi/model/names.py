@@ -73,11 +73,11 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     if not spelling.isprintable() or "\ufffd" in spelling:
         raise BadName(name=text, why="it has characters that cannot be shown")
     home = None
-    visitor = _VISITOR.fullmatch(spelling)
-    if visitor:
-        spelling, home = visitor["name"], _home(visitor["home"], text, known_grids)
     if "@" in spelling:
-        raise BadName(name=text, why="there is an @ without a grid behind it")
+        visitor = _VISITOR.fullmatch(spelling)
+        if visitor is None or "@" in visitor["name"]:
+            raise BadName(name=text, why="there is an @ without a grid behind it")
+        spelling, home = visitor["name"], _home(visitor["home"], text, known_grids)
     form = canonical(spelling)
     if not form:
         raise BadName(name=text, why="it is empty")

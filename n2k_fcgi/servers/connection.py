@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flup.server import fcgi_base as flup
 
 from n2k_fcgi import logs
-from n2k_fcgi.servers.gateway import Reply, log_safely
+from n2k_fcgi.servers.gateway import Reply
 from n2k_fcgi.servers.protocol import (
     BEGIN_BODY,
     HEADER,
@@ -91,7 +91,7 @@ class Connection(flup.Connection):  # type: ignore[misc]
             try:
                 self._read_records()
             except Malformed as problem:
-                log_safely(logs.debug, f"dropped a FastCGI connection: {problem}")
+                logs.debug(f"dropped a FastCGI connection: {problem}")
                 self.close()
 
     def take_over(self, request_id: int, reply: Reply, rest: list[Buffer]) -> None:

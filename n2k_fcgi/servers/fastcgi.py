@@ -4,9 +4,10 @@ import contextlib
 import socket
 from collections.abc import Callable
 
+from n2k_fcgi.servers.counters import Counters
 from n2k_fcgi.servers.gateway import WSGIApplication
 from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, owned
-from n2k_fcgi.servers.loop import Counters, Server
+from n2k_fcgi.servers.loop import Server
 from n2k_fcgi.servers.stopping import StopRequest
 
 __all__ = ["Counters", "bind_tcp", "bind_unix", "main", "serve"]

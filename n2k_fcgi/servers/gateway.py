@@ -4,7 +4,6 @@ The answer comes out block by block, head first, so that a caller that cannot se
 """
 
 import io
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
@@ -224,7 +223,7 @@ class Reply:
         except (Exception, SystemExit):  # noqa: BLE001 - the last resort of this front end
             path = str(self._environ.get("REQUEST_URI") or self._environ["PATH_INFO"]).partition("?")[0]
             method = self._environ["REQUEST_METHOD"]
-            log_safely(logs.error, f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
+            logs.error(f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
             return False
         return True
 
@@ -237,11 +236,3 @@ def body_refused(limit: int) -> WSGIApplication:
         return [f"{BodyTooLarge(limit=limit)}\n".encode()]
 
     return application
-
-
-def log_safely(log: Callable[..., None], message: str, **options: Any) -> None:
-    """Log where loguru may not be importable: a process without a free descriptor opens no file."""
-    try:
-        log(message, **options)
-    except (OSError, ImportError):
-        sys.stderr.write(f"n2k: {message}\n")

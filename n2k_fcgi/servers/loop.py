@@ -17,7 +17,8 @@ from flup.server.fcgi_base import FCGI_MAX_CONNS, FCGI_MAX_REQS, FCGI_MPXS_CONNS
 
 from n2k_fcgi import logs
 from n2k_fcgi.servers.connection import MAX_REQUESTS, Connection
-from n2k_fcgi.servers.gateway import Reply, WSGIApplication, log_safely, new_environ
+from n2k_fcgi.servers.counters import Counters
+from n2k_fcgi.servers.gateway import Reply, WSGIApplication, new_environ
 from n2k_fcgi.servers.listeners import Peers
 from n2k_fcgi.servers.protocol import Buffer, Malformed, decode_pairs, ending, output, whole_request
 from n2k_fcgi.servers.request import Request
@@ -31,22 +32,13 @@ STALLED_AFTER = 60.0
 """Seconds without a byte, either way, after which a connection in the middle of a request is dropped."""
 
 ACCEPT_AGAIN_AFTER = 1.0
-"""Seconds to wait when the process has no descriptor left, unless a connection closes before."""
+"""Seconds to wait when the process has no descriptor left all the same, unless a connection closes before."""
 
 GRACE = 0.5
 """Seconds that half-received requests get when the server stops: mod_fcgid kills a second after it asks."""
 
 WRITING_GRACE = 5.0
 """Seconds that answers under way get then: their readers may be slow."""
-
-
-class Counters:
-    """What the loop did since it started; ``turns`` are its wake-ups, ``receives`` and ``sends`` system calls."""
-
-    __slots__ = ("accepts", "receives", "requests", "sends", "turns")
-
-    def __init__(self) -> None:
-        self.accepts = self.receives = self.requests = self.sends = self.turns = 0
 
 
 class Server(BaseFCGIServer):  # type: ignore[misc]
@@ -74,7 +66,8 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         self.stopping = False
         self._owns_listener = owns_listener
         self._stop = stop
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        # Connections may take half of the descriptors: the store, the log and late imports need some, too.
+        self._most = most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
         self.capability = {FCGI_MAX_CONNS: most, FCGI_MAX_REQS: most * MAX_REQUESTS, FCGI_MPXS_CONNS: 1}
         self._listener = listener
         self._peers = Peers.of(listener)
@@ -133,6 +126,8 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
 
     def _accept(self) -> bool:
         """Take one connection and answer it if its request is there; False: none waits, or none can be taken now."""
+        if len(self._connections) >= self._most:
+            return self._pause("as many as can be served at once")
         try:
             sock, address = self._listener.accept()
         except BlockingIOError:
@@ -141,7 +136,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
             return self._cannot_accept(problem)
         self.counters.accepts += 1
         if not self._isClientAllowed(address):
-            log_safely(logs.warning, f"refused a connection from {address[0]}: not in FCGI_WEB_SERVER_ADDRS")
+            logs.warning(f"refused a connection from {address[0]}: not in FCGI_WEB_SERVER_ADDRS")
             sock.close()
             return True
         data = self.receive(sock)
@@ -191,16 +186,19 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         return connection
 
     def _cannot_accept(self, problem: OSError) -> bool:
-        """Stop accepting for a while: epoll would report the waiting connection again and again."""
         if problem.errno == errno.ECONNABORTED:
             return True  # that one went away; the next may be well
         if self.stopping and problem.errno == errno.EINVAL:
             return False  # closed for new connections and empty, see _drain
+        self._in(ACCEPT_AGAIN_AFTER, self._accept_again)
+        return self._pause(problem.strerror or "")
+
+    def _pause(self, why: str) -> bool:
+        """Stop accepting until a connection closes: epoll would report the waiting one again and again."""
         self._paused = True
         if not self.stopping:
             self._epoll.unregister(self._listener)
-        self._in(ACCEPT_AGAIN_AFTER, self._accept_again)
-        log_safely(logs.warning, f"cannot accept now ({len(self._connections)} connections): {problem.strerror}")
+        logs.warning(f"cannot accept now ({len(self._connections)} connections): {why}")
         return False
 
     def _accept_again(self) -> None:

@@ -48,17 +48,12 @@ def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
     try:
         while position < end:
             name_length = data[position]
-            if name_length < 128:
-                position += 1
+            value_length = data[position + 1]
+            if name_length < 128 and value_length < 128:  # both in one byte: nearly always, and this runs 36 times a request
+                position += 2
             else:
-                name_length = _LENGTH.unpack_from(data, position)[0] & 0x7FFFFFFF
-                position += 4
-            value_length = data[position]
-            if value_length < 128:
-                position += 1
-            else:
-                value_length = _LENGTH.unpack_from(data, position)[0] & 0x7FFFFFFF
-                position += 4
+                name_length, position = _length(data, position)
+                value_length, position = _length(data, position)
             value = position + name_length
             name = text[position:value]
             position = value + value_length
@@ -67,6 +62,13 @@ def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
         position = end + 1
     if position != end:
         raise Malformed("a name-value pair is cut off")
+
+
+def _length(data: bytes, position: int) -> tuple[int, int]:
+    """A length of one byte or four, and where it ends."""
+    if data[position] < 128:
+        return data[position], position + 1
+    return _LENGTH.unpack_from(data, position)[0] & 0x7FFFFFFF, position + 4
 
 
 def whole_request(data: bytes) -> tuple[int, bytes] | None:

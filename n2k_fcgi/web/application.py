@@ -1,10 +1,12 @@
 """The WSGI application: route, view, answer. The only place where errors become HTTP statuses."""
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from n2k_fcgi import logs
-from n2k_fcgi.errors import N2KError, NothingHere
+from n2k_fcgi import late, logs
+from n2k_fcgi.errors import N2KError, NoMemory, NothingHere
+from n2k_fcgi.web import express
 from n2k_fcgi.web.requests import Environ, Request
 from n2k_fcgi.web.responses import REASONS, Answer, Headers, error
 from n2k_fcgi.web.services import Services
@@ -31,11 +33,22 @@ class Application:
             return self._route(request)
         except N2KError as problem:
             return error_answer(problem, request)
+        except MemoryError:
+            return error_answer(NoMemory(), request)
         except Exception:  # noqa: BLE001 - the last resort of this front end
             logs.error(f"unexpected error answering {request.method}", traceback=True)
             return error(500, UNEXPECTED)
 
     def _route(self, request: Request) -> Answer:
+        short = express.lookup(request)
+        if short is not None:
+            view, values = short
+            return view(request, self._services, **values)
+        return self._through_table(request)
+
+    def _through_table(self, request: Request) -> Answer:
+        if "werkzeug.routing" not in sys.modules:
+            late.refuse_without_room()
         from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
         from n2k_fcgi.web.routes import ROUTES

@@ -1,6 +1,8 @@
 """Running a command and seeing what it takes: wall and CPU seconds, resident memory, disk."""
 
 import os
+import platform
+import re
 import subprocess
 import sys
 import time
@@ -77,3 +79,40 @@ def folder_bytes(folder: Path) -> int:
         except OSError:
             continue
     return total
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """The value that *percent* of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+def machine() -> str:
+    """What the figures were taken on: processor, cores, memory, system, Python."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PHYS_PAGES") * PAGE / 2**30
+    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+class Held(NamedTuple):
+    """Memory of a process in bytes."""
+
+    private: int
+    """Its own: what no file backs and nobody shares."""
+    unmapped: int
+    """Address space without the maps of data files."""
+    threads: int
+
+
+def private(pid: int) -> Held:
+    """What a process holds now."""
+    rollup = dict(re.findall(r"^(\w+): +(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE))
+    own = int(rollup["Private_Dirty"]) * 1024
+    size = mapped = 0
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        start, _, end = line.split()[0].partition("-")
+        size += int(end, 16) - int(start, 16)
+        if line.endswith(".mdb"):
+            mapped += int(end, 16) - int(start, 16)
+    return Held(own, size - mapped, len(list(Path(f"/proc/{pid}/task").iterdir())))

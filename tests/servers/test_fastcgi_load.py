@@ -124,14 +124,14 @@ def test_a_stalled_peer_is_dropped(tmp_path: Path) -> None:
 
 
 def test_a_lack_of_descriptors_passes(tmp_path: Path) -> None:
-    """Accepting pauses instead of spinning or dying, says so, and goes on as soon as connections close."""
+    """Accepting pauses instead of spinning or dying, says so, leaves descriptors for the rest, and goes on afterwards."""
     with serving(tmp_path, "--descriptors", "24", "--set", "ACCEPT_AGAIN_AFTER=600") as child:
         with contextlib.ExitStack() as stack:
             for _ in range(60):
                 stack.enter_context(Client(child.address)).send(begin())
-            assert eventually(lambda: child.descriptors() == 24)
-            assert eventually(lambda: "cannot accept now" in child.stderr)
+            assert eventually(lambda: "cannot accept now (12 connections)" in child.stderr)
             time.sleep(0.3)  # for a loop that spins to show itself
+            assert child.descriptors() < 24
         assert get(child.address, "/hello").body == b"hello"
         assert counters(child)["turns"] < 1000
         assert child.process.poll() is None

@@ -215,6 +215,38 @@ def test_a_shrunken_dump_is_refused(sandbox: Sandbox) -> None:
     assert sandbox.import_text(csv(*rows[:5]), grid="OpenSim", force=False).published
 
 
+def test_a_replacing_dump_that_shrank_is_refused(sandbox: Sandbox) -> None:
+    """--replace would take the others away: it is then that the guard matters most."""
+    rows = [(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 101)]
+    live = sandbox.import_text(csv(*rows), as_of=1).manifest.name
+    with pytest.raises(DumpShrank):
+        sandbox.import_text(csv(*rows[:80]), as_of=2, replace=True, force=False)
+    assert sandbox.view().generation_name == live
+    assert sandbox.import_text(csv(*rows[:80]), as_of=2, replace=True).manifest.removed == 20
+
+
+def test_going_back_shows_no_future(sandbox: Sandbox) -> None:
+    """Former names are part of their generation: the one before knows neither the new name nor that it is renamed."""
+    before = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100).manifest.name
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=200)
+    sandbox.store.generations.use(before)
+    assert _name_of(sandbox, MASAKAZU) == "Masakazu Kojima"
+    assert _key_of(sandbox, "masakazu newname") is None
+    assert not sandbox.view().name2key("masakazu.kojima").former  # type: ignore[union-attr]
+
+
+def test_a_record_of_another_grid_survives_a_dump_that_looks_the_same(sandbox: Sandbox) -> None:
+    """Origins are numbered anew by each import: equal bytes of two generations may be different grids."""
+    line = '{"key": "%s", "name": "Same Name"%s}\n'
+    both = line % (MASAKAZU, "") + line % (GOVERNOR, ', "grid": "OpenSim"')
+    sandbox.import_text(both, as_of=5)
+    other = line % (MASAKAZU, "") + line % (GOVERNOR, ', "grid": "elsewhere"')
+    sandbox.import_text(other, as_of=5)
+    found = {avatar.grid for avatar in sandbox.view().with_key(parse_key(GOVERNOR))}
+    assert found == {"OpenSim", "elsewhere"}
+    assert _key_of(sandbox, "same name", "OpenSim") == _key_of(sandbox, "same name", "elsewhere") == GOVERNOR
+
+
 def test_a_damaged_live_generation_is_replaced_with_force(sandbox: Sandbox) -> None:
     """Without, it is refused, because what it had would silently be gone."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name

@@ -22,6 +22,7 @@ from n2k_fcgi.service.ingest.beside import SortingBeside
 from n2k_fcgi.service.ingest.runs import RANGE_LINES, RUN_LINES, Range
 from n2k_fcgi.service.ingest.sorting import Sorting
 from tests.support.processes import eventually
+from tests.support.worker import AS_NOBODY
 
 ROWS_A_BATCH = 5000
 
@@ -165,11 +166,6 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-AS_NOBODY = [
-    *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
-    *("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"),
-]
-"""The limit does not hold for root; the interpreter may be in root's home, which nobody may read but for the capability."""
 STARVED = """
 import resource, sys, threading
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))

@@ -2,16 +2,13 @@
 
 import contextlib
 import os
-import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.asking import over_http
+from tests.support.foreground import foreground, free_port
 from tests.support.golden import Ask, Reply
 
 MODULES = Path("/usr/lib/apache2/modules")
@@ -19,9 +16,8 @@ NEEDED = (
     *("mpm_event", "authz_core", "alias", "mime", "dir", "autoindex", "negotiation", "rewrite", "env", "setenvif"),
     *("filter", "deflate"),
 )
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-SECONDS = 20.0
-"""How long a start or a stop may take: a limit for hangs."""
+GATEWAYS = {"fcgid": ("fcgid",), "cgid": ("cgid",), "proxy_fcgi": ("proxy", "proxy_fcgi")}
+"""The modules that each way to run the service needs."""
 
 CONFIG = """
 ServerRoot {run}
@@ -51,6 +47,7 @@ Options Indexes FollowSymLinks MultiViews
 AllowOverride All
 Require all granted
 </Directory>
+{settings}
 """
 
 
@@ -90,60 +87,31 @@ class Apache:
 
 
 @contextlib.contextmanager
-def apache(docroot: Path, *, gateway: str = "fcgid") -> Iterator[Apache]:
-    """Serve *docroot* until the block ends.
+def apache(docroot: Path, *, gateway: str = "fcgid", settings: str = "") -> Iterator[Apache]:
+    """Serve *docroot* until the block ends, with more *settings* of the server's.
 
-    *gateway* is ``fcgid``, or ``cgid`` for a host without mod_fcgid. Apache refuses to serve as root, so a user namespace
-    gives it another id then; files stay reachable.
+    *gateway* is ``fcgid``, ``cgid`` for a host without mod_fcgid, or ``proxy_fcgi``. Apache refuses to serve as root, so a
+    user namespace gives it another id then; files stay reachable.
     """
-    _refuse_missing((*NEEDED, gateway))
+    modules = (*NEEDED, *GATEWAYS[gateway])
+    _refuse_missing(modules)
     # In /tmp, because the path of a socket has at most 107 bytes.
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="apache-") as run, (Path(run) / "console").open("wb") as console:
-        port = _free_port()
-        config = _configured(Path(run), docroot, port, gateway)
-        command = ["apache2", "-f", str(config), "-DFOREGROUND"]
-        if os.getuid() == 0:
-            command = ["unshare", "--user", "--map-user=1000", "--map-group=1000", *command]
-        process = subprocess.Popen(command, env={"PATH": PATH}, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
-        server = Apache(docroot, Path(run), port, process)
-        try:
-            _await_start(server)
-            yield server
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(SECONDS)
-
-
-def _configured(run: Path, docroot: Path, port: int, gateway: str) -> Path:
-    modules = "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in (*NEEDED, gateway))
-    (run / "sock").mkdir()
-    config = run / "httpd.conf"
-    config.write_text(CONFIG.format(run=run, port=port, modules=modules, docroot=docroot))
-    return config
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="apache-") as name:
+        run, port = Path(name), free_port()
+        config = run / "httpd.conf"
+        (run / "sock").mkdir()
+        loaded = "\n".join(f"LoadModule {module}_module {MODULES}/mod_{module}.so" for module in modules)
+        config.write_text(CONFIG.format(run=run, port=port, modules=loaded, docroot=docroot, settings=settings))
+        wrapper = ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.getuid() == 0 else ()
+        options = ("-f", str(config), "-DFOREGROUND")
+        with foreground("apache2", *options, port=port, log=run / "error.log", wrapper=wrapper) as process:
+            yield Apache(docroot, run, port, process)
 
 
 def _refuse_missing(modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if not (MODULES / f"mod_{name}.so").exists()]
     advice = "these tests need a real Apache: apt-get install apache2 libapache2-mod-fcgid"
-    assert shutil.which("apache2", path=PATH), advice
     assert not missing, f"{advice} (missing modules: {missing})"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def _await_start(server: Apache) -> None:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline and server.process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port), 1):
-            return
-        time.sleep(0.02)
-    said = (server.run / "console").read_text("utf-8", "replace")
-    raise AssertionError(f"Apache did not start:\n{said}{server.error_log}")
 
 
 def _descendants(root: int) -> list[int]:

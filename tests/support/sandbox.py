@@ -25,8 +25,8 @@ class Sandbox:
         self.store = Store(self.settings)
 
     def importer(self, *, max_bad: float | None = None) -> Importer:
-        """An importer into this directory."""
-        return importer(self.store, self.settings, max_bad=max_bad)
+        """An importer into this directory, in this very process: tests of the command run the second one."""
+        return importer(self.store, self.settings, max_bad=max_bad, jobs=1)
 
     def import_text(
         self,

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from n2k_fcgi.web import express
+from n2k_fcgi.web.requests import Request
 from n2k_fcgi.wiring import live_application
 from tests.support.asking import cgi_environ, over_cgi, over_fastcgi, over_http, wsgi
 from tests.support.fastcgi_client import PARAMS, STDIN, Client, begin, pairs, stream
@@ -59,6 +61,24 @@ def test_application(tmp_path: Path, mount: str) -> None:
         assert run_all(wsgi(application, mount), golden) == CASES
     finally:
         application.close()
+
+
+def test_the_short_way_and_the_table_give_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every golden case without the short way; and most lookups among them did take it."""
+    golden = prepare(tmp_path / "data")
+    taken = []
+
+    def never(request: Request) -> None:
+        taken.append(express_lookup(request) is not None)
+
+    express_lookup = express.lookup
+    monkeypatch.setattr(express, "lookup", never)
+    application = live_application({"data_dir": str(golden.data_dir)})
+    try:
+        assert run_all(wsgi(application, "/sub"), golden) == CASES
+    finally:
+        application.close()
+    assert sum(taken) > CASES / 4
 
 
 @pytest.mark.parametrize("mount", ["", "/names"])

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +11,13 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import CountsDisagree, DumpShrank, EmptyDump, ImportRunning, StoreDamaged, TooManyBadLines
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.ahead import ahead
-from n2k_fcgi.service.ingest.beside import SortingBeside
 from n2k_fcgi.service.ingest.keys import KeyCounts, KeyMerge, build_history, outdated_names
 from n2k_fcgi.service.ingest.lines import Tally, batches
 from n2k_fcgi.service.ingest.names import NameCounts, build_names
 from n2k_fcgi.service.ingest.origins import OriginTable
-from n2k_fcgi.service.ingest.records import KEY_CUT, NAME_CUT
 from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
-from n2k_fcgi.service.ingest.runs import Runs
-from n2k_fcgi.service.ingest.sorting import Sorting
+from n2k_fcgi.service.ingest.runs import Range
+from n2k_fcgi.service.ingest.spills import Spills
 from n2k_fcgi.store.base import Manifest
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import Origin
@@ -128,7 +126,7 @@ class Importer:
         tally, origins = Tally(), OriginTable(own)
         self.tally = tally
         with contextlib.ExitStack() as stack:
-            spills = _Spills(folder, self._jobs, stack)
+            spills = Spills(folder, self._jobs, stack)
             rows = self._read(dump, tally, origins, spills)
             self._refuse_bad(tally, rows)
             if live and not force:
@@ -167,7 +165,7 @@ class Importer:
         logs.info(f"import of {manifest.source}: {manifest.rows} rows, generation {name}, {manifest.seconds} s")
         return ImportReport(manifest, tally, True, pruned)
 
-    def _read(self, dump: Dump, tally: Tally, origins: OriginTable, spills: "_Spills") -> int:
+    def _read(self, dump: Dump, tally: Tally, origins: OriginTable, spills: Spills) -> int:
         rows = 0
         blocks = ahead(dump.blocks()) if self._jobs > 1 else dump.blocks()
         for batch in batches(blocks, tally, self._known_grids, origins.number_of_row):
@@ -176,6 +174,15 @@ class Importer:
             refuse_when_low(self._generations.data_dir)
             self._progress(Progress("reading", dump.position, dump.size, rows))
         return rows
+
+    def _watched(self, ranges: Iterable[Range], phase: str, before: int, rows: int) -> Iterator[Range]:
+        """Tell how far writing is; both indexes are twice *rows*. Looks whether the disk has room for more."""
+        done = before
+        for found in ranges:
+            refuse_when_low(self._generations.data_dir)
+            self._progress(Progress(phase, done, 2 * rows, rows))
+            yield found
+            done += len(found.db_keys)
 
     def _refuse_bad(self, tally: Tally, rows: int) -> None:
         bad, lines = tally.bad_lines, tally.lines
@@ -211,21 +218,19 @@ class Importer:
     def _index(
         self,
         builder: Builder,
-        spills: "_Spills",
+        spills: Spills,
         origins: OriginTable,
         previous: Generation | None,
         replaced_grid: str | None,
         rows: int,
     ) -> tuple[NameCounts, KeyCounts, int]:
         """Build all indexes and hold their counts against each other."""
-        self._progress(Progress("keys", 0, rows, rows))
         merge = KeyMerge(builder, origins, spills.outdated, previous, replaced_grid)
-        merge.build(spills.dump.keys())
+        merge.build(self._watched(spills.dump.keys(), "keys", 0, rows))
         for lines in outdated_names(spills.outdated):
             spills.outdated_names.add(lines)
-        self._progress(Progress("names", rows // 2, rows, rows))
         names = build_names(
-            spills.dump.names(),
+            self._watched(spills.dump.names(), "names", rows, rows),
             builder,
             NAMES,
             origins,
@@ -235,38 +240,13 @@ class Importer:
         )
         history = build_history(spills.outdated, spills.former, builder, origins, previous)
         former = build_names(spills.former.ranges(), builder, FORMER, origins)
-        self._progress(Progress("names", rows, rows, rows))
+        self._progress(Progress("names", 2 * rows, 2 * rows, rows))
         counts = merge.counts
         _agree("names and keys", names.records, counts.records)
         _agree("former names and history", former.records, history)
         _agree("names", names.names, builder.entries(NAMES))
         _agree("keys", counts.keys, builder.entries(KEYS))
         return names, counts, history
-
-
-class _Spills:
-    """The files of one import that are not the generation: removed with it, whatever happens."""
-
-    def __init__(self, folder: Path, jobs: int, stack: contextlib.ExitStack) -> None:
-        def runs(name: str, cut: int) -> Runs:
-            made = Runs(folder / f"{name}.spill", cut)
-            stack.callback(made.close)
-            return made
-
-        self.dump = _sorting(folder, jobs)
-        stack.callback(self.dump.close)
-        self.outdated = runs("outdated", KEY_CUT)
-        self.outdated_names = runs("outdated-names", NAME_CUT)
-        self.former = runs("former", NAME_CUT)
-
-
-def _sorting(folder: Path, jobs: int) -> Sorting | SortingBeside:
-    if jobs > 1:
-        try:
-            return SortingBeside(folder)
-        except OSError as error:  # no process to be had
-            logs.info(f"the import sorts in its own process: {error.strerror}")
-    return Sorting(folder)
 
 
 @contextlib.contextmanager

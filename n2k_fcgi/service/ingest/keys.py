@@ -6,11 +6,14 @@ from typing import NamedTuple
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.ingest.origins import Carried, OriginTable
 from n2k_fcgi.service.ingest.runs import Range, Runs
-from n2k_fcgi.service.ingest.stretches import Row, aligned
+from n2k_fcgi.service.ingest.stretches import Merged, Row, Stretch, aligned
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS
+
+TRIM_EVERY = 256
+"""Keys looked up in the new index between two looks at memory: each may map 64 KB of it."""
 
 
 class Spelled(NamedTuple):
@@ -57,9 +60,7 @@ class KeyMerge:
         for stretch in aligned(ranges, self._previous, KEYS):
             db_keys, values = stretch.db_keys, stretch.values
             if stretch.needs_merging:
-                merged = self._merge(db_keys, values, stretch.stored)
-                db_keys = sorted(merged)
-                values = [merged[key] for key in db_keys]
+                db_keys, values = self._merge(stretch)
             else:
                 self.counts.added += len(db_keys)
                 self.counts.records += len(db_keys)
@@ -70,33 +71,35 @@ class KeyMerge:
             if self._previous is not None:
                 self._previous.trim()
 
-    def _merge(self, db_keys: list[bytes], values: list[bytes], stored: list[Row]) -> dict[bytes, bytes]:
+    def _merge(self, stretch: Stretch) -> tuple[list[bytes], list[bytes]]:
         """The rows of one stretch. Nearly all keys are in dump and store with one and the same name, or in one only."""
-        merged, several = _by_key(db_keys, values)
-        added = len(merged)
+        merged = Merged(stretch)
+        several = _several(stretch) if merged.has_repeated else {}
+        stored = stretch.stored
+        added = len(merged.new) - len(several)
         unchanged = carried_over = 0
-        get = merged.get
+        get = merged.new.get
         unlike = stored
         if 0 in self._carried.confirmed:  # a name of origin 0 that the dump repeats is the same after the merge
-            unlike = [row for row in stored if get(row[0]) != row[1] or row[1][0]]
+            unlike = [row for row in stored if get(row[0]) != row[1] or row[1][0] or row[0] in several]
             unchanged = len(stored) - len(unlike)
         unusual: list[Row] = []
         for row in unlike:
-            if row[0] in merged or row[0] in several or self._replaced_grid is not None:
+            if row[0] in merged.new or self._replaced_grid is not None:
                 unusual.append(row)
             else:
-                merged[row[0]] = value = self._carry(row[1])
+                merged.put(row[0], value := self._carry(row[1]))
                 carried_over += 1 if len(value) == value[1] + 2 else len(unpack_spellings(value))
         added -= unchanged
         for key, value in unusual:
-            added -= key in merged
+            added -= key in merged.new and key not in several
             self._merge_one(merged, key, value, several.pop(key, None))
         for key, names in several.items():
             self._merge_one(merged, key, None, names)
         self.counts.added += added
         self.counts.unchanged += unchanged
         self.counts.records += added + unchanged + carried_over
-        return merged
+        return merged.columns()
 
     def _carry(self, value: bytes) -> bytes:
         """A stored value with the new origin numbers."""
@@ -104,15 +107,12 @@ class KeyMerge:
             return bytes((self._carried.numbers[value[0]] or 0,)) + value[1:]
         return b"".join(pack_spelling(self._carried.numbers[o] or 0, name) for o, name in unpack_spellings(value))
 
-    def _merge_one(self, merged: dict[bytes, bytes], key: bytes, stored: bytes | None, names: list[Spelled] | None) -> None:
+    def _merge_one(self, merged: Merged, key: bytes, stored: bytes | None, names: list[Spelled] | None) -> None:
         """One key that takes thought: renamed, replaced, on several grids, or with several names in the dump."""
-        dumped = names if names is not None else [Spelled(*s) for s in unpack_spellings(merged.get(key, b""))]
+        dumped = names if names is not None else [Spelled(*s) for s in unpack_spellings(merged.new.get(key, b""))]
         current = self._current_names(key, stored, dumped)
         self.counts.records += len(current)
-        if current:
-            merged[key] = b"".join(pack_spelling(*spelled) for spelled in current)
-        else:
-            merged.pop(key, None)
+        merged.put(key, b"".join(pack_spelling(*spelled) for spelled in current) or None)
 
     def _current_names(self, key: bytes, stored: bytes | None, dumped: list[Spelled]) -> list[Spelled]:
         """The current name on each grid, of what was stored and what the dump says."""
@@ -154,17 +154,12 @@ class KeyMerge:
         return latest
 
 
-def _by_key(db_keys: list[bytes], values: list[bytes]) -> tuple[dict[bytes, bytes], dict[bytes, list[Spelled]]]:
-    """Values of the keys that come once, and the names of those that come several times."""
-    merged = dict(zip(db_keys, values, strict=True))
-    several: dict[bytes, list[Spelled]] = {}
-    if len(merged) < len(db_keys):
-        for key, value in zip(db_keys, values, strict=True):
-            several.setdefault(key, []).append(Spelled(value[0], value[2:]))
-        several = {key: names for key, names in several.items() if len(names) > 1}
-        for key in several:
-            del merged[key]
-    return merged, several
+def _several(stretch: Stretch) -> dict[bytes, list[Spelled]]:
+    """The names of the keys that come several times."""
+    names: dict[bytes, list[Spelled]] = {}
+    for key, value in zip(stretch.db_keys, stretch.values, strict=True):
+        names.setdefault(key, []).append(Spelled(value[0], value[2:]))
+    return {key: found for key, found in names.items() if len(found) > 1}
 
 
 def outdated_names(outdated: Runs) -> Iterator[list[bytes]]:
@@ -191,8 +186,12 @@ def build_history(outdated: Runs, former: Runs, builder: Builder, origins: Origi
         }
         for key, value in zip(db_keys, values, strict=True):
             names.setdefault(key, []).append(Spelled(value[0], value[2:]))
-        found = {key: _former_names(key, names[key], builder, origins) for key in sorted(names)}
-        found = {key: spelled for key, spelled in found.items() if spelled}
+        found: dict[bytes, list[Spelled]] = {}
+        for number, key in enumerate(sorted(names)):
+            if spelled := _former_names(key, names[key], builder, origins):
+                found[key] = spelled
+            if number % TRIM_EVERY == 0:
+                builder.trim()
         builder.append(HISTORY, list(found), [b"".join(pack_spelling(*s) for s in spelled) for spelled in found.values()])
         lines = [_name_line(key, s) for key, spelled in found.items() for s in spelled]
         former.add(lines)

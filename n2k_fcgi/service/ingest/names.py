@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from n2k_fcgi.service.ingest.origins import Carried, OriginTable
 from n2k_fcgi.service.ingest.runs import Cursor, Range
-from n2k_fcgi.service.ingest.stretches import Row, aligned
+from n2k_fcgi.service.ingest.stretches import Merged, Row, aligned
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, unpack_names
 from n2k_fcgi.store.lmdb.generation import Generation
@@ -44,14 +44,13 @@ def build_names(
         db_keys, values = stretch.db_keys, stretch.values
         doomed, doomed_records = outdated.take(stretch.end) if outdated is not None else ([], [])
         if doomed or stretch.needs_merging:
-            merged = dict(zip(db_keys, values, strict=True))
-            if len(merged) < len(db_keys):
+            merged = Merged(stretch)
+            if merged.has_repeated:
                 _gather(merged, db_keys, values, origins)
             if carried is not None:
                 _merge(merged, stretch.stored, origins, carried)
             _remove(merged, doomed, doomed_records, origins)
-            db_keys = sorted(merged)
-            values = [merged[name] for name in db_keys]
+            db_keys, values = merged.columns()
         builder.append(database, db_keys, values)
         names += len(db_keys)
         records += sum(map(len, values)) // NAME_RECORD
@@ -61,40 +60,38 @@ def build_names(
     return NameCounts(names, records, conflicts)
 
 
-def _gather(merged: dict[bytes, bytes], db_keys: list[bytes], values: list[bytes], origins: OriginTable) -> None:
+def _gather(merged: Merged, db_keys: list[bytes], values: list[bytes], origins: OriginTable) -> None:
     """Give names that come several times all their records."""
     several: dict[bytes, list[bytes]] = {}
     for name, record in zip(db_keys, values, strict=True):
         several.setdefault(name, []).append(record)
     for name, found in several.items():
         if len(found) > 1:
-            merged[name] = _ranked(found, origins)
+            merged.put(name, _ranked(found, origins))
 
 
-def _merge(merged: dict[bytes, bytes], stored: list[Row], origins: OriginTable, carried: Carried) -> None:
+def _merge(merged: Merged, stored: list[Row], origins: OriginTable, carried: Carried) -> None:
     """Stored rows into those of the dump. Nearly all names are in both with one and the same key, or in one only."""
-    get = merged.get
+    get = merged.new.get
     if 0 in carried.confirmed:  # a row of one record of origin 0 that the dump repeats is the same after the merge
         stored = [row for row in stored if get(row[0]) != row[1] or row[1][0] or len(row[1]) > NAME_RECORD]
     for name, value in stored:
-        new = get(name)
+        new = merged.get(name)
         old = b"".join(pack_name(n, key) for number, key in unpack_names(value) if (n := carried.numbers[number]) is not None)
         if new is not None:
-            merged[name] = _ranked([*_records(old), *reversed(_records(new))], origins)
+            merged.put(name, _ranked([*_records(old), *reversed(_records(new))], origins))
         elif old:
-            merged[name] = old
+            merged.put(name, old)
 
 
-def _remove(merged: dict[bytes, bytes], db_keys: list[bytes], records: list[bytes], origins: OriginTable) -> None:
+def _remove(merged: Merged, db_keys: list[bytes], records: list[bytes], origins: OriginTable) -> None:
     """Take records out: the key has another name on that grid now."""
     for name, record in zip(db_keys, records, strict=True):
         grid, key = origins.grid(record[0]), record[1:]
-        value = merged.get(name, b"")
-        kept = b"".join(r for r in _records(value) if r[1:] != key or origins.grid(r[0]) != grid)
-        if kept:
-            merged[name] = kept
-        elif value:
-            del merged[name]
+        value = merged.get(name)
+        if value:
+            kept = b"".join(r for r in _records(value) if r[1:] != key or origins.grid(r[0]) != grid)
+            merged.put(name, kept or None)
 
 
 def _records(value: bytes) -> list[bytes]:

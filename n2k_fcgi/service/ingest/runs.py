@@ -9,6 +9,7 @@ import marshal
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -71,7 +72,7 @@ class Runs:
         lines, self._pending = self._pending, []
         if not lines:
             return
-        lines.sort(key=self._db_key)
+        lines = self._sorted(lines)
         self._samples.extend(map(self._db_key, lines[::SAMPLE_EVERY]))
         places = [self._end]
         for at in range(0, len(lines), BLOCK_LINES):
@@ -81,6 +82,19 @@ class Runs:
                 data = data[os.write(self._fd, data) :]
         self._runs.append(places)
         self._end = places[-1]
+
+    def _sorted(self, lines: list[bytes]) -> list[bytes]:
+        """Sorted by db_key, equal ones in the order they were in."""
+        if self._cut < 0:
+            lines.sort(key=self._db_key)
+            return lines
+        # Keys are random: dealt out by their first byte, they sort in two thirds of the time.
+        dealt: list[list[bytes]] = [[] for _ in range(256)]
+        for line in lines:
+            dealt[line[0]].append(line)
+        for few in dealt:
+            few.sort(key=self._db_key)
+        return list(chain.from_iterable(dealt))
 
     def boundaries(self) -> list[bytes]:
         """db_keys that cut all lines into ranges of about RANGE_LINES."""

@@ -8,8 +8,9 @@ import lmdb
 
 from n2k_fcgi.errors import CountsDisagree, StoreFull, TooManyGrids
 from n2k_fcgi.store.lmdb.codec import MAX_ORIGINS, Origin, pack_origins
-from n2k_fcgi.store.lmdb.environment import IMPORT_RESIDENT, MAX_DATABASES, resident_bytes, sync_folder
+from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, sync_folder
 from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY, Modes
+from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 FIRST_MAP = 64 * 1024 * 1024
 """Bytes of address space to begin with; doubled when full."""

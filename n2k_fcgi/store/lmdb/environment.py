@@ -33,11 +33,6 @@ LOOK_EVERY = 1.0
 
 MAX_READERS = 512
 
-IMPORT_RESIDENT = 80 * 1024 * 1024
-"""Resident bytes above which an import gives the pages of its maps back (they count as ours, see ``resident_bytes``)."""
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
 
 def open_reader(path: Path) -> lmdb.Environment:
     """Open a file that nobody writes any more: read-only, without lock file and readahead, mapped as large as it is.
@@ -120,7 +115,7 @@ class WritableFile:
         try:
             transaction = env.begin()
         except lmdb.MapResizedError:  # another process grew the file
-            env.set_mapsize(0)
+            self._resize(0)
             transaction = env.begin()
         except lmdb.ReadersFullError:
             env.reader_check()
@@ -161,12 +156,21 @@ class WritableFile:
                 with self._env.begin(write=True) as transaction:
                     return change(transaction)
             except lmdb.MapFullError:
-                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+                self._resize(self._env.info()["map_size"] * 2)
             except lmdb.MapResizedError:
-                self._env.set_mapsize(0)
+                self._resize(0)
             except (lmdb.DiskError, lmdb.Error) as error:
                 # A full disk shows as "Input/output error" (tried): LMDB loses the errno of a short write.
                 raise StoreFull(path=self.path, why=_reason(error)) from None
+
+    def _resize(self, size: int) -> None:
+        """Map *size* bytes; 0: as many as another process mapped. Raises StoreUnreadable."""
+        assert self._env is not None
+        try:
+            self._env.set_mapsize(size)
+        except lmdb.Error as error:
+            self.close()  # LMDB has given the old map back already; the next use opens anew
+            raise StoreUnreadable(path=self.path, why=_reason(error)) from None
 
     @contextlib.contextmanager
     def _queued(self) -> Iterator[None]:
@@ -226,18 +230,6 @@ def _identity(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return status.st_dev, status.st_ino
-
-
-def resident_bytes() -> int:
-    """What a watchdog sees of this process, pages of its maps included; 0 where /proc does not tell."""
-    try:
-        fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return 0
-    try:
-        return int(os.read(fd, 128).split()[1]) * _PAGE
-    finally:
-        os.close(fd)
 
 
 def with_prefix(transaction: lmdb.Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -11,7 +11,7 @@ import lmdb
 from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.store.lmdb.codec import Origin, unpack_names, unpack_origins, unpack_spellings
-from n2k_fcgi.store.lmdb.environment import IMPORT_RESIDENT, open_reader, refuse_other_format, resident_bytes
+from n2k_fcgi.store.lmdb.environment import open_reader, refuse_other_format
 from n2k_fcgi.store.lmdb.layout import (
     DATA_FILE,
     FORMAT_KEY,
@@ -23,6 +23,7 @@ from n2k_fcgi.store.lmdb.layout import (
     NAMES,
     ORIGINS_KEY,
 )
+from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 ORIGIN = "dump"
 

@@ -3,15 +3,15 @@
 import contextlib
 import json
 import os
-import shutil
 from pathlib import Path
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.store.base import Manifest
-from n2k_fcgi.store.lmdb.environment import refuse_os_error, resident_bytes, sync_folder
+from n2k_fcgi.store.lmdb.environment import refuse_os_error, sync_folder
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, MANIFEST, Modes
+from n2k_fcgi.store.lmdb.resident import resident_bytes
 
 LOOKS_BETWEEN_SIZES = 64
 """Requests between two looks at our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
@@ -60,7 +60,9 @@ class Generations:
         if self._looks >= LOOKS_BETWEEN_SIZES:
             self._looks = 0
             if resident_bytes() > self.resident_limit:
-                self._open.reopen()
+                large, self._open = self._open, None  # opened from the beginning by the next request, should this fail
+                large.reopen()
+                self._open = large
         return self._open
 
     def close(self) -> None:
@@ -177,6 +179,8 @@ class Generations:
         doomed = folder.with_name(folder.name.removesuffix(BUILDING) + ".gone" + BUILDING)
         with contextlib.suppress(FileNotFoundError):
             folder.rename(doomed)
+        import shutil  # late: it brings every decompressor along, and workers remove nothing
+
         shutil.rmtree(doomed, ignore_errors=True)
         if doomed.exists():
             logs.warning(f"cannot remove {doomed}: the next import tries again")

@@ -40,7 +40,8 @@ def name2key(request: Request, services: Services, name: str) -> Answer:
     view = services.directory.view()
     avatar = view.name2key(parsed.canonical, grid, strict=strict)
     key = format_key(avatar.key) if avatar else None
-    logs.timed(f"name2key {parsed.canonical} -> {key}", started)
+    if logs.enabled(logs.DEBUG):  # asked here, because every lookup would build a line to be dropped
+        logs.timed(f"name2key {parsed.canonical} -> {key}", started)
     if not _for_people(request):
         return key_or_null(key, view.generation_name)
     if avatar is None:
@@ -56,7 +57,8 @@ def key2name(request: Request, services: Services, key: str) -> Answer:
     grid, strict = request.asked_grid(services.known_grids)
     view = services.directory.view()
     avatar = view.key2name(avatar_key, grid, strict=strict) if avatar_key else None
-    logs.timed(f"key2name {avatar_key.hex() if avatar_key else NULL_KEY} -> {avatar and avatar.name}", started)
+    if logs.enabled(logs.DEBUG):
+        logs.timed(f"key2name {avatar_key.hex() if avatar_key else NULL_KEY} -> {avatar and avatar.name}", started)
     if not _for_people(request):
         return text(avatar.name if avatar else "", view.generation_name)
     shown_key = format_key(avatar_key) if avatar_key else NULL_KEY

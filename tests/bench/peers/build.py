@@ -1,0 +1,27 @@
+"""Building the peers and the load client from their sources, where the benchmark runs."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def build(folder: Path) -> dict[str, list[str]]:
+    """Command lines of the FastCGI peers by name; ``load`` is the client. Go only where there is a toolchain."""
+    _compile(["cc", "-O2", "-o", str(folder / "load"), str(HERE / "load.c"), "-lpthread"])
+    _compile(["cc", "-O2", "-o", str(folder / "hello_c"), str(HERE / "hello.c"), "-lfcgi"])
+    peers = {"load": [str(folder / "load")], "C hello": [str(folder / "hello_c")]}
+    if shutil.which("go"):
+        _compile(["go", "build", "-o", str(folder / "hello_go"), str(HERE / "hello.go")])
+        peers["Go hello"] = [str(folder / "hello_go")]
+    peers["stock flup"] = [sys.executable, str(HERE / "stock_flup.py")]
+    return peers
+
+
+def _compile(command: list[str]) -> None:
+    try:
+        subprocess.run(command, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        sys.exit(f"cannot build a peer ({' '.join(command)}): apt-get install gcc libfcgi-dev")

@@ -1,0 +1,77 @@
+"""Every home of the service, started from the very snippets that docs/deploy.md prints: all golden cases, byte for byte."""
+
+import contextlib
+
+import pytest
+
+from tests.support.apache import apache
+from tests.support.asking import over_http
+from tests.support.foreground import free_port
+from tests.support.golden import CASES_FILE, run_all
+from tests.support.machine import Machine
+from tests.support.snippets import changed, parsed, snippets, units
+
+CASES = len(CASES_FILE.read_text("utf-8").splitlines())
+SERVICE = parsed(dict(reversed(units()))["n2k.service"])["Service"]["ExecStart"]
+"""The command of the first service unit, which listens on its own."""
+
+NGINX_FOLDER = ("location /", "location /n2k/"), ('fastcgi_param SCRIPT_NAME "";', 'fastcgi_param SCRIPT_NAME "/n2k";')
+LIGHTTPD_FOLDER = (('"/" =>', '"/n2k" =>'),)
+APACHE_FOLDER = (
+    ('<Location "/">', '<Location "/n2k/">'),
+    ('ProxyFCGISetEnvIf "true" SCRIPT_NAME ""', 'ProxyFCGISetEnvIf "true" SCRIPT_NAME "/n2k"'),
+)
+
+in_two_places = pytest.mark.parametrize("mount", ["", "/n2k"])
+
+
+def asked(machine: Machine, port: int, mount: str = "", *, skipped: str = "") -> int:
+    """Ask every golden case there; *skipped* is a header that the web server takes away."""
+    return run_all(over_http("127.0.0.1", port, mount), machine.account.golden, skipped_headers=frozenset({skipped}))
+
+
+def test_the_page_has_each_home_once() -> None:
+    """One nginx snippet, two of lighttpd (n2k started by itself, and by lighttpd), one of Apache, three units."""
+    assert [len(snippets(language)) for language in ("nginx", "lighttpd", "apache", "ini")] == [1, 2, 1, 3]
+    assert ["bin-path" in snippet for snippet in snippets("lighttpd")] == [False, True]
+
+
+@in_two_places
+def test_nginx(machine: Machine, mount: str) -> None:
+    """nginx before the service unit's command, at the root and in a folder."""
+    port = free_port()
+    snippet = changed(snippets("nginx")[0], *NGINX_FOLDER) if mount else snippets("nginx")[0]
+    assert "listen 80;" in snippet
+    with machine.service(SERVICE), machine.nginx(snippet.replace("listen 80;", f"listen 127.0.0.1:{port};"), port):
+        assert asked(machine, port, mount) == CASES
+
+
+@pytest.mark.parametrize("starts", [False, True], ids=["external", "bin-path"])
+@in_two_places
+def test_lighttpd(machine: Machine, mount: str, starts: bool) -> None:
+    """lighttpd before the service unit's command, and where it starts the deployed script; at the root and in a folder."""
+    port = free_port()
+    machine.account.n2k("deploy", str(machine.account.site))
+    snippet = snippets("lighttpd")[starts]
+    if mount:
+        snippet = changed(snippet, *LIGHTTPD_FOLDER)
+    with contextlib.nullcontext() if starts else machine.service(SERVICE), machine.lighttpd(snippet, port):
+        assert asked(machine, port, mount) == CASES
+
+
+@in_two_places
+def test_apache_with_mod_proxy_fcgi(machine: Machine, mount: str) -> None:
+    """Apache's proxy before the service unit's command, at the root and in a folder."""
+    snippet = changed(snippets("apache")[0], *APACHE_FOLDER) if mount else snippets("apache")[0]
+    with (
+        machine.service(SERVICE),
+        apache(machine.account.site, gateway="proxy_fcgi", settings=machine.own(snippet)) as server,
+    ):
+        assert asked(machine, server.port, mount, skipped="Content-Length") == CASES
+
+
+def test_apache_with_plain_cgi(machine: Machine) -> None:
+    """What deploy wrote, where Apache has only mod_cgid: a process for every request."""
+    machine.account.n2k("deploy", str(machine.account.site))
+    with apache(machine.account.site, gateway="cgid") as server:
+        assert asked(machine, server.port, skipped="Content-Length") == CASES

@@ -1,0 +1,198 @@
+"""The real worker among peers that send half a request or nonsense, and beside workers that are killed or stopped."""
+
+import contextlib
+import signal
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from n2k_fcgi.model.keys import NULL_KEY
+from n2k_fcgi.store.lmdb.layout import CAPTURES
+from tests.support.fastcgi_client import PARAMS, Client, begin, pairs, record, request, stream, variables
+from tests.support.golden import Golden
+from tests.support.processes import eventually, listening
+from tests.support.worker import FIND, FOUND, everybodys_data, worker, worker_on
+
+LOOKUP = request(FIND)
+HALF_OPEN = [b"", LOOKUP[:1], begin(), begin() + stream(PARAMS, 1, pairs(variables(FIND))), LOOKUP[:-3]]
+
+
+@pytest.fixture
+def golden() -> Iterator[Golden]:
+    """A data directory with the avatars of the golden cases."""
+    with everybodys_data() as made:
+        yield made
+
+
+# --- peers --------------------------------------------------------------------------------------------------------------
+
+
+def test_half_open_connections_delay_nobody(golden: Golden) -> None:
+    """Two hundred peers that sent nothing or half a request: lookups pass them, and they may still go on."""
+    with worker(golden.data_dir) as child:
+        assert child.finds()
+        before = child.descriptors()
+        with contextlib.ExitStack() as stack:
+            halves = [stack.enter_context(Client(child.address)).send(HALF_OPEN[n % 5]) for n in range(200)]
+            assert eventually(lambda: child.descriptors() == before + 200), "they are not all open"
+            assert all(child.finds() for _ in range(20))
+            assert child.threads() == 1
+            rest = [LOOKUP[len(sent) :] for sent in HALF_OPEN]
+            assert {half.send(rest[n % 5]).answer().body.decode() for n, half in enumerate(halves)} == {FOUND[1]}
+        assert eventually(lambda: child.descriptors() == before)
+
+
+def malformed() -> Iterator[bytes]:
+    """Every type of record, wrong in every way that a record can be, and a lookup cut short anywhere."""
+    for kind in (*range(13), 255):
+        for content in (b"", b"\xff" * 8, bytes(60_000)):
+            yield record(kind, 1, content, version=2)
+            yield record(kind, 0, content)
+            yield record(kind, 1, content)
+            yield begin() + record(kind, 1, content) * 2
+            yield begin() + record(kind, 1, content, padding=9)[:-5]
+    yield from (LOOKUP[:end] for end in range(1, len(LOOKUP), 5))
+    yield from (LOOKUP[:at] + b"\xff" + LOOKUP[at + 1 :] for at in range(0, len(LOOKUP), 5))
+
+
+def test_malformed_records_disturb_no_lookup(golden: Golden) -> None:
+    """Each on a connection of its own that stays open during the next lookup: all are answered, nothing is left."""
+    with worker(golden.data_dir) as child:
+        assert child.finds() and child.ask("/health")[0] == 200
+        before = child.descriptors()
+        for nonsense in malformed():
+            with Client(child.address) as client, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                client.send(nonsense)
+                assert child.ask(FIND) == FOUND
+        assert child.finds()
+        assert eventually(lambda: child.descriptors() == before)
+        assert child.process.poll() is None
+        assert child.stderr == ""
+
+
+@pytest.mark.parametrize("opened", [True, False], ids=["store open", "first request"])
+def test_few_descriptors(golden: Golden, opened: bool) -> None:
+    """Two hundred at once where 64 descriptors are granted: all get their answer, and the store gets its descriptors."""
+    with worker(golden.data_dir, "--nofile=64") as child, contextlib.ExitStack() as stack:
+        if opened:
+            assert child.finds()
+        clients = [stack.enter_context(Client(child.address)).send(LOOKUP[:-3]) for _ in range(200)]
+        assert eventually(lambda: child.descriptors() > 32)
+        for client in clients:
+            client.send(LOOKUP[-3:])
+        assert {client.answer().body.decode() for client in clients} == {FOUND[1]}
+        child.process.terminate()
+        assert child.exit_code() == 0
+    assert "cannot accept now" in (golden.data_dir / "log" / "n2k.log").read_text(), "all were accepted at once"
+
+
+# --- other workers ------------------------------------------------------------------------------------------------------
+
+Asked = list["Future[tuple[int, str]]"]
+
+
+def done(asked: Asked) -> int:
+    """How many have come to an end."""
+    return sum(one.done() for one in asked)
+
+
+def answers(asked: Asked) -> list[tuple[int, str] | None]:
+    """What each was answered; None: its connection broke."""
+    for one in asked:
+        assert isinstance(one.exception(), (OSError, EOFError, type(None)))
+        assert not isinstance(one.exception(), TimeoutError)
+    return [None if one.exception() else one.result() for one in asked]
+
+
+def readers(golden: Golden) -> set[int]:
+    """The processes that have a slot in the table of readers of the captures, dead ones too."""
+    with lmdb.open(str(golden.data_dir / CAPTURES), subdir=False, readonly=True) as env:
+        return {int(line.split()[0]) for line in env.readers().splitlines()[1:]}
+
+
+def test_a_worker_killed_in_its_lookups(golden: Golden) -> None:
+    """The other goes on, and its next registration clears the dead ones' places among the readers."""
+    killed = set()
+    with worker(golden.data_dir) as other:
+        assert other.finds()  # opens the captures: whoever opens them alone empties the table
+        for _ in range(4):
+            with worker(golden.data_dir) as victim, ThreadPoolExecutor(4) as pool:
+                asked = [pool.submit(victim.ask, FIND) for _ in range(400)]
+                assert eventually(lambda asked=asked: done(asked) > 50)  # type: ignore[misc]
+                victim.process.kill()
+                killed.add(victim.process.pid)
+                assert other.finds()
+            assert set(answers(asked)) == {FOUND, None}, "none was in flight"
+        assert killed <= readers(golden), "no place was left behind"
+        assert other.register(golden, "Lucky Seven", "77777777-2222-3333-4444-555555555555")[0] == 200
+        assert readers(golden) == {other.process.pid}
+        assert other.finds()
+
+
+def test_a_worker_killed_in_its_registrations(golden: Golden) -> None:
+    """What it acknowledged is there, by name and by key; the other is not locked out."""
+    names = [f"Killed{n} Resident" for n in range(300)]
+    keys = [f"{n + 1:08x}-2222-3333-4444-555555555555" for n in range(300)]
+
+    def found(name: str, key: str) -> bool:
+        by_name, by_key = other.ask("/?name=" + name.replace(" ", "+")), other.ask("/?key=" + key)
+        assert (by_name, by_key) in (((200, key), (200, name)), ((200, NULL_KEY), (200, ""))), "half an avatar"
+        return by_name == (200, key)
+
+    with worker(golden.data_dir) as other:
+        with worker(golden.data_dir) as victim, ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(victim.register, golden, name, key) for name, key in zip(names, keys, strict=True)]
+            assert eventually(lambda: done(asked) > 30)
+            victim.process.kill()
+        acknowledged = [answer is not None for answer in answers(asked)]
+        assert any(acknowledged) and not all(acknowledged), "it was not killed in mid-work"
+        is_found = [found(name, key) for name, key in zip(names, keys, strict=True)]
+        assert all(there for there, answered in zip(is_found, acknowledged, strict=True) if answered)
+        again = [other.register(golden, name, key)[0] for name, key in zip(names, keys, strict=True)]
+        assert set(again) == {200}
+
+
+def test_a_stop_under_load_loses_nobody(golden: Golden) -> None:
+    """Two workers share a socket, as some web servers have it; one is told to stop: every request gets its answer."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        listening(Path(folder)) as bound,
+        worker_on(bound, golden.data_dir) as staying,
+        worker_on(bound, golden.data_dir) as leaving,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        asked = [pool.submit(staying.ask, FIND) for _ in range(1500)]
+        assert eventually(lambda: leaving.has_mapped(CAPTURES) and staying.has_mapped(CAPTURES)), "one had nothing to do"
+        leaving.signal(signal.SIGTERM)
+        assert done(asked) < len(asked), "the load was over"
+        assert set(answers(asked)) == {FOUND}
+        assert leaving.exit_code() == 0
+        assert staying.finds()
+
+
+def test_the_backlog_is_answered_before_the_end(golden: Golden) -> None:
+    """Lookups and registrations that wait to be accepted, and one that is half received, when the stop comes."""
+
+    def register(n: int) -> bytes:
+        uri = f"/?name=Late{n}+Comer&key={n + 1:08x}-2222-3333-4444-555555555555"
+        return request(uri, HTTP_X_N2K_TOKEN=golden.placeholders["{TOKEN}"])
+
+    with worker(golden.data_dir) as child, contextlib.ExitStack() as stack:
+        assert child.finds()
+        half = stack.enter_context(Client(child.address)).send(LOOKUP[:30])
+        assert child.finds()  # so that the half has been received
+        child.signal(signal.SIGSTOP)
+        waiting = [stack.enter_context(Client(child.address)) for _ in range(60)]
+        for n, client in enumerate(waiting):
+            client.send(register(n) if n % 2 else LOOKUP)
+        child.signal(signal.SIGTERM)
+        child.signal(signal.SIGCONT)
+        assert half.send(LOOKUP[30:]).answer().body.decode() == FOUND[1]
+        assert {client.answer().status for client in waiting} == {"200 OK"}
+        assert child.exit_code() == 0
+    with worker(golden.data_dir) as later:
+        assert all(later.ask(f"/?name=Late{n}+Comer")[1] != NULL_KEY for n in range(1, 60, 2))

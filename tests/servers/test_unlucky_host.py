@@ -1,0 +1,218 @@
+"""The real worker where the host gives too little: threads, addresses, disk, permissions, a log."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.late import ROOM
+from n2k_fcgi.model.avatar import Source
+from n2k_fcgi.model.keys import NULL_KEY
+from n2k_fcgi.store.lmdb.layout import CAPTURES, CURRENT, DATA_FILE, GENERATIONS
+from tests.support.golden import Golden
+from tests.support.processes import eventually
+from tests.support.sandbox import Sandbox
+from tests.support.worker import FIND, Worker, everybodys_data, granted, set_modes, worker
+
+NAME, KEY = "Unlucky Resident", "77777777-2222-3333-4444-555555555555"
+REGISTERED = (200, f"Registered {NAME} {KEY} on Production\n")
+NO_MEMORY = "no memory left for this"
+UNTOUCHED = "/name2key/%3F"
+"""A lookup that is refused before a file is opened."""
+
+
+@pytest.fixture
+def golden() -> Iterator[Golden]:
+    """A data directory that every user may write."""
+    with everybodys_data() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Path]:
+    """A data directory with a generation of some 25 MB."""
+    with tempfile.TemporaryDirectory() as place:
+        n2k = [sys.executable, "-m", "n2k_fcgi", "-q", "--dir", f"{place}/data"]
+        for command in (["init"], ["sample", "--rows", "300000", "-o", f"{place}/dump.csv"], ["import", f"{place}/dump.csv"]):
+            subprocess.run([*n2k, *command], check=True, stdout=subprocess.DEVNULL)
+        yield Path(place) / "data"
+
+
+def refused(answer: tuple[int, str], why: str) -> bool:
+    """Whether *answer* is a 503 of one plain line that says *why*."""
+    status, text = answer
+    return status == 503 and why in text and text.count("\n") == 1 and text.endswith("\n") and "<" not in text
+
+
+def addresses(data_dir: Path, *targets: str) -> int:
+    """Bytes of address space that a worker holds when it has answered *targets*."""
+    with worker(data_dir) as child:
+        for target in targets:
+            child.ask(target)
+        return child.status("VmSize") * 1024
+
+
+# --- processes and addresses --------------------------------------------------------------------------------------------
+
+START_SOMETHING = """
+import os, threading
+for start in threading.Thread(target=int).start, os.fork:
+    try:
+        start()
+        os._exit(0)
+    except (RuntimeError, OSError):
+        pass
+os._exit(7)
+"""
+
+
+def test_where_neither_thread_nor_process_can_be_started(golden: Golden) -> None:
+    """Lookups and a registration need none."""
+    probe = subprocess.run([*granted("--nproc=1", nobody=True), sys.executable, "-c", START_SOMETHING])
+    assert probe.returncode == 7, "the limit does not hold here"
+    with worker(golden.data_dir, "--nproc=1", nobody=True) as child:
+        assert child.finds()
+        assert child.register(golden, NAME, KEY) == REGISTERED
+        assert child.ask(f"/?key={KEY}") == (200, NAME)
+        assert child.stderr == ""
+
+
+@pytest.mark.parametrize("spare, file", [(4, DATA_FILE), (24, DATA_FILE), (34, CAPTURES)])
+def test_a_map_that_does_not_fit(large: Path, spare: int, file: str) -> None:
+    """One line that names the file, with *spare* MB of addresses or so; the worker lives, and leaves no descriptor."""
+    limit = addresses(large, UNTOUCHED) + spare * 1024 * 1024
+    with worker(large, f"--as={limit}") as child:
+        assert child.ask(UNTOUCHED) == (400, "Invalid name\n"), "the interpreter itself lacks room"
+        for _ in range(3):
+            assert refused(child.ask(FIND), f"/{file}: Cannot allocate memory")
+        held = child.descriptors()
+        assert all(refused(child.ask(target), "memory") for target in (FIND, "/ready", "/?key=" + KEY) * 10)
+        assert child.descriptors() == held
+        assert child.process.poll() is None
+    with worker(large) as unlimited:
+        assert unlimited.finds()
+
+
+def test_doctor_tells_that_a_map_does_not_fit(large: Path) -> None:
+    """The same limit, found by the owner before the callers find it."""
+    limit = addresses(large, UNTOUCHED) + 34 * 1024 * 1024
+    command = [*granted(f"--as={limit}"), sys.executable, "-m", "n2k_fcgi", "--dir", str(large), "doctor"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "address space" in done.stdout and "ulimit -v" in done.stdout
+    assert done.returncode == 83
+
+
+def test_no_room_to_import_werkzeug(golden: Golden) -> None:
+    """Lookups need only a part of the program and go on; what needs more is refused with one line, and costs nobody else."""
+    limit = addresses(golden.data_dir, FIND) + ROOM - 4 * 1024 * 1024
+    with worker(golden.data_dir, f"--as={limit}") as child:
+        for _ in range(10):
+            assert child.finds()
+            assert refused(child.ask("/health"), NO_MEMORY)
+            assert refused(child.register(golden, NAME, KEY), NO_MEMORY)
+        assert NO_MEMORY in child.stderr, "there was room for the logger"
+    with worker(golden.data_dir) as unlimited:
+        assert unlimited.ask(f"/?key={KEY}") == (200, "")
+
+
+def test_captures_that_outgrow_the_addresses(golden: Golden) -> None:
+    """Another process made the file larger than this one can map: one line while it is so, for lookups and registrations."""
+    limit = addresses(golden.data_dir, FIND, "/health") + ROOM
+    with worker(golden.data_dir, f"--as={limit}") as child:
+        assert child.finds()
+        box = Sandbox(golden.data_dir)
+        for n in range(40):
+            region = Source(region="r" * 1_000_000)
+            box.store.captures.record(bytes([n]) * 16, f"Big{n}", f"big{n}", "Production", region, 1, refuse_conflict=True)
+        box.close()
+        for _ in range(3):
+            assert refused(child.ask(FIND), f"/{CAPTURES}: Cannot allocate memory")
+            assert refused(child.register(golden, NAME, KEY), "memory")
+    with worker(golden.data_dir) as unlimited:
+        assert unlimited.finds()
+
+
+# --- files --------------------------------------------------------------------------------------------------------------
+
+
+def register_many(child: Worker, golden: Golden) -> dict[int, tuple[int, str]]:
+    """Register forty new avatars."""
+    return {n: child.register(golden, f"Full{n} Disk", f"{n:08x}-2222-3333-4444-555555555555") for n in range(1, 41)}
+
+
+def stored(child: Worker) -> set[int]:
+    """Which of the forty are found, by name."""
+    return {n for n in range(1, 41) if child.ask(f"/?name=Full{n}+Disk") != (200, NULL_KEY)}
+
+
+def test_a_full_disk(golden: Golden) -> None:
+    """Here a limit on the size of files: what was acknowledged stays, what was refused is not there, lookups go on."""
+    size = (golden.data_dir / CAPTURES).stat().st_size
+    with worker(golden.data_dir, f"--fsize={size}") as child:
+        answers = register_many(child, golden)
+        acknowledged = {n for n, answer in answers.items() if answer[0] == 200}
+        assert len(acknowledged) < 40, "the disk was not full"
+        assert all(refused(answer, "no room left") for n, answer in answers.items() if n not in acknowledged)
+        assert stored(child) == acknowledged
+        assert child.finds()
+    with worker(golden.data_dir) as roomy:
+        assert stored(roomy) == acknowledged
+        assert {answer[0] for answer in register_many(roomy, golden).values()} == {200}
+        assert len(stored(roomy)) == 40
+
+
+def test_what_must_not_be_written(golden: Golden) -> None:
+    """Read-only folders and files: lookups as ever, a registration is refused; the same worker writes when it may again."""
+    set_modes(golden.data_dir, 0o555, 0o444)
+    for path in (golden.data_dir, golden.data_dir / CAPTURES):
+        assert subprocess.run([*granted(nobody=True), "test", "-w", str(path)]).returncode == 1, "it can be written"
+    with worker(golden.data_dir, nobody=True) as child:
+        assert child.finds()
+        assert refused(child.register(golden, NAME, KEY), "cannot open")
+        assert child.ask(f"/?key={KEY}") == (200, "")
+        set_modes(golden.data_dir, 0o777, 0o666)
+        assert child.register(golden, NAME, KEY) == REGISTERED
+        assert child.ask(f"/?key={KEY}") == (200, NAME)
+
+
+def test_data_that_goes_away_and_comes_back(golden: Golden) -> None:
+    """Moved aside under a worker that gives its map back all the time (the limit is below its size): refused, then found."""
+    folder = golden.data_dir / GENERATIONS / (golden.data_dir / CURRENT).read_text().strip()
+    with worker(golden.data_dir, N2K_MAP_RESIDENT="4M") as child:
+        assert child.finds()
+        folder.rename(folder.with_name("aside"))
+        assert eventually(lambda: refused(child.ask(FIND), "cannot open"))
+        folder.with_name("aside").rename(folder)
+        assert child.finds()
+
+
+@pytest.mark.parametrize("console", [True, False])
+def test_a_log_that_cannot_be_written(golden: Golden, console: bool) -> None:
+    """Every lookup logs a line here: to the web server's console instead, or nowhere when that is full too."""
+    (golden.data_dir / "log").touch()
+    with contextlib.ExitStack() as stack:
+        full = None if console else stack.enter_context(Path("/dev/full").open("wb"))
+        child = stack.enter_context(worker(golden.data_dir, stderr=full, N2K_LOG_LEVEL="DEBUG"))
+        assert all(child.finds() for _ in range(20))
+        assert child.register(golden, NAME, KEY) == REGISTERED
+        child.process.terminate()
+        child.exit_code()
+        assert (child.stderr.count("name2key masakazu.kojima") == 20) == console
+        assert ("cannot log to" in child.stderr) == console
+
+
+def test_no_standard_output_or_error(golden: Golden) -> None:
+    """The FastCGI specification promises descriptor 0 and no other."""
+    closing = ["sh", "-c", 'exec "$@" 1>&- 2>&-', "sh"]
+    with worker(golden.data_dir, through=closing, N2K_LOG_LEVEL="DEBUG") as child:
+        assert child.finds()
+        assert "stderr-" not in os.readlink(f"/proc/{child.process.pid}/fd/2"), "it was not closed"
+        assert child.register(golden, NAME, KEY) == REGISTERED
+        assert child.ask("/nothing")[0] == 404
+        child.process.terminate()
+        assert child.exit_code() == 0

@@ -1,0 +1,47 @@
+"""Web servers run in the foreground: waited for until they accept, stopped by the id of the process that was started."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.processes import SECONDS, eventually
+
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@contextlib.contextmanager
+def foreground(
+    program: str, *options: str, port: int, log: Path, wrapper: tuple[str, ...] = ()
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run *program* until the block ends; it begins once 127.0.0.1:*port* accepts. *log* gets what it prints.
+
+    Its environment is PATH alone, as at boot. SIGTERM ends it, so that it can end its own children.
+    """
+    assert shutil.which(program, path=PATH), f"these tests need a real {program}: 'make test' names its package"
+    command = [*wrapper, program, *options]
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env={"PATH": PATH}, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        started = eventually(lambda: process.poll() is not None or _accepts(port)) and process.poll() is None
+        assert started, f"{program} did not start:\n{log.read_text('utf-8', 'replace')}"
+        yield process
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _accepts(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

@@ -20,9 +20,9 @@ run: $(VENV)/.run
 	@echo
 	$(BIN)/n2k --dir $(DATA) serve --port $(PORT)
 
-# Every test, with the real Apache; installs what they need when it may, else says what to install.
+# Every test, with the real web servers; installs what they need when it may, else says what to install.
 test: $(VENV)/.test
-	sh .ci/packages apache2 libapache2-mod-fcgid lbzip2 pigz strace
+	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace
 	$(BIN)/python -m pytest
 
 # The tests on every Python that we support; fails when one is not there.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from n2k_fcgi.servers.counters import Counters
 from n2k_fcgi.servers.gateway import WSGIApplication
-from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, owned
+from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, is_for_us_alone, owned
 from n2k_fcgi.servers.loop import Server
 from n2k_fcgi.servers.stopping import StopRequest
 
@@ -31,7 +31,8 @@ def main(**flags: str) -> None:
             cgi.answer(application, max_body=application.max_body)
         else:
             with listener:
-                serve(application, listener, max_body=lambda: application.max_body, owns_listener=False)
+                alone = is_for_us_alone(listener)
+                serve(application, listener, max_body=lambda: application.max_body, owns_listener=alone)
     finally:
         application.close()
 

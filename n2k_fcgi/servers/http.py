@@ -82,9 +82,15 @@ def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: in
         factory=True,
         respawn_failed_workers=True,
         log_access=access_log,
-        log_level="warning" if not access_log else "info",  # type: ignore[arg-type]
+        log_level="warning",  # type: ignore[arg-type]
+        log_dictconfig={"handlers": {"console": _stream("generic"), "access": _stream("access")}},
     )
     server.serve()
+
+
+def _stream(form: str) -> dict[str, str]:
+    """A handler of granian's, on standard error instead of standard output, which says where we listen."""
+    return {"formatter": form, "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
 
 
 def worker_application() -> WsgiApplication:

@@ -86,6 +86,15 @@ def owned(listener: socket.socket) -> Iterator[None]:
                     os.unlink(path)
 
 
+def is_for_us_alone(listener: socket.socket) -> bool:
+    """Whether mod_fcgid made this socket, for this one process: it names it ``<its process id>.<number>`` (its source).
+
+    Then nobody else accepts from it, and closing it to newcomers sends them to another process instead of into the void.
+    """
+    name = listener.getsockname()
+    return isinstance(name, str) and os.path.basename(name).startswith(f"{os.getppid()}.") and os.path.exists(name)
+
+
 class Peers:
     """Which addresses may connect: FCGI_WEB_SERVER_ADDRS, a list of IPv4 and IPv6 addresses, for TCP only."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import CannotListen
-from n2k_fcgi.servers.listeners import Peers, bind_tcp, bind_unix, inherited, owned
+from n2k_fcgi.servers.listeners import Peers, bind_tcp, bind_unix, inherited, is_for_us_alone, owned
 
 
 @pytest.fixture
@@ -136,3 +136,17 @@ def test_web_server_addresses_must_be_addresses(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("FCGI_WEB_SERVER_ADDRS", "localhost")
     with bind_tcp("127.0.0.1", 0) as listener, pytest.raises(CannotListen, match="FCGI_WEB_SERVER_ADDRS"):
         Peers.of(listener)
+
+
+def test_a_socket_of_mod_fcgid_is_for_us_alone(tmp_path: Path) -> None:
+    """It is named after the process that started us; one of ours, of systemd's or on TCP is not, nor one that is gone."""
+    found = {}
+    for name in (f"{os.getppid()}.7", f"{os.getpid()}.7", "fcgi.sock"):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / name))
+            found[name.split(".")[0]] = is_for_us_alone(listener)
+            (tmp_path / name).unlink()
+            assert not is_for_us_alone(listener)
+    assert found == {str(os.getppid()): True, str(os.getpid()): False, "fcgi": False}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert not is_for_us_alone(listener)

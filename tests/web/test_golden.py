@@ -4,10 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,39 +14,12 @@ from n2k_fcgi.wiring import live_application
 from tests.support.asking import cgi_environ, over_cgi, over_fastcgi, over_http, wsgi
 from tests.support.fastcgi_client import PARAMS, STDIN, Client, begin, pairs, stream
 from tests.support.golden import CASES_FILE, prepare, run_all
+from tests.support.standalone import serving
 
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
 
 
 WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.is_granian_there = lambda: False; c.main()"
-
-
-@contextmanager
-def _serving(data_dir: Path, *options: str, program: tuple[str, ...] = ("-m", "n2k_fcgi")) -> Iterator[tuple[str, int]]:
-    """``n2k serve`` on a free port."""
-    command = [sys.executable, *program, "--dir", str(data_dir), "serve", "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            url = urlsplit(server.stdout.readline().strip())
-            assert url.hostname and url.port
-            _wait_until_it_answers(url.hostname, url.port, url.path.rstrip("/"))
-            yield url.hostname, url.port
-        finally:
-            server.send_signal(signal.SIGTERM)
-            assert server.wait(20) == 0
-
-
-def _wait_until_it_answers(host: str, port: int, mount: str) -> None:
-    import time
-
-    for _ in range(200):
-        try:
-            over_http(host, port, mount)("GET", "/health", {}, b"")
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError("the server does not answer")
 
 
 @pytest.mark.parametrize("mount", ["", "/sub", "/deep/er"])
@@ -86,7 +56,7 @@ def test_standalone(tmp_path: Path, mount: str) -> None:
     """``n2k serve`` with granian, at the root and with --prefix."""
     golden = prepare(tmp_path / "data")
     options = ["--prefix", mount] if mount else []
-    with _serving(golden.data_dir, *options) as (host, port):
+    with serving(golden.data_dir, *options) as (host, port, _):
         assert run_all(over_http(host, port, mount), golden) == CASES
         if mount:
             assert over_http(host, port)("GET", "/?name=username", {}, b"").status == 404
@@ -97,7 +67,7 @@ def test_standalone_without_granian(tmp_path: Path, mount: str) -> None:
     """Werkzeug's own server, which warns, gives the same answers."""
     golden = prepare(tmp_path / "data")
     options = ["--prefix", mount] if mount else []
-    with _serving(golden.data_dir, *options, program=("-c", WITHOUT_GRANIAN)) as (host, port):
+    with serving(golden.data_dir, *options, program=("-c", WITHOUT_GRANIAN)) as (host, port, _):
         assert run_all(over_http(host, port, mount), golden) == CASES
 
 

@@ -1,0 +1,53 @@
+"""``n2k serve`` as a child process, on a free port of loopback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from tests.support.asking import over_http
+
+
+class Standalone(NamedTuple):
+    """Where it listens, and its first process."""
+
+    host: str
+    port: int
+    process: "subprocess.Popen[str]"
+
+
+@contextmanager
+def serving(
+    data_dir: Path, *options: str, program: tuple[str, ...] = ("-m", "n2k_fcgi"), said: Path = Path(os.devnull)
+) -> Iterator[Standalone]:
+    """Serve until the block ends; then SIGTERM must end it with exit code 0. Standard error goes to the file *said*."""
+    command = [sys.executable, *program, "--dir", str(data_dir), "serve", "--port", "0", *options]
+    with (
+        said.open("w") as stderr,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as server,
+    ):
+        try:
+            assert server.stdout is not None
+            url = urlsplit(server.stdout.readline().strip())
+            assert url.hostname and url.port
+            _wait_until_it_answers(url.hostname, url.port, url.path.rstrip("/"))
+            yield Standalone(url.hostname, url.port, server)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(20) == 0
+
+
+def _wait_until_it_answers(host: str, port: int, mount: str) -> None:
+    for _ in range(200):
+        try:
+            over_http(host, port, mount)("GET", "/health", {}, b"")
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the server does not answer")

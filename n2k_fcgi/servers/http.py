@@ -20,6 +20,9 @@ from n2k_fcgi.wiring import live_application
 _FLAGS = "_N2K_WORKER"
 """How a spawned worker learns the command line: granian hands nothing over but the environment."""
 
+KILL_AFTER = 5
+"""Seconds that workers get to end: one that is just being started does not hear that it should (tried), and would keep us."""
+
 WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
@@ -81,6 +84,7 @@ def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: in
         blocking_threads=1,
         factory=True,
         respawn_failed_workers=True,
+        workers_kill_timeout=KILL_AFTER,
         log_access=access_log,
         log_level="warning",  # type: ignore[arg-type]
         log_dictconfig={"handlers": {"console": _stream("generic"), "access": _stream("access")}},

@@ -40,7 +40,10 @@ def serving(
             yield Standalone(url.hostname, url.port, server)
         finally:
             server.send_signal(signal.SIGTERM)
-            assert server.wait(20) == 0
+            try:
+                assert server.wait(30) == 0
+            finally:
+                server.kill()
 
 
 def _wait_until_it_answers(host: str, port: int, mount: str) -> None:

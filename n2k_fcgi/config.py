@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from n2k_fcgi.errors import BadGrid, BadSetting, ConfigUnreadable
-from n2k_fcgi.model.grids import PRODUCTION, parse_grid
+from n2k_fcgi.model.grids import PRODUCTION, TESTING, Grid, parse_grid
 
 SECTION = "n2k"
 FILE_NAME = "n2k.ini"
@@ -29,12 +29,19 @@ class Settings(NamedTuple):
     log_rotate: int
     log_keep: int
     default_grid: str
-    grids: tuple[str, ...]
+    grids: tuple[Grid, ...]
+    max_grids: int
     register: str
     on_conflict: str
     keep: int
     max_bad: float
     max_shrink: float
+    write_limit: int
+    token_limit: int
+    failure_limit: int
+    trusted_proxies: tuple[str, ...]
+    max_pending: int
+    csv: str
     update_source: str
     update_stall: int
     update_time: int
@@ -43,6 +50,11 @@ class Settings(NamedTuple):
     max_body: int
     map_resident: int
     share_with_group: bool
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the known grids."""
+        return tuple(grid.label for grid in self.grids)
 
 
 class Setting(NamedTuple):
@@ -146,14 +158,42 @@ def _grid(text: str) -> str:
         raise ValueError(f"the name of a grid ({error})") from None
 
 
-def _grids(text: str) -> tuple[str, ...]:
-    """The labels in the spelling of the owner, but for Second Life's own; of two spellings the first."""
-    labels: dict[str, str] = {}
-    for label in filter(None, map(str.strip, text.split(","))):
-        labels.setdefault(_grid(label).casefold(), parse_grid(label, (label,)))
-    if not labels:
+def _grids(text: str) -> tuple[Grid, ...]:
+    """Labels in the spelling of the owner, but for Second Life's own; behind ``=`` the shard where it is another word."""
+    found: dict[str, Grid] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        label, has_shard, shard = (piece.strip() for piece in part.partition("="))
+        label = parse_grid(label, (label,)) if _grid(label) else ""
+        if not has_shard:
+            shard = label
+        elif label in (PRODUCTION, TESTING) or _grid(shard) in (PRODUCTION, TESTING):
+            raise ValueError("without '=' for Second Life's Production and Testing, which are never another grid")
+        found.setdefault(label.casefold(), Grid(label, shard))
+    if not found:
         raise ValueError("one grid or more, with commas between them")
-    return tuple(labels.values())
+    _refuse_same_shard(tuple(found.values()))
+    return tuple(found.values())
+
+
+def _refuse_same_shard(grids: tuple[Grid, ...]) -> None:
+    labels: dict[str, str] = {}
+    for grid in grids:
+        other = labels.setdefault(grid.shard.casefold(), grid.label)
+        if other != grid.label:
+            raise ValueError(f"a shard of one grid only: {grid.shard!r} is given for {other!r} and {grid.label!r}")
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    """Addresses or networks, as the standard library writes them."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        return ()
+    from ipaddress import ip_network  # late: few need it
+
+    try:
+        return tuple(str(ip_network(part)) for part in parts)
+    except ValueError as error:
+        raise ValueError(f"addresses or networks such as 127.0.0.1, 10.0.0.0/8 ({error})") from None
 
 
 TABLE: tuple[Setting, ...] = (
@@ -163,7 +203,13 @@ TABLE: tuple[Setting, ...] = (
     Setting("log_rotate", _size(4 * KIB, 1024 * MIB), "5M", "A log file that reached this size is set aside as .1."),
     Setting("log_keep", _whole(0, 100), "4", "How many set-aside log files are kept."),
     Setting("default_grid", _grid, PRODUCTION, "The grid meant when a caller names none."),
-    Setting("grids", _grids, "Production, Testing, OpenSim", "Known grids, in the spelling that answers show."),
+    Setting(
+        "grids",
+        _grids,
+        "Production, Testing, OpenSim",
+        "Known grids as answers show them; `Label=Shard` where X-SecondLife-Shard is another word.",
+    ),
+    Setting("max_grids", _whole(0, 10_000), "64", "How many grids beside these callers may create by registering."),
     Setting("register", _one_of("token", "open", "off"), "token", "Who may register: holders of a token, anyone, nobody."),
     Setting(
         "on_conflict",
@@ -174,6 +220,17 @@ TABLE: tuple[Setting, ...] = (
     Setting("keep", _whole(1, 100), "2", "How many generations are kept, the live one included."),
     Setting("max_bad", _percent, "1", "Percentage of bad lines above which a dump is refused."),
     Setting("max_shrink", _percent, "10", "Percentage of rows fewer than in the dump before above which a dump is refused."),
+    Setting("write_limit", _whole(1, 1_000_000), "600", "Registrations and other writes a minute from one address."),
+    Setting("token_limit", _whole(1, 1_000_000), "600", "Writes a minute with one token, unless it has a rate of its own."),
+    Setting("failure_limit", _whole(1, 1_000_000), "30", "Wrong tokens a minute from one address before 401 becomes 429."),
+    Setting(
+        "trusted_proxies",
+        _networks,
+        "",
+        "Addresses or networks of proxies of yours, whose X-Forwarded-For is believed; empty: nobody's is.",
+    ),
+    Setting("max_pending", _whole(0, 1_000_000), "10000", "How many keys that nobody knows are kept for a resolver."),
+    Setting("csv", _one_of("open", "off"), "open", "Who may download /name2key.csv: anyone, nobody."),
     Setting("update_source", _source, "", "The URL or file that `n2k update` takes when it is given none."),
     Setting("update_stall", _whole(1, 3600), "60", "Seconds without a byte after which a download counts as broken."),
     Setting("update_time", _whole(1, 172_800), "7200", "Seconds that a whole download may take."),
@@ -304,8 +361,8 @@ def _parse(name: str, text: str, where: str) -> Any:
 
 def _in_known_spelling(settings: Settings, where: str) -> Settings:
     """Stores compare grids as text, so the default must be spelled as in ``grids``; one that is not there is refused."""
-    label = parse_grid(settings.default_grid, settings.grids)
-    if label not in settings.grids:
-        known = ", ".join(settings.grids)
+    label = parse_grid(settings.default_grid, settings.labels)
+    if label not in settings.labels:
+        known = ", ".join(settings.labels)
         raise BadSetting(name="default_grid", where=where, why=f"add {label!r} to the setting 'grids' ({known})")
     return settings._replace(default_grid=label)

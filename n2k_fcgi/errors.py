@@ -87,6 +87,11 @@ class NameTaken(N2KError):
     status = 409
     exit_code = 16
 
+    def __init__(self, *, name: str, grid: str, holder: bytes = b"") -> None:
+        super().__init__(name=name, grid=grid)
+        self.holder = holder
+        """The key that has it, for whoever lists conflicts; not for the caller."""
+
 
 class NotFound(N2KError):
     """A lookup on the command line that found nothing: scripts test the exit code."""
@@ -94,6 +99,38 @@ class NotFound(N2KError):
     template = "not found: {what}"
     status = 404
     exit_code = 17
+
+
+class AskedToBeForgotten(N2KError):
+    """The right to leave: who asked for it is not registered again."""
+
+    template = "this avatar asked not to be listed here: nothing was stored"
+    status = 409
+    exit_code = 18
+
+
+class NotForgotten(N2KError):
+    """Undoing what was never done."""
+
+    template = "nobody asked to forget {what}"
+    status = 404
+    exit_code = 19
+
+
+class TooManyNewGrids(N2KError):
+    """A bound on what callers may create: the name of a grid is free text."""
+
+    template = "the grid '{grid}' is not known here, and {limit} such are there already (settings 'grids', 'max_grids')"
+    status = 409
+    exit_code = 20
+
+
+class SwitchedOff(N2KError):
+    """The owner switched an answer off."""
+
+    template = "{what} is off on this server (setting '{setting}')"
+    status = 403
+    exit_code = 21
 
 
 # --- access ---------------------------------------------------------------------------------------------------------
@@ -129,6 +166,18 @@ class NoSuchToken(N2KError):
     template = "no token with the id '{id}': see 'n2k token list'"
     status = 404
     exit_code = 33
+
+
+class TooManyRequests(N2KError):
+    """A limit per minute. Says how long to wait, as ``Retry-After`` does."""
+
+    template = "too many {what} from here: try again in {seconds} s"
+    status = 429
+    exit_code = 34
+
+    def __init__(self, *, what: str, seconds: int) -> None:
+        super().__init__(what=what, seconds=seconds)
+        self.seconds = seconds
 
 
 # --- the store ------------------------------------------------------------------------------------------------------

@@ -65,6 +65,21 @@ class LogFile:
         except OSError as error:
             self._complain(error, data)
 
+    def remove_all(self) -> None:
+        """Remove the file, what is pending, and all that was set aside; other processes begin a new one at their next line."""
+        self._pending.clear()
+        self._pending_bytes = 0
+        self.close()
+        with contextlib.suppress(OSError):
+            lock = self._open(self._numbered("lock"), os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                for path in [self._path, *self._path.parent.glob(f"{self._path.name}.*")]:
+                    if path == self._path or path.suffix[1:].isdecimal():
+                        path.unlink(missing_ok=True)
+            finally:
+                os.close(lock)
+
     def close(self) -> None:
         """Flush and close; a later write opens again."""
         self.flush()

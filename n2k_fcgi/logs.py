@@ -115,6 +115,12 @@ def flush() -> None:
         _sink.flush()
 
 
+def begin_anew() -> None:
+    """Remove the log and everything set aside of it: somebody is named there who must not be. Never raises."""
+    if _sink is not None:
+        _sink.remove_all()
+
+
 def shut_down() -> None:
     """Flush and close the file."""
     if _sink is not None:

@@ -8,19 +8,30 @@ from typing import TYPE_CHECKING
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, file_stamp, load
 from n2k_fcgi.errors import N2KError
+from n2k_fcgi.service.about import About
+from n2k_fcgi.service.forget import Forgetting
+from n2k_fcgi.service.limits import Limits
 from n2k_fcgi.service.lookup import Directory
+from n2k_fcgi.service.pending import Unknown
 from n2k_fcgi.service.register import Registrar
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
+from n2k_fcgi.store.lmdb.conflicts import Conflicts
+from n2k_fcgi.store.lmdb.forgotten import Forgotten
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import PRIVATE, SHARED, Modes
+from n2k_fcgi.store.lmdb.meters import Meters
+from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.tokens import Tokens
+from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.web.access import Access
 from n2k_fcgi.web.application import Application, StartResponse, error_answer, respond
-from n2k_fcgi.web.requests import Environ, Request
+from n2k_fcgi.web.decoding import Environ
+from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.services import Services
 
 if TYPE_CHECKING:
     from n2k_fcgi.service.ingest.importer import Importer, Progress
+    from n2k_fcgi.service.purge import Purge
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
@@ -40,11 +51,17 @@ class Store:
         self._file = captures_file(settings.data_dir, modes)
         self.captures = Captures(self._file)
         self.tokens = Tokens(self._file)
+        self.forgotten = Forgotten(self._file)
+        self.volatile = VolatileFile(settings.data_dir, modes)
+        self.pending = Pending(self.volatile, settings.max_pending)
+        self.conflicts = Conflicts(self.volatile)
+        self.meters = Meters(self.volatile)
 
     def close(self) -> None:
         """Give maps and files back."""
         self.generations.close()
         self._file.close()
+        self.volatile.close()
 
 
 def modes_of(settings: Settings) -> Modes:
@@ -54,24 +71,59 @@ def modes_of(settings: Settings) -> Modes:
 
 def directory(store: Store, settings: Settings) -> Directory:
     """The lookups."""
-    return Directory(store.generations, store.captures, settings.default_grid)
+    return Directory(store.generations, store.captures, store.forgotten, settings.default_grid)
 
 
 def registrar(store: Store, settings: Settings) -> Registrar:
     """The registrations."""
     return Registrar(
-        store.generations, store.captures, newest_wins=settings.on_conflict == "newest", known_grids=settings.grids
+        store.generations,
+        store.captures,
+        store.forgotten,
+        store.pending,
+        store.conflicts,
+        newest_wins=settings.on_conflict == "newest",
+        known_grids=settings.labels,
+        max_grids=settings.max_grids,
     )
+
+
+def forgetting(store: Store, settings: Settings) -> Forgetting:
+    """The right to leave."""
+    return Forgetting(directory(store, settings), store.pending)
+
+
+def unknown(store: Store, settings: Settings) -> Unknown:
+    """The queue of keys without a name."""
+    return Unknown(directory(store, settings), store.pending)
+
+
+def about(store: Store) -> About:
+    """What may be told of the directory."""
+    return About(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
+
+
+def purge(store: Store) -> "Purge":
+    """Taking the forgotten out of the files; imported late, as imports are."""
+    from n2k_fcgi.service.purge import Purge
+
+    return Purge(store.generations, store.captures, store.volatile, store.forgotten.hidden())
 
 
 def application(store: Store, settings: Settings) -> Application:
     """The WSGI application over an open store."""
+    limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
     services = Services(
-        directory(store, settings),
-        registrar(store, settings),
-        Access(store.tokens, settings.register),
-        settings.default_grid,
-        settings.grids,
+        directory=directory(store, settings),
+        registrar=registrar(store, settings),
+        forgetting=forgetting(store, settings),
+        unknown=unknown(store, settings),
+        access=Access(store.tokens, limits, settings.register, settings.trusted_proxies),
+        about=about(store),
+        default_grid=settings.default_grid,
+        known_grids=settings.labels,
+        grids=settings.grids,
+        is_csv_open=settings.csv == "open",
     )
     return Application(services, settings.max_body)
 
@@ -196,7 +248,9 @@ def importer(
 
     return Importer(
         store.generations,
-        known_grids=settings.grids,
+        store.forgotten,
+        store.conflicts,
+        known_grids=settings.labels,
         max_bad=settings.max_bad if max_bad is None else max_bad,
         max_shrink=settings.max_shrink,
         keep=settings.keep,

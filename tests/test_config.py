@@ -7,6 +7,7 @@ import pytest
 
 from n2k_fcgi.config import FILE_NAME, TABLE, Loaded, Setting, Settings, file_stamp, load, variable
 from n2k_fcgi.errors import BadSetting, ConfigUnreadable
+from n2k_fcgi.model.grids import Grid
 from tests.support.settings_table import settings_table
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -142,7 +143,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
     file = tmp_path / FILE_NAME
     file.write_bytes(b"\xef\xbb\xbf[n2k]\r\nmax_bad = 5%\r\ngrids = Production,\r\n  Ost\xc3\xa9rra\r\n")
     settings = load(file, {}).settings
-    assert (settings.max_bad, settings.grids) == (5.0, ("Production", "Ostérra"))
+    assert (settings.max_bad, settings.labels) == (5.0, ("Production", "Ostérra"))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,12 @@ def test_percentages_that_are_none(text: str) -> None:
         ("update_time", "172800", 172_800),
         ("update_size", "1G", 1 << 30),
         ("update_tries", "20", 20),
-        ("grids", "production, OpenSim,opensim, ,", ("Production", "OpenSim")),
+        (
+            "grids",
+            "production, OpenSim,opensim, , Mine = OpenSimulator",
+            (Grid("Production", "Production"), Grid("OpenSim", "OpenSim"), Grid("Mine", "OpenSimulator")),
+        ),
+        ("trusted_proxies", "127.0.0.1, ::1,10.0.0.0/8", ("127.0.0.1/32", "::1/128", "10.0.0.0/8")),
         ("default_grid", "PRODUCTION", "Production"),
         ("default_grid", "opensim", "OpenSim"),
         ("default_grid", "opensim ", "OpenSim"),
@@ -215,6 +221,11 @@ def test_values_in_their_known_spelling(name: str, text: str, value: object) -> 
         ("keep", "2 ; comment", "a whole number from 1 to 100"),
         ("grids", " , ", "one grid or more, with commas between them"),
         ("grids", "a\x07b", "the name of a grid (bad grid"),
+        ("grids", "A=x, B=X", "a shard of one grid only: 'X' is given for 'A' and 'B'"),
+        ("grids", "Production=OpenSim", "without '=' for Second Life's Production and Testing"),
+        ("grids", "Mine=production", "without '=' for Second Life's Production and Testing"),
+        ("grids", "Mine=", "the name of a grid (bad grid"),
+        ("trusted_proxies", "example.org", "addresses or networks such as 127.0.0.1"),
         ("default_grid", "", "the name of a grid (bad grid '': it is empty)"),
         ("data_dir", " ", "a path"),
         ("data_dir", "a\0b", "a path"),
@@ -246,7 +257,7 @@ def test_a_default_grid_that_is_not_known_contradicts() -> None:
     message = refusal(default_grid="Elsewhere", grids="Production")
     expected = "setting 'default_grid' (command line): add 'elsewhere' to the setting 'grids' (Production)"
     assert message == expected
-    assert given("grids", "Production, Elsewhere") == ("Production", "Elsewhere")
+    assert tuple(grid.label for grid in given("grids", "Production, Elsewhere")) == ("Production", "Elsewhere")
 
 
 def test_relative_and_home_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -23,15 +23,20 @@ def command(context: Context, as_json: bool) -> None:
         settings = settings._replace(update_source=str(parse_location(settings.update_source)))
     rows = [(name, value, loaded.origins[name]) for name, value in settings._asdict().items()]
     if as_json:
-        click.echo(json.dumps({name: {"value": value, "from": origin} for name, value, origin in rows}, default=str))
+        shown = {name: {"value": _plain(value), "from": origin} for name, value, origin in rows}
+        click.echo(json.dumps(shown, default=str))
         return
     for name, value, origin in rows:
         click.echo(f"{name} = {_text(value)}\t({origin})")
+
+
+def _plain(value: object) -> object:
+    return list(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return ", ".join(value)
+        return ", ".join(map(str, value))
     return str(value)

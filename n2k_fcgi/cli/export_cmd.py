@@ -37,13 +37,13 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
     """
     settings = context.settings
     form = form or ("csv" if ".csv" in Path(file).suffixes else "jsonl")
-    world = parse_grid(grid, settings.grids) if grid else settings.default_grid if form == "csv" else None
+    world = parse_grid(grid, settings.labels) if grid else settings.default_grid if form == "csv" else None
     packing = format_of(file) if file != STDOUT else None
     if packing == "zip":
         raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")
     count = _Count()
     with _own_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
-        known = count.counted(Export(generation, context.store.captures, world).known())
+        known = count.counted(Export(generation, context.store.captures, context.store.forgotten.hidden(), world).known())
         lines = csv_lines(known) if form == "csv" else json_lines(known)
         write_packed(target, packing if packing in PACKED else form, lines)
     context.talk(f"exported {count.number} avatars to {file}")

@@ -52,7 +52,7 @@ def command(
     settings = context.settings
     context.make_directory()
     options.be_nice(nice)
-    world = parse_grid(grid, settings.grids) if grid else settings.default_grid
+    world = parse_grid(grid, settings.labels) if grid else settings.default_grid
     with Dump(dump, max_bytes=max_bytes, jobs=jobs) as opened, ProgressBar(opened.size, hidden=context.quiet) as progress:
         job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show)
         try:
@@ -61,6 +61,8 @@ def command(
             _tell_bad_lines(context, job.tally)
             raise
     _tell_bad_lines(context, job.tally)
+    if report.moves:
+        context.talk(f"  {len(report.moves)} names of Second Life stay with their keys: see 'n2k pending --conflicts'")
     if as_json:
         click.echo(json.dumps(_as_json(report)))
     elif not context.quiet:  # cron mails whatever is printed

@@ -1,4 +1,4 @@
-"""``n2k lookup``: names and keys, one line each."""
+"""``n2k lookup``: names and keys, one line each, or all that is known of them."""
 
 import json
 import time
@@ -8,42 +8,86 @@ import click
 from n2k_fcgi import logs
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.service.history import History, Named
 from n2k_fcgi.service.lookup import View
-from n2k_fcgi.wiring import directory
+from n2k_fcgi.wiring import Store, directory
 
 
 @click.command("lookup")
 @click.argument("what", metavar="NAME|KEY...", nargs=-1, required=True)
 @options.grid
+@click.option("--history", "with_history", is_flag=True, help="Every avatar that is meant, with its former names.")
 @options.as_json
 @pass_context
-def command(context: Context, what: tuple[str, ...], grid: str | None, as_json: bool) -> None:
+def command(context: Context, what: tuple[str, ...], grid: str | None, with_history: bool, as_json: bool) -> None:
     """Look names and keys up; print name, key and grid of each, separated by tabs.
 
-    A name may be written in any way; quote one with a space. Exit code 17 when one was not found.
+    A name may be written in any way; quote one with a space. Exit code 17 when one was not found. With --history every
+    name of every avatar that has or had the name or key: the current one first, then former ones, the latest first, and
+    a fourth field that says since when that is known; with --json also who reported it.
 
     Example: n2k lookup 'Governor Linden' a27b84f0-2757-4176-9579-43a181d4a5a0
     """
     settings = context.settings
-    world = parse_grid(grid, settings.grids) if grid else None
-    view = directory(context.store, settings).view()
+    world = parse_grid(grid, settings.labels) if grid else None
     missing = []
     for text in what:
-        avatar = find(view, text, world, settings.grids)
-        if avatar is None:
-            missing.append(text)
-        elif as_json:
-            row = {"name": avatar.name, "key": format_key(avatar.key), "grid": avatar.grid, "origin": avatar.origin}
-            click.echo(json.dumps(row, ensure_ascii=False))
+        if with_history:
+            lines = _history(context.store, settings, text, world, as_json)
         else:
-            click.echo(f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}")
+            lines = _one(context.store, settings, text, world, as_json)
+        for line in lines:
+            click.echo(line)
+        if not lines:
+            missing.append(text)
     if missing:
         raise NotFound(what=", ".join(missing))
+
+
+def _one(store: Store, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:
+    avatar = find(directory(store, settings).view(), text, grid, settings.labels)
+    if avatar is None:
+        return []
+    if as_json:
+        return [_json(name=avatar.name, key=format_key(avatar.key), grid=avatar.grid, origin=avatar.origin)]
+    return [f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}"]
+
+
+def _history(store: Store, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:
+    found = directory(store, settings)
+    told = History(found.view(), store.generations.current(), store.captures)
+    keys = [parse_key(text)] if is_key_shaped(text.strip()) else told.keys_called(parse_name(text, settings.labels).canonical)
+    names = [named for key in keys for named in told.names_of(key) if grid in (None, named.avatar.grid)]
+    return [_as_json(named) if as_json else as_line(named.avatar) for named in names]
+
+
+def _as_json(named: Named) -> str:
+    capture, fields = named.capture, named.avatar._asdict()
+    seen = capture and {
+        "first": capture.first_seen,
+        "last": capture.last_seen,
+        "count": capture.times_seen,
+        "source": capture.source._asdict(),
+    }
+    return _json(**{**fields, "key": format_key(named.avatar.key), "capture": seen})
+
+
+def _json(**fields: object) -> str:
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def as_line(avatar: Avatar) -> str:
+    """Name, key, grid, and where that is known from, with tabs between."""
+    when = options.iso(avatar.seen)
+    source = f"dump of {when[:10]}" if avatar.origin == "dump" else f"seen {when}"
+    former = "former name, " if avatar.former else ""
+    return f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}\t{former}{source}"
 
 
 def find(view: View, text: str, grid: str | None, known_grids: tuple[str, ...]) -> Avatar | None:

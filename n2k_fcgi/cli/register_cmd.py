@@ -24,6 +24,6 @@ def command(context: Context, name: str, key: str, grid: str | None) -> None:
     """
     settings = context.settings
     context.make_directory()
-    world = parse_grid(grid, settings.grids) if grid else settings.default_grid
+    world = parse_grid(grid, settings.labels) if grid else settings.default_grid
     capture = registrar(context.store, settings).register(name, key, world, Source(region="n2k register")).capture
     click.echo(f"{capture.name}\t{format_key(capture.key)}\t{capture.grid}")

@@ -4,24 +4,21 @@ import cmd
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import click
 
-from n2k_fcgi.cli import options
-from n2k_fcgi.cli.lookup_cmd import find
+from n2k_fcgi.cli.lookup_cmd import as_line, find
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError, NotFound
-from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import parse_grid
-from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
-from n2k_fcgi.model.names import canonical, parse_name
+from n2k_fcgi.model.keys import is_key_shaped, parse_key
+from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.history import History
 from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.search import search
 from n2k_fcgi.service.statistics import gather
-from n2k_fcgi.store.lmdb.layout import NAMES
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.wiring import Store, directory
 
 HISTORY_LINES = 1000
 MATCHES = 20
@@ -97,11 +94,11 @@ class Shell(cmd.Cmd):
     def default(self, line: str) -> None:
         """Look up a name or a key."""
         view = self._view()
-        known = self._settings.grids
+        known = self._settings.labels
         avatar = find(view, line, self._grid, known) or find(view, line, None, known)
         if avatar is None:
             raise NotFound(what=line)
-        click.echo(_as_line(avatar))
+        click.echo(as_line(avatar))
 
     def do_name(self, name: str) -> None:
         """Look up a name."""
@@ -115,25 +112,25 @@ class Shell(cmd.Cmd):
 
     def do_all(self, text: str) -> None:
         """Every avatar that a name or key means, on every grid, with its former names."""
-        history = History(self._store.generations.current(), self._store.captures, self._settings.default_grid)
+        history = History(self._view(), self._store.generations.current(), self._store.captures)
         keys = [parse_key(text)] if is_key_shaped(text) else history.keys_called(parse_name(text).canonical)
-        found = [avatar for key in keys for avatar in history.names_of(key)]
+        found = [named.avatar for key in keys for named in history.names_of(key)]
         if not found:
             raise NotFound(what=text)
         for avatar in found:
-            click.echo(_as_line(avatar))
+            click.echo(as_line(avatar))
 
     def do_grid(self, grid: str) -> None:
         """Prefer a grid, or say which is preferred."""
         if grid:
-            self._grid = parse_grid(grid, self._settings.grids)
+            self._grid = parse_grid(grid, self._settings.labels)
         click.echo(f"grid: {self._grid or self._settings.default_grid}")
 
     def do_stats(self, _: str) -> None:
         """How much is in the directory, in one line."""
         live = self._store.generations.current_name()
         manifest = self._store.generations.manifest(live) if live else None
-        counts = gather(manifest, self._store.captures, self._store.tokens)
+        counts = gather(manifest, self._store.captures, self._store.tokens, self._store.forgotten, self._store.pending)
         click.echo(f"{counts.avatars} avatars, {counts.captures} captures, generation {counts.generation}")
 
     def do_help(self, _: str) -> None:
@@ -158,7 +155,7 @@ class Shell(cmd.Cmd):
     def _completions(self, line: str) -> Iterator[str]:
         word, space, rest = line.partition(" ")
         if space and word == "grid":
-            yield from (f"grid {grid}" for grid in self._settings.grids if grid.lower().startswith(rest.lower()))
+            yield from (f"grid {grid}" for grid in self._settings.labels if grid.lower().startswith(rest.lower()))
         elif space and word in ("name", "all"):
             yield from (f"{word} {name}" for name in self._names(rest))
         else:
@@ -166,25 +163,15 @@ class Shell(cmd.Cmd):
             yield from self._names(line)
 
     def _names(self, beginning: str) -> list[str]:
-        """Names of the live generation that begin so, as they are spelled."""
-        form = canonical(beginning) + ("." if beginning[-1:] in (" ", ".") else "")
-        generation = self._store.generations.current()
-        if not form.strip(".") or generation is None:
+        """Names that begin so, as they are spelled."""
+        try:
+            page = search(self._view(), beginning, limit=MATCHES)
+        except N2KError:  # nothing to begin with
             return []
-        first = form.encode("utf-8", "replace")
-        found = [name.decode() for name, _ in islice(generation.rows(NAMES, first, first + b"\xff"), MATCHES)]
-        holders = [generation.by_name(name)[0] for name in found]
-        return [known.name for one in holders for known in generation.by_key(one.key) if known.grid == one.grid]
+        return [avatar.name for _, avatars in page.names for avatar in avatars]
 
     def _view(self) -> View:
-        return View(self._store.generations.current(), self._store.captures, self._settings.default_grid)
-
-
-def _as_line(avatar: Avatar) -> str:
-    when = options.iso(avatar.seen)
-    source = f"dump of {when[:10]}" if avatar.origin == "dump" else f"seen {when}"
-    former = "former name, " if avatar.former else ""
-    return f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}\t{former}{source}"
+        return directory(self._store, self._settings).view()
 
 
 @contextlib.contextmanager

@@ -8,6 +8,9 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.shell import HELP, Shell
 from n2k_fcgi.errors import NotFound
 
+TYPED_LINES = "history"
+"""The file in the data directory that keeps what was typed at the prompt."""
+
 
 @click.command("shell")
 @pass_context
@@ -25,7 +28,7 @@ def command(context: Context) -> None:
     shell = Shell(context.store, context.settings)
     if sys.stdin.isatty() and sys.stdout.isatty():
         context.talk(HELP.splitlines()[0])
-        shell.converse(context.settings.data_dir / "history")
+        shell.converse(context.settings.data_dir / TYPED_LINES)
         return
     with open(0, encoding="utf-8", errors="surrogateescape", closefd=False) as lines:
         shell.answer(lines)

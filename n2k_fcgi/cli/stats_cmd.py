@@ -20,7 +20,7 @@ def command(context: Context, as_json: bool) -> None:
     store = context.store
     live = store.generations.current_name()
     manifest = store.generations.manifest(live) if live else None
-    counts = gather(manifest, store.captures, store.tokens)._asdict()
+    counts = gather(manifest, store.captures, store.tokens, store.forgotten, store.pending)._asdict()
     if as_json:
         click.echo(json.dumps(counts))
         return

@@ -7,6 +7,8 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.tokens import SCOPES, create_token, revoke_token
 
+NOTE_CHARACTERS = 60
+
 
 @click.group("token")
 def command() -> None:
@@ -19,28 +21,34 @@ def command() -> None:
 @command.command("create")
 @click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, required=True, help="What it allows.")
 @click.option("--grid", metavar="G", help="Registrations on this grid only.")
+@click.option("--rate", type=click.IntRange(1), help="Writes a minute, where it is not to be the setting token_limit.")
+@click.option("--note", default="", help="What it is for, to be shown by 'list'.")
 @pass_context
-def create(context: Context, scopes: tuple[str, ...], grid: str | None) -> None:
+def create(context: Context, scopes: tuple[str, ...], grid: str | None, rate: int | None, note: str) -> None:
     """Make a token. Its secret, the last word printed, is shown this once.
 
     Example: n2k token create --scope register --grid Production
     """
     context.make_directory()
-    world = parse_grid(grid, context.settings.grids) if grid else None
-    new = create_token(context.store.tokens, tuple(dict.fromkeys(scopes)), world)
+    world = parse_grid(grid, context.settings.labels) if grid else None
+    if not note.isprintable() or len(note) > NOTE_CHARACTERS:
+        raise click.UsageError(f"a note is one line of at most {NOTE_CHARACTERS} characters")
+    new = create_token(context.store.tokens, tuple(dict.fromkeys(scopes)), world, rate=rate, note=note)
     click.echo(f"{new.token.id} {','.join(new.token.scopes)} {world or '-'} {new.text}")
 
 
 @command.command("list")
 @pass_context
 def show(context: Context) -> None:
-    """List tokens, oldest first: id, scopes, grid, made, state. Secrets are not kept.
+    """List tokens, oldest first: id, scopes, grid, made, state, writes a minute, note. Secrets are not kept.
 
     Example: n2k token list
     """
     for token in context.store.tokens.tokens():
         state = "revoked" if token.revoked else "active"
-        click.echo(f"{token.id}\t{','.join(token.scopes)}\t{token.grid or '-'}\t{options.iso(token.created)}\t{state}")
+        made = options.iso(token.created)
+        fields = (token.id, ",".join(token.scopes), token.grid or "-", made, state, str(token.rate or "-"), token.note or "-")
+        click.echo("\t".join(fields))
 
 
 @command.command("revoke")

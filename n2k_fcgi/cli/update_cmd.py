@@ -57,7 +57,7 @@ def command(
         raise click.UsageError("say what to update from: a URL or a file, here or as the setting 'update_source'")
     context.make_directory()
     options.be_nice(nice)
-    world = parse_grid(grid, settings.grids) if grid else settings.default_grid
+    world = parse_grid(grid, settings.labels) if grid else settings.default_grid
 
     def load(dump: Dump, speaks_for: int | None) -> ImportReport:
         with ProgressBar(dump.size, hidden=context.quiet) as bar:

@@ -25,6 +25,8 @@ class Source(NamedTuple):
     object_key: str = ""
     owner_key: str = ""
     region: str = ""
+    grid: str = ""
+    """X-SecondLife-Shard as it was sent; the capture's own grid may be another (``grid=``, a visitor)."""
 
 
 class Capture(NamedTuple):
@@ -37,3 +39,27 @@ class Capture(NamedTuple):
     last_seen: int
     times_seen: int
     source: Source
+
+
+class StoredCapture(NamedTuple):
+    """A capture with the names it had before."""
+
+    capture: Capture
+    former: list[tuple[str, int]]
+    """(spelling, last seen so), oldest first."""
+
+
+class Conflict(NamedTuple):
+    """A name that was offered for another key than the one it belongs to; nothing was changed."""
+
+    name: str
+    grid: str
+    holder: bytes
+    """The key that keeps the name."""
+    key: bytes
+    """The key that was refused."""
+    first_seen: int
+    last_seen: int
+    times_seen: int
+    origin: str
+    """``capture``: a registration; ``dump``: an import."""

@@ -1,4 +1,10 @@
-"""Grids: the worlds whose avatars we keep. The name of a grid is what its simulators send as X-SecondLife-Shard."""
+"""Grids: the worlds whose avatars we keep. A grid's label is our word for it; its shard is what its simulators send.
+
+X-SecondLife-Shard does not identify a grid outside Second Life: OpenSimulator sends ``OpenSim`` unless its owner set
+another word, so an owner may say here which of his grids that word means.
+"""
+
+from typing import NamedTuple
 
 from n2k_fcgi.errors import BadGrid
 
@@ -9,6 +15,18 @@ TESTING = "Testing"
 """Second Life's beta grid, Aditi."""
 
 GRID_BYTES = 63
+
+
+class Grid(NamedTuple):
+    """A grid that the owner knows."""
+
+    label: str
+    """As answers show it and stores keep it."""
+    shard: str
+    """The value of X-SecondLife-Shard that means it, compared in any case."""
+
+    def __str__(self) -> str:
+        return self.label if self.label == self.shard else f"{self.label}={self.shard}"
 
 
 def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:
@@ -32,3 +50,18 @@ def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:
     if len(folded.encode()) > GRID_BYTES:
         raise BadGrid(grid=text, why=f"at most {GRID_BYTES} bytes")
     return folded
+
+
+def grid_of_shard(shard: str, grids: tuple[Grid, ...]) -> str:
+    """The label of the grid whose simulators send *shard*. Raises BadGrid as ``parse_grid`` does.
+
+    Second Life's two words are Second Life's, whatever an owner wrote.
+    """
+    if shard == PRODUCTION:  # nearly always
+        return PRODUCTION
+    folded = shard.strip().casefold()
+    if folded not in (PRODUCTION.casefold(), TESTING.casefold()):
+        for grid in grids:
+            if grid.shard.casefold() == folded:
+                return grid.label
+    return parse_grid(shard, tuple(grid.label for grid in grids))

@@ -14,7 +14,7 @@ from typing import Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CannotListen
-from n2k_fcgi.web.requests import Environ
+from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.wiring import live_application
 
 _FLAGS = "_N2K_WORKER"

@@ -14,13 +14,14 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from n2k_fcgi.model.avatar import Avatar, Capture
+from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
 from n2k_fcgi.service.lookup import View
+from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.lmdb.captures import ORIGIN as CAPTURED
 from n2k_fcgi.store.lmdb.captures import Captures
-from n2k_fcgi.store.lmdb.codec import NAME_RECORD, StoredCapture, unpack_names, unpack_spellings
+from n2k_fcgi.store.lmdb.codec import NAME_RECORD, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import ORIGIN as IMPORTED
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS, NAMES
@@ -52,14 +53,27 @@ class Export:
     The generation must be this export's own: it is opened anew when its pages in memory grow.
     """
 
-    def __init__(self, generation: Generation | None, captures: Captures, grid: str | None = None) -> None:
+    def __init__(self, generation: Generation | None, captures: Captures, hidden: HiddenSet, grid: str | None = None) -> None:
         self._generation = generation
         self._captures = captures
-        self._view = View(generation, captures, grid or "")
+        self._hidden = hidden
+        self._view = View(generation, captures, None, grid or "")
         self._grid = grid
 
     def known(self) -> Iterator[Known]:
-        """Every avatar of the grid, or of all; those of contested names last, the one that answers at the very end."""
+        """Every avatar of the grid, or of all; those of contested names last, the one that answers at the very end.
+
+        Who asked to be forgotten is left out, and so are names that are.
+        """
+        return filter(None, map(self._shown, self._known())) if self._hidden else self._known()
+
+    def _shown(self, known: Known) -> Known | None:
+        key, grid = known.avatar.key, known.avatar.grid
+        if self._hidden.hides(key, grid, canonical(known.avatar.name)):
+            return None
+        return known._replace(former=[n for n in known.former if not self._hidden.hides(key, grid, canonical(n[0]))])
+
+    def _known(self) -> Iterator[Known]:
         contested = self._contested()
         deferred = {claim for claims in contested.values() for claim in claims}
         held: dict[Claim, Known] = {}
@@ -76,7 +90,7 @@ class Export:
     def _keys(self) -> Iterator[tuple[bytes, list[Avatar], list[StoredCapture]]]:
         """In key order: the key, all its imported names (former ones marked), its captures."""
         imported = self._imported()
-        captured = groupby(self._captures.stored(), key=itemgetter(0))
+        captured = groupby(self._captures.all_stored(), key=itemgetter(0))
         both: Iterable[tuple[bytes, int, Any]] = merge(
             ((key, 0, avatars) for key, avatars in imported),
             ((key, 1, [stored for _, stored in group]) for key, group in captured),
@@ -122,7 +136,7 @@ class Export:
         contested: dict[str, list[Claim]] = {}
         for name in self._imported_twice():
             contested[name] = self._claims(name)
-        for _, stored in self._captures.stored():
+        for _, stored in self._captures.all_stored():
             name = canonical(stored.capture.name)
             contested[name] = self._claims(name)
             if len(contested[name]) < 2:
@@ -203,15 +217,17 @@ def json_lines(knowns: Iterable[Known]) -> Iterator[bytes]:
 
 
 def csv_lines(knowns: Iterable[Known]) -> Iterator[bytes]:
-    """W-Hat's ``uuid,First Last``; a name that needs quotes gets them (RFC 4180)."""
-    for known in knowns:
-        key, name = format_key(known.avatar.key), _as_what_writes(known.avatar.name)
-        if _UNQUOTED.fullmatch(name):
-            yield f"{key},{name}\n".encode()
-        else:
-            line = io.StringIO()
-            csv.writer(line, lineterminator="\n").writerow((key, name))
-            yield line.getvalue().encode()
+    """W-Hat's ``uuid,First Last``."""
+    return (csv_line(known.avatar.key, _as_what_writes(known.avatar.name)) for known in knowns)
+
+
+def csv_line(key: bytes, name: str) -> bytes:
+    """One line; a name that needs quotes gets them (RFC 4180)."""
+    if _UNQUOTED.fullmatch(name):
+        return f"{format_key(key)},{name}\n".encode()
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow((format_key(key), name))
+    return line.getvalue().encode()
 
 
 def _as_what_writes(name: str) -> str:

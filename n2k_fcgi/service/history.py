@@ -1,45 +1,59 @@
 """Everything that is known of an avatar: its name on each grid, and the names it had before."""
 
-from n2k_fcgi.model.avatar import Avatar
+from typing import NamedTuple
+
+from n2k_fcgi.model.avatar import Avatar, Capture
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.lookup import View
-from n2k_fcgi.store.lmdb.captures import ORIGIN, Captures
-from n2k_fcgi.store.lmdb.codec import unpack_names
-from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import FORMER
+from n2k_fcgi.store.base import CaptureStore, GenerationView
+
+
+class Named(NamedTuple):
+    """A name that an avatar has or had on a grid, with what is known of when."""
+
+    avatar: Avatar
+    """``seen``: the last time it was called so, as far as is known."""
+    capture: Capture | None
+    """The live observations under this very name; None when only dumps have it, or it is a former one."""
 
 
 class History:
-    """Asks one generation and the captures; valid as long as the generation is open."""
+    """Asks one generation and the captures, through *view*; valid as long as the generation is open."""
 
-    def __init__(self, generation: Generation | None, captures: Captures, default_grid: str) -> None:
+    def __init__(self, view: View, generation: GenerationView | None, captures: CaptureStore) -> None:
+        self._view = view
         self._generation = generation
         self._captures = captures
-        self._view = View(generation, captures, default_grid)
 
     def keys_called(self, name: str) -> list[bytes]:
         """The keys that are or were called so (canonical), the likeliest first."""
-        keys = [avatar.key for avatar in self._view.named(name)]
-        former = self._generation.get(FORMER, name.encode()) if self._generation else None
-        keys += [key for _, key in unpack_names(former or b"")]
-        return list(dict.fromkeys(keys))
+        return list(dict.fromkeys(avatar.key for avatar in self._view.named(name)))
 
-    def names_of(self, key: bytes) -> list[Avatar]:
+    def names_of(self, key: bytes) -> list[Named]:
         """The current name on each grid, then the former ones, the latest first; one of each form and grid."""
-        names = {_identity(avatar): avatar for avatar in self._view.with_key(key)}
+        current = {_identity(avatar): avatar for avatar in self._view.with_key(key)}
+        if not current:
+            return []
+        captures = {_identity(avatar): capture for avatar, capture in self._captured(key)}
+        names = dict(current)
         for avatar in sorted(self._earlier(key), key=lambda avatar: -avatar.seen):
             names.setdefault(_identity(avatar), avatar._replace(former=True))
-        return list(names.values())
+        shown = [avatar for avatar in names.values() if self._view.shows(avatar)]
+        return [Named(avatar, captures.get(_identity(avatar))) for avatar in shown]
+
+    def _captured(self, key: bytes) -> list[tuple[Avatar, Capture]]:
+        """The name of each capture, as an avatar."""
+        captures = [stored.capture for stored in self._captures.stored(key)]
+        return [(Avatar(key, c.name, c.grid, c.last_seen, "capture"), c) for c in captures]
 
     def _earlier(self, key: bytes) -> list[Avatar]:
         """Every name there ever was; the current ones may be among them."""
         found: list[Avatar] = []
         if self._generation is not None:
             found += self._generation.by_key(key) + self._generation.history(key)
-        for other, (capture, former) in self._captures.stored():
-            if other == key:
-                names = [*former, (capture.name, capture.last_seen)]
-                found += [Avatar(key, name, capture.grid, seen, ORIGIN) for name, seen in names]
+        for capture, former in self._captures.stored(key):
+            found += [Avatar(key, name, capture.grid, seen, "capture") for name, seen in former]
+            found.append(Avatar(key, capture.name, capture.grid, capture.last_seen, "capture"))
         return found
 
 

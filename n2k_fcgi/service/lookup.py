@@ -3,8 +3,11 @@
 When several avatars answer, a one-line answer picks by this rule (``choose``): the grid asked for, else the default grid,
 else the avatar seen most recently. On one grid a current name comes before a former one, and:
 
-* In Second Life a name never passes to another account, so the dump outranks a capture that contradicts it.
+* In Second Life a name never passes to another account: the key that had it first keeps it, whoever a later dump says it
+  is, and the dump outranks a capture that contradicts it.
 * On other grids the binding seen most recently wins.
+
+Who asked to be forgotten is in no answer, in neither direction.
 """
 
 from collections.abc import Iterable
@@ -12,7 +15,7 @@ from collections.abc import Iterable
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.base import AvatarIndex, CaptureStore, GenerationStore, GenerationView
+from n2k_fcgi.store.base import AvatarIndex, CaptureStore, ForgottenStore, GenerationStore, GenerationView
 
 NO_GENERATION = "none"
 """What X-N2K-Generation says before the first import."""
@@ -21,24 +24,38 @@ NO_GENERATION = "none"
 class Directory:
     """Answers lookups. Take one ``view`` a request, so that the whole answer comes from one generation."""
 
-    def __init__(self, generations: GenerationStore, captures: CaptureStore, default_grid: str) -> None:
-        self._generations = generations
-        self._captures = captures
+    def __init__(
+        self, generations: GenerationStore, captures: CaptureStore, forgotten: ForgottenStore, default_grid: str
+    ) -> None:
+        self.generations = generations
+        self.captures = captures
+        self.forgotten = forgotten
         self._default_grid = default_grid
 
     def view(self) -> "View":
         """What is current now. Raises the errors of a store that cannot be read."""
-        return View(self._generations.current(), self._captures, self._default_grid)
+        return View(self.generations.current(), self.captures, self.forgotten, self._default_grid)
+
+    def full_view(self) -> "View":
+        """The same with those who asked to be forgotten: for finding out what to hide, never for an answer."""
+        return View(self.generations.current(), self.captures, None, self._default_grid)
 
 
 class View:
-    """The directory as it is for one request."""
+    """The directory as it is for one request. *forgotten* None: hide nobody."""
 
-    __slots__ = ("_captures", "_default_grid", "_generation", "generation_name")
+    __slots__ = ("_captures", "_default_grid", "_forgotten", "_generation", "generation_name")
 
-    def __init__(self, generation: GenerationView | None, captures: CaptureStore, default_grid: str) -> None:
+    def __init__(
+        self,
+        generation: GenerationView | None,
+        captures: CaptureStore,
+        forgotten: ForgottenStore | None,
+        default_grid: str,
+    ) -> None:
         self._generation = generation
         self._captures = captures
+        self._forgotten = forgotten
         self._default_grid = default_grid
         self.generation_name = NO_GENERATION if generation is None else generation.name
 
@@ -58,6 +75,10 @@ class View:
 
     def named(self, name: str) -> list[Avatar]:
         """All avatars that are or were called so (canonical), the winner of each grid first."""
+        found = self._named(name)
+        return self._forgotten.shown(found, name) if found and self._forgotten is not None else found
+
+    def _named(self, name: str) -> list[Avatar]:
         captured = self._captures.by_name(name)
         if self._generation is None:
             return captured
@@ -68,6 +89,12 @@ class View:
 
     def with_key(self, key: bytes) -> list[Avatar]:
         """The current name of *key* on each grid that knows it."""
+        found = self._with_key(key)
+        if not found or self._forgotten is None:
+            return found
+        return [a for a in found if not self._forgotten.is_hidden(a.key, a.grid, canonical(a.name))]
+
+    def _with_key(self, key: bytes) -> list[Avatar]:
         captured = self._captures.by_key(key)
         if self._generation is None:
             return captured
@@ -80,6 +107,28 @@ class View:
             if other is None or _is_better_name(avatar, other):
                 by_grid[avatar.grid] = avatar
         return list(by_grid.values())
+
+    def shows(self, avatar: Avatar) -> bool:
+        """Whether nobody asked to forget *avatar*, whose name is spelled."""
+        return self._forgotten is None or not self._forgotten.is_hidden(avatar.key, avatar.grid, canonical(avatar.name))
+
+    def current(self, name: str) -> list[Avatar]:
+        """The avatars whose current name is canonical *name*, spelled; one a key and grid."""
+        found: dict[tuple[bytes, str], Avatar] = {}
+        for avatar in self.named(name):
+            if not avatar.former and (avatar.key, avatar.grid) not in found:
+                spelled = self.spelled(avatar)
+                if canonical(spelled.name) == name:
+                    found[avatar.key, avatar.grid] = spelled
+        return list(found.values())
+
+    def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
+        """Canonical names of both sources, as ``store.base.AvatarIndex`` has them; some may be former ones."""
+        captured = self._captures.names_between(first, end, limit, reverse=reverse)
+        if self._generation is None:
+            return captured
+        imported = self._generation.names_between(first, end, limit, reverse=reverse)
+        return sorted({*imported, *captured}, reverse=reverse)[:limit] if captured else imported
 
     def spelled(self, avatar: Avatar) -> Avatar:
         """*avatar* with its spelling: the name index of a generation keeps none."""
@@ -100,18 +149,22 @@ def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, stri
     for avatar in candidates:
         if avatar.grid == default_grid:
             return avatar
-    return max(candidates, key=lambda avatar: (not avatar.former, avatar.seen), default=None)
+    winners: dict[str, Avatar] = {}
+    for avatar in candidates:
+        winners.setdefault(avatar.grid, avatar)
+    return max(winners.values(), key=lambda avatar: (not avatar.former, avatar.seen), default=None)
 
 
-def bound_elsewhere(index: AvatarIndex, name: str, key: bytes, grid: str) -> bool:
-    """Whether canonical *name* is or was another key's on *grid*, and not also this key's."""
-    holders = {avatar.key for avatar in index.by_name(name) if avatar.grid == grid}
-    return bool(holders) and key not in holders
+def other_holder(index: AvatarIndex, name: str, key: bytes, grid: str) -> bytes | None:
+    """Whose canonical *name* is or was on *grid*, when it is another key's and not also this one's."""
+    holders = [avatar.key for avatar in index.by_name(name) if avatar.grid == grid]
+    return holders[0] if holders and key not in holders else None
 
 
 def _name_rank(avatar: Avatar) -> tuple[bool, bool, int]:
-    captured_in_second_life = avatar.grid == PRODUCTION and avatar.origin == "capture"
-    return avatar.former, captured_in_second_life, -avatar.seen
+    if avatar.grid == PRODUCTION and avatar.origin == "dump":
+        return False, False, 0  # in the generation's own order, which knows whose the name is
+    return avatar.former, avatar.grid == PRODUCTION, -avatar.seen
 
 
 def _is_better_name(captured: Avatar, imported: Avatar) -> bool:

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from n2k_fcgi.store.base import CaptureStore, Manifest, TokenStore
+from n2k_fcgi.errors import N2KError
+from n2k_fcgi.store.base import CaptureStore, ForgottenStore, Manifest, PendingStore, TokenStore
 
 
 class Statistics(NamedTuple):
@@ -16,12 +17,24 @@ class Statistics(NamedTuple):
     captures: int
     tokens: int
     """Those not revoked."""
+    forgotten: int
+    """Requests to be forgotten that are in force."""
+    pending: int
+    """Keys that wait for a name."""
 
 
-def gather(manifest: Manifest | None, captures: CaptureStore, tokens: TokenStore) -> Statistics:
+def gather(
+    manifest: Manifest | None, captures: CaptureStore, tokens: TokenStore, forgotten: ForgottenStore, pending: PendingStore
+) -> Statistics:
     """Count; *manifest* is the live generation's, None before the first import."""
     active = sum(not token.revoked for token in tokens.tokens())
-    seen = sum(1 for _ in captures.captures())
+    seen = captures.count()
+    hidden = forgotten.count()
+    try:
+        waiting = len(pending.waiting())
+    except N2KError:  # a directory that is only to be read, and has no such list yet
+        waiting = 0
     if manifest is None:
-        return Statistics("none", 0, 0, 0, 0, seen, active)
-    return Statistics(manifest.name, manifest.rows, manifest.names, manifest.former, manifest.as_of, seen, active)
+        return Statistics("none", 0, 0, 0, 0, seen, active, hidden, waiting)
+    m = manifest
+    return Statistics(m.name, m.rows, m.names, m.former, m.as_of, seen, active, hidden, waiting)

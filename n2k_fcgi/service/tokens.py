@@ -25,19 +25,24 @@ class NewToken(NamedTuple):
     text: str
 
 
-def create_token(store: TokenStore, scopes: tuple[str, ...], grid: str | None = None) -> NewToken:
-    """Make and store a token for *scopes*, for registrations on *grid* only when one is given."""
-    token_id, secret = os.urandom(6).hex(), os.urandom(32).hex()
-    token = Token(token_id, _digest(secret), scopes, grid, int(time.time()), False)
+def create_token(
+    store: TokenStore, scopes: tuple[str, ...], grid: str | None = None, *, rate: int | None = None, note: str = ""
+) -> NewToken:
+    """Make and store a token for *scopes*, for registrations on *grid* only when one is given.
+
+    *rate*: writes a minute, where it is not to be what others have. *note*: what it is for, shown in lists.
+    """
+    name, secret = os.urandom(6).hex(), os.urandom(32).hex()
+    token = Token(name, _digest(secret), scopes, grid, int(time.time()), False, rate, note)
     store.add(token)
-    return NewToken(token, f"n2k_{token_id}_{secret}")
+    return NewToken(token, f"n2k_{name}_{secret}")
 
 
-def revoke_token(store: TokenStore, token_id: str) -> None:
-    """Make a token worthless from the next request on. Raises NoSuchToken."""
-    token = store.find(token_id) if re.fullmatch(r"[0-9a-f]{12}", token_id) else None
+def revoke_token(store: TokenStore, name: str) -> None:
+    """Make the token with the id *name* worthless from the next request on. Raises NoSuchToken."""
+    token = store.find(name) if re.fullmatch(r"[0-9a-f]{12}", name) else None
     if token is None:
-        raise NoSuchToken(id=token_id)
+        raise NoSuchToken(id=name)
     store.add(token._replace(revoked=True))
 
 
@@ -57,9 +62,15 @@ def verify_token(store: TokenStore, text: str, scope: str) -> Token:
     return token
 
 
-def refuse_other_grid(token: Token, grid: str) -> None:
-    """Raise TokenNotEnough when *token* is bound to another grid."""
-    if token.grid is not None and token.grid != grid:
+def token_id(text: str) -> str:
+    """What *text* says is its id; '' when it is no token at all."""
+    match = _TOKEN.fullmatch(text.strip())
+    return match[1] if match else ""
+
+
+def refuse_other_grid(token: Token | None, grid: str) -> None:
+    """Raise TokenNotEnough when *token* is bound to another grid; None: none was needed."""
+    if token is not None and token.grid is not None and token.grid != grid:
         raise TokenNotEnough(why=f"it is for the grid {token.grid!r} only")
 
 

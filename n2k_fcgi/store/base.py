@@ -3,10 +3,11 @@
 A store returns values (``Avatar``, ``Capture``, ``Token``), never buffers of its engine: they outlive the transaction.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from n2k_fcgi.model.avatar import Avatar, Capture, Source
+from n2k_fcgi.errors import N2KError
+from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, Source, StoredCapture
 
 
 class AvatarIndex(Protocol):
@@ -20,6 +21,10 @@ class AvatarIndex(Protocol):
         """The current name of the key on each grid that knows it."""
         ...
 
+    def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
+        """Canonical names in UTF-8 at or above *first* and below *end*, in order (or backwards), at most *limit*."""
+        ...
+
 
 class GenerationView(AvatarIndex, Protocol):
     """One immutable generation, held open for a request."""
@@ -27,6 +32,19 @@ class GenerationView(AvatarIndex, Protocol):
     @property
     def name(self) -> str:
         """Its stamp, which ``X-N2K-Generation`` shows."""
+        ...
+
+    @property
+    def grids(self) -> frozenset[str]:
+        """The grids that it has avatars of."""
+        ...
+
+    def history(self, key: bytes) -> list[Avatar]:
+        """The former names of a key, oldest first."""
+        ...
+
+    def bindings(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
+        """Canonical names at or above *first* in order, each with its avatars as ``by_name`` has them, former ones not."""
         ...
 
 
@@ -37,17 +55,70 @@ class GenerationStore(Protocol):
         """The live generation; None when nothing was imported yet. Valid until the next call."""
         ...
 
+    def current_name(self) -> str:
+        """The live one's; '' when there is none."""
+        ...
+
+    def manifests(self) -> "list[Manifest]":
+        """What each generation says of itself, the oldest first; one that cannot be read is left out."""
+        ...
+
+    def hold(self) -> "HeldGeneration | None":
+        """``current`` for an answer that takes many steps: valid until released, whatever is published meanwhile."""
+        ...
+
+
+class HeldGeneration(Protocol):
+    """A generation that one answer goes on reading."""
+
+    @property
+    def view(self) -> GenerationView:
+        """The generation."""
+        ...
+
+    def trim(self) -> None:
+        """Between two steps: give its pages back when this process has grown."""
+        ...
+
+    def release(self) -> None:
+        """The answer is done, or given up."""
+        ...
+
+
+class Observation(NamedTuple):
+    """An avatar as it was seen, to be recorded."""
+
+    key: bytes
+    name: str
+    canonical: str
+    grid: str
+    source: Source
+    refuse_conflict: bool
+    """Whether a name that is another key's on that grid stays there."""
+    grids_left: int | None = None
+    """Set for a grid that nobody knows: how many such may be there at most."""
+
 
 class CaptureStore(AvatarIndex, Protocol):
     """Avatars seen in-world, acknowledged only once they are on the disk."""
 
-    def record(
-        self, key: bytes, name: str, canonical: str, grid: str, source: Source, now: int, *, refuse_conflict: bool
-    ) -> Capture:
-        """Store one observation, findable in both directions when this returns.
+    def record(self, observations: Sequence[Observation], now: int) -> list[Capture | N2KError]:
+        """Store observations, findable in both directions when this returns, in one transaction.
 
-        Raises NameTaken, with nothing changed, when *refuse_conflict* and the name is another key's on that grid.
+        One that is refused has its error in the capture's place and changes nothing: NameTaken, TooManyNewGrids.
         """
+        ...
+
+    def stored(self, key: bytes) -> list[StoredCapture]:
+        """What is known of one key, an entry a grid, former names with it."""
+        ...
+
+    def count(self) -> int:
+        """How many keys were captured."""
+        ...
+
+    def known_among(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of *keys* that were captured, on whatever grid."""
         ...
 
     def captures(self) -> Iterator[Capture]:
@@ -65,6 +136,10 @@ class Token(NamedTuple):
     grid: str | None
     created: int
     revoked: bool
+    rate: int | None = None
+    """Writes a minute; None: as the setting ``token_limit`` says."""
+    note: str = ""
+    """What its owner made it for."""
 
 
 class TokenStore(Protocol):
@@ -80,6 +155,104 @@ class TokenStore(Protocol):
 
     def tokens(self) -> list[Token]:
         """All, oldest first."""
+        ...
+
+
+class HiddenSet(Protocol):
+    """Who asked to be forgotten, as it was at one moment: for work on many rows."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anybody."""
+        ...
+
+    def hides(self, key: bytes, grid: str, canonical: str) -> bool:
+        """Whether this avatar, or whoever has this name, asked to be forgotten."""
+        ...
+
+
+class ForgottenStore(Protocol):
+    """Who asked to be forgotten. Nothing but keyed digests of keys and names is kept."""
+
+    def shown(self, avatars: list[Avatar], canonical: str) -> list[Avatar]:
+        """Those of *avatars*, all called *canonical*, that nobody asked to forget."""
+        ...
+
+    def is_hidden(self, key: bytes, grid: str, canonical: str) -> bool:
+        """Whether this avatar, or whoever has this name, asked to be forgotten."""
+        ...
+
+    def is_key_hidden(self, key: bytes) -> bool:
+        """Whether the avatar with *key* asked to be forgotten."""
+        ...
+
+    def hidden(self) -> HiddenSet:
+        """All of them, as they are now."""
+        ...
+
+    def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int) -> None:
+        """Hide *keys* and *names*, (grid, canonical), together, from every process's next look on; on the disk then."""
+        ...
+
+    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]]) -> bool:
+        """Show again what was hidden together with any of these; False: nothing was."""
+        ...
+
+    def count(self) -> int:
+        """How many requests to be forgotten are in force."""
+        ...
+
+
+class PendingStore(Protocol):
+    """Keys that were asked about and nobody knows."""
+
+    def add(self, keys: Iterable[bytes], now: int) -> int:
+        """Queue those of *keys* that are not there, as many as there is room for; give how many."""
+        ...
+
+    def waiting(self) -> list[bytes]:
+        """The keys to name, the one that waits longest first."""
+        ...
+
+    def drop(self, keys: Iterable[bytes]) -> int:
+        """Take keys out: they have a name now, or must not have one. Give how many were there."""
+        ...
+
+    def nobody(self, keys: Iterable[bytes], now: int) -> int:
+        """Note that a resolver found nobody behind these of the queue; give how many."""
+        ...
+
+
+class ConflictStore(Protocol):
+    """The latest names that were offered for another key than their own."""
+
+    def note(self, conflicts: Iterable[Conflict]) -> None:
+        """Keep these; one that is there already is counted once more."""
+        ...
+
+    def conflicts(self) -> list[Conflict]:
+        """All, the latest first."""
+        ...
+
+
+class Charge(NamedTuple):
+    """What is to be counted against whom."""
+
+    subject: bytes
+    a_minute: int
+    """How much is admitted in a minute, and at once after a quiet one."""
+    weight: int = 1
+    """More than *a_minute* counts as that much, or it could never be admitted."""
+
+
+class MeterStore(Protocol):
+    """Counts per minute that all workers share."""
+
+    def wait(self, charges: Sequence[Charge], now: float) -> float:
+        """Seconds until all of *charges* would be admitted; 0: now. Counts nothing."""
+        ...
+
+    def take(self, charges: Sequence[Charge], now: float) -> float:
+        """Count all of *charges* and give 0, or count none and give the seconds to wait."""
         ...
 
 

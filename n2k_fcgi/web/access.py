@@ -1,37 +1,63 @@
-"""Who may write. A token comes in a header, or in a POST body; never in a URL, which every server on the way logs."""
+"""Who may write, and how much. A token comes in a header, or in a form's body; never in a URL, which every server on the
+way logs."""
 
 from n2k_fcgi.errors import BadRequest, TokenNeeded, WritingIsOff
-from n2k_fcgi.service.tokens import refuse_other_grid, verify_token
-from n2k_fcgi.store.base import TokenStore
+from n2k_fcgi.service.limits import Limits
+from n2k_fcgi.service.tokens import token_id, verify_token
+from n2k_fcgi.store.base import Token, TokenStore
+from n2k_fcgi.web.addresses import client_address
 from n2k_fcgi.web.requests import Request
 
 OPEN, OFF = "open", "off"
 
 
 class Access:
-    """Decides by the setting ``register`` (token, open, off) and the tokens of the store."""
+    """Decides by the setting ``register`` (token, open, off), the tokens of the store, and the limits."""
 
-    def __init__(self, tokens: TokenStore, register: str) -> None:
+    def __init__(self, tokens: TokenStore, limits: Limits, register: str, trusted_proxies: tuple[str, ...]) -> None:
         self._tokens = tokens
+        self._limits = limits
         self._register = register
+        self._trusted_proxies = trusted_proxies
 
-    def may_register(self, request: Request, grid: str) -> None:
-        """Return, or raise WritingIsOff, TokenNeeded, TokenNotEnough, BadRequest (a token in the URL)."""
-        if "token" in request.query:
-            raise BadRequest(why="a token in a URL ends up in logs: send it as the header X-N2K-Token, and make a new one")
+    def may_register(self, request: Request) -> Token | None:
+        """The token that allows it, or None where anybody may; its grid is still to be looked at.
+
+        Raises WritingIsOff, TokenNeeded, TokenNotEnough, BadRequest (a token in the URL), TooManyRequests.
+        """
+        _refuse_token_in_url(request)
         if self._register == OFF:
             raise WritingIsOff
-        if self._register == OPEN:
-            return
-        token = verify_token(self._tokens, self._text(request), "register")
-        refuse_other_grid(token, grid)
+        return None if self._register == OPEN else self.may(request, "register")
 
-    def _text(self, request: Request) -> str:
-        text = request.header("X_N2K_TOKEN")
-        scheme, _, credentials = request.header("AUTHORIZATION").partition(" ")
-        if not text and scheme.lower() == "bearer":
-            text = credentials.strip()
-        text = text or request.body.get("token", "")
-        if not text:
-            raise TokenNeeded
+    def may(self, request: Request, scope: str) -> Token:
+        """The token that allows *scope*. Raises as ``may_register`` does."""
+        _refuse_token_in_url(request)
+        text = _text(request)
+        try:
+            return verify_token(self._tokens, text, scope)
+        except TokenNeeded:
+            self._limits.failure(self._address(request), token_id(text))
+            raise
+
+    def count(self, request: Request, token: Token | None, writes: int = 1) -> None:
+        """Count writes before they are done. Raises TooManyRequests, with nothing counted."""
+        self._limits.write(self._address(request), token, writes)
+
+    def _address(self, request: Request) -> str:
+        return client_address(request.environ, self._trusted_proxies)
+
+
+def _refuse_token_in_url(request: Request) -> None:
+    if "token" in request.query:
+        raise BadRequest(why="a token in a URL ends up in logs: send it as the header X-N2K-Token, and make a new one")
+
+
+def _text(request: Request) -> str:
+    text = request.header("X_N2K_TOKEN")
+    scheme, _, credentials = request.header("AUTHORIZATION").partition(" ")
+    if not text and scheme.lower() == "bearer":
+        text = credentials.strip()
+    if text or request.is_api:
         return text
+    return request.form.get("token", "")

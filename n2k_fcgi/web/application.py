@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from n2k_fcgi import late, logs
-from n2k_fcgi.errors import N2KError, NoMemory, NothingHere
-from n2k_fcgi.web import express
-from n2k_fcgi.web.requests import Environ, Request
+from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, TooManyRequests
+from n2k_fcgi.web import api, express
+from n2k_fcgi.web.decoding import Environ
+from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import REASONS, Answer, Headers, error
 from n2k_fcgi.web.services import Services
 
@@ -37,7 +38,7 @@ class Application:
             return error_answer(NoMemory(), request)
         except Exception:  # noqa: BLE001 - the last resort of this front end
             logs.error(f"unexpected error answering {request.method}", traceback=True)
-            return error(500, UNEXPECTED)
+            return _worded(request, 500, UNEXPECTED)
 
     def _route(self, request: Request) -> Answer:
         short = express.lookup(request)
@@ -51,27 +52,36 @@ class Application:
             late.refuse_without_room()
         from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-        from n2k_fcgi.web.routes import ROUTES
-        from n2k_fcgi.web.views import VIEWS
+        from n2k_fcgi.web.routes import ROUTES, view_of
 
         method = request.method
         adapter = ROUTES.bind("", path_info=request.path)
         if method == "OPTIONS":
             if not adapter.allowed_methods():
                 raise NothingHere
-            return Answer(200, b"", headers=(("Allow", _allow(adapter.allowed_methods())),))
+            return _options(request, _allow(adapter.allowed_methods()))
         try:
             endpoint, values = adapter.match(method=method)
         except MethodNotAllowed as problem:
             allow = _allow(problem.valid_methods or ())
-            return error(405, f"method not allowed here: use {allow}", (("Allow", allow),))
+            return _worded(request, 405, f"method not allowed here: use {allow}", (("Allow", allow),))
         except HTTPException:
             raise NothingHere from None
-        return VIEWS[endpoint](request, self._services, **values)
+        return view_of(endpoint)(request, self._services, **values)
 
 
 def _allow(methods: Iterable[str]) -> str:
     return ", ".join(sorted({*methods, "OPTIONS"}))
+
+
+def _options(request: Request, allow: str) -> Answer:
+    headers: Headers = (("Allow", allow),)
+    return Answer(200, b"", headers=headers + api.preflight(allow) if request.is_api else headers)
+
+
+def _worded(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
+    """An error in the form that this part of the service speaks."""
+    return (api.error if request.is_api else error)(status, message, headers)
 
 
 def error_answer(problem: N2KError, request: Request) -> Answer:
@@ -81,22 +91,35 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
         headers = (("WWW-Authenticate", "Bearer"),)
     elif isinstance(problem, NothingHere):
         headers = (("Vary", "Accept"),)
+    elif isinstance(problem, TooManyRequests):
+        headers = (("Retry-After", str(problem.seconds)),)
     if problem.status >= 500:
         logs.error(f"{problem.status} {problem}")
     else:
         logs.debug(f"{problem.status} {problem}")
-    return error(problem.status, str(problem), headers)
+    return _worded(request, problem.status, str(problem), headers)
 
 
-def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> list[bytes]:
+def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Send an answer the WSGI way; a HEAD request gets the headers alone."""
-    headers = [
-        ("Content-Type", answer.content_type),
-        ("Content-Length", str(len(answer.body))),
-        ("X-Content-Type-Options", "nosniff"),
-        *answer.headers,
-    ]
+    headers = [("X-Content-Type-Options", "nosniff"), *answer.headers]
+    if answer.status != 304:  # which says of the length only what the whole answer would (RFC 9110, 15.4.5)
+        headers.insert(0, ("Content-Type", answer.content_type))
+        if answer.stream is None:
+            headers.insert(1, ("Content-Length", str(len(answer.body))))
     if answer.generation:
         headers.append(("X-N2K-Generation", answer.generation))
     start_response(REASONS[answer.status], headers)
-    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [answer.body]
+    is_head = environ.get("REQUEST_METHOD") == "HEAD"
+    if answer.stream is None:
+        return [] if is_head else [answer.body]
+    if is_head:
+        _close(answer.stream)
+        return []
+    return answer.stream
+
+
+def _close(stream: Iterable[bytes]) -> None:
+    close = getattr(stream, "close", None)
+    if close is not None:
+        close()

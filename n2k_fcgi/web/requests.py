@@ -1,78 +1,35 @@
-"""Reading a request, as little of it as an endpoint needs.
+"""Reading a request, as little of it as an endpoint needs."""
 
-Paths and queries are decoded here and not by the web server: behind mod_fcgid PATH_INFO is decoded, rewritten, or missing,
-while REQUEST_URI arrives as it was sent (tried with Apache, nginx and lighttpd).
-"""
-
-from collections.abc import Iterable
-from typing import IO, Any
-
-from n2k_fcgi.errors import BadRequest, BodyTooLarge
+from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.avatar import Source
-from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.grids import Grid, grid_of_shard, parse_grid
 from n2k_fcgi.model.keys import is_key_shaped
+from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_body, target_of, unquote
 
-Environ = dict[str, Any]
+API = b"/api/v1"
 
 MAX_QUERY = 64 * 1024
 """Bytes of a query string. Servers allow 8 KB or so; this bounds what a generous one lets through."""
 
-MAX_FIELDS = 200
+IN_WORLD_BYTES = 2048
+"""What llHTTPRequest keeps of a body unless HTTP_BODY_MAXLENGTH says more; the rest is dropped without a word."""
 
-_HEX = {f"{n:02x}".encode(): bytes((n,)) for n in range(256)}
-
-
-def unquote(data: bytes, *, lenient: bool = False) -> str:
-    """Decode percent escapes and UTF-8. Raises BadRequest for other bytes than UTF-8, and for a broken escape.
-
-    *lenient*: a percent sign that begins no escape stands for itself, as servers that decode paths have it.
-    """
-    if b"%" in data:
-        first, *rest = data.split(b"%")
-        pieces = [first]
-        for piece in rest:
-            byte = _HEX.get(piece[:2].lower())
-            if byte is None and not lenient:
-                raise BadRequest(why="a percent sign is not followed by two hexadecimal digits")
-            pieces.append(b"%" + piece if byte is None else byte + piece[2:])
-        data = b"".join(pieces)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadRequest(why="it is not in UTF-8") from None
-
-
-def parse_fields(data: bytes) -> dict[str, str]:
-    """Read ``a=b&c=d`` (form fields, or a query), a plus sign being a space.
-
-    ``amp;key`` is read as ``key``: scripts in the world were pasted from web pages that had escaped their ``&``. The
-    same field twice with one value is fine; with two values, BadRequest.
-    """
-    fields: dict[str, str] = {}
-    for count, pair in enumerate(data.split(b"&")):
-        if count >= MAX_FIELDS:
-            raise BadRequest(why=f"more than {MAX_FIELDS} fields")
-        if not pair:
-            continue
-        raw_name, _, raw_value = pair.partition(b"=")
-        name = unquote(raw_name.replace(b"+", b" ")).removeprefix("amp;")
-        value = unquote(raw_value.replace(b"+", b" "))
-        if fields.setdefault(name, value) != value:
-            raise BadRequest(why=f"the field {name!r} comes twice with different values")
-    return fields
+LARGEST_BODY = 16384
+"""The most that ``max_bytes`` can ask for: what LSL can be told to keep (HTTP_BODY_MAXLENGTH in Mono)."""
 
 
 class Request:
     """One HTTP request over its WSGI environ."""
 
-    __slots__ = ("_body_fields", "_query_fields", "_target", "environ", "max_body")
+    __slots__ = ("_data", "_form_fields", "_query_fields", "_target", "environ", "max_body")
 
     def __init__(self, environ: Environ, max_body: int) -> None:
         self.environ = environ
         self.max_body = max_body
         self._target: tuple[bytes, bytes] | None = None
         self._query_fields: dict[str, str] | None = None
-        self._body_fields: dict[str, str] | None = None
+        self._form_fields: dict[str, str] | None = None
+        self._data: bytes | None = None
 
     @property
     def method(self) -> str:
@@ -101,25 +58,33 @@ class Request:
         return self._query_fields
 
     @property
-    def body(self) -> dict[str, str]:
-        """The form fields of a body, empty for other methods than POST and PUT.
+    def data(self) -> bytes:
+        """The body as it was sent, empty for other methods than POST and PUT. Raises BodyTooLarge, BadRequest."""
+        if self._data is None:
+            self._data = read_body(self.environ, self.max_body) if self.method in ("POST", "PUT") else b""
+        return self._data
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The form fields of the body.
 
         LSL sends ``text/plain`` unless told otherwise: such a body that reads as form fields is taken as form fields.
+        Raises BadRequest for a type that is no form.
         """
-        if self._body_fields is None:
-            self._body_fields = self._read_body() if self.method in ("POST", "PUT") else {}
-        return self._body_fields
+        if self._form_fields is None:
+            self._form_fields = self._read_form() if self.method in ("POST", "PUT") else {}
+        return self._form_fields
 
     def fields(self) -> dict[str, str]:
         """The fields of query and body together; one that is in both with two values is a BadRequest."""
         query = self.query
-        body = self.body
-        if not body:
+        form = self.form
+        if not form:
             return query
-        for name in query.keys() & body.keys():
-            if query[name] != body[name]:
+        for name in query.keys() & form.keys():
+            if query[name] != form[name]:
                 raise BadRequest(why=f"the field {name!r} comes twice with different values")
-        return {**query, **body}
+        return {**query, **form}
 
     def header(self, name: str) -> str:
         """A header by its WSGI spelling without ``HTTP_``; '' when it is missing. Latin-1 read as UTF-8 where it is that."""
@@ -137,22 +102,45 @@ class Request:
         return "HTTP_X_SECONDLIFE_SHARD" in self.environ or "HTTP_X_SECONDLIFE_OWNER_KEY" in self.environ
 
     @property
+    def is_api(self) -> bool:
+        """Whether it is for the part of the service that speaks JSON."""
+        path = self.raw_path
+        return path == API or path.startswith(API + b"/")
+
+    def room(self) -> int | None:
+        """Bytes that the caller will keep of the answer; None: all. Raises BadRequest for a ``max_bytes`` that is no number.
+
+        A script loses what is beyond, in mid-line, without being told.
+        """
+        asked = (self.query if self.is_api else self.fields()).get("max_bytes")
+        if asked is not None:
+            return min(number(asked, "max_bytes", 1, 10**8), LARGEST_BODY)
+        return IN_WORLD_BYTES if self.is_in_world else None
+
+    @property
     def wants_page(self) -> bool:
         """Whether a browser asks: an explicit ``text/html``. LSL's own Accept has ``text/*``, which is not that."""
         return "text/html" in self.environ.get("HTTP_ACCEPT", "") and not self.is_in_world
 
-    def asked_grid(self, known: tuple[str, ...]) -> tuple[str | None, bool]:
+    def asked_grid(self, labels: tuple[str, ...], grids: tuple[Grid, ...]) -> tuple[str | None, bool]:
         """(grid, strict): the one in ``grid=`` and no other, or the one in X-SecondLife-Shard before others, or None."""
         explicit = self.fields().get("grid")
         if explicit is not None:
-            return parse_grid(explicit, known), True
+            return parse_grid(explicit, labels), True
+        return self.shard_grid(grids), False
+
+    def shard_grid(self, grids: tuple[Grid, ...]) -> str | None:
+        """The label of the grid whose simulator says that it sent this; None when none does."""
         shard = self.header("X_SECONDLIFE_SHARD")
-        return (parse_grid(shard, known) if shard else None), False
+        return grid_of_shard(shard, grids) if shard else None
 
     def source(self) -> Source:
         """Who says so, from X-SecondLife-* headers, cut to a length that nobody can fill a disk with."""
-        region = "".join(c for c in self.header("X_SECONDLIFE_REGION") if c.isprintable())[:100]
-        return Source(self._key_header("X_SECONDLIFE_OBJECT_KEY"), self._key_header("X_SECONDLIFE_OWNER_KEY"), region)
+        region, shard = self._short_header("X_SECONDLIFE_REGION"), self._short_header("X_SECONDLIFE_SHARD")
+        return Source(self._key_header("X_SECONDLIFE_OBJECT_KEY"), self._key_header("X_SECONDLIFE_OWNER_KEY"), region, shard)
+
+    def _short_header(self, name: str) -> str:
+        return "".join(c for c in self.header(name) if c.isprintable())[:100]
 
     def _key_header(self, name: str) -> str:
         key = self.header(name).strip()
@@ -160,108 +148,22 @@ class Request:
 
     def _split(self) -> tuple[bytes, bytes]:
         if self._target is None:
-            self._target = _target(self.environ)
+            self._target = target_of(self.environ)
         return self._target
 
-    def _read_body(self) -> dict[str, str]:
+    def _read_form(self) -> dict[str, str]:
         kind = self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        data = self.data
         if kind == "multipart/form-data":
-            return _multipart(self.environ, self.max_body)
-        data = read_body(self.environ, self.max_body)
+            return parse_multipart(self.environ, data, self.max_body)
         if kind not in ("", "text/plain", "application/x-www-form-urlencoded"):
             raise BadRequest(why=f"a body of type {kind!r}: send form fields")
         return parse_fields(data.strip()) if data.strip() else {}
 
 
-def read_body(environ: Environ, max_body: int) -> bytes:
-    """The whole body. Raises BodyTooLarge above *max_body* bytes, BadRequest for a length that is none."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    stream: IO[bytes] = environ["wsgi.input"]
-    if not length:
-        # A chunked body: only read where the server promises an end (PEP 3333 itself promises none).
-        if not environ.get("wsgi.input_terminated"):
-            return b""
-        try:
-            data = stream.read(max_body + 1)
-        except (OSError, ValueError):
-            raise BadRequest(why="the body cannot be read") from None
-        if len(data) > max_body:
-            raise BodyTooLarge(limit=max_body)
-        return data
-    if not length.isdecimal() or not length.isascii():
-        raise BadRequest(why="Content-Length is not a number")
-    if len(length) > 12 or int(length) > max_body:
-        raise BodyTooLarge(limit=max_body)
-    data = b""
-    wanted = int(length)
-    while len(data) < wanted:
-        piece = stream.read(wanted - len(data))
-        if not piece:
-            raise BadRequest(why="the body is shorter than its Content-Length")
-        data += piece
-    return data
-
-
-def _multipart(environ: Environ, max_body: int) -> dict[str, str]:
-    """``curl -F`` and web forms with files: rare here, so Werkzeug's parser is imported when one comes."""
-    import io
-
-    from werkzeug.exceptions import HTTPException
-    from werkzeug.formparser import FormDataParser
-    from werkzeug.http import parse_options_header
-
-    data = read_body(environ, max_body)
-    _, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
-    parser = FormDataParser(max_form_memory_size=max_body, max_form_parts=MAX_FIELDS, silent=False)
-    try:
-        _, form, _ = parser.parse(io.BytesIO(data), "multipart/form-data", len(data), options)
-    except (ValueError, HTTPException):
-        raise BadRequest(why="a broken multipart body") from None
-    fields: dict[str, str] = {}
-    pairs: Iterable[tuple[str, str]] = form.items(multi=True)
-    for name, value in pairs:
-        if fields.setdefault(name, value) != value:
-            raise BadRequest(why=f"the field {name!r} comes twice with different values")
-    return fields
-
-
-def _target(environ: Environ) -> tuple[bytes, bytes]:
-    """(path below the mount, query), both still escaped."""
-    uri: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
-    script: str = environ.get("SCRIPT_NAME", "")
-    if not uri:
-        path = environ.get("PATH_INFO", "").encode("latin-1", "replace")
-        query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
-        return _requoted(path) or b"/", query
-    raw = uri.encode("latin-1", "replace")
-    if not raw.startswith(b"/"):  # the absolute form that proxies send
-        raw = b"/" + raw.partition(b"://")[2].partition(b"/")[2]
-    raw = raw.partition(b"#")[0]
-    path, _, query = raw.partition(b"?")
-    return _below_mount(path, script.encode("latin-1", "replace")), query
-
-
-def _requoted(path: bytes) -> bytes:
-    """A path that a server decoded, escaped again where it would be misread."""
-    return path.replace(b"%", b"%25")
-
-
-def _below_mount(path: bytes, script: bytes) -> bytes:
-    """Take the script's name off the front, or the folder it lies in (the web server rewrote to the script then)."""
-    for mount in (script, script.rpartition(b"/")[0]):
-        if mount and mount != b"/":
-            depth = mount.count(b"/")
-            pieces = path.split(b"/", depth + 1)
-            front = b"/".join(pieces[: depth + 1])
-            if front == mount or _is_same(front, mount):
-                return b"/" + (pieces[depth + 1] if len(pieces) > depth + 1 else b"")
-    return path or b"/"
-
-
-def _is_same(escaped: bytes, mount: bytes) -> bool:
-    if b"%" not in escaped:
-        return False
-    try:
-        return unquote(escaped).encode() == mount
-    except BadRequest:
-        return False
+def number(text: str, name: str, low: int, high: int) -> int:
+    """Read a whole number that a parameter is. Raises BadRequest."""
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
+    if not low <= value <= high:
+        raise BadRequest(why=f"{name} is a whole number from {low} to {high}")
+    return value

@@ -1,5 +1,6 @@
 """Answers that LSL takes: plain text or JSON, never compressed, cut at line ends where a script would cut in mid-line."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from n2k_fcgi.model.keys import NULL_KEY
@@ -7,14 +8,11 @@ from n2k_fcgi.model.keys import NULL_KEY
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 
-IN_WORLD_BYTES = 2048
-"""What llHTTPRequest keeps of a body unless HTTP_BODY_MAXLENGTH says more; the rest is dropped without a word."""
-
 Headers = tuple[tuple[str, str], ...]
 
 REASONS = {
     200: "200 OK",
-    302: "302 Found",
+    304: "304 Not Modified",
     400: "400 Bad Request",
     401: "401 Unauthorized",
     403: "403 Forbidden",
@@ -22,6 +20,7 @@ REASONS = {
     405: "405 Method Not Allowed",
     409: "409 Conflict",
     413: "413 Content Too Large",
+    429: "429 Too Many Requests",
     500: "500 Internal Server Error",
     503: "503 Service Unavailable",
 }
@@ -36,6 +35,8 @@ class Answer(NamedTuple):
     headers: Headers = ()
     generation: str = ""
     """For X-N2K-Generation; '' when no generation was asked."""
+    stream: Iterable[bytes] | None = None
+    """Instead of ``body``: blocks that are made as they are sent. May have ``close``, as in PEP 3333."""
 
 
 def text(line: str, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:

@@ -51,13 +51,13 @@ def test_create_prints_the_secret_last(n2k: Commands) -> None:
 
 
 def test_list_never_shows_a_secret(n2k: Commands) -> None:
-    """Id, scopes, grid, time and state of each, oldest first; no secret, in no file of the directory either."""
+    """Id, scopes, grid, time, state, rate and note of each, oldest first; no secret, in no file of the directory either."""
     secret = n2k("token", "create", "--scope", "register").out.split()[-1]
-    n2k("token", "create", "--scope", "admin")
+    n2k("token", "create", "--scope", "admin", "--rate", "5", "--note", "the gate")
     lines = [line.split("\t") for line in n2k("token", "list").out.splitlines()]
-    assert sorted((scopes, grid, state) for _, scopes, grid, _, state in lines) == [
-        ("admin", "-", "active"),
-        ("register", "-", "active"),
+    assert sorted((scopes, grid, *rest) for _, scopes, grid, _, *rest in lines) == [
+        ("admin", "-", "active", "5", "the gate"),
+        ("register", "-", "active", "-", "-"),
     ]
     kept = b"".join(path.read_bytes() for path in n2k.data_dir.rglob("*") if path.is_file())
     assert secret.rpartition("_")[2].encode() not in kept
@@ -72,7 +72,7 @@ def test_a_revoked_token_is_refused_at_once(n2k: Commands) -> None:
         done = n2k("token", "revoke", token.split("_")[1])
         assert (done.code, done.err) == (0, f"revoked {token.split('_')[1]}\n")
         assert register(url, token) == 401
-    assert "\trevoked\n" in n2k("token", "list").out
+    assert "\trevoked\t" in n2k("token", "list").out
 
 
 @pytest.mark.parametrize("token_id", ["0123456789ab", "nonsense", "n2k_0123456789ab_00"])

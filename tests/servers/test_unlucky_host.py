@@ -128,7 +128,7 @@ def test_captures_that_outgrow_the_addresses(golden: Golden) -> None:
         box = Sandbox(golden.data_dir)
         for n in range(40):
             region = Source(region="r" * 1_000_000)
-            box.store.captures.record(bytes([n]) * 16, f"Big{n}", f"big{n}", "Production", region, 1, refuse_conflict=True)
+            box.record(bytes([n + 1]) * 16, f"Big{n}", 1, source=region)
         box.close()
         for _ in range(3):
             assert refused(child.ask(FIND), f"/{CAPTURES}: Cannot allocate memory")

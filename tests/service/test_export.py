@@ -25,8 +25,7 @@ def key_of(number: int) -> str:
 
 def capture(box: Sandbox, key: str, name: str, now: int, grid: str = "Production") -> None:
     """Seen in-world at a time; other rules than the disk's do not matter here."""
-    source = Source("object", "owner", "region")
-    box.store.captures.record(parse_key(key), name, canonical(name), grid, source, now, refuse_conflict=False)
+    box.record(key, name, now, grid=grid, refuse=False, source=Source("object", "owner", "region", "shard"))
 
 
 def exported(box: Sandbox, *, grid: str | None = None, as_csv: bool = False, captures: bool = False) -> bytes:
@@ -35,7 +34,7 @@ def exported(box: Sandbox, *, grid: str | None = None, as_csv: bool = False, cap
     box.store.generations.close()
     generation: Generation | None = box.store.generations.open(live) if live else None
     try:
-        known = Export(generation, box.store.captures, grid).known()
+        known = Export(generation, box.store.captures, box.store.forgotten.hidden(), grid).known()
         return b"".join(csv_lines(known) if as_csv else json_lines(known))
     finally:
         if generation:
@@ -77,7 +76,8 @@ def test_everything_is_exported(sandbox: Sandbox) -> None:
     capture(sandbox, GOVERNOR, "Élodie Straße", 300)
     capture(sandbox, USERNAME, "username", 300, "OpenSim")
     lines = [json.loads(line) for line in exported(sandbox).splitlines()]
-    seen = {"first": 300, "last": 300, "count": 1, "source": {"object_key": "object", "owner_key": "owner", "region": "region"}}
+    source = {"object_key": "object", "owner_key": "owner", "region": "region", "grid": "shard"}
+    seen = {"first": 300, "last": 300, "count": 1, "source": source}
     former = [{"name": "Old Linden", "seen": 100}, {"name": "Governor Linden", "seen": 200}]
     assert lines == [
         {"key": USERNAME, "name": "username", "grid": "OpenSim", "seen": 300, "capture": seen},

@@ -12,20 +12,15 @@ from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.environment import hold
-from n2k_fcgi.store.lmdb.layout import CAPTURES, PRIVATE, WRITER_LOCK
+from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, PRIVATE
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
 KEY, OTHER = parse_key(MASAKAZU), parse_key(GOVERNOR)
 
 
-def _record(sandbox: Sandbox, key: bytes, name: str, now: int, *, refuse: bool = True) -> None:
-    canonical = name.lower().replace(" ", ".")
-    sandbox.store.captures.record(key, name, canonical, "Production", Source(), now, refuse_conflict=refuse)
-
-
 def test_a_record_is_found_in_both_directions(sandbox: Sandbox) -> None:
     """The spelling that was seen is given back."""
-    _record(sandbox, KEY, "Masakazu Kojima", 100)
+    sandbox.record(KEY, "Masakazu Kojima", 100)
     assert [a.key for a in sandbox.store.captures.by_name("masakazu.kojima")] == [KEY]
     assert [a.name for a in sandbox.store.captures.by_key(KEY)] == ["Masakazu Kojima"]
 
@@ -33,15 +28,15 @@ def test_a_record_is_found_in_both_directions(sandbox: Sandbox) -> None:
 def test_seeing_again_counts_and_keeps_the_first_time(sandbox: Sandbox) -> None:
     """First seen stays, last seen and the count move."""
     for now in (100, 300, 200):
-        _record(sandbox, KEY, "Masakazu Kojima", now)
+        sandbox.record(KEY, "Masakazu Kojima", now)
     (capture,) = sandbox.store.captures.captures()
     assert (capture.first_seen, capture.last_seen, capture.times_seen) == (100, 300, 3)
 
 
 def test_a_renamed_key_answers_to_its_former_name(sandbox: Sandbox) -> None:
     """The former name leads to the key, the key to the current name."""
-    _record(sandbox, KEY, "Masakazu Kojima", 100)
-    _record(sandbox, KEY, "New Name", 200)
+    sandbox.record(KEY, "Masakazu Kojima", 100)
+    sandbox.record(KEY, "New Name", 200)
     (former,) = sandbox.store.captures.by_name("masakazu.kojima")
     assert (former.key, former.former, former.seen) == (KEY, True, 100)
     assert [a.name for a in sandbox.store.captures.by_key(KEY)] == ["New Name"]
@@ -49,13 +44,13 @@ def test_a_renamed_key_answers_to_its_former_name(sandbox: Sandbox) -> None:
 
 def test_a_name_of_another_key_is_refused_and_changes_nothing(sandbox: Sandbox) -> None:
     """The conflict rule holds inside the write transaction, for former names too."""
-    _record(sandbox, KEY, "Masakazu Kojima", 100)
-    _record(sandbox, KEY, "New Name", 200)
+    sandbox.record(KEY, "Masakazu Kojima", 100)
+    sandbox.record(KEY, "New Name", 200)
     for taken in ("Masakazu Kojima", "New Name"):
         with pytest.raises(NameTaken):
-            _record(sandbox, OTHER, taken, 300)
+            sandbox.record(OTHER, taken, 300)
     assert sandbox.store.captures.by_key(OTHER) == []
-    _record(sandbox, OTHER, "New Name", 300, refuse=False)
+    sandbox.record(OTHER, "New Name", 300, refuse=False)
     assert [a.key for a in sandbox.store.captures.by_name("new.name")] == [OTHER, KEY]
 
 
@@ -76,7 +71,7 @@ def test_the_map_grows_and_other_processes_follow(sandbox: Sandbox) -> None:
         big = Source(region="r" * 60_000)
         for n in range(400):
             key = parse_key(f"{n + 1:032x}")
-            sandbox.store.captures.record(key, f"N{n}", f"n{n}", "Production", big, 1, refuse_conflict=True)
+            sandbox.record(key, f"N{n}", 1, source=big)
         assert (sandbox.data_dir / CAPTURES).stat().st_size > 16 * 1024 * 1024
         child.stdin.write("\n")
         child.stdin.flush()
@@ -92,7 +87,7 @@ def test_a_writer_that_waits_too_long_says_busy_and_hears_signals(sandbox: Sandb
         "try: box.register('Masakazu Kojima', MASAKAZU)\n"
         "except StoreBusy as error: print(error)"
     )
-    with hold(sandbox.data_dir / WRITER_LOCK, PRIVATE, 0) as held:
+    with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0) as held:
         assert held
         done = subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir)], capture_output=True, text=True, check=True)
     assert "busy" in done.stdout
@@ -106,19 +101,19 @@ def test_readers_killed_in_mid_transaction_do_not_make_the_file_grow(sandbox: Sa
         "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
         "with captures_file(Path(sys.argv[1]), PRIVATE).read(): os.kill(os.getpid(), signal.SIGKILL)"
     )
-    _record(sandbox, KEY, "Masakazu Kojima", 1)
+    sandbox.record(KEY, "Masakazu Kojima", 1)
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir)], check=False)
         assert done.returncode == -signal.SIGKILL
     for now in range(300):
-        _record(sandbox, KEY, "Masakazu Kojima", now)
+        sandbox.record(KEY, "Masakazu Kojima", now)
     assert (sandbox.data_dir / CAPTURES).stat().st_size < 200_000
 
 
 def test_a_truncated_captures_file_is_refused(sandbox: Sandbox) -> None:
     """Not mapped beyond its end, which would be SIGBUS."""
     for n in range(200):
-        _record(sandbox, parse_key(f"{n + 1:032x}"), f"N{n}", 1)
+        sandbox.record(parse_key(f"{n + 1:032x}"), f"N{n}", 1)
     sandbox.store.close()
     path = sandbox.data_dir / CAPTURES
     whole = path.read_bytes()
@@ -139,7 +134,7 @@ def test_a_later_format_is_refused(sandbox: Sandbox) -> None:
     """Data of a later version is not misread."""
     file = captures_file(sandbox.data_dir, PRIVATE)
     sandbox.store.close()
-    file.write(lambda transaction: transaction.put(b"mformat", b"2"))
+    file.write(lambda transaction: transaction.put(b"mformat", b"%d" % (FORMAT + 1)))
     file.close()
     with pytest.raises(StoreTooNew):
         sandbox.store.captures.by_key(KEY)
@@ -148,7 +143,7 @@ def test_a_later_format_is_refused(sandbox: Sandbox) -> None:
     import lmdb
 
     with lmdb.open(str(file.path), subdir=False) as env, env.begin(write=True) as transaction:
-        transaction.put(b"mformat", b"1")
+        transaction.put(b"mformat", b"%d" % FORMAT)
 
 
 def test_many_processes_register_at_once_and_none_is_lost(sandbox: Sandbox) -> None:
@@ -165,12 +160,12 @@ def test_many_processes_register_at_once_and_none_is_lost(sandbox: Sandbox) -> N
 
 def test_a_replaced_file_is_noticed_before_a_write(sandbox: Sandbox) -> None:
     """A restored backup is another file: what is registered then is in it, not in the one that was deleted."""
-    _record(sandbox, KEY, "Masakazu Kojima", 1)
+    sandbox.record(KEY, "Masakazu Kojima", 1)
     path = sandbox.data_dir / CAPTURES
     backup = path.with_name("backup")
     backup.write_bytes(path.read_bytes())
     backup.rename(path)
-    _record(sandbox, OTHER, "Governor Linden", 2)
+    sandbox.record(OTHER, "Governor Linden", 2)
     code = (
         "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
         "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
@@ -182,11 +177,11 @@ def test_a_replaced_file_is_noticed_before_a_write(sandbox: Sandbox) -> None:
 
 def test_a_deleted_file_refuses_a_write(sandbox: Sandbox) -> None:
     """Nothing is acknowledged into a file that nobody will find again."""
-    _record(sandbox, KEY, "Masakazu Kojima", 1)
+    sandbox.record(KEY, "Masakazu Kojima", 1)
     path = sandbox.data_dir / CAPTURES
     aside = path.rename(path.with_name("aside"))
     with pytest.raises(StoreUnreadable, match="not there"):
-        _record(sandbox, OTHER, "Governor Linden", 2)
+        sandbox.record(OTHER, "Governor Linden", 2)
     aside.rename(path)
 
 
@@ -195,7 +190,7 @@ def test_what_was_read_only_is_written_again_once_it_can_be(sandbox: Sandbox, mo
     may = [False]
     monkeypatch.setattr("n2k_fcgi.store.lmdb.environment.os.access", lambda path, mode: may[0])
     with pytest.raises(StoreUnreadable, match="not written"):
-        _record(sandbox, KEY, "Masakazu Kojima", 1)
+        sandbox.record(KEY, "Masakazu Kojima", 1)
     assert sandbox.store.captures.by_key(KEY) == []
     may[0] = True
-    _record(sandbox, KEY, "Masakazu Kojima", 1)
+    sandbox.record(KEY, "Masakazu Kojima", 1)

@@ -10,7 +10,7 @@ import pytest
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, GENERATIONS, MANIFEST, PRIVATE
+from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, MANIFEST, PRIVATE
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
 
@@ -77,7 +77,7 @@ def test_a_later_format_is_refused_with_a_clear_message(sandbox: Sandbox) -> Non
     manifest = _data(sandbox, name).with_name(MANIFEST)
     said = manifest.read_text()
     sandbox.store.close()
-    manifest.write_text(said.replace('"format": 1', '"format": 2'))
+    manifest.write_text(said.replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
     with pytest.raises(StoreTooNew, match="update n2k_fcgi"):
         sandbox.store.generations.current()
     manifest.write_text(said)

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 from n2k_fcgi.config import Settings, load
+from n2k_fcgi.model.avatar import Source
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.importer import Importer, ImportReport
 from n2k_fcgi.service.lookup import View
+from n2k_fcgi.store.base import Observation
 from n2k_fcgi.store.lmdb.check import check_all
 from n2k_fcgi.store.lmdb.directory import create_directory
 from n2k_fcgi.wiring import Store, directory, importer, modes_of, registrar
@@ -49,9 +53,24 @@ class Sandbox:
 
     def register(self, name: str, key: str, grid: str = "Production") -> None:
         """Register through the service."""
-        from n2k_fcgi.model.avatar import Source
-
         registrar(self.store, self.settings).register(name, key, grid, Source())
+
+    def record(
+        self,
+        key: str | bytes,
+        name: str,
+        now: int,
+        *,
+        grid: str = "Production",
+        refuse: bool = True,
+        source: Source | None = None,
+    ) -> None:
+        """Capture at a time of the test's choice, by the store's own rules only."""
+        binary = parse_key(key) if isinstance(key, str) else key
+        seen = Observation(binary, name, canonical(name), grid, source or Source(), refuse)
+        (done,) = self.store.captures.record([seen], now)
+        if isinstance(done, Exception):
+            raise done
 
     def problems(self) -> list[str]:
         """What the consistency check finds."""

@@ -16,7 +16,7 @@ from n2k_fcgi.model.names import canonical
 from n2k_fcgi.servers.deployment import WEB_ROOTS
 from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.store.lmdb.environment import hold
-from n2k_fcgi.store.lmdb.layout import CAPTURES, KEYS, WRITER_LOCK
+from n2k_fcgi.store.lmdb.layout import CAPTURES, KEYS, WRITER_SUFFIX
 from n2k_fcgi.wiring import DEFAULT_LOG, Store, directory, modes_of
 
 LITTLE_SPACE = 64 * MIB
@@ -115,9 +115,9 @@ def captures(settings: Settings, store: Store) -> Finding:
     path = settings.data_dir / CAPTURES
     try:
         count = sum(1 for _ in store.captures.captures())
-        with hold(path.with_name(WRITER_LOCK), modes_of(settings), LOCK_PATIENCE) as held:
+        with hold(queue := path.with_suffix(WRITER_SUFFIX), modes_of(settings), LOCK_PATIENCE) as held:
             if not held:
-                return problem("captures", "another process holds the writers' lock", "find it: fuser " + WRITER_LOCK)
+                return problem("captures", "another process holds the writers' lock", f"find it: fuser {queue.name}")
     except N2KError as refusal:
         return problem("captures", str(refusal), "registrations are refused; restore the file, or its owner and mode")
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):

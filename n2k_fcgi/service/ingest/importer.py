@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CountsDisagree, DumpShrank, EmptyDump, ImportRunning, StoreDamaged, TooManyBadLines
+from n2k_fcgi.errors import CountsDisagree, DumpShrank, EmptyDump, ImportRunning, N2KError, StoreDamaged, TooManyBadLines
+from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.ahead import ahead
+from n2k_fcgi.service.ingest.disputes import Disputes, Move
+from n2k_fcgi.service.ingest.hidden import without_hidden
 from n2k_fcgi.service.ingest.keys import KeyCounts, KeyMerge, build_history, outdated_names
 from n2k_fcgi.service.ingest.lines import Tally, batches
 from n2k_fcgi.service.ingest.names import NameCounts, build_names
@@ -18,7 +23,7 @@ from n2k_fcgi.service.ingest.origins import OriginTable
 from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
 from n2k_fcgi.service.ingest.runs import Range
 from n2k_fcgi.service.ingest.spills import Spills
-from n2k_fcgi.store.base import Manifest
+from n2k_fcgi.store.base import ConflictStore, ForgottenStore, Manifest
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import Origin
 from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
@@ -50,6 +55,8 @@ class ImportReport(NamedTuple):
     published: bool
     """False: the very same dump is already live."""
     pruned: list[str]
+    moves: list[Move]
+    """Names of Second Life that the dump gives to other keys, which was refused (the first of them)."""
 
 
 class Importer:
@@ -58,6 +65,8 @@ class Importer:
     def __init__(
         self,
         generations: Generations,
+        forgotten: ForgottenStore,
+        conflicts: ConflictStore,
         *,
         known_grids: tuple[str, ...],
         max_bad: float,
@@ -69,6 +78,8 @@ class Importer:
         self.tally = Tally()
         """What was read by the latest ``run``, for the report of a refusal too."""
         self._generations = generations
+        self._forgotten = forgotten
+        self._conflicts = conflicts
         self._known_grids = known_grids
         self._max_bad = max_bad
         self._max_shrink = max_shrink
@@ -132,11 +143,11 @@ class Importer:
             if live and not force:
                 self._refuse_shrunk(live, grid, rows)
             if live and not force and self._is_live_already(live, dump, own):
-                return ImportReport(self._generations.manifest(live), tally, False, [])
+                return ImportReport(self._generations.manifest(live), tally, False, [], [])
             previous = self._open_previous(live, force, stack)
             builder = Builder(folder, self._generations.modes)
             stack.callback(builder.close)
-            names, keys, former = self._index(builder, spills, origins, previous, grid if replace else None, rows)
+            names, keys, former, moves = self._index(builder, spills, origins, previous, grid if replace else None, rows)
             size = builder.finish(origins.origins)
         manifest = Manifest(
             name=name,
@@ -163,12 +174,26 @@ class Importer:
         self._generations.publish(manifest)
         pruned = self._generations.prune(self._keep)
         logs.info(f"import of {manifest.source}: {manifest.rows} rows, generation {name}, {manifest.seconds} s")
-        return ImportReport(manifest, tally, True, pruned)
+        self._note(moves, manifest.as_of)
+        return ImportReport(manifest, tally, True, pruned, moves)
+
+    def _note(self, moves: list[Move], as_of: int) -> None:
+        """Have the refused moves listed; the import is published whether that works or not."""
+        for move in moves:
+            logs.warning(f"conflict: the dump gives {move.name!r} to {format_key(move.key)}, refused")
+        conflicts = [Conflict(m.name, PRODUCTION, m.holder, m.key, as_of, as_of, 1, "dump") for m in moves]
+        try:
+            self._conflicts.note(conflicts)
+        except N2KError as problem:
+            logs.warning(f"the list of conflicts was not updated: {problem}")
 
     def _read(self, dump: Dump, tally: Tally, origins: OriginTable, spills: Spills) -> int:
         rows = 0
+        hidden = self._forgotten.hidden()
         blocks = ahead(dump.blocks()) if self._jobs > 1 else dump.blocks()
         for batch in batches(blocks, tally, self._known_grids, origins.number_of_row):
+            if hidden:
+                batch = without_hidden(batch, hidden, origins)
             spills.dump.add(batch)
             rows += batch.rows
             refuse_when_low(self._generations.data_dir)
@@ -223,8 +248,9 @@ class Importer:
         previous: Generation | None,
         replaced_grid: str | None,
         rows: int,
-    ) -> tuple[NameCounts, KeyCounts, int]:
+    ) -> tuple[NameCounts, KeyCounts, int, list[Move]]:
         """Build all indexes and hold their counts against each other."""
+        disputes = Disputes(spills.disputed, builder, origins, None if replaced_grid == PRODUCTION else previous)
         merge = KeyMerge(builder, origins, spills.outdated, previous, replaced_grid)
         merge.build(self._watched(spills.dump.keys(), "keys", 0, rows))
         for lines in outdated_names(spills.outdated):
@@ -234,19 +260,21 @@ class Importer:
             builder,
             NAMES,
             origins,
+            disputes,
             outdated=spills.outdated_names.cursor(),
             previous=previous,
             replaced_grid=replaced_grid,
         )
         history = build_history(spills.outdated, spills.former, builder, origins, previous)
-        former = build_names(spills.former.ranges(), builder, FORMER, origins)
+        former = build_names(spills.former.ranges(), builder, FORMER, origins, disputes)
+        disputes.build()
         self._progress(Progress("names", 2 * rows, 2 * rows, rows))
         counts = merge.counts
         _agree("names and keys", names.records, counts.records)
         _agree("former names and history", former.records, history)
         _agree("names", names.names, builder.entries(NAMES))
         _agree("keys", counts.keys, builder.entries(KEYS))
-        return names, counts, history
+        return names, counts, history, disputes.moves
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ The same lines also make the index of former names, and say which records of the
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from n2k_fcgi.service.ingest.disputes import Disputes
 from n2k_fcgi.service.ingest.origins import Carried, OriginTable
 from n2k_fcgi.service.ingest.runs import Cursor, Range
 from n2k_fcgi.service.ingest.stretches import Merged, Row, aligned
@@ -28,6 +29,7 @@ def build_names(
     builder: Builder,
     database: bytes,
     origins: OriginTable,
+    disputes: Disputes,
     *,
     outdated: Cursor | None = None,
     previous: Generation | None = None,
@@ -35,8 +37,8 @@ def build_names(
 ) -> NameCounts:
     """Append all name lines to *database*, with what *previous* has there, without those of *outdated*.
 
-    Of one name the record of the latest dump comes first, of one dump the later line. Previous records of
-    *replaced_grid* are dropped unless a line brings them again.
+    Of one name the record of the latest dump comes first, of one dump the later line; *disputes* settles whom a name of
+    Second Life belongs to. Previous records of *replaced_grid* are dropped unless a line brings them again.
     """
     carried = None if previous is None else Carried(origins, previous.origins, replaced_grid)
     names = records = conflicts = 0
@@ -52,6 +54,7 @@ def build_names(
             _remove(merged, doomed, doomed_records, origins)
             db_keys, values = merged.columns()
         builder.append(database, db_keys, values)
+        disputes.look(database, db_keys, values)
         names += len(db_keys)
         records += sum(map(len, values)) // NAME_RECORD
         conflicts += sum(_has_conflict(value, origins) for value in values if len(value) > NAME_RECORD)

@@ -24,6 +24,7 @@ class Spills:
         self.outdated = runs("outdated", KEY_CUT)
         self.outdated_names = runs("outdated-names", NAME_CUT)
         self.former = runs("former", NAME_CUT)
+        self.disputed = runs("disputed", NAME_CUT)
 
 
 def _sorting(folder: Path, jobs: int) -> Sorting | SortingBeside:

@@ -1,17 +1,18 @@
 """Captures: avatars that were seen in-world, each acknowledged only when both directions are on the disk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lmdb
 
-from n2k_fcgi.errors import NameTaken
-from n2k_fcgi.model.avatar import Avatar, Capture, Source
+from n2k_fcgi.errors import N2KError, NameTaken, TooManyNewGrids
+from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical as canonical_form
-from n2k_fcgi.store.lmdb.codec import StoredCapture, pack_captures, unpack_captures
+from n2k_fcgi.store.base import HiddenSet, Observation
+from n2k_fcgi.store.lmdb.codec import pack_captures, unpack_captures
 from n2k_fcgi.store.lmdb.environment import WritableFile, with_prefix
-from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_NAME, CAPTURES, Modes
+from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_NAME, CAPTURES, CREATED_GRID, Modes
 
 ORIGIN = "capture"
 
@@ -39,36 +40,71 @@ class Captures:
         with self._file.read() as transaction:
             return [_avatar(stored.capture) for stored in _captures_of(transaction, key)]
 
-    def record(
-        self, key: bytes, name: str, canonical: str, grid: str, source: Source, now: int, *, refuse_conflict: bool
-    ) -> Capture:
-        """Store one observation; see ``store.base.CaptureStore``."""
-        name_key = CAPTURE_NAME + canonical.encode()
+    def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
+        """See ``store.base.AvatarIndex``; former names are among them."""
+        low, high = CAPTURE_NAME + first, CAPTURE_NAME + end
+        found: list[bytes] = []
+        with self._file.read() as transaction:
+            cursor = transaction.cursor()
+            more = (cursor.prev() if cursor.set_range(high) else cursor.last()) if reverse else cursor.set_range(low)
+            while more and len(found) < limit and low <= bytes(cursor.key()) < high:
+                found.append(bytes(cursor.key())[len(CAPTURE_NAME) :])
+                more = cursor.prev() if reverse else cursor.next()
+        return found
 
-        def change(transaction: lmdb.Transaction) -> Capture:
-            keys = _split(bytes(transaction.get(name_key) or b""))
-            if refuse_conflict and _bound_elsewhere(transaction, keys, key, canonical, grid):
-                raise NameTaken(name=name, grid=grid)
-            others, mine = [], None
-            for stored in _captures_of(transaction, key):
-                if stored.capture.grid == grid:
-                    mine = stored
-                else:
-                    others.append(stored)
-            updated = _seen_again(mine, Capture(key, name, grid, now, now, 1, source))
-            transaction.put(CAPTURE_KEY + key, pack_captures([*others, updated]))
-            if key not in keys:
-                transaction.put(name_key, b"".join([*keys, key]))
-            return updated.capture
+    def record(self, observations: Sequence[Observation], now: int) -> list[Capture | N2KError]:
+        """See ``store.base.CaptureStore``."""
+
+        def change(transaction: lmdb.Transaction) -> list[Capture | N2KError]:
+            done: list[Capture | N2KError] = []
+            for observation in observations:
+                try:
+                    done.append(_record(transaction, observation, now))
+                except (NameTaken, TooManyNewGrids) as refusal:
+                    done.append(refusal)
+            return done
 
         return self._file.write(change)
 
+    def stored(self, key: bytes) -> list[StoredCapture]:
+        """What is known of one key, an entry a grid."""
+        with self._file.read() as transaction:
+            return _captures_of(transaction, key)
+
+    def count(self) -> int:
+        """How many keys were captured."""
+        with self._file.read() as transaction:
+            return sum(1 for _ in with_prefix(transaction, CAPTURE_KEY))
+
+    def known_among(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of *keys* that were captured, on whatever grid."""
+        with self._file.read() as transaction:
+            return {key for key in keys if transaction.get(CAPTURE_KEY + key) is not None}
+
+    def drop_hidden(self, hidden: HiddenSet) -> int:
+        """Write the file anew without captures and former names of the *hidden*; give how many captures went."""
+        dropped = 0
+
+        def copy(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
+            nonlocal dropped
+            if db_key[:1] == CAPTURE_KEY:
+                key = db_key[1:]
+                before = unpack_captures(key, value)
+                kept = [_shown(stored, hidden) for stored in before if not _is_hidden(stored, hidden)]
+                dropped += len(before) - len(kept)
+                _put(transaction, key, kept)
+            elif db_key[:1] != CAPTURE_NAME:  # names come back with their keys
+                transaction.put(db_key, value)
+
+        self._file.rewrite(copy)
+        return dropped
+
     def captures(self) -> Iterator[Capture]:
         """All, in key order, from one transaction: consume it at once."""
-        for _, stored in self.stored():
+        for _, stored in self.all_stored():
             yield stored.capture
 
-    def stored(self) -> Iterator[tuple[bytes, StoredCapture]]:
+    def all_stored(self) -> Iterator[tuple[bytes, StoredCapture]]:
         """All with their former names, in key order."""
         with self._file.read() as transaction:
             for key, value in with_prefix(transaction, CAPTURE_KEY):
@@ -87,6 +123,38 @@ def captures_file(data_dir: Path, modes: Modes) -> WritableFile:
     return WritableFile(data_dir / CAPTURES, modes)
 
 
+def _record(transaction: lmdb.Transaction, seen: Observation, now: int) -> Capture:
+    """Both directions of one observation; all checks come before the first change."""
+    name_key = CAPTURE_NAME + seen.canonical.encode()
+    keys = _split(bytes(transaction.get(name_key) or b""))
+    if seen.refuse_conflict:
+        holder = _other_holder(transaction, keys, seen)
+        if holder is not None:
+            raise NameTaken(name=seen.name, grid=seen.grid, holder=holder)
+    if seen.grids_left is not None:
+        _create_grid(transaction, seen.grid, seen.grids_left)
+    others, mine = [], None
+    for stored in _captures_of(transaction, seen.key):
+        if stored.capture.grid == seen.grid:
+            mine = stored
+        else:
+            others.append(stored)
+    updated = _seen_again(mine, Capture(seen.key, seen.name, seen.grid, now, now, 1, seen.source))
+    transaction.put(CAPTURE_KEY + seen.key, pack_captures([*others, updated]))
+    if seen.key not in keys:
+        transaction.put(name_key, b"".join([*keys, seen.key]))
+    return updated.capture
+
+
+def _create_grid(transaction: lmdb.Transaction, grid: str, most: int) -> None:
+    db_key = CREATED_GRID + grid.encode()
+    if transaction.get(db_key) is not None:
+        return
+    if sum(1 for _ in with_prefix(transaction, CREATED_GRID)) >= most:
+        raise TooManyNewGrids(grid=grid, limit=most)
+    transaction.put(db_key, b"")
+
+
 def _split(keys: bytes) -> list[bytes]:
     return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
 
@@ -94,6 +162,28 @@ def _split(keys: bytes) -> list[bytes]:
 def _captures_of(transaction: lmdb.Transaction, key: bytes) -> list[StoredCapture]:
     value = transaction.get(CAPTURE_KEY + key)
     return unpack_captures(key, bytes(value)) if value else []
+
+
+def _put(transaction: lmdb.Transaction, key: bytes, captures: list[StoredCapture]) -> None:
+    """Both directions of all that is known of a key."""
+    if captures:
+        transaction.put(CAPTURE_KEY + key, pack_captures(captures))
+    for form in {canonical_form(name) for c in captures for name in (c.capture.name, *(former for former, _ in c.former))}:
+        name_key = CAPTURE_NAME + form.encode()
+        keys = bytes(transaction.get(name_key) or b"")
+        if key not in _split(keys):
+            transaction.put(name_key, keys + key)
+
+
+def _is_hidden(stored: StoredCapture, hidden: HiddenSet) -> bool:
+    capture = stored.capture
+    return hidden.hides(capture.key, capture.grid, canonical_form(capture.name))
+
+
+def _shown(stored: StoredCapture, hidden: HiddenSet) -> StoredCapture:
+    capture = stored.capture
+    former = [n for n in stored.former if not hidden.hides(capture.key, capture.grid, canonical_form(n[0]))]
+    return stored._replace(former=former)
 
 
 def _avatar(capture: Capture) -> Avatar:
@@ -110,9 +200,12 @@ def _called(transaction: lmdb.Transaction, key: bytes, canonical: str) -> Iterat
                 yield Avatar(key, name, capture.grid, seen, ORIGIN, former=True)
 
 
-def _bound_elsewhere(transaction: lmdb.Transaction, keys: list[bytes], key: bytes, canonical: str, grid: str) -> bool:
-    """Whether the name is or was another key's on that grid: in Second Life a name is never given out again."""
-    return any(avatar.grid == grid for other in keys if other != key for avatar in _called(transaction, other, canonical))
+def _other_holder(transaction: lmdb.Transaction, keys: list[bytes], seen: Observation) -> bytes | None:
+    """Whose the name is or was on that grid, if another's: in Second Life a name is never given out again."""
+    for other in keys:
+        if other != seen.key and any(a.grid == seen.grid for a in _called(transaction, other, seen.canonical)):
+            return other
+    return None
 
 
 def _seen_again(before: StoredCapture | None, now: Capture) -> StoredCapture:

@@ -10,7 +10,7 @@ from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import FORMER, HISTORY, KEYS, NAMES
+from n2k_fcgi.store.lmdb.layout import FORMER, HELD, HISTORY, KEYS, NAMES
 
 
 def check_all(generations: Generations, captures: Captures) -> Iterator[str]:
@@ -38,6 +38,7 @@ def check_generation(generation: Generation, manifest: Manifest) -> Iterator[str
     """Compare names with keys, former with history, and both with the manifest."""
     yield from _check_pair(generation, NAMES, KEYS, manifest.rows)
     yield from _check_pair(generation, FORMER, HISTORY, manifest.former)
+    yield from _check_holders(generation)
     for what, database, said in (("names", NAMES, manifest.names), ("keys", KEYS, manifest.keys)):
         found = generation.entries(database)
         if found != said:
@@ -69,6 +70,14 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int
         yield f"{named} records in {by_name.decode()}, {spelled} in {by_key.decode()}, the manifest says {said}"
 
 
+def _check_holders(generation: Generation) -> Iterator[str]:
+    """Whoever holds a name has it, or had it."""
+    for name, key in generation.rows(HELD) if generation.has(HELD) else ():
+        values = [generation.get(database, name) or b"" for database in (NAMES, FORMER)]
+        if not any(key == other for value in values for _, other in unpack_names(value)):
+            yield f"held: {name.decode()!r} is said to be of {format_key(key)}, which never had it"
+
+
 def _is_named(generation: Generation, by_name: bytes, spelling: bytes, grid: str, key: bytes) -> bool:
     value = generation.get(by_name, canonical(spelling.decode()).encode())
     if value is None:
@@ -80,7 +89,7 @@ def check_captures(captures: Captures) -> Iterator[str]:
     """Every capture is found by its names, and every name leads to a key that has it."""
     names = {name: set(keys) for name, keys in captures.names()}
     expected: dict[str, set[bytes]] = {}
-    for key, stored in captures.stored():
+    for key, stored in captures.all_stored():
         for name in (stored.capture.name, *(former for former, _ in stored.former)):
             expected.setdefault(canonical(name), set()).add(key)
     for name in sorted(names.keys() | expected.keys()):

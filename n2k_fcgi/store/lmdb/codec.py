@@ -7,7 +7,7 @@ million rows then know their grid and their age for ten megabytes an index.
 import struct
 from typing import NamedTuple
 
-from n2k_fcgi.model.avatar import Capture, Source
+from n2k_fcgi.model.avatar import Capture, Source, StoredCapture
 
 MAX_ORIGINS = 255
 
@@ -66,14 +66,6 @@ def unpack_origins(value: bytes) -> list[Origin]:
     import json
 
     return [Origin(grid, as_of) for grid, as_of in json.loads(value)]
-
-
-class StoredCapture(NamedTuple):
-    """A capture with the names it had before."""
-
-    capture: Capture
-    former: list[tuple[str, int]]
-    """(spelling, last seen so), oldest first."""
 
 
 def pack_captures(stored: list[StoredCapture]) -> bytes:

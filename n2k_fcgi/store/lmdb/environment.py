@@ -11,13 +11,14 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import lmdb
 
 from n2k_fcgi.errors import CapturesDamaged, StoreBusy, StoreDamaged, StoreFull, StoreTooNew, StoreUnreadable
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT, FORMAT_KEY, WRITER_LOCK, Modes
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT, FORMAT_KEY, LOCK_SUFFIX, WRITER_SUFFIX, Modes
 
 Result = TypeVar("Result")
 
@@ -32,6 +33,12 @@ LOOK_EVERY = 1.0
 """Seconds between two looks, by readers, whether the file was replaced; writers look every time."""
 
 MAX_READERS = 512
+
+FRESH_SUFFIX = ".fresh"
+ROWS_A_TRANSACTION = 10_000
+
+_FORMAT_DB_KEY = CAPTURE_META + FORMAT_KEY
+_FORMAT = str(FORMAT).encode()
 
 
 def open_reader(path: Path) -> lmdb.Environment:
@@ -87,11 +94,14 @@ class WritableFile:
     takes a write transaction, for which a starting worker would have to wait.
 
     Read-only when the file or its folder cannot be written: lookups go on then, and ``write`` raises StoreUnreadable.
+
+    *durable*: a write is on the disk when it returns. Without, it survives the process but perhaps not a power cut.
     """
 
-    def __init__(self, path: Path, modes: Modes) -> None:
+    def __init__(self, path: Path, modes: Modes, *, durable: bool = True) -> None:
         self.path = path
-        self._modes = modes
+        self.modes = modes
+        self._durable = durable
         self._env: lmdb.Environment | None = None
         self._read_only = False
         self._identity = (0, 0)
@@ -103,9 +113,9 @@ class WritableFile:
             return
         with self._queued():
             self._open_writable()
-            self._run(lambda transaction: transaction.put(CAPTURE_META + FORMAT_KEY, str(FORMAT).encode(), overwrite=False))
-        for file in (self.path, self.path.with_name(self.path.name + "-lock")):
-            file.chmod(self._modes.file)
+            self._run(lambda transaction: None)
+        for file in (self.path, lock_of(self.path)):
+            file.chmod(self.modes.file)
         sync_folder(self.path.parent)
 
     @contextlib.contextmanager
@@ -143,6 +153,41 @@ class WritableFile:
             env.reader_check()
             return self._run(change)
 
+    def rewrite(self, copy: Callable[[lmdb.Transaction, bytes, bytes], None]) -> None:
+        """Put a file in this one's place that never held anything but what *copy* puts for each (db_key, value) of this one.
+
+        A value that LMDB deleted stays in the file's free pages: nothing but writing anew takes it out. Other processes
+        notice within LOOK_EVERY seconds, and before they write. Raises StoreBusy, StoreFull.
+        """
+        fresh = self.path.with_suffix(FRESH_SUFFIX)
+        with self.alone():
+            for path in (fresh, lock_of(fresh)):  # of a rewrite that was killed
+                path.unlink(missing_ok=True)
+            old, new = open_reader(self.path), WritableFile(fresh, self.modes)
+            try:
+                new._open_writable()
+                new._copy_from(old, copy)
+            finally:
+                old.close()
+                new.close()
+            for path in (fresh, lock_of(fresh)):
+                path.chmod(self.modes.file)
+            # LMDB's lock file goes first: with the old one, whoever opens the new file would be told of the old one's
+            # transactions. Nobody can write meanwhile.
+            lock_of(fresh).rename(lock_of(self.path))
+            fresh.rename(self.path)
+            sync_folder(self.path.parent)
+
+    def _copy_from(self, old: lmdb.Environment, copy: Callable[[lmdb.Transaction, bytes, bytes], None]) -> None:
+        def put(transaction: lmdb.Transaction) -> None:
+            for db_key, value in rows:
+                copy(transaction, db_key, value)
+
+        with old.begin() as source:
+            all_rows = source.cursor().iternext()
+            while rows := list(islice(all_rows, ROWS_A_TRANSACTION)):
+                self._run(put)
+
     def close(self) -> None:
         """Close; the next use opens again."""
         if self._env is not None:
@@ -154,7 +199,10 @@ class WritableFile:
         while True:
             try:
                 with self._env.begin(write=True) as transaction:
-                    return change(transaction)
+                    result = change(transaction)
+                    if int(transaction.get(_FORMAT_DB_KEY) or 0) < FORMAT:  # what earlier versions would not understand
+                        transaction.put(_FORMAT_DB_KEY, _FORMAT)
+                    return result
             except lmdb.MapFullError:
                 self._resize(self._env.info()["map_size"] * 2)
             except lmdb.MapResizedError:
@@ -173,9 +221,16 @@ class WritableFile:
             raise StoreUnreadable(path=self.path, why=_reason(error)) from None
 
     @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every writer out, of this process too, while the file is replaced. Raises StoreBusy."""
+        with self._queued():
+            self.close()
+            yield
+
+    @contextlib.contextmanager
     def _queued(self) -> Iterator[None]:
         """Hold the writers' queue. LMDB's own mutex would block without hearing a signal; this gives up in time."""
-        with hold(self.path.with_name(WRITER_LOCK), self._modes, WRITER_PATIENCE) as held:
+        with hold(self.path.with_suffix(WRITER_SUFFIX), self.modes, WRITER_PATIENCE) as held:
             if not held:
                 raise StoreBusy(path=self.path)
             yield
@@ -203,7 +258,7 @@ class WritableFile:
 
     def _open_writable(self) -> None:
         size = max(FIRST_MAP, self.path.stat().st_size * 2 if self.path.exists() else 0)
-        env = _open(self.path, map_size=size, max_readers=MAX_READERS, mode=self._modes.file)
+        env = _open(self.path, map_size=size, max_readers=MAX_READERS, mode=self.modes.file, sync=self._durable)
         try:
             _refuse_truncated(self.path, env)
         except BaseException:
@@ -215,12 +270,17 @@ class WritableFile:
     def _refuse_other_format(self) -> None:
         assert self._env is not None
         with self._env.begin() as transaction:
-            value = transaction.get(CAPTURE_META + FORMAT_KEY)
+            value = transaction.get(_FORMAT_DB_KEY)
         try:
             refuse_other_format(self.path, value)
         except BaseException:
             self.close()
             raise
+
+
+def lock_of(path: Path) -> Path:
+    """LMDB's own lock file, beside a file that several processes write."""
+    return path.with_name(path.name + LOCK_SUFFIX)
 
 
 def _identity(path: Path) -> tuple[int, int]:

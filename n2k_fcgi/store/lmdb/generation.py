@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from operator import itemgetter
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import lmdb
 
 from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.store.lmdb.codec import Origin, unpack_names, unpack_origins, unpack_spellings
 from n2k_fcgi.store.lmdb.environment import open_reader, refuse_other_format
 from n2k_fcgi.store.lmdb.layout import (
@@ -17,6 +18,7 @@ from n2k_fcgi.store.lmdb.layout import (
     FORMAT_KEY,
     FORMER,
     GENERATION_DATABASES,
+    HELD,
     HISTORY,
     KEYS,
     META,
@@ -41,12 +43,14 @@ class Generation:
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
         self.path = folder / DATA_FILE
+        self.holds = 0
+        """How many answers under way need it, see ``generations.Generations.hold``."""
         self._open()
 
     def _open(self) -> None:
         self._env = open_reader(self.path)
         try:
-            self._databases = {name: self._env.open_db(name, create=False) for name in GENERATION_DATABASES}
+            self._databases = {name: self._env.open_db(name, create=False) for name in self._database_names()}
             with self._env.begin(db=self._databases[META]) as transaction:
                 refuse_other_format(self.path, transaction.get(FORMAT_KEY))
                 self.origins: list[Origin] = unpack_origins(transaction.get(ORIGINS_KEY, b"[]"))
@@ -56,6 +60,10 @@ class Generation:
         except BaseException:
             self._env.close()
             raise
+
+    def _database_names(self) -> list[bytes]:
+        with self._env.begin() as transaction:
+            return [name for name in GENERATION_DATABASES if name != HELD or transaction.get(HELD) is not None]
 
     def reopen(self) -> None:
         """Drop the map and its resident pages; no iterator of ``rows`` may be open."""
@@ -74,7 +82,8 @@ class Generation:
     def by_name(self, canonical: str) -> list[Avatar]:
         """Current names, the winner of each grid first; then former ones. The spelling is not known here: ''.
 
-        Both are always looked at: a name that is current on one grid may be a former one on another.
+        Both are always looked at: a name that is current on one grid may be a former one on another. In Second Life the key
+        that had the name first is the winner, whether it still has it or not.
         """
         db_key = canonical.encode()
         try:
@@ -86,7 +95,17 @@ class Generation:
         found = [] if current is None else [self._named(record, former=False) for record in unpack_names(current)]
         if former is not None:
             found += [self._named(record, former=True) for record in unpack_names(former)]
-        return found
+        return self._holder_first(db_key, found) if len(found) > 1 else found
+
+    def _holder_first(self, name: bytes, found: list[Avatar]) -> list[Avatar]:
+        if not self.has(HELD) or (holder := self.get(HELD, name)) is None:
+            return found
+        first = [avatar for avatar in found if avatar.key == holder and avatar.grid == PRODUCTION][:1]
+        return first + [avatar for avatar in found if avatar not in first]
+
+    def holder(self, canonical: str) -> bytes | None:
+        """Whose a name of Second Life is; None when it is nobody's here."""
+        return next((avatar.key for avatar in self.by_name(canonical) if avatar.grid == PRODUCTION), None)
 
     def by_key(self, key: bytes) -> list[Avatar]:
         """The current name on each grid."""
@@ -96,11 +115,36 @@ class Generation:
         """The former names of a key, oldest first."""
         return self._spelled(HISTORY, key, former=True)
 
+    @property
+    def grids(self) -> frozenset[str]:
+        """The grids that it has avatars of."""
+        return frozenset(origin.grid for origin in self.origins)
+
+    def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
+        """See ``store.base.AvatarIndex``; current names only."""
+        with self._env.begin(db=self._databases[NAMES]) as transaction:
+            cursor = transaction.cursor()
+            if not reverse:
+                names = cursor.iternext(values=False) if cursor.set_range(first) else iter(())
+                return list(takewhile(lambda name: name < end, islice(names, limit)))
+            more = cursor.prev() if cursor.set_range(end) else cursor.last()
+            names = cursor.iterprev(values=False) if more else iter(())
+            return list(takewhile(lambda name: name >= first, islice(names, limit)))
+
+    def bindings(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
+        """See ``store.base.GenerationView``."""
+        rows = self.chunk(NAMES, first, None, limit)
+        return [(name, [self._named(record, former=False) for record in unpack_names(value)]) for name, value in rows]
+
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
         """One raw value."""
         with self._env.begin() as transaction:
             value: bytes | None = transaction.get(db_key, db=self._databases[database])
         return value
+
+    def has(self, database: bytes) -> bool:
+        """Whether this generation has the database: one of format 1 knows no holders."""
+        return database in self._databases
 
     def entries(self, database: bytes) -> int:
         """How many db_keys a database holds."""

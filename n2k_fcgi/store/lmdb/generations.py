@@ -34,6 +34,8 @@ class Generations:
         self._pointer = str(data_dir / CURRENT)
         self._stamp = _NOWHERE
         self._open: Generation | None = None
+        self._held: dict[str, Generation] = {}
+        """Those that are not live any more while an answer under way reads them."""
         self._looks = 0
 
     def current(self) -> Generation | None:
@@ -54,7 +56,8 @@ class Generations:
         stamp = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         if self._open is None or stamp != self._stamp:
             self.close()
-            self._open = self.open(self.current_name())
+            name = self.current_name()
+            self._open = self._held.pop(name, None) or self.open(name)
             self._stamp = stamp
         self._looks += 1
         if self._looks >= LOOKS_BETWEEN_SIZES:
@@ -66,11 +69,25 @@ class Generations:
         return self._open
 
     def close(self) -> None:
-        """Give the map back; the next ``current`` opens it again."""
+        """Give the map back, unless it is held; the next ``current`` opens it again."""
         if self._open is not None:
-            self._open.close()
+            if self._open.holds:
+                self._held[self._open.name] = self._open
+            else:
+                self._open.close()
             self._open = None
         self._stamp = _NOWHERE
+
+    def hold(self) -> "Held | None":
+        """See ``store.base.GenerationStore``."""
+        generation = self.current()
+        return None if generation is None else Held(self, generation)
+
+    def let_go(self, generation: Generation) -> None:
+        """Close a generation that an answer held, unless it is still live or held by another."""
+        if not generation.holds and generation is not self._open:
+            self._held.pop(generation.name, None)
+            generation.close()
 
     def current_name(self) -> str:
         """What CURRENT says; '' when there is none. Raises StoreDamaged when it is no generation's name."""
@@ -111,6 +128,14 @@ class Generations:
         except (ValueError, KeyError, TypeError) as error:
             raise StoreDamaged(path=path, why=error) from None
 
+    def manifests(self) -> list[Manifest]:
+        """What each generation says of itself, the oldest first; one that cannot be read is left out."""
+        found = []
+        for name in self.names():
+            with contextlib.suppress(StoreDamaged, StoreTooNew, StoreUnreadable):
+                found.append(self.manifest(name))
+        return found
+
     def names(self) -> list[str]:
         """Every finished generation, oldest first."""
         if not self._folder.is_dir():
@@ -129,6 +154,10 @@ class Generations:
 
     def publish(self, manifest: Manifest) -> None:
         """Make the finished build of *manifest*'s name the live generation; on the disk when this returns."""
+        self._finish(manifest)
+        self.use(manifest.name)
+
+    def _finish(self, manifest: Manifest) -> None:
         building = self._folder / (manifest.name + BUILDING)
         try:
             _write_durably(building / MANIFEST, json.dumps(manifest._asdict(), indent=1) + "\n", self.modes)
@@ -137,7 +166,6 @@ class Generations:
             sync_folder(self._folder)
         except OSError as error:
             refuse_os_error(building, error)
-        self.use(manifest.name)
 
     def use(self, name: str) -> None:
         """Make a finished generation the live one, by one rename. Raises NoSuchGeneration, and refuses a damaged one."""
@@ -153,6 +181,14 @@ class Generations:
             sync_folder(pointer.parent)
         except OSError as error:
             refuse_os_error(fresh, error)
+
+    def replace(self, old: str, manifest: Manifest) -> None:
+        """Put the finished build of *manifest*'s name in the place of generation *old*, which goes."""
+        if old == self.current_name():
+            self.publish(manifest)
+        else:
+            self._finish(manifest)
+        self._remove(self._folder / old)
 
     def prune(self, keep: int) -> list[str]:
         """Remove the oldest generations but *keep*, never the live one; a worker that has one open goes on reading."""
@@ -184,6 +220,25 @@ class Generations:
         shutil.rmtree(doomed, ignore_errors=True)
         if doomed.exists():
             logs.warning(f"cannot remove {doomed}: the next import tries again")
+
+
+class Held:
+    """Implements ``store.base.HeldGeneration``."""
+
+    def __init__(self, generations: Generations, generation: Generation) -> None:
+        self.view = generation
+        self._generations = generations
+        generation.holds += 1
+
+    def trim(self) -> None:
+        """See the protocol. Raises StoreUnreadable when the generation was pruned meanwhile."""
+        if resident_bytes() > self._generations.resident_limit:
+            self.view.reopen()
+
+    def release(self) -> None:
+        """See the protocol."""
+        self.view.holds -= 1
+        self._generations.let_go(self.view)
 
 
 def _write_durably(path: Path, text: str, modes: Modes) -> None:

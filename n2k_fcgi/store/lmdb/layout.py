@@ -3,13 +3,14 @@
 DATA/CURRENT                              the live generation's name; replaced by rename
 DATA/generations/<stamp>/data.mdb         read-only once published
 DATA/generations/<stamp>/manifest.json
-DATA/captures.mdb                         captures and tokens
-DATA/import.lock, DATA/captures.writer    flock'ed, never stale
+DATA/captures.mdb                         captures, tokens, who asked to be forgotten: every write is fsync'ed
+DATA/volatile.mdb                         pending keys, conflicts, limits: what may be lost
+DATA/import.lock, DATA/*.writer           flock'ed, never stale
 """
 
 from typing import NamedTuple
 
-FORMAT = 1
+FORMAT = 2
 """Raised when bytes on disk change meaning; docs/storage.md describes each."""
 
 CURRENT = "CURRENT"
@@ -19,7 +20,11 @@ MANIFEST = "manifest.json"
 BUILDING = ".building"
 """Suffix of a generation that is not finished; the next import sweeps what a killed one left."""
 CAPTURES = "captures.mdb"
-WRITER_LOCK = "captures.writer"
+VOLATILE = "volatile.mdb"
+LOCK_SUFFIX = "-lock"
+"""Of LMDB's own lock file."""
+WRITER_SUFFIX = ".writer"
+"""Of the queue in which writers of such a file wait."""
 IMPORT_LOCK = "import.lock"
 
 # Databases of a generation. A db_key of names and former is a canonical name in UTF-8, of keys and history an avatar key.
@@ -27,17 +32,29 @@ NAMES = b"names"
 KEYS = b"keys"
 FORMER = b"former"
 HISTORY = b"history"
+HELD = b"held"
+"""Of each name that several avatars of Second Life claim: the key that had it first and keeps it. Not in format 1."""
 META = b"meta"
-GENERATION_DATABASES = (NAMES, KEYS, FORMER, HISTORY, META)
+GENERATION_DATABASES = (NAMES, KEYS, FORMER, HISTORY, HELD, META)
 
-# First byte of a db_key in captures.mdb, which has one database: then a key, a canonical name, a token's id, a word.
+# First byte of a db_key in captures.mdb, which has one database: then a key, a canonical name, a token's id, a digest, a
+# grid, a word.
 CAPTURE_KEY = b"k"
 CAPTURE_NAME = b"n"
 TOKEN = b"t"
+FORGOTTEN = b"f"
+CREATED_GRID = b"g"
 CAPTURE_META = b"m"
+
+# First byte of a db_key in volatile.mdb: then a key; grid, NUL, canonical name, NUL, key; what a limit counts.
+PENDING_KEY = b"p"
+CONFLICT = b"c"
+METER = b"l"
 
 FORMAT_KEY = b"format"
 ORIGINS_KEY = b"origins"
+SECRET_KEY = b"forgotten"
+"""Behind CAPTURE_META: what the digests of the forgotten are keyed with."""
 
 
 class Modes(NamedTuple):

@@ -43,10 +43,14 @@ def _pack(token: Token) -> bytes:
         "grid": token.grid,
         "created": token.created,
         "revoked": token.revoked,
+        "rate": token.rate,
+        "note": token.note,
     }
     return json.dumps(row).encode()
 
 
 def _unpack(token_id: str, value: bytes) -> Token:
     row = json.loads(value)
-    return Token(token_id, bytes.fromhex(row["digest"]), tuple(row["scopes"]), row["grid"], row["created"], row["revoked"])
+    digest, scopes = bytes.fromhex(row["digest"]), tuple(row["scopes"])
+    rate, note = row.get("rate"), row.get("note", "")  # format 1 had neither
+    return Token(token_id, digest, scopes, row["grid"], row["created"], row["revoked"], rate, note)

@@ -6,6 +6,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import BadRequest, NothingHere, shown
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.service.tokens import refuse_other_grid
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, key_or_null, text
 from n2k_fcgi.web.services import Services
@@ -34,7 +35,7 @@ def name2key(request: Request, services: Services, name: str) -> Answer:
     """200 with the key or the null key and nothing else; a sentence for people with ``compat=false``."""
     started = time.perf_counter()
     parsed = parse_name(name, services.known_grids)
-    grid, strict = request.asked_grid(services.known_grids)
+    grid, strict = request.asked_grid(services.known_grids, services.grids)
     if parsed.home:
         grid, strict = parsed.home, True
     view = services.directory.view()
@@ -54,7 +55,7 @@ def key2name(request: Request, services: Services, key: str) -> Answer:
     started = time.perf_counter()
     # The null key is asked by scripts that got it as an answer: nobody, not a mistake.
     avatar_key = None if key.strip() == NULL_KEY else parse_key(key)
-    grid, strict = request.asked_grid(services.known_grids)
+    grid, strict = request.asked_grid(services.known_grids, services.grids)
     view = services.directory.view()
     avatar = view.key2name(avatar_key, grid, strict=strict) if avatar_key else None
     if logs.enabled(logs.DEBUG):
@@ -71,9 +72,11 @@ def register(request: Request, services: Services, name: str, key: str) -> Answe
     """Bind a name to a key: 200 and one sentence once it is on the disk."""
     started = time.perf_counter()
     parsed = parse_name(name, services.known_grids)
-    grid, _ = request.asked_grid(services.known_grids)
+    grid, _ = request.asked_grid(services.known_grids, services.grids)
     world = parsed.home or grid or services.default_grid
-    services.access.may_register(request, world)
+    token = services.access.may_register(request)
+    refuse_other_grid(token, world)
+    services.access.count(request, token)
     done = services.registrar.register(name, key, world, request.source())
     capture = done.capture
     word = "Registered" if done.is_new else "Known:"

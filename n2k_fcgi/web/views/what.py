@@ -7,28 +7,51 @@ from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import canonical, is_what_name
 from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.pending import keys_in
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import IN_WORLD_BYTES, Answer, error, fitting_lines, key_or_null, text
+from n2k_fcgi.web.responses import Answer, error, fitting_lines, key_or_null, text
 from n2k_fcgi.web.services import Services
 
 MAX_NAMES = 50
 """Names answered of one ``names=``, as W-Hat does; the rest is passed over."""
 
-LARGEST_BODY = 16384
-"""The most that ``max_bytes`` can ask for: what LSL can be told to keep (HTTP_BODY_MAXLENGTH in Mono)."""
-
 _NAMES = re.compile(r"\w+ \w+|\w+(?:\.\w+)?", re.ASCII)
 
 
 def name2key(request: Request, services: Services) -> Answer:
-    """``?name=`` with or without ``terse``, or ``?names=``: 200 whether found or not, for old scripts."""
-    fields = request.fields()
+    """``?keys=``, ``?name=`` with or without ``terse``, ``?names=``, in this order of precedence, or a raw body of keys.
+
+    200 whether found or not, for old scripts.
+    """
+    fields = _fields(request)
     is_terse = "terse" in fields
+    if "keys" in fields:
+        return _new_keys(request, services, fields["keys"])
     if "name" in fields:
         return _one_name(request, services, fields["name"], is_terse)
     if "names" in fields:
         return _several_names(request, services, fields["names"], is_terse)
-    raise BadRequest(why="ask with name= or names=")
+    if request.data.strip():
+        return _new_keys(request, services, request.data.decode("ascii", "replace"))
+    raise BadRequest(why="ask with name=, names= or keys=")
+
+
+def _fields(request: Request) -> dict[str, str]:
+    """All fields; of a body that is no form only those of the query, because a raw one may hold keys."""
+    try:
+        return request.fields()
+    except BadRequest:
+        if request.method == "POST" and keys_in(request.data.decode("ascii", "replace")):
+            return request.query
+        raise
+
+
+def _new_keys(request: Request, services: Services, listed: str) -> Answer:
+    """Queue the keys that nobody knows. Their names are for a resolver to find: a caller cannot say them here."""
+    keys = keys_in(listed)
+    if keys:
+        services.access.count(request, None)
+    return text(f"{services.unknown.ask(keys)} new keys.")
 
 
 def name2key_path(request: Request, services: Services, name: str) -> Answer:
@@ -44,7 +67,7 @@ def name2key_path(request: Request, services: Services, name: str) -> Answer:
 
 def key2name_path(request: Request, services: Services, key: str) -> Answer:
     """200 with the canonical name, 404 with an empty body; a path that is no key is 404 too."""
-    grid, strict = request.asked_grid(services.known_grids)
+    grid, strict = request.asked_grid(services.known_grids, services.grids)
     view = services.directory.view()
     try:
         avatar = view.key2name(parse_key(key), grid, strict=strict)
@@ -73,7 +96,7 @@ def _several_names(request: Request, services: Services, names: str, is_terse: b
         avatar = _find(view, request, services, name)
         key = format_key(avatar.key) if avatar else NULL_KEY
         lines.append(key if is_terse else f"{name} {key}")
-    return text(fitting_lines(lines, _room(request)), view.generation_name)
+    return text(fitting_lines(lines, request.room()), view.generation_name)
 
 
 def _is_valid(name: str) -> bool:
@@ -82,18 +105,8 @@ def _is_valid(name: str) -> bool:
 
 
 def _find(view: View, request: Request, services: Services, name: str) -> Avatar | None:
-    grid, strict = request.asked_grid(services.known_grids)
+    grid, strict = request.asked_grid(services.known_grids, services.grids)
     return view.name2key(canonical(name), grid, strict=strict)
-
-
-def _room(request: Request) -> int | None:
-    """Bytes that the caller will keep: a script loses what is beyond, in mid-line, without being told."""
-    asked = request.fields().get("max_bytes")
-    if asked is not None:
-        if not (asked.isascii() and asked.isdecimal() and 0 < len(asked) < 9 and int(asked) > 0):
-            raise BadRequest(why="max_bytes is not a number")
-        return min(int(asked), LARGEST_BODY)
-    return IN_WORLD_BYTES if request.is_in_world else None
 
 
 def _invalid_name() -> Answer:

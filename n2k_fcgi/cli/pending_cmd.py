@@ -1,0 +1,42 @@
+"""``n2k pending``: keys that wait for a name, and names that were offered for another key."""
+
+import json
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.wiring import about, unknown
+
+
+@click.command("pending")
+@click.option("--conflicts", is_flag=True, help="Instead: names that were offered for another key than their own.")
+@options.as_json
+@pass_context
+def command(context: Context, conflicts: bool, as_json: bool) -> None:
+    """List the keys that callers asked about and nobody knows, the one that waits longest first.
+
+    lsl/resolver.lsl asks for them in-world and registers their names; so does 'n2k register'. With --conflicts: the
+    latest names that were offered for another key and refused: name, grid, the key that keeps it, the key refused, how
+    often, when last, and by what (a capture or a dump), separated by tabs.
+
+    Example: n2k pending --conflicts
+    """
+    if conflicts:
+        for conflict in about(context.store).conflicts():
+            click.echo(_json(conflict) if as_json else _line(conflict))
+        return
+    for key in unknown(context.store, context.settings).waiting():
+        click.echo(json.dumps({"key": format_key(key)}) if as_json else format_key(key))
+
+
+def _line(c: Conflict) -> str:
+    fields = (c.name, c.grid, format_key(c.holder), format_key(c.key), str(c.times_seen), options.iso(c.last_seen), c.origin)
+    return "\t".join(fields)
+
+
+def _json(conflict: Conflict) -> str:
+    fields = {**conflict._asdict(), "holder": format_key(conflict.holder), "key": format_key(conflict.key)}
+    return json.dumps(fields, ensure_ascii=False)

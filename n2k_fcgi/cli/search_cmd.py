@@ -1,0 +1,50 @@
+"""``n2k search``: names by their beginning."""
+
+import json
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.errors import NotFound
+from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.service.search import MOST_AVATARS, search
+from n2k_fcgi.wiring import directory
+
+
+@click.command("search")
+@click.argument("prefix")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Avatars to print, about.")
+@click.option("--reverse", is_flag=True, help="Backwards, from the last such name.")
+@options.grid
+@options.as_json
+@pass_context
+def command(context: Context, prefix: str, limit: int, reverse: bool, grid: str | None, as_json: bool) -> None:
+    """Print the avatars whose names begin with PREFIX, in order: name, key and grid, separated by tabs.
+
+    PREFIX may be written in any way; 'Gov', 'governor.li', 'Governor L'. Those who share a name are printed together.
+    Exit code 17 when there is none.
+
+    Example: n2k search --limit 5 'masakazu k'
+    """
+    settings = context.settings
+    world = parse_grid(grid, settings.labels) if grid else None
+    view = directory(context.store, settings).view()
+    left, cursor = limit, None
+    while left > 0:
+        page = search(view, prefix, limit=min(left, MOST_AVATARS), cursor=cursor, reverse=reverse, grid=world)
+        for avatar in (avatar for _, avatars in page.names for avatar in avatars):
+            click.echo(_json(avatar) if as_json else f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}")
+            left -= 1
+        cursor = page.next
+        if cursor is None:
+            break
+    if left == limit:
+        raise NotFound(what=f"names that begin with {prefix}")
+
+
+def _json(avatar: Avatar) -> str:
+    fields = {"name": avatar.name, "key": format_key(avatar.key), "grid": avatar.grid, "origin": avatar.origin}
+    return json.dumps(fields, ensure_ascii=False)

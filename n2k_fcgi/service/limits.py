@@ -1,0 +1,49 @@
+"""How much may be written, and how often a token may be wrong, a minute: per address and per token, over all workers.
+
+A minute's worth is admitted at once, and refills evenly. Lookups are never counted. A token that is right is never refused for
+the failures of others behind the same address: its secret has 256 bits, so the limit is against noise, not against guessing.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import N2KError, TooManyRequests
+from n2k_fcgi.store.base import Charge, MeterStore, Token
+
+
+class Limits:
+    """Counts per minute: *writes* from one address, *per_token* with one token, *failures* from one address."""
+
+    def __init__(
+        self, meters: MeterStore, *, writes: int, per_token: int, failures: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._meters = meters
+        self._writes = writes
+        self._per_token = per_token
+        self._failures = failures
+        self._clock = clock
+
+    def write(self, address: str, token: Token | None, count: int = 1) -> None:
+        """Count *count* writes from *address* with *token*. Raises TooManyRequests, with nothing counted."""
+        charges = [Charge(b"a" + address.encode(), self._writes, count)]
+        if token is not None:
+            charges.append(Charge(b"t" + token.id.encode(), token.rate or self._per_token, count))
+        self._take(charges, "writes")
+
+    def failure(self, address: str, token_id: str) -> None:
+        """Count a token that was none, *token_id* being what it said of itself ('': nothing). Raises TooManyRequests."""
+        charges = [Charge(b"f" + address.encode(), self._failures)]
+        if token_id:
+            charges.append(Charge(b"F" + token_id.encode(), self._failures))
+        self._take(charges, "wrong tokens")
+
+    def _take(self, charges: list[Charge], what: str) -> None:
+        try:
+            wait = self._meters.take(charges, self._clock())
+        except N2KError as problem:  # whoever may write is not refused because counting fails
+            logs.warning(f"limits are not counted: {problem}")
+            return
+        if wait > 0:
+            raise TooManyRequests(what=what, seconds=math.ceil(wait))

@@ -1,0 +1,82 @@
+"""W-Hat's name2key.csv of one grid, from the name index: in the order of names, a stretch in memory at a time.
+
+As W-Hat does, names are written anew from their canonical form, each part with a capital: ``governor.linden`` is
+``Governor Linden``, ``username`` is ``Username Resident``. The spelling that was imported is in ``n2k export``. Each key has
+one line; where several keys claim a name, the one that answers comes last, since an import lets the later line win.
+"""
+
+from collections.abc import Iterator
+
+from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
+from n2k_fcgi.service.export import csv_line
+from n2k_fcgi.service.lookup import NO_GENERATION, Directory, View
+
+STRETCH = 2000
+"""Names of one step, about 100 KB of text and some 5 ms: others are answered between two steps."""
+
+_BEHIND_ALL = b"\xff"
+"""No UTF-8 has this byte."""
+
+Row = tuple[bytes, list[Avatar]]
+"""A canonical name and the avatars that the generation has for it."""
+
+
+class NameList:
+    """The lines of *grid*, as blocks of bytes. Holds the generation that is live now until it is closed."""
+
+    def __init__(self, directory: Directory, grid: str) -> None:
+        self._directory = directory
+        self._grid = grid
+        self._hidden = directory.forgotten.hidden()
+        self._held = directory.generations.hold()
+        self._generation = self._held.view if self._held else None
+        self.generation_name = self._generation.name if self._generation else NO_GENERATION
+        # Whom to hide is asked once, from a copy: row by row it would take as long as the rest.
+        self._view = View(self._generation, directory.captures, None, grid)
+
+    def __iter__(self) -> Iterator[bytes]:
+        first: bytes | None = b""
+        while first is not None:
+            rows, captured, first = self._stretch(first)
+            block = b"".join(self._lines(rows, captured))
+            if block:
+                yield block
+            if self._held:
+                self._held.trim()
+
+    def close(self) -> None:
+        """Give the generation back; PEP 3333 has servers call this whatever happened."""
+        held, self._held, self._generation = self._held, None, None
+        if held is not None:
+            held.release()
+
+    def _stretch(self, first: bytes) -> tuple[list[Row], set[bytes], bytes | None]:
+        """Names from *first* on: the generation's rows, the names that captures have, where the next stretch begins."""
+        rows = self._generation.bindings(first, STRETCH) if self._generation else []
+        end = rows[-1][0] + b"\0" if len(rows) == STRETCH else None
+        captured = self._directory.captures.names_between(first, end or _BEHIND_ALL, STRETCH, reverse=False)
+        if len(captured) == STRETCH:
+            end = captured[-1] + b"\0"
+            rows = [row for row in rows if row[0] < end]
+        return rows, set(captured), end
+
+    def _lines(self, rows: list[Row], captured_names: set[bytes]) -> Iterator[bytes]:
+        captured = self._directory.captures.known_among([avatar.key for _, avatars in rows for avatar in avatars])
+        nowhere_else: list[Row] = [(name, []) for name in captured_names - {name for name, _ in rows}]
+        for name, avatars in sorted([*rows, *nowhere_else]) if nowhere_else else rows:
+            form = name.decode()
+            if len(avatars) > 1 or name in captured_names or any(avatar.key in captured for avatar in avatars):
+                avatars = self._view.current(form)  # the winner of a name first
+            for avatar in reversed([a for a in avatars if a.grid == self._grid]):
+                if not (self._hidden and self._hidden.hides(avatar.key, self._grid, form)):
+                    yield csv_line(avatar.key, written(form))
+
+
+def written(form: str) -> str:
+    """A canonical name as W-Hat writes it."""
+    parts = form.split(".")
+    if len(parts) == 1:
+        parts.append(DEFAULT_LAST_NAME)
+    name = " ".join(map(str.capitalize, parts))
+    return name if canonical(name) == form else form.replace(".", " ")

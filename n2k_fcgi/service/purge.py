@@ -1,0 +1,147 @@
+"""Taking the bytes of the forgotten out of every file: generations, captures, the volatile file, logs.
+
+A generation that has rows of theirs is copied without them and replaced; a captures file is written anew, because LMDB leaves
+what it deleted in free pages. Each step ends with a rename: killed at any moment, all that was acknowledged is there, and
+the next purge does the rest.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from n2k_fcgi import logs
+from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.model.names import canonical
+from n2k_fcgi.service.ingest.room import refuse_when_low
+from n2k_fcgi.store.base import HiddenSet
+from n2k_fcgi.store.lmdb.builder import Builder
+from n2k_fcgi.store.lmdb.captures import Captures
+from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_names, unpack_spellings
+from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.generations import Generations
+from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, HELD, HISTORY, KEYS, NAMES
+from n2k_fcgi.store.lmdb.volatile import VolatileFile
+
+ROWS = 10_000
+"""Rows of one step: read, looked at, appended in one transaction."""
+
+_INDEXES = (KEYS, NAMES, HISTORY, FORMER)
+
+REPLACED = "p"
+"""Behind the name of a generation that stands for one of before a purge: sorted right after it, before every later one."""
+
+
+class Purged(NamedTuple):
+    """What a purge took out."""
+
+    generations: int
+    """Those that were written anew."""
+    names: int
+    """Current and former ones that went with them."""
+    captures: int
+
+
+class Purge:
+    """Takes *hidden* out. The caller holds the import lock, so that nobody builds a generation meanwhile."""
+
+    def __init__(self, generations: Generations, captures: Captures, volatile: VolatileFile, hidden: HiddenSet) -> None:
+        self._generations = generations
+        self._captures = captures
+        self._volatile = volatile
+        self._hidden = hidden
+
+    def run(self) -> Purged:
+        """Do all of it. Raises StoreFull, StoreBusy, and the errors of a store that cannot be read."""
+        self._generations.sweep()
+        dropped = [self._generation(name) for name in self._generations.names()]
+        captures = self._captures.drop_hidden(self._hidden)
+        self._volatile.renew()  # pending keys and conflicts may name them, and all of it may be lost
+        done = Purged(sum(count > 0 for count in dropped), sum(dropped), captures)
+        logs.info(f"purge: {done.generations} generations written anew, {done.names} names and {captures} captures gone")
+        return done
+
+    def _generation(self, name: str) -> int:
+        """Replace a generation by a copy without the hidden; give how many names went, 0: it stays as it is."""
+        self._generations.close()  # one environment a file and process
+        fresh = name + REPLACED
+        with contextlib.closing(self._generations.open(name)) as generation:
+            builder = Builder(self._generations.building(fresh), self._generations.modes)
+            try:
+                copies = {database: self._copy(generation, builder, database) for database in _INDEXES}
+                dropped = copies[KEYS].dropped + copies[HISTORY].dropped
+                if dropped:
+                    self._copy_holders(generation, builder)
+                size = builder.finish(generation.origins) if dropped else 0
+            finally:
+                builder.close()
+        if dropped:
+            manifest = self._generations.manifest(name)._replace(
+                name=fresh,
+                format=FORMAT,
+                rows=copies[KEYS].kept,
+                names=copies[NAMES].entries,
+                keys=copies[KEYS].entries,
+                former=copies[HISTORY].kept,
+                bytes=size,
+            )
+            self._generations.replace(name, manifest)
+        else:
+            self._generations.discard(fresh)
+        return dropped
+
+    def _copy(self, generation: Generation, builder: Builder, database: bytes) -> "_Copied":
+        keep = self._keep_names if database in (NAMES, FORMER) else self._keep_spellings
+        entries = kept = dropped = 0
+        for rows in _parts(generation, database):
+            refuse_when_low(self._generations.data_dir)
+            db_keys, values = [], []
+            for db_key, value in rows:
+                records, all_records = keep(generation, db_key, value)
+                dropped += all_records - len(records)
+                if records:
+                    db_keys.append(db_key)
+                    values.append(b"".join(records))
+                    kept += len(records)
+            builder.append(database, db_keys, values)
+            entries += len(db_keys)
+            generation.trim()
+        return _Copied(entries, kept, dropped)
+
+    def _copy_holders(self, generation: Generation, builder: Builder) -> None:
+        for rows in _parts(generation, HELD) if generation.has(HELD) else ():
+            kept = [(name, key) for name, key in rows if not self._hidden.hides(key, PRODUCTION, name.decode())]
+            builder.append(HELD, [name for name, _ in kept], [key for _, key in kept])
+
+    def _keep_names(self, generation: Generation, name: bytes, value: bytes) -> tuple[list[bytes], int]:
+        form, records = name.decode(), unpack_names(value)
+        kept = [
+            pack_name(origin, key)
+            for origin, key in records
+            if not self._hidden.hides(key, generation.origins[origin].grid, form)
+        ]
+        return kept, len(records)
+
+    def _keep_spellings(self, generation: Generation, key: bytes, value: bytes) -> tuple[list[bytes], int]:
+        records = unpack_spellings(value)
+        kept = [
+            pack_spelling(origin, spelling)
+            for origin, spelling in records
+            if not self._hidden.hides(key, generation.origins[origin].grid, canonical(spelling.decode()))
+        ]
+        return kept, len(records)
+
+
+class _Copied(NamedTuple):
+    """What was copied of one database."""
+
+    entries: int
+    kept: int
+    """Records; an entry may have several."""
+    dropped: int
+
+
+def _parts(generation: Generation, database: bytes) -> Iterator[list[tuple[bytes, bytes]]]:
+    start = b""
+    while rows := generation.chunk(database, start, None, ROWS):
+        yield rows
+        start = rows[-1][0] + b"\0"

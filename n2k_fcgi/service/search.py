@@ -1,0 +1,81 @@
+"""Names that begin so, in order, forwards or backwards, a page at a time.
+
+The order is that of canonical names in UTF-8. A page ends between two names, never between two avatars of one name, so the
+last name is all that the next page needs to know.
+"""
+
+from typing import NamedTuple
+
+from n2k_fcgi.errors import BadName, BadRequest
+from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.names import LONGEST_TEXT, canonical
+from n2k_fcgi.service.lookup import View
+
+MOST_AVATARS = 1000
+"""Avatars of one page."""
+
+MOST_SCANNED = 2000
+"""Names looked at for one page: where few match (a small grid, say) it ends early, with a cursor to go on from."""
+
+_STEP = 200
+_BEHIND_ALL = b"\xff"
+"""No UTF-8 has this byte."""
+
+
+class Page(NamedTuple):
+    """One page of a search."""
+
+    names: list[tuple[str, list[Avatar]]]
+    """Canonical name, and the avatars that are called so now."""
+    next: str | None
+    """The cursor of the next page; None: there is none."""
+
+
+def search(
+    view: View, prefix: str, *, limit: int, cursor: str | None = None, reverse: bool = False, grid: str | None = None
+) -> Page:
+    """The avatars whose names begin with *prefix*, about *limit* of them, those of one name together.
+
+    *prefix* in any spelling: ``Governor Li``, ``governor.li``. *cursor*: the ``next`` of the page before. *grid*: only this
+    grid's. Raises BadName for an empty prefix, BadRequest for a limit out of range.
+    """
+    if not 1 <= limit <= MOST_AVATARS:
+        raise BadRequest(why=f"limit is a number from 1 to {MOST_AVATARS}")
+    low = _prefix(prefix)
+    high = low + _BEHIND_ALL
+    last = None if cursor is None else _encoded(cursor)
+    found: list[tuple[str, list[Avatar]]] = []
+    count = scanned = 0
+    while True:
+        if last is not None:
+            low, high = (low, min(high, last)) if reverse else (max(low, last + b"\0"), high)
+        names = view.names_between(low, high, _STEP, reverse=reverse)
+        for name in names:
+            avatars = [a for a in view.current(name.decode()) if grid in (None, a.grid)]
+            if found and count + len(avatars) > limit:
+                return Page(found, last.decode() if last else None)
+            if avatars:
+                found.append((name.decode(), avatars))
+                count += len(avatars)
+            last = name
+        scanned += len(names)
+        if len(names) < _STEP:
+            return Page(found, None)
+        if scanned >= MOST_SCANNED and last is not None:
+            return Page(found, last.decode())
+
+
+def _prefix(text: str) -> bytes:
+    if len(text) > LONGEST_TEXT:
+        raise BadName(name=text, why="it is too long")
+    form = canonical(text)
+    if not form:
+        raise BadName(name=text, why="a search needs the beginning of a name")
+    return _encoded(form + ("." if text[-1:] in (" ", ".", "+") else ""))
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise BadName(name=text, why="it is not in UTF-8") from None

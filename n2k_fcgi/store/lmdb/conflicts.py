@@ -1,0 +1,82 @@
+"""Names that were offered for another key than their own: the latest ones, for the owner to look at.
+
+``c`` + grid, NUL, canonical name, NUL, refused key -> JSON: the name's spelling, its key, first and last seen, count, origin.
+"""
+
+import json
+from collections.abc import Iterable
+
+import lmdb
+
+from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.keys import KEY_BYTES
+from n2k_fcgi.model.names import canonical
+from n2k_fcgi.store.lmdb.environment import with_prefix
+from n2k_fcgi.store.lmdb.layout import CONFLICT
+from n2k_fcgi.store.lmdb.volatile import VolatileFile
+
+MOST = 1000
+"""Conflicts that are kept: the latest."""
+
+
+class Conflicts:
+    """Implements ``store.base.ConflictStore``."""
+
+    def __init__(self, file: VolatileFile) -> None:
+        self._file = file
+
+    def note(self, conflicts: Iterable[Conflict]) -> None:
+        """Keep these; one that is there already is counted once more."""
+        new = list(conflicts)
+
+        def change(transaction: lmdb.Transaction) -> None:
+            for conflict in new:
+                db_key = CONFLICT + _identity(conflict)
+                value = transaction.get(db_key)
+                known = None if value is None else _unpack(db_key[1:], bytes(value))
+                transaction.put(db_key, _pack(_again(known, conflict)))
+            _drop_oldest(transaction)
+
+        if new:
+            self._file.write(change)
+
+    def conflicts(self) -> list[Conflict]:
+        """All, the latest first."""
+        with self._file.read() as transaction:
+            found = [_unpack(identity, value) for identity, value in with_prefix(transaction, CONFLICT)]
+        return sorted(found, key=lambda conflict: -conflict.last_seen)
+
+
+def _again(known: Conflict | None, now: Conflict) -> Conflict:
+    if known is None:
+        return now
+    return now._replace(first_seen=known.first_seen, times_seen=known.times_seen + now.times_seen)
+
+
+def _drop_oldest(transaction: lmdb.Transaction) -> None:
+    rows = [(json.loads(value)["last"], identity) for identity, value in with_prefix(transaction, CONFLICT)]
+    for _, identity in sorted(rows)[: max(0, len(rows) - MOST)]:
+        transaction.delete(CONFLICT + identity)
+
+
+def _identity(conflict: Conflict) -> bytes:
+    return b"%b\0%b\0%b" % (conflict.grid.encode(), canonical(conflict.name).encode(), conflict.key)
+
+
+def _pack(conflict: Conflict) -> bytes:
+    row = {
+        "name": conflict.name,
+        "holder": conflict.holder.hex(),
+        "first": conflict.first_seen,
+        "last": conflict.last_seen,
+        "count": conflict.times_seen,
+        "origin": conflict.origin,
+    }
+    return json.dumps(row, ensure_ascii=False).encode()
+
+
+def _unpack(identity: bytes, value: bytes) -> Conflict:
+    row = json.loads(value)
+    grid = identity.partition(b"\0")[0].decode()
+    key, holder = identity[-KEY_BYTES:], bytes.fromhex(row["holder"])
+    return Conflict(row["name"], grid, holder, key, row["first"], row["last"], row["count"], row["origin"])

@@ -1,0 +1,77 @@
+"""The file of what may be lost: pending keys, conflicts, limits. Written without waiting for the disk.
+
+A power cut may leave it damaged; it is made anew then. Its loss costs a minute of limits and a list that fills again.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lmdb
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import CapturesDamaged, StoreDamaged
+from n2k_fcgi.store.lmdb.environment import Result, WritableFile, lock_of
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE, Modes
+
+
+class VolatileFile:
+    """``WritableFile``, made when it is missing and made anew when it is damaged.
+
+    Raises StoreUnreadable where the data directory cannot be written and the file is not there.
+    """
+
+    def __init__(self, data_dir: Path, modes: Modes) -> None:
+        self.file = WritableFile(data_dir / VOLATILE, modes, durable=False)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[lmdb.Transaction]:
+        """One read transaction; values are valid inside it only. A file that is not there reads as an empty one."""
+        if not self.file.path.exists():
+            yield _Empty()  # type: ignore[misc]  # reading commands make no file
+            return
+        self._renewed(self._look)
+        with self.file.read() as transaction:
+            yield transaction
+
+    def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
+        """Run *change* in one write transaction; see ``WritableFile.write``."""
+        return self._renewed(lambda: self.file.write(change))
+
+    def close(self) -> None:
+        """Close; the next use opens again."""
+        self.file.close()
+
+    def _look(self) -> None:
+        with self.file.read() as transaction:
+            transaction.get(CAPTURE_META)
+
+    def _renewed(self, action: Callable[[], Result]) -> Result:
+        if not self.file.path.exists():
+            self.file.create()
+        try:
+            return action()
+        except (StoreDamaged, CapturesDamaged) as problem:
+            logs.warning(f"{problem}; it holds what may be lost and is made anew")
+            self.renew()
+            return action()
+
+    def renew(self) -> None:
+        """Begin with an empty file. Other processes notice within a second."""
+        with self.file.alone():
+            for path in (self.file.path, lock_of(self.file.path)):
+                path.unlink(missing_ok=True)
+        self.file.create()
+
+
+class _Empty:
+    """A transaction, and its cursor, in which nothing is stored."""
+
+    def get(self, db_key: bytes, default: bytes | None = None) -> bytes | None:
+        return default
+
+    def cursor(self) -> "_Empty":
+        return self
+
+    def set_range(self, db_key: bytes) -> bool:
+        return False

@@ -1,0 +1,66 @@
+"""Whom a limit counts against: the address of the caller, past proxies that the owner trusts."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from n2k_fcgi.web.decoding import Environ
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+UNKNOWN = "unknown"
+"""A web server on a unix socket may tell no address; such callers share one count."""
+
+IPV6_SITE = 64
+"""Bits of an IPv6 address that one customer is given: the rest he chooses himself."""
+
+
+def client_address(environ: Environ, trusted: tuple[str, ...]) -> str:
+    """The caller's address in one spelling; an IPv6 caller's network of 64 bits.
+
+    *trusted*: networks whose hosts are believed what X-Forwarded-For says, from the right, up to the first that is not one
+    of them. Of others the header is not looked at: anybody can send one.
+    """
+    peer: str = environ.get("REMOTE_ADDR", "")
+    if not trusted:
+        return _site(peer)
+    hops = [peer, *reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(","))]
+    nearest = peer
+    for hop in map(str.strip, hops):
+        if _parse(hop) is None:
+            break
+        nearest = hop
+        if not _is_trusted(hop, trusted):
+            break
+    return _site(nearest)
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str) -> "IPv4Address | IPv6Address | None":
+    from ipaddress import IPv6Address, ip_address  # late: a worker that only answers lookups needs none
+
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=256)
+def _is_trusted(text: str, trusted: tuple[str, ...]) -> bool:
+    from ipaddress import ip_network
+
+    address = _parse(text)
+    return address is not None and any(address in ip_network(network) for network in trusted)
+
+
+def _site(text: str) -> str:
+    address = _parse(text)
+    if address is None:
+        return UNKNOWN
+    if address.version == 4:
+        return str(address)
+    from ipaddress import ip_network
+
+    return str(ip_network((int(address), IPV6_SITE), strict=False))

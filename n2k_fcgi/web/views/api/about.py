@@ -1,0 +1,66 @@
+"""The directory itself: what is in it, where that came from, and how to ask for it."""
+
+from pathlib import Path
+
+from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.web import api
+from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.responses import Answer
+from n2k_fcgi.web.services import Services
+
+OPENAPI = Path(__file__).parents[2] / "openapi.json"
+
+
+def openapi(request: Request, services: Services) -> Answer:
+    """The description of all this, OpenAPI 3.1."""
+    return Answer(200, OPENAPI.read_bytes(), api.JSON, api.CORS)
+
+
+def statistics(request: Request, services: Services) -> Answer:
+    """Counts, a few seconds old at most."""
+    counts = services.about.statistics()
+    return api.answer(counts._asdict(), counts.generation)
+
+
+def generations(request: Request, services: Services) -> Answer:
+    """Every generation that is kept, the latest first."""
+    live, manifests = services.about.generations()
+    rows: list[api.Body] = [
+        {
+            "name": m.name,
+            "live": m.name == live,
+            "created": m.created,
+            "grid": m.grid,
+            "as_of": m.as_of,
+            "rows": m.rows,
+            "names": m.names,
+            "former": m.former,
+            "added": m.added,
+            "changed": m.changed,
+            "removed": m.removed,
+            "unchanged": m.unchanged,
+            "refused": m.refused,
+            "conflicts": m.conflicts,
+        }
+        for m in reversed(manifests)
+    ]
+    return api.answer(api.cut(request, rows, lambda items: {"generations": items}), live or "none")
+
+
+def conflicts(request: Request, services: Services) -> Answer:
+    """Names that were offered for another key than their own, the latest first; for the owner of the service."""
+    services.access.may(request, "admin")
+    rows: list[api.Body] = [
+        {
+            "name": c.name,
+            "grid": c.grid,
+            "holder": format_key(c.holder),
+            "key": format_key(c.key),
+            "first": c.first_seen,
+            "last": c.last_seen,
+            "count": c.times_seen,
+            "origin": c.origin,
+        }
+        for c in services.about.conflicts()
+    ]
+    return api.answer(api.cut(request, rows, lambda items: {"conflicts": items}))

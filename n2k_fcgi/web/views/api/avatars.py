@@ -1,0 +1,122 @@
+"""Avatars by name and by key, their history, registering them."""
+
+from n2k_fcgi.errors import BadRequest, N2KError, NotFound
+from n2k_fcgi.model.keys import format_key, parse_key
+from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.service.history import History, Named
+from n2k_fcgi.service.register import Offer, Registered
+from n2k_fcgi.service.tokens import refuse_other_grid
+from n2k_fcgi.store.base import Token
+from n2k_fcgi.web import api
+from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.responses import Answer
+from n2k_fcgi.web.services import Services
+from n2k_fcgi.web.views.api.shapes import asked_grid, avatar_fields, grid_of
+
+MOST_OFFERS = 50
+"""Registrations of one request."""
+
+
+def named(request: Request, services: Services) -> Answer:
+    """Everybody who is or was called so, under the current name, the likeliest first; an empty list when nobody is."""
+    text = request.query.get("name")
+    if text is None:
+        raise BadRequest(why="ask with name=")
+    parsed = parse_name(text, services.known_grids)
+    grid = parsed.home or asked_grid(request, services)
+    view = services.directory.view()
+    found = []
+    for avatar in view.named(parsed.canonical):
+        if grid in (None, avatar.grid):
+            now = view.key2name(avatar.key, avatar.grid, strict=True)
+            found.append(avatar_fields(now._replace(former=avatar.former) if now else avatar))
+    distinct = list({(fields["key"], fields["grid"]): fields for fields in reversed(found)}.values())[::-1]
+    fields = api.cut(request, distinct, lambda items: {"avatars": items})
+    return api.revalidated(request, fields, view.generation_name)
+
+
+def with_key(request: Request, services: Services, key: str) -> Answer:
+    """The avatar with this key, on each grid that knows it. 404 when none does."""
+    grid, avatar_key = asked_grid(request, services), parse_key(key)
+    view = services.directory.view()
+    found = [avatar_fields(avatar) for avatar in view.with_key(avatar_key) if grid in (None, avatar.grid)]
+    if not found:
+        raise NotFound(what=format_key(avatar_key))
+    fields = api.cut(request, found, lambda items: {"avatars": items})
+    return api.revalidated(request, fields, view.generation_name)
+
+
+def history(request: Request, services: Services, key: str) -> Answer:
+    """Every name it has or had: the current ones first, then the former ones, the latest first. 404 when nobody knows it."""
+    grid, avatar_key = asked_grid(request, services), parse_key(key)
+    view = services.directory.view()
+    told = History(view, services.directory.generations.current(), services.directory.captures)
+    found = [_named_fields(each) for each in told.names_of(avatar_key) if grid in (None, each.avatar.grid)]
+    if not found:
+        raise NotFound(what=format_key(avatar_key))
+    fields = api.cut(request, found, lambda items: {"names": items})
+    return api.revalidated(request, fields, view.generation_name)
+
+
+def _named_fields(named: Named) -> api.Body:
+    """Where somebody was seen is nobody's business but the owner's, so the source of a capture is not shown."""
+    capture = named.capture
+    seen = capture and {"first": capture.first_seen, "last": capture.last_seen, "count": capture.times_seen}
+    fields = avatar_fields(named.avatar)
+    del fields["key"]
+    return {**fields, "capture": seen}
+
+
+def register(request: Request, services: Services) -> Answer:
+    """One avatar, with the status of its refusal; or a list, with what was refused of it. On the disk when this answers."""
+    token = services.access.may_register(request)
+    body = api.body_of(request)
+    if "avatars" in body:
+        return _register_list(request, services, token, body)
+    offer = _offer(body, request, services, None)
+    refuse_other_grid(token, _world(offer, services))
+    services.access.count(request, token)
+    done = services.registrar.register(*offer, request.source())
+    capture = done.capture
+    return api.answer({"key": format_key(capture.key), "name": capture.name, "grid": capture.grid, "new": done.is_new})
+
+
+def _register_list(request: Request, services: Services, token: Token | None, body: api.Body) -> Answer:
+    wanted = body["avatars"]
+    if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
+        raise BadRequest(why="'avatars' must be a list of objects")
+    if len(wanted) > MOST_OFFERS:
+        raise BadRequest(why=f"at most {MOST_OFFERS} avatars at a time")
+    grid = grid_of(body, request, services)
+    offers = [_offer(each, request, services, grid) for each in wanted]
+    services.access.count(request, token, max(1, len(offers)))
+    refused: list[api.Body] = []
+    allowed: list[Offer] = []
+    for offer in offers:
+        try:
+            refuse_other_grid(token, _world(offer, services))
+            allowed.append(offer)
+        except N2KError as refusal:
+            refused.append(_refusal(offer, refusal))
+    results = services.registrar.register_all(allowed, request.source())
+    for offer, result in zip(allowed, results, strict=True):
+        if isinstance(result, N2KError):
+            refused.append(_refusal(offer, result))
+    stored = sum(isinstance(result, Registered) for result in results)
+    return api.answer(api.cut(request, refused, lambda items: {"registered": stored, "refused": items}))
+
+
+def _offer(fields: api.Body, request: Request, services: Services, grid: str | None) -> Offer:
+    return Offer(api.text_of(fields, "name"), api.text_of(fields, "key"), grid_of(fields, request, services, grid))
+
+
+def _world(offer: Offer, services: Services) -> str:
+    """The grid that an offer is about, a visitor's own; of a name that is none the registrar will say so."""
+    try:
+        return parse_name(offer.name, services.known_grids).home or offer.grid
+    except N2KError:
+        return offer.grid
+
+
+def _refusal(offer: Offer, refusal: N2KError) -> api.Body:
+    return {"key": offer.key[:64], "status": refusal.status, "why": str(refusal)}

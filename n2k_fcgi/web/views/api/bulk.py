@@ -1,0 +1,89 @@
+"""Many names and keys in one request, and names by their beginning."""
+
+from n2k_fcgi.errors import BadRequest, N2KError
+from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
+from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.search import MOST_AVATARS, search
+from n2k_fcgi.web import api
+from n2k_fcgi.web.requests import Request, number
+from n2k_fcgi.web.responses import Answer
+from n2k_fcgi.web.services import Services
+from n2k_fcgi.web.views.api.shapes import asked_grid, avatar_fields
+
+MOST_ASKED = 1000
+"""Names and keys of one bulk lookup."""
+
+PAGE = 100
+"""Avatars of a page when the caller does not say."""
+
+
+def lookup(request: Request, services: Services) -> Answer:
+    """A line of one-line answers: for each name, then each key, in order, what was asked and who that is (or null)."""
+    body = api.body_of(request)
+    names, keys = api.texts_of(body, "names"), api.texts_of(body, "keys")
+    if len(names) + len(keys) > MOST_ASKED:
+        raise BadRequest(why=f"at most {MOST_ASKED} names and keys at a time")
+    text = api.optional_text(body, "grid")
+    grid = request.shard_grid(services.grids) if text is None else parse_grid(text, services.known_grids)
+    view = services.directory.view()
+    results = [_by_name(view, name, grid, text is not None, services.known_grids) for name in names]
+    results += [_by_key(view, key, grid, text is not None) for key in keys]
+    fields = api.cut(request, results, lambda items: {"results": items, "more": len(results) - len(items)})
+    return api.answer(fields, view.generation_name)
+
+
+def _by_name(view: View, name: str, grid: str | None, strict: bool, known_grids: tuple[str, ...]) -> api.Body:
+    try:
+        parsed = parse_name(name, known_grids)
+    except N2KError as problem:
+        return {**_result(name, None), "error": str(problem)}
+    if parsed.home:
+        grid, strict = parsed.home, True
+    avatar = view.name2key(parsed.canonical, grid, strict=strict)
+    return _result(name, avatar and (view.key2name(avatar.key, avatar.grid, strict=True) or avatar))
+
+
+def _by_key(view: View, key: str, grid: str | None, strict: bool) -> api.Body:
+    if key.strip() == NULL_KEY:
+        return _result(key, None)
+    try:
+        return _result(key, view.key2name(parse_key(key), grid, strict=strict))
+    except N2KError as problem:
+        return {**_result(key, None), "error": str(problem)}
+
+
+def _result(asked: str, avatar: Avatar | None) -> api.Body:
+    if avatar is None:
+        return {"asked": asked, "key": None, "name": None, "grid": None}
+    return {"asked": asked, "key": format_key(avatar.key), "name": avatar.name, "grid": avatar.grid}
+
+
+def search_names(request: Request, services: Services) -> Answer:
+    """A page of the avatars whose names begin with ``prefix=``, in order or (``reverse=1``) backwards, and where to go on."""
+    query = request.query
+    if "prefix" not in query:
+        raise BadRequest(why="ask with prefix=")
+    reverse = query.get("reverse", "0")
+    if reverse not in ("0", "1"):
+        raise BadRequest(why="reverse is 0 or 1")
+    view = services.directory.view()
+    page = search(
+        view,
+        query["prefix"],
+        limit=number(query["limit"], "limit", 1, MOST_AVATARS) if "limit" in query else PAGE,
+        cursor=query.get("cursor"),
+        reverse=reverse == "1",
+        grid=asked_grid(request, services),
+    )
+    groups: list[api.Body] = [{"name": name, "avatars": avatars} for name, avatars in page.names]
+
+    def whole(shown: list[api.Body]) -> api.Body:
+        """A page cut short goes on behind the last name shown."""
+        complete = len(shown) == len(groups)
+        following = page.next if complete else (shown[-1]["name"] if shown else query.get("cursor"))
+        return {"avatars": [avatar_fields(a) for group in shown for a in group["avatars"]], "next": following}
+
+    return api.revalidated(request, api.cut(request, groups, whole), view.generation_name)

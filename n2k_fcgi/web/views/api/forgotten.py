@@ -1,0 +1,38 @@
+"""The right to leave."""
+
+from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.web import api
+from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.responses import Answer
+from n2k_fcgi.web.services import Services
+from n2k_fcgi.web.views.api.shapes import grid_of
+
+
+def forget(request: Request, services: Services) -> Answer:
+    """Hide an avatar, named by its key or by a name on a grid, in both directions and at once; the same again is 200."""
+    token = services.access.may(request, "forget")
+    body = api.body_of(request)
+    key, name = api.optional_text(body, "key"), api.optional_text(body, "name")
+    if (key is None) == (name is None):
+        raise BadRequest(why="say who by 'key' or by 'name'")
+    if key is not None:
+        avatar_key = parse_key(key)
+        services.access.count(request, token)
+        services.forgetting.forget_key(avatar_key)
+    elif name is not None:
+        parsed = parse_name(name, services.known_grids)
+        grid = parsed.home or grid_of(body, request, services)
+        services.access.count(request, token)
+        services.forgetting.forget_name(parsed.canonical, grid)
+    return api.answer({"forgotten": True})
+
+
+def undo(request: Request, services: Services, key: str) -> Answer:
+    """Show the avatar again; for the owner of the service. 404 when it was not hidden."""
+    token = services.access.may(request, "admin")
+    avatar_key = parse_key(key)
+    services.access.count(request, token)
+    services.forgetting.undo_key(avatar_key)
+    return api.answer({"forgotten": False})

@@ -63,6 +63,12 @@ class Store:
         self._file.close()
         self.volatile.close()
 
+    def retire(self) -> None:
+        """Close for good, under an answer that is still being made, too: another store takes over these files."""
+        self.generations.close_all()
+        self._file.retire()
+        self.volatile.file.retire()
+
 
 def modes_of(settings: Settings) -> Modes:
     """File modes of the data directory."""
@@ -218,13 +224,20 @@ class LiveApplication:
         if settings == self._settings:
             return
         set_up_logs(settings, buffered=self._buffered_logs)
-        if self._store is not None:
-            self._store.close()
-        self._store = Store(settings)
+        if self._store is None or _of_store(settings) != _of_store(self._settings):
+            if self._store is not None:
+                self._store.retire()
+            self._store = Store(settings)
         self._application = application(self._store, settings)
         self._settings = settings
         if is_reload:
             logs.info(f"settings reloaded from {loaded.file}")
+
+
+def _of_store(settings: Settings | None) -> object:
+    """What a store is made from: an edit of other settings leaves it open, and a long answer under way whole."""
+    s = settings
+    return s and (s.data_dir, s.map_resident, s.share_with_group, s.max_pending)
 
 
 def live_application(flags: Mapping[str, str], *, buffered_logs: bool = False) -> LiveApplication:

@@ -43,7 +43,11 @@ def wsgi(application: Callable[..., Any], mount: str = "") -> Ask:
 
         environ: dict[str, Any] = dict(cgi_environ(method, target, headers, body, mount))
         environ["wsgi.input"] = io.BytesIO(body)
-        answered = b"".join(application(environ, start_response))
+        blocks = application(environ, start_response)
+        try:
+            answered = b"".join(blocks)
+        finally:
+            getattr(blocks, "close", lambda: None)()
         return Reply(got["status"], got["headers"], answered)
 
     return ask

@@ -192,10 +192,8 @@ class Importer:
         hidden = self._forgotten.hidden()
         blocks = ahead(dump.blocks()) if self._jobs > 1 else dump.blocks()
         for batch in batches(blocks, tally, self._known_grids, origins.number_of_row):
-            if hidden:
-                batch = without_hidden(batch, hidden, origins)
-            spills.dump.add(batch)
             rows += batch.rows
+            spills.dump.add(without_hidden(batch, hidden, origins) if hidden else batch)
             refuse_when_low(self._generations.data_dir)
             self._progress(Progress("reading", dump.position, dump.size, rows))
         return rows

@@ -104,6 +104,7 @@ class WritableFile:
         self._durable = durable
         self._env: lmdb.Environment | None = None
         self._read_only = False
+        self._retired = False
         self._identity = (0, 0)
         self._next_look = 0.0
 
@@ -194,6 +195,11 @@ class WritableFile:
             self._env.close()
             self._env = None
 
+    def retire(self) -> None:
+        """Close for good: LMDB has one environment a file and process, and another is to have it."""
+        self.close()
+        self._retired = True
+
     def _run(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
         assert self._env is not None
         while True:
@@ -244,6 +250,8 @@ class WritableFile:
         if time.monotonic() >= self._next_look:
             self._close_if_replaced()
         if self._env is None:
+            if self._retired:
+                raise StoreUnreadable(path=self.path, why="the settings changed meanwhile, ask again")
             if not self.path.exists():
                 raise StoreUnreadable(path=self.path, why="it is not there: run 'n2k init'")
             self._read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))

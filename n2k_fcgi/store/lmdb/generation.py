@@ -45,10 +45,10 @@ class Generation:
         self.path = folder / DATA_FILE
         self.holds = 0
         """How many answers under way need it, see ``generations.Generations.hold``."""
-        self._open()
+        self._open(self.path)
 
-    def _open(self) -> None:
-        self._env = open_reader(self.path)
+    def _open(self, path: Path) -> None:
+        self._env = open_reader(path)
         try:
             self._databases = {name: self._env.open_db(name, create=False) for name in self._database_names()}
             with self._env.begin(db=self._databases[META]) as transaction:
@@ -65,10 +65,10 @@ class Generation:
         with self._env.begin() as transaction:
             return [name for name in GENERATION_DATABASES if name != HELD or transaction.get(HELD) is not None]
 
-    def reopen(self) -> None:
-        """Drop the map and its resident pages; no iterator of ``rows`` may be open."""
+    def reopen(self, path: Path | None = None) -> None:
+        """Drop the map and its resident pages; no iterator of ``rows`` may be open. *path*: another way to the same file."""
         self._env.close()
-        self._open()
+        self._open(path or self.path)
 
     def trim(self) -> None:
         """``reopen`` when this process, an import, has grown."""

@@ -78,6 +78,15 @@ class Generations:
             self._open = None
         self._stamp = _NOWHERE
 
+    def close_all(self) -> None:
+        """``close``, and those that answers hold: they fail at their next step."""
+        held = [self._open] if self._open is not None else []
+        for generation in [*held, *self._held.values()]:
+            generation.close()
+        self._open = None
+        self._held.clear()
+        self._stamp = _NOWHERE
+
     def hold(self) -> "Held | None":
         """See ``store.base.GenerationStore``."""
         generation = self.current()
@@ -228,15 +237,18 @@ class Held:
     def __init__(self, generations: Generations, generation: Generation) -> None:
         self.view = generation
         self._generations = generations
+        # A file that was pruned has no name any more, and is there as long as somebody has it open.
+        self._fd = os.open(generation.path, os.O_RDONLY | os.O_CLOEXEC)
         generation.holds += 1
 
     def trim(self) -> None:
-        """See the protocol. Raises StoreUnreadable when the generation was pruned meanwhile."""
+        """See the protocol."""
         if resident_bytes() > self._generations.resident_limit:
-            self.view.reopen()
+            self.view.reopen(Path(f"/proc/self/fd/{self._fd}"))
 
     def release(self) -> None:
         """See the protocol."""
+        os.close(self._fd)
         self.view.holds -= 1
         self._generations.let_go(self.view)
 

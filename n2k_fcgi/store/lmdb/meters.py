@@ -53,8 +53,9 @@ class Meters:
 
 def _after(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
     value = transaction.get(METER + charge.subject)
-    before = now if value is None else max(now, _MOMENT.unpack(value)[0])
-    before = min(before, now + MINUTE)  # the clock was set back
+    moment: float = now if value is None else _MOMENT.unpack(value)[0]
+    # Never more than a minute ahead, but when the clock was set back: that must lock nobody out.
+    before = moment if now < moment <= now + MINUTE + 1 else now
     return before + MINUTE / charge.a_minute * min(charge.weight, charge.a_minute)
 
 

@@ -1,0 +1,200 @@
+"""Forget and purge, as an owner does it while servers run: in the end no file has a byte of who left."""
+
+import gzip
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.store.lmdb.environment import hold
+from n2k_fcgi.store.lmdb.layout import IMPORT_LOCK, PRIVATE
+from tests.support.asking import over_http
+from tests.support.commands import Commands, on_terminal
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
+from tests.support.standalone import serving
+
+MARKS = ("Quillon", "Vexworth", "Zyphara")
+"""Words that stand in the names of the one who leaves, and nowhere else."""
+
+KEY = "deadbeef-1234-5678-9abc-def012345678"
+OTHER = "11111111-2222-3333-4444-555555555555"
+
+
+def traces(folder: Path) -> list[str]:
+    """Every file that has the key, in whatever form, or one of the names, in whatever case; archives are looked into."""
+    needles = [parse_key(KEY), KEY.encode(), KEY.replace("-", "").encode(), *(mark.lower().encode() for mark in MARKS)]
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            data = gzip.decompress(data) if path.suffix == ".gz" else data
+            if any(needle in data or needle in data.lower() for needle in needles):
+                found.append(str(path.relative_to(folder)))
+    return found
+
+
+@pytest.fixture
+def known(n2k: Commands) -> Commands:
+    """Two generations with the one who leaves under two names, a capture under a third, logs that say all of it."""
+    n2k("init")
+    (n2k.data_dir / "n2k.ini").write_text("[n2k]\nlog_level = DEBUG\nlog_rotate = 4K\nkeep = 3\n")
+    n2k("import", "--as-of", "100000", "-", stdin=csv((KEY, "Quillon Ash"), (GOVERNOR, "Governor Linden")).encode())
+    rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n} Last") for n in range(1, 3000)]
+    n2k("import", "--as-of", "200000", "-", stdin=csv((KEY, "Vexworth Ash"), *rows, (MASAKAZU, "Masakazu Kojima")).encode())
+    n2k("register", "Zyphara Ash", KEY)
+    n2k("register", "Other Person", OTHER)
+    for _ in range(40):
+        n2k("lookup", "quillon ash", KEY)
+    assert n2k("register", "Zyphara Ash", USERNAME).code == 16
+    with on_terminal(n2k.command("shell"), n2k.environment()) as terminal:
+        terminal.wait_for("n2k> ")
+        terminal.type("quillon ash\n")
+        terminal.wait_for("n2k> ")
+        terminal.type("quit\n")
+        terminal.rest()
+    return n2k
+
+
+def ask_all(n2k: Commands) -> Iterator[str]:
+    """Everything that commands say of anybody."""
+    for arguments in (
+        ["export", "-"],
+        ["export", "--format", "csv", "-"],
+        ["search", "q"],
+        ["search", "v"],
+        ["search", "z"],
+        ["lookup", KEY],
+        ["lookup", "--history", KEY],
+        ["lookup", "--history", "--json", "quillon ash", "vexworth ash", "zyphara ash"],
+        ["pending"],
+        ["pending", "--conflicts"],
+    ):
+        yield n2k(*arguments).out
+
+
+def test_after_forget_and_purge_no_file_has_a_byte(known: Commands) -> None:
+    """The issue's own test: forget through a running server, ask everything, purge under it, grep every file, import again."""
+    before = traces(known.data_dir)
+    assert "captures.mdb" in before and "history" in before and "volatile.mdb" in before
+    assert sum(name.endswith("data.mdb") for name in before) == 2 and sum("n2k.log" in name for name in before) >= 2
+    token = known("token", "create", "--scope", "forget").out.split()[-1]
+    with serving(known.data_dir) as server:
+        ask = over_http(server.host, server.port)
+        body = json.dumps({"key": KEY}).encode()
+        answer = ask("POST", "/api/v1/forgotten", {"X-N2K-Token": token, "Content-Type": "application/json"}, body)
+        assert (answer.status, answer.body) == (200, b'{"forgotten":true}\n')
+        for name in ("Quillon Ash", "vexworth.ash", "zyphara+ash"):
+            assert ask("GET", "/?" + urlencode({"name": name}), {}, b"").body == b"00000000-0000-0000-0000-000000000000"
+        assert ask("GET", f"/?key={KEY}", {}, b"").body == b""
+        said = " ".join(ask_all(known)).lower()
+        assert KEY not in said and not any(mark.lower() in said for mark in MARKS)
+        done = known("purge")
+        assert (done.code, done.err) == (0, "")
+        assert done.out == "purged: 3 names in 2 generations, 1 captures; the log begins anew\n"
+        assert traces(known.data_dir) == []
+        assert ask("GET", "/?name=governor.linden", {}, b"").body == GOVERNOR.encode()
+        assert ask("GET", "/?name=other.person", {}, b"").body == OTHER.encode()
+    dump = csv((KEY, "Quillon Ash"), (KEY, "Vexworth Ash"), (MASAKAZU, "Masakazu Kojima")).encode()
+    assert known("import", "--force", "--as-of", "300000", "-", stdin=dump).code == 0
+    assert traces(known.data_dir) == []
+    assert known("lookup", "quillon ash", KEY).code == 17
+    assert known("lookup", "masakazu kojima", "governor linden", "name7 last").code == 0
+
+
+def test_purge_keeps_everything_else(known: Commands) -> None:
+    """Generations and their order, counts that match, going back, captures, tokens, and what is unchanged about a dump."""
+    everything = known("export", "-").out.splitlines()
+    tokens = known("token", "list").out
+    live = known.live()
+    known("forget", KEY)
+    known("purge")
+    assert known("export", "-").out.splitlines() == [line for line in everything if KEY not in line]
+    assert known("token", "list").out == tokens
+    assert known.live() == live + "p"
+    listed = known("generations").out
+    assert listed.count("\n") == 2 and known.live() in listed
+    older = next(line.split()[0] for line in listed.splitlines() if known.live() not in line)
+    assert known("generations", "use", older.lstrip("*")).code == 0
+    assert known("lookup", "governor linden").code == 0 and known("lookup", "masakazu kojima").code == 17
+    assert known("check").code == 0
+
+
+def test_purge_with_nobody_to_take_out_leaves_the_generations(peopled: Commands) -> None:
+    """Nothing is written anew that need not be; a second purge finds nothing either."""
+    before = {name: mark for name, mark in peopled.contents().items() if "generations" in name}
+    for _ in range(2):
+        assert peopled("purge").out == "purged: 0 names in 0 generations, 0 captures; the log begins anew\n"
+    assert {name: mark for name, mark in peopled.contents().items() if "generations" in name} == before
+
+
+def test_undo_until_the_purge(peopled: Commands) -> None:
+    """Before it everything comes back; after it the next dump brings what it has."""
+    peopled("forget", "Masakazu Kojima")
+    assert peopled("lookup", MASAKAZU).code == 17
+    assert peopled("forget", "--undo", MASAKAZU).code == 0
+    assert peopled("lookup", MASAKAZU).code == 0
+    assert peopled("forget", "--undo", MASAKAZU).code == 19
+    peopled("forget", MASAKAZU)
+    peopled("purge")
+    assert peopled("forget", "--undo", "masakazu.kojima").code == 0
+    assert peopled("lookup", MASAKAZU).code == 17
+    peopled("import", "--force", "--as-of", "2026-02-02", "-", stdin=csv((MASAKAZU, "Masakazu Kojima")).encode())
+    assert peopled("lookup", MASAKAZU).code == 0
+
+
+def test_an_import_and_a_purge_do_not_meet(peopled: Commands) -> None:
+    """The second says that another is running."""
+    with hold(peopled.data_dir / IMPORT_LOCK, PRIVATE, 0) as held:
+        assert held
+        assert peopled("purge").code == 65
+
+
+def test_a_killed_purge_loses_nothing(known: Commands) -> None:
+    """SIGKILL at random moments: the data is whole each time, and the purge that ends takes out all."""
+    known("forget", KEY)
+    expected = [line for line in known("export", "-").out.splitlines() if KEY not in line]
+    chance = random.Random(20261125)
+    killed = 0
+    for _ in range(12):
+        with subprocess.Popen(known.command("purge"), env=known.environment(), stdout=subprocess.DEVNULL) as child:
+            time.sleep(chance.uniform(0.1, 0.5))
+            child.kill()
+            killed += child.wait() == -signal.SIGKILL
+        assert known("check").out == ""
+        assert known("export", "-").out.splitlines() == expected
+    assert killed >= 4
+    assert known("purge").code == 0
+    assert traces(known.data_dir) == []
+    assert not [path for path in known.data_dir.rglob("*") if "fresh" in path.name or path.name.endswith(".building")]
+
+
+def test_registrations_during_purges_are_kept(known: Commands) -> None:
+    """Another process registers while the captures are written anew again and again: what was acknowledged is there."""
+    known("forget", KEY)
+    code = (
+        "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
+        "box = Sandbox(Path(sys.argv[1])); n = 0\n"
+        "while not Path(sys.argv[2]).exists():\n"
+        "    n += 1; box.register(f'During{n} Purge', f'{n:08x}-aaaa-bbbb-cccc-000000000001')\n"
+        "print(n)"
+    )
+    stop = known.data_dir.parent / "stop"
+    command = [sys.executable, "-c", code, str(known.data_dir), str(stop)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        try:
+            for _ in range(6):
+                assert known("purge").code == 0
+        finally:
+            stop.touch()
+        count = int(writer.communicate()[0])
+    assert writer.returncode == 0 and count > 50
+    keys = [f"{n:08x}-aaaa-bbbb-cccc-000000000001" for n in range(1, count + 1)]
+    assert known("lookup", *keys).code == 0

@@ -1,0 +1,134 @@
+"""A name of Second Life never moves to another key: refused, answered as before, and listed for the owner."""
+
+import contextlib
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from n2k_fcgi.errors import NameTaken
+from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.keys import format_key, parse_key
+from n2k_fcgi.store.lmdb.conflicts import MOST
+from n2k_fcgi.wiring import about, forgetting
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+
+
+def answer(box: Sandbox, name: str, grid: str = "Production") -> str | None:
+    """The key that a name gives."""
+    avatar = box.view().name2key(name, grid, strict=True)
+    return avatar and format_key(avatar.key)
+
+
+def listed(box: Sandbox) -> list[tuple[str, str, str, str, int]]:
+    """Name, the key that keeps it, the key refused, origin and count of each conflict."""
+    found = about(box.store).conflicts()
+    return [(c.name, format_key(c.holder), format_key(c.key), c.origin, c.times_seen) for c in found]
+
+
+def test_a_newer_dump_does_not_move_a_name(sandbox: Sandbox) -> None:
+    """Whether the first key is still in it under that name, under none, or was renamed; each try is listed."""
+    sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=1)
+    for time, rows in enumerate(
+        (
+            [(USERNAME, "Wanted Name")],
+            [(USERNAME, "Wanted Name"), (MASAKAZU, "Wanted Name")],
+            [(MASAKAZU, "Renamed Now"), (USERNAME, "Wanted Name")],
+            [(USERNAME, "Wanted Name"), (MASAKAZU, "Wanted Name")],
+        ),
+        2,
+    ):
+        report = sandbox.import_text(csv(*rows), as_of=time)
+        assert answer(sandbox, "wanted.name") == MASAKAZU
+        assert sandbox.problems() == []
+        assert len(report.moves) == (time in (2, 4))
+    assert listed(sandbox) == [("wanted.name", MASAKAZU, USERNAME, "dump", 2)]
+    assert sandbox.view().key2name(parse_key(USERNAME)).name == "Wanted Name"  # type: ignore[union-attr]
+
+
+def test_replace_begins_anew(sandbox: Sandbox) -> None:
+    """The owner's way out when the first dump was wrong."""
+    sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=1)
+    sandbox.import_text(csv((USERNAME, "Wanted Name")), as_of=2, replace=True)
+    assert answer(sandbox, "wanted.name") == USERNAME
+
+
+def test_elsewhere_the_newer_dump_wins(sandbox: Sandbox) -> None:
+    """The rule is Second Life's."""
+    sandbox.import_text(csv((MASAKAZU, "Wanted Name")), grid="OpenSim", as_of=1)
+    report = sandbox.import_text(csv((USERNAME, "Wanted Name")), grid="OpenSim", as_of=2)
+    assert answer(sandbox, "wanted.name", "OpenSim") == USERNAME and report.moves == []
+
+
+def test_a_registration_is_refused_and_listed(sandbox: Sandbox) -> None:
+    """Against the dump, and against an earlier capture; tries are counted together."""
+    sandbox.import_text(csv((MASAKAZU, "Wanted Name")))
+    sandbox.register("Seen First", GOVERNOR)
+    for name in ("Wanted Name", "wanted.name", "Seen First"):
+        with pytest.raises(NameTaken):
+            sandbox.register(name, USERNAME)
+    assert sorted(listed(sandbox)) == [
+        ("Seen First", GOVERNOR, USERNAME, "capture", 1),
+        ("wanted.name", MASAKAZU, USERNAME, "capture", 2),
+    ]
+    assert (answer(sandbox, "wanted.name"), answer(sandbox, "seen.first")) == (MASAKAZU, GOVERNOR)
+
+
+def test_the_list_is_bounded(sandbox: Sandbox) -> None:
+    """The oldest go."""
+    conflicts = [
+        Conflict(f"Name{n}", "Production", parse_key(MASAKAZU), n.to_bytes(16, "big"), n, n, 1, "capture")
+        for n in range(1, MOST + 21)
+    ]
+    sandbox.store.conflicts.note(conflicts)
+    found = sandbox.store.conflicts.conflicts()
+    assert [c.last_seen for c in found] == list(range(MOST + 20, 20, -1))
+
+
+def test_who_was_forgotten_is_not_listed(sandbox: Sandbox) -> None:
+    """Neither as the one who keeps a name nor as the one who was refused."""
+    sandbox.import_text(csv((MASAKAZU, "Wanted Name"), (GOVERNOR, "Other Name")))
+    for name in ("Wanted Name", "Other Name"):
+        with pytest.raises(NameTaken):
+            sandbox.register(name, USERNAME)
+    forgetting(sandbox.store, sandbox.settings).forget_key(parse_key(MASAKAZU))
+    assert [name for name, *_ in listed(sandbox)] == ["Other Name"]
+    forgetting(sandbox.store, sandbox.settings).forget_key(parse_key(USERNAME))
+    assert listed(sandbox) == []
+
+
+KEYS = st.sampled_from([MASAKAZU, GOVERNOR, USERNAME])
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["dump", "register", "json"]), KEYS, st.sampled_from(["Ann Lee", "Bob", "Cy Dee"])), max_size=10
+)
+_numbers = itertools.count()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_whatever_comes_an_imported_name_keeps_its_key(tmp_path: Path, steps: list[tuple[str, str, str]]) -> None:
+    """Dumps, JSON lines with former names and registrations in any order: an answer of a dump, once given, stays."""
+    box = Sandbox(tmp_path / str(next(_numbers)))
+    given_out: dict[str, str | None] = {}
+    try:
+        for time, (kind, key, name) in enumerate(steps, 1):
+            if kind == "dump":
+                box.import_text(csv((key, name)), as_of=time)
+            elif kind == "json":
+                line = f'{{"key": "{key}", "name": "{name}", "former": [{{"name": "Old {name}", "seen": {time}}}]}}\n'
+                box.import_text(line, as_of=time)
+            else:
+                with contextlib.suppress(NameTaken):
+                    box.register(name, key)
+                continue
+            for form in ("ann.lee", "bob", "cy.dee", "old.ann.lee", "old.bob", "old.cy.dee"):
+                generation = box.store.generations.current()
+                holder = generation and generation.holder(form)
+                if holder:
+                    assert given_out.setdefault(form, format_key(holder)) == format_key(holder)
+                    assert answer(box, form) == format_key(holder)
+        assert box.problems() == []
+    finally:
+        box.close()

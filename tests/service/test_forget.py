@@ -1,0 +1,189 @@
+"""The right to leave: hidden at once and in both directions, whatever comes later, until it is undone."""
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.service.export import Export, json_lines
+from n2k_fcgi.service.forget import Forgetting
+from n2k_fcgi.service.history import History
+from n2k_fcgi.service.name_list import NameList
+from n2k_fcgi.service.search import search
+from n2k_fcgi.wiring import directory, forgetting, unknown
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+
+KEY = parse_key(MASAKAZU)
+OTHER = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def box(sandbox: Sandbox) -> Sandbox:
+    """Masakazu was renamed by a dump and, later, seen in-world under a third name."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=100)
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Newname"), (USERNAME, "Username Resident")), as_of=200)
+    sandbox.record(MASAKAZU, "Masakazu Seen", 300)
+    return sandbox
+
+
+def forget(box: Sandbox) -> Forgetting:
+    """The service."""
+    return forgetting(box.store, box.settings)
+
+
+def names_that_answer(box: Sandbox) -> set[str]:
+    """Of all names that Masakazu has or had, those that lead to anybody."""
+    names = ("masakazu.kojima", "masakazu.newname", "masakazu.seen")
+    return {name for name in names if box.view().name2key(name) is not None}
+
+
+def everything_said(box: Sandbox) -> str:
+    """Search, lists, exports and history in one text."""
+    found = directory(box.store, box.settings)
+    parts = [repr(search(found.view(), prefix, limit=100)) for prefix in ("m", "g", "u")]
+    names = NameList(found, "Production")
+    parts.append(b"".join(names).decode())
+    names.close()
+    history = History(found.view(), box.store.generations.current(), box.store.captures)
+    parts.append(repr(history.names_of(KEY)))
+    box.store.generations.close()
+    generation = box.store.generations.open(box.store.generations.current_name())
+    export = Export(generation, box.store.captures, box.store.forgotten.hidden())
+    parts.append(b"".join(json_lines(export.known())).decode())
+    generation.close()
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("by", ["key", "name", "former name"])
+def test_nobody_hears_of_a_forgotten_avatar(box: Sandbox, by: str) -> None:
+    """By key or by any of its names: no name leads to the key, the key to no name, and no list has it. Others stay."""
+    if by == "key":
+        forget(box).forget_key(KEY)
+    else:
+        forget(box).forget_name("masakazu.seen" if by == "name" else "masakazu.kojima", "Production")
+    assert names_that_answer(box) == set()
+    assert box.view().with_key(KEY) == [] and box.view().key2name(KEY) is None
+    said = everything_said(box).lower()
+    assert "masakazu" not in said and MASAKAZU not in said
+    assert "governor" in said and "username" in said
+
+
+def test_what_is_imported_later_stays_hidden(box: Sandbox) -> None:
+    """The same name, a new name, another grid, JSON with former names: none shows the avatar, none gets into a generation."""
+    forget(box).forget_key(KEY)
+    box.import_text(
+        csv((MASAKAZU, "Masakazu Fourth"), (MASAKAZU, "Masakazu Kojima"), (USERNAME, "Username Resident")), as_of=400
+    )
+    row = {"key": MASAKAZU, "name": "Masakazu Elsewhere", "grid": "OpenSim", "former": [{"name": "Masakazu Gone", "seen": 5}]}
+    box.import_text(json.dumps(row) + "\n" + json.dumps({"key": OTHER, "name": "Somebody Else"}), as_of=500)
+    for name in ("masakazu.fourth", "masakazu.kojima", "masakazu.elsewhere", "masakazu.gone"):
+        assert box.view().name2key(name) is None
+    assert box.view().with_key(KEY) == []
+    data = (box.data_dir / "generations" / box.store.generations.current_name() / "data.mdb").read_bytes()
+    assert b"Fourth" not in data and b"elsewhere" not in data.lower() and b"Somebody Else" in data
+
+
+def test_nobody_takes_a_forgotten_name(box: Sandbox) -> None:
+    """Registering the avatar again, or its name for another key, is refused, and its key is not asked about either."""
+    forget(box).forget_key(KEY)
+    for name, key in (("Masakazu Kojima", MASAKAZU), ("Masakazu Brandnew", MASAKAZU), ("Masakazu Seen", OTHER)):
+        with pytest.raises(AskedToBeForgotten, match="nothing was stored"):
+            box.register(name, key)
+    assert box.view().with_key(parse_key(OTHER)) == []
+    queue = unknown(box.store, box.settings)
+    assert queue.ask([KEY, parse_key(OTHER)]) == 1 and queue.waiting() == [parse_key(OTHER)]
+
+
+def test_a_waiting_key_leaves_the_queue(sandbox: Sandbox) -> None:
+    """Whom nobody knew may ask, too; the resolver is not sent after him any more."""
+    queue = unknown(sandbox.store, sandbox.settings)
+    assert queue.ask([KEY]) == 1
+    forget(sandbox).forget_key(KEY)
+    assert queue.waiting() == [] and queue.ask([KEY]) == 0
+
+
+def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:
+    """Who is not known by the name is hidden as soon as somebody brings it, on that grid only."""
+    forget(sandbox).forget_name("masakazu.kojima", "Production")
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
+    sandbox.import_text(csv((OTHER, "Masakazu Kojima")), grid="OpenSim", as_of=1)
+    assert sandbox.view().with_key(KEY) == []
+    avatar = sandbox.view().name2key("masakazu.kojima")
+    assert avatar is not None and avatar.grid == "OpenSim"
+
+
+def test_undoing_brings_everything_back(box: Sandbox) -> None:
+    """By any of what it was hidden by: both directions, all names, the capture; a second time is told from the first."""
+    before = everything_said(box)
+    for undo in (
+        lambda: forget(box).undo_key(KEY),
+        lambda: forget(box).undo_name("masakazu.kojima", "Production"),
+        lambda: forget(box).undo_name("masakazu.seen", "Production"),
+    ):
+        forget(box).forget_key(KEY)
+        assert names_that_answer(box) == set()
+        undo()
+        assert everything_said(box) == before
+        with pytest.raises(NotForgotten):
+            undo()
+
+
+def test_asking_twice_is_one_request(box: Sandbox) -> None:
+    """By name, then by key, then again: one undoing is enough, and the count says one."""
+    forget(box).forget_name("masakazu.newname", "Production")
+    forget(box).forget_key(KEY)
+    forget(box).forget_key(KEY)
+    assert box.store.forgotten.count() == 1
+    forget(box).undo_key(KEY)
+    assert names_that_answer(box) == {"masakazu.kojima", "masakazu.newname", "masakazu.seen"}
+
+
+def test_only_digests_are_kept(tmp_path: Path) -> None:
+    """Of an avatar that was never stored nothing readable gets into any file, and equal avatars leave different digests."""
+    texts = []
+    for place in "ab":
+        box = Sandbox(tmp_path / place)
+        forget(box).forget_key(KEY)
+        forget(box).forget_name("masakazu.kojima", "Production")
+        box.close()
+        data = b"".join(path.read_bytes() for path in box.data_dir.rglob("*") if path.is_file())
+        assert KEY not in data and MASAKAZU.encode() not in data and b"masakazu" not in data.lower()
+        texts.append(data)
+    assert texts[0] != texts[1]
+
+
+def test_other_processes_see_it_at_once(box: Sandbox) -> None:
+    """A store that was open before answers without the avatar from its next look on."""
+    code = (
+        "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox, MASAKAZU\n"
+        "from n2k_fcgi.model.keys import parse_key\n"
+        "box = Sandbox(Path(sys.argv[1])); ask = lambda: print(len(box.view().with_key(parse_key(MASAKAZU))), flush=True)\n"
+        "ask(); sys.stdin.readline(); ask()"
+    )
+    command = [sys.executable, "-c", code, str(box.data_dir)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None and child.stdin is not None
+        assert child.stdout.readline() == "1\n"
+        forget(box).forget_key(KEY)
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "0\n"
+
+
+def test_hundreds_who_left_do_not_hide_the_rest(sandbox: Sandbox) -> None:
+    """Every second of 400 avatars leaves: an import of all of them has the other half, in every list."""
+    rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n} Last") for n in range(1, 401)]
+    sandbox.import_text(csv(*rows), as_of=1)
+    for key, _ in rows[::2]:
+        forget(sandbox).forget_key(parse_key(key))
+    sandbox.import_text(csv(*itertools.chain(rows, [(OTHER, "Last One")])), as_of=2)
+    names = NameList(directory(sandbox.store, sandbox.settings), "Production")
+    lines = b"".join(names).decode().splitlines()
+    names.close()
+    assert len(lines) == 201
+    assert {line.partition(",")[0] for line in lines} == {key for key, _ in rows[1::2]} | {OTHER}

@@ -1,0 +1,154 @@
+"""Counting per minute: a minute's worth at once, then as it refills; every worker counts into the same file."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import TooManyRequests
+from n2k_fcgi.service.limits import Limits
+from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.store.base import Charge, Token
+from n2k_fcgi.store.lmdb.layout import METER
+from n2k_fcgi.store.lmdb.meters import SWEEP_EVERY
+from tests.support.sandbox import Sandbox
+
+
+class Clock:
+    """A clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Standing still."""
+    return Clock()
+
+
+def limits(box: Sandbox, clock: Clock) -> Limits:
+    """Six writes a minute from an address, four with a token, two failures."""
+    return Limits(box.store.meters, writes=6, per_token=4, failures=2, clock=clock)
+
+
+def token(box: Sandbox, rate: int | None = None) -> Token:
+    """A new one."""
+    return create_token(box.store.tokens, ("register",), rate=rate).token
+
+
+def test_a_minutes_worth_then_as_it_refills(sandbox: Sandbox, clock: Clock) -> None:
+    """Six at once; the seventh waits ten seconds, and says so."""
+    counted = limits(sandbox, clock)
+    for _ in range(6):
+        counted.write("192.0.2.1", None)
+    with pytest.raises(TooManyRequests, match="try again in 10 s") as refusal:
+        counted.write("192.0.2.1", None)
+    assert refusal.value.seconds == 10
+    counted.write("192.0.2.2", None)
+    clock.now += 10
+    counted.write("192.0.2.1", None)
+    with pytest.raises(TooManyRequests):
+        counted.write("192.0.2.1", None)
+
+
+def test_a_refusal_counts_nothing(sandbox: Sandbox, clock: Clock) -> None:
+    """Who goes on asking while refused is admitted as soon as who waited."""
+    counted = limits(sandbox, clock)
+    for _ in range(6):
+        counted.write("192.0.2.1", None)
+    for _ in range(50):
+        with pytest.raises(TooManyRequests):
+            counted.write("192.0.2.1", None)
+    clock.now += 10
+    counted.write("192.0.2.1", None)
+
+
+def test_a_token_is_counted_wherever_it_comes_from(sandbox: Sandbox, clock: Clock) -> None:
+    """Four writes from two addresses use it up; another token at the same address goes on."""
+    counted, used = limits(sandbox, clock), token(sandbox)
+    for n in range(4):
+        counted.write(f"192.0.2.{n % 2}", used)
+    with pytest.raises(TooManyRequests):
+        counted.write("192.0.2.9", used)
+    counted.write("192.0.2.0", token(sandbox))
+
+
+def test_a_token_with_a_rate_of_its_own(sandbox: Sandbox, clock: Clock) -> None:
+    """One a minute, whatever others may."""
+    counted, slow = limits(sandbox, clock), token(sandbox, rate=1)
+    counted.write("192.0.2.1", slow)
+    with pytest.raises(TooManyRequests, match="in 60 s"):
+        counted.write("192.0.2.1", slow)
+
+
+def test_a_batch_larger_than_the_limit_is_admitted_alone(sandbox: Sandbox, clock: Clock) -> None:
+    """It counts as a minute's worth: else it could never be sent."""
+    counted = limits(sandbox, clock)
+    counted.write("192.0.2.1", None, 50)
+    with pytest.raises(TooManyRequests):
+        counted.write("192.0.2.1", None)
+    clock.now += 60
+    counted.write("192.0.2.1", None, 50)
+
+
+def test_failures_are_counted_by_address_and_by_what_the_token_said(sandbox: Sandbox, clock: Clock) -> None:
+    """The third from an address is refused, and so is the third for one id from anywhere."""
+    counted = limits(sandbox, clock)
+    for _ in range(2):
+        counted.failure("192.0.2.1", "0123456789ab")
+    for address, name in (("192.0.2.1", ""), ("192.0.2.7", "0123456789ab")):
+        with pytest.raises(TooManyRequests, match="wrong tokens"):
+            counted.failure(address, name)
+    counted.failure("192.0.2.7", "")
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out(sandbox: Sandbox, clock: Clock) -> None:
+    """What was counted in what is the future now is forgotten."""
+    counted = limits(sandbox, clock)
+    for _ in range(6):
+        counted.write("192.0.2.1", None)
+    clock.now -= 100_000
+    for _ in range(6):
+        counted.write("192.0.2.1", None)
+    with pytest.raises(TooManyRequests):
+        counted.write("192.0.2.1", None)
+
+
+def test_quiet_subjects_are_swept_away(sandbox: Sandbox, clock: Clock) -> None:
+    """A thousand addresses leave nothing once they were quiet for long."""
+    for n in range(1000):
+        sandbox.store.meters.take([Charge(b"a%d" % n, 10)], clock.now)
+    clock.now += SWEEP_EVERY
+    sandbox.store.meters.take([Charge(b"again", 10)], clock.now)
+    with sandbox.store.volatile.read() as transaction:
+        left = [bytes(key) for key, _ in transaction.cursor() if bytes(key).startswith(METER)]
+    assert left == [METER + b"again"]
+
+
+def test_workers_count_together(sandbox: Sandbox, clock: Clock) -> None:
+    """Eight processes, twenty tries each, a limit of forty: forty are admitted in all."""
+    code = (
+        "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
+        "from n2k_fcgi.store.base import Charge\n"
+        "box = Sandbox(Path(sys.argv[1]))\n"
+        "print(sum(box.store.meters.take([Charge(b'together', 40)], 1e6) == 0 for _ in range(20)))"
+    )
+    command = [sys.executable, "-c", code, str(sandbox.data_dir)]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    admitted = [int(child.communicate()[0]) for child in children]
+    assert [child.returncode for child in children] == [0] * 8
+    assert sum(admitted) == 40
+
+
+def test_who_may_write_is_not_refused_because_counting_fails(sandbox: Sandbox, clock: Clock, tmp_path: Path) -> None:
+    """The file of the counts cannot be opened: logged, and admitted."""
+    (sandbox.data_dir / "volatile.mdb").mkdir()
+    counted = limits(sandbox, clock)
+    for _ in range(20):
+        counted.write("192.0.2.1", None)
+    (sandbox.data_dir / "volatile.mdb").rmdir()

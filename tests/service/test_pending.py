@@ -1,0 +1,112 @@
+"""Keys that nobody knows: a bounded queue without duplicates, emptied by names and by a resolver's word."""
+
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.model.keys import format_key, parse_key
+from n2k_fcgi.service.pending import MOST_A_REQUEST, Unknown, keys_in
+from n2k_fcgi.store.lmdb.pending import NOBODY_FOR
+from n2k_fcgi.wiring import directory
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+
+KEYS = [n.to_bytes(16, "big") for n in range(1, 20)]
+
+
+class Clock:
+    """A clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def queue(box: Sandbox, clock: Clock | None = None) -> Unknown:
+    """The service."""
+    return Unknown(directory(box.store, box.settings), box.store.pending, clock=clock or Clock())
+
+
+def test_only_unknown_keys_are_queued_and_each_once(sandbox: Sandbox) -> None:
+    """Known ones, the null key and those that wait already are not new."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    sandbox.record(GOVERNOR, "Governor Linden", 5)
+    asked = [parse_key(MASAKAZU), parse_key(GOVERNOR), bytes(16), KEYS[0], KEYS[0], KEYS[1]]
+    assert queue(sandbox).ask(asked) == 2
+    assert queue(sandbox).ask(asked) == 0
+    assert sorted(queue(sandbox).waiting()) == KEYS[:2]
+
+
+def test_the_one_that_waits_longest_comes_first(sandbox: Sandbox) -> None:
+    """Whatever the order of the keys themselves."""
+    clock = Clock()
+    for key in (KEYS[5], KEYS[1], KEYS[9]):
+        queue(sandbox, clock).ask([key])
+        clock.now += 1
+    assert queue(sandbox).waiting() == [KEYS[5], KEYS[1], KEYS[9]]
+
+
+def test_a_name_takes_a_key_out(sandbox: Sandbox) -> None:
+    """A registration at once, an import by the next look."""
+    queue(sandbox).ask([parse_key(MASAKAZU), parse_key(USERNAME), KEYS[0]])
+    sandbox.register("Masakazu Kojima", MASAKAZU)
+    assert sandbox.store.pending.waiting() == [KEYS[0], parse_key(USERNAME)]
+    sandbox.import_text(csv((USERNAME, "Username Resident")))
+    assert queue(sandbox).waiting() == [KEYS[0]]
+    assert sandbox.store.pending.waiting() == [KEYS[0]]
+
+
+def test_a_key_that_is_nobodys_rests_for_days(sandbox: Sandbox) -> None:
+    """It is not handed out, nor taken for new, until it may have become somebody's."""
+    clock = Clock()
+    queue(sandbox, clock).ask(KEYS[:2])
+    assert queue(sandbox, clock).nobody([KEYS[0], KEYS[7]]) == 1
+    assert queue(sandbox, clock).waiting() == [KEYS[1]]
+    assert queue(sandbox, clock).ask(KEYS[:2]) == 0
+    clock.now += NOBODY_FOR + 1
+    assert queue(sandbox, clock).ask(KEYS[:2]) == 1
+    assert queue(sandbox, clock).waiting() == [KEYS[1], KEYS[0]]
+
+
+def test_the_queue_is_bounded(tmp_path: Path) -> None:
+    """What has no room is not queued, and not counted as new; room comes from those that were nobody's, and from names."""
+    box = Sandbox(tmp_path / "data", max_pending="3")
+    try:
+        clock = Clock()
+        assert queue(box, clock).ask(KEYS[:5]) == 3
+        assert queue(box, clock).ask(KEYS[5:9]) == 0
+        queue(box, clock).nobody(KEYS[:1])
+        assert queue(box, clock).ask(KEYS[5:9]) == 1
+        box.register("Name One", format_key(KEYS[1]))
+        assert queue(box, clock).ask(KEYS[9:12]) == 1
+        assert len(queue(box, clock).waiting()) == 3
+    finally:
+        box.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (MASAKAZU, 1),
+        (MASAKAZU.upper(), 1),
+        (f"{MASAKAZU},{GOVERNOR} {USERNAME}\n<{MASAKAZU}>", 3),
+        (f"x{MASAKAZU}y", 1),
+        (MASAKAZU.replace("-", ""), 0),
+        (f"0{MASAKAZU}", 0),
+        (f"{MASAKAZU}-{GOVERNOR}", 0),
+        ("", 0),
+        ("\0\ufffd" * 10_000, 0),
+        ("a" * 100_000, 0),
+        ("00000000-" * 20_000, 0),
+    ],
+)
+def test_keys_are_found_in_any_text(text: str, found: int) -> None:
+    """W-Hat's rule, upper case too; longer strings of digits hold none."""
+    assert len(keys_in(text)) == found
+
+
+def test_of_too_many_keys_the_first_count() -> None:
+    """A request cannot ask for any number of lookups."""
+    text = ",".join(format_key(n.to_bytes(16, "big")) for n in range(1, MOST_A_REQUEST + 500))
+    assert len(keys_in(text)) == MOST_A_REQUEST

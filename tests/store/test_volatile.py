@@ -1,0 +1,82 @@
+"""The file of what may be lost: made when it is needed, made anew when it is damaged, never in the way of a lookup."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.store.base import Charge
+from n2k_fcgi.store.lmdb.layout import PRIVATE, VOLATILE
+from n2k_fcgi.store.lmdb.pending import Pending
+from n2k_fcgi.store.lmdb.volatile import VolatileFile
+from tests.support.sandbox import Sandbox
+
+KEYS = [n.to_bytes(16, "big") for n in range(1, 50)]
+
+
+def test_reading_makes_no_file(sandbox: Sandbox) -> None:
+    """A directory of an earlier version, or one that may only be read, has none: it reads as empty."""
+    assert sandbox.store.pending.waiting() == []
+    assert sandbox.store.conflicts.conflicts() == []
+    assert sandbox.store.meters.wait([Charge(b"x", 1)], 1e6) <= 0
+    assert not (sandbox.data_dir / VOLATILE).exists()
+
+
+def test_the_first_write_makes_it_private(sandbox: Sandbox) -> None:
+    """Addresses are in it: nobody else may read it, nor its locks."""
+    sandbox.store.pending.add(KEYS[:1], 5)
+    for path in sandbox.data_dir.glob("volatile*"):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 100_000, b"\0" * 8192, None])
+def test_a_damaged_file_is_made_anew(sandbox: Sandbox, damage: bytes | None) -> None:
+    """Empty, garbage, zeros, or cut in the middle as a power cut may leave it: read as empty, and written again."""
+    path = sandbox.data_dir / VOLATILE
+    sandbox.store.pending.add(KEYS, 5)
+    whole = path.read_bytes()
+    sandbox.close()
+    path.write_bytes(whole[:8192] if damage is None else damage)
+    assert sandbox.store.pending.waiting() == []
+    assert sandbox.store.pending.add(KEYS[:3], 5) == 3
+    assert sandbox.store.pending.waiting() == KEYS[:3]
+
+
+def test_another_process_goes_on_with_the_new_file(sandbox: Sandbox) -> None:
+    """What it writes after the file was made anew is in the new one, and it reads nothing of the old one."""
+    code = (
+        "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
+        "queue = Sandbox(Path(sys.argv[1])).store.pending\n"
+        "print(queue.add([b'a' * 16], 5), flush=True); sys.stdin.readline()\n"
+        "print(queue.add([b'b' * 16], 6), [key[:1] for key in queue.waiting()], flush=True)"
+    )
+    command = [sys.executable, "-c", code, str(sandbox.data_dir)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline() == "1\n"
+        sandbox.store.volatile.renew()
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "1 [b'b']\n"
+    assert sandbox.store.pending.waiting() == [b"b" * 16]
+
+
+def test_renewing_leaves_no_bytes(sandbox: Sandbox) -> None:
+    """Nothing of what it held is in the file afterwards."""
+    sandbox.store.pending.add(KEYS, 5)
+    assert KEYS[7] in (sandbox.data_dir / VOLATILE).read_bytes()
+    sandbox.store.volatile.renew()
+    assert KEYS[7] not in (sandbox.data_dir / VOLATILE).read_bytes()
+    assert sorted(path.name for path in sandbox.data_dir.glob("volatile*")) == [
+        "volatile.mdb",
+        "volatile.mdb-lock",
+        "volatile.writer",
+    ]
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """Where the file cannot be made, reading still says that nothing is there."""
+    place = tmp_path / "a file"
+    place.write_text("")
+    assert Pending(VolatileFile(place, PRIVATE), 10).waiting() == []

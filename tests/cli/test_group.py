@@ -73,6 +73,11 @@ def test_a_closed_pipe_is_no_error(n2k: Commands) -> None:
 READING = [
     ["lookup", "Governor Linden", "nobody"],
     ["lookup", "--json", GOVERNOR],
+    ["lookup", "--history", GOVERNOR],
+    ["search", "g"],
+    ["pending"],
+    ["pending", "--conflicts"],
+    ["export", "-"],
     ["stats"],
     ["stats", "--json"],
     ["generations"],
@@ -96,7 +101,7 @@ def test_reading_commands_change_nothing(peopled: Commands, arguments: list[str]
     before = peopled.contents()
     assert len(before) >= 7
     done = peopled(*arguments, stdin=b"governor linden\nall governor linden\nstats\nnobody\n")
-    assert done.code in (0, 17, 83) and done.out + done.err
+    assert done.code in (0, 17, 83) and (done.out + done.err or arguments[0] == "pending")
     assert peopled.contents() == before
 
 

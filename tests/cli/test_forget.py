@@ -1,0 +1,120 @@
+"""``n2k forget``, ``search``, ``pending`` and ``lookup --history`` as an owner types them."""
+
+import json
+
+import pytest
+
+from tests.support.commands import Commands
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
+
+OTHER = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize("who", [MASAKAZU, MASAKAZU.upper(), "Masakazu Kojima", "masakazu+kojima"])
+def test_forget_by_anything(peopled: Commands, who: str) -> None:
+    """Key or name in any spelling; what is said names nobody, nor does the log."""
+    done = peopled("forget", who)
+    assert (done.code, done.out, done.err) == (0, "", "hidden from now on; 'n2k purge' takes it out of the files\n")
+    assert peopled("lookup", MASAKAZU, "masakazu kojima").code == 17
+    assert peopled("stats").out.endswith("forgotten: 1\npending: 0\n")
+    log = (peopled.data_dir / "log" / "n2k.log").read_text().lower()
+    assert "forget" in log and "masakazu" not in log and MASAKAZU not in log
+    done = peopled("forget", "--undo", who)
+    assert (done.code, done.err) == (0, "shown again\n")
+    assert peopled("lookup", MASAKAZU).code == 0
+
+
+@pytest.mark.parametrize(("who", "code"), [("no-key-nor-@", 10), ("", 10), ("00000000-0000-0000-0000-000000000000", 11)])
+def test_forget_what_cannot_be(peopled: Commands, who: str, code: int) -> None:
+    """A name or a key that nobody can have is refused."""
+    assert peopled("forget", who).code == code
+
+
+def test_forget_on_a_grid(n2k: Commands) -> None:
+    """By name it is that of the grid; the one on another grid stays."""
+    n2k("import", "-", stdin=csv((MASAKAZU, "Twin Name")).encode())
+    n2k("import", "--grid", "OpenSim", "-", stdin=csv((OTHER, "Twin Name")).encode())
+    n2k("forget", "--grid", "OpenSim", "Twin Name")
+    assert n2k("lookup", "--grid", "OpenSim", "twin name").code == 17
+    assert n2k("lookup", "twin name").out == f"Twin Name\t{MASAKAZU}\tProduction\n"
+
+
+def test_undoing_what_was_never_asked(peopled: Commands) -> None:
+    """19, and one line."""
+    done = peopled("forget", "--undo", GOVERNOR)
+    assert (done.code, done.err) == (19, f"n2k: nobody asked to forget {GOVERNOR}\n")
+
+
+def test_search_in_order_and_backwards(peopled: Commands) -> None:
+    """Name, key, grid; the limit; as JSON; nobody."""
+    peopled("register", "Gov Other", OTHER)
+    assert peopled("search", "gov").out == f"Gov Other\t{OTHER}\tProduction\nGovernor Linden\t{GOVERNOR}\tProduction\n"
+    assert peopled("search", "--reverse", "--limit", "1", "Gov").out == f"Governor Linden\t{GOVERNOR}\tProduction\n"
+    row = {"name": "Gov Other", "key": OTHER, "grid": "Production", "origin": "capture"}
+    assert json.loads(peopled("search", "--json", "gov o").out) == row
+    assert peopled("search", "--grid", "OpenSim", "gov").code == 17
+    assert peopled("search", "zzz").err == "n2k: not found: names that begin with zzz\n"
+    assert peopled("search", " ").code == 10
+
+
+def test_search_goes_over_pages(n2k: Commands) -> None:
+    """More than a page has."""
+    rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n:04} Last") for n in range(1, 2501)]
+    n2k("import", "-", stdin=csv(*rows).encode())
+    assert n2k("search", "--limit", "2400", "name").out.count("\n") == 2400
+    assert n2k("search", "--limit", "9999", "name").out.count("\n") == 2500
+
+
+def test_history_of_a_renamed_avatar(peopled: Commands) -> None:
+    """By any of its names; lines for people, JSON with the source of a capture, one grid only."""
+    peopled("import", "--force", "--as-of", "2026-02-02", "-", stdin=csv((MASAKAZU, "Masakazu Newname")).encode())
+    peopled("register", "Masakazu Newest", MASAKAZU)
+    for asked in ("masakazu kojima", "Masakazu Newest", MASAKAZU):
+        lines = [line.split("\t") for line in peopled("lookup", "--history", asked).out.splitlines()]
+        assert [line[:3] for line in lines] == [
+            [name, MASAKAZU, "Production"] for name in ("Masakazu Newest", "Masakazu Newname", "Masakazu Kojima")
+        ]
+        assert lines[0][3].startswith("seen 20")
+        assert [line[3] for line in lines[1:]] == ["former name, dump of 2026-02-02", "former name, dump of 2026-01-02"]
+    rows = [json.loads(line) for line in peopled("lookup", "--history", "--json", MASAKAZU).out.splitlines()]
+    assert [row["former"] for row in rows] == [False, True, True]
+    assert rows[0]["capture"]["source"] == {"object_key": "", "owner_key": "", "region": "n2k register", "grid": ""}
+    assert rows[1]["capture"] is None and rows[0]["key"] == MASAKAZU
+    assert peopled("lookup", "--history", "--grid", "OpenSim", MASAKAZU).code == 17
+    assert peopled("lookup", "--history", USERNAME, "nobody").code == 17
+
+
+def test_pending_lists_nothing_and_conflicts(peopled: Commands) -> None:
+    """Empty at first; a refused registration is on the other list, as JSON too."""
+    assert (peopled("pending").out, peopled("pending", "--conflicts").out) == ("", "")
+    peopled("register", "Masakazu Kojima", OTHER)
+    row = json.loads(peopled("pending", "--conflicts", "--json").out)
+    assert (row["name"], row["holder"], row["key"], row["times_seen"]) == ("Masakazu Kojima", MASAKAZU, OTHER, 1)
+    assert peopled("pending").out == ""
+
+
+def test_an_import_that_would_move_a_name_says_so(peopled: Commands) -> None:
+    """One line, and where to look; silent with -q."""
+    dump = csv((OTHER, "Masakazu Kojima")).encode()
+    done = peopled("import", "--force", "--as-of", "2026-03-03", "-", stdin=dump)
+    assert "  1 names of Second Life stay with their keys: see 'n2k pending --conflicts'\n" in done.err
+    assert peopled("pending", "--conflicts").out.split("\t")[:4] == ["masakazu.kojima", "Production", MASAKAZU, OTHER]
+    assert peopled("-q", "import", "--force", "--as-of", "2026-03-04", "-", stdin=dump).err == ""
+    assert peopled("lookup", "masakazu kojima").out == f"Masakazu Kojima\t{MASAKAZU}\tProduction\n"
+
+
+def test_new_grids_are_bounded(n2k: Commands) -> None:
+    """Known ones always go; of others so many as the setting says; a grid that a dump brought is known."""
+    keys = [f"{n:08x}-2222-3333-4444-555555555555" for n in range(9)]
+    for n, (grid, code) in enumerate(
+        [("one", 0), ("two", 0), ("three", 20), ("one", 0), ("OpenSim", 0), ("Production", 0), ("four", 20)]
+    ):
+        done = n2k("register", "--grid", grid, f"Name{n} Last", keys[n], N2K_MAX_GRIDS="2")
+        assert done.code == code, done
+    assert (
+        "'three' is not known here, and 2 such are there already"
+        in n2k("register", "--grid", "three", "Name9 Last", keys[8], N2K_MAX_GRIDS="2").err
+    )
+    n2k("import", "--grid", "three", "-", stdin=csv((OTHER, "Dumped One")).encode())
+    assert n2k("register", "--grid", "three", "Name9 Last", keys[8], N2K_MAX_GRIDS="2").code == 0
+    assert n2k("register", "First Last @host.example:8002", keys[7], N2K_MAX_GRIDS="2").code == 20

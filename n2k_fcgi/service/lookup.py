@@ -10,7 +10,8 @@ else the avatar seen most recently. On one grid a current name comes before a fo
 Who asked to be forgotten is in no answer, in neither direction.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
@@ -58,6 +59,15 @@ class View:
         self._forgotten = forgotten
         self._default_grid = default_grid
         self.generation_name = NO_GENERATION if generation is None else generation.name
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Answer everything inside from one moment of both sources, in one read transaction of each."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._captures.snapshot())
+            if self._generation is not None:
+                stack.enter_context(self._generation.snapshot())
+            yield
 
     def name2key(self, name: str, grid: str | None = None, *, strict: bool = False) -> Avatar | None:
         """The avatar with the canonical name *name*; only one on *grid* when *strict*, else *grid* is preferred."""

@@ -4,6 +4,7 @@ A store returns values (``Avatar``, ``Capture``, ``Token``), never buffers of it
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from n2k_fcgi.errors import N2KError
@@ -12,6 +13,10 @@ from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, Source, StoredCaptu
 
 class AvatarIndex(Protocol):
     """One source of avatars: a generation, or the captures."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Read everything inside as it is at one moment, in one transaction; nothing may be written inside."""
+        ...
 
     def by_name(self, canonical: str) -> list[Avatar]:
         """All avatars that are or were called so, the winner of each grid first, former names last."""

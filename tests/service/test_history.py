@@ -20,10 +20,9 @@ def names(box: Sandbox, key: bytes = KEY) -> list[tuple[str, str, int, bool]]:
 
 def test_two_imports_with_renames_between_them(sandbox: Sandbox) -> None:
     """Current name first, former ones with the times of the dumps that last had them; each former name finds its key."""
-    sandbox.import_text(csv((MASAKAZU, "First Name"), (GOVERNOR, "Governor Linden"), (USERNAME, "Same Still")), as_of=100)
-    done = sandbox.import_text(
-        csv((MASAKAZU, "Second Name"), (GOVERNOR, "Governor Linden"), (USERNAME, "Renamed Too")), as_of=200
-    )
+    governor = (GOVERNOR, "Governor Linden")
+    sandbox.import_text(csv((MASAKAZU, "First Name"), governor, (USERNAME, "Same Still")), as_of=100)
+    done = sandbox.import_text(csv((MASAKAZU, "Second Name"), governor, (USERNAME, "Renamed Too")), as_of=200)
     assert (done.manifest.changed, done.manifest.unchanged, done.manifest.former) == (2, 1, 2)
     sandbox.import_text(csv((MASAKAZU, "Third Name"), governor, (USERNAME, "Renamed Too")), as_of=300)
     assert names(sandbox) == [

@@ -1,5 +1,10 @@
 """The choice rule and the overlay of captures over a generation."""
 
+import subprocess
+import sys
+
+import pytest
+
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.lookup import choose
@@ -83,3 +88,27 @@ def test_on_other_grids_the_later_binding_wins(sandbox: Sandbox) -> None:
     sandbox.register("Masakazu Kojima", USERNAME, "OpenSim")
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid="OpenSim", as_of=1)
     assert (sandbox.view().name2key("masakazu.kojima") or _avatar(A, "", 0)).key == C
+
+
+def test_a_snapshot_is_one_moment_of_both_sources(sandbox: Sandbox) -> None:
+    """What another process registers meanwhile is not seen inside, and is outside; all is read in one transaction each."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
+    code = "import sys, pathlib, tests.support.sandbox as s; s.Sandbox(pathlib.Path(sys.argv[1])).register(*sys.argv[2:])"
+    view = sandbox.view()
+    with view.snapshot():
+        assert view.name2key("masakazu.kojima") is not None and view.name2key("new.comer") is None
+        subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir), "New Comer", USERNAME], check=True)
+        assert view.name2key("new.comer") is None and view.with_key(C) == []
+        assert view.names_between(b"m", b"z", 9, reverse=False) == [b"masakazu.kojima"]
+        assert view.key2name(A) is not None
+    assert view.name2key("new.comer") is not None
+
+
+def test_a_snapshot_ends_whatever_happens_in_it(sandbox: Sandbox) -> None:
+    """An error inside leaves both sources readable and writable."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
+    view = sandbox.view()
+    with pytest.raises(KeyError), view.snapshot():
+        raise KeyError
+    sandbox.register("New Comer", USERNAME)
+    assert view.name2key("new.comer") is not None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB
-from n2k_fcgi.store.lmdb.environment import FIRST_MAP
 from n2k_fcgi.store.lmdb.layout import CAPTURES
+from n2k_fcgi.store.lmdb.writable import FIRST_MAP
 
 WORKER_ADDRESSES = 64 * MIB
 """Address space of a worker without its maps; it has one thread (31 to 38 MB were measured)."""

@@ -1,5 +1,6 @@
 """Captures: avatars that were seen in-world, each acknowledged only when both directions are on the disk."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical as canonical_form
 from n2k_fcgi.store.base import HiddenSet, Observation
 from n2k_fcgi.store.lmdb.codec import pack_captures, unpack_captures
-from n2k_fcgi.store.lmdb.environment import WritableFile, with_prefix
 from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_NAME, CAPTURES, CREATED_GRID, Modes
+from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
 
 ORIGIN = "capture"
 
@@ -25,6 +26,10 @@ class Captures:
 
     def __init__(self, file: WritableFile) -> None:
         self._file = file
+
+    def snapshot(self) -> contextlib.AbstractContextManager[None]:
+        """See ``store.base.AvatarIndex``. What is beside the captures in their file is read in it, too."""
+        return self._file.snapshot()
 
     def by_name(self, canonical: str) -> list[Avatar]:
         """Current names first, the one seen last first of all; then former ones."""

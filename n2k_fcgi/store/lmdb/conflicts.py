@@ -11,9 +11,9 @@ import lmdb
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.lmdb.environment import with_prefix
 from n2k_fcgi.store.lmdb.layout import CONFLICT
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
+from n2k_fcgi.store.lmdb.writable import with_prefix
 
 MOST = 1000
 """Conflicts that are kept: the latest."""

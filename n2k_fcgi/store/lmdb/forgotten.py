@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 import lmdb
 
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.store.lmdb.environment import WritableFile, with_prefix
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORGOTTEN, SECRET_KEY
+from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
 
 DIGEST_BYTES = 16
 _SECRET_BYTES = 32

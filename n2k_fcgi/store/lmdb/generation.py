@@ -1,10 +1,12 @@
 """One published generation, open for reading."""
 
+import contextlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice, takewhile
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import lmdb
 
@@ -45,6 +47,7 @@ class Generation:
         self.path = folder / DATA_FILE
         self.holds = 0
         """How many answers under way need it, see ``generations.Generations.hold``."""
+        self._snapshot: contextlib.nullcontext[lmdb.Transaction] | None = None
         self._open(self.path)
 
     def _open(self, path: Path) -> None:
@@ -64,6 +67,20 @@ class Generation:
     def _database_names(self) -> list[bytes]:
         with self._env.begin() as transaction:
             return [name for name in GENERATION_DATABASES if name != HELD or transaction.get(HELD) is not None]
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read everything inside in one transaction; not for iterators that are left open."""
+        with self._env.begin() as transaction:
+            self._snapshot = contextlib.nullcontext(transaction)
+            try:
+                yield
+            finally:
+                self._snapshot = None
+
+    def _begin(self) -> contextlib.AbstractContextManager[Any]:
+        """The transaction of the ``snapshot`` around it, else one of its own."""
+        return self._snapshot or self._env.begin()
 
     def reopen(self, path: Path | None = None) -> None:
         """Drop the map and its resident pages; no iterator of ``rows`` may be open. *path*: another way to the same file."""
@@ -87,7 +104,7 @@ class Generation:
         """
         db_key = canonical.encode()
         try:
-            with self._env.begin() as transaction:
+            with self._begin() as transaction:
                 current = transaction.get(db_key, db=self._databases[NAMES])
                 former = transaction.get(db_key, db=self._databases[FORMER])
         except lmdb.Error as error:
@@ -122,8 +139,8 @@ class Generation:
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
         """See ``store.base.AvatarIndex``; current names only."""
-        with self._env.begin(db=self._databases[NAMES]) as transaction:
-            cursor = transaction.cursor()
+        with self._begin() as transaction:
+            cursor = transaction.cursor(self._databases[NAMES])
             if not reverse:
                 names = cursor.iternext(values=False) if cursor.set_range(first) else iter(())
                 return list(takewhile(lambda name: name < end, islice(names, limit)))
@@ -138,7 +155,7 @@ class Generation:
 
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
         """One raw value."""
-        with self._env.begin() as transaction:
+        with self._begin() as transaction:
             value: bytes | None = transaction.get(db_key, db=self._databases[database])
         return value
 
@@ -148,7 +165,7 @@ class Generation:
 
     def entries(self, database: bytes) -> int:
         """How many db_keys a database holds."""
-        with self._env.begin() as transaction:
+        with self._begin() as transaction:
             count: int = transaction.stat(self._databases[database])["entries"]
         return count
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import lmdb
 
 from n2k_fcgi.store.base import Charge
-from n2k_fcgi.store.lmdb.environment import with_prefix
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, METER
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
+from n2k_fcgi.store.lmdb.writable import with_prefix
 
 MINUTE = 60.0
 SWEEP_EVERY = 600

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 import lmdb
 
-from n2k_fcgi.store.lmdb.environment import with_prefix
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, PENDING_KEY
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
+from n2k_fcgi.store.lmdb.writable import with_prefix
 
 NOBODY_FOR = 7 * 86_400
 """Seconds that a key which a resolver found to be nobody's is not asked about again."""

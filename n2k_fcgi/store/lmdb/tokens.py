@@ -5,8 +5,8 @@ import json
 import lmdb
 
 from n2k_fcgi.store.base import Token
-from n2k_fcgi.store.lmdb.environment import WritableFile, with_prefix
 from n2k_fcgi.store.lmdb.layout import TOKEN
+from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
 
 
 class Tokens:

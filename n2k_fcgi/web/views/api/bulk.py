@@ -29,8 +29,9 @@ def lookup(request: Request, services: Services) -> Answer:
     text = api.optional_text(body, "grid")
     grid = request.shard_grid(services.grids) if text is None else parse_grid(text, services.known_grids)
     view = services.directory.view()
-    results = [_by_name(view, name, grid, text is not None, services.known_grids) for name in names]
-    results += [_by_key(view, key, grid, text is not None) for key in keys]
+    with view.snapshot():
+        results = [_by_name(view, name, grid, text is not None, services.known_grids) for name in names]
+        results += [_by_key(view, key, grid, text is not None) for key in keys]
     fields = api.cut(request, results, lambda items: {"results": items, "more": len(results) - len(items)})
     return api.answer(fields, view.generation_name)
 
@@ -70,14 +71,10 @@ def search_names(request: Request, services: Services) -> Answer:
     if reverse not in ("0", "1"):
         raise BadRequest(why="reverse is 0 or 1")
     view = services.directory.view()
-    page = search(
-        view,
-        query["prefix"],
-        limit=number(query["limit"], "limit", 1, MOST_AVATARS) if "limit" in query else PAGE,
-        cursor=query.get("cursor"),
-        reverse=reverse == "1",
-        grid=asked_grid(request, services),
-    )
+    limit = number(query["limit"], "limit", 1, MOST_AVATARS) if "limit" in query else PAGE
+    grid = asked_grid(request, services)
+    with view.snapshot():
+        page = search(view, query["prefix"], limit=limit, cursor=query.get("cursor"), reverse=reverse == "1", grid=grid)
     groups: list[api.Body] = [{"name": name, "avatars": avatars} for name, avatars in page.names]
 
     def whole(shown: list[api.Body]) -> api.Body:

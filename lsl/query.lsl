@@ -1,9 +1,11 @@
-// query.lsl: touch this object, say a name on channel 5, and hear the key of that avatar.
+// query.lsl: tells whoever touches this object, and says a name on channel 5, the key of that avatar.
 // One avatar at a time; others are told to wait. Errors are told to the owner only.
 // MIT licence. For Second Life (Mono) and OpenSimulator.
 
-// Edit this line: the root address of your n2k service, without any "?".
+// "n2k lsl query" fills these lines in. URL: the root address of your n2k service, without any "?". GRID: the world whose
+// avatars are meant, such as "Production"; "": the one that the simulator says, before all others.
 string URL = "https://www.example.org/dispatch.fcgi";
+string GRID = "";
 
 integer CHANNEL = 5;
 float LISTEN_SECONDS = 30.0;  // how long the asker may think before others get a turn
@@ -67,8 +69,9 @@ touched_by(key avatar)
 
 ask()
 {
-    request = llHTTPRequest(URL + "?name=" + llEscapeURL(wanted),
-        [HTTP_METHOD, "GET", HTTP_VERBOSE_THROTTLE, FALSE], "");
+    string url = URL + "?name=" + llEscapeURL(wanted);
+    if (GRID != "") url += "&grid=" + llEscapeURL(GRID);
+    request = llHTTPRequest(url, [HTTP_METHOD, "GET", HTTP_VERBOSE_THROTTLE, FALSE], "");
     if (request != NULL_KEY)
     {
         llSetTimerEvent(ANSWER_SECONDS);

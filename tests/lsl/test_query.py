@@ -19,7 +19,7 @@ BOB = Avatar("Bob Bystander", "bbbbbbbb-0000-4000-8000-000000000002")
 @pytest.fixture
 def prim(world: World, owner: Avatar, readonly_directory: DirectoryServer) -> Prim:
     """The query prim, asking a healthy service."""
-    return world.rez(owner, lsl_source("query", URL=readonly_directory.url))
+    return world.rez(owner, lsl_source("query", url=readonly_directory.url))
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_refusal_is_shown_to_the_owner_only(prim: Prim) -> None:
 
 def test_a_service_that_is_down(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """No connection: told to the owner; the next asker is served when the service is back."""
-    prim = world.rez(owner, lsl_source("query", URL=directory.url))
+    prim = world.rez(owner, lsl_source("query", url=directory.url))
     directory.stop()
     assert ask(prim, ANN, GOVERNOR.name) == ["No answer for Governor Linden this time, sorry."]
     assert prim.to_owner == [f"n2k query: no answer from {directory.url}: no connection, a time-out or a bad certificate"]
@@ -142,7 +142,7 @@ def test_a_service_that_is_down(world: World, owner: Avatar, directory: Director
 def test_a_service_that_never_answers(world: World, owner: Avatar, silent_url: str) -> None:
     """The grid's time-out ends the turn: waiting until then, free afterwards."""
     world.real_seconds = 0.1
-    prim = world.rez(owner, lsl_source("query", URL=silent_url))
+    prim = world.rez(owner, lsl_source("query", url=silent_url))
     assert ask(prim, ANN, GOVERNOR.name, world.rules.timeout - 1) == []
     world.run(2)
     assert prim.told[ANN.key][-1] == "No answer for Governor Linden this time, sorry."
@@ -163,7 +163,7 @@ def test_a_service_that_never_answers(world: World, owner: Avatar, silent_url: s
 def test_troubles_are_told_apart(world: World, owner: Avatar, answer: Scripted, said: str) -> None:
     """Each kind of failure has its own line for the owner: the first of the answer, cut to fit chat."""
     with scripted_server(answer) as server:
-        prim = world.rez(owner, lsl_source("query", URL=server.url))
+        prim = world.rez(owner, lsl_source("query", url=server.url))
         assert ask(prim, ANN, GOVERNOR.name) == ["No answer for Governor Linden this time, sorry."]
     assert prim.to_owner == [f"n2k query: {said.format(url=server.url)}"]
 
@@ -172,7 +172,7 @@ def test_troubles_are_told_apart(world: World, owner: Avatar, answer: Scripted, 
 def test_a_page_that_is_no_key_is_never_shown_as_one(world: World, owner: Avatar, body: bytes) -> None:
     """A wrong address that answers 200 to everything: the owner learns what it says."""
     with scripted_server(Scripted(200, body)) as server:
-        prim = world.rez(owner, lsl_source("query", URL=server.url))
+        prim = world.rez(owner, lsl_source("query", url=server.url))
         assert ask(prim, ANN, GOVERNOR.name) == ["No answer for Governor Linden this time, sorry."]
     assert prim.to_owner == [f"n2k query: this is no n2k service: {server.url} (it says: {body.decode()})"]
 

@@ -5,14 +5,37 @@ import re
 import pytest
 from lummao import compile_script
 
+from n2k_fcgi.service import scripts
 from tests.support.grid_rules import OPENSIM
+from tests.support.lsl_blocks import shared_block
 from tests.support.lsl_source import SCRIPTS, lsl_source
 from tests.support.simulator import Avatar, World
 
+TOUCHED = ["gate", "query", "seat", "touch"]
+"""Scripts that do nothing until somebody comes."""
+
+BLOCKS = {
+    "asking": set(scripts.SCRIPTS) - {"query"},
+    "registering": set(scripts.SCRIPTS) - {"query", "forget"},
+    "events": set(scripts.SCRIPTS) - {"query"},
+}
+
 
 def test_the_set_is_complete() -> None:
-    """The folder holds the scripts that the project promises."""
-    assert {"query", "touch"} <= set(SCRIPTS)
+    """The folder holds the scripts of the table, each with the lines that are filled in and a word about itself."""
+    assert set(scripts.SCRIPTS) == set(SCRIPTS)
+    for name, script in scripts.SCRIPTS.items():
+        lines = [setting for setting in ("URL", "TOKEN", "GRID") if f'\nstring {setting} = "' in script.text]
+        assert lines == [s for s in ("URL", "TOKEN", "GRID") if (s, name) not in {("TOKEN", "query"), ("GRID", "forget")}]
+        assert re.fullmatch(r"[a-z].{20,100}\.", script.purpose)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_what_is_shared_is_the_same(block: str) -> None:
+    """A block between two marks is the same text, to the letter, in every script that must have it, and in no other."""
+    texts = {name: shared_block(script.text, block) for name, script in scripts.SCRIPTS.items()}
+    assert {name for name, text in texts.items() if text} == BLOCKS[block]
+    assert len(set(texts.values()) - {""}) == 1
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -25,18 +48,27 @@ def test_compiles_as_delivered(name: str) -> None:
 def test_calls_only_what_both_grids_have(name: str, owner: Avatar) -> None:
     """Every function a script calls is one that the simulator or the compiler's library knows."""
     script = World(OPENSIM).rez(owner, lsl_source(name)).scripts[0]
-    called = set(re.findall(r"\b(?:ll|os)[A-Z]\w*", lsl_source(name)))
+    called = set(re.findall(r"\b(?:ll|os)[A-Z]\w*", re.sub(r"(?m)//.*", "", lsl_source(name))))
     assert called
     assert called <= set(script.lsl.builtin_funcs)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_is_quiet_until_touched(name: str, owner: Avatar) -> None:
+@pytest.mark.parametrize("name", TOUCHED)
+def test_is_quiet_until_somebody_comes(name: str, owner: Avatar) -> None:
     """An idle script says nothing, asks nothing, listens to nothing and has no timer running."""
     world = World(OPENSIM)
     prim = world.rez(owner, lsl_source(name))
     world.run(3600)
     assert (prim.to_owner, prim.exchanges, prim.scripts[0].most_listeners, world.busy) == ([], [], 0, False)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_fits_into_a_prim(name: str) -> None:
+    """No line is too long to read in the viewer's editor, and a whole script is far below what that takes (64 KB)."""
+    text = lsl_source(name)
+    assert max(map(len, text.splitlines())) <= 130
+    assert len(text.encode()) < 20_000
+    assert text.isascii()
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

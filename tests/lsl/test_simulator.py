@@ -8,7 +8,7 @@ import pytest
 from tests.support.grid_rules import OPENSIM, SECOND_LIFE, Rules
 from tests.support.scripted_server import Scripted, scripted_server
 from tests.support.simulated_http import ScriptError
-from tests.support.simulator import Avatar, Prim, World
+from tests.support.simulator import NPC, OBJECT, Avatar, Prim, World
 
 PROBE = """
 // Says what it hears: "count url" on channel 1 sends so many requests.
@@ -225,3 +225,77 @@ def test_a_function_that_no_grid_has_ends_the_story(world: World, owner: Avatar)
     """A call the simulator does not know is an error, never a silent nothing."""
     with pytest.raises(KeyError):
         world.rez(owner, "default { state_entry() { llSetText(llGetObjectName(), <1,1,1>, 1.0); } }")
+
+
+SENSES = """
+// Says what it perceives; a touch asks for so many names.
+default
+{
+    state_entry() { llSensorRepeat("", NULL_KEY, AGENT, 20.0, PI, 5.0); llVolumeDetect(TRUE); }
+    sensor(integer count) { llOwnerSay("sees " + (string)count + ", the nearest " + llDetectedName(0)); }
+    no_sensor() { llOwnerSay("sees nobody"); }
+    collision_start(integer count) { llOwnerSay("hit by " + llDetectedName(0) + " " + (string)llDetectedType(0)); }
+    changed(integer change)
+    {
+        vector size = llGetAgentSize(llGetLinkKey(llGetNumberOfPrims()));
+        if (change & CHANGED_LINK) llOwnerSay((string)llGetNumberOfPrims() + " " + (string)(size != ZERO_VECTOR));
+    }
+    listen(integer channel, string name, key id, string message) { }
+    touch_start(integer count)
+    {
+        llOwnerSay(llList2CSV(llGetAgentList(AGENT_LIST_REGION | 0x4000000, [])));
+        integer i;
+        for (i = 0; i < 30; ++i) llRequestAgentData(llDetectedKey(0), DATA_NAME);
+    }
+    dataserver(key question, string name) { llOwnerSay("is " + name); }
+}
+"""
+
+
+def test_a_sensor_perceives_who_is_near(world: World, owner: Avatar) -> None:
+    """Every five seconds the nearest within reach, or nobody; a reset ends it."""
+    prim = world.rez(owner, SENSES)
+    world.run(5)
+    world.enter(Avatar("Near By", "22222222-0000-4000-8000-000000000001"), metres=2)
+    world.enter(Avatar("Far Off", "22222222-0000-4000-8000-000000000002"), metres=20.5)
+    world.run(5)
+    world.people.clear()
+    world.run(5)
+    assert prim.to_owner == ["sees 1, the nearest Prim Owner", "sees 2, the nearest Near By", "sees nobody"]
+
+
+def test_a_prim_perceives_walkers_and_sitters(world: World, owner: Avatar) -> None:
+    """Who walks through, with the kind of it; who sits is the last link."""
+    prim = world.rez(owner, SENSES)
+    prim.walk_through(Avatar("Ball", "22222222-0000-4000-8000-000000000003", OBJECT))
+    prim.sit(owner)
+    prim.stand(owner)
+    assert prim.to_owner == ["hit by Ball 2", "2 1", "1 0"]
+
+
+@pytest.mark.parametrize(("rules", "scope"), [(SECOND_LIFE, "INVALID_SCOPE"), (OPENSIM, "")])
+def test_puppets_can_be_left_out_of_the_list_in_opensim(owner: Avatar, rules: Rules, scope: str) -> None:
+    """Second Life does not know that bit."""
+    world = World(rules)
+    world.enter(Avatar("Puppet", "22222222-0000-4000-8000-000000000004", NPC))
+    prim = world.rez(owner, SENSES)
+    prim.touch(owner)
+    world.run(4)
+    assert prim.to_owner[0] == (scope or owner.key)
+
+
+def test_second_life_throttles_questions_for_names(world: World, owner: Avatar) -> None:
+    """Of thirty in three seconds it answers some twenty-five, OpenSimulator all."""
+    prim = world.rez(owner, SENSES)
+    prim.touch(owner)
+    world.run(4)
+    count = prim.to_owner.count("is Prim Owner")
+    assert count == 30 if world.rules is OPENSIM else 20 <= count <= 26
+
+
+def test_an_unknown_key_has_no_name(world: World, owner: Avatar) -> None:
+    """Second Life says nothing, OpenSimulator the word 0."""
+    prim = world.rez(owner, SENSES)
+    prim.touch(Avatar("Nobody", "22222222-0000-4000-8000-000000000005"))
+    world.run(4)
+    assert prim.to_owner[1:] == (["is 0"] * 30 if world.rules is OPENSIM else [])

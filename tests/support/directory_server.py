@@ -65,6 +65,14 @@ class DirectoryServer:
         """Make a token that allows *scope* only."""
         return n2k(self.data_dir, "token", "create", "--scope", scope).split()[-1]
 
+    def register(self, name: str, key: str) -> None:
+        """Register somebody from the command line."""
+        n2k(self.data_dir, "register", name, key)
+
+    def revoke(self, token: str) -> None:
+        """Make *token* worthless."""
+        n2k(self.data_dir, "token", "revoke", token.split("_")[1])
+
     def start(self) -> None:
         """Start, on the same port as before, and wait until it answers."""
         command = _command(self.data_dir, "serve", "--port", str(self.port))

@@ -1,6 +1,7 @@
-"""What two kinds of grid impose on a script's HTTP requests: throttles, time-outs, content types, headers.
+"""What two kinds of grid impose on a script: throttles, time-outs, content types, headers; what their senses give.
 
-Figures: the Second Life wiki's pages llHTTPRequest and LSL_Constants_HTTP, captures of 2026, and OpenSimulator's source.
+Figures: the Second Life wiki's pages llHTTPRequest, LSL_Constants_HTTP, llSensor, llRequestAgentData and llGetAgentList,
+captures of 2026, and OpenSimulator's source.
 """
 
 import re
@@ -75,6 +76,14 @@ class Rules:
     """The highest HTTP_ constant that llHTTPRequest knows."""
     tells_truncation: bool
     unifies_line_ends: bool
+    sensor_results: int
+    """Avatars that a sensor finds at most, the nearest first."""
+    name_throttle: Callable[[], Throttle]
+    """Of an owner's questions for names: what exceeds it is never answered."""
+    unknown_name: str | None
+    """What dataserver says of a key that nobody has."""
+    list_flags: int
+    """The bits that llGetAgentList may be given beside a scope."""
 
 
 SECOND_LIFE = Rules(
@@ -98,6 +107,10 @@ SECOND_LIFE = Rules(
     last_option=9,
     tells_truncation=True,
     unifies_line_ends=False,
+    sensor_results=32,
+    name_throttle=lambda: Bucket(1.9, 20.0),
+    unknown_name=None,
+    list_flags=0,
 )
 
 OPENSIM = Rules(
@@ -112,4 +125,8 @@ OPENSIM = Rules(
     last_option=6,
     tells_truncation=False,
     unifies_line_ends=True,
+    sensor_results=16,
+    name_throttle=lambda: Bucket(1000.0, 1000.0),
+    unknown_name="0",
+    list_flags=0x4000000,
 )

@@ -1,7 +1,7 @@
 """A real HTTP server that answers what a test wrote down: for the troubles a healthy service does not have."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,21 +17,26 @@ class Scripted:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+Answering = Scripted | Callable[[bytes], Scripted]
+"""An answer, or what makes one of a request's body."""
+
+
 @dataclass
 class ScriptedServer:
     """Gives *answers* in turn, the last one for ever; remembers the requests as (method, target, headers, body)."""
 
-    answers: Sequence[Scripted]
+    answers: Sequence[Answering]
     url: str = ""
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
 
     def next_answer(self) -> Scripted:
         """Give the answer to the request remembered last."""
-        return self.answers[min(len(self.requests), len(self.answers)) - 1]
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        return answer if isinstance(answer, Scripted) else answer(self.requests[-1][3])
 
 
 @contextmanager
-def scripted_server(*answers: Scripted) -> Iterator[ScriptedServer]:
+def scripted_server(*answers: Answering) -> Iterator[ScriptedServer]:
     """Run a ScriptedServer on a loopback port while the block runs."""
     script = ScriptedServer(answers)
 

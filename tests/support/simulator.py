@@ -17,7 +17,9 @@ from tests.support.grid_rules import Rules, Throttle
 from tests.support.script import Script
 from tests.support.simulated_http import Request, perform, read_request
 
-CHANGED_OWNER, CHANGED_REGION_START = 0x80, 0x400
+CHANGED_LINK, CHANGED_OWNER, CHANGED_REGION_START = 0x20, 0x80, 0x400
+AGENT, OBJECT, NPC = 1, 2, 0x1000001
+"""What llDetectedType says: an avatar, a moving object, one of OpenSimulator's people made by scripts."""
 REFUSED = Key(uuid.UUID(int=0))
 
 
@@ -27,6 +29,7 @@ class Avatar:
 
     name: str
     key: str
+    kind: int = AGENT
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,12 @@ class World:
         self.real_seconds = real_seconds
         self.now = 0.0
         self.prims: list[Prim] = []
+        self.people: dict[str, tuple[Avatar, float]] = {}
+        """Who is in the region, and how many metres from the prims; by key, in the order they came."""
+        self.accounts: dict[str, str] = {}
+        """The names that the grid knows of avatars that are elsewhere, by key."""
         self.owner_throttles: defaultdict[str, Throttle] = defaultdict(rules.owner_throttle)
+        self.name_throttles: defaultdict[str, Throttle] = defaultdict(rules.name_throttle)
         self.losses = 0
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -72,12 +80,22 @@ class World:
         return bool(self._agenda)
 
     def rez(self, owner: Avatar, *sources: str, name: str = "Object") -> "Prim":
-        """Put a prim with the scripts of *sources* into the region."""
+        """Put a prim with the scripts of *sources* into the region; its owner is there."""
+        self.enter(owner)
         prim = Prim(self, owner, name)
         self.prims.append(prim)
         for source in sources:
             prim.add(source)
         return prim
+
+    def enter(self, *avatars: Avatar, metres: float = 10.0) -> None:
+        """Let *avatars* come to the region, or move to that distance."""
+        self.people.update({avatar.key: (avatar, metres) for avatar in avatars})
+
+    def leave(self, *avatars: Avatar) -> None:
+        """Let *avatars* go."""
+        for avatar in avatars:
+            self.people.pop(avatar.key, None)
 
     def say(self, avatar: Avatar, channel: int, text: str) -> None:
         """Let *avatar* say *text* where every prim hears it that listens."""
@@ -108,6 +126,8 @@ class Prim:
         self.exchanges: list[Exchange] = []
         self.refused: list[float] = []
         self.throttle = world.rules.object_throttle()
+        self.volume_detect = False
+        self.seated: list[Avatar] = []
 
     def add(self, source: str) -> Script:
         """Drop a script into the prim: it starts at once."""
@@ -125,6 +145,24 @@ class Prim:
         """Let *avatars* touch the prim in one frame: scripts get one event for all of them."""
         for script in self.scripts:
             script.detect("touch_start", avatars)
+
+    def walk_through(self, *walkers: Avatar) -> None:
+        """Let *walkers* pass in one frame. Who cannot pass collides with something solid, and no gate is meant by that."""
+        assert self.volume_detect, "the prim is solid"
+        for script in self.scripts:
+            script.detect("collision_start", walkers)
+
+    def sit(self, *avatars: Avatar) -> None:
+        """Let *avatars* sit down, each with an event of its own."""
+        for avatar in avatars:
+            self.world.enter(avatar, metres=0.0)
+            self.seated.append(avatar)
+            self.post("changed", CHANGED_LINK)
+
+    def stand(self, avatar: Avatar) -> None:
+        """Let *avatar* stand up."""
+        self.seated.remove(avatar)
+        self.post("changed", CHANGED_LINK)
 
     def rez_again(self) -> None:
         """Take the prim and put it down again."""

@@ -5,6 +5,7 @@ An unknown name, an unreadable value and a contradiction are refused with a mess
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,9 @@ from n2k_fcgi.model.grids import PRODUCTION, TESTING, Grid, parse_grid
 SECTION = "n2k"
 FILE_NAME = "n2k.ini"
 """The settings file that ``n2k init`` writes into the data directory."""
+
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9%._~:/!$&'()*+,;=\[\]-]+")
+"""Of RFC 3986, without what would begin a query or a fragment, or end a user name."""
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -50,6 +54,7 @@ class Settings(NamedTuple):
     max_body: int
     map_resident: int
     share_with_group: bool
+    url: str
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -90,6 +95,23 @@ def _source(text: str) -> str:
     if not source.isprintable():
         raise ValueError("a URL or a path, or empty")
     return _at_home(source)
+
+
+def _url(text: str) -> str:
+    """An address to put a path or a query behind; with a slash where nothing follows the host."""
+    from urllib.parse import urlsplit  # late: most have none
+
+    url, wanted = text.strip(), "an address such as https://example.com/n2k/, without '?', '#' or a password, or empty"
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not is_good or not _URL_CHARACTERS.fullmatch(url) or len(url) > 255:
+        raise ValueError(wanted)
+    return url if parts.path else f"{url}/"
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -249,6 +271,7 @@ TABLE: tuple[Setting, ...] = (
         "no",
         "Make the files usable by the group, where cron and the server are different users.",
     ),
+    Setting("url", _url, "", "Where the world reaches this service; `n2k lsl` writes it into scripts."),
 )
 
 _BY_NAME = {setting.name: setting for setting in TABLE}

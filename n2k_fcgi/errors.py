@@ -453,3 +453,11 @@ class CannotListen(N2KError):
     template = "cannot listen on {address}: {why}"
     status = 500
     exit_code = 84
+
+
+class AddressNeeded(N2KError):
+    """``n2k lsl`` does not know where the world reaches the service."""
+
+    template = "where does the world reach this service? Say --url https://..., or set 'url' in {file}"
+    status = 500
+    exit_code = 85

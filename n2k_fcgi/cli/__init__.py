@@ -22,6 +22,7 @@ COMMANDS = {
     "import": "import_cmd",
     "init": "init_cmd",
     "lookup": "lookup_cmd",
+    "lsl": "lsl_cmd",
     "pending": "pending_cmd",
     "purge": "purge_cmd",
     "register": "register_cmd",

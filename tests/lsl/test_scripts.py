@@ -6,9 +6,12 @@ import pytest
 from lummao import compile_script
 
 from n2k_fcgi.service import scripts
-from tests.support.grid_rules import OPENSIM
+from tests.support.api_stand_in import DirectoryWithApi
+from tests.support.directory_server import n2k
+from tests.support.grid_rules import OPENSIM, SECOND_LIFE
 from tests.support.lsl_blocks import shared_block
 from tests.support.lsl_source import SCRIPTS, lsl_source
+from tests.support.registering import CARLA, WAYS
 from tests.support.simulator import Avatar, World
 
 TOUCHED = ["gate", "query", "seat", "touch"]
@@ -19,6 +22,11 @@ BLOCKS = {
     "registering": set(scripts.SCRIPTS) - {"query", "forget"},
     "events": set(scripts.SCRIPTS) - {"query"},
 }
+
+
+def token_in(text: str) -> str:
+    """The token in a script's line; '' when it has none."""
+    return (re.findall(r'(?m)^string TOKEN = "(.*)";$', text) or [""])[0]
 
 
 def test_the_set_is_complete() -> None:
@@ -36,6 +44,29 @@ def test_what_is_shared_is_the_same(block: str) -> None:
     texts = {name: shared_block(script.text, block) for name, script in scripts.SCRIPTS.items()}
     assert {name for name, text in texts.items() if text} == BLOCKS[block]
     assert len(set(texts.values()) - {""}) == 1
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_the_command_prints_works(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+    """The very text of ``n2k lsl``, pasted into a prim of the grid that was asked for: it does what it is for."""
+    grid = "Production" if world.rules is SECOND_LIFE else "OpenSim"
+    text = n2k(directory.data_dir, "lsl", "--url", directory.url, "--grid", grid, name)
+    assert text == lsl_source(name, url=directory.url, token=token_in(text), grid=grid)
+    world.accounts[CARLA.key] = CARLA.name
+    directory.ask_about(CARLA.key)
+    prim = world.rez(owner, text)
+    for _ in range(3):
+        prim.touch(CARLA) if name not in WAYS else WAYS[name](prim, CARLA)
+        world.run(5)
+    world.say(CARLA, 5, CARLA.name)
+    world.run(120)
+    if name == "query":
+        assert prim.told[CARLA.key][-1] == f"No avatar called {CARLA.name} is known here."
+    elif name == "forget":
+        assert prim.told[CARLA.key][-1].startswith("Done.")
+    else:
+        assert directory.name2key(CARLA.name) == CARLA.key
+    assert prim.to_owner == []
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -37,6 +37,7 @@ SCRIPTS = {
         Script("sensor", "register"),
         Script("seat", "register"),
         Script("greeter", "register"),
+        Script("resolver", "register"),
     )
 }
 

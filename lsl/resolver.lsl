@@ -1,0 +1,485 @@
+// resolver.lsl: finds the names of keys that your service was asked for and does not know.
+// It asks the service for such keys, the grid for their names (llRequestAgentData works for avatars that are offline, and
+// keeps capitals, unlike llRequestUsername), and tells the service. Do not deed it to a group. Errors go to the owner only.
+// MIT licence. For Second Life (Mono) and OpenSimulator.
+
+// "n2k lsl resolver" fills these lines in. URL: the root address of your n2k service, without any "?". TOKEN: one that may
+// register. GRID: the world these avatars are of, such as "Production"; "": what the simulator says of itself.
+string URL = "https://www.example.org/dispatch.fcgi";
+string TOKEN = "";
+string GRID = "";
+
+string ME = "resolver";
+integer THANKS = FALSE;       // avatars are not spoken to
+integer REMEMBERED = 50;       // who was sent, some 5 KB: if the service asks again, it cannot use the answer
+integer LIMIT = 20;            // keys at a time; all lists here are shorter than twice this
+float ASK_PACE = 1.0;          // seconds from question to question; Second Life answers 1.9 a second for all of an owner's
+integer PATIENCE = 60;         // seconds after the last question; an avatar without a name by then is none of this grid
+float GLANCE = 5.0;            // seconds from look to look whether all answers are there
+float IDLE = 300.0;            // seconds until the service is asked again when nothing was to do
+
+string PENDING = "/api/v1/pending";
+string UNKNOWN = "/api/v1/pending/unknown";
+
+list keys = [];                // whose names are still to be asked for
+list awaited = [];             // question, key, question, key ...: no answer yet
+list unknown = [];             // keys that nobody has here
+key probe = NULL_KEY;          // the question for the owner's own name: who gets no answer to that will believe in no silence
+integer believed = FALSE;      // that question was answered
+integer deadline = 0;          // unix time at which silence is an answer
+
+// >>> asking: the same text in every script that holds a token.
+// One request at a time goes out; its answer, or that there is none, decides when the next one may. What to ask is said by
+// next(), what an answer means by took(), turned_down() and give_up(), which every script has its own of.
+float PACE = 2.0;              // seconds between requests; grids allow 25 in 20 s, or one a second
+float LONGEST_PAUSE = 300.0;   // while the service or the grid refuses, the pause doubles up to this
+float ANSWER_SECONDS = 90.0;   // grids report a time-out after 60 s at most; the report itself may be lost
+integer MOST_WAITING = 50;     // avatars in the queue, some 15 KB of a script's 64 at the very most
+integer MOST_TRIES = 10;       // failures in a row, about 20 minutes, and what was asked is given up
+
+list queue = [];               // key, name, key, name ... of who waits, the oldest first
+string asked = "";             // the path of the last request
+key request = NULL_KEY;        // the request under way; NULL_KEY: none
+integer armed = FALSE;         // the timer runs: for an answer, or for the pause before the next request
+integer stopped = FALSE;       // something must be mended before another request makes sense
+integer tries = 0;             // failures in a row
+float pause = 2.0;             // PACE, doubled by every failure
+
+integer waiting()
+{
+    return llGetListLength(queue) / 2;
+}
+
+arm(float seconds)
+{
+    armed = (seconds > 0.0);
+    llSetTimerEvent(seconds);
+}
+
+go()
+{
+    if (!armed && !stopped) next();
+}
+
+tell_owner(string text)
+{
+    llOwnerSay("n2k " + ME + ": " + text);
+}
+
+// A whole JSON object. One that was cut has lost its last brace, and grids differ in what they make of it.
+integer is_object(string text)
+{
+    return llGetSubString(text, 0, 0) == "{" && llGetSubString(text, -1, -1) == "}";
+}
+
+// What a server said, short enough for chat: the service's own word, or the first line of somebody else's page.
+string said(string body)
+{
+    string word = JSON_INVALID;
+    if (is_object(body)) word = llJsonGetValue(body, ["error"]);
+    if (word == JSON_INVALID) word = llList2String(llParseString2List(body, ["\n"], []), 0);
+    return llGetSubString(word, 0, 199);
+}
+
+ask(string method, string path, string body)
+{
+    string root = URL;
+    if (llGetSubString(root, -1, -1) == "/") root = llDeleteSubString(root, -1, -1);
+    list options = [HTTP_METHOD, method, HTTP_MIMETYPE, "application/json;charset=utf-8", HTTP_VERBOSE_THROTTLE, FALSE];
+    if (TOKEN != "") options += [HTTP_CUSTOM_HEADER, "X-N2K-Token", TOKEN];
+    asked = path;
+    request = llHTTPRequest(root + path, options, body);
+    if (request)
+    {
+        arm(ANSWER_SECONDS);
+        return;
+    }
+    request = NULL_KEY;
+    later("the grid's throttle lets no request out");
+}
+
+// The service took a decision: the next request may go.
+settled()
+{
+    tries = 0;
+    pause = PACE;
+    arm(PACE);
+}
+
+// No decision: the same again, after a pause that grows. The owner hears of the first failure in a row only.
+later(string why)
+{
+    if (pause == PACE) tell_owner(why + ". Trying again by and by; waiting: " + (string)waiting());
+    tries = tries + 1;
+    if (tries >= MOST_TRIES)
+    {
+        tries = 0;
+        give_up(why);
+    }
+    pause = pause * 2.0;
+    if (pause > LONGEST_PAUSE) pause = LONGEST_PAUSE;
+    arm(pause);
+}
+
+cut()
+{
+    later("the answer of " + URL + " was cut, or is none of an n2k service");
+}
+
+// Nothing but the owner can help. Who is not in the region gets an instant message: once, as nothing is asked any more.
+stop(string why)
+{
+    stopped = TRUE;
+    arm(0.0);
+    string text = "stopped: " + why + ". Mend it, then touch me or reset me; waiting: " + (string)waiting();
+    if (llGetAgentSize(llGetOwner()) != ZERO_VECTOR) tell_owner(text);
+    else llInstantMessage(llGetOwner(), "n2k " + ME + " in " + llGetRegionName() + ": " + text);
+}
+
+heard(integer status, string text)
+{
+    string body = llStringTrim(text, STRING_TRIM);
+    request = NULL_KEY;
+    if (status == 200 && is_object(body)) took(body);
+    else if (status == 200 && llGetSubString(body, 0, 0) == "{") cut();
+    else if (status == 400 || status == 409 || status == 413) turned_down(status, said(body));
+    else if (status == 499 || status == 408) later("no answer from " + URL
+        + ": no connection, a time-out or a bad certificate");
+    else if (status == 429) later("asked too often (429): " + said(body));
+    else if (status >= 500) later("the service is in trouble (" + (string)status + "): " + said(body));
+    else if (status == 401 || status == 403) stop("the token is wrong (" + (string)status + "): " + said(body));
+    else stop(URL + " is no n2k service (" + (string)status + "): " + said(body));
+}
+
+time_is_up()
+{
+    if (request == NULL_KEY)
+    {
+        next();
+        return;
+    }
+    request = NULL_KEY;
+    later("no answer came from " + URL);
+}
+
+touched_by_owner(integer count)
+{
+    integer i;
+    for (i = 0; i < count; ++i)
+    {
+        if (stopped && llDetectedKey(i) == llGetOwner())
+        {
+            stopped = FALSE;
+            tell_owner("going on.");
+            settled();
+        }
+    }
+}
+
+// A new owner starts anew. A restarted region has lost the answer under way: the same may be asked again without harm.
+lived_through(integer change)
+{
+    if (change & CHANGED_OWNER) llResetScript();
+    if ((change & CHANGED_REGION_START) && armed)
+    {
+        request = NULL_KEY;
+        arm(PACE);
+    }
+}
+// <<< asking
+
+// >>> registering: the same text in every script that registers avatars.
+string AVATARS = "/api/v1/avatars";
+integer MOST_BYTES = 1800;     // of a list; with what is around it a body stays below 2,000
+integer MOST_AT_ONCE = 50;     // avatars in a list, by the service's own limit
+float DAY = 86400.0;           // who was sent is remembered for so long at most: people change their names
+
+list seen = [];                // keys of those about whom the service decided, REMEMBERED at most
+integer sent = 0;              // how many, from the front of the queue, are in the request under way
+integer at_once = 50;          // avatars in the next list: halved when one is turned down whole, to find out who spoils it
+
+enqueue(key avatar, string name)
+{
+    string who = (string)avatar;
+    if (llGetTime() > DAY)
+    {
+        seen = [];
+        llResetTime();
+    }
+    if (name == "" || llListFindList(queue, [who]) != -1 || llListFindList(seen, [who]) != -1) return;
+    if (waiting() < MOST_WAITING) queue += [who, name];
+    else if (THANKS) llRegionSayTo(avatar, 0, "Too many are waiting. Please touch again later.");
+}
+
+remember(string who)
+{
+    if (REMEMBERED == 0) return;
+    if (llGetListLength(seen) >= REMEMBERED) seen = llDeleteSubList(seen, 0, 0);
+    seen += [who];
+}
+
+string replaced(string text, string what, string by)
+{
+    return llDumpList2String(llParseStringKeepNulls(text, [what], []), by);
+}
+
+// A text as JSON has it. llList2Json takes some names for numbers, lists or objects, and not all grids escape a backslash.
+string quoted(string text)
+{
+    return "\"" + replaced(replaced(text, "\\", "\\\\"), "\"", "\\\"") + "\"";
+}
+
+// As many as fit into one body, from the front of the queue.
+string batch()
+{
+    string items = "";
+    integer bytes = 0;
+    integer full = FALSE;
+    sent = 0;
+    while (sent < waiting() && sent < at_once && !full)
+    {
+        string name = llList2String(queue, sent * 2 + 1);
+        bytes = bytes + llStringLength(llEscapeURL(name)) + 60;  // an escaped name is never shorter than its UTF-8
+        if (sent > 0 && bytes > MOST_BYTES) full = TRUE;
+        else
+        {
+            if (sent > 0) items += ",";
+            items += "{\"key\":\"" + llList2String(queue, sent * 2) + "\",\"name\":" + quoted(name) + "}";
+            sent = sent + 1;
+        }
+    }
+    if (GRID == "") return "{\"avatars\":[" + items + "]}";
+    return "{\"avatars\":[" + items + "],\"grid\":" + quoted(GRID) + "}";
+}
+
+send()
+{
+    if (waiting() == 0) arm(0.0);
+    else ask("POST", AVATARS, batch());
+}
+
+// Takes one of those who were sent out of the queue, because the service does not want to know of it.
+turn_away(integer at, string status, string why, integer aloud)
+{
+    string who = llList2String(queue, at);
+    if (aloud) tell_owner(llList2String(queue, at + 1) + " was not registered (" + status + "): " + why);
+    if (THANKS) llRegionSayTo((key)who, 0, "You could not be registered, sorry. The owner of this object was told why.");
+    remember(who);
+    queue = llDeleteSubList(queue, at, at + 1);
+    sent = sent - 1;
+}
+
+thank()
+{
+    integer i;
+    for (i = 0; i < sent; ++i)
+    {
+        string who = llList2String(queue, i * 2);
+        remember(who);
+        if (THANKS) llRegionSayTo((key)who, 0, "Registered: " + llList2String(queue, i * 2 + 1) + ". Thank you.");
+    }
+    drop_sent();
+}
+
+drop_sent()
+{
+    if (sent > 0) queue = llDeleteSubList(queue, 0, sent * 2 - 1);
+    sent = 0;
+}
+
+// Answer to a list: how many were written down, and who was refused and why. A list of refusals may be cut to what a script
+// can receive: then nobody is thanked yet, and those who were not named are asked about again.
+registered(string body)
+{
+    if (llJsonValueType(body, ["registered"]) != JSON_NUMBER || llJsonValueType(body, ["refused"]) != JSON_ARRAY)
+    {
+        cut();
+        return;
+    }
+    integer stored = (integer)llJsonGetValue(body, ["registered"]);
+    list refusals = llJson2List(llJsonGetValue(body, ["refused"]));
+    integer before = sent;
+    integer i;
+    for (i = 0; i < llGetListLength(refusals); ++i)
+    {
+        string refusal = llList2String(refusals, i);
+        integer at = llListFindList(queue, [llToLower(llJsonGetValue(refusal, ["key"]))]);
+        if (at != -1 && at < sent * 2)
+            turn_away(at, llJsonGetValue(refusal, ["status"]), said(llJsonGetValue(refusal, ["why"])), before - sent < 3);
+    }
+    if (before - sent > 3) tell_owner((string)(before - sent - 3) + " more were not registered.");
+    if (sent == before && stored != sent)
+    {
+        later("the answer of " + URL + " makes no sense");
+        return;
+    }
+    at_once = at_once * 2;
+    if (at_once > MOST_AT_ONCE) at_once = MOST_AT_ONCE;
+    if (stored == sent) thank();
+    settled();
+}
+
+// A whole list was turned down (400, 409, 413): smaller ones find out whom it is about.
+not_registered(integer status, string why)
+{
+    if (sent > 1) at_once = sent / 2;
+    else turn_away(0, (string)status, why, TRUE);
+    settled();
+}
+
+abandon_sent(string why)
+{
+    string whom = llList2String(queue, 1);
+    if (sent > 1) whom = (string)sent + " avatars, " + whom + " the first";
+    tell_owner("gave up on " + whom + ": " + why);
+    drop_sent();
+}
+// <<< registering
+
+string in_grid(string path)
+{
+    path += "?limit=" + (string)LIMIT;
+    if (GRID != "") path += "&grid=" + llEscapeURL(GRID);
+    return path;
+}
+
+string listed(list some)
+{
+    string body = "{\"keys\":[\"" + llDumpList2String(some, "\",\"") + "\"]";
+    if (GRID != "") body += ",\"grid\":" + quoted(GRID);
+    return body + "}";
+}
+
+// The owner's name comes last: when that is answered, no throttle has swallowed the questions before it.
+ask_grid()
+{
+    key question = llRequestAgentData(llList2Key(keys, 0), DATA_NAME);
+    if (llGetListLength(keys) > 1) awaited += [(string)question, llList2String(keys, 0)];
+    else probe = question;
+    keys = llDeleteSubList(keys, 0, 0);
+    deadline = llGetUnixTime() + PATIENCE;
+    arm(ASK_PACE);
+}
+
+give_up_on_silence()
+{
+    if (believed) unknown += llList2ListStrided(llDeleteSubList(awaited, 0, 0), 0, -1, 2);
+    else tell_owner("the grid tells no names, not even yours. Trying again by and by.");
+    awaited = [];
+    if (!believed) arm(IDLE);
+    else next();
+}
+
+next()
+{
+    if (llGetListLength(keys) > 0) ask_grid();
+    else if (llGetListLength(awaited) > 0 && llGetUnixTime() < deadline) arm(GLANCE);
+    else if (llGetListLength(awaited) > 0) give_up_on_silence();
+    else if (waiting() > 0) send();
+    else if (llGetListLength(unknown) > 0) ask("POST", UNKNOWN, listed(unknown));
+    else ask("GET", in_grid(PENDING), "");
+}
+
+// What the service does not know. It asks again for somebody that was told already: it has no use for the name.
+given(string body)
+{
+    if (llJsonValueType(body, ["keys"]) != JSON_ARRAY)
+    {
+        cut();
+        return;
+    }
+    list some = llList2List(llJson2List(llJsonGetValue(body, ["keys"])), 0, LIMIT - 1);
+    integer i;
+    for (i = 0; i < llGetListLength(some); ++i)
+    {
+        string who = llList2String(some, i);
+        if (llListFindList(seen, [who]) != -1) unknown += [who];
+        else if ((key)who) keys += [who];
+    }
+    settled();
+    believed = FALSE;
+    if (llGetListLength(keys) > 0) keys += [(string)llGetOwner()];
+    else if (llGetListLength(unknown) == 0) arm(IDLE);
+}
+
+took(string body)
+{
+    if (asked == AVATARS) registered(body);
+    else if (asked == UNKNOWN)
+    {
+        unknown = [];
+        settled();
+        if ((integer)llJsonGetValue(body, ["dropped"]) == 0) arm(IDLE);
+    }
+    else given(body);
+}
+
+turned_down(integer status, string why)
+{
+    if (asked == AVATARS)
+    {
+        not_registered(status, why);
+        return;
+    }
+    unknown = [];
+    later("the service does not want this question (" + (string)status + "): " + why);
+}
+
+give_up(string why)
+{
+    if (asked == AVATARS) abandon_sent(why);
+    else unknown = [];
+}
+
+default
+{
+    state_entry()
+    {
+        go();
+    }
+
+    // OpenSimulator says "0" of a key that it does not know; Second Life says nothing. "(Loading...)" or "(???) (???)": the
+    // grid has lost the name for the moment, and the service will give the key again.
+    dataserver(key question, string name)
+    {
+        if (question == probe) believed = TRUE;
+        integer at = llListFindList(awaited, [(string)question]);
+        if (at == -1) return;
+        string who = llList2String(awaited, at + 1);
+        awaited = llDeleteSubList(awaited, at, at + 1);
+        if (name == "" || name == "0") unknown += [who];
+        else if (llGetSubString(name, 0, 0) != "(") enqueue((key)who, name);
+    }
+
+    touch_start(integer count)
+    {
+        touched_by_owner(count);
+    }
+
+    // Answers of the grid are lost, too: silence about those keys means nothing.
+    changed(integer change)
+    {
+        lived_through(change);
+        if (!(change & CHANGED_REGION_START)) return;
+        keys = [];
+        awaited = [];
+    }
+
+    // >>> events: the same text in every script that holds a token.
+    timer()
+    {
+        time_is_up();
+    }
+
+    // Every script in a prim hears the answers to all of them: only ours counts.
+    http_response(key id, integer status, list metadata, string body)
+    {
+        if (request != NULL_KEY && id == request) heard(status, body);
+    }
+
+    on_rez(integer parameter)
+    {
+        llResetScript();
+    }
+    // <<< events
+}

@@ -38,6 +38,7 @@ SCRIPTS = {
         Script("seat", "register"),
         Script("greeter", "register"),
         Script("resolver", "register"),
+        Script("forget", "forget"),
     )
 }
 

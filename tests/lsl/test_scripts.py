@@ -14,7 +14,7 @@ from tests.support.lsl_source import SCRIPTS, lsl_source
 from tests.support.registering import CARLA, WAYS
 from tests.support.simulator import Avatar, World
 
-TOUCHED = ["gate", "query", "seat", "touch"]
+TOUCHED = ["forget", "gate", "query", "seat", "touch"]
 """Scripts that do nothing until somebody comes."""
 
 BLOCKS = {

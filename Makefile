@@ -5,7 +5,7 @@ PORT ?= 3000
 BIN = $(VENV)/bin
 DATA = .run/data
 
-.PHONY: run test test-all lint types layers build check clean bench bench-import bench-serve
+.PHONY: run test test-all lint types layers build pictures check clean bench bench-import bench-serve
 
 # Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000 (or PORT=4000)
 run: $(VENV)/.run
@@ -43,6 +43,11 @@ layers: $(VENV)/.test
 build: $(VENV)/.test
 	sh .ci/wheel $(BIN)/python
 
+# The pictures of the documentation, from their text. The tests compare words, so that another version of graphviz will do.
+pictures:
+	sh .ci/packages graphviz
+	for name in docs/pictures/*.dot; do dot -Tsvg -o "$${name%.dot}.svg" "$$name" || exit 1; done
+
 # Imports beside Python's own decompression, in one run; prints ratios. ROWS=10000000 takes a quarter of an hour and 6 GB of disk.
 ROWS ?= 1000000
 bench-import: $(VENV)/.test
@@ -66,7 +71,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import ensurepip' || sh .ci/packages python3-venv
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python setup.cfg $(shell find n2k_fcgi -name '*.py')
+$(VENV)/.run: $(VENV)/bin/python setup.cfg $(shell find n2k_fcgi -name '*.py') $(wildcard lsl/*.lsl)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[server]'
 	@touch $@
 

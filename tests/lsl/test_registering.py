@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.lsl.conftest import GOVERNOR
-from tests.support.api_stand_in import DirectoryWithApi
+from tests.support.directory_server import DirectoryServer
 from tests.support.lsl_source import lsl_source
 from tests.support.registering import CARLA, CROWD, DORA, IMPOSTOR, WAYS, crowd, first, gaps, refusing, said, sent, yes
 from tests.support.scripted_server import Scripted, scripted_server
@@ -30,7 +30,7 @@ def placed(world: World, owner: Avatar, name: str, url: str, token: str = "t", g
     return prim
 
 
-def test_whoever_comes_is_registered(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+def test_whoever_comes_is_registered(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """Found in the directory, and nobody is bothered."""
     prim = placed(world, owner, name, directory.url, directory.token)
     WAYS[name](prim, CARLA, DORA)
@@ -40,7 +40,7 @@ def test_whoever_comes_is_registered(world: World, owner: Avatar, directory: Dir
     assert prim.scripts[0].most_listeners == 0
 
 
-def test_every_name_arrives_as_it_is(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+def test_every_name_arrives_as_it_is(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """Quotes, backslashes, umlauts, and names that look like numbers, lists or objects."""
     prim = placed(world, owner, name, directory.url, directory.token)
     WAYS[name](prim, *ODD)
@@ -63,7 +63,7 @@ def test_the_token_travels_in_a_header(world: World, owner: Avatar, name: str) -
     assert json.loads(request.body) == {"avatars": [{"key": CARLA.key, "name": CARLA.name}], "grid": 'My "Grid"'}
 
 
-def test_twenty_in_one_second(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+def test_twenty_in_one_second(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """Three lists at most, each below 2,000 bytes, two seconds apart; all are found, the throttle was never met."""
     prim = placed(world, owner, name, directory.url, directory.token)
     before = len(prim.exchanges)
@@ -92,7 +92,7 @@ def test_long_names_make_shorter_lists(world: World, owner: Avatar, name: str) -
     assert max(len(exchange.request.body.encode()) for exchange in prim.exchanges) < 2000
 
 
-def test_the_service_is_down_for_a_minute(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+def test_the_service_is_down_for_a_minute(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """Nobody is lost, and the owner hears of the outage once."""
     prim = placed(world, owner, name, directory.url, directory.token)
     directory.stop()
@@ -146,7 +146,7 @@ def test_the_connection_breaks_in_an_answer(world: World, owner: Avatar, name: s
     assert sent(prim)[:2] == [CARLA.name] * 2
 
 
-def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """One request, one line to the owner, who is elsewhere; then silence, whoever comes."""
     prim = placed(world, owner, name, directory.url, directory.token)
     world.leave(owner)
@@ -224,7 +224,7 @@ def test_an_answer_is_lost(world: World, owner: Avatar, name: str) -> None:
     assert prim.to_owner == [f"n2k {name}: no answer came from {server.url}. Trying again by and by; waiting: {waiting}"]
 
 
-def test_two_owners(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+def test_two_owners(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """Two prims of two owners, one with a wrong token: each hears of his own prim only, and the other goes on."""
     other = Avatar("Other Owner", "99999999-0000-4000-8000-000000000000")
     prims = [placed(world, who, name, directory.url, token) for who, token in ((owner, directory.token), (other, "wrong"))]
@@ -264,7 +264,7 @@ def test_the_throttle_of_the_grid_is_waited_for(world: World, owner: Avatar, nam
 
 
 def test_a_conflict_is_told_to_the_owner_and_dropped(
-    world: World, owner: Avatar, directory: DirectoryWithApi, name: str
+    world: World, owner: Avatar, directory: DirectoryServer, name: str
 ) -> None:
     """Another key under a known name: not repeated, while the others of its list are written down."""
     prim = placed(world, owner, name, directory.url, directory.token)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.api_stand_in import DirectoryWithApi
+from tests.support.directory_server import DirectoryServer
 from tests.support.grid_rules import OPENSIM, Bucket
 from tests.support.lsl_source import lsl_source
 from tests.support.registering import CARLA, CROWD, DORA, refusing, said
@@ -14,7 +14,7 @@ from tests.support.simulator import Avatar, Prim, World
 NOBODY = "99999999-2222-4333-8444-555555555555"
 
 
-def resolver(world: World, owner: Avatar, directory: DirectoryWithApi, grid: str = "") -> Prim:
+def resolver(world: World, owner: Avatar, directory: DirectoryServer, grid: str = "") -> Prim:
     """A prim with the resolver."""
     return world.rez(owner, lsl_source("resolver", url=directory.url, token=directory.token, grid=grid))
 
@@ -25,7 +25,7 @@ def asked(prim: Prim) -> list[str]:
     return [word for word, before in zip(words, ["", *words], strict=False) if word != before]
 
 
-def test_keys_get_their_names(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_keys_get_their_names(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Of somebody who is offline and of somebody who is in the region: found from then on, and no longer pending."""
     world.accounts[CARLA.key] = CARLA.name
     world.enter(DORA)
@@ -38,7 +38,7 @@ def test_keys_get_their_names(world: World, owner: Avatar, directory: DirectoryW
     assert prim.to_owner == [] and not any(prim.told.values())
 
 
-def test_a_key_that_nobody_has(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_a_key_that_nobody_has(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Silence in Second Life, "0" in OpenSimulator: after a minute at most the service hears that nobody is there."""
     world.accounts[CARLA.key] = CARLA.name
     directory.ask_about(NOBODY, CARLA.key)
@@ -64,7 +64,7 @@ def test_the_grid_goes_with_everything(world: World, owner: Avatar) -> None:
     assert {exchange.request.headers["X-N2K-Token"] for exchange in prim.exchanges} == {"t"}
 
 
-def test_many_are_done_by_and_by(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_many_are_done_by_and_by(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Seventy, twenty at a time, at a pace that the grid answers: nobody is taken for unknown, few requests are sent."""
     world.accounts.update({avatar.key: avatar.name for avatar in CROWD[:70]})
     directory.ask_about(*(avatar.key for avatar in CROWD[:70]))
@@ -78,7 +78,7 @@ def test_many_are_done_by_and_by(world: World, owner: Avatar, directory: Directo
     assert prim.scripts[0].list_bytes() < 20_000
 
 
-def test_nothing_to_do_is_asked_every_five_minutes(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_nothing_to_do_is_asked_every_five_minutes(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """An hour with nothing pending: a dozen requests."""
     prim = resolver(world, owner, directory)
     world.run(3600)
@@ -86,7 +86,7 @@ def test_nothing_to_do_is_asked_every_five_minutes(world: World, owner: Avatar, 
     assert prim.to_owner == []
 
 
-def test_a_grid_that_tells_no_names(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_a_grid_that_tells_no_names(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Not even the owner's own: silence means nothing then, the keys stay pending, and the owner is told."""
     world.name_throttles[owner.key] = Bucket(0.0, 0.0)
     world.accounts[CARLA.key] = CARLA.name
@@ -101,7 +101,7 @@ def test_a_grid_that_tells_no_names(world: World, owner: Avatar, directory: Dire
 
 
 @pytest.mark.parametrize("name", ["(Loading...)", "(???) (???)"])
-def test_a_name_that_is_none_is_not_registered(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+def test_a_name_that_is_none_is_not_registered(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """The grid has lost it for the moment: the key stays pending, and is asked about again."""
     world.accounts[CARLA.key] = name
     directory.ask_about(CARLA.key)
@@ -125,7 +125,7 @@ def test_a_name_that_the_service_refuses_is_not_sent_for_ever(world: World, owne
     assert prim.to_owner == ["n2k resolver: Carla Comer was not registered (409): the name belongs to another key"]
 
 
-def test_the_service_is_down_for_a_minute(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_the_service_is_down_for_a_minute(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """The pause grows, the owner hears of it once, and afterwards all is done."""
     world.accounts[CARLA.key] = CARLA.name
     directory.ask_about(CARLA.key)
@@ -160,7 +160,7 @@ def test_the_answer_is_cut(world: World, owner: Avatar) -> None:
     assert len(prim.to_owner) == 1 and "was cut" in prim.to_owner[0]
 
 
-def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """One line to the owner and silence; the owner's touch tries again."""
     prim = resolver(world, owner, directory)
     directory.revoke(directory.token)
@@ -176,7 +176,7 @@ def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryW
     assert len(prim.exchanges) == 3
 
 
-def test_the_region_restarts(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_the_region_restarts(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Questions under way are lost with it: the keys are done later, and none is taken for unknown."""
     world.accounts.update({avatar.key: avatar.name for avatar in CROWD[:5]})
     directory.ask_about(*(avatar.key for avatar in CROWD[:5]))

@@ -6,8 +6,7 @@ import pytest
 from lummao import compile_script
 
 from n2k_fcgi.service import scripts
-from tests.support.api_stand_in import DirectoryWithApi
-from tests.support.directory_server import n2k
+from tests.support.directory_server import DirectoryServer, n2k
 from tests.support.grid_rules import OPENSIM, SECOND_LIFE
 from tests.support.lsl_blocks import shared_block
 from tests.support.lsl_source import SCRIPTS, lsl_source
@@ -47,7 +46,7 @@ def test_what_is_shared_is_the_same(block: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_what_the_command_prints_works(world: World, owner: Avatar, directory: DirectoryWithApi, name: str) -> None:
+def test_what_the_command_prints_works(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """The very text of ``n2k lsl``, pasted into a prim of the grid that was asked for: it does what it is for."""
     grid = "Production" if world.rules is SECOND_LIFE else "OpenSim"
     text = n2k(directory.data_dir, "lsl", "--url", directory.url, "--grid", grid, name)

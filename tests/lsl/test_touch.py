@@ -3,7 +3,7 @@
 import pytest
 
 from tests.lsl.conftest import GOVERNOR
-from tests.support.api_stand_in import DirectoryWithApi
+from tests.support.directory_server import DirectoryServer
 from tests.support.grid_rules import OPENSIM
 from tests.support.lsl_source import lsl_source
 from tests.support.registering import CARLA, CROWD, DORA, IMPOSTOR, VISITOR, gaps, said, sent, yes
@@ -12,7 +12,7 @@ from tests.support.simulator import Avatar, Prim, World
 
 
 @pytest.fixture
-def prim(world: World, owner: Avatar, directory: DirectoryWithApi) -> Prim:
+def prim(world: World, owner: Avatar, directory: DirectoryServer) -> Prim:
     """The touch prim, with a token that may register."""
     return world.rez(owner, lsl_source("touch", url=directory.url, token=directory.token))
 
@@ -22,7 +22,7 @@ def thanks(avatar: Avatar) -> list[str]:
     return [f"Registered: {avatar.name}. Thank you."]
 
 
-def test_a_toucher_is_thanked(prim: Prim, directory: DirectoryWithApi) -> None:
+def test_a_toucher_is_thanked(prim: Prim, directory: DirectoryServer) -> None:
     """Once it is stored, within a second."""
     prim.touch(CARLA)
     assert prim.told[CARLA.key] == []
@@ -31,7 +31,7 @@ def test_a_toucher_is_thanked(prim: Prim, directory: DirectoryWithApi) -> None:
     assert directory.name2key(CARLA.name) == CARLA.key
 
 
-def test_a_hypergrid_visitor_is_registered(owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_a_hypergrid_visitor_is_registered(owner: Avatar, directory: DirectoryServer) -> None:
     """OpenSimulator's visitors bring their home grid in the name, with an @, a colon and a space."""
     prim = World(OPENSIM).rez(owner, lsl_source("touch", url=directory.url, token=directory.token, grid="OpenSim"))
     prim.touch(VISITOR)
@@ -40,7 +40,7 @@ def test_a_hypergrid_visitor_is_registered(owner: Avatar, directory: DirectoryWi
     assert directory.name2key(VISITOR.name) == VISITOR.key
 
 
-def test_without_a_token_no_header_is_sent(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_without_a_token_no_header_is_sent(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """An open service needs none; one that is not open answers 401, and the owner is told."""
     prim = world.rez(owner, lsl_source("touch", url=directory.url))
     prim.touch(CARLA)
@@ -104,7 +104,7 @@ def test_only_who_was_stored_is_thanked(prim: Prim) -> None:
 
 @pytest.mark.parametrize(("token", "status"), [("nonsense", 401), ("weak", 403)])
 def test_a_wrong_token_stops_everything(
-    world: World, owner: Avatar, directory: DirectoryWithApi, token: str, status: int
+    world: World, owner: Avatar, directory: DirectoryServer, token: str, status: int
 ) -> None:
     """One request, one line to the owner, then silence however many touch; a reset tries again."""
     text = directory.new_token("forget") if token == "weak" else token
@@ -143,7 +143,7 @@ def test_a_late_answer_is_not_taken_for_another(prim: Prim) -> None:
     assert prim.to_owner == []
 
 
-def test_two_scripts_in_one_prim(world: World, owner: Avatar, directory: DirectoryWithApi) -> None:
+def test_two_scripts_in_one_prim(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Query and touch share a prim and hear each other's answers: both do their work, nobody complains."""
     sources = lsl_source("query", url=directory.url), lsl_source("touch", url=directory.url, token=directory.token)
     prim = world.rez(owner, *sources)

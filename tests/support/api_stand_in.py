@@ -43,14 +43,6 @@ class DirectoryWithApi(DirectoryServer):
         """The root address: the front's."""
         return f"http://127.0.0.1:{self.front_port}/"
 
-    def ask_about(self, *keys: str) -> None:
-        """Have the service want the names of *keys*."""
-        self.pending += keys
-
-    def waiting(self) -> list[str]:
-        """The keys whose names the service wants."""
-        return list(self.pending)
-
     def ask_real(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
         """Ask the real server: status, type and body. Raises OSError and HTTPException."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -67,6 +59,9 @@ class DirectoryWithApi(DirectoryServer):
         asked = json.loads(body) if body else {}
         if (method, path) == ("POST", "/api/v1/avatars"):
             return self._register(asked, headers)
+        if (method, path) == ("POST", "/api/v1/pending"):
+            self.pending += asked["keys"]
+            return 200, {"new": len(asked["keys"])}
         if (method, path) == ("GET", "/api/v1/pending"):
             self._allow(headers, "register")
             return 200, {"keys": self.pending[: int(query["limit"][0])], "waiting": len(self.pending)}

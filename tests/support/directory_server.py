@@ -1,5 +1,6 @@
 """The service as users run it: ``n2k init``, ``n2k import``, ``n2k serve`` in processes of their own."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,9 +9,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -73,6 +75,14 @@ class DirectoryServer:
         """Make *token* worthless."""
         n2k(self.data_dir, "token", "revoke", token.split("_")[1])
 
+    def ask_about(self, *keys: str) -> None:
+        """Have the service want the names of *keys*."""
+        self._json("POST", "api/v1/pending", {"keys": keys})
+
+    def waiting(self) -> list[str]:
+        """The keys whose names the service wants."""
+        return list(self._json("GET", "api/v1/pending?limit=1000", None)["keys"])
+
     def start(self) -> None:
         """Start, on the same port as before, and wait until it answers."""
         command = _command(self.data_dir, "serve", "--port", str(self.port))
@@ -96,6 +106,12 @@ class DirectoryServer:
         """Ask the server as any client would."""
         with urlopen(f"{self.url}?name={quote(name)}", timeout=START_SECONDS) as reply:
             return str(reply.read().decode())
+
+    def _json(self, method: str, path: str, body: object) -> Any:
+        headers = {"X-N2K-Token": self.token, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        with urlopen(Request(self.url + path, data, headers, method=method), timeout=START_SECONDS) as reply:
+            return json.load(reply)
 
     def _answers(self) -> bool:
         try:

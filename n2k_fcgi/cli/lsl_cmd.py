@@ -54,6 +54,6 @@ def _print(context: Context, script: Script, grid: str | None) -> None:
 def _token(context: Context, script: Script, world: str) -> str:
     assert script.scope is not None
     context.make_directory()
-    new = create_token(context.store.tokens, (script.scope,), token_grid(world))
+    new = create_token(context.store.tokens, (script.scope,), token_grid(world), note=f"n2k lsl {script.name}")
     context.talk(f"token {new.token.id} ({script.scope}) is for this script only; 'n2k token revoke {new.token.id}' ends it")
     return new.text

@@ -7,16 +7,18 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.wiring import about, unknown
 
 
 @click.command("pending")
 @click.option("--conflicts", is_flag=True, help="Instead: names that were offered for another key than their own.")
+@options.grid
 @options.as_json
 @pass_context
-def command(context: Context, conflicts: bool, as_json: bool) -> None:
-    """List the keys that callers asked about and nobody knows, the one that waits longest first.
+def command(context: Context, conflicts: bool, grid: str | None, as_json: bool) -> None:
+    """List the keys that callers asked about and nobody knows, the one that waits longest first: key and grid.
 
     lsl/resolver.lsl asks for them in-world and registers their names; so does 'n2k register'. With --conflicts: the
     latest names that were offered for another key and refused: name, grid, the key that keeps it, the key refused, how
@@ -24,12 +26,16 @@ def command(context: Context, conflicts: bool, as_json: bool) -> None:
 
     Example: n2k pending --conflicts
     """
+    settings = context.settings
+    world = parse_grid(grid, settings.labels) if grid else None
     if conflicts:
         for conflict in about(context.store).conflicts():
-            click.echo(_json(conflict) if as_json else _line(conflict))
+            if world in (None, conflict.grid):
+                click.echo(_json(conflict) if as_json else _line(conflict))
         return
-    for key in unknown(context.store, context.settings).waiting():
-        click.echo(json.dumps({"key": format_key(key)}) if as_json else format_key(key))
+    for asked in unknown(context.store, settings).waiting(world):
+        key = format_key(asked.key)
+        click.echo(json.dumps({"key": key, "grid": asked.grid}) if as_json else f"{key}\t{asked.grid}")
 
 
 def _line(c: Conflict) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from n2k_fcgi.model.keys import DASHED, KEY_BYTES
 from n2k_fcgi.service.lookup import Directory
-from n2k_fcgi.store.base import PendingStore
+from n2k_fcgi.store.base import Asked, PendingStore
 
 MOST_A_REQUEST = 1000
 """Keys that are looked at of one request; the rest is passed over."""
@@ -23,24 +23,24 @@ class Unknown:
         self._pending = pending
         self._clock = clock
 
-    def ask(self, keys: Iterable[bytes]) -> int:
-        """Queue those of *keys* that nobody knows; give how many are new to the queue."""
+    def ask(self, keys: Iterable[bytes], grid: str) -> int:
+        """Queue those of *keys* that nobody knows, for a resolver on *grid*; give how many are new to the queue."""
         view, forgotten = self._directory.view(), self._directory.forgotten
         wanted = [key for key in keys if key != _NULL and not view.with_key(key) and not forgotten.is_key_hidden(key)]
-        return self._pending.add(wanted, int(self._clock())) if wanted else 0
+        return self._pending.add(wanted, grid, int(self._clock())) if wanted else 0
 
-    def waiting(self) -> list[bytes]:
-        """The keys to name, the one that waits longest first; what has become known meanwhile is no more among them."""
+    def waiting(self, grid: str | None = None) -> list[Asked]:
+        """The keys to name (on *grid*), the one that waits longest first; without those that have become known meanwhile."""
         view = self._directory.view()
-        keys = self._pending.waiting()
-        known = [key for key in keys if view.with_key(key)]
+        asked = self._pending.waiting()
+        known = {each.key for each in asked if view.with_key(each.key)}
         if known:
             self._pending.drop(known)
-        return [key for key in keys if key not in set(known)]
+        return [each for each in asked if each.key not in known and grid in (None, each.grid)]
 
-    def nobody(self, keys: Iterable[bytes]) -> int:
-        """Note that no avatar has these keys, so that they are not handed out again for some days."""
-        return self._pending.nobody(keys, int(self._clock()))
+    def nobody(self, keys: Iterable[bytes], grid: str) -> int:
+        """Note that no avatar of *grid* has these keys, so that they are not handed out there again for some days."""
+        return self._pending.nobody(keys, grid, int(self._clock()))
 
 
 def keys_in(text: str) -> list[bytes]:

@@ -207,23 +207,30 @@ class ForgottenStore(Protocol):
         ...
 
 
+class Asked(NamedTuple):
+    """A key that nobody knows, and the grid it was asked for on."""
+
+    key: bytes
+    grid: str
+
+
 class PendingStore(Protocol):
     """Keys that were asked about and nobody knows."""
 
-    def add(self, keys: Iterable[bytes], now: int) -> int:
-        """Queue those of *keys* that are not there, as many as there is room for; give how many."""
+    def add(self, keys: Iterable[bytes], grid: str, now: int) -> int:
+        """Queue those of *keys*, asked for on *grid*, that are not there, as many as there is room for; give how many."""
         ...
 
-    def waiting(self) -> list[bytes]:
+    def waiting(self) -> list[Asked]:
         """The keys to name, the one that waits longest first."""
         ...
 
     def drop(self, keys: Iterable[bytes]) -> int:
-        """Take keys out: they have a name now, or must not have one. Give how many were there."""
+        """Take keys out, on whatever grid: they have a name now, or must not have one. Give how many were there."""
         ...
 
-    def nobody(self, keys: Iterable[bytes], now: int) -> int:
-        """Note that a resolver found nobody behind these of the queue; give how many."""
+    def nobody(self, keys: Iterable[bytes], grid: str, now: int) -> int:
+        """Note that a resolver found nobody on *grid* behind these of the queue; give how many."""
         ...
 
 

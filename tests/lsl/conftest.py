@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api_stand_in import directory_with_api
 from tests.support.directory_server import DirectoryServer, directory_server, new_data
 from tests.support.grid_rules import OPENSIM, SECOND_LIFE
 from tests.support.simulator import Avatar, World
@@ -54,7 +53,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def directory(template: Path, tmp_path: Path) -> Iterator[DirectoryServer]:
     """A service of the test's own: it may be written to and stopped."""
-    with directory_with_api(template, tmp_path / "data") as server:
+    with directory_server(template, tmp_path / "data") as server:
         yield server
 
 

@@ -96,15 +96,16 @@ def test_nobody_takes_a_forgotten_name(box: Sandbox) -> None:
             box.register(name, key)
     assert box.view().with_key(parse_key(OTHER)) == []
     queue = unknown(box.store, box.settings)
-    assert queue.ask([KEY, parse_key(OTHER)]) == 1 and queue.waiting() == [parse_key(OTHER)]
+    assert queue.ask([KEY, parse_key(OTHER)], "Production") == 1
+    assert [asked.key for asked in queue.waiting()] == [parse_key(OTHER)]
 
 
 def test_a_waiting_key_leaves_the_queue(sandbox: Sandbox) -> None:
     """Whom nobody knew may ask, too; the resolver is not sent after him any more."""
     queue = unknown(sandbox.store, sandbox.settings)
-    assert queue.ask([KEY]) == 1
+    assert queue.ask([KEY], "Production") == 1
     forget(sandbox).forget_key(KEY)
-    assert queue.waiting() == [] and queue.ask([KEY]) == 0
+    assert queue.waiting() == [] and queue.ask([KEY], "Production") == 0
 
 
 def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:

@@ -23,9 +23,26 @@ class Clock:
         return self.now
 
 
-def queue(box: Sandbox, clock: Clock | None = None) -> Unknown:
+class Queue:
+    """The service, asked on one grid."""
+
+    def __init__(self, box: Sandbox, clock: Clock, grid: str) -> None:
+        self._unknown = Unknown(directory(box.store, box.settings), box.store.pending, clock=clock)
+        self._grid = grid
+
+    def ask(self, keys: list[bytes]) -> int:
+        return self._unknown.ask(keys, self._grid)
+
+    def nobody(self, keys: list[bytes]) -> int:
+        return self._unknown.nobody(keys, self._grid)
+
+    def waiting(self) -> list[bytes]:
+        return [asked.key for asked in self._unknown.waiting(self._grid)]
+
+
+def queue(box: Sandbox, clock: Clock | None = None, grid: str = "Production") -> Queue:
     """The service."""
-    return Unknown(directory(box.store, box.settings), box.store.pending, clock=clock or Clock())
+    return Queue(box, clock or Clock(), grid)
 
 
 def test_only_unknown_keys_are_queued_and_each_once(sandbox: Sandbox) -> None:
@@ -51,10 +68,10 @@ def test_a_name_takes_a_key_out(sandbox: Sandbox) -> None:
     """A registration at once, an import by the next look."""
     queue(sandbox).ask([parse_key(MASAKAZU), parse_key(USERNAME), KEYS[0]])
     sandbox.register("Masakazu Kojima", MASAKAZU)
-    assert sandbox.store.pending.waiting() == [KEYS[0], parse_key(USERNAME)]
+    assert [asked.key for asked in sandbox.store.pending.waiting()] == [KEYS[0], parse_key(USERNAME)]
     sandbox.import_text(csv((USERNAME, "Username Resident")))
     assert queue(sandbox).waiting() == [KEYS[0]]
-    assert sandbox.store.pending.waiting() == [KEYS[0]]
+    assert len(sandbox.store.pending.waiting()) == 1
 
 
 def test_a_key_that_is_nobodys_rests_for_days(sandbox: Sandbox) -> None:
@@ -67,6 +84,17 @@ def test_a_key_that_is_nobodys_rests_for_days(sandbox: Sandbox) -> None:
     clock.now += NOBODY_FOR + 1
     assert queue(sandbox, clock).ask(KEYS[:2]) == 1
     assert queue(sandbox, clock).waiting() == [KEYS[1], KEYS[0]]
+
+
+def test_nobody_on_one_grid_may_be_somebody_on_another(sandbox: Sandbox) -> None:
+    """A resolver knows its own grid only: it is handed what was asked for there, and its word counts there."""
+    here, there = queue(sandbox), queue(sandbox, grid="OpenSim")
+    assert (here.ask(KEYS[:2]), there.ask(KEYS[1:3])) == (2, 2)
+    assert there.nobody(KEYS[:3]) == 2
+    assert (here.waiting(), there.waiting()) == (KEYS[:2], [])
+    sandbox.register("Name One", format_key(KEYS[1]))
+    assert here.waiting() == KEYS[:1]
+    assert sandbox.store.pending.drop(KEYS[1:3]) == 1
 
 
 def test_the_queue_is_bounded(tmp_path: Path) -> None:

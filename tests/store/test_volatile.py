@@ -25,7 +25,7 @@ def test_reading_makes_no_file(sandbox: Sandbox) -> None:
 
 def test_the_first_write_makes_it_private(sandbox: Sandbox) -> None:
     """Addresses are in it: nobody else may read it, nor its locks."""
-    sandbox.store.pending.add(KEYS[:1], 5)
+    sandbox.store.pending.add(KEYS[:1], "Production", 5)
     for path in sandbox.data_dir.glob("volatile*"):
         assert path.stat().st_mode & 0o777 == 0o600, path
 
@@ -34,13 +34,13 @@ def test_the_first_write_makes_it_private(sandbox: Sandbox) -> None:
 def test_a_damaged_file_is_made_anew(sandbox: Sandbox, damage: bytes | None) -> None:
     """Empty, garbage, zeros, or cut in the middle as a power cut may leave it: read as empty, and written again."""
     path = sandbox.data_dir / VOLATILE
-    sandbox.store.pending.add(KEYS, 5)
+    sandbox.store.pending.add(KEYS, "Production", 5)
     whole = path.read_bytes()
     sandbox.close()
     path.write_bytes(whole[:8192] if damage is None else damage)
     assert sandbox.store.pending.waiting() == []
-    assert sandbox.store.pending.add(KEYS[:3], 5) == 3
-    assert sandbox.store.pending.waiting() == KEYS[:3]
+    assert sandbox.store.pending.add(KEYS[:3], "Production", 5) == 3
+    assert [asked.key for asked in sandbox.store.pending.waiting()] == KEYS[:3]
 
 
 def test_another_process_goes_on_with_the_new_file(sandbox: Sandbox) -> None:
@@ -48,8 +48,8 @@ def test_another_process_goes_on_with_the_new_file(sandbox: Sandbox) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
         "queue = Sandbox(Path(sys.argv[1])).store.pending\n"
-        "print(queue.add([b'a' * 16], 5), flush=True); sys.stdin.readline()\n"
-        "print(queue.add([b'b' * 16], 6), [key[:1] for key in queue.waiting()], flush=True)"
+        "print(queue.add([b'a' * 16], 'G', 5), flush=True); sys.stdin.readline()\n"
+        "print(queue.add([b'b' * 16], 'G', 6), [asked.key[:1] for asked in queue.waiting()], flush=True)"
     )
     command = [sys.executable, "-c", code, str(sandbox.data_dir)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
@@ -59,12 +59,12 @@ def test_another_process_goes_on_with_the_new_file(sandbox: Sandbox) -> None:
         child.stdin.write("\n")
         child.stdin.flush()
         assert child.stdout.readline() == "1 [b'b']\n"
-    assert sandbox.store.pending.waiting() == [b"b" * 16]
+    assert sandbox.store.pending.waiting() == [(b"b" * 16, "G")]
 
 
 def test_renewing_leaves_no_bytes(sandbox: Sandbox) -> None:
     """Nothing of what it held is in the file afterwards."""
-    sandbox.store.pending.add(KEYS, 5)
+    sandbox.store.pending.add(KEYS, "Production", 5)
     assert KEYS[7] in (sandbox.data_dir / VOLATILE).read_bytes()
     sandbox.store.volatile.renew()
     assert KEYS[7] not in (sandbox.data_dir / VOLATILE).read_bytes()

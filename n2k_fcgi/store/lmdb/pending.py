@@ -1,7 +1,7 @@
 """Keys that were asked about and nobody knows: a bounded, deduplicated queue for whoever can name them.
 
-``p`` + key -> when it was first asked for, and when a resolver last found nobody behind it (0: never), unix seconds.
-``mpending`` -> how many there are.
+``p`` + key + grid -> when it was first asked for, and when a resolver last found nobody behind it (0: never), unix seconds: who
+is nobody on one grid may be somebody on another. ``mpending`` -> how many there are.
 """
 
 import struct
@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import lmdb
 
+from n2k_fcgi.model.keys import KEY_BYTES
+from n2k_fcgi.store.base import Asked
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, PENDING_KEY
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix
@@ -27,9 +29,9 @@ class Pending:
         self._file = file
         self._most = most
 
-    def add(self, keys: Iterable[bytes], now: int) -> int:
-        """Queue those of *keys* that are not there, as many as there is room for; give how many."""
-        wanted = list(dict.fromkeys(keys))
+    def add(self, keys: Iterable[bytes], grid: str, now: int) -> int:
+        """Queue those of *keys*, asked for on *grid*, that are not there, as many as there is room for; give how many."""
+        wanted = [key + grid.encode() for key in dict.fromkeys(keys)]
         if not self._missing(wanted, now):  # no write for what is asked again and again
             return 0
 
@@ -54,40 +56,49 @@ class Pending:
         with self._file.read() as transaction:
             return any(_is_wanted(transaction.get(PENDING_KEY + key), now) for key in keys)
 
-    def waiting(self) -> list[bytes]:
+    def waiting(self) -> list[Asked]:
         """The keys to name, the one that waits longest first."""
         with self._file.read() as transaction:
-            rows = [(*_ROW.unpack(value), key) for key, value in with_prefix(transaction, PENDING_KEY)]
-        return [key for first, nobody_at, key in sorted(rows) if not nobody_at]
+            rows = [(*_ROW.unpack(value), which) for which, value in with_prefix(transaction, PENDING_KEY)]
+        return [_asked(which) for first, nobody_at, which in sorted(rows) if not nobody_at]
 
     def drop(self, keys: Iterable[bytes]) -> int:
-        """Take keys out: they have a name now, or must not have one. Give how many were there."""
+        """Take keys out, on whatever grid: they have a name now, or must not have one. Give how many were there."""
         known = list(keys)
         with self._file.read() as transaction:
-            if not any(transaction.get(PENDING_KEY + key) for key in known):
+            if not _rows_of(transaction, known):
                 return 0
 
         def change(transaction: lmdb.Transaction) -> int:
-            dropped = sum(transaction.delete(PENDING_KEY + key) for key in known)
+            dropped = sum(transaction.delete(db_key) for db_key in _rows_of(transaction, known))
             _put_count(transaction, _count(transaction) - dropped)
             return dropped
 
         return self._file.write(change)
 
-    def nobody(self, keys: Iterable[bytes], now: int) -> int:
-        """Note that a resolver found nobody behind these of the queue; give how many."""
-        known = list(keys)
+    def nobody(self, keys: Iterable[bytes], grid: str, now: int) -> int:
+        """Note that a resolver found nobody on *grid* behind these of the queue; give how many."""
+        known = [PENDING_KEY + key + grid.encode() for key in keys]
 
         def change(transaction: lmdb.Transaction) -> int:
             noted = 0
-            for key in known:
-                row = transaction.get(PENDING_KEY + key)
+            for db_key in known:
+                row = transaction.get(db_key)
                 if row is not None:
-                    transaction.put(PENDING_KEY + key, _ROW.pack(_ROW.unpack(row)[0], now))
+                    transaction.put(db_key, _ROW.pack(_ROW.unpack(row)[0], now))
                     noted += 1
             return noted
 
         return self._file.write(change)
+
+
+def _asked(which: bytes) -> Asked:
+    return Asked(which[:KEY_BYTES], which[KEY_BYTES:].decode())
+
+
+def _rows_of(transaction: lmdb.Transaction, keys: list[bytes]) -> list[bytes]:
+    """The db_keys of these keys, whatever the grid."""
+    return [PENDING_KEY + key + grid for key in keys for grid, _ in with_prefix(transaction, PENDING_KEY + key)]
 
 
 def _is_wanted(row: bytes | memoryview | None, now: int) -> bool:

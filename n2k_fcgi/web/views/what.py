@@ -51,7 +51,8 @@ def _new_keys(request: Request, services: Services, listed: str) -> Answer:
     keys = keys_in(listed)
     if keys:
         services.access.count(request, None)
-    return text(f"{services.unknown.ask(keys)} new keys.")
+    grid, _ = request.asked_grid(services.known_grids, services.grids) if keys else (None, False)
+    return text(f"{services.unknown.ask(keys, grid or services.default_grid)} new keys.")
 
 
 def name2key_path(request: Request, services: Services, name: str) -> Answer:

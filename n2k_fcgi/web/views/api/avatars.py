@@ -1,6 +1,6 @@
 """Avatars by name and by key, their history, registering them."""
 
-from n2k_fcgi.errors import BadRequest, N2KError, NotFound
+from n2k_fcgi.errors import BadRequest, N2KError, NotFound, TokenNotEnough
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.history import History, Named
@@ -96,7 +96,9 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
         try:
             refuse_other_grid(token, _world(offer, services))
             allowed.append(offer)
-        except N2KError as refusal:
+        except TokenNotEnough as refusal:
+            if len(refused) == len(offers) - 1:
+                raise  # all of it: this is about the token, not about an avatar
             refused.append(_refusal(offer, refusal))
     results = services.registrar.register_all(allowed, request.source())
     for offer, result in zip(allowed, results, strict=True):

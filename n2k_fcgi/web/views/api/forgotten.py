@@ -3,6 +3,7 @@
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.service.tokens import refuse_other_grid
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
@@ -24,6 +25,7 @@ def forget(request: Request, services: Services) -> Answer:
     elif name is not None:
         parsed = parse_name(name, services.known_grids)
         grid = parsed.home or grid_of(body, request, services)
+        refuse_other_grid(token, grid)
         services.access.count(request, token)
         services.forgetting.forget_name(parsed.canonical, grid)
     return api.answer({"forgotten": True})

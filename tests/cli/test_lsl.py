@@ -15,7 +15,7 @@ def tokens(n2k: Commands) -> list[list[str]]:
     """What ``n2k token list`` says: scopes, grid and state of each; its note says which script it was made for."""
     lines = [line.split("\t") for line in n2k("token", "list").out.splitlines()]
     assert all(line[-1].startswith("n2k lsl ") for line in lines)
-    return [line[1:3] + [line[4]] for line in lines]
+    return [[*line[1:3], line[4]] for line in lines]
 
 
 def test_the_list_says_what_each_is_for(n2k: Commands) -> None:

@@ -29,7 +29,7 @@ def test_keys_get_their_names(world: World, owner: Avatar, directory: DirectoryS
     """Of somebody who is offline and of somebody who is in the region: found from then on, and no longer pending."""
     world.accounts[CARLA.key] = CARLA.name
     world.enter(DORA)
-    directory.ask_about(CARLA.key, DORA.key)
+    directory.ask_about(world.rules.shard, CARLA.key, DORA.key)
     prim = resolver(world, owner, directory)
     world.run(120)
     assert [directory.name2key(avatar.name) for avatar in (CARLA, DORA)] == [CARLA.key, DORA.key]
@@ -41,7 +41,7 @@ def test_keys_get_their_names(world: World, owner: Avatar, directory: DirectoryS
 def test_a_key_that_nobody_has(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Silence in Second Life, "0" in OpenSimulator: after a minute at most the service hears that nobody is there."""
     world.accounts[CARLA.key] = CARLA.name
-    directory.ask_about(NOBODY, CARLA.key)
+    directory.ask_about(world.rules.shard, NOBODY, CARLA.key)
     prim = resolver(world, owner, directory)
     world.run(120)
     assert directory.name2key(CARLA.name) == CARLA.key
@@ -67,7 +67,7 @@ def test_the_grid_goes_with_everything(world: World, owner: Avatar) -> None:
 def test_many_are_done_by_and_by(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Seventy, twenty at a time, at a pace that the grid answers: nobody is taken for unknown, few requests are sent."""
     world.accounts.update({avatar.key: avatar.name for avatar in CROWD[:70]})
-    directory.ask_about(*(avatar.key for avatar in CROWD[:70]))
+    directory.ask_about(world.rules.shard, *(avatar.key for avatar in CROWD[:70]))
     prim = resolver(world, owner, directory)
     world.run(600)
     assert [directory.name2key(avatar.name) for avatar in CROWD[:70]] == [avatar.key for avatar in CROWD[:70]]
@@ -90,7 +90,7 @@ def test_a_grid_that_tells_no_names(world: World, owner: Avatar, directory: Dire
     """Not even the owner's own: silence means nothing then, the keys stay pending, and the owner is told."""
     world.name_throttles[owner.key] = Bucket(0.0, 0.0)
     world.accounts[CARLA.key] = CARLA.name
-    directory.ask_about(CARLA.key)
+    directory.ask_about(world.rules.shard, CARLA.key)
     prim = resolver(world, owner, directory)
     world.run(120)
     assert directory.waiting() == [CARLA.key]
@@ -104,7 +104,7 @@ def test_a_grid_that_tells_no_names(world: World, owner: Avatar, directory: Dire
 def test_a_name_that_is_none_is_not_registered(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
     """The grid has lost it for the moment: the key stays pending, and is asked about again."""
     world.accounts[CARLA.key] = name
-    directory.ask_about(CARLA.key)
+    directory.ask_about(world.rules.shard, CARLA.key)
     prim = resolver(world, owner, directory)
     world.run(30)
     assert directory.waiting() == [CARLA.key]
@@ -128,7 +128,7 @@ def test_a_name_that_the_service_refuses_is_not_sent_for_ever(world: World, owne
 def test_the_service_is_down_for_a_minute(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """The pause grows, the owner hears of it once, and afterwards all is done."""
     world.accounts[CARLA.key] = CARLA.name
-    directory.ask_about(CARLA.key)
+    directory.ask_about(world.rules.shard, CARLA.key)
     directory.stop()
     prim = resolver(world, owner, directory)
     world.run(60)
@@ -179,7 +179,7 @@ def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryS
 def test_the_region_restarts(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """Questions under way are lost with it: the keys are done later, and none is taken for unknown."""
     world.accounts.update({avatar.key: avatar.name for avatar in CROWD[:5]})
-    directory.ask_about(*(avatar.key for avatar in CROWD[:5]))
+    directory.ask_about(world.rules.shard, *(avatar.key for avatar in CROWD[:5]))
     prim = resolver(world, owner, directory)
     world.run(4.6)
     world.restart()

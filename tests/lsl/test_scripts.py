@@ -52,7 +52,7 @@ def test_what_the_command_prints_works(world: World, owner: Avatar, directory: D
     text = n2k(directory.data_dir, "lsl", "--url", directory.url, "--grid", grid, name)
     assert text == lsl_source(name, url=directory.url, token=token_in(text), grid=grid)
     world.accounts[CARLA.key] = CARLA.name
-    directory.ask_about(CARLA.key)
+    directory.ask_about(world.rules.shard, CARLA.key)
     prim = world.rez(owner, text)
     for _ in range(3):
         prim.touch(CARLA) if name not in WAYS else WAYS[name](prim, CARLA)

@@ -75,9 +75,9 @@ class DirectoryServer:
         """Make *token* worthless."""
         n2k(self.data_dir, "token", "revoke", token.split("_")[1])
 
-    def ask_about(self, *keys: str) -> None:
-        """Have the service want the names of *keys*."""
-        self._json("POST", "api/v1/pending", {"keys": keys})
+    def ask_about(self, grid: str, *keys: str) -> None:
+        """Have the service want the names of *keys* on *grid*."""
+        self._json("POST", "api/v1/pending", {"keys": keys, "grid": grid})
 
     def waiting(self) -> list[str]:
         """The keys whose names the service wants."""

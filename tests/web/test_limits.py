@@ -1,0 +1,166 @@
+"""429 through the real application: who is counted, by what, over all workers; and that lookups go on."""
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.web.addresses import client_address
+from n2k_fcgi.wiring import live_application
+from tests.support.asking import cgi_environ
+from tests.support.fastcgi_client import get
+from tests.support.sandbox import MASAKAZU, Sandbox, csv
+from tests.support.worker import worker
+
+LOW = {"write_limit": "5", "token_limit": "4", "failure_limit": "3"}
+
+
+class Asker:
+    """Asks an application in this process, from an address."""
+
+    def __init__(self, application: Any, token: str, other: str) -> None:
+        self._application = application
+        self.token = token
+        self.other = other
+        self._count = 0
+
+    def ask(self, method: str, target: str, body: bytes = b"", peer: str = "192.0.2.1", **headers: str) -> tuple[int, str, str]:
+        """Status, Retry-After ('': none) and body."""
+        got: dict[str, Any] = {}
+
+        def start_response(status: str, fields: list[tuple[str, str]]) -> None:
+            got.update(status=int(status[:3]), wait=dict(fields).get("Retry-After", ""))
+
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        environ = {**cgi_environ(method, target, named, body), "REMOTE_ADDR": peer, "wsgi.input": io.BytesIO(body)}
+        answered = b"".join(self._application(environ, start_response)).decode()
+        return got["status"], got["wait"], answered
+
+    def register(self, token: str | None = None, peer: str = "192.0.2.1", **headers: str) -> int:
+        """Register somebody new; the status."""
+        self._count += 1
+        form = f"/?name=Name{self._count}+Last&key={self._count:08x}-2222-3333-4444-555555555555"
+        return self.ask("POST", form, peer=peer, **({"X_N2K_Token": token} if token else {}), **headers)[0]
+
+
+@contextlib.contextmanager
+def asker(data_dir: Path, **flags: str) -> Iterator[Asker]:
+    """An application with low limits, and two tokens."""
+    box = Sandbox(data_dir)
+    box.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    tokens = [create_token(box.store.tokens, ("register",)).text for _ in range(2)]
+    box.close()
+    application = live_application({"data_dir": str(data_dir), **LOW, **flags})
+    try:
+        yield Asker(application, *tokens)
+    finally:
+        application.close()
+
+
+def test_a_token_is_limited_and_another_is_not(tmp_path: Path) -> None:
+    """Four writes, then 429 with one line and how long to wait, and nothing stored; lookups go on."""
+    with asker(tmp_path / "data", write_limit="100") as one:
+        assert [one.register(one.token, peer=f"192.0.2.{n}") for n in range(5)] == [200, 200, 200, 200, 429]
+        status, wait, said = one.ask("POST", "/?name=New+One&key=" + MASAKAZU, X_N2K_Token=one.token)
+        assert (status, said.count("\n")) == (429, 1) and 0 < int(wait) <= 15
+        assert said == f"too many writes from here: try again in {wait} s\n"
+        assert one.register(one.other) == 200
+        assert one.ask("GET", "/?name=name5.last")[2] == "00000000-0000-0000-0000-000000000000"
+        for _ in range(50):
+            assert one.ask("GET", "/?name=masakazu.kojima")[::2] == (200, MASAKAZU)
+
+
+def test_an_address_is_limited_whatever_its_tokens(tmp_path: Path) -> None:
+    """Five from one address, open registration included; its neighbour goes on."""
+    with asker(tmp_path / "data", register="open") as one:
+        assert [one.register() for _ in range(6)] == [200] * 5 + [429]
+        assert one.register(peer="192.0.2.2") == 200
+
+
+def test_json_says_it_in_json(tmp_path: Path) -> None:
+    """A list counts as many as it has; one object, one line."""
+    with asker(tmp_path / "data", write_limit="100") as one:
+        rows = [{"name": f"Many{n} Last", "key": f"{n:08x}-aaaa-3333-4444-555555555555"} for n in range(1, 4)]
+        body = json.dumps({"avatars": rows}).encode()
+        assert one.ask("POST", "/api/v1/avatars", body, X_N2K_Token=one.token)[0] == 200
+        status, wait, said = one.ask("POST", "/api/v1/avatars", body, X_N2K_Token=one.token)
+        assert status == 429 and json.loads(said) == {"error": f"too many writes from here: try again in {wait} s"}
+
+
+def test_anonymous_keys_are_writes(tmp_path: Path) -> None:
+    """The queue of keys without a name cannot be flooded from one address."""
+    with asker(tmp_path / "data") as one:
+        asked = [one.ask("GET", f"/name2key?keys={n:08x}-aaaa-3333-4444-555555555555")[0] for n in range(1, 7)]
+        assert asked == [200] * 5 + [429]
+        assert one.ask("GET", "/name2key?keys=none")[::2] == (200, "0 new keys.")
+
+
+def test_wrong_tokens_are_limited_and_right_ones_are_not(tmp_path: Path) -> None:
+    """After three failures 401 becomes 429 at that address; a right token there is never refused for them."""
+    wrong = "n2k_" + "0" * 12 + "_" + "0" * 64
+    with asker(tmp_path / "data") as one:
+        assert [one.register(wrong) for _ in range(5)] == [401, 401, 401, 429, 429]
+        assert one.register("nonsense") == 429 and one.register() == 429
+        assert one.register(one.token) == 200
+        assert one.register("nonsense", peer="192.0.2.2") == 401
+        status, wait, said = one.ask("POST", "/api/v1/forgotten", b"{}", X_N2K_Token="x")
+        assert status == 429 and "wrong tokens" in json.loads(said)["error"] and int(wait) > 0
+
+
+def test_a_lack_of_scope_is_no_failure(tmp_path: Path) -> None:
+    """403 as often as it is asked for: the token is known."""
+    with asker(tmp_path / "data") as one:
+        for _ in range(10):
+            assert one.ask("POST", "/api/v1/forgotten", b"{}", X_N2K_Token=one.token)[0] == 403
+
+
+def test_workers_count_together(tmp_path: Path) -> None:
+    """Two processes on one data directory: what one admitted is gone for the other."""
+    box = Sandbox(tmp_path / "data")
+    token = create_token(box.store.tokens, ("register",), rate=6).text
+    box.close()
+    with worker(tmp_path / "data") as one, worker(tmp_path / "data") as two:
+        statuses = []
+        for n in range(1, 11):
+            target = f"/?name=Name{n}+Last&key={n:08x}-2222-3333-4444-555555555555"
+            child = (one, two)[n % 2]
+            statuses.append(int(get(child.address, target, HTTP_X_N2K_TOKEN=token).status[:3]))
+        assert statuses == [200] * 6 + [429] * 4
+
+
+def test_a_trusted_proxy_says_who_it_was(tmp_path: Path) -> None:
+    """The address before the proxy counts; what somebody else says in the header does not."""
+    with asker(tmp_path / "data", register="open", trusted_proxies="10.0.0.0/8") as one:
+        through = [one.register(peer="10.0.0.1", X_Forwarded_For="198.51.100.1") for _ in range(6)]
+        assert through == [200] * 5 + [429]
+        assert one.register(peer="10.0.0.1", X_Forwarded_For="198.51.100.2") == 200
+        forged = [one.register(peer="192.0.2.9", X_Forwarded_For=f"198.51.100.{n}") for n in range(3, 9)]
+        assert forged == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "address"),
+    [
+        ("192.0.2.1", "", (), "192.0.2.1"),
+        ("192.0.2.1", "198.51.100.1", (), "192.0.2.1"),
+        ("10.0.0.1", "198.51.100.1", ("10.0.0.0/8",), "198.51.100.1"),
+        ("10.0.0.1", "6.6.6.6, 198.51.100.1", ("10.0.0.0/8",), "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, 10.0.0.2", ("10.0.0.0/8",), "198.51.100.1"),
+        ("10.0.0.1", "nonsense", ("10.0.0.0/8",), "10.0.0.1"),
+        ("10.0.0.1", "", ("10.0.0.0/8",), "10.0.0.1"),
+        ("::ffff:192.0.2.1", "", (), "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "", (), "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "", (), "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "", (), "fe80::/64"),
+        ("", "", (), "unknown"),
+        ("unix:", "198.51.100.1", ("10.0.0.0/8",), "unknown"),
+    ],
+)
+def test_whose_address_it_is(peer: str, forwarded: str, trusted: tuple[str, ...], address: str) -> None:
+    """The nearest that is not trusted, from the right; IPv6 by network; one word for who cannot be told."""
+    assert client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}, trusted) == address

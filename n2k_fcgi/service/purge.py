@@ -64,29 +64,35 @@ class Purge:
         """Replace a generation by a copy without the hidden; give how many names went, 0: it stays as it is."""
         self._generations.close()  # one environment a file and process
         fresh = name + REPLACED
-        with contextlib.closing(self._generations.open(name)) as generation:
-            builder = Builder(self._generations.building(fresh), self._generations.modes)
-            try:
-                copies = {database: self._copy(generation, builder, database) for database in _INDEXES}
-                dropped = copies[KEYS].dropped + copies[HISTORY].dropped
-                if dropped:
-                    self._copy_holders(generation, builder)
-                size = builder.finish(generation.origins) if dropped else 0
-            finally:
-                builder.close()
-        if dropped:
-            manifest = self._generations.manifest(name)._replace(
-                name=fresh,
-                format=FORMAT,
-                rows=copies[KEYS].kept,
-                names=copies[NAMES].entries,
-                keys=copies[KEYS].entries,
-                former=copies[HISTORY].kept,
-                bytes=size,
-            )
-            self._generations.replace(name, manifest)
-        else:
-            self._generations.discard(fresh)
+        if fresh in self._generations.names():  # a purge was killed just before it removed the old one
+            self._generations.supersede(name, fresh)
+            return 0
+        try:
+            return self._rewritten(name, fresh)
+        finally:
+            self._generations.discard(fresh)  # what was not finished; nothing is left of what was
+
+    def _rewritten(self, name: str, fresh: str) -> int:
+        with (
+            contextlib.closing(self._generations.open(name)) as generation,
+            contextlib.closing(Builder(self._generations.building(fresh), self._generations.modes)) as builder,
+        ):
+            copies = {database: self._copy(generation, builder, database) for database in _INDEXES}
+            dropped = copies[KEYS].dropped + copies[HISTORY].dropped
+            if not dropped:
+                return 0
+            self._copy_holders(generation, builder)
+            size = builder.finish(generation.origins)
+        manifest = self._generations.manifest(name)._replace(
+            name=fresh,
+            format=FORMAT,
+            rows=copies[KEYS].kept,
+            names=copies[NAMES].entries,
+            keys=copies[KEYS].entries,
+            former=copies[HISTORY].kept,
+            bytes=size,
+        )
+        self._generations.replace(name, manifest)
         return dropped
 
     def _copy(self, generation: Generation, builder: Builder, database: bytes) -> "_Copied":

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,6 +175,22 @@ def test_a_killed_purge_loses_nothing(known: Commands) -> None:
     assert known("purge").code == 0
     assert traces(known.data_dir) == []
     assert not [path for path in known.data_dir.rglob("*") if "fresh" in path.name or path.name.endswith(".building")]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_purge_that_was_killed_between_two_renames(known: Commands, live: bool) -> None:
+    """The copy has its name already, and the old one is there (and live) still: the next purge ends what was begun."""
+    known("forget", KEY)
+    old = known.live()
+    aside = known.data_dir.parent / "aside"
+    shutil.copytree(known.data_dir / "generations" / old, aside)
+    assert known("purge").code == 0
+    shutil.copytree(aside, known.data_dir / "generations" / old)
+    if live:
+        (known.data_dir / "CURRENT").write_text(old + "\n")
+    assert known("purge").code == 0
+    assert traces(known.data_dir) == [] and known.live() == old + "p"
+    assert known("lookup", "masakazu kojima").code == 0
 
 
 def test_registrations_during_purges_are_kept(known: Commands) -> None:

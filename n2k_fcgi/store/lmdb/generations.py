@@ -193,10 +193,13 @@ class Generations:
 
     def replace(self, old: str, manifest: Manifest) -> None:
         """Put the finished build of *manifest*'s name in the place of generation *old*, which goes."""
+        self._finish(manifest)
+        self.supersede(old, manifest.name)
+
+    def supersede(self, old: str, new: str) -> None:
+        """Remove *old*; *new*, which is there, is live in its place if it was. A killed ``replace`` is ended by this."""
         if old == self.current_name():
-            self.publish(manifest)
-        else:
-            self._finish(manifest)
+            self.use(new)
         self._remove(self._folder / old)
 
     def prune(self, keep: int) -> list[str]:

@@ -1,0 +1,116 @@
+"""The OpenAPI file: it has every address, it is served, and the real application answers as it says, whatever is sent."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.web.routes import ROUTES
+from n2k_fcgi.wiring import LiveApplication, live_application
+from tests.support.asking import wsgi
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+
+FILE = Path(__file__).parents[2] / "n2k_fcgi" / "web" / "openapi.json"
+DOCUMENT: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
+OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for method in item]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+HIGH = {name: "1000000" for name in ("write_limit", "token_limit", "failure_limit")}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveApplication, str]]:
+    """The real application on a real directory, all its files open, and a token that may do everything."""
+    box = Sandbox(tmp_path_factory.mktemp("openapi") / "data")
+    box.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=100)
+    box.import_text(csv((MASAKAZU, "Masakazu Newname"), (USERNAME, "Username Resident")), as_of=200)
+    box.register("Seen Here", "99999999-1111-4111-8111-111111111111")
+    token = create_token(box.store.tokens, ("admin",)).text
+    box.close()
+    application = live_application({"data_dir": str(box.data_dir), **HIGH})
+    offer = json.dumps({"name": "Opens Files", "key": "88888888-1111-4111-8111-111111111111"}).encode()
+    assert wsgi(application)("POST", "/api/v1/avatars", {"X-N2K-Token": token}, offer).status == 200
+    yield application, token
+    application.close()
+    assert box.problems() == []
+    box.close()
+
+
+def test_the_file_is_openapi() -> None:
+    """Valid by the specification's own schema, references included."""
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_it_has_the_addresses_of_the_table() -> None:
+    """Every path and method below /api/v1, and no other."""
+    table = {
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in ROUTES.iter_rules()
+        if rule.rule.startswith("/api/v1/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert table == set(OPERATIONS)
+
+
+def test_it_is_served(served: tuple[LiveApplication, str]) -> None:
+    """As it is, to anybody."""
+    answer = wsgi(served[0])("GET", "/api/v1/openapi.json", {}, b"")
+    assert (answer.status, json.loads(answer.body)) == (200, DOCUMENT)
+
+
+@pytest.mark.parametrize("with_token", [True, False], ids=["token", "anybody"])
+@pytest.mark.parametrize(("path", "method"), OPERATIONS, ids=lambda part: part)
+def test_every_answer_is_as_described(served: tuple[LiveApplication, str], path: str, method: str, with_token: bool) -> None:
+    """Generated requests, good and bad: never a 5xx; status, type, headers and body as the file says."""
+    load_all_checks()
+    application, token = served
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
+    schema.config.update(base_url="http://localhost")  # it does not resolve a server that is relative to the document
+    headers = {"X-N2K-Token": token} if with_token else {}
+
+    @settings(
+        max_examples=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=schema[path][method.upper()].as_strategy())
+    def fuzz(case: schemathesis.Case) -> None:
+        case.call_and_validate(headers=headers, checks=CHECKS)
+
+    fuzz()
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "BREW"])
+@pytest.mark.parametrize("path", sorted(DOCUMENT["paths"]))
+def test_other_methods_are_refused(served: tuple[LiveApplication, str], path: str, method: str) -> None:
+    """405 with one object and what is allowed; OPTIONS says the same."""
+    ask = wsgi(served[0])
+    target = path.replace("{key}", MASAKAZU)
+    answer = ask(method, target, {}, b"")
+    assert answer.status == 405 and "method not allowed" in json.loads(answer.body)["error"]
+    allowed = {name.upper() for name in DOCUMENT["paths"][path]} | {"OPTIONS"}
+    assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == allowed
+    preflight = ask("OPTIONS", target, {"Origin": "https://example.org"}, b"")
+    assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (200, answer.headers["allow"])

@@ -10,6 +10,8 @@ from typing import Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import BodyTooLarge, shown
+from n2k_fcgi.web.application import error_answer, respond
+from n2k_fcgi.web.requests import Request
 
 Environ = dict[str, Any]
 WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -229,10 +231,9 @@ class Reply:
 
 
 def body_refused(limit: int) -> WSGIApplication:
-    """The application that answers a body above *limit* bytes."""
+    """The application that answers a body above *limit* bytes, in the form of the address that was asked."""
 
-    def application(environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
-        start_response("413 Content Too Large", [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{BodyTooLarge(limit=limit)}\n".encode()]
+    def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return respond(error_answer(BodyTooLarge(limit=limit), Request(environ, limit)), environ, start_response)
 
     return application

@@ -1,8 +1,8 @@
 """The golden cases: one list of requests and answers that every front end must give byte for byte.
 
 ``tests/golden/cases.jsonl`` has one case a line, in order (a registration changes what later ones find). Placeholders:
-{TOKEN}, {OTHER_TOKEN} (no register scope), {GENERATION} (the live one), {LARGE_BODY} (above the cap),
-{BROKEN_MULTIPART}.
+{TOKEN}, {OTHER_TOKEN} (forget only), {ADMIN_TOKEN}, {BOUND_TOKEN} (register on OpenSim), {GENERATION} (the live one),
+{LARGE_BODY} (above the cap), {LARGE_NAME} (below it), {DEEP_JSON}, {BROKEN_MULTIPART}.
 """
 
 import json
@@ -15,12 +15,23 @@ from tests.support.sandbox import Sandbox, csv
 
 CASES_FILE = Path(__file__).parent.parent / "golden" / "cases.jsonl"
 LARGE_BODY = "name=" + "x" * 131_072
+LARGE_NAME = "x" * 100_000
+DEEP_JSON = '{"names":' + "[" * 10_000 + "]" * 10_000 + "}"
 BROKEN_MULTIPART = (
     '--XX\r\nContent-Disposition: form-data; name="name"\r\n\r\nJ\xfcrg\r\n'
     '--XX\r\nContent-Disposition: form-data; name="key"\r\n\r\n99999999-2222-3333-4444-555555555555\r\n--XX--\r\n'
 )
 """Latin-1, which is not UTF-8."""
-COMPARED = ("Content-Type", "X-N2K-Generation", "Vary", "Allow", "WWW-Authenticate", "Content-Encoding")
+COMPARED = (
+    *("Content-Type", "X-N2K-Generation", "Vary", "Allow", "WWW-Authenticate", "Content-Encoding", "ETag"),
+    *("Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers"),
+)
+
+
+RENAMED = "99999999-0000-4000-8000-000000000001"
+"""Was "Former Guy" in an earlier dump."""
+LEAVING = "99999999-0000-4000-8000-000000000002"
+"""Is forgotten in the course of the cases; was "Leaving Soon" before."""
 
 
 class Reply(NamedTuple):
@@ -47,6 +58,7 @@ def prepare(data_dir: Path) -> Golden:
     """Fill *data_dir* with the avatars that the cases speak of."""
     box = Sandbox(data_dir)
     try:
+        box.import_text(csv((RENAMED, "Former Guy"), (LEAVING, "Leaving Soon")), as_of=1_600_000_000)
         box.import_text(
             csv(
                 ("a27b84f0-2757-4176-9579-43a181d4a5a0", "Masakazu Kojima"),
@@ -55,6 +67,8 @@ def prepare(data_dir: Path) -> Golden:
                 ("11111111-2222-3333-4444-555555555555", "Élodie Straße"),
                 ("22222222-2222-3333-4444-555555555555", "A?%&# Bé"),
                 ("44444444-2222-3333-4444-555555555555", "Twin Name"),
+                (RENAMED, "Current Guy"),
+                (LEAVING, "Leaving Now"),
             ),
             as_of=1_700_000_000,
         )
@@ -67,9 +81,12 @@ def prepare(data_dir: Path) -> Golden:
         )
         token = create_token(box.store.tokens, ("register",)).text
         other = create_token(box.store.tokens, ("forget",)).text
+        admin = create_token(box.store.tokens, ("admin",)).text
+        bound = create_token(box.store.tokens, ("register",), "OpenSim").text
     finally:
         box.close()
     placeholders = {"{TOKEN}": token, "{OTHER_TOKEN}": other, "{GENERATION}": live.manifest.name, "{LARGE_BODY}": LARGE_BODY}
+    placeholders |= {"{ADMIN_TOKEN}": admin, "{BOUND_TOKEN}": bound, "{LARGE_NAME}": LARGE_NAME, "{DEEP_JSON}": DEEP_JSON}
     placeholders["{BROKEN_MULTIPART}"] = BROKEN_MULTIPART
     return Golden(data_dir, placeholders)
 

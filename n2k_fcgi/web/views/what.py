@@ -4,6 +4,7 @@ import re
 
 from n2k_fcgi.errors import BadKey, BadRequest
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import canonical, is_what_name
 from n2k_fcgi.service.lookup import View
@@ -26,13 +27,13 @@ def name2key(request: Request, services: Services) -> Answer:
     fields = _fields(request)
     is_terse = "terse" in fields
     if "keys" in fields:
-        return _new_keys(request, services, fields["keys"])
+        return _new_keys(request, services, fields["keys"], fields.get("grid"))
     if "name" in fields:
         return _one_name(request, services, fields["name"], is_terse)
     if "names" in fields:
         return _several_names(request, services, fields["names"], is_terse)
     if request.data.strip():
-        return _new_keys(request, services, request.data.decode("ascii", "replace"))
+        return _new_keys(request, services, request.data.decode("ascii", "replace"), fields.get("grid"))
     raise BadRequest(why="ask with name=, names= or keys=")
 
 
@@ -46,13 +47,14 @@ def _fields(request: Request) -> dict[str, str]:
         raise
 
 
-def _new_keys(request: Request, services: Services, listed: str) -> Answer:
+def _new_keys(request: Request, services: Services, listed: str, grid: str | None) -> Answer:
     """Queue the keys that nobody knows. Their names are for a resolver to find: a caller cannot say them here."""
     keys = keys_in(listed)
-    if keys:
-        services.access.count(request, None)
-    grid, _ = request.asked_grid(services.known_grids, services.grids) if keys else (None, False)
-    return text(f"{services.unknown.ask(keys, grid or services.default_grid)} new keys.")
+    if not keys:
+        return text("0 new keys.")
+    asked = request.shard_grid(services.grids) if grid is None else parse_grid(grid, services.known_grids)
+    services.access.count(request, None)
+    return text(f"{services.unknown.ask(keys, asked or services.default_grid)} new keys.")
 
 
 def name2key_path(request: Request, services: Services, name: str) -> Answer:

@@ -25,8 +25,9 @@ def named(request: Request, services: Services) -> Answer:
     parsed = parse_name(text, services.known_grids)
     grid = parsed.home or asked_grid(request, services)
     view = services.directory.view()
+    first = view.name2key(parsed.canonical, grid or request.shard_grid(services.grids), strict=grid is not None)
     found = []
-    for avatar in view.named(parsed.canonical):
+    for avatar in sorted(view.named(parsed.canonical), key=lambda avatar: avatar != first):
         if grid in (None, avatar.grid):
             now = view.key2name(avatar.key, avatar.grid, strict=True)
             found.append(avatar_fields(now._replace(former=avatar.former) if now else avatar))

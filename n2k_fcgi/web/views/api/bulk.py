@@ -78,9 +78,10 @@ def search_names(request: Request, services: Services) -> Answer:
     groups: list[api.Body] = [{"name": name, "avatars": avatars} for name, avatars in page.names]
 
     def whole(shown: list[api.Body]) -> api.Body:
-        """A page cut short goes on behind the last name shown."""
-        complete = len(shown) == len(groups)
-        following = page.next if complete else (shown[-1]["name"] if shown else query.get("cursor"))
+        """A page cut short goes on behind the last name shown. Raises BadRequest when not even one fits."""
+        if groups and not shown:
+            raise BadRequest(why="not even the first name fits: ask with a larger max_bytes")
+        following = page.next if len(shown) == len(groups) else shown[-1]["name"]
         return {"avatars": [avatar_fields(a) for group in shown for a in group["avatars"]], "next": following}
 
     return api.revalidated(request, api.cut(request, groups, whole), view.generation_name)

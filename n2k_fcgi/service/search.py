@@ -68,6 +68,8 @@ def search(
 def _prefix(text: str) -> bytes:
     if len(text) > LONGEST_TEXT:
         raise BadName(name=text, why="it is too long")
+    if not text.isprintable():
+        raise BadName(name=text, why="it has characters that cannot be shown")
     form = canonical(text)
     if not form:
         raise BadName(name=text, why="a search needs the beginning of a name")

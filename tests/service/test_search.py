@@ -66,9 +66,9 @@ def test_a_page_looks_at_a_bounded_number_of_names(sandbox: Sandbox, monkeypatch
         assert names(sandbox, "many", grid="OpenSim", reverse=reverse) == ["Many050x Last"]
 
 
-@pytest.mark.parametrize("prefix", ["", " ", "...", "+", "x" * 5000])
+@pytest.mark.parametrize("prefix", ["", " ", "...", "+", "x" * 5000, "a\0", "a\n", "\ud800"])
 def test_a_bad_prefix(sandbox: Sandbox, prefix: str) -> None:
-    """Nothing to begin with, or far too much, is refused."""
+    """Nothing to begin with, far too much, and what nobody can be called is refused."""
     with pytest.raises(BadName):
         search(sandbox.view(), prefix, limit=5)
 

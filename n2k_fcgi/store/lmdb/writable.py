@@ -16,6 +16,7 @@ from n2k_fcgi.store.lmdb.environment import (
     open_environment,
     open_reader,
     reason,
+    refuse_os_error,
     refuse_other_format,
     refuse_truncated,
     sync_folder,
@@ -34,6 +35,9 @@ LOOK_EVERY = 1.0
 """Seconds between two looks, by readers, whether the file was replaced; writers look every time."""
 
 MAX_READERS = 512
+
+LOCK_BYTES = (MAX_READERS + 64) * 64
+"""LMDB's lock file: a slot of 64 bytes a reader, and some at its beginning."""
 
 FRESH_SUFFIX = ".fresh"
 ROWS_A_TRANSACTION = 10_000
@@ -224,16 +228,20 @@ class WritableFile:
             if not self.path.exists():
                 raise StoreUnreadable(path=self.path, why="it is not there: run 'n2k init'")
             self._read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
-            if self._read_only:
+            if not self._read_only:
+                try:
+                    self._open_writable()
+                except StoreFull:  # no room for the lock file: what is there can be read without it
+                    self._read_only = True
+            if self._env is None:
                 self._env = open_reader(self.path)
-            else:
-                self._open_writable()
             self._identity = _identity(self.path)
             self._refuse_other_format()
         assert self._env is not None
         return self._env
 
     def _open_writable(self) -> None:
+        self._reserve_lock_file()
         size = max(FIRST_MAP, self.path.stat().st_size * 2 if self.path.exists() else 0)
         env = open_environment(self.path, map_size=size, max_readers=MAX_READERS, mode=self.modes.file, sync=self._durable)
         try:
@@ -243,6 +251,22 @@ class WritableFile:
             raise
         self._env = env
         self._read_only = False
+
+    def _reserve_lock_file(self) -> None:
+        """Give the lock file its blocks. Raises StoreFull.
+
+        LMDB writes to it through a map, and makes it without blocks: on a full disk that is SIGBUS, the worker's end. Done
+        before the environment is open, because closing a file drops all locks that this process has on it.
+        """
+        path = lock_of(self.path)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self.modes.file)
+            try:
+                os.posix_fallocate(fd, 0, LOCK_BYTES)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            refuse_os_error(path, error)
 
     def _refuse_other_format(self) -> None:
         assert self._env is not None

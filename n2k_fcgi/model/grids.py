@@ -4,6 +4,7 @@ X-SecondLife-Shard does not identify a grid outside Second Life: OpenSimulator s
 another word, so an owner may say here which of his grids that word means.
 """
 
+import re
 from typing import NamedTuple
 
 from n2k_fcgi.errors import BadGrid
@@ -15,6 +16,9 @@ TESTING = "Testing"
 """Second Life's beta grid, Aditi."""
 
 GRID_BYTES = 63
+
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""White space to some, at the edges too; never a part of a name that somebody typed."""
 
 
 class Grid(NamedTuple):
@@ -38,7 +42,7 @@ def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:
     """
     if text == PRODUCTION:  # nearly always
         return PRODUCTION
-    grid = text.strip()
+    grid = text if CONTROLS.search(text) else text.strip()
     folded = grid.casefold()
     for label in (PRODUCTION, TESTING, *known):
         if label.casefold() == folded:

@@ -10,7 +10,7 @@ import unicodedata
 from typing import NamedTuple
 
 from n2k_fcgi.errors import BadGrid, BadName
-from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.grids import CONTROLS, parse_grid
 from n2k_fcgi.model.keys import is_key_shaped
 
 PART_BYTES = 63
@@ -70,6 +70,8 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     if len(text) > LONGEST_TEXT:  # before anything else: normalising takes time by the square of a run of marks
         raise BadName(name=text, why=f"a first or last name has at most {PART_BYTES} bytes")
     spelling = _SPACES.sub(" ", text.strip()).strip(" ")
+    if not text.isprintable() and CONTROLS.search(text):
+        raise BadName(name=text, why="it has characters that cannot be shown")
     if not spelling.isprintable() or "\ufffd" in spelling:
         raise BadName(name=text, why="it has characters that cannot be shown")
     home = None

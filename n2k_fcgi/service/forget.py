@@ -23,6 +23,10 @@ class Forgetting:
         self._pending = pending
         self._clock = clock
 
+    def grids_of(self, key: bytes) -> list[str]:
+        """Where the avatar with *key* is known, hidden or not."""
+        return [avatar.grid for avatar in self._directory.full_view().with_key(key)]
+
     def forget_key(self, key: bytes) -> None:
         """Hide the avatar with *key* on every grid, known or not, and all names it has or had."""
         self._forget([key], [(named.avatar.grid, canonical(named.avatar.name)) for named in self._history().names_of(key)])

@@ -9,7 +9,7 @@ from n2k_fcgi.model.grids import GRID_BYTES, PRODUCTION, TESTING, parse_grid
 from tests.support.strategies import any_text, hostile_text, name_part, relaxed
 
 
-@pytest.mark.parametrize("text", ["Production", "production", "PRODUCTION", " Production\r\n"])
+@pytest.mark.parametrize("text", ["Production", "production", "PRODUCTION", " Production\u00a0"])
 def test_second_lifes_grids_have_one_spelling(text: str) -> None:
     """The headers of Second Life's simulators, in any case, name Production and Testing."""
     assert parse_grid(text) == PRODUCTION
@@ -48,7 +48,10 @@ def test_parsing_is_idempotent(text: str, known: list[str]) -> None:
     ("text", "why"),
     [
         ("", "empty"),
-        (" \n", "empty"),
+        (" \u2003", "empty"),
+        (" \n", "cannot be shown"),
+        ("\r\nX", "cannot be shown"),
+        ("Production\n", "cannot be shown"),
         ("a\nb", "cannot be shown"),
         ("a\x00", "cannot be shown"),
         ("\ud800", "cannot be shown"),

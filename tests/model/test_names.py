@@ -209,9 +209,16 @@ def test_a_visitor_is_a_name_and_a_grid(text: str, parsed: ParsedName) -> None:
 
 def test_the_spelling_is_kept() -> None:
     """The caller's case and dot stay; only white space and plus signs become single spaces."""
-    assert parse_name("\tGovernor ++ LINDEN\n").spelling == "Governor LINDEN"
+    assert parse_name("\u2003Governor ++ LINDEN ").spelling == "Governor LINDEN"
     assert parse_name("governor.Linden").spelling == "governor.Linden"
     assert parse_name("Governor\u00a0Linden").spelling == "Governor Linden"
+
+
+@pytest.mark.parametrize("name", ["\tGovernor Linden", "Governor Linden\r\n", "\x85Bob", "Bob\u2028", "A\nB"])
+def test_control_characters_are_refused_at_the_edges_too(name: str) -> None:
+    """White space to some; nobody typed them into a name."""
+    with pytest.raises(BadName, match="cannot be shown"):
+        parse_name(name)
 
 
 @pytest.mark.parametrize("name", ["a", "Governor Linden", "governor.linden", "user_name 9", "1"])

@@ -1,7 +1,8 @@
 """The golden cases: one list of requests and answers that every front end must give byte for byte.
 
 ``tests/golden/cases.jsonl`` has one case a line, in order (a registration changes what later ones find). Placeholders:
-{TOKEN}, {OTHER_TOKEN} (forget only), {ADMIN_TOKEN}, {BOUND_TOKEN} (register on OpenSim), {GENERATION} (the live one),
+{TOKEN}, {OTHER_TOKEN} (forget only), {ADMIN_TOKEN}, {BOUND_TOKEN} and {BOUND_FORGET_TOKEN}
+(OpenSim only), {GENERATION} (the live one),
 {LARGE_BODY} (above the cap), {LARGE_NAME} (below it), {DEEP_JSON}, {BROKEN_MULTIPART}.
 """
 
@@ -82,11 +83,17 @@ def prepare(data_dir: Path) -> Golden:
         token = create_token(box.store.tokens, ("register",)).text
         other = create_token(box.store.tokens, ("forget",)).text
         admin = create_token(box.store.tokens, ("admin",)).text
-        bound = create_token(box.store.tokens, ("register",), "OpenSim").text
+        bound, bound_forget = (create_token(box.store.tokens, (scope,), "OpenSim").text for scope in ("register", "forget"))
     finally:
         box.close()
     placeholders = {"{TOKEN}": token, "{OTHER_TOKEN}": other, "{GENERATION}": live.manifest.name, "{LARGE_BODY}": LARGE_BODY}
-    placeholders |= {"{ADMIN_TOKEN}": admin, "{BOUND_TOKEN}": bound, "{LARGE_NAME}": LARGE_NAME, "{DEEP_JSON}": DEEP_JSON}
+    placeholders |= {
+        "{ADMIN_TOKEN}": admin,
+        "{BOUND_TOKEN}": bound,
+        "{BOUND_FORGET_TOKEN}": bound_forget,
+        "{LARGE_NAME}": LARGE_NAME,
+        "{DEEP_JSON}": DEEP_JSON,
+    }
     placeholders["{BROKEN_MULTIPART}"] = BROKEN_MULTIPART
     return Golden(data_dir, placeholders)
 

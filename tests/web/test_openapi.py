@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -34,6 +35,23 @@ CHECKS = [
     response_schema_conformance,
     response_headers_conformance,
 ]
+MODES = [
+    (path, method, mode)
+    for path, method in OPERATIONS
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    if mode is GenerationMode.POSITIVE or {"parameters", "requestBody"} & set(DOCUMENT["paths"][path][method])
+]
+"""What takes nothing cannot be asked wrongly."""
+KNOWN = [
+    ("/api/v1/avatars", {"name": "Masakazu Kojima"}, {}),
+    ("/api/v1/avatars", {"name": "Masakazu Newname", "grid": "Production", "max_bytes": 1000}, {}),
+    ("/api/v1/avatars", {"name": "Seen Here"}, {}),
+    ("/api/v1/avatars/{key}", {}, {"key": MASAKAZU}),
+    ("/api/v1/avatars/{key}/history", {}, {"key": MASAKAZU}),
+    ("/api/v1/search", {"prefix": "m"}, {}),
+    ("/api/v1/search", {"prefix": "m", "limit": 1, "reverse": "1"}, {}),
+]
+"""Requests that find somebody: generated ones do not."""
 HIGH = {name: "1000000" for name in ("write_limit", "token_limit", "failure_limit")}
 
 
@@ -77,26 +95,75 @@ def test_it_is_served(served: tuple[LiveApplication, str]) -> None:
     assert (answer.status, json.loads(answer.body)) == (200, DOCUMENT)
 
 
-@pytest.mark.parametrize("with_token", [True, False], ids=["token", "anybody"])
-@pytest.mark.parametrize(("path", "method"), OPERATIONS, ids=lambda part: part)
-def test_every_answer_is_as_described(served: tuple[LiveApplication, str], path: str, method: str, with_token: bool) -> None:
-    """Generated requests, good and bad: never a 5xx; status, type, headers and body as the file says."""
+def described(application: LiveApplication) -> Any:
+    """The schema as the application serves it, which asks that application."""
+
+    def as_a_server(environ: dict[str, Any], start_response: Any) -> Any:
+        """Werkzeug's client leaves the query out of REQUEST_URI, which servers do not."""
+        query = environ["QUERY_STRING"]
+        environ["REQUEST_URI"] = environ["REQUEST_URI"].partition("?")[0] + ("?" + query if query else "")
+        return application(environ, start_response)
+
     load_all_checks()
-    application, token = served
-    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", as_a_server)
     schema.config.update(base_url="http://localhost")  # it does not resolve a server that is relative to the document
+    return schema
+
+
+@pytest.mark.parametrize(("path", "query", "parts"), KNOWN)
+def test_who_is_found_is_as_described(
+    served: tuple[LiveApplication, str], path: str, query: dict[str, Any], parts: dict[str, str]
+) -> None:
+    """200 with somebody in it and an ETag, then 304 for that ETag; both as the file says."""
+    operation = described(served[0])[path]["GET"]
+    found = operation.Case(query=query, path_parameters=parts).call_and_validate(checks=CHECKS)
+    assert found.status_code == 200 and (found.json().get("avatars") or found.json()["names"])
+    again = {"If-None-Match": found.headers["etag"][0]}
+    same = operation.Case(query=query, path_parameters=parts, headers=again).call_and_validate(checks=CHECKS)
+    assert same.status_code == 304
+
+
+def test_a_refused_name_is_as_described(served: tuple[LiveApplication, str]) -> None:
+    """409 for a name that belongs to another key."""
+    body = {"name": "Governor Linden", "key": "77777777-1111-4111-8111-111111111111"}
+    case = described(served[0])["/api/v1/avatars"]["POST"].Case(body=body, media_type="application/json")
+    assert case.call_and_validate(headers={"X-N2K-Token": served[1]}, checks=CHECKS).status_code == 409
+
+
+def test_limits_are_as_described(tmp_path: Path) -> None:
+    """429 with Retry-After when the limits are low."""
+    box = Sandbox(tmp_path / "data")
+    box.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
+    box.close()
+    application = live_application({"data_dir": str(box.data_dir), "write_limit": "1"})
+    operation = described(application)["/api/v1/pending"]["POST"]
+    body = {"keys": ["66666666-1111-4111-8111-111111111111"]}
+    answers = [operation.Case(body=body, media_type="application/json").call_and_validate(checks=CHECKS) for _ in range(2)]
+    application.close()
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert int(answers[1].headers["retry-after"][0]) > 0
+
+
+@pytest.mark.parametrize("with_token", [True, False], ids=["token", "anybody"])
+@pytest.mark.parametrize(("path", "method", "mode"), MODES, ids=lambda part: getattr(part, "value", part))
+def test_every_answer_is_as_described(
+    served: tuple[LiveApplication, str], path: str, method: str, mode: GenerationMode, with_token: bool
+) -> None:
+    """Generated requests, good and bad: never a 5xx; status, type, headers and body as the file says."""
+    application, token = served
+    schema = described(application)
     headers = {"X-N2K-Token": token} if with_token else {}
 
     @settings(
-        max_examples=40,
+        max_examples=30,
         deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=schema[path][method.upper()].as_strategy())
-    def fuzz(case: schemathesis.Case) -> None:
+    @given(case=schema[path][method.upper()].as_strategy(mode))
+    def fuzz(case: "schemathesis.Case[Any]") -> None:
         case.call_and_validate(headers=headers, checks=CHECKS)
 
     fuzz()

@@ -104,7 +104,7 @@ def _several_names(request: Request, services: Services, names: str, is_terse: b
 
 def _is_valid(name: str) -> bool:
     """W-Hat's rule. A plus sign is a space: in a path no server decodes it, and scripts escape it twice in queries."""
-    return is_what_name(name.replace("+", " ").strip())
+    return is_what_name(name.replace("+", " ").strip(" "))
 
 
 def _find(view: View, request: Request, services: Services, name: str) -> Avatar | None:

@@ -20,6 +20,8 @@ def forget(request: Request, services: Services) -> Answer:
         raise BadRequest(why="say who by 'key' or by 'name'")
     if key is not None:
         avatar_key = parse_key(key)
+        for grid in services.forgetting.grids_of(avatar_key):  # by key it goes on all of them
+            refuse_other_grid(token, grid)
         services.access.count(request, token)
         services.forgetting.forget_key(avatar_key)
     elif name is not None:

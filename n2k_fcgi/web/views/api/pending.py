@@ -25,12 +25,15 @@ def ask(request: Request, services: Services) -> Answer:
 def waiting(request: Request, services: Services) -> Answer:
     """Keys to be named, the one that waits longest first, and how many wait in all.
 
-    Those asked for on the grid of ``grid=``, else of the shard header: a resolver knows its own grid only. Without both, all.
+    Those asked for on the grid of ``grid=``, else the token's, else the shard header's: a resolver knows its own grid only.
+    Without any, all.
     """
-    services.access.may(request, "register")
+    token = services.access.may(request, "register")
+    grid = asked_grid(request, services) or token.grid or request.shard_grid(services.grids)
+    refuse_other_grid(token, grid or services.default_grid)
     asked = request.query.get("limit")
     limit = PAGE if asked is None else number(asked, "limit", 1, MOST_A_REQUEST)
-    found = services.unknown.waiting(asked_grid(request, services) or request.shard_grid(services.grids))
+    found = services.unknown.waiting(grid)
     shown: list[api.Body] = [{"key": format_key(each.key)} for each in found[:limit]]
 
     def whole(items: list[api.Body]) -> api.Body:

@@ -33,6 +33,14 @@ class Child:
         """How many descriptors it has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def sockets(self) -> int:
+        """How many sockets it has open, the one it listens on included."""
+        count = 0
+        for entry in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed just now
+                count += os.readlink(entry).startswith("socket:")
+        return count
+
     def threads(self) -> int:
         """How many threads it has."""
         return len(os.listdir(f"/proc/{self.process.pid}/task"))

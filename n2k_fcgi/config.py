@@ -185,7 +185,8 @@ def _grids(text: str) -> tuple[Grid, ...]:
     found: dict[str, Grid] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         label, has_shard, shard = (piece.strip() for piece in part.partition("="))
-        label = parse_grid(label, (label,)) if _grid(label) else ""
+        _grid(label)  # refuses what is none
+        label = parse_grid(label, (label,))
         if not has_shard:
             shard = label
         elif label in (PRODUCTION, TESTING) or _grid(shard) in (PRODUCTION, TESTING):

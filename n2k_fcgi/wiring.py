@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, file_stamp, load
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.service.about import About
-from n2k_fcgi.service.forget import Forgetting
 from n2k_fcgi.service.limits import Limits
 from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.pending import Unknown
@@ -30,6 +29,8 @@ from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.services import Services
 
 if TYPE_CHECKING:
+    from n2k_fcgi.service.about import About
+    from n2k_fcgi.service.forget import Forgetting
     from n2k_fcgi.service.ingest.importer import Importer, Progress
     from n2k_fcgi.service.purge import Purge
 
@@ -94,8 +95,10 @@ def registrar(store: Store, settings: Settings) -> Registrar:
     )
 
 
-def forgetting(store: Store, settings: Settings) -> Forgetting:
+def forgetting(store: Store, settings: Settings) -> "Forgetting":
     """The right to leave."""
+    from n2k_fcgi.service.forget import Forgetting
+
     return Forgetting(directory(store, settings), store.pending)
 
 
@@ -104,8 +107,10 @@ def unknown(store: Store, settings: Settings) -> Unknown:
     return Unknown(directory(store, settings), store.pending)
 
 
-def about(store: Store) -> About:
+def about(store: Store) -> "About":
     """What may be told of the directory."""
+    from n2k_fcgi.service.about import About
+
     return About(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
 
 
@@ -122,10 +127,10 @@ def application(store: Store, settings: Settings) -> Application:
     services = Services(
         directory=directory(store, settings),
         registrar=registrar(store, settings),
-        forgetting=forgetting(store, settings),
+        forgetting=lambda: forgetting(store, settings),
         unknown=unknown(store, settings),
         access=Access(store.tokens, limits, settings.register, settings.trusted_proxies),
-        about=about(store),
+        about=lru_cache(lambda: about(store)),
         default_grid=settings.default_grid,
         known_grids=settings.labels,
         grids=settings.grids,

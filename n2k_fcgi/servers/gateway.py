@@ -10,8 +10,6 @@ from typing import Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import BodyTooLarge, shown
-from n2k_fcgi.web.application import error_answer, respond
-from n2k_fcgi.web.requests import Request
 
 Environ = dict[str, Any]
 WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -234,6 +232,9 @@ def body_refused(limit: int) -> WSGIApplication:
     """The application that answers a body above *limit* bytes, in the form of the address that was asked."""
 
     def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        from n2k_fcgi.web.application import error_answer, respond  # late: the gateway itself carries any application
+        from n2k_fcgi.web.requests import Request
+
         return respond(error_answer(BodyTooLarge(limit=limit), Request(environ, limit)), environ, start_response)
 
     return application

@@ -29,7 +29,7 @@ class Forgetting:
 
     def forget_key(self, key: bytes) -> None:
         """Hide the avatar with *key* on every grid, known or not, and all names it has or had."""
-        self._forget([key], [(named.avatar.grid, canonical(named.avatar.name)) for named in self._history().names_of(key)])
+        self._forget([key], self._names_of(key))
 
     def forget_name(self, name: str, grid: str) -> None:
         """Hide whoever canonical *name* means on *grid*; when nobody is known by it, whoever will be."""
@@ -37,8 +37,7 @@ class Forgetting:
         if avatar is None:
             self._forget([], [(grid, name)])
         else:
-            names = [(named.avatar.grid, canonical(named.avatar.name)) for named in self._history().names_of(avatar.key)]
-            self._forget([avatar.key], [*names, (grid, name)])
+            self._forget([avatar.key], [*self._names_of(avatar.key), (grid, name)])
 
     def undo_key(self, key: bytes) -> None:
         """Show the avatar again that was hidden. Raises NotForgotten."""
@@ -52,8 +51,11 @@ class Forgetting:
             raise NotForgotten(what=name)
         logs.info("forget: undone for one avatar")
 
-    def _history(self) -> History:
-        return History(self._directory.full_view(), self._directory.generations.current(), self._directory.captures)
+    def _names_of(self, key: bytes) -> list[tuple[str, str]]:
+        """(grid, canonical name) of all names that it has or had."""
+        directory = self._directory
+        history = History(directory.full_view(), directory.generations.current(), directory.captures)
+        return [(named.avatar.grid, canonical(named.avatar.name)) for named in history.names_of(key)]
 
     def _forget(self, keys: list[bytes], names: list[tuple[str, str]]) -> None:
         self._directory.forgotten.forget(keys, names, int(self._clock()))

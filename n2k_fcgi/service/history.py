@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from n2k_fcgi.model.avatar import Avatar, Capture
+from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.lookup import View
 from n2k_fcgi.store.base import CaptureStore, GenerationView
@@ -34,27 +34,27 @@ class History:
         current = {_identity(avatar): avatar for avatar in self._view.with_key(key)}
         if not current:
             return []
-        captures = {_identity(avatar): capture for avatar, capture in self._captured(key)}
+        stored = self._captures.stored(key)
+        captures = {_identity(_captured(each.capture)): each.capture for each in stored}
         names = dict(current)
-        for avatar in sorted(self._earlier(key), key=lambda avatar: -avatar.seen):
+        for avatar in sorted(self._earlier(key, stored), key=lambda avatar: -avatar.seen):
             names.setdefault(_identity(avatar), avatar._replace(former=True))
         shown = [avatar for avatar in names.values() if self._view.shows(avatar)]
         return [Named(avatar, captures.get(_identity(avatar))) for avatar in shown]
 
-    def _captured(self, key: bytes) -> list[tuple[Avatar, Capture]]:
-        """The name of each capture, as an avatar."""
-        captures = [stored.capture for stored in self._captures.stored(key)]
-        return [(Avatar(key, c.name, c.grid, c.last_seen, "capture"), c) for c in captures]
-
-    def _earlier(self, key: bytes) -> list[Avatar]:
+    def _earlier(self, key: bytes, stored: list[StoredCapture]) -> list[Avatar]:
         """Every name there ever was; the current ones may be among them."""
         found: list[Avatar] = []
         if self._generation is not None:
             found += self._generation.by_key(key) + self._generation.history(key)
-        for capture, former in self._captures.stored(key):
-            found += [Avatar(key, name, capture.grid, seen, "capture") for name, seen in former]
-            found.append(Avatar(key, capture.name, capture.grid, capture.last_seen, "capture"))
+        for capture, former in stored:
+            found += [_captured(capture)._replace(name=name, seen=seen) for name, seen in former]
+            found.append(_captured(capture))
         return found
+
+
+def _captured(capture: Capture) -> Avatar:
+    return Avatar(capture.key, capture.name, capture.grid, capture.last_seen, "capture")
 
 
 def _identity(avatar: Avatar) -> tuple[str, str]:

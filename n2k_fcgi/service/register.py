@@ -84,49 +84,56 @@ class Registrar:
         generation = self._generations.current()
         results: list[Registered | N2KError | None] = []
         accepted: list[Observation] = []
+        conflicts: list[Conflict] = []
         for offer in offers:
             try:
-                accepted.append(self._observation(offer, source, generation, now))
+                seen = self._observation(offer, source, generation)
+                self._refuse_taken(seen, generation)
+                accepted.append(seen)
                 results.append(None)
             except N2KError as refusal:
+                if isinstance(refusal, NameTaken):
+                    conflicts.append(_conflict(seen, refusal, now))
                 results.append(refusal)
-        if not accepted:
-            return [result for result in results if result is not None]
-        recorded = iter(self._record(accepted, now))
+        recorded = iter(self._record(accepted, conflicts, now) if accepted else ())
+        if conflicts:
+            _if_possible(lambda: self._conflicts.note(conflicts), "the list of conflicts")
         return [next(recorded) if result is None else result for result in results]
 
-    def _observation(self, offer: Offer, source: Source, generation: GenerationView | None, now: int) -> Observation:
+    def _observation(self, offer: Offer, source: Source, generation: GenerationView | None) -> Observation:
         parsed, key = parse_name(offer.name, self._known_grids), parse_key(offer.key)
         grid = parsed.home or offer.grid
         if self._forgotten.is_hidden(key, grid, parsed.canonical):
             raise AskedToBeForgotten
         refuse = grid == PRODUCTION or not self._newest_wins
-        holder = other_holder(generation, parsed.canonical, key, grid) if refuse and generation else None
         is_known = grid in self._known_grids or (generation is not None and grid in generation.grids)
         grids_left = None if is_known else self._max_grids
-        seen = Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left)
-        if holder is not None:
-            self._note(seen, holder, now)
-            raise NameTaken(name=parsed.spelling, grid=grid, holder=holder)
-        return seen
+        return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left)
 
-    def _record(self, accepted: list[Observation], now: int) -> list[Registered | N2KError]:
+    def _refuse_taken(self, seen: Observation, generation: GenerationView | None) -> None:
+        if seen.refuse_conflict and generation is not None:
+            holder = other_holder(generation, seen.canonical, seen.key, seen.grid)
+            if holder is not None:
+                raise NameTaken(name=seen.name, grid=seen.grid, holder=holder)
+
+    def _record(self, accepted: list[Observation], conflicts: list[Conflict], now: int) -> list[Registered | N2KError]:
         done: list[Registered | N2KError] = []
         for seen, result in zip(accepted, self._captures.record(accepted, now), strict=True):
             if isinstance(result, Capture):
                 done.append(Registered(result, result.times_seen == 1))
                 continue
             if isinstance(result, NameTaken):
-                self._note(seen, result.holder, now)
+                conflicts.append(_conflict(seen, result, now))
             done.append(result)
         named = [result.capture.key for result in done if isinstance(result, Registered)]
         _if_possible(lambda: self._pending.drop(named), "the resolver's list")
         return done
 
-    def _note(self, seen: Observation, holder: bytes, now: int) -> None:
-        logs.warning(f"conflict: {seen.name!r} offered for {format_key(seen.key)} on {seen.grid}, refused")
-        conflict = Conflict(seen.name, seen.grid, holder, seen.key, now, now, 1, "capture")
-        _if_possible(lambda: self._conflicts.note([conflict]), "the list of conflicts")
+
+def _conflict(seen: Observation, refusal: NameTaken, now: int) -> Conflict:
+    """What is to be listed of a refusal; the log has it at once."""
+    logs.warning(f"conflict: {seen.name!r} offered for {format_key(seen.key)} on {seen.grid}, refused")
+    return Conflict(seen.name, seen.grid, refusal.holder, seen.key, now, now, 1, "capture")
 
 
 def _if_possible(action: Callable[[], object], what: str) -> None:

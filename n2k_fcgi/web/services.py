@@ -1,14 +1,17 @@
 """What the views need of the layers below, put together by ``wiring``."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from n2k_fcgi.model.grids import Grid
-from n2k_fcgi.service.about import About
-from n2k_fcgi.service.forget import Forgetting
 from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.pending import Unknown
 from n2k_fcgi.service.register import Registrar
 from n2k_fcgi.web.access import Access
+
+if TYPE_CHECKING:
+    from n2k_fcgi.service.about import About
+    from n2k_fcgi.service.forget import Forgetting
 
 
 class Services(NamedTuple):
@@ -16,10 +19,12 @@ class Services(NamedTuple):
 
     directory: Directory
     registrar: Registrar
-    forgetting: Forgetting
+    forgetting: "Callable[[], Forgetting]"
+    """Made when it is asked for: a worker that only answers lookups does not import it."""
     unknown: Unknown
     access: Access
-    about: About
+    about: "Callable[[], About]"
+    """Likewise; the same one each time, since it keeps its counts for some seconds."""
     default_grid: str
     known_grids: tuple[str, ...]
     """Their labels."""

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from n2k_fcgi.errors import NameTaken
-from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.avatar import Conflict, Source
 from n2k_fcgi.model.keys import format_key, parse_key
+from n2k_fcgi.service.register import Offer
 from n2k_fcgi.store.lmdb.conflicts import MOST
-from n2k_fcgi.wiring import about, forgetting
+from n2k_fcgi.wiring import about, forgetting, registrar
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
@@ -74,6 +75,30 @@ def test_a_registration_is_refused_and_listed(sandbox: Sandbox) -> None:
         ("wanted.name", MASAKAZU, USERNAME, "capture", 2),
     ]
     assert (answer(sandbox, "wanted.name"), answer(sandbox, "seen.first")) == (MASAKAZU, GOVERNOR)
+
+
+def test_a_list_of_offers_notes_all_its_conflicts(sandbox: Sandbox) -> None:
+    """Against the dump, against captures, and against another offer of the same list; the good ones are stored."""
+    sandbox.import_text(csv((MASAKAZU, "Wanted Name")))
+    sandbox.register("Seen First", GOVERNOR)
+    other = "11111111-2222-3333-4444-555555555555"
+    offers = [
+        Offer(name, key, "Production")
+        for name, key in (
+            ("Wanted Name", USERNAME),
+            ("New One", USERNAME),
+            ("Seen First", USERNAME),
+            ("New One", other),
+            ("", other),
+        )
+    ]
+    done = registrar(sandbox.store, sandbox.settings).register_all(offers, Source())
+    assert [type(result).__name__ for result in done] == ["NameTaken", "Registered", "NameTaken", "NameTaken", "BadName"]
+    assert sorted(listed(sandbox)) == [
+        ("New One", USERNAME, other, "capture", 1),
+        ("Seen First", GOVERNOR, USERNAME, "capture", 1),
+        ("Wanted Name", MASAKAZU, USERNAME, "capture", 1),
+    ]
 
 
 def test_the_list_is_bounded(sandbox: Sandbox) -> None:

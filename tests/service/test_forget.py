@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from n2k_fcgi.service.history import History
 from n2k_fcgi.service.name_list import NameList
 from n2k_fcgi.service.search import search
 from n2k_fcgi.wiring import directory, forgetting, unknown
+from tests.support.processes import talking
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 KEY = parse_key(MASAKAZU)
@@ -164,16 +163,12 @@ def test_other_processes_see_it_at_once(box: Sandbox) -> None:
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox, MASAKAZU\n"
         "from n2k_fcgi.model.keys import parse_key\n"
         "box = Sandbox(Path(sys.argv[1])); ask = lambda: print(len(box.view().with_key(parse_key(MASAKAZU))), flush=True)\n"
-        "ask(); sys.stdin.readline(); ask()"
+        "input(); ask(); input(); ask()"
     )
-    command = [sys.executable, "-c", code, str(box.data_dir)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None and child.stdin is not None
-        assert child.stdout.readline() == "1\n"
+    with talking(code, box.data_dir) as go_on:
+        assert go_on() == "1\n"
         forget(box).forget_key(KEY)
-        child.stdin.write("\n")
-        child.stdin.flush()
-        assert child.stdout.readline() == "0\n"
+        assert go_on() == "0\n"
 
 
 def test_hundreds_who_left_do_not_hide_the_rest(sandbox: Sandbox) -> None:

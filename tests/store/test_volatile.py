@@ -1,7 +1,5 @@
 """The file of what may be lost: made when it is needed, made anew when it is damaged, never in the way of a lookup."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ from n2k_fcgi.store.base import Charge
 from n2k_fcgi.store.lmdb.layout import PRIVATE, VOLATILE
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
+from tests.support.processes import talking
 from tests.support.sandbox import Sandbox
 
 KEYS = [n.to_bytes(16, "big") for n in range(1, 50)]
@@ -48,17 +47,13 @@ def test_another_process_goes_on_with_the_new_file(sandbox: Sandbox) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
         "queue = Sandbox(Path(sys.argv[1])).store.pending\n"
-        "print(queue.add([b'a' * 16], 'G', 5), flush=True); sys.stdin.readline()\n"
+        "input(); print(queue.add([b'a' * 16], 'G', 5), flush=True); input()\n"
         "print(queue.add([b'b' * 16], 'G', 6), [asked.key[:1] for asked in queue.waiting()], flush=True)"
     )
-    command = [sys.executable, "-c", code, str(sandbox.data_dir)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdin is not None and child.stdout is not None
-        assert child.stdout.readline() == "1\n"
+    with talking(code, sandbox.data_dir) as go_on:
+        assert go_on() == "1\n"
         sandbox.store.volatile.renew()
-        child.stdin.write("\n")
-        child.stdin.flush()
-        assert child.stdout.readline() == "1 [b'b']\n"
+        assert go_on() == "1 [b'b']\n"
     assert sandbox.store.pending.waiting() == [(b"b" * 16, "G")]
 
 

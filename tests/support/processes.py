@@ -123,3 +123,22 @@ def _printed_address(child: "subprocess.Popen[bytes]") -> str | tuple[str, int]:
     assert child.stdout
     address = json.loads(child.stdout.readline())
     return address if isinstance(address, str) else (address[0], address[1])
+
+
+@contextlib.contextmanager
+def talking(code: str, *arguments: object) -> Iterator[Callable[[], str]]:
+    """Run *code* in a Python of its own; calling what this gives has it go on from its next ``input()`` and hears one line."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        stdin, stdout = child.stdin, child.stdout
+
+        def go_on() -> str:
+            stdin.write("\n")
+            stdin.flush()
+            return stdout.readline()
+
+        try:
+            yield go_on
+        finally:
+            child.kill()

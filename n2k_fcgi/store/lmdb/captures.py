@@ -88,21 +88,20 @@ class Captures:
 
     def drop_hidden(self, hidden: HiddenSet) -> int:
         """Write the file anew without captures and former names of the *hidden*; give how many captures went."""
-        dropped = 0
+        dropped: dict[bytes, int] = {}  # by key: rows may be copied again (the map was too small)
 
         def copy(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
-            nonlocal dropped
             if db_key[:1] == CAPTURE_KEY:
                 key = db_key[1:]
                 before = unpack_captures(key, value)
                 kept = [_shown(stored, hidden) for stored in before if not _is_hidden(stored, hidden)]
-                dropped += len(before) - len(kept)
+                dropped[key] = len(before) - len(kept)
                 _put(transaction, key, kept)
             elif db_key[:1] != CAPTURE_NAME:  # names come back with their keys
                 transaction.put(db_key, value)
 
         self._file.rewrite(copy)
-        return dropped
+        return sum(dropped.values())
 
     def captures(self) -> Iterator[Capture]:
         """All, in key order, from one transaction: consume it at once."""

@@ -54,9 +54,10 @@ def _again(known: Conflict | None, now: Conflict) -> Conflict:
 
 
 def _drop_oldest(transaction: lmdb.Transaction) -> None:
-    rows = [(json.loads(value)["last"], identity) for identity, value in with_prefix(transaction, CONFLICT)]
-    for _, identity in sorted(rows)[: max(0, len(rows) - MOST)]:
-        transaction.delete(CONFLICT + identity)
+    rows = list(with_prefix(transaction, CONFLICT))
+    if len(rows) > MOST:
+        for _, identity in sorted((json.loads(value)["last"], identity) for identity, value in rows)[: len(rows) - MOST]:
+            transaction.delete(CONFLICT + identity)
 
 
 def _identity(conflict: Conflict) -> bytes:

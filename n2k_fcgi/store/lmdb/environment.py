@@ -7,6 +7,7 @@ killed inside a transaction pins old pages until ``reader_check()``.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -20,6 +21,9 @@ from n2k_fcgi.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnreadabl
 from n2k_fcgi.store.lmdb.layout import FORMAT, Modes
 
 MAX_DATABASES = 8
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a full disk, or a full quota."""
 
 
 def open_reader(path: Path) -> lmdb.Environment:
@@ -119,8 +123,6 @@ def sync_folder(path: Path) -> None:
 
 def refuse_os_error(path: Path, error: OSError) -> NoReturn:
     """Turn an OSError about *path* into StoreFull or StoreUnreadable."""
-    import errno
-
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in NO_ROOM:
         raise StoreFull(path=path, why=error.strerror) from None
     raise StoreUnreadable(path=path, why=error.strerror or error) from None

@@ -241,7 +241,10 @@ class Held:
         self.view = generation
         self._generations = generations
         # A file that was pruned has no name any more, and is there as long as somebody has it open.
-        self._fd = os.open(generation.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._fd = os.open(generation.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            refuse_os_error(generation.path, error)
         generation.holds += 1
 
     def trim(self) -> None:

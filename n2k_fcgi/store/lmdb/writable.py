@@ -12,6 +12,7 @@ import lmdb
 
 from n2k_fcgi.errors import CapturesDamaged, StoreBusy, StoreFull, StoreUnreadable
 from n2k_fcgi.store.lmdb.environment import (
+    NO_ROOM,
     hold,
     open_environment,
     open_reader,
@@ -52,7 +53,8 @@ class WritableFile:
     Everything is in LMDB's main database, told apart by the first byte of a db_key (``layout``): opening a named one
     takes a write transaction, for which a starting worker would have to wait.
 
-    Read-only when the file or its folder cannot be written: lookups go on then, and ``write`` raises StoreUnreadable.
+    Read-only when the file or its folder cannot be written, or the disk has no room for the lock file: lookups go on then,
+    and ``write`` raises StoreUnreadable.
 
     *durable*: a write is on the disk when it returns. Without, it survives the process but perhaps not a power cut.
     """
@@ -261,12 +263,15 @@ class WritableFile:
         path = lock_of(self.path)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self.modes.file)
-            try:
-                os.posix_fallocate(fd, 0, LOCK_BYTES)
-            finally:
-                os.close(fd)
         except OSError as error:
             refuse_os_error(path, error)
+        try:
+            os.posix_fallocate(fd, 0, LOCK_BYTES)
+        except OSError as error:
+            if error.errno in NO_ROOM:  # else the file system cannot do it, and LMDB is on its own as before
+                raise StoreFull(path=path, why=error.strerror) from None
+        finally:
+            os.close(fd)
 
     def _refuse_other_format(self) -> None:
         assert self._env is not None

@@ -18,13 +18,13 @@ def openapi(request: Request, services: Services) -> Answer:
 
 def statistics(request: Request, services: Services) -> Answer:
     """Counts, a few seconds old at most."""
-    counts = services.about.statistics()
+    counts = services.about().statistics()
     return api.answer(counts._asdict(), counts.generation)
 
 
 def generations(request: Request, services: Services) -> Answer:
     """Every generation that is kept, the latest first."""
-    live, manifests = services.about.generations()
+    live, manifests = services.about().generations()
     rows: list[api.Body] = [
         {
             "name": m.name,
@@ -61,6 +61,6 @@ def conflicts(request: Request, services: Services) -> Answer:
             "count": c.times_seen,
             "origin": c.origin,
         }
-        for c in services.about.conflicts()
+        for c in services.about().conflicts()
     ]
     return api.answer(api.cut(request, rows, lambda items: {"conflicts": items}))

@@ -18,18 +18,19 @@ def forget(request: Request, services: Services) -> Answer:
     key, name = api.optional_text(body, "key"), api.optional_text(body, "name")
     if (key is None) == (name is None):
         raise BadRequest(why="say who by 'key' or by 'name'")
+    forgetting = services.forgetting()
     if key is not None:
         avatar_key = parse_key(key)
-        for grid in services.forgetting.grids_of(avatar_key):  # by key it goes on all of them
+        for grid in forgetting.grids_of(avatar_key):  # by key it goes on all of them
             refuse_other_grid(token, grid)
         services.access.count(request, token)
-        services.forgetting.forget_key(avatar_key)
+        forgetting.forget_key(avatar_key)
     elif name is not None:
         parsed = parse_name(name, services.known_grids)
         grid = parsed.home or grid_of(body, request, services)
         refuse_other_grid(token, grid)
         services.access.count(request, token)
-        services.forgetting.forget_name(parsed.canonical, grid)
+        forgetting.forget_name(parsed.canonical, grid)
     return api.answer({"forgotten": True})
 
 
@@ -38,5 +39,5 @@ def undo(request: Request, services: Services, key: str) -> Answer:
     token = services.access.may(request, "admin")
     avatar_key = parse_key(key)
     services.access.count(request, token)
-    services.forgetting.undo_key(avatar_key)
+    services.forgetting().undo_key(avatar_key)
     return api.answer({"forgotten": False})

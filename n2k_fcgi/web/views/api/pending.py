@@ -30,7 +30,8 @@ def waiting(request: Request, services: Services) -> Answer:
     """
     token = services.access.may(request, "register")
     grid = asked_grid(request, services) or token.grid or request.shard_grid(services.grids)
-    refuse_other_grid(token, grid or services.default_grid)
+    if grid is not None:
+        refuse_other_grid(token, grid)
     asked = request.query.get("limit")
     limit = PAGE if asked is None else number(asked, "limit", 1, MOST_A_REQUEST)
     found = services.unknown.waiting(grid)

@@ -31,10 +31,14 @@ def test_a_killed_import_leaves_an_old_or_a_new_generation_whole(sandbox: Sandbo
     live = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1).manifest.name
     chance = random.Random(20261121)
     dumps = [_dump(tmp_path / f"{n}.csv", f"Round{n}x") for n in range(2)]
+    started = time.monotonic()
+    with _import(sandbox.data_dir, dumps[1]) as child:
+        assert child.wait() == 0
+    whole = time.monotonic() - started  # seconds: machines differ
     killed = 0
     for turn in range(KILLS):
         with _import(sandbox.data_dir, dumps[turn % 2]) as child:
-            time.sleep(chance.uniform(0.15, 0.9))
+            time.sleep(chance.uniform(0.2, 1.0) * whole)
             child.kill()
             killed += child.wait() == -signal.SIGKILL
         sandbox.store.close()

@@ -27,6 +27,10 @@ class Captures:
     def __init__(self, file: WritableFile) -> None:
         self._file = file
 
+    def lock_problem(self) -> str | None:
+        """See ``WritableFile.lock_problem``."""
+        return self._file.lock_problem()
+
     def snapshot(self) -> contextlib.AbstractContextManager[None]:
         """See ``store.base.AvatarIndex``. What is beside the captures in their file is read in it, too."""
         return self._file.snapshot()

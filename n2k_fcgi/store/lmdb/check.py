@@ -30,6 +30,9 @@ def check_all(generations: Generations, captures: Captures) -> Iterator[str]:
             generation.close()
     if live and live not in generations.names():
         yield f"CURRENT names {live}, which is not there"
+    parted = captures.lock_problem()
+    if parted:
+        yield parted
     for problem in check_captures(captures):
         yield f"captures: {problem}"
 

@@ -12,7 +12,8 @@ import lmdb
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged, StoreDamaged
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE, Modes
-from n2k_fcgi.store.lmdb.writable import Result, WritableFile, lock_of
+from n2k_fcgi.store.lmdb.lockfile import lock_of
+from n2k_fcgi.store.lmdb.writable import Result, WritableFile
 
 
 class VolatileFile:

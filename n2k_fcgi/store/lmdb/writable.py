@@ -10,19 +10,19 @@ from typing import TypeVar
 
 import lmdb
 
+from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged, StoreBusy, StoreFull, StoreUnreadable
 from n2k_fcgi.store.lmdb.environment import (
-    NO_ROOM,
     hold,
     open_environment,
     open_reader,
     reason,
-    refuse_os_error,
     refuse_other_format,
     refuse_truncated,
     sync_folder,
 )
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT, FORMAT_KEY, LOCK_SUFFIX, WRITER_SUFFIX, Modes
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT, FORMAT_KEY, WRITER_SUFFIX, Modes
+from n2k_fcgi.store.lmdb.lockfile import MAX_READERS, NO_IDENTITY, Identity, identity, is_parted, lock_of, reserve
 
 Result = TypeVar("Result")
 
@@ -33,12 +33,7 @@ WRITER_PATIENCE = 2.0
 """Seconds to wait for another process's write transaction; ours take well under a millisecond and an fsync."""
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks, by readers, whether the file was replaced; writers look every time."""
-
-MAX_READERS = 512
-
-LOCK_BYTES = (MAX_READERS + 64) * 64
-"""LMDB's lock file: a slot of 64 bytes a reader, and some at its beginning."""
+"""Seconds between two looks, by readers, whether the file or its lock file was replaced; writers look every time."""
 
 FRESH_SUFFIX = ".fresh"
 ROWS_A_TRANSACTION = 10_000
@@ -66,8 +61,9 @@ class WritableFile:
         self._env: lmdb.Environment | None = None
         self._snapshot: lmdb.Transaction | None = None
         self._read_only = False
+        self._in_queue = False
         self._retired = False
-        self._identity = (0, 0)
+        self._identity: Identity = NO_IDENTITY
         self._next_look = 0.0
 
     def create(self) -> None:
@@ -87,15 +83,8 @@ class WritableFile:
         if self._snapshot is not None:
             yield self._snapshot
             return
-        env = self._opened()
-        try:
-            transaction = env.begin()
-        except lmdb.MapResizedError:  # another process grew the file
-            self._resize(0)
-            transaction = env.begin()
-        except lmdb.ReadersFullError:
-            env.reader_check()
-            transaction = env.begin()
+        self._opened()
+        transaction = self._begin()
         try:
             with transaction:
                 yield transaction
@@ -122,12 +111,17 @@ class WritableFile:
             self.close()  # it may have been made writable since
         self._opened()
         with self._queued():
-            self._close_if_replaced()  # by a restored backup: what is written to the old file would be lost
+            self._close_if_replaced()  # by a backup put back: what is written to the old file would be lost
             env = self._opened()
             if self._read_only:
                 raise StoreUnreadable(path=self.path, why="it can be read but not written")
             env.reader_check()
-            return self._run(change)
+            result = self._run(change)
+            while identity(self.path)[:2] != self._identity[:2]:  # a backup was put back meanwhile, without this change
+                self._close_if_replaced()
+                self._opened()
+                result = self._run(change)
+            return result
 
     def rewrite(self, copy: Callable[[lmdb.Transaction, bytes, bytes], None]) -> None:
         """Put a file in this one's place that never held anything but what *copy* puts for each (db_key, value) of this one.
@@ -175,15 +169,31 @@ class WritableFile:
         self.close()
         self._retired = True
 
-    def _run(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
+    def _begin(self) -> lmdb.Transaction:
+        """A read transaction of the open environment."""
         assert self._env is not None
+        try:
+            return self._env.begin()
+        except lmdb.MapResizedError:  # another process grew the file
+            self._resize(0)
+        except lmdb.ReadersFullError:
+            self._env.reader_check()
+        return self._env.begin()
+
+    def _run(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
+        """``write``, for who holds the writers' queue."""
         while True:
+            assert self._env is not None
             try:
                 with self._env.begin(write=True) as transaction:
+                    if is_parted(self._env, transaction, is_writer=True):
+                        raise _Parted
                     result = change(transaction)
                     if int(transaction.get(_FORMAT_DB_KEY) or 0) < FORMAT:  # what earlier versions would not understand
                         transaction.put(_FORMAT_DB_KEY, _FORMAT)
                     return result
+            except _Parted:
+                self._open_with_new_lock_file()
             except lmdb.MapFullError:
                 self._resize(self._env.info()["map_size"] * 2)
             except lmdb.MapResizedError:
@@ -211,39 +221,55 @@ class WritableFile:
     @contextlib.contextmanager
     def _queued(self) -> Iterator[None]:
         """Hold the writers' queue. LMDB's own mutex would block without hearing a signal; this gives up in time."""
-        with hold(self.path.with_suffix(WRITER_SUFFIX), self.modes, WRITER_PATIENCE) as held:
+        with self._hold_queue(WRITER_PATIENCE) as held:
             if not held:
                 raise StoreBusy(path=self.path)
-            yield
+            self._in_queue = True
+            try:
+                yield
+            finally:
+                self._in_queue = False
+
+    def _hold_queue(self, patience: float) -> contextlib.AbstractContextManager[bool]:
+        return hold(self.path.with_suffix(WRITER_SUFFIX), self.modes, patience)
 
     def _close_if_replaced(self) -> None:
         self._next_look = time.monotonic() + LOOK_EVERY
-        if self._env is not None and _identity(self.path) != self._identity:
+        if self._env is not None and identity(self.path) != self._identity:
             self.close()
 
     def _opened(self) -> lmdb.Environment:
-        if time.monotonic() >= self._next_look:
+        is_time_to_look = time.monotonic() >= self._next_look
+        if is_time_to_look:
             self._close_if_replaced()
-        if self._env is None:
-            if self._retired:
-                raise StoreUnreadable(path=self.path, why="the settings changed meanwhile, ask again")
-            if not self.path.exists():
-                raise StoreUnreadable(path=self.path, why="it is not there: run 'n2k init'")
-            self._read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
-            if not self._read_only:
-                try:
-                    self._open_writable()
-                except StoreFull:  # no room for the lock file: what is there can be read without it
-                    self._read_only = True
-            if self._env is None:
-                self._env = open_reader(self.path)
-            self._identity = _identity(self.path)
+        is_new = self._env is None
+        if is_new:
+            self._open()
+        if (is_new or is_time_to_look) and not self._read_only and self._seems_parted():
+            self._mend_lock_file(WRITER_PATIENCE if is_new else 0)
+        if is_new:
             self._refuse_other_format()
         assert self._env is not None
         return self._env
 
+    def _open(self) -> None:
+        if self._retired:
+            raise StoreUnreadable(path=self.path, why="the settings changed meanwhile, ask again")
+        if not self.path.exists():
+            raise StoreUnreadable(path=self.path, why="it is not there: run 'n2k init'")
+        self._read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
+        if not self._read_only:
+            try:
+                self._open_writable()
+            except StoreFull:  # no room for the lock file: what is there can be read without it
+                self._read_only = True
+        if self._env is None:
+            self._identity = identity(self.path)
+            self._env = open_reader(self.path)
+
     def _open_writable(self) -> None:
-        self._reserve_lock_file()
+        reserve(self.path, self.modes)
+        self._identity = identity(self.path)  # before: should one be replaced meanwhile, the next look finds another
         size = max(FIRST_MAP, self.path.stat().st_size * 2 if self.path.exists() else 0)
         env = open_environment(self.path, map_size=size, max_readers=MAX_READERS, mode=self.modes.file, sync=self._durable)
         try:
@@ -254,24 +280,40 @@ class WritableFile:
         self._env = env
         self._read_only = False
 
-    def _reserve_lock_file(self) -> None:
-        """Give the lock file its blocks. Raises StoreFull.
+    def _mend_lock_file(self, patience: float) -> None:
+        """Make a lock file anew that belongs to another data file: reads would begin from that one's last transaction.
 
-        LMDB writes to it through a map, and makes it without blocks: on a full disk that is SIGBUS, the worker's end. Done
-        before the environment is open, because closing a file drops all locks that this process has on it.
+        Unless a writer keeps the queue for *patience* seconds: he does the same.
         """
-        path = lock_of(self.path)
-        try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self.modes.file)
-        except OSError as error:
-            refuse_os_error(path, error)
-        try:
-            os.posix_fallocate(fd, 0, LOCK_BYTES)
-        except OSError as error:
-            if error.errno in NO_ROOM:  # else the file system cannot do it, and LMDB is on its own as before
-                raise StoreFull(path=path, why=error.strerror) from None
-        finally:
-            os.close(fd)
+        with contextlib.nullcontext(True) if self._in_queue else self._hold_queue(patience) as held:
+            if held and self._seems_parted():  # nobody commits now: it is certain
+                self._open_with_new_lock_file()
+
+    def _seems_parted(self) -> bool:
+        with self._begin() as transaction:
+            assert self._env is not None
+            return is_parted(self._env, transaction, is_writer=False)
+
+    def lock_problem(self) -> str | None:
+        """What is wrong with the lock file, for the consistency check, which changes nothing; the next use makes it anew."""
+        self.close()  # one environment a file and process
+        if not all(os.access(path, os.R_OK | os.W_OK) for path in (self.path, lock_of(self.path))):
+            return None
+        # Not read-only: LMDB would not look at the lock file's number then (tried).
+        with contextlib.closing(open_environment(self.path, mode=self.modes.file)) as env, env.begin() as transaction:
+            if not is_parted(env, transaction, is_writer=False):
+                return None
+        return (
+            f"{lock_of(self.path).name} belongs to another file than {self.path.name} (a backup was put back, or a purge was"
+            " killed): it is made anew at the next use"
+        )
+
+    def _open_with_new_lock_file(self) -> None:
+        """The caller holds the writers' queue. Other processes notice by the lock file's inode."""
+        logs.warning(f"{lock_of(self.path).name} belonged to another file or was removed under a running process: made anew")
+        self.close()
+        lock_of(self.path).unlink(missing_ok=True)
+        self._open_writable()
 
     def _refuse_other_format(self) -> None:
         assert self._env is not None
@@ -284,18 +326,8 @@ class WritableFile:
             raise
 
 
-def lock_of(path: Path) -> Path:
-    """LMDB's own lock file, beside a file that several processes write."""
-    return path.with_name(path.name + LOCK_SUFFIX)
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """What tells one file from another of the same name; (0, 0) when there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_dev, status.st_ino
+class _Parted(Exception):
+    """The lock file is not this data file's."""
 
 
 def with_prefix(transaction: lmdb.Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

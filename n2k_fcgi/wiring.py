@@ -84,9 +84,7 @@ def directory(store: Store, settings: Settings) -> Directory:
 def registrar(store: Store, settings: Settings) -> Registrar:
     """The registrations."""
     return Registrar(
-        store.generations,
-        store.captures,
-        store.forgotten,
+        directory(store, settings),
         store.pending,
         store.conflicts,
         newest_wins=settings.on_conflict == "newest",
@@ -118,7 +116,7 @@ def purge(store: Store) -> "Purge":
     """Taking the forgotten out of the files; imported late, as imports are."""
     from n2k_fcgi.service.purge import Purge
 
-    return Purge(store.generations, store.captures, store.volatile, store.forgotten.hidden())
+    return Purge(store.generations, store.captures, store.volatile, store.forgotten)
 
 
 def application(store: Store, settings: Settings) -> Application:

@@ -13,6 +13,7 @@ from n2k_fcgi.cli.init_cmd import TOKEN_FILE
 from n2k_fcgi.errors import DoctorFound, N2KError, StoreMissing
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.store.lmdb.layout import GENERATIONS
+from n2k_fcgi.wiring import directory
 
 
 @click.command("doctor")
@@ -68,10 +69,11 @@ def _known(context: Context) -> Known:
     token_file = settings.data_dir / TOKEN_FILE
     token = token_file.read_text("utf-8").strip() if os.access(token_file, os.R_OK) else ""
     try:
-        avatar = data.an_avatar(settings, store)
-        generation = store.generations.current_name()
+        view = directory(store, settings).view()
+        avatar = data.an_avatar(view)
     except N2KError:
         return Known(token=token)
+    generation = view.generation_name if view.generation else ""
     if avatar is None:
         return Known(generation, token=token)
     return Known(generation, avatar.name, format_key(avatar.key), token)

@@ -42,7 +42,7 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
     if packing == "zip":
         raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")
     count = _Count()
-    with _own_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
+    with _held_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
         known = count.counted(Export(generation, context.store.captures, context.store.forgotten.hidden(), world).known())
         lines = csv_lines(known) if form == "csv" else json_lines(known)
         write_packed(target, packing if packing in PACKED else form, lines)
@@ -59,14 +59,15 @@ class _Count:
 
 
 @contextlib.contextmanager
-def _own_generation(store: Store, only_captures: bool) -> Iterator[Generation | None]:
-    live = "" if only_captures else store.generations.current_name()
-    if not live:
+def _held_generation(store: Store, only_captures: bool) -> Iterator[Generation | None]:
+    held = None if only_captures else store.generations.hold()
+    if held is None:
         yield None
         return
-    store.generations.close()  # one environment a file and process
-    with contextlib.closing(store.generations.open(live)) as generation:
-        yield generation
+    try:
+        yield held.view
+    finally:
+        held.release()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.service.forget import Undone
 from n2k_fcgi.wiring import forgetting
 
 
@@ -20,7 +21,7 @@ def command(context: Context, who: str, grid: str | None, undo: bool) -> None:
 
     By key: on every grid, under every name that it has or had. By name: whoever that is on the grid, or will be. Nothing
     but keyed digests is kept of it; the rows themselves stay in the files, unseen, until 'n2k purge'. Until then --undo
-    brings everything back. Exit code 19 when there is nothing to undo.
+    brings everything back; after it, the next import of a dump that has them. Exit code 19 when there is nothing to undo.
 
     Example: n2k forget a27b84f0-2757-4176-9579-43a181d4a5a0
     """
@@ -28,10 +29,30 @@ def command(context: Context, who: str, grid: str | None, undo: bool) -> None:
     context.make_directory()
     job = forgetting(context.store, settings)
     if is_key_shaped(who.strip()):
-        key = parse_key(who)
-        (job.undo_key if undo else job.forget_key)(key)
+        key, called = parse_key(who), "with that key"
+        if undo:
+            context.talk(_UNDONE[job.undo_key(key)])
+            return
+        leaving = job.with_key(key)
     else:
         parsed = parse_name(who, settings.labels)
         world = parsed.home or (parse_grid(grid, settings.labels) if grid else settings.default_grid)
-        (job.undo_name if undo else job.forget_name)(parsed.canonical, world)
-    context.talk("shown again" if undo else "hidden from now on; 'n2k purge' takes it out of the files")
+        if undo:
+            context.talk(_UNDONE[job.undo_name(parsed.canonical, world)])
+            return
+        leaving, called = job.called(parsed.canonical, world), f"of that name on {world}"
+    job.forget(leaving)
+    if leaving.grids:
+        context.talk("hidden from now on; 'n2k purge' takes it out of the files")
+    else:
+        context.talk(f"nobody {called} is known: whoever will be is hidden from now on (mistyped? --undo takes it back)")
+
+
+_UNDONE = {
+    Undone.SHOWN: "shown again",
+    Undone.PURGED: (
+        "not hidden any more, but 'n2k purge' took its rows out of the files: the next import of a dump that has them brings "
+        "them back (the same dump, too), or a registration"
+    ),
+    Undone.UNKNOWN: "not hidden any more; nobody is known by that yet",
+}

@@ -28,9 +28,7 @@ def show(context: Context, as_json: bool) -> None:
 
     Example: n2k generations list --json
     """
-    generations = context.store.generations
-    live = generations.current_name()
-    manifests = [generations.manifest(name) for name in generations.names()]
+    live, manifests = context.store.generations.listed(strict=True)
     if as_json:
         click.echo(json.dumps([{**manifest._asdict(), "live": manifest.name == live} for manifest in manifests]))
         return

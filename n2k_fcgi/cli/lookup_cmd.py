@@ -16,7 +16,7 @@ from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.history import History, Named
 from n2k_fcgi.service.lookup import View
-from n2k_fcgi.wiring import Store, directory
+from n2k_fcgi.wiring import directory
 
 
 @click.command("lookup")
@@ -36,12 +36,10 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
     """
     settings = context.settings
     world = parse_grid(grid, settings.labels) if grid else None
+    view = directory(context.store, settings).view()
     missing = []
     for text in what:
-        if with_history:
-            lines = _history(context.store, settings, text, world, as_json)
-        else:
-            lines = _one(context.store, settings, text, world, as_json)
+        lines = (_history if with_history else _one)(view, settings, text, world, as_json)
         for line in lines:
             click.echo(line)
         if not lines:
@@ -50,8 +48,8 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
         raise NotFound(what=", ".join(missing))
 
 
-def _one(store: Store, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:
-    avatar = find(directory(store, settings).view(), text, grid, settings.labels)
+def _one(view: View, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:
+    avatar = find(view, text, grid, settings.labels)
     if avatar is None:
         return []
     if as_json:
@@ -59,9 +57,8 @@ def _one(store: Store, settings: Settings, text: str, grid: str | None, as_json:
     return [f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}"]
 
 
-def _history(store: Store, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:
-    found = directory(store, settings)
-    told = History(found.view(), store.generations.current(), store.captures)
+def _history(view: View, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:
+    told = History(view)
     keys = [parse_key(text)] if is_key_shaped(text.strip()) else told.keys_called(parse_name(text, settings.labels).canonical)
     names = [named for key in keys for named in told.names_of(key) if grid in (None, named.avatar.grid)]
     return [_as_json(named) if as_json else as_line(named.avatar) for named in names]

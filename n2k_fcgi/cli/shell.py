@@ -112,7 +112,7 @@ class Shell(cmd.Cmd):
 
     def do_all(self, text: str) -> None:
         """Every avatar that a name or key means, on every grid, with its former names."""
-        history = History(self._view(), self._store.generations.current(), self._store.captures)
+        history = History(self._view())
         keys = [parse_key(text)] if is_key_shaped(text) else history.keys_called(parse_name(text).canonical)
         found = [named.avatar for key in keys for named in history.names_of(key)]
         if not found:
@@ -128,9 +128,8 @@ class Shell(cmd.Cmd):
 
     def do_stats(self, _: str) -> None:
         """How much is in the directory, in one line."""
-        live = self._store.generations.current_name()
-        manifest = self._store.generations.manifest(live) if live else None
-        counts = gather(manifest, self._store.captures, self._store.tokens, self._store.forgotten, self._store.pending)
+        live = self._store.generations.live()
+        counts = gather(live, self._store.captures, self._store.tokens, self._store.forgotten, self._store.pending)
         click.echo(f"{counts.avatars} avatars, {counts.captures} captures, generation {counts.generation}")
 
     def do_help(self, _: str) -> None:

@@ -18,9 +18,8 @@ def command(context: Context, as_json: bool) -> None:
     Example: n2k stats
     """
     store = context.store
-    live = store.generations.current_name()
-    manifest = store.generations.manifest(live) if live else None
-    counts = gather(manifest, store.captures, store.tokens, store.forgotten, store.pending)._asdict()
+    live = store.generations.live()
+    counts = gather(live, store.captures, store.tokens, store.forgotten, store.pending)._asdict()
     if as_json:
         click.echo(json.dumps(counts))
         return

@@ -67,6 +67,7 @@ def command(
     with DownloadLine(hidden=context.quiet) as line:
         updater = Updater(
             context.store.generations,
+            context.store.forgotten,
             _limits(settings),
             open_dump=lambda path: Dump(path, max_bytes=max_bytes, jobs=jobs),
             load=load,

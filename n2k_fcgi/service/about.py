@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.names import canonical
+from n2k_fcgi.service.lookup import NO_GENERATION
 from n2k_fcgi.service.statistics import Statistics, gather
 from n2k_fcgi.store.base import (
     CaptureStore,
@@ -46,15 +47,15 @@ class About:
 
     def generations(self) -> tuple[str, list[Manifest]]:
         """The live one's name ('': none), and what each says of itself, the oldest first."""
-        return self._generations.current_name(), self._generations.manifests()
+        return self._generations.listed()
 
     def statistics(self) -> Statistics:
         """Counts, at most COUNTED_FOR seconds old."""
         now = self._clock()
-        live = self._generations.current_name()
-        if self._counted is None or now - self._counted_at >= COUNTED_FOR or self._counted.generation != (live or "none"):
-            manifest = next((m for m in self._generations.manifests() if m.name == live), None)
-            self._counted = gather(manifest, self._captures, self._tokens, self._forgotten, self._pending)
+        live = self._generations.live()
+        name = live.name if live else NO_GENERATION
+        if self._counted is None or now - self._counted_at >= COUNTED_FOR or self._counted.generation != name:
+            self._counted = gather(live, self._captures, self._tokens, self._forgotten, self._pending)
             self._counted_at = now
         return self._counted
 

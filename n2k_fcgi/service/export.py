@@ -50,7 +50,7 @@ class Known(NamedTuple):
 class Export:
     """What *generation* (None: nothing was imported, or it does not matter) and the captures know.
 
-    The generation must be this export's own: it is opened anew when its pages in memory grow.
+    The generation must be held: it is read in many steps, and opened anew between them when its pages in memory grow.
     """
 
     def __init__(self, generation: Generation | None, captures: Captures, hidden: HiddenSet, grid: str | None = None) -> None:

@@ -5,14 +5,36 @@ What hides it are digests of its key and of all its names; the rows themselves s
 
 import time
 from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import N2KError, NotForgotten
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.history import History
-from n2k_fcgi.service.lookup import Directory
+from n2k_fcgi.service.lookup import Directory, View
 from n2k_fcgi.store.base import PendingStore
+
+
+class Leaving(NamedTuple):
+    """Whom a request means, as the directory is at one moment."""
+
+    keys: list[bytes]
+    names: list[tuple[str, str]]
+    """(grid, canonical name): all that it has or had, and the one that was asked for."""
+    grids: list[str]
+    """Where it is known, hidden or not. None: nobody is known so, and whoever will be is meant."""
+
+
+class Undone(Enum):
+    """What became of an avatar that is not hidden any more."""
+
+    SHOWN = "shown"
+    PURGED = "purged"
+    """Nothing of it is left: a purge took its rows since it asked."""
+    UNKNOWN = "unknown"
+    """Nothing of it is there, and no purge was."""
 
 
 class Forgetting:
@@ -23,44 +45,54 @@ class Forgetting:
         self._pending = pending
         self._clock = clock
 
-    def grids_of(self, key: bytes) -> list[str]:
-        """Where the avatar with *key* is known, hidden or not."""
-        return [avatar.grid for avatar in self._directory.full_view().with_key(key)]
+    def with_key(self, key: bytes) -> Leaving:
+        """The avatar with *key* on every grid, known or not, and all names it has or had."""
+        view = self._directory.full_view()
+        return Leaving([key], _names_of(view, key), _grids_of(view, key))
 
-    def forget_key(self, key: bytes) -> None:
-        """Hide the avatar with *key* on every grid, known or not, and all names it has or had."""
-        self._forget([key], self._names_of(key))
-
-    def forget_name(self, name: str, grid: str) -> None:
-        """Hide whoever canonical *name* means on *grid*; when nobody is known by it, whoever will be."""
-        avatar = self._directory.full_view().name2key(name, grid, strict=True)
+    def called(self, name: str, grid: str) -> Leaving:
+        """Whoever canonical *name* means on *grid*; when nobody is known by it, whoever will be."""
+        view = self._directory.full_view()
+        avatar = view.name2key(name, grid, strict=True)
         if avatar is None:
-            self._forget([], [(grid, name)])
-        else:
-            self._forget([avatar.key], [*self._names_of(avatar.key), (grid, name)])
+            return Leaving([], [(grid, name)], [])
+        return Leaving([avatar.key], [*_names_of(view, avatar.key), (grid, name)], _grids_of(view, avatar.key))
 
-    def undo_key(self, key: bytes) -> None:
-        """Show the avatar again that was hidden. Raises NotForgotten."""
-        if not self._directory.forgotten.undo([key], []):
-            raise NotForgotten(what=format_key(key))
-        logs.info("forget: undone for one avatar")
-
-    def undo_name(self, name: str, grid: str) -> None:
-        """The same by a canonical name that it had."""
-        if not self._directory.forgotten.undo([], [(grid, name)]):
-            raise NotForgotten(what=name)
-        logs.info("forget: undone for one avatar")
-
-    def _names_of(self, key: bytes) -> list[tuple[str, str]]:
-        """(grid, canonical name) of all names that it has or had."""
-        directory = self._directory
-        history = History(directory.full_view(), directory.generations.current(), directory.captures)
-        return [(named.avatar.grid, canonical(named.avatar.name)) for named in history.names_of(key)]
-
-    def _forget(self, keys: list[bytes], names: list[tuple[str, str]]) -> None:
-        self._directory.forgotten.forget(keys, names, int(self._clock()))
-        logs.info("forget: one avatar is hidden from now on")  # who it was is nobody's business, the log's neither
+    def forget(self, leaving: Leaving) -> None:
+        """Hide them, from every process's next look on."""
+        self._directory.forgotten.forget(leaving.keys, leaving.names, int(self._clock()))
+        # Who it was is nobody's business, the log's neither.
+        logs.info(f"forget: {'one avatar' if leaving.grids else 'whoever has an unknown name or key'} is hidden from now on")
         try:
-            self._pending.drop(keys)
+            self._pending.drop(leaving.keys)
         except N2KError as problem:
             logs.warning(f"the resolver's list was not updated: {problem}")
+
+    def undo_key(self, key: bytes) -> Undone:
+        """Show the avatar again that was hidden. Raises NotForgotten."""
+        asked = self._directory.forgotten.undo([key], [], int(self._clock()))
+        if asked is None:
+            raise NotForgotten(what=format_key(key))
+        return self._undone(asked, is_known=bool(self._directory.view().with_key(key)))
+
+    def undo_name(self, name: str, grid: str) -> Undone:
+        """The same by a canonical name that it had."""
+        asked = self._directory.forgotten.undo([], [(grid, name)], int(self._clock()))
+        if asked is None:
+            raise NotForgotten(what=name)
+        return self._undone(asked, is_known=self._directory.view().name2key(name, grid, strict=True) is not None)
+
+    def _undone(self, asked: int, *, is_known: bool) -> Undone:
+        logs.info("forget: undone for one avatar")
+        if is_known:
+            return Undone.SHOWN
+        return Undone.PURGED if self._directory.forgotten.purged() >= asked else Undone.UNKNOWN
+
+
+def _names_of(view: View, key: bytes) -> list[tuple[str, str]]:
+    """(grid, canonical name) of all names that it has or had."""
+    return [(named.avatar.grid, canonical(named.avatar.name)) for named in History(view).names_of(key)]
+
+
+def _grids_of(view: View, key: bytes) -> list[str]:
+    return [avatar.grid for avatar in view.with_key(key)]

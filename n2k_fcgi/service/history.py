@@ -5,7 +5,6 @@ from typing import NamedTuple
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.lookup import View
-from n2k_fcgi.store.base import CaptureStore, GenerationView
 
 
 class Named(NamedTuple):
@@ -18,12 +17,10 @@ class Named(NamedTuple):
 
 
 class History:
-    """Asks one generation and the captures, through *view*; valid as long as the generation is open."""
+    """Asks the generation and the captures of *view*, and is valid as long as that is."""
 
-    def __init__(self, view: View, generation: GenerationView | None, captures: CaptureStore) -> None:
+    def __init__(self, view: View) -> None:
         self._view = view
-        self._generation = generation
-        self._captures = captures
 
     def keys_called(self, name: str) -> list[bytes]:
         """The keys that are or were called so (canonical), the likeliest first."""
@@ -34,7 +31,7 @@ class History:
         current = {_identity(avatar): avatar for avatar in self._view.with_key(key)}
         if not current:
             return []
-        stored = self._captures.stored(key)
+        stored = self._view.captures.stored(key)
         captures = {_identity(_captured(each.capture)): each.capture for each in stored}
         names = dict(current)
         for avatar in sorted(self._earlier(key, stored), key=lambda avatar: -avatar.seen):
@@ -45,8 +42,9 @@ class History:
     def _earlier(self, key: bytes, stored: list[StoredCapture]) -> list[Avatar]:
         """Every name there ever was; the current ones may be among them."""
         found: list[Avatar] = []
-        if self._generation is not None:
-            found += self._generation.by_key(key) + self._generation.history(key)
+        generation = self._view.generation
+        if generation is not None:
+            found += generation.by_key(key) + generation.history(key)
         for capture, former in stored:
             found += [_captured(capture)._replace(name=name, seen=seen) for name, seen in former]
             found.append(_captured(capture))

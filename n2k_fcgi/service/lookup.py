@@ -16,36 +16,43 @@ from collections.abc import Iterable, Iterator
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.base import AvatarIndex, CaptureStore, ForgottenStore, GenerationStore, GenerationView
+from n2k_fcgi.store.base import AvatarIndex, CaptureStore, ForgottenStore, GenerationStore, GenerationView, HeldGeneration
 
 NO_GENERATION = "none"
 """What X-N2K-Generation says before the first import."""
 
 
 class Directory:
-    """Answers lookups. Take one ``view`` a request, so that the whole answer comes from one generation."""
+    """Answers lookups. Take one view an answer: all of it, history included, then comes from one generation.
+
+    Nobody else asks for the live generation: a view is the only way to one, and each has its own.
+    """
 
     def __init__(
         self, generations: GenerationStore, captures: CaptureStore, forgotten: ForgottenStore, default_grid: str
     ) -> None:
-        self.generations = generations
+        self._generations = generations
         self.captures = captures
         self.forgotten = forgotten
         self._default_grid = default_grid
 
     def view(self) -> "View":
-        """What is current now. Raises the errors of a store that cannot be read."""
-        return View(self.generations.current(), self.captures, self.forgotten, self._default_grid)
+        """What is live now; valid until the next view is taken. Raises the errors of a store that cannot be read."""
+        return View(self._generations.current(), self.captures, self.forgotten, self._default_grid)
 
     def full_view(self) -> "View":
         """The same with those who asked to be forgotten: for finding out what to hide, never for an answer."""
-        return View(self.generations.current(), self.captures, None, self._default_grid)
+        return View(self._generations.current(), self.captures, None, self._default_grid)
+
+    def held_view(self) -> "HeldView":
+        """``full_view`` for an answer of many steps: valid until it is released, whatever is published meanwhile."""
+        return HeldView(self._generations.hold(), self.captures, self._default_grid)
 
 
 class View:
-    """The directory as it is for one request. *forgotten* None: hide nobody."""
+    """The directory as it is for one answer. *forgotten* None: hide nobody."""
 
-    __slots__ = ("_captures", "_default_grid", "_forgotten", "_generation", "generation_name")
+    __slots__ = ("_default_grid", "_forgotten", "captures", "generation", "generation_name")
 
     def __init__(
         self,
@@ -54,8 +61,8 @@ class View:
         forgotten: ForgottenStore | None,
         default_grid: str,
     ) -> None:
-        self._generation = generation
-        self._captures = captures
+        self.generation = generation
+        self.captures = captures
         self._forgotten = forgotten
         self._default_grid = default_grid
         self.generation_name = NO_GENERATION if generation is None else generation.name
@@ -64,9 +71,9 @@ class View:
     def snapshot(self) -> Iterator[None]:
         """Answer everything inside from one moment of both sources, in one read transaction of each."""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self._captures.snapshot())
-            if self._generation is not None:
-                stack.enter_context(self._generation.snapshot())
+            stack.enter_context(self.captures.snapshot())
+            if self.generation is not None:
+                stack.enter_context(self.generation.snapshot())
             yield
 
     def name2key(self, name: str, grid: str | None = None, *, strict: bool = False) -> Avatar | None:
@@ -89,10 +96,10 @@ class View:
         return self._forgotten.shown(found, name) if found and self._forgotten is not None else found
 
     def _named(self, name: str) -> list[Avatar]:
-        captured = self._captures.by_name(name)
-        if self._generation is None:
+        captured = self.captures.by_name(name)
+        if self.generation is None:
             return captured
-        imported = self._generation.by_name(name)
+        imported = self.generation.by_name(name)
         if not captured:
             return imported
         return sorted(imported + captured, key=_name_rank)
@@ -105,10 +112,10 @@ class View:
         return [a for a in found if not self._forgotten.is_hidden(a.key, a.grid, canonical(a.name))]
 
     def _with_key(self, key: bytes) -> list[Avatar]:
-        captured = self._captures.by_key(key)
-        if self._generation is None:
+        captured = self.captures.by_key(key)
+        if self.generation is None:
             return captured
-        imported = self._generation.by_key(key)
+        imported = self.generation.by_key(key)
         if not captured:
             return imported
         by_grid = {avatar.grid: avatar for avatar in imported}
@@ -134,10 +141,10 @@ class View:
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
         """Canonical names of both sources, as ``store.base.AvatarIndex`` has them; some may be former ones."""
-        captured = self._captures.names_between(first, end, limit, reverse=reverse)
-        if self._generation is None:
+        captured = self.captures.names_between(first, end, limit, reverse=reverse)
+        if self.generation is None:
             return captured
-        imported = self._generation.names_between(first, end, limit, reverse=reverse)
+        imported = self.generation.names_between(first, end, limit, reverse=reverse)
         return sorted({*imported, *captured}, reverse=reverse)[:limit] if captured else imported
 
     def spelled(self, avatar: Avatar) -> Avatar:
@@ -145,6 +152,27 @@ class View:
         if avatar.name:
             return avatar
         return next((known for known in self.with_key(avatar.key) if known.grid == avatar.grid), avatar)
+
+
+class HeldView(View):
+    """A view that stays valid until it is released."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, held: HeldGeneration | None, captures: CaptureStore, default_grid: str) -> None:
+        super().__init__(held.view if held else None, captures, None, default_grid)
+        self._held = held
+
+    def trim(self) -> None:
+        """Between two steps: give pages back when this process has grown."""
+        if self._held is not None:
+            self._held.trim()
+
+    def release(self) -> None:
+        """The answer is done, or given up; the same again does nothing."""
+        held, self._held, self.generation = self._held, None, None
+        if held is not None:
+            held.release()
 
 
 def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, strict: bool = False) -> Avatar | None:

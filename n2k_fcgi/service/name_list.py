@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
 from n2k_fcgi.service.export import csv_line
-from n2k_fcgi.service.lookup import NO_GENERATION, Directory, View
+from n2k_fcgi.service.lookup import Directory
 
 STRETCH = 2000
 """Names of one step, about 100 KB of text and some 5 ms: others are answered between two steps."""
@@ -26,14 +26,11 @@ class NameList:
     """The lines of *grid*, as blocks of bytes. Holds the generation that is live now until it is closed."""
 
     def __init__(self, directory: Directory, grid: str) -> None:
-        self._directory = directory
         self._grid = grid
-        self._hidden = directory.forgotten.hidden()
-        self._held = directory.generations.hold()
-        self._generation = self._held.view if self._held else None
-        self.generation_name = self._generation.name if self._generation else NO_GENERATION
         # Whom to hide is asked once, from a copy: row by row it would take as long as the rest.
-        self._view = View(self._generation, directory.captures, None, grid)
+        self._hidden = directory.forgotten.hidden()
+        self._view = directory.held_view()
+        self.generation_name = self._view.generation_name
 
     def __iter__(self) -> Iterator[bytes]:
         first: bytes | None = b""
@@ -42,27 +39,25 @@ class NameList:
             block = b"".join(self._lines(rows, captured))
             if block:
                 yield block
-            if self._held:
-                self._held.trim()
+            self._view.trim()
 
     def close(self) -> None:
         """Give the generation back; PEP 3333 has servers call this whatever happened."""
-        held, self._held, self._generation = self._held, None, None
-        if held is not None:
-            held.release()
+        self._view.release()
 
     def _stretch(self, first: bytes) -> tuple[list[Row], set[bytes], bytes | None]:
         """Names from *first* on: the generation's rows, the names that captures have, where the next stretch begins."""
-        rows = self._generation.bindings(first, STRETCH) if self._generation else []
+        generation = self._view.generation
+        rows = generation.bindings(first, STRETCH) if generation else []
         end = rows[-1][0] + b"\0" if len(rows) == STRETCH else None
-        captured = self._directory.captures.names_between(first, end or _BEHIND_ALL, STRETCH, reverse=False)
+        captured = self._view.captures.names_between(first, end or _BEHIND_ALL, STRETCH, reverse=False)
         if len(captured) == STRETCH:
             end = captured[-1] + b"\0"
             rows = [row for row in rows if row[0] < end]
         return rows, set(captured), end
 
     def _lines(self, rows: list[Row], captured_names: set[bytes]) -> Iterator[bytes]:
-        captured = self._directory.captures.known_among([avatar.key for _, avatars in rows for avatar in avatars])
+        captured = self._view.captures.known_among([avatar.key for _, avatars in rows for avatar in avatars])
         nowhere_else: list[Row] = [(name, []) for name in captured_names - {name for name, _ in rows}]
         for name, avatars in sorted([*rows, *nowhere_else]) if nowhere_else else rows:
             form = name.decode()

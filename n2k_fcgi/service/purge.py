@@ -6,6 +6,7 @@ the next purge does the rest.
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.ingest.room import refuse_when_low
-from n2k_fcgi.store.base import HiddenSet
+from n2k_fcgi.store.base import ForgottenStore
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_names, unpack_spellings
@@ -42,16 +43,18 @@ class Purged(NamedTuple):
 
 
 class Purge:
-    """Takes *hidden* out. The caller holds the import lock, so that nobody builds a generation meanwhile."""
+    """Takes the *forgotten* out. The caller holds the import lock, so that nobody builds a generation meanwhile."""
 
-    def __init__(self, generations: Generations, captures: Captures, volatile: VolatileFile, hidden: HiddenSet) -> None:
+    def __init__(self, generations: Generations, captures: Captures, volatile: VolatileFile, forgotten: ForgottenStore) -> None:
         self._generations = generations
         self._captures = captures
         self._volatile = volatile
-        self._hidden = hidden
+        self._forgotten = forgotten
+        self._hidden = forgotten.hidden()
 
     def run(self) -> Purged:
         """Do all of it. Raises StoreFull, StoreBusy, and the errors of a store that cannot be read."""
+        self._forgotten.note_purge(int(time.time()))
         self._generations.sweep()
         dropped = [self._generation(name) for name in self._generations.names()]
         captures = self._captures.drop_hidden(self._hidden)

@@ -10,16 +10,8 @@ from n2k_fcgi.model.avatar import Capture, Conflict, Source
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.lookup import other_holder
-from n2k_fcgi.store.base import (
-    CaptureStore,
-    ConflictStore,
-    ForgottenStore,
-    GenerationStore,
-    GenerationView,
-    Observation,
-    PendingStore,
-)
+from n2k_fcgi.service.lookup import Directory, other_holder
+from n2k_fcgi.store.base import ConflictStore, GenerationView, Observation, PendingStore
 
 
 class Offer(NamedTuple):
@@ -47,9 +39,7 @@ class Registrar:
 
     def __init__(
         self,
-        generations: GenerationStore,
-        captures: CaptureStore,
-        forgotten: ForgottenStore,
+        directory: Directory,
         pending: PendingStore,
         conflicts: ConflictStore,
         *,
@@ -58,9 +48,7 @@ class Registrar:
         max_grids: int = 64,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._generations = generations
-        self._captures = captures
-        self._forgotten = forgotten
+        self._directory = directory
         self._pending = pending
         self._conflicts = conflicts
         self._newest_wins = newest_wins
@@ -81,7 +69,7 @@ class Registrar:
     def register_all(self, offers: Sequence[Offer], source: Source) -> list[Registered | N2KError]:
         """Register in one transaction; one that is refused has its error in its place and keeps none of the others."""
         now = int(self._clock())
-        generation = self._generations.current()
+        generation = self._directory.full_view().generation
         results: list[Registered | N2KError | None] = []
         accepted: list[Observation] = []
         conflicts: list[Conflict] = []
@@ -103,7 +91,7 @@ class Registrar:
     def _observation(self, offer: Offer, source: Source, generation: GenerationView | None) -> Observation:
         parsed, key = parse_name(offer.name, self._known_grids), parse_key(offer.key)
         grid = parsed.home or offer.grid
-        if self._forgotten.is_hidden(key, grid, parsed.canonical):
+        if self._directory.forgotten.is_hidden(key, grid, parsed.canonical):
             raise AskedToBeForgotten
         refuse = grid == PRODUCTION or not self._newest_wins
         is_known = grid in self._known_grids or (generation is not None and grid in generation.grids)
@@ -118,7 +106,7 @@ class Registrar:
 
     def _record(self, accepted: list[Observation], conflicts: list[Conflict], now: int) -> list[Registered | N2KError]:
         done: list[Registered | N2KError] = []
-        for seen, result in zip(accepted, self._captures.record(accepted, now), strict=True):
+        for seen, result in zip(accepted, self._directory.captures.record(accepted, now), strict=True):
             if isinstance(result, Capture):
                 done.append(Registered(result, result.times_seen == 1))
                 continue

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from n2k_fcgi.errors import N2KError
+from n2k_fcgi.service.lookup import NO_GENERATION
 from n2k_fcgi.store.base import CaptureStore, ForgottenStore, Manifest, PendingStore, TokenStore
 
 
@@ -35,6 +36,6 @@ def gather(
     except N2KError:  # a directory that is only to be read, and has no such list yet
         waiting = 0
     if manifest is None:
-        return Statistics("none", 0, 0, 0, 0, seen, active, hidden, waiting)
+        return Statistics(NO_GENERATION, 0, 0, 0, 0, seen, active, hidden, waiting)
     m = manifest
     return Statistics(m.name, m.rows, m.names, m.former, m.as_of, seen, active, hidden, waiting)

@@ -1,6 +1,5 @@
 """The nightly run: fetch the dump when it changed, look at it with suspicion, hand it to the import, remember it."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ from n2k_fcgi.service.download import BLOCK, Fetched, Limits, Validators, fetch
 from n2k_fcgi.service.dumps import Dump, kind_of
 from n2k_fcgi.service.ingest.importer import ImportReport
 from n2k_fcgi.service.location import Location, is_url, parse_location
+from n2k_fcgi.store.base import ForgottenStore, Manifest
 from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
 from n2k_fcgi.store.lmdb.generations import Generations
 
@@ -57,6 +57,7 @@ class Remembered(NamedTuple):
     last_modified: str
     sha256: str
     when: int
+    """When it began, in unix seconds."""
 
 
 class Updater:
@@ -68,6 +69,7 @@ class Updater:
     def __init__(
         self,
         generations: Generations,
+        forgotten: ForgottenStore,
         limits: Limits,
         *,
         open_dump: Callable[[Path], Dump],
@@ -75,6 +77,7 @@ class Updater:
         progress: Callable[[int, int | None], None] = lambda _done, _total: None,
     ) -> None:
         self._generations = generations
+        self._forgotten = forgotten
         self._folder = generations.data_dir
         self._modes = generations.modes
         self._limits = limits
@@ -103,6 +106,7 @@ class Updater:
             (self._folder / name).unlink(missing_ok=True)
 
     def _from_url(self, location: Location, order: Order) -> Outcome:
+        started = int(time.time())
         before = None if order.force else self._remembered(location, order)
         known = Validators(before.etag, before.last_modified) if before else Validators()
         path = self._new_file(PART)
@@ -115,7 +119,7 @@ class Updater:
             os.utime(path, (modified, modified))
         last = before.sha256 if before else ""
         outcome, digest = self._take(path, order, str(location), location.file_name, last)
-        self._remember(location, order, fetched.validators, digest)
+        self._remember(location, order, fetched.validators, digest, started)
         return _said(outcome)
 
     def _take(self, path: Path, order: Order, source: str, name: str, last: str = "") -> tuple[Outcome, str]:
@@ -123,36 +127,32 @@ class Updater:
         with self._open_dump(path) as dump:
             dump.name = name
             digest = "" if dump.size is None else _sha256(path)  # a pipe can be read once only
-            if self._is_known(digest, last, order):
+            live = self._generations.live()
+            if live is not None and self._is_known(digest, last, order, live):
                 return Outcome(UNCHANGED, source, None), digest
             as_of = dump.time if order.as_of is None else order.as_of
-            self._refuse_older(as_of, order)
+            self._refuse_older(as_of, order, live)
             report = self._load(dump, as_of)
         return Outcome(UPDATED if report.published else UNCHANGED, source, report), digest
 
-    def _is_known(self, digest: str, last: str, order: Order) -> bool:
-        live = self._generations.current_name()
-        if order.force or order.replace or order.as_of is not None or not (live and digest):
+    def _is_known(self, digest: str, last: str, order: Order, live: Manifest) -> bool:
+        if order.force or order.replace or order.as_of is not None or not digest:
             return False
-        manifest = self._generations.manifest(live)
-        return digest == last or (digest, order.grid) == (manifest.sha256, manifest.grid)
+        is_live = (digest, order.grid) == (live.sha256, live.grid) and self._forgotten.undone() < live.created
+        return digest == last or is_live
 
-    def _refuse_older(self, as_of: int | None, order: Order) -> None:
-        live = self._live_time(order.grid)
-        if not order.force and live is not None and as_of is not None and as_of < live:
-            raise DumpNotNewer(found=_iso(as_of), live=_iso(live), grid=order.grid)
+    def _refuse_older(self, as_of: int | None, order: Order, live: Manifest | None) -> None:
+        if order.force or as_of is None or live is None:
+            return
+        live_time = live.as_of if live.grid == order.grid else self._latest(order.grid)
+        if live_time is not None and as_of < live_time:
+            raise DumpNotNewer(found=_iso(as_of), live=_iso(live_time), grid=order.grid)
 
-    def _live_time(self, grid: str) -> int | None:
-        """The time for which the live generation speaks for *grid*; None when it has nothing of it."""
-        live = self._generations.current_name()
-        if not live:
-            return None
-        manifest = self._generations.manifest(live)
-        if manifest.grid == grid:
-            return manifest.as_of
-        self._generations.close()  # one environment a file and process
-        with contextlib.closing(self._generations.open(live)) as generation:
-            return max((origin.as_of for origin in generation.origins if origin.grid == grid), default=None)
+    def _latest(self, grid: str) -> int | None:
+        """The time of the latest dump of *grid* in the live generation, which is another grid's; None when it has none."""
+        generation = self._generations.current()
+        origins = generation.origins if generation is not None else []
+        return max((origin.as_of for origin in origins if origin.grid == grid), default=None)
 
     def _without_encoding(self, path: Path, fetched: Fetched) -> Path:
         """Take a gzip encoding off that wraps an archive; one around plain lines is read as a gz dump."""
@@ -186,15 +186,18 @@ class Updater:
         return path
 
     def _remembered(self, location: Location, order: Order) -> Remembered | None:
-        """The last update of this grid if it was the same in all respects, and something is live."""
+        """The last update of this grid if it was the same in all respects, and something is live.
+
+        Not one from before somebody was shown again: it left his rows out, or a purge took them since.
+        """
         entry = self._state().get(order.grid)
-        if entry is None or not self._generations.current_name():
+        if entry is None or self._forgotten.undone() >= entry.when or not self._generations.current_name():
             return None
         same = (entry.url, entry.replace, entry.as_of) == (location.url, order.replace, order.as_of)
         return entry if same else None
 
-    def _remember(self, location: Location, order: Order, validators: Validators, digest: str) -> None:
-        entry = Remembered(location.url, order.replace, order.as_of, *validators, sha256=digest, when=int(time.time()))
+    def _remember(self, location: Location, order: Order, validators: Validators, digest: str, when: int) -> None:
+        entry = Remembered(location.url, order.replace, order.as_of, *validators, sha256=digest, when=when)
         grids = {**self._state(), order.grid: entry}
         text = json.dumps({grid: known._asdict() for grid, known in grids.items()}, indent=1) + "\n"
         path = self._folder / STATE

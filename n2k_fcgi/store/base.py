@@ -32,7 +32,7 @@ class AvatarIndex(Protocol):
 
 
 class GenerationView(AvatarIndex, Protocol):
-    """One immutable generation, held open for a request."""
+    """One immutable generation, open for one answer."""
 
     @property
     def name(self) -> str:
@@ -42,6 +42,10 @@ class GenerationView(AvatarIndex, Protocol):
     @property
     def grids(self) -> frozenset[str]:
         """The grids that it has avatars of."""
+        ...
+
+    def count(self) -> int:
+        """How many keys it has."""
         ...
 
     def history(self, key: bytes) -> list[Avatar]:
@@ -54,18 +58,25 @@ class GenerationView(AvatarIndex, Protocol):
 
 
 class GenerationStore(Protocol):
-    """The published generations; one of them is current."""
+    """The published generations; one of them is live.
+
+    Another may be published at any moment, and the one before it pruned: two calls may speak of two generations. So the
+    only one who asks for the live one is ``service.lookup.Directory``, once an answer.
+    """
 
     def current(self) -> GenerationView | None:
         """The live generation; None when nothing was imported yet. Valid until the next call."""
         ...
 
-    def current_name(self) -> str:
-        """The live one's; '' when there is none."""
+    def live(self) -> "Manifest | None":
+        """What the live one says of itself; None when there is none."""
         ...
 
-    def manifests(self) -> "list[Manifest]":
-        """What each generation says of itself, the oldest first; one that cannot be read is left out."""
+    def listed(self) -> "tuple[str, list[Manifest]]":
+        """The live one's name ('': none), and what each says of itself, the oldest first, the live one among them.
+
+        One that cannot be read is left out.
+        """
         ...
 
     def hold(self) -> "HeldGeneration | None":
@@ -198,8 +209,20 @@ class ForgottenStore(Protocol):
         """Hide *keys* and *names*, (grid, canonical), together, from every process's next look on; on the disk then."""
         ...
 
-    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]]) -> bool:
-        """Show again what was hidden together with any of these; False: nothing was."""
+    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int) -> int | None:
+        """Show again what was hidden together with any of these; give when that was asked for first, None: nothing was."""
+        ...
+
+    def undone(self) -> int:
+        """When somebody was last shown again; 0: never. What was imported before that may lack rows of theirs."""
+        ...
+
+    def note_purge(self, now: int) -> None:
+        """Remember that a purge takes rows out from now on."""
+        ...
+
+    def purged(self) -> int:
+        """When a purge last began; 0: never."""
         ...
 
     def count(self) -> int:

@@ -13,7 +13,7 @@ from n2k_fcgi.model.avatar import Conflict, Source
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.service.register import Offer
 from n2k_fcgi.store.lmdb.conflicts import MOST
-from n2k_fcgi.wiring import about, forgetting, registrar
+from n2k_fcgi.wiring import about, registrar
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
@@ -118,9 +118,9 @@ def test_who_was_forgotten_is_not_listed(sandbox: Sandbox) -> None:
     for name in ("Wanted Name", "Other Name"):
         with pytest.raises(NameTaken):
             sandbox.register(name, USERNAME)
-    forgetting(sandbox.store, sandbox.settings).forget_key(parse_key(MASAKAZU))
+    sandbox.forget_key(parse_key(MASAKAZU))
     assert [name for name, *_ in listed(sandbox)] == ["Other Name"]
-    forgetting(sandbox.store, sandbox.settings).forget_key(parse_key(USERNAME))
+    sandbox.forget_key(parse_key(USERNAME))
     assert listed(sandbox) == []
 
 

@@ -48,8 +48,7 @@ def everything_said(box: Sandbox) -> str:
     names = NameList(found, "Production")
     parts.append(b"".join(names).decode())
     names.close()
-    history = History(found.view(), box.store.generations.current(), box.store.captures)
-    parts.append(repr(history.names_of(KEY)))
+    parts.append(repr(History(found.view()).names_of(KEY)))
     box.store.generations.close()
     generation = box.store.generations.open(box.store.generations.current_name())
     export = Export(generation, box.store.captures, box.store.forgotten.hidden())
@@ -62,9 +61,9 @@ def everything_said(box: Sandbox) -> str:
 def test_nobody_hears_of_a_forgotten_avatar(box: Sandbox, by: str) -> None:
     """By key or by any of its names: no name leads to the key, the key to no name, and no list has it. Others stay."""
     if by == "key":
-        forget(box).forget_key(KEY)
+        box.forget_key(KEY)
     else:
-        forget(box).forget_name("masakazu.seen" if by == "name" else "masakazu.kojima", "Production")
+        box.forget_name("masakazu.seen" if by == "name" else "masakazu.kojima", "Production")
     assert names_that_answer(box) == set()
     assert box.view().with_key(KEY) == [] and box.view().key2name(KEY) is None
     said = everything_said(box).lower()
@@ -74,7 +73,7 @@ def test_nobody_hears_of_a_forgotten_avatar(box: Sandbox, by: str) -> None:
 
 def test_what_is_imported_later_stays_hidden(box: Sandbox) -> None:
     """The same name, a new name, another grid, JSON with former names: none shows the avatar, none gets into a generation."""
-    forget(box).forget_key(KEY)
+    box.forget_key(KEY)
     box.import_text(
         csv((MASAKAZU, "Masakazu Fourth"), (MASAKAZU, "Masakazu Kojima"), (USERNAME, "Username Resident")), as_of=400
     )
@@ -89,7 +88,7 @@ def test_what_is_imported_later_stays_hidden(box: Sandbox) -> None:
 
 def test_nobody_takes_a_forgotten_name(box: Sandbox) -> None:
     """Registering the avatar again, or its name for another key, is refused, and its key is not asked about either."""
-    forget(box).forget_key(KEY)
+    box.forget_key(KEY)
     for name, key in (("Masakazu Kojima", MASAKAZU), ("Masakazu Brandnew", MASAKAZU), ("Masakazu Seen", OTHER)):
         with pytest.raises(AskedToBeForgotten, match="nothing was stored"):
             box.register(name, key)
@@ -103,18 +102,27 @@ def test_a_waiting_key_leaves_the_queue(sandbox: Sandbox) -> None:
     """Whom nobody knew may ask, too; the resolver is not sent after him any more."""
     queue = unknown(sandbox.store, sandbox.settings)
     assert queue.ask([KEY], "Production") == 1
-    forget(sandbox).forget_key(KEY)
+    sandbox.forget_key(KEY)
     assert queue.waiting() == [] and queue.ask([KEY], "Production") == 0
 
 
 def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:
     """Who is not known by the name is hidden as soon as somebody brings it, on that grid only."""
-    forget(sandbox).forget_name("masakazu.kojima", "Production")
+    sandbox.forget_name("masakazu.kojima", "Production")
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
     sandbox.import_text(csv((OTHER, "Masakazu Kojima")), grid="OpenSim", as_of=1)
     assert sandbox.view().with_key(KEY) == []
     avatar = sandbox.view().name2key("masakazu.kojima")
     assert avatar is not None and avatar.grid == "OpenSim"
+
+
+def test_whom_a_name_means_everywhere(box: Sandbox) -> None:
+    """By name, too, somebody is hidden on all grids that know him, so that a token for one of them must not do it."""
+    box.record(MASAKAZU, "Masakazu Elsewhere", 300, grid="OpenSim")
+    leaving = forget(box).called("masakazu.elsewhere", "OpenSim")
+    assert leaving == ([KEY], leaving.names, leaving.grids) and set(leaving.grids) == {"OpenSim", "Production"}
+    assert set(leaving.names) >= {("OpenSim", "masakazu.elsewhere"), ("Production", "masakazu.kojima")}
+    assert forget(box).called("masakazu.seen", "OpenSim") == ([], [("OpenSim", "masakazu.seen")], [])
 
 
 def test_undoing_brings_everything_back(box: Sandbox) -> None:
@@ -125,7 +133,7 @@ def test_undoing_brings_everything_back(box: Sandbox) -> None:
         lambda: forget(box).undo_name("masakazu.kojima", "Production"),
         lambda: forget(box).undo_name("masakazu.seen", "Production"),
     ):
-        forget(box).forget_key(KEY)
+        box.forget_key(KEY)
         assert names_that_answer(box) == set()
         undo()
         assert everything_said(box) == before
@@ -135,9 +143,9 @@ def test_undoing_brings_everything_back(box: Sandbox) -> None:
 
 def test_asking_twice_is_one_request(box: Sandbox) -> None:
     """By name, then by key, then again: one undoing is enough, and the count says one."""
-    forget(box).forget_name("masakazu.newname", "Production")
-    forget(box).forget_key(KEY)
-    forget(box).forget_key(KEY)
+    box.forget_name("masakazu.newname", "Production")
+    box.forget_key(KEY)
+    box.forget_key(KEY)
     assert box.store.forgotten.count() == 1
     forget(box).undo_key(KEY)
     assert names_that_answer(box) == {"masakazu.kojima", "masakazu.newname", "masakazu.seen"}
@@ -148,8 +156,8 @@ def test_only_digests_are_kept(tmp_path: Path) -> None:
     texts = []
     for place in "ab":
         box = Sandbox(tmp_path / place)
-        forget(box).forget_key(KEY)
-        forget(box).forget_name("masakazu.kojima", "Production")
+        box.forget_key(KEY)
+        box.forget_name("masakazu.kojima", "Production")
         box.close()
         data = b"".join(path.read_bytes() for path in box.data_dir.rglob("*") if path.is_file())
         assert KEY not in data and MASAKAZU.encode() not in data and b"masakazu" not in data.lower()
@@ -167,7 +175,7 @@ def test_other_processes_see_it_at_once(box: Sandbox) -> None:
     )
     with talking(code, box.data_dir) as go_on:
         assert go_on() == "1\n"
-        forget(box).forget_key(KEY)
+        box.forget_key(KEY)
         assert go_on() == "0\n"
 
 
@@ -176,7 +184,7 @@ def test_hundreds_who_left_do_not_hide_the_rest(sandbox: Sandbox) -> None:
     rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n} Last") for n in range(1, 401)]
     sandbox.import_text(csv(*rows), as_of=1)
     for key, _ in rows[::2]:
-        forget(sandbox).forget_key(parse_key(key))
+        sandbox.forget_key(parse_key(key))
     sandbox.import_text(csv(*itertools.chain(rows, [(OTHER, "Last One")])), as_of=2)
     names = NameList(directory(sandbox.store, sandbox.settings), "Production")
     lines = b"".join(names).decode().splitlines()

@@ -6,7 +6,6 @@ import pytest
 
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.history import History
-from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 KEY = parse_key(MASAKAZU)
@@ -14,7 +13,7 @@ KEY = parse_key(MASAKAZU)
 
 def names(box: Sandbox, key: bytes = KEY) -> list[tuple[str, str, int, bool]]:
     """Name, origin, when, and whether it is a former one."""
-    told = History(directory(box.store, box.settings).view(), box.store.generations.current(), box.store.captures)
+    told = History(box.view())
     return [(n.avatar.name, n.avatar.origin, n.avatar.seen, n.avatar.former) for n in told.names_of(key)]
 
 
@@ -63,7 +62,7 @@ def test_a_capture_tells_first_last_and_count(sandbox: Sandbox) -> None:
     """Of the name it was captured under; a former name has none."""
     for time, name in ((10, "Old Seen"), (20, "New Seen"), (40, "New Seen"), (30, "New Seen")):
         sandbox.record(MASAKAZU, name, time)
-    told = History(directory(sandbox.store, sandbox.settings).view(), None, sandbox.store.captures).names_of(KEY)
+    told = History(sandbox.view()).names_of(KEY)
     assert [(n.avatar.name, n.capture and (n.capture.first_seen, n.capture.last_seen, n.capture.times_seen)) for n in told] == [
         ("New Seen", (10, 40, 4)),
         ("Old Seen", None),

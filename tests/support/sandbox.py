@@ -12,7 +12,7 @@ from n2k_fcgi.service.lookup import View
 from n2k_fcgi.store.base import Observation
 from n2k_fcgi.store.lmdb.check import check_all
 from n2k_fcgi.store.lmdb.directory import create_directory
-from n2k_fcgi.wiring import Store, directory, importer, modes_of, registrar
+from n2k_fcgi.wiring import Store, directory, forgetting, importer, modes_of, registrar
 
 MASAKAZU = "a27b84f0-2757-4176-9579-43a181d4a5a0"
 GOVERNOR = "3d6181b0-6a4b-97ef-18d8-722652995cf1"
@@ -54,6 +54,16 @@ class Sandbox:
     def register(self, name: str, key: str, grid: str = "Production") -> None:
         """Register through the service."""
         registrar(self.store, self.settings).register(name, key, grid, Source())
+
+    def forget_key(self, key: bytes) -> None:
+        """Hide the avatar with *key* through the service."""
+        job = forgetting(self.store, self.settings)
+        job.forget(job.with_key(key))
+
+    def forget_name(self, name: str, grid: str) -> None:
+        """Hide whoever has the canonical *name* on *grid*."""
+        job = forgetting(self.store, self.settings)
+        job.forget(job.called(name, grid))
 
     def record(
         self,

@@ -4,7 +4,6 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
@@ -14,9 +13,10 @@ from n2k_fcgi.errors import N2KError, NoGeneration
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.servers.deployment import WEB_ROOTS
+from n2k_fcgi.service.lookup import View
 from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.store.lmdb.environment import hold
-from n2k_fcgi.store.lmdb.layout import CAPTURES, KEYS, WRITER_SUFFIX
+from n2k_fcgi.store.lmdb.layout import CAPTURES, WRITER_SUFFIX
 from n2k_fcgi.wiring import DEFAULT_LOG, Store, directory, modes_of
 
 LITTLE_SPACE = 64 * MIB
@@ -25,7 +25,7 @@ LITTLE_SPACE = 64 * MIB
 LOCK_PATIENCE = 2.0
 
 EXAMPLES = 1000
-"""Keys tried for an example: a name may be a former one, or another avatar's on another grid."""
+"""Names tried for an example: one may be a former one, or another avatar's on another grid."""
 
 
 def examine(settings: Settings, store: Store) -> Iterator[Finding]:
@@ -128,33 +128,30 @@ def captures(settings: Settings, store: Store) -> Finding:
 def live_bytes(store: Store) -> int:
     """The size of the live generation's file; 0 without one that can be read."""
     try:
-        name = store.generations.current_name()
-        return store.generations.manifest(name).bytes if name else 0
+        live = store.generations.live()
     except N2KError:
         return 0
+    return live.bytes if live else 0
 
 
 def generation(settings: Settings, store: Store) -> Finding:
     """Whether the live generation opens and answers in both directions."""
     try:
-        current = store.generations.current()
-        if current is None:
+        view = directory(store, settings).view()
+        if view.generation is None:
             raise NoGeneration
-        example = an_avatar(settings, store)
+        count, example = view.generation.count(), an_avatar(view)
     except N2KError as refusal:
         return problem("generation", str(refusal), "lookups of imported names fail until then")
     if example is None:
-        return problem("generation", f"{current.name} has no key that its own name leads to", "run 'n2k check'")
-    return ok("generation", f"{current.name}, {current.entries(KEYS)} keys, {example.name!r} was found both ways")
+        return problem("generation", f"{view.generation_name} has no key that its own name leads to", "run 'n2k check'")
+    return ok("generation", f"{view.generation_name}, {count} keys, {example.name!r} was found both ways")
 
 
-def an_avatar(settings: Settings, store: Store) -> Avatar | None:
-    """The first avatar of the live generation that is the answer to its own name; None when there is none."""
-    current = store.generations.current()
-    if current is None:
-        return None
-    view = directory(store, settings).view()
-    for key in [key for key, _ in islice(current.rows(KEYS), EXAMPLES)]:
+def an_avatar(view: View) -> Avatar | None:
+    """The first avatar of the generation that is the answer to its own name; None when there is none."""
+    rows = view.generation.bindings(b"", EXAMPLES) if view.generation else []
+    for key in [avatar.key for _, avatars in rows for avatar in avatars]:
         avatar = view.key2name(key)
         answer = view.name2key(canonical(avatar.name)) if avatar else None
         if avatar and answer and answer.key == key:

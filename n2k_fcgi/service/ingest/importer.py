@@ -221,8 +221,10 @@ class Importer:
             raise DumpShrank(rows=rows, before=before.dump_rows, limit=f"{self._max_shrink:g}")
 
     def _is_live_already(self, live: str, dump: Dump, own: Origin) -> bool:
+        """Whether importing it again would change nothing. It would bring back who was shown again since."""
         manifest = self._generations.manifest(live)
-        return (manifest.sha256, manifest.grid, manifest.as_of) == (dump.sha256, own.grid, own.as_of)
+        is_same = (manifest.sha256, manifest.grid, manifest.as_of) == (dump.sha256, own.grid, own.as_of)
+        return is_same and self._forgotten.undone() < manifest.created
 
     def _open_previous(self, live: str, force: bool, stack: contextlib.ExitStack) -> Generation | None:
         if not live:

@@ -15,20 +15,21 @@ from n2k_fcgi.store.lmdb.layout import FORMER, HELD, HISTORY, KEYS, NAMES
 
 def check_all(generations: Generations, captures: Captures) -> Iterator[str]:
     """Check every generation and the captures; yield one line a problem."""
-    live = generations.current_name()
     generations.close()  # one environment a file and process
     for name in generations.names():
         try:
-            generation = generations.open(name)
+            manifest, generation = generations.manifest(name), generations.open(name)
         except N2KError as error:
-            yield str(error)
+            if name in generations.names():  # else it was pruned meanwhile
+                yield str(error)
             continue
         try:
-            for problem in check_generation(generation, generations.manifest(name)):
+            for problem in check_generation(generation, manifest):
                 yield f"{name}: {problem}"
         finally:
             generation.close()
-    if live and live not in generations.names():
+    live = generations.current_name()
+    if live and live not in generations.names() and live == generations.current_name():
         yield f"CURRENT names {live}, which is not there"
     parted = captures.lock_problem()
     if parted:

@@ -1,8 +1,8 @@
 """Who asked to be forgotten, kept in captures.mdb as keyed digests: nobody can read names or keys out of them.
 
-``f`` + digest (16 bytes) -> JSON: when, and the digests that were made together, so that undoing one undoes all. The secret
-lies beside them (``mforgotten``): a digest tells nothing to who does not have this very file, and who has it can only try
-names and keys one by one.
+``f`` + digest (16 bytes) -> JSON: when first, and the digests that were made together, so that undoing one undoes all. The
+secret lies beside them (``mforgotten``): a digest tells nothing to who does not have this very file, and who has it can
+only try names and keys one by one.
 """
 
 import json
@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator
 import lmdb
 
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORGOTTEN, SECRET_KEY
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORGOTTEN, PURGED_KEY, SECRET_KEY, UNDONE_KEY
 from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
 
 DIGEST_BYTES = 16
 _SECRET_BYTES = 32
 _SECRET = CAPTURE_META + SECRET_KEY
+_UNDONE = CAPTURE_META + UNDONE_KEY
+_PURGED = CAPTURE_META + PURGED_KEY
 
 
 class Hidden:
@@ -82,28 +84,53 @@ class Forgotten:
             secret = bytes(transaction.get(_SECRET) or fresh)
             transaction.put(_SECRET, secret, overwrite=False)
             digests = {_of_key(secret, key) for key in keys} | {_of_name(secret, *name) for name in names}
-            for known in _together(transaction, digests):  # asked for again, perhaps under another name
+            when = now
+            for first, known in _together(transaction, digests):  # asked for again, perhaps under another name
                 digests |= known
-            row = json.dumps({"when": now, "all": sorted(digest.hex() for digest in digests)}).encode()
+                when = min(when, first)
+            row = json.dumps({"when": when, "all": sorted(digest.hex() for digest in digests)}).encode()
             for digest in digests:
                 transaction.put(FORGOTTEN + digest, row)
 
         self._file.write(change)
 
-    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]]) -> bool:
-        """Show again what was hidden together with any of these; False: nothing was."""
+    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int) -> int | None:
+        """Show again what was hidden together with any of these; give when that was asked for first, None: nothing was."""
         keys, names = list(keys), list(names)
 
-        def change(transaction: lmdb.Transaction) -> bool:
+        def change(transaction: lmdb.Transaction) -> int | None:
             secret = bytes(transaction.get(_SECRET) or b"")
             asked = {_of_key(secret, key) for key in keys} | {_of_name(secret, *name) for name in names}
-            found = False
-            for known in _together(transaction, asked):
+            groups = list(_together(transaction, asked))
+            if not groups:
+                return None
+            for _, known in groups:
                 for digest in known:
-                    found |= transaction.delete(FORGOTTEN + digest)
-            return found
+                    transaction.delete(FORGOTTEN + digest)
+            _put_time(transaction, _UNDONE, now)
+            return min(first for first, _ in groups)
 
         return self._file.write(change)
+
+    def undone(self) -> int:
+        """When somebody was last shown again; 0: never. What was imported before that may lack rows of theirs."""
+        return self._time(_UNDONE)
+
+    def note_purge(self, now: int) -> None:
+        """Remember that a purge takes rows out from now on."""
+        self._file.write(lambda transaction: _put_time(transaction, _PURGED, now))
+
+    def purged(self) -> int:
+        """When a purge last began; 0: never."""
+        return self._time(_PURGED)
+
+    def _time(self, db_key: bytes) -> int:
+        with self._file.read() as transaction:
+            return int(transaction.get(db_key) or 0)
+
+
+def _put_time(transaction: lmdb.Transaction, db_key: bytes, now: int) -> None:
+    transaction.put(db_key, str(now).encode())
 
 
 def _hides(transaction: lmdb.Transaction, secret: bytes, key: bytes, grid: str, canonical: str) -> bool:
@@ -114,12 +141,13 @@ def _has(transaction: lmdb.Transaction, digest: bytes) -> bool:
     return transaction.get(FORGOTTEN + digest) is not None
 
 
-def _together(transaction: lmdb.Transaction, digests: set[bytes]) -> Iterator[set[bytes]]:
-    """The groups that any of *digests* is in."""
+def _together(transaction: lmdb.Transaction, digests: set[bytes]) -> Iterator[tuple[int, set[bytes]]]:
+    """The groups that any of *digests* is in, each with the time when it was asked for first."""
     for digest in sorted(digests):
         value = transaction.get(FORGOTTEN + digest)
         if value is not None:
-            yield {bytes.fromhex(text) for text in json.loads(bytes(value))["all"]}
+            row = json.loads(bytes(value))
+            yield row["when"], {bytes.fromhex(text) for text in row["all"]}
 
 
 def _of_key(secret: bytes, key: bytes) -> bytes:

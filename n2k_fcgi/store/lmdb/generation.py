@@ -1,6 +1,7 @@
 """One published generation, open for reading."""
 
 import contextlib
+import os
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice, takewhile
@@ -10,7 +11,7 @@ from typing import Any
 
 import lmdb
 
-from n2k_fcgi.errors import StoreDamaged
+from n2k_fcgi.errors import StoreDamaged, StoreUnreadable
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.store.lmdb.codec import Origin, unpack_names, unpack_origins, unpack_spellings
@@ -48,7 +49,16 @@ class Generation:
         self.holds = 0
         """How many answers under way need it, see ``generations.Generations.hold``."""
         self._snapshot: contextlib.nullcontext[lmdb.Transaction] | None = None
-        self._open(self.path)
+        # A file that was pruned has no name any more, and is there as long as somebody has it open.
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StoreUnreadable(path=self.path, why=error.strerror or error) from None
+        try:
+            self._open(self.path)
+        except BaseException:
+            os.close(self._fd)
+            raise
 
     def _open(self, path: Path) -> None:
         self._env = open_reader(path)
@@ -82,19 +92,22 @@ class Generation:
         """The transaction of the ``snapshot`` around it, else one of its own."""
         return self._snapshot or self._env.begin()
 
-    def reopen(self, path: Path | None = None) -> None:
-        """Drop the map and its resident pages; no iterator of ``rows`` may be open. *path*: another way to the same file."""
+    def reopen(self) -> None:
+        """Drop the map and its resident pages, also of one that was pruned; no iterator of ``rows`` may be open."""
         self._env.close()
-        self._open(path or self.path)
+        self._open(Path(f"/proc/self/fd/{self._fd}"))
 
     def trim(self) -> None:
-        """``reopen`` when this process, an import, has grown."""
+        """``reopen`` when this process has grown, as imports and exports do."""
         if resident_bytes() > IMPORT_RESIDENT:
             self.reopen()
 
     def close(self) -> None:
-        """Give the map back."""
+        """Give the map back, for good."""
         self._env.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def by_name(self, canonical: str) -> list[Avatar]:
         """Current names, the winner of each grid first; then former ones. The spelling is not known here: ''.
@@ -131,6 +144,10 @@ class Generation:
     def history(self, key: bytes) -> list[Avatar]:
         """The former names of a key, oldest first."""
         return self._spelled(HISTORY, key, former=True)
+
+    def count(self) -> int:
+        """How many keys it has."""
+        return self.entries(KEYS)
 
     @property
     def grids(self) -> frozenset[str]:

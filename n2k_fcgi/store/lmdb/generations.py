@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
@@ -17,6 +19,8 @@ LOOKS_BETWEEN_SIZES = 64
 """Requests between two looks at our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
 
 _NOWHERE = (0, 0, 0)
+
+Found = TypeVar("Found")
 
 
 class Generations:
@@ -41,8 +45,8 @@ class Generations:
     def current(self) -> Generation | None:
         """The live generation, noticed by one ``stat``; None when nothing was imported yet.
 
-        The generation given before is closed when another became live: use one within one request. Raises StoreMissing,
-        StoreDamaged, StoreTooNew, StoreUnreadable.
+        The generation given before is closed when another became live: an answer asks once, and a long one holds it. Raises
+        StoreMissing, StoreDamaged, StoreTooNew, StoreUnreadable.
         """
         try:
             status = os.stat(self._pointer)
@@ -56,15 +60,18 @@ class Generations:
         stamp = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         if self._open is None or stamp != self._stamp:
             self.close()
-            name = self.current_name()
-            self._open = self._held.pop(name, None) or self.open(name)
+            self._open = self._of_live(lambda name: self._held.pop(name, None) or self.open(name))
             self._stamp = stamp
         self._looks += 1
         if self._looks >= LOOKS_BETWEEN_SIZES:
             self._looks = 0
             if resident_bytes() > self.resident_limit:
-                large, self._open = self._open, None  # opened from the beginning by the next request, should this fail
-                large.reopen()
+                large, self._open = self._open, None
+                try:
+                    large.reopen()
+                except BaseException:
+                    large.close()  # the next request opens it from the beginning
+                    raise
                 self._open = large
         return self._open
 
@@ -110,6 +117,24 @@ class Generations:
             raise StoreDamaged(path=self._pointer, why=f"it names {name!r}")
         return name
 
+    def live(self) -> Manifest | None:
+        """What the live generation says of itself; None when there is none."""
+        return self._of_live(lambda name: self.manifest(name) if name else None)
+
+    def _of_live(self, ask: Callable[[str], Found]) -> Found:
+        """What *ask* finds under the live generation's name.
+
+        One that was pruned between these two steps is not damaged: another is live by then, and is asked in its place.
+        """
+        name = self.current_name()
+        while True:
+            try:
+                return ask(name)
+            except (StoreDamaged, StoreUnreadable):
+                before, name = name, self.current_name()
+                if name == before:
+                    raise
+
     def open(self, name: str) -> Generation:
         """Open a generation by its name, refusing a data file that is not as large as its manifest says."""
         manifest = self.manifest(name)
@@ -137,12 +162,28 @@ class Generations:
         except (ValueError, KeyError, TypeError) as error:
             raise StoreDamaged(path=path, why=error) from None
 
-    def manifests(self) -> list[Manifest]:
-        """What each generation says of itself, the oldest first; one that cannot be read is left out."""
+    def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
+        """The live one's name ('': none) and what each says of itself, the oldest first, the live one among them.
+
+        One that cannot be read is left out, or raised for when *strict*.
+        """
+        live = self.current_name()
+        while True:
+            found = self._manifests(strict=strict)
+            if not live or any(manifest.name == live for manifest in found):
+                return live, found
+            before, live = live, self.current_name()
+            if live == before:  # it cannot be read; else it was pruned meanwhile
+                return live, found
+
+    def _manifests(self, *, strict: bool) -> list[Manifest]:
         found = []
         for name in self.names():
-            with contextlib.suppress(StoreDamaged, StoreTooNew, StoreUnreadable):
+            try:
                 found.append(self.manifest(name))
+            except (StoreDamaged, StoreTooNew, StoreUnreadable):
+                if strict and name in self.names():  # else it was pruned meanwhile
+                    raise
         return found
 
     def names(self) -> list[str]:
@@ -240,21 +281,15 @@ class Held:
     def __init__(self, generations: Generations, generation: Generation) -> None:
         self.view = generation
         self._generations = generations
-        # A file that was pruned has no name any more, and is there as long as somebody has it open.
-        try:
-            self._fd = os.open(generation.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            refuse_os_error(generation.path, error)
         generation.holds += 1
 
     def trim(self) -> None:
         """See the protocol."""
         if resident_bytes() > self._generations.resident_limit:
-            self.view.reopen(Path(f"/proc/self/fd/{self._fd}"))
+            self.view.reopen()
 
     def release(self) -> None:
         """See the protocol."""
-        os.close(self._fd)
         self.view.holds -= 1
         self._generations.let_go(self.view)
 

@@ -55,6 +55,10 @@ FORMAT_KEY = b"format"
 ORIGINS_KEY = b"origins"
 SECRET_KEY = b"forgotten"
 """Behind CAPTURE_META: what the digests of the forgotten are keyed with."""
+UNDONE_KEY = b"undone"
+"""Behind CAPTURE_META: when somebody was last shown again, in unix seconds."""
+PURGED_KEY = b"purged"
+"""Behind CAPTURE_META: when a purge last began, in unix seconds."""
 
 
 class Modes(NamedTuple):

@@ -51,8 +51,7 @@ def history(request: Request, services: Services, key: str) -> Answer:
     """Every name it has or had: the current ones first, then the former ones, the latest first. 404 when nobody knows it."""
     grid, avatar_key = asked_grid(request, services), parse_key(key)
     view = services.directory.view()
-    told = History(view, services.directory.generations.current(), services.directory.captures)
-    found = [_named_fields(each) for each in told.names_of(avatar_key) if grid in (None, each.avatar.grid)]
+    found = [_named_fields(each) for each in History(view).names_of(avatar_key) if grid in (None, each.avatar.grid)]
     if not found:
         raise NotFound(what=format_key(avatar_key))
     fields = api.cut(request, found, lambda items: {"names": items})

@@ -20,17 +20,16 @@ def forget(request: Request, services: Services) -> Answer:
         raise BadRequest(why="say who by 'key' or by 'name'")
     forgetting = services.forgetting()
     if key is not None:
-        avatar_key = parse_key(key)
-        for grid in forgetting.grids_of(avatar_key):  # by key it goes on all of them
-            refuse_other_grid(token, grid)
-        services.access.count(request, token)
-        forgetting.forget_key(avatar_key)
-    elif name is not None:
-        parsed = parse_name(name, services.known_grids)
+        leaving = forgetting.with_key(parse_key(key))
+    else:
+        parsed = parse_name(name or "", services.known_grids)
         grid = parsed.home or grid_of(body, request, services)
         refuse_other_grid(token, grid)
-        services.access.count(request, token)
-        forgetting.forget_name(parsed.canonical, grid)
+        leaving = forgetting.called(parsed.canonical, grid)
+    for grid in leaving.grids:  # it goes on all of them
+        refuse_other_grid(token, grid)
+    services.access.count(request, token)
+    forgetting.forget(leaving)
     return api.answer({"forgotten": True})
 
 

@@ -24,6 +24,26 @@ def test_forget_by_anything(peopled: Commands, who: str) -> None:
     assert peopled("lookup", MASAKAZU).code == 0
 
 
+@pytest.mark.parametrize(
+    ("who", "what"),
+    [
+        ("Masakazu Kojma", "of that name on Production"),
+        ("masakazu.kojima @grid.example:8002", "of that name on grid.example:8002"),
+        (OTHER, "with that key"),
+    ],
+)
+def test_forgetting_somebody_unknown_says_so(peopled: Commands, who: str, what: str) -> None:
+    """A typing error is not taken for done; who comes by that name or key is hidden all the same, until it is undone."""
+    done = peopled("forget", who)
+    said = f"nobody {what} is known: whoever will be is hidden from now on (mistyped? --undo takes it back)\n"
+    assert (done.code, done.out, done.err) == (0, "", said)
+    assert peopled("lookup", "masakazu kojima").code == 0
+    assert peopled("register", "Masakazu Kojma" if who == OTHER else who, OTHER).code == 18
+    done = peopled("forget", "--undo", who)
+    assert (done.code, done.err) == (0, "not hidden any more; nobody is known by that yet\n")
+    assert peopled("register", "Masakazu Kojma" if who == OTHER else who, OTHER).code == 0
+
+
 @pytest.mark.parametrize(("who", "code"), [("no-key-nor-@", 10), ("", 10), ("00000000-0000-0000-0000-000000000000", 11)])
 def test_forget_what_cannot_be(peopled: Commands, who: str, code: int) -> None:
     """A name or a key that nobody can have is refused."""

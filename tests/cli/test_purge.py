@@ -16,7 +16,7 @@ from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import IMPORT_LOCK, PRIVATE
 from tests.support.asking import over_http
-from tests.support.commands import Commands, on_terminal
+from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
 from tests.support.standalone import serving
 
@@ -134,19 +134,62 @@ def test_purge_with_nobody_to_take_out_leaves_the_generations(peopled: Commands)
     assert {name: mark for name, mark in peopled.contents().items() if "generations" in name} == before
 
 
+PURGED = (
+    "not hidden any more, but 'n2k purge' took its rows out of the files: the next import of a dump that has them brings "
+    "them back (the same dump, too), or a registration\n"
+)
+
+
 def test_undo_until_the_purge(peopled: Commands) -> None:
-    """Before it everything comes back; after it the next dump brings what it has."""
+    """Before it everything comes back; after it the rows are gone, it says so, and the next dump brings what it has."""
     peopled("forget", "Masakazu Kojima")
     assert peopled("lookup", MASAKAZU).code == 17
-    assert peopled("forget", "--undo", MASAKAZU).code == 0
+    assert peopled("forget", "--undo", MASAKAZU).err == "shown again\n"
     assert peopled("lookup", MASAKAZU).code == 0
     assert peopled("forget", "--undo", MASAKAZU).code == 19
     peopled("forget", MASAKAZU)
     peopled("purge")
-    assert peopled("forget", "--undo", "masakazu.kojima").code == 0
+    assert peopled("forget", "--undo", "masakazu.kojima").err == PURGED
     assert peopled("lookup", MASAKAZU).code == 17
     peopled("import", "--force", "--as-of", "2026-02-02", "-", stdin=csv((MASAKAZU, "Masakazu Kojima")).encode())
     assert peopled("lookup", MASAKAZU).code == 0
+
+
+def test_undo_after_a_purge_and_another_request(peopled: Commands) -> None:
+    """Who touched the kiosk again after the purge was known before it: his rows were purged, and he is told from a stranger."""
+    peopled("forget", MASAKAZU)
+    peopled("purge")
+    peopled("forget", MASAKAZU)
+    peopled("forget", OTHER)
+    assert peopled("forget", "--undo", MASAKAZU).err == PURGED
+    assert peopled("forget", "--undo", OTHER).err == "not hidden any more; nobody is known by that yet\n"
+
+
+def test_undo_after_a_purge_of_a_renamed_avatar_that_was_registered(known: Commands) -> None:
+    """Nothing of the capture is left either; registered again, he is known again."""
+    known("forget", "quillon ash")
+    known("purge")
+    assert known("forget", "--undo", "vexworth ash").err == PURGED
+    assert known("register", "Zyphara Ash", KEY).code == 0
+    assert known("lookup", KEY).out == f"Zyphara Ash\t{KEY}\tProduction\n"
+
+
+@pytest.mark.parametrize("purged", [True, False])
+@pytest.mark.parametrize("command", ["import", "update"])
+def test_the_same_dump_brings_them_back(n2k: Commands, tmp_path: Path, command: str, purged: bool) -> None:
+    """After an undo it is not "unchanged", whether a purge took the rows or an import left them out; without one it is."""
+    dump = tmp_path / "dump.csv"
+    dump.write_bytes(PEOPLE)
+    if not purged:
+        n2k("forget", MASAKAZU)
+    assert n2k(command, dump).code == 0
+    assert n2k(command, dump).out.startswith("unchanged: ")
+    if purged:
+        n2k("forget", MASAKAZU)
+        n2k("purge")
+    assert n2k(command, dump).out.startswith("unchanged: ") and n2k("lookup", MASAKAZU).code == 17
+    assert n2k("forget", "--undo", MASAKAZU).code == 0
+    assert n2k(command, dump).out.startswith(("imported ", "updated ")) and n2k("lookup", MASAKAZU).code == 0
 
 
 def test_an_import_and_a_purge_do_not_meet(peopled: Commands) -> None:

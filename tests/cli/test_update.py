@@ -103,6 +103,17 @@ def test_the_same_dump_under_another_tag_is_unchanged(n2k: Commands, web: WebSer
     assert n2k.live() == live and left(n2k) == []
 
 
+def test_after_an_undo_the_same_dump_is_fetched_again(n2k: Commands, web: WebServer, url: str) -> None:
+    """Neither what the server says of its version nor the checksum keeps the rows away that a purge took."""
+    n2k("update", url)
+    n2k("forget", MASAKAZU)
+    n2k("purge")
+    assert n2k("update", url).out.startswith("not modified")
+    n2k("forget", "--undo", MASAKAZU)
+    assert n2k("update", url).out.startswith("updated from") and "If-None-Match" not in web.headers()
+    assert n2k("lookup", MASAKAZU).code == 0
+
+
 def test_a_changed_dump_is_merged_and_old_generations_go(n2k: Commands, web: WebServer, url: str) -> None:
     """Each new dump is imported; 'keep' generations stay."""
     n2k("update", url)

@@ -12,9 +12,11 @@ from n2k_fcgi.errors import DumpShrank, EmptyDump, ImportRunning, NameTaken, Sto
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.forget import Forgetting
 from n2k_fcgi.service.ingest import runs
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import CURRENT, GENERATIONS, IMPORT_LOCK, KEYS, NAMES, PRIVATE
+from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
@@ -163,6 +165,16 @@ def test_the_same_dump_again_publishes_nothing(sandbox: Sandbox, tmp_path: Path)
         with Dump(path) as dump:
             reports.append(sandbox.importer().run(dump, "Production", force=force))
     assert [report.published for report in reports] == [True, False, True]
+
+
+@pytest.mark.parametrize(("when", "published"), [(5, False), (1 << 40, True)])
+def test_the_same_dump_after_an_undo(sandbox: Sandbox, when: int, published: bool) -> None:
+    """An undo before the live generation was made has nothing to bring back; one after it has, perhaps."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
+    sandbox.forget_key(parse_key(MASAKAZU))
+    store = sandbox.store
+    Forgetting(directory(store, sandbox.settings), store.pending, clock=lambda: when).undo_key(parse_key(MASAKAZU))
+    assert sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1, force=False).published is published
 
 
 def test_two_imports_at_once_the_second_leaves(sandbox: Sandbox) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from n2k_fcgi.errors import BadGrid, BadName
 from n2k_fcgi.model.grids import CONTROLS, parse_grid
 from n2k_fcgi.model.keys import is_key_shaped
+from n2k_fcgi.model.placeholders import is_placeholder
 
 PART_BYTES = 63
 """Longest first or last name in UTF-8. Second Life allows 31 characters; OpenSimulator's tables hold 64 with the end."""
@@ -23,8 +24,6 @@ LONGEST_TEXT = 1024
 """Characters that are looked at, spaces and a visitor's grid included."""
 
 DEFAULT_LAST_NAME = "resident"
-PLACEHOLDERS = frozenset({"(loading...)", "(waiting)", "(hippos)", "(???)", "???"})
-"""What viewers and X-SecondLife-Owner-Name say while a name is not known yet: never anybody's name."""
 
 # One separator: white space, the plus sign of an undecoded query, the dot of a username, and runs of them.
 _SEPARATORS = re.compile(r"[\s+.]+")
@@ -64,8 +63,8 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
 
     *known_grids*: grids in the spelling that is kept, for a home that is one of them.
 
-    Raises BadName for what no avatar can be called: nothing, control or unprintable characters, a UUID, a placeholder of
-    the viewer, a part longer than PART_BYTES or a whole longer than NAME_BYTES, a home that is no grid.
+    Raises BadName for what no avatar can be called: nothing, control or unprintable characters, a UUID, a placeholder, a
+    part longer than PART_BYTES or a whole longer than NAME_BYTES, a home that is no grid.
     """
     if len(text) > LONGEST_TEXT:  # before anything else: normalising takes time by the square of a run of marks
         raise BadName(name=text, why=f"a first or last name has at most {PART_BYTES} bytes")
@@ -83,7 +82,7 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     form = canonical(spelling)
     if not form:
         raise BadName(name=text, why="it is empty")
-    if spelling.lower() in PLACEHOLDERS:
+    if is_placeholder(spelling):
         raise BadName(name=text, why="it stands for a name that is not known yet")
     if is_key_shaped(form):
         raise BadName(name=text, why="it is a key")

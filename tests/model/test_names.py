@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from n2k_fcgi.errors import BadName
 from n2k_fcgi.model.names import NAME_BYTES, PART_BYTES, ParsedName, canonical, is_what_name, parse_name
+from n2k_fcgi.model.placeholders import is_placeholder
 from tests.support.strategies import any_text, ascii_part, hostile_text, name_part, relaxed
 
 LMDB_KEY_BYTES = 511
@@ -189,6 +190,53 @@ def test_what_no_avatar_is_called(name: str, why: str) -> None:
     with pytest.raises(BadName, match=why) as caught:
         parse_name(name)
     assert str(caught.value).isprintable() and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("(Loading...)", "(LOADING...)", "(Loading…)", "[loading...]", "<Loading>", "（Loading…）", "Loading...", "loading…"),
+        *("Loading ...", "(loading...) (loading...)", "(waiting)", "{Waiting}", "Waiting...", "(unknown)", "[UNKNOWN]"),
+        *(
+            "(Unknown User)",
+            "(nobody)",
+            "(none)",
+            "(no name)",
+            "(hippos)",
+            "(multiple)",
+            "(Wird geladen...)",
+            "【読み込み中…】",
+        ),
+        *("???", "?", "??? ???", "(???)", "(???) (???)", "...?", "()", "…", "(...)", "《？？？》"),
+        *("Unknown User", "unknown.user", "UNKNOWN+USER", "Unknown UserUMMAU43", "Unknown UserUMMTGUN9", "Unknown UserHGGAI"),
+        *("unknown.userummau3 @grid.example:8002", f"UnknownUMM2 {GOVERNOR}", f"unknownumm3.{GOVERNOR}", f"Unknown {GOVERNOR}"),
+        *("Anna.Grid UMMM0Unknown", "Anna Grid.UMMM1Unknown", "anna ummm0unknown", "(Loading...) @grid.example"),
+    ],
+)
+def test_a_placeholder_is_nobodys_name(name: str) -> None:
+    """All that viewers and simulators say for a name that they do not know, in any case, bracket and spelling."""
+    with pytest.raises(BadName, match="not known yet"):
+        parse_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Loading", "Loading Resident", "loading.resident", "Unknown", "Unknown Resident", "Waiting Resident", "nobody"),
+        *("Nobody Resident", "Unknown Userfriendly", "Unknown Linden", "unknownuser", "UnknownUserUMMAU43", "User Unknown"),
+        *("None Fall", "Hippos Resident", "Loading Zone", "Bob...", "(Bob)", "Bob (away)", "<3 Linden", "What?", "¿Qué?"),
+        *("UMMM0Unknown", "Unknown Usher", "Multiple Resident", "No Name", "Mr OpenSim"),
+    ],
+)
+def test_names_that_are_like_placeholders(name: str) -> None:
+    """What somebody may really be called is taken: one word is a username, and brackets alone are none of our business."""
+    assert parse_name(name).canonical
+
+
+@pytest.mark.parametrize("name", ["(" * 1000, "(" + "." * 1000, "?" * 999 + "!", "(a." * 330, ("x" * 500 + " ") * 2 + "ummm1"])
+def test_no_name_takes_long_to_be_told_from_a_placeholder(name: str) -> None:
+    """Asked a thousand times: a pattern that goes back over its own steps would take minutes."""
+    assert not any(is_placeholder(name) for _ in range(1000))
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,13 @@ def test_a_plain_line_becomes_a_row() -> None:
         (f"{MASAKAZU},{GOVERNOR.replace('-', '')}", "a UUID as a name"),
         (f'{MASAKAZU},"broken', "broken quotes"),
         (f"{MASAKAZU},con\x07trol", "bad name"),
-        (f"{MASAKAZU},(Loading...)", "bad name"),
+        (f"{MASAKAZU},(Loading...)", "a placeholder as a name"),
+        (f"{MASAKAZU},Unknown UserUMMAU43", "a placeholder as a name"),
+        (f"{MASAKAZU},UNKNOWN USER", "a placeholder as a name"),
+        (f"{MASAKAZU},Anna UMMM0Unknown", "a placeholder as a name"),
+        (f"{MASAKAZU},UnknownUMM2 {MASAKAZU}", "a placeholder as a name"),
+        (f'{MASAKAZU},"Loading…"', "a placeholder as a name"),
+        (f"{MASAKAZU},???", "a placeholder as a name"),
         ("key,name", "header line"),
         ("uuid,name", "header line"),
     ],
@@ -125,6 +131,24 @@ def test_json_lines_carry_grid_time_and_former_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("current", "former", "kept"),
+    [
+        ("New Name", [("Old Name", 3), ("Unknown UserUMMAU43", 4)], ["Old Name", "New Name"]),
+        ("(Loading...)", [("Old Name", 3), ("New Name", 4)], ["Old Name", "New Name"]),
+        ("???", [("Unknown User", 3)], []),
+        ("Loading…", [], []),
+    ],
+)
+def test_placeholders_among_real_names(current: str, former: list[tuple[str, int]], kept: list[str]) -> None:
+    """An export that has one, from before they were refused, brings the real names; with none it is a bad line."""
+    line = {"key": MASAKAZU, "name": current, "former": [{"name": name, "seen": seen} for name, seen in former]}
+    rows, tally = _read(json.dumps(line).encode() + b"\n")
+    assert [spelling.decode() for _, spelling, _ in rows] == kept
+    assert dict(tally.bad) == ({} if kept else {"a placeholder as a name": 1})
+    assert dict(tally.mended) == ({"placeholder among real names": 1} if kept else {})
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "{",
@@ -156,7 +180,18 @@ def test_bulk_and_single_canonical_forms_agree(rows: list[tuple[object, str]], b
     assert [(s.decode(), c.decode()) for _, s, c in read] == [(name, canonical(name)) for _, name in rows]
 
 
-ODD = st.sampled_from(["", " ", "  ", "\n", ",", "x y z", "é", "a" * 63, "a" * 64, "0" * 32, "f" * 32, "f" * 31, "-", "."])
+PLACEHOLDERS = [
+    "Unknown User",
+    "UNKNOWN UserUMMAU43",
+    "Unknown UserHGGAI",
+    "a UMMM0Unknown",
+    "Unknown ",
+    "Unknown Users",
+    "???",
+]
+ODD = st.sampled_from(
+    [*PLACEHOLDERS, "", " ", "  ", "\n", ",", "x y z", "é", "a" * 63, "a" * 64, "0" * 32, "f" * 32, "f" * 31, "-", "."]
+)
 ODD_LINE = st.tuples(st.uuids().map(str) | st.sampled_from(["0" * 8, str(UUID(int=0))]), st.lists(NAME | ODD, max_size=3))
 
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from n2k_fcgi.errors import BadGrid, BadKey, BadName, DumpNotUnderstood
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
-from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.model.names import LONGEST_TEXT, parse_name
+from n2k_fcgi.model.placeholders import is_placeholder
 from n2k_fcgi.service.ingest.batch import Batch, joined, separate, together
 from n2k_fcgi.service.ingest.plain import read_plain, stretches
 
@@ -25,6 +26,9 @@ LINE_BYTES = 64 * 1024
 
 BATCH_BYTES = 128 * 1024
 """Of a dump's text, at most this becomes one batch: its rows' objects then stay in the processor's cache."""
+
+PLACEHOLDER = "a placeholder as a name"
+"""Why a line is refused that says "(Loading...)" or the like."""
 
 LONG_AGO = 1
 """Unix seconds of a former name that does not say when it was seen: before any other."""
@@ -84,7 +88,7 @@ def batches(
 
     def slowly(lines: bytes) -> Batch:
         if is_json:
-            return _slowly(lines, tally, number, lambda line: _json_row(line, known_grids))
+            return _slowly(lines, tally, number, lambda line: _json_row(line, tally, known_grids))
         return _slowly(lines, tally, number, lambda line: _csv_row(line, tally, known_grids))
 
     for chunk in _chain(first, chunks):
@@ -203,8 +207,11 @@ def _csv_row(line: bytes, tally: Tally, known_grids: tuple[str, ...]) -> list[Ro
     return row
 
 
-def _json_row(line: bytes, known_grids: tuple[str, ...]) -> list[Row]:
-    """One avatar, preceded by its former names (older rows: the later name becomes the current one)."""
+def _json_row(line: bytes, tally: Tally, known_grids: tuple[str, ...]) -> list[Row]:
+    """One avatar, preceded by its former names (older rows: the later name becomes the current one).
+
+    A placeholder among them, as exports of earlier versions have, is left out, and the real names stay.
+    """
     try:
         fields = json.loads(_text(line))
     except (ValueError, RecursionError):
@@ -214,10 +221,14 @@ def _json_row(line: bytes, known_grids: tuple[str, ...]) -> list[Row]:
     grid, seen = fields.get("grid"), _seconds(fields.get("seen"))
     if grid is not None:
         grid = _grid(grid, known_grids)
-    rows = []
+    names: list[tuple[str, int | None]] = []
     for former in _former(fields.get("former", [])):
-        rows.append(_row(fields["key"], former["name"], grid, _seconds(former.get("seen")) or LONG_AGO, known_grids))
-    rows.append(_row(fields["key"], fields["name"], grid, seen, known_grids))
+        names.append((former["name"], _seconds(former.get("seen")) or LONG_AGO))
+    names.append((fields["name"], seen))
+    real = [(name, when) for name, when in names if not _is_placeholder(name)]
+    rows = [_row(fields["key"], name, grid, when, known_grids) for name, when in real or names]
+    if len(real) < len(names):
+        tally.mended["placeholder among real names"] += 1
     return rows
 
 
@@ -243,6 +254,10 @@ def _grid(value: Any, known_grids: tuple[str, ...]) -> str:
         raise BadLine("bad grid") from None
 
 
+def _is_placeholder(name: str) -> bool:
+    return len(name) <= LONGEST_TEXT and is_placeholder(" ".join(name.split()))
+
+
 def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: tuple[str, ...]) -> Row:
     if not is_key_shaped(key.strip()):
         raise BadLine("bad UUID")
@@ -254,6 +269,8 @@ def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: t
         raise BadLine("empty name")
     if is_key_shaped(name.strip()):
         raise BadLine("a UUID as a name")
+    if _is_placeholder(name):
+        raise BadLine(PLACEHOLDER)
     try:
         parsed = parse_name(name, known_grids)
     except BadName as error:

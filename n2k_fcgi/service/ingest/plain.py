@@ -10,13 +10,16 @@ from collections.abc import Iterator
 
 from n2k_fcgi.model.keys import NULL_KEY
 from n2k_fcgi.model.names import PART_BYTES
+from n2k_fcgi.model.placeholders import PLAIN_MARK, PLAIN_PLACEHOLDER
 from n2k_fcgi.service.ingest.batch import Batch, joined, separate
 
 _KEY = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _WORD = rb"[A-Za-z0-9_]{1,%d}" % PART_BYTES
 _PLAIN_LINES = re.compile(
-    rb"(?:^(?!%b)%b,(?![0-9a-fA-F]{32}\n)%b(?: %b)?\n)+" % (NULL_KEY.encode(), _KEY, _WORD, _WORD), re.MULTILINE
+    rb"(?:^(?!%b)%b,(?![0-9a-fA-F]{32}\n|%b\n)%b(?: %b)?\n)+" % (NULL_KEY.encode(), _KEY, PLAIN_PLACEHOLDER, _WORD, _WORD),
+    re.MULTILINE,
 )
+_PLACEHOLDER_LINE = re.compile(rb"^%b$" % PLAIN_PLACEHOLDER, re.MULTILINE)
 _KEY_AS_NAME = re.compile(rb"^[0-9a-fA-F]{32}$", re.MULTILINE)
 _KEY_DIGITS = 32
 _KEY_SHAPE = NULL_KEY.encode() + b"\n"
@@ -36,7 +39,10 @@ def read_plain(chunk: bytes) -> Batch | None:
     lengths = set(map(len, names))
     if max(lengths) > PART_BYTES or (_KEY_DIGITS in lengths and _KEY_AS_NAME.search(spellings)):
         return None
-    return _batch(keys, spellings)
+    lowered = spellings.lower()
+    if PLAIN_MARK in lowered and _PLACEHOLDER_LINE.search(lowered):
+        return None
+    return _batch(keys, spellings, lowered)
 
 
 def _are_words(spellings: bytes) -> bool:
@@ -55,7 +61,8 @@ def stretches(chunk: bytes) -> Iterator[tuple[bytes, Batch | None]]:
         if match.start() > at:
             yield chunk[at : match.start()], None
         keys, names = _columns(match.group())
-        yield match.group(), _batch(keys, joined(names))
+        spellings = joined(names)
+        yield match.group(), _batch(keys, spellings, spellings.lower())
         at = match.end()
     if at < len(chunk):
         yield chunk[at:], None
@@ -66,7 +73,7 @@ def _columns(lines: bytes) -> tuple[bytes, list[bytes]]:
     return joined(fields[0::2]), fields[1::2]
 
 
-def _batch(keys: bytes, spellings: bytes) -> Batch:
+def _batch(keys: bytes, spellings: bytes, lowered: bytes) -> Batch:
     # The same as model.names.canonical for names of this shape.
-    canonicals = spellings.lower().replace(b" resident\n", b"\n").replace(b" ", b".")
+    canonicals = lowered.replace(b" resident\n", b"\n").replace(b" ", b".")
     return Batch(unhexlify(keys.translate(None, b"-\n")), spellings, canonicals, b"")

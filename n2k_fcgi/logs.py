@@ -115,10 +115,15 @@ def flush() -> None:
         _sink.flush()
 
 
-def begin_anew() -> None:
-    """Remove the log and everything set aside of it: somebody is named there who must not be. Never raises."""
+def begin_anew(path: Path | None) -> None:
+    """Remove the log at *path* (None: there is none) and all set aside of it: it names somebody who left. Never raises.
+
+    Also when this process logs elsewhere, as ``n2k -v`` does.
+    """
     if _sink is not None:
         _sink.remove_all()
+    elif path is not None:
+        LogFile(path, rotate_bytes=0, keep=0).remove_all()
 
 
 def shut_down() -> None:

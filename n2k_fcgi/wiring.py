@@ -13,6 +13,7 @@ from n2k_fcgi.service.limits import Limits
 from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.pending import Unknown
 from n2k_fcgi.service.register import Registrar
+from n2k_fcgi.store.datadir import LOG_FOLDER
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
@@ -40,7 +41,7 @@ LOOK_EVERY = 0.5
 DEFAULT_MAX_BODY = 128 * 1024
 """Bytes, while the settings cannot be read: a POST is told why, and not that it is too large."""
 
-DEFAULT_LOG = "log/n2k.log"
+DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
 
 
 class Store:
@@ -137,13 +138,15 @@ def application(store: Store, settings: Settings) -> Application:
     return Application(services, settings.max_body)
 
 
+def log_path(settings: Settings) -> Path | None:
+    """The log file; None: standard error."""
+    return None if settings.log_file == "-" else settings.data_dir / (settings.log_file or DEFAULT_LOG)
+
+
 def set_up_logs(settings: Settings, *, buffered: bool = False) -> None:
     """Log as the settings say."""
-    path: Path | None = settings.data_dir / (settings.log_file or DEFAULT_LOG)
-    if settings.log_file == "-":
-        path = None
     logs.set_up(
-        path,
+        log_path(settings),
         settings.log_level,
         rotate_bytes=settings.log_rotate,
         keep=settings.log_keep,

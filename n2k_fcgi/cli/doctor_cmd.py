@@ -9,9 +9,9 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.examinations import data, installation, limits, website
 from n2k_fcgi.cli.examinations.findings import PROBLEM, Finding, ok, problem
 from n2k_fcgi.cli.examinations.website import Known
-from n2k_fcgi.cli.init_cmd import TOKEN_FILE
 from n2k_fcgi.errors import DoctorFound, N2KError, StoreMissing
 from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.store.lmdb.layout import GENERATIONS
 from n2k_fcgi.wiring import directory
 

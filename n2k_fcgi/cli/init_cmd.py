@@ -8,10 +8,9 @@ import click
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.config import FILE_NAME, SECTION, TABLE
 from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.wiring import modes_of
-
-TOKEN_FILE = "token"
 
 
 @click.command("init")

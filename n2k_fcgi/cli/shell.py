@@ -51,8 +51,12 @@ class Shell(cmd.Cmd):
         self._view()  # a missing or damaged store is said now, not line by line
 
     def converse(self, history: Path) -> None:
-        """Prompt on the terminal until the user leaves; Ctrl-C clears the line."""
-        with _line_editing(history, self.completion):
+        """Prompt on the terminal until the user leaves; Ctrl-C clears the line.
+
+        The lines are not kept when a purge took them meanwhile: it may have been because of one of them.
+        """
+        purged = self._store.forgotten.purged()
+        with _line_editing(history, self.completion, lambda: self._store.forgotten.purged() == purged):
             while True:
                 try:
                     self.cmdloop()
@@ -174,8 +178,8 @@ class Shell(cmd.Cmd):
 
 
 @contextlib.contextmanager
-def _line_editing(history: Path, completion: Callable[[str, int], str | None]) -> Iterator[None]:
-    """Editing, completion and a history, where Python was built with readline."""
+def _line_editing(history: Path, completion: Callable[[str, int], str | None], may_keep: Callable[[], bool]) -> Iterator[None]:
+    """Editing, completion and a history, where Python was built with readline. *may_keep*: asked before that is written."""
     try:
         import readline
     except ImportError:
@@ -190,6 +194,7 @@ def _line_editing(history: Path, completion: Callable[[str, int], str | None]) -
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # who may only read the data directory has no history
-            os.close(os.open(history, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            readline.write_history_file(history)
+        with contextlib.suppress(OSError, N2KError):  # who may only read the data directory has no history
+            if may_keep():
+                os.close(os.open(history, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                readline.write_history_file(history)

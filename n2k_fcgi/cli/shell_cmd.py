@@ -7,9 +7,7 @@ import click
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.shell import HELP, Shell
 from n2k_fcgi.errors import NotFound
-
-TYPED_LINES = "history"
-"""The file in the data directory that keeps what was typed at the prompt."""
+from n2k_fcgi.store.datadir import TYPED_LINES
 
 
 @click.command("shell")

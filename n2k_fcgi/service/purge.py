@@ -1,4 +1,4 @@
-"""Taking the bytes of the forgotten out of every file: generations, captures, the volatile file, logs.
+"""Taking the bytes of the forgotten out of every file of the data directory: ``store.datadir`` is the table of them.
 
 A generation that has rows of theirs is copied without them and replaced; a captures file is written anew, because LMDB leaves
 what it deleted in free pages. Each step ends with a rename: killed at any moment, all that was acknowledged is there, and
@@ -8,16 +8,20 @@ the next purge does the rest.
 import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi import logs
+from n2k_fcgi.errors import ImportRunning
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.ingest.room import refuse_when_low
 from n2k_fcgi.store.base import ForgottenStore
+from n2k_fcgi.store.datadir import UPDATE_LOCK, Purging, files
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_names, unpack_spellings
+from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, HELD, HISTORY, KEYS, NAMES
@@ -40,10 +44,15 @@ class Purged(NamedTuple):
     names: int
     """Current and former ones that went with them."""
     captures: int
+    strangers: list[Path]
+    """Files in the data directory that are not ours, and were left alone."""
 
 
 class Purge:
-    """Takes the *forgotten* out. The caller holds the import lock, so that nobody builds a generation meanwhile."""
+    """Takes the *forgotten* out. The caller holds the import lock, so that nobody builds a generation meanwhile.
+
+    The log that is written to now is the caller's to begin anew, when all this is done.
+    """
 
     def __init__(self, generations: Generations, captures: Captures, volatile: VolatileFile, forgotten: ForgottenStore) -> None:
         self._generations = generations
@@ -53,13 +62,18 @@ class Purge:
         self._hidden = forgotten.hidden()
 
     def run(self) -> Purged:
-        """Do all of it. Raises StoreFull, StoreBusy, and the errors of a store that cannot be read."""
-        self._forgotten.note_purge(int(time.time()))
-        self._generations.sweep()
-        dropped = [self._generation(name) for name in self._generations.names()]
-        captures = self._captures.drop_hidden(self._hidden)
-        self._volatile.renew()  # pending keys and conflicts may name them, and all of it may be lost
-        done = Purged(sum(count > 0 for count in dropped), sum(dropped), captures)
+        """Do all of it. Raises ImportRunning, StoreFull, StoreBusy, and the errors of a store that cannot be read."""
+        data_dir = self._generations.data_dir
+        with hold(data_dir / UPDATE_LOCK, self._generations.modes, 0) as held:
+            if not held:  # what it has downloaded so far may name them, and it needs that file
+                raise ImportRunning(path=data_dir)
+            self._forgotten.note_purge(int(time.time()))
+            self._generations.sweep()
+            dropped = [self._generation(name) for name in self._generations.names()]
+            captures = self._captures.drop_hidden(self._hidden)
+            self._volatile.renew()  # pending keys and conflicts may name them, and all of it may be lost
+            strangers = _remove_what_may_go(data_dir)
+        done = Purged(sum(count > 0 for count in dropped), sum(dropped), captures, strangers)
         logs.info(f"purge: {done.generations} generations written anew, {done.names} names and {captures} captures gone")
         return done
 
@@ -147,6 +161,20 @@ class _Copied(NamedTuple):
     kept: int
     """Records; an entry may have several."""
     dropped: int
+
+
+def _remove_what_may_go(data_dir: Path) -> list[Path]:
+    """Remove what the table says; give what it does not know."""
+    strangers = []
+    for path, row in files(data_dir):
+        if row is None:
+            strangers.append(path)
+        elif row.purging is Purging.REMOVED:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                refuse_os_error(path, error)
+    return strangers
 
 
 def _parts(generation: Generation, database: bytes) -> Iterator[list[tuple[bytes, bytes]]]:

@@ -16,14 +16,11 @@ from n2k_fcgi.service.dumps import Dump, kind_of
 from n2k_fcgi.service.ingest.importer import ImportReport
 from n2k_fcgi.service.location import Location, is_url, parse_location
 from n2k_fcgi.store.base import ForgottenStore, Manifest
+from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, NEW_SUFFIX, UPDATE_LOCK, UPDATE_STATE
 from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
 from n2k_fcgi.store.lmdb.generations import Generations
 
-LOCK = "update.lock"
-STATE = "update.json"
-PART = "download.part"
-INNER = "download.inner"
-_TEMPORARY = (PART, INNER, STATE + ".new")
+_TEMPORARY = (DOWNLOADED, DECODED, UPDATE_STATE + NEW_SUFFIX)
 
 UPDATED, UNCHANGED, NOT_MODIFIED = "updated", "unchanged", "not modified"
 
@@ -90,7 +87,7 @@ class Updater:
 
         Raises ImportRunning when another update is at it, the Download... errors, DumpNotNewer, and what an import raises.
         """
-        with hold(self._folder / LOCK, self._modes, 0) as held:
+        with hold(self._folder / UPDATE_LOCK, self._modes, 0) as held:
             if not held:
                 raise ImportRunning(path=self._folder)
             self._sweep()  # what a killed one left
@@ -109,7 +106,7 @@ class Updater:
         started = int(time.time())
         before = None if order.force else self._remembered(location, order)
         known = Validators(before.etag, before.last_modified) if before else Validators()
-        path = self._new_file(PART)
+        path = self._new_file(DOWNLOADED)
         fetched = fetch(location, path, known, self._limits, progress=self._progress)
         if fetched is None:
             return _said(Outcome(NOT_MODIFIED, str(location), None))
@@ -166,7 +163,7 @@ class Updater:
                 first = wrapped.read(BLOCK)
                 if kind_of(first) == "plain":
                     return path
-                inner = self._new_file(INNER)
+                inner = self._new_file(DECODED)
                 with inner.open("wb") as file:
                     while first:
                         file.write(first)
@@ -200,8 +197,8 @@ class Updater:
         entry = Remembered(location.url, order.replace, order.as_of, *validators, sha256=digest, when=when)
         grids = {**self._state(), order.grid: entry}
         text = json.dumps({grid: known._asdict() for grid, known in grids.items()}, indent=1) + "\n"
-        path = self._folder / STATE
-        fresh = self._new_file(STATE + ".new")
+        path = self._folder / UPDATE_STATE
+        fresh = self._new_file(UPDATE_STATE + NEW_SUFFIX)
         try:
             fresh.write_text(text, "utf-8")
             fresh.replace(path)
@@ -210,7 +207,7 @@ class Updater:
 
     def _state(self) -> dict[str, Remembered]:
         """What was remembered a grid; nothing when it cannot be read, since it only saves a download."""
-        path = self._folder / STATE
+        path = self._folder / UPDATE_STATE
         try:
             return {grid: Remembered(**entry) for grid, entry in json.loads(path.read_text("utf-8")).items()}
         except FileNotFoundError:

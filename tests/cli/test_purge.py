@@ -1,6 +1,5 @@
 """Forget and purge, as an owner does it while servers run: in the end no file has a byte of who left."""
 
-import gzip
 import json
 import shutil
 import signal
@@ -12,32 +11,15 @@ from urllib.parse import urlencode
 
 import pytest
 
-from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import IMPORT_LOCK, PRIVATE
 from tests.support.asking import over_http
 from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
 from tests.support.standalone import serving
+from tests.support.traces import KEY, MARKS, traces
 
-MARKS = ("Quillon", "Vexworth", "Zyphara")
-"""Words that stand in the names of the one who leaves, and nowhere else."""
-
-KEY = "deadbeef-1234-5678-9abc-def012345678"
 OTHER = "11111111-2222-3333-4444-555555555555"
-
-
-def traces(folder: Path) -> list[str]:
-    """Every file that has the key, in whatever form, or one of the names, in whatever case; archives are looked into."""
-    needles = [parse_key(KEY), KEY.encode(), KEY.replace("-", "").encode(), *(mark.lower().encode() for mark in MARKS)]
-    found = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            data = path.read_bytes()
-            data = gzip.decompress(data) if path.suffix == ".gz" else data
-            if any(needle in data or needle in data.lower() for needle in needles):
-                found.append(str(path.relative_to(folder)))
-    return found
 
 
 @pytest.fixture

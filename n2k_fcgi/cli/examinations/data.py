@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
-from n2k_fcgi.cli.init_cmd import TOKEN_FILE
 from n2k_fcgi.config import MIB, Settings
 from n2k_fcgi.errors import N2KError, NoGeneration
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.servers.deployment import WEB_ROOTS
 from n2k_fcgi.service.lookup import View
+from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import CAPTURES, WRITER_SUFFIX

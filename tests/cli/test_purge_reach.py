@@ -1,0 +1,161 @@
+"""Whatever lies in the data directory is known to purge: what killed commands left, old logs, what a shell remembers."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.config import FILE_NAME
+from n2k_fcgi.store.datadir import SETTINGS_FILE, TABLE, UPDATE_LOCK, Purging, files
+from n2k_fcgi.store.lmdb.environment import hold
+from n2k_fcgi.store.lmdb.layout import PRIVATE
+from tests.support.commands import PEOPLE, Commands, on_terminal
+from tests.support.processes import eventually
+from tests.support.sandbox import MASAKAZU, csv
+from tests.support.traces import KEY, traces
+from tests.support.web_server import Handler, web_server
+
+ROW = csv((KEY, "Quillon Ash"))
+REMOVED = [row.pattern for row in TABLE if row.purging is Purging.REMOVED]
+
+
+def half(handler: Handler) -> None:
+    """The row of the one who leaves, and then nothing any more."""
+    handler.head(200, 1 << 20)
+    handler.wfile.write(ROW.encode())
+    handler.web.closing.wait()
+
+
+def start(n2k: Commands, *arguments: str) -> "subprocess.Popen[bytes]":
+    """A command that is not waited for."""
+    command = n2k.command(*arguments)
+    return subprocess.Popen(command, env=n2k.environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def kill(child: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL."""
+    with child:
+        child.kill()
+    assert child.returncode == -signal.SIGKILL
+
+
+def kill_an_update(n2k: Commands) -> None:
+    """In the middle of its download."""
+    with web_server(dump=half) as web:
+        child = start(n2k, "update", web.url("/dump"))
+        part = n2k.data_dir / "download.part"
+        assert eventually(lambda: part.exists() and part.stat().st_size == len(ROW))
+        kill(child)
+
+
+def kill_an_import(n2k: Commands) -> None:
+    """When it has spilled rows."""
+    child = start(n2k, "import", "--jobs", "1", "-")
+    assert child.stdin
+    rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n} Last") for n in range(1, 70_000)]
+    child.stdin.write(ROW.encode() + csv(*rows).encode())
+    child.stdin.flush()
+    assert eventually(lambda: any(path.stat().st_size for path in n2k.data_dir.rglob("*.spill")))
+    kill(child)
+
+
+def kill_a_shell(n2k: Commands) -> None:
+    """Readline was about to put its temporary file into place."""
+    (n2k.data_dir / f"history-{os.getpid()}.tmp").write_text("quillon ash\n")
+    (n2k.data_dir / "history").write_text("quillon ash\n")
+
+
+def kill_a_purge_and_an_export(n2k: Commands) -> None:
+    """The copy of the captures, which had somebody who left later; half an export into the data directory."""
+    (n2k.data_dir / "captures.fresh").write_text(ROW)
+    (n2k.data_dir / ".all.jsonl.4711.part").write_text(ROW)
+
+
+def log_elsewhere(n2k: Commands) -> None:
+    """Logs from before 'log_file' and 'log_keep' were changed, and the one that is written to now."""
+    (n2k.data_dir / "log").mkdir(exist_ok=True)
+    for name in ("log/old.log", "log/old.log.3", "log/n2k.log.77", "now.log", "now.log.2"):
+        (n2k.data_dir / name).write_text("key2name quillon ash\n")
+    (n2k.data_dir / "n2k.ini").write_text("[n2k]\nlog_file = now.log\n")
+
+
+@pytest.mark.parametrize("leave", [kill_an_update, kill_an_import, kill_a_shell, kill_a_purge_and_an_export, log_elsewhere])
+@pytest.mark.parametrize("options", [(), ("-v",)])
+def test_nothing_is_left_of_what_lay_about(peopled: Commands, leave: object, options: tuple[str, ...]) -> None:
+    """A name in each: after forget and purge no file has it, and every file that is there is known."""
+    assert callable(leave)
+    leave(peopled)
+    assert traces(peopled.data_dir) != []
+    peopled("forget", KEY)
+    done = peopled(*options, "purge")
+    assert done.code == 0 and done.out.startswith("purged: 0 names in 0 generations, 0 captures"), done
+    assert "not n2k's" not in done.err
+    assert traces(peopled.data_dir) == []
+
+
+@pytest.mark.parametrize("pattern", REMOVED)
+def test_purge_reaches_what_the_table_says(peopled: Commands, pattern: str) -> None:
+    """A file of each kind that may go is gone."""
+    path = peopled.data_dir / pattern.replace("*", "x")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(ROW)
+    peopled("purge")
+    assert not path.exists() and traces(peopled.data_dir) == []
+
+
+def test_every_file_is_in_the_table(n2k: Commands) -> None:
+    """Whatever the commands write is known, and what is said to name nobody does not."""
+    n2k("init")
+    (n2k.data_dir / "n2k.ini").write_text("[n2k]\nlog_level = DEBUG\nlog_rotate = 4K\n")
+    n2k("import", "-", stdin=(ROW.encode() + PEOPLE))
+    with web_server(dump=lambda handler: (handler.head(200, len(PEOPLE)), handler.wfile.write(PEOPLE))) as web:
+        n2k("update", web.url("/dump"))
+    n2k("register", "Quillon Ash", KEY)
+    n2k("register", "Quillon Ash", MASAKAZU)
+    for _ in range(30):
+        n2k("lookup", "quillon ash")
+    with on_terminal(n2k.command("shell"), n2k.environment()) as terminal:
+        terminal.wait_for("n2k> ")
+        terminal.type("quillon ash\nquit\n")
+        terminal.rest()
+    kill_an_import(n2k)
+    known = dict(files(n2k.data_dir))
+    assert [path for path, row in known.items() if row is None] == []
+    named = [known[n2k.data_dir / name] for name in traces(n2k.data_dir)]
+    assert len(named) >= 6 and not [row for row in named if row and row.purging is Purging.NAMES_NOBODY]
+    assert FILE_NAME == SETTINGS_FILE
+
+
+@pytest.mark.parametrize("name", ["backup.mdb", "generations/notes.txt", "old dump.csv"])
+def test_what_is_not_ours_is_named_and_left_alone(peopled: Commands, name: str) -> None:
+    """The owner is told to look at it."""
+    (peopled.data_dir / name).write_text(ROW)
+    done = peopled("purge")
+    assert (done.code, done.err) == (0, f"  not n2k's, and left alone, look whether they name anybody: {name}\n")
+    assert (peopled.data_dir / name).read_text() == ROW
+
+
+def test_an_update_and_a_purge_do_not_meet(peopled: Commands) -> None:
+    """A download under way may hold the name, and it needs its file: the purge leaves, with the code of an import."""
+    part = peopled.data_dir / "download.part"
+    part.write_text(ROW)
+    with hold(peopled.data_dir / UPDATE_LOCK, PRIVATE, 0) as held:
+        assert held and peopled("purge").code == 65
+    assert part.exists() and peopled("purge").code == 0 and not part.exists()
+
+
+@pytest.mark.parametrize("purged", [True, False])
+def test_a_shell_does_not_bring_back_what_a_purge_took(peopled: Commands, purged: bool) -> None:
+    """It read the history before, and would write it anew when it ends; without a purge it does."""
+    history: Path = peopled.data_dir / "history"
+    history.write_text("quillon ash\n")
+    with on_terminal(peopled.command("shell"), peopled.environment()) as terminal:
+        terminal.wait_for("n2k> ")
+        if purged:
+            assert peopled("purge").code == 0 and not history.exists()
+        terminal.type("quit\n")
+        terminal.rest()
+    assert history.exists() is not purged
+    assert ("quillon ash" in history.read_text()) if not purged else traces(peopled.data_dir) == []

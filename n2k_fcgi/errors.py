@@ -39,6 +39,11 @@ class BadName(N2KError):
     status = 400
     exit_code = 10
 
+    def __init__(self, *, name: str, why: str, too_long: bool = False) -> None:
+        super().__init__(name=name, why=why)
+        self.too_long = too_long
+        """Whether it is the length: an import counts that apart."""
+
 
 class BadKey(N2KError):
     """Not a UUID, or the null key where an avatar's key is needed."""
@@ -309,7 +314,7 @@ class DumpNotUnderstood(N2KError):
 class TooManyBadLines(N2KError):
     """More bad lines than ``max_bad`` allows."""
 
-    template = "{bad} of {lines} lines are bad, more than {limit} %: nothing was imported (see --max-bad)"
+    template = "{bad} of {lines} lines are bad (mostly: {most}), more than {limit} %: nothing was imported (see --max-bad)"
     status = 400
     exit_code = 63
 

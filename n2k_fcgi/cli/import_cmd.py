@@ -58,9 +58,9 @@ def command(
         try:
             report = job.run(opened, world, as_of=as_of, replace=replace, force=force)
         except N2KError:
-            _tell_bad_lines(context, job.tally)
+            _tell_oddities(context, job.tally)
             raise
-    _tell_bad_lines(context, job.tally)
+    _tell_oddities(context, job.tally)
     if report.moves:
         context.talk(f"  {len(report.moves)} names of Second Life stay with their keys: see 'n2k pending --conflicts'")
     if as_json:
@@ -81,11 +81,14 @@ def _as_line(report: ImportReport) -> str:
 
 
 def _as_json(report: ImportReport) -> dict[str, Any]:
-    bad = dict(report.tally.bad)
-    return {**report.manifest._asdict(), "published": report.published, "bad": bad, "mended": dict(report.tally.mended)}
+    tally = report.tally
+    how = {"found": tally.found, "bad": dict(tally.bad), "mended": dict(tally.mended)}
+    return {**report.manifest._asdict(), "published": report.published, **how}
 
 
-def _tell_bad_lines(context: Context, tally: Tally) -> None:
+def _tell_oddities(context: Context, tally: Tally) -> None:
+    for what in tally.found:
+        context.talk(f"  found {shown(what)}")
     for reason, count in tally.mended.most_common():
         context.talk(f"  {count} x {reason}: read all the same")
     for reason, count in tally.bad.most_common():

@@ -138,6 +138,33 @@ def test_bad_lines_are_shown(n2k: Commands) -> None:
     ]
 
 
+SMALL_GRID = csv(*[(f"{number:08x}-1111-4111-8111-111111111111", f"Fake{number} Resident") for number in range(1, 41)])
+
+
+def test_lines_without_data_are_no_lines(n2k: Commands) -> None:
+    """A header and a blank line do not refuse a small grid's forty rows: not even one bad line is counted."""
+    for dump in ("uuid,name\n" + SMALL_GRID + "\n", '\n,\n"key";"name"\n\n' + SMALL_GRID + ",,\n"):
+        done = n2k("import", "--max-bad", "0", "--force", "-", stdin=dump.encode())
+        assert done.code == 0 and "40 avatars" in done.out and "0 lines refused" in done.out
+        assert done.err.startswith("  found the header '") and done.err.count("\n") == 1
+
+
+def test_what_is_odd_about_a_dump_is_told(n2k: Commands) -> None:
+    """Encoding, separator and order of columns, on standard error, or in the JSON answer; a header cannot paint."""
+    swapped = "".join(f"{name};{key}\r\n" for key, _, name in (row.partition(",") for row in SMALL_GRID.splitlines()))
+    dump = ("\x1b[31mname;uuid\r\n" + swapped).encode("utf-16")
+    done = n2k("import", "-", stdin=dump)
+    assert done.code == 0 and done.err.splitlines() == [
+        "  found UTF-16",
+        "  found the header '\\x1b[31mname;uuid'",
+        "  found ';' between the columns",
+        "  found columns swapped: name,uuid",
+        "  40 x CR LF line end: read all the same",
+    ]
+    answer = json.loads(n2k("import", "--json", "--force", "-", stdin=dump).out)
+    assert answer["found"][2:] == ["';' between the columns", "columns swapped: name,uuid"] and answer["bad"] == {}
+
+
 def test_bad_lines_cannot_paint_the_terminal(n2k: Commands) -> None:
     """What a dump brings is shown without its control characters."""
     done = n2k("import", "--max-bad", "50", "-", stdin=PEOPLE + b"\x1b[31mred\n")
@@ -150,7 +177,7 @@ def test_the_last_line_needs_no_line_end(n2k: Commands) -> None:
 
 
 REFUSALS = {
-    "too many bad lines": (PEOPLE + BAD, [], 63, "2 of 5 lines are bad, more than 1 %: nothing was imported (see --max-bad)"),
+    "too many bad lines": (PEOPLE + BAD, [], 63, "2 of 5 lines are bad (mostly: wrong field count), more than 1 %: nothing"),
     "cut bz2": (bz2.compress(PEOPLE * 50)[:-9], [], 61, "the dump is broken ("),
     "corrupt gz": (gzip.compress(PEOPLE)[:-6] + b"\0\0\0\0\0\0", [], 61, "the dump is broken ("),
     "cut xz": (lzma.compress(PEOPLE * 50)[:-9], [], 61, "the dump is broken ("),

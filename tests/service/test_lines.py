@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from n2k_fcgi.errors import DumpNotUnderstood
 from n2k_fcgi.model.names import canonical
+from n2k_fcgi.service.ingest import lines as reader
 from n2k_fcgi.service.ingest.batch import separate
+from n2k_fcgi.service.ingest.dialect import LOOKED_AT, SEPARATORS, WHAT, Dialect
 from n2k_fcgi.service.ingest.lines import BAD_SHOWN, LINE_BYTES, Tally, batches
 from n2k_fcgi.service.ingest.origins import OriginTable
 from n2k_fcgi.service.ingest.plain import read_plain
@@ -41,7 +43,7 @@ def test_a_plain_line_becomes_a_row() -> None:
     [
         (f"{MASAKAZU}", "wrong field count"),
         (f"{MASAKAZU},a,b", "wrong field count"),
-        ("", "empty line"),
+        (f"{MASAKAZU},Name,Lee,", "wrong field count"),
         ("zzzb84f0-2757-4176-9579-43a181d4a5a0,Name", "bad UUID"),
         ("a27b84f0-2757-4176-9579,Name", "bad UUID"),
         ("00000000-0000-0000-0000-000000000000,Nobody Home", "null key"),
@@ -59,17 +61,22 @@ def test_a_plain_line_becomes_a_row() -> None:
         (f"{MASAKAZU},UnknownUMM2 {MASAKAZU}", "a placeholder as a name"),
         (f'{MASAKAZU},"Loading…"', "a placeholder as a name"),
         (f"{MASAKAZU},???", "a placeholder as a name"),
-        ("key,name", "header line"),
-        ("uuid,name", "header line"),
+        (f"Masakazu Kojima,{MASAKAZU}", "columns swapped"),
+        ("key,name", "bad UUID"),
+        ("sep=,", "bad UUID"),
+        (f"\0{MASAKAZU},Name", "a NUL byte"),
+        (f"{MASAKAZU},Na\0me", "a NUL byte"),
+        (f"{MASAKAZU},Name\0", "a NUL byte"),
+        (f'{MASAKAZU},"Na\0me"', "a NUL byte"),
+        ("\0", "a NUL byte"),
     ],
 )
 def test_a_bad_line_is_counted_by_its_reason(line: str, reason: str) -> None:
     """Refused, counted and shown with its number; the lines around it are kept."""
-    first = [] if reason == "header line" else [GOOD]
-    rows, tally = _read(b"".join([*first, line.encode() + b"\n", GOOD]))
+    rows, tally = _read(GOOD + line.encode() + b"\n" + GOOD)
     assert dict(tally.bad) == {reason: 1}
-    assert tally.shown == [(1 + len(first), reason, line[:80])]
-    assert len(rows) == 1 + len(first)
+    assert tally.shown == [(2, reason, line[:80])]
+    assert len(rows) == 2 and tally.lines == 3
 
 
 def test_invalid_utf8_is_a_bad_line() -> None:
@@ -83,7 +90,11 @@ def test_invalid_utf8_is_a_bad_line() -> None:
     [
         (GOOD.replace(b"\n", b"\r\n"), "CR LF line end"),
         (f'{MASAKAZU},"Masakazu Kojima"\n'.encode(), "quoted field"),
-        (b"\xef\xbb\xbf" + GOOD, "byte-order mark"),
+        (f"{{{MASAKAZU}}},Masakazu Kojima\n".encode(), "key in braces"),
+        (f'="{MASAKAZU}",="Masakazu Kojima"\n'.encode(), "quoted field"),
+        (f'"{MASAKAZU},Masakazu Kojima"\n'.encode(), "quoted field"),
+        (f'"{MASAKAZU},""Masakazu Kojima"""\n'.encode(), "quoted field"),
+        (f'{MASAKAZU}, "Masakazu Kojima",,\n'.encode(), "quoted field"),
     ],
 )
 def test_an_odd_line_is_read_all_the_same(data: bytes, mended: str) -> None:
@@ -111,11 +122,21 @@ def test_a_line_without_end_is_refused_and_not_held() -> None:
     assert len(rows) == 2 and dict(tally.bad) == {"line too long": 1}
 
 
-@pytest.mark.parametrize("start", [b"<html>", b"  <!doctype html>", b"[{}]", b"\xff\xfea\0b\0", b"\0\0\0"])
-def test_what_is_no_dump_is_refused_at_once(start: bytes) -> None:
-    """A web page with status 200 is the commonest bad dump."""
-    with pytest.raises(DumpNotUnderstood):
-        _read(start + GOOD)
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [
+        (b"<html>", "it is a web page or XML"),
+        (b"  <!doctype html>", "it is a web page or XML"),
+        (b"[{}]", "it is a JSON array"),
+        (bytes(range(256)) * 40, "most of its lines have NUL bytes"),
+        ((GOOD * 3).decode().encode("utf-16-le"), "it is UTF-16 without a byte-order mark: save it as UTF-8"),
+        ((GOOD * 3).decode().encode("utf-16-be"), "it is UTF-16 without a byte-order mark: save it as UTF-8"),
+    ],
+)
+def test_what_is_no_dump_is_refused_at_once(start: bytes, why: str) -> None:
+    """A web page with status 200 is the commonest bad dump; the message says what it is."""
+    with pytest.raises(DumpNotUnderstood, match=why):
+        _read(start + GOOD, block=100)
 
 
 def test_json_lines_carry_grid_time_and_former_names() -> None:
@@ -158,6 +179,10 @@ def test_placeholders_among_real_names(current: str, former: list[tuple[str, int
         f'{{"key": "{MASAKAZU}", "name": "x", "grid": 7}}',
         f'{{"key": "{MASAKAZU}", "name": "x", "former": [1]}}',
         '{"a":' * 5000,
+        f'{{"key": "{MASAKAZU}", "name": "x\0"}}',
+        f'\0{{"key": "{MASAKAZU}", "name": "x"}}',
+        f'{{"key": "{MASAKAZU}", "name": "x"}}\0',
+        f'{{"key": "{MASAKAZU}", "name": "x\\u0000"}}',
     ],
 )
 def test_bad_json_lines_are_counted(line: str) -> None:
@@ -189,22 +214,60 @@ PLACEHOLDERS = [
     "Unknown Users",
     "???",
 ]
-ODD = st.sampled_from(
-    [*PLACEHOLDERS, "", " ", "  ", "\n", ",", "x y z", "é", "a" * 63, "a" * 64, "0" * 32, "f" * 32, "f" * 31, "-", "."]
+ODD_WORDS = ["x y z", "é", "a" * 63, "a" * 64, "0" * 32, "f" * 32, "f" * 31, "f" * 32 + " Resident", MASAKAZU, "sep=;"]
+ODD = st.sampled_from([*' \n\r\0\t"{}=-.\ufeff', *SEPARATORS, "", "  ", '""', "(Loading...)", *ODD_WORDS, *PLACEHOLDERS])
+KEY = st.uuids().map(str)
+ODD_KEY = KEY | KEY.map("{{{}}}".format) | KEY.map('"{}"'.format) | st.sampled_from(["0" * 8, "f" * 32, str(UUID(int=0))])
+ODD_NAME = st.lists(NAME | ODD, max_size=3).map("".join) | NAME.map('"{}"'.format)
+ODD_LINE = st.tuples(ODD_KEY, ODD_NAME, st.sampled_from(["", "\n", "\r", *SEPARATORS]), st.booleans())
+DIALECTS = st.builds(Dialect, st.sampled_from(SEPARATORS), st.integers(0, 1))
+
+
+def _written(key: str, name: str, dialect: Dialect, odd_separator: str = "", *, swapped: bool = False) -> str:
+    fields = (name, key) if bool(dialect.key_column) != swapped else (key, name)
+    return (odd_separator or dialect.separator).join(fields) + "\n"
+
+
+@given(DIALECTS, st.lists(ODD_LINE, max_size=12), st.booleans())
+def test_the_bulk_road_gives_what_the_slow_one_gives(
+    dialect: Dialect, odd: list[tuple[str, str, str, bool]], all_odd: bool
+) -> None:
+    """In every form of csv, with every kind of odd line, the rows, the counts and the shown lines are the same."""
+    good = _written(MASAKAZU, "Masakazu Kojima", dialect) * LOOKED_AT
+    text = "".join(
+        _written(key, name, dialect, separator if all_odd else "", swapped=swapped and all_odd)
+        for key, name, separator, swapped in odd
+    )
+    bulk, fast = _read((good + text).encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "read_plain", lambda *_: None)
+        patch.setattr(reader, "stretches", lambda chunk, _: [(chunk, None)])
+        single, slow = _read((good + text).encode())
+    assert bulk == single and vars(fast) == vars(slow)
+    whole = read_plain(text.encode(), dialect) if text else None
+    assert whole is None or whole.rows == len(bulk) - LOOKED_AT == text.count("\n")
+
+
+@pytest.mark.parametrize("dialect", [WHAT, Dialect(";", 0), Dialect(",", 1), Dialect("\t", 1)])
+def test_the_bulk_road_takes_every_form(dialect: Dialect) -> None:
+    """Another separator or order of columns costs no more than W-Hat's."""
+    plain = [(MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "governor"), (MASAKAZU, "x Resident")] * 3
+    batch = read_plain("".join(_written(key, name, dialect) for key, name in plain).encode(), dialect)
+    assert batch is not None and separate(batch.spellings) == [name.encode() for _, name in plain]
+
+
+@pytest.mark.parametrize("dialect", [WHAT, Dialect(";", 0), Dialect(",", 1), Dialect("\t", 1)])
+@pytest.mark.parametrize(
+    "line",
+    ["{key}\n{name}", "{name}\n{key}", "{key},{name},{key},{name}", "\0{key},{name}", "{key},{name}\0", "{key}\0,{name}"],
 )
-ODD_LINE = st.tuples(st.uuids().map(str) | st.sampled_from(["0" * 8, str(UUID(int=0))]), st.lists(NAME | ODD, max_size=3))
-
-
-@given(st.lists(ODD_LINE.map(lambda line: f"{line[0]},{''.join(line[1])}\n"), max_size=12))
-def test_what_the_bulk_road_takes_every_line_of_it_is_taken_so(lines: list[str]) -> None:
-    """All at once, cut where lines are odd, or one at a time: the same rows and the same bad lines."""
-    text = "".join(lines).encode()
-    together, tally = _read(GOOD + text)
-    singly = [_read(GOOD + line + b"\n") for line in text.split(b"\n")[:-1]]
-    assert together[1:] == [row for rows, _ in singly for row in rows[1:]]
-    assert sum(tally.bad.values()) == sum(one.bad_lines for _, one in singly)
-    whole = read_plain(text) if text else None
-    assert whole is None or (whole.rows == len(together) - 1 and tally.bad_lines == 0)
+def test_no_odd_line_slips_through_the_bulk_road(dialect: Dialect, line: str) -> None:
+    """A key and a name on two lines are no row, nor are two rows on one line, nor is one with a NUL anywhere."""
+    odd = line.format(key=GOVERNOR, name="Governor Linden").replace(",", dialect.separator) + "\n"
+    good = _written(MASAKAZU, "Masakazu Kojima", dialect)
+    assert read_plain((good + odd + good).encode(), dialect) is None
+    rows, tally = _read((good * 3 + odd + good).encode())
+    assert len(rows) == 4 and tally.bad_lines == odd.count("\n")
 
 
 @given(st.binary(max_size=400), st.integers(1, 50))
@@ -214,7 +277,7 @@ def test_no_bytes_take_the_reader_down(data: bytes, block: int) -> None:
         rows, tally = _read(data, block)
     except DumpNotUnderstood:
         return
-    assert len(rows) + tally.bad_lines == tally.lines
+    assert len(rows) + tally.bad_lines == tally.lines <= tally.number
 
 
 def test_a_former_name_without_a_time_is_older_than_any(sandbox: Sandbox) -> None:

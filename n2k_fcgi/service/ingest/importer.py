@@ -32,7 +32,7 @@ from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, IMPORT_LOCK, KEYS, NAMES
 
 SMALL_DUMP = 100
-"""Lines up to which ``max_bad`` allows one bad line: a header is not a reason to refuse a short dump."""
+"""Lines up to which ``max_bad`` allows one bad line: a title above the header is not a reason to refuse a short dump."""
 
 
 class Progress(NamedTuple):
@@ -211,7 +211,8 @@ class Importer:
         bad, lines = tally.bad_lines, tally.lines
         allowed = lines * self._max_bad / 100
         if bad > allowed and not (bad == 1 and 1 < lines <= SMALL_DUMP and self._max_bad > 0):
-            raise TooManyBadLines(bad=bad, lines=lines, limit=f"{self._max_bad:g}")
+            most = tally.bad.most_common(1)[0][0]
+            raise TooManyBadLines(bad=bad, lines=lines, most=most, limit=f"{self._max_bad:g}")
         if rows == 0:
             raise EmptyDump
 

@@ -1,11 +1,13 @@
 """Lines of a dump become rows; bad ones are counted by reason and the first few kept to be shown.
 
 W-Hat's ``uuid,First Last`` in plain ASCII goes through bulk operations (``plain``); everything else (quotes, other scripts,
-CR LF, JSON lines) takes a slower road to the same rows.
+CR LF, JSON lines) takes a slower road to the same rows. How the dump is written is told by its beginning (``encoding``,
+``dialect``). A line without data, such as a blank one, is no line: neither good nor bad.
 """
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -16,6 +18,8 @@ from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import LONGEST_TEXT, parse_name
 from n2k_fcgi.model.placeholders import is_placeholder
 from n2k_fcgi.service.ingest.batch import Batch, joined, separate, together
+from n2k_fcgi.service.ingest.dialect import LOOKED_AT, Dialect, beginning, from_cells, is_blank
+from n2k_fcgi.service.ingest.encoding import UTF8_MARK, as_utf8
 from n2k_fcgi.service.ingest.plain import read_plain, stretches
 
 BAD_SHOWN = 10
@@ -33,7 +37,11 @@ PLACEHOLDER = "a placeholder as a name"
 LONG_AGO = 1
 """Unix seconds of a former name that does not say when it was seen: before any other."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+Numbering = Callable[[str | None, int | None], int]
+"""Gives the origin number of a row: of its own grid and time in unix seconds, where it has them."""
+
+_BRACED_KEY = re.compile(rb"\s*\{[0-9a-fA-F-]{32,36}\}")
+"""How a csv line may begin; JSON lines begin with a brace too."""
 
 
 class Row(NamedTuple):
@@ -51,49 +59,54 @@ class BadLine(Exception):
 
 
 class Tally:
-    """What was read: lines, bad ones by reason, odd but good ones by kind, and the first bad lines."""
+    """What was read: lines with data, bad ones by reason, odd but good ones by kind, and the first bad lines."""
 
     def __init__(self) -> None:
+        self.number = 0
+        """Of the line that was read last, from 1, as an editor counts."""
         self.lines = 0
+        """Those with data, good or bad."""
         self.bad: Counter[str] = Counter()
         self.mended: Counter[str] = Counter()
+        self.found: list[str] = []
+        """What was odd about the dump as a whole: its encoding, header, separator, order of columns."""
         self.shown: list[tuple[int, str, str]] = []
-        """(line number from 1, reason, the line's beginning)."""
+        """(line number, reason, the line's beginning)."""
 
     @property
     def bad_lines(self) -> int:
         """How many lines were refused."""
         return sum(self.bad.values())
 
-    def refuse(self, number: int, reason: str, line: bytes) -> None:
-        """Count a bad line."""
+    def count(self, lines: int) -> None:
+        """Count lines with data."""
+        self.number += lines
+        self.lines += lines
+
+    def refuse(self, reason: str, line: bytes) -> None:
+        """Count the line that was read last as bad."""
         self.bad[reason] += 1
         if len(self.shown) < BAD_SHOWN:
-            self.shown.append((number, reason, line[:80].decode("utf-8", "replace").rstrip("\r\n")))
+            self.shown.append((self.number, reason, line[:80].decode("utf-8", "replace").rstrip("\r\n")))
 
 
-def batches(
-    blocks: Iterable[bytes], tally: Tally, known_grids: tuple[str, ...], number: Callable[[str | None, int | None], int]
-) -> Iterator[Batch]:
+def batches(blocks: Iterable[bytes], tally: Tally, known_grids: tuple[str, ...], number: Numbering) -> Iterator[Batch]:
     """Read blocks of a dump (csv or JSON lines, told apart by the first character) as batches of rows.
 
-    *number* gives a row's origin its number: of its own grid and time in unix seconds, where it has them.
+    Raises DumpNotUnderstood when it is neither.
     """
-    chunks = _whole_lines(blocks, tally)
+    chunks = _whole_lines(as_utf8(blocks, tally.found), tally)
     first = next(chunks, b"")
-    if first.startswith(_BYTE_ORDER_MARK):
-        tally.mended["byte-order mark"] += 1
-        first = first[len(_BYTE_ORDER_MARK) :]
-    is_json = _refuse_other_formats(first)
-
-    def slowly(lines: bytes) -> Batch:
-        if is_json:
-            return _slowly(lines, tally, number, lambda line: _json_row(line, tally, known_grids))
-        return _slowly(lines, tally, number, lambda line: _csv_row(line, tally, known_grids))
-
+    if _refuse_other_formats(first):
+        read = _json_reader(tally, known_grids, number)
+    else:
+        dialect, begin = beginning(first, tally.found)
+        tally.number += first.count(b"\n", 0, begin)
+        first = first[begin:]
+        read = _csv_reader(dialect, tally, known_grids, number)
     for chunk in _chain(first, chunks):
         for lines in _pieces(chunk):
-            yield slowly(lines) if is_json else _csv(lines, tally, slowly)
+            yield read(lines)
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -103,15 +116,16 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _refuse_other_formats(first: bytes) -> bool:
-    """Tell JSON lines from csv; raise DumpNotUnderstood for a web page, a JSON array or another alphabet's bytes."""
+    """Tell JSON lines from csv; raise DumpNotUnderstood for a web page, a JSON array or what is no text."""
     start = first.lstrip()[:1]
     if start == b"<":
         raise DumpNotUnderstood(why="it is a web page or XML, not csv or JSON lines")
     if start == b"[":
         raise DumpNotUnderstood(why="it is a JSON array: one object a line is wanted")
-    if first.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in first[:LINE_BYTES]:
-        raise DumpNotUnderstood(why="it is not text in UTF-8")
-    return start == b"{"
+    lines = first.split(b"\n", LOOKED_AT)[:LOOKED_AT]
+    if sum(b"\0" in line for line in lines) * 2 > len(lines):
+        raise DumpNotUnderstood(why="it is not text: most of its lines have NUL bytes")
+    return start == b"{" and _BRACED_KEY.match(first) is None
 
 
 def _whole_lines(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
@@ -131,8 +145,8 @@ def _whole_lines(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
         else:
             carry += block
         if len(carry) > LINE_BYTES:
-            tally.lines += 1
-            tally.refuse(tally.lines, "line too long", carry)
+            tally.count(1)
+            tally.refuse("line too long", carry)
             carry, too_long = b"", True
     if carry:
         yield carry + b"\n"
@@ -147,29 +161,42 @@ def _pieces(chunk: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _csv(chunk: bytes, tally: Tally, slowly: Callable[[bytes], Batch]) -> Batch:
-    batch = read_plain(chunk)
-    if batch is not None:
-        tally.lines += batch.rows
-        return batch
-    parts = []
-    for lines, plain in stretches(chunk):
+def _csv_reader(dialect: Dialect, tally: Tally, known_grids: tuple[str, ...], number: Numbering) -> Callable[[bytes], Batch]:
+    def read(chunk: bytes) -> Batch:
+        batch = read_plain(chunk, dialect)
+        if batch is not None:
+            tally.count(batch.rows)
+            return batch
+        return together([read_stretch(*part) for part in stretches(chunk, dialect)])
+
+    def read_stretch(lines: bytes, plain: Batch | None) -> Batch:
         if plain is not None:
-            tally.lines += plain.rows
-        parts.append(plain if plain is not None else slowly(lines))
-    return together(parts)
+            tally.count(plain.rows)
+            return plain
+        return _slowly(lines, tally, number, lambda line: _csv_row(line, dialect, tally, known_grids))
+
+    return read
 
 
-def _slowly(
-    lines: bytes, tally: Tally, number: Callable[[str | None, int | None], int], parse: Callable[[bytes], list[Row]]
-) -> Batch:
+def _json_reader(tally: Tally, known_grids: tuple[str, ...], number: Numbering) -> Callable[[bytes], Batch]:
+    return lambda lines: _slowly(lines, tally, number, lambda line: _json_row(line, tally, known_grids))
+
+
+def _slowly(lines: bytes, tally: Tally, number: Numbering, parse: Callable[[bytes], list[Row]]) -> Batch:
     rows: list[Row] = []
     for line in separate(lines):
-        tally.lines += 1
+        if is_blank(line):
+            tally.number += 1
+            continue
+        tally.count(1)
         try:
-            rows += parse(line)
+            if b"\0" in line:
+                raise BadLine("a NUL byte")
+            if line.startswith(UTF8_MARK):  # where another file was appended
+                tally.mended["byte-order mark"] += 1
+            rows += parse(line.removeprefix(UTF8_MARK))
         except BadLine as error:
-            tally.refuse(tally.lines, str(error), line)
+            tally.refuse(error.args[0], line)
     return Batch(
         b"".join([row.key for row in rows]),
         joined([row.spelling.encode() for row in rows]),
@@ -185,25 +212,24 @@ def _text(line: bytes) -> str:
         raise BadLine("invalid UTF-8") from None
 
 
-def _csv_row(line: bytes, tally: Tally, known_grids: tuple[str, ...]) -> list[Row]:
+def _csv_row(line: bytes, dialect: Dialect, tally: Tally, known_grids: tuple[str, ...]) -> list[Row]:
     text = _text(line)
-    if '"' in text:
-        try:
-            fields = next(csv.reader([text], strict=True))
-        except csv.Error:
-            raise BadLine("broken quotes") from None
-    else:
-        fields = text.split(",")
+    try:
+        fields = dialect.fields(text)
+    except csv.Error:
+        raise BadLine("broken quotes") from None
     if len(fields) != 2:
-        raise BadLine("empty line" if not text.strip() else "wrong field count")
-    key, name = fields
-    if not is_key_shaped(key.strip()) and tally.lines <= 1 and "key" in key.lower().replace("uuid", "key"):
-        raise BadLine("header line")
+        raise BadLine("wrong field count")
+    key, name = from_cells(fields[dialect.key_column], fields[1 - dialect.key_column])
+    if not _is_key(key) and _is_key(name):
+        raise BadLine("columns swapped")
     row = [_row(key, name, None, None, known_grids)]
-    if line.rstrip(b"\n").endswith(b"\r"):
+    if line.endswith(b"\r"):
         tally.mended["CR LF line end"] += 1
     if '"' in text:
         tally.mended["quoted field"] += 1
+    if "{" in key:
+        tally.mended["key in braces"] += 1
     return row
 
 
@@ -259,10 +285,10 @@ def _is_placeholder(name: str) -> bool:
 
 
 def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: tuple[str, ...]) -> Row:
-    if not is_key_shaped(key.strip()):
+    if not _is_key(key):
         raise BadLine("bad UUID")
     try:
-        avatar_key = parse_key(key)
+        avatar_key = parse_key(_bare(key))
     except BadKey:
         raise BadLine("null key") from None
     if not name.strip():
@@ -274,5 +300,15 @@ def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: t
     try:
         parsed = parse_name(name, known_grids)
     except BadName as error:
-        raise BadLine("over-long name" if "at most" in str(error) else "bad name") from None
+        raise BadLine("over-long name" if error.too_long else "bad name") from None
     return Row(avatar_key, parsed.spelling, parsed.canonical, parsed.home or grid, seen)
+
+
+def _is_key(field: str) -> bool:
+    return is_key_shaped(_bare(field))
+
+
+def _bare(key: str) -> str:
+    """A key without blanks, and without the braces that some programs put around it."""
+    key = key.strip()
+    return key[1:-1] if key.startswith("{") and key.endswith("}") else key

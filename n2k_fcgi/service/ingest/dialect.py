@@ -1,0 +1,120 @@
+"""The form of a csv dump, told once by its first lines: which character separates, which column has the key, where rows begin.
+
+The plain reader takes any of these forms. A later line of another form is refused as a line.
+"""
+
+import csv
+import re
+from collections import Counter
+from typing import NamedTuple
+
+SEPARATORS = ",;\t|"
+LOOKED_AT = 100
+"""Lines whose majority decides."""
+_END_BYTES = 200
+"""A key at the end of a line is looked for in so much of it: searching 64 KB of tabs would take a while."""
+
+_KEY = rb"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+_EDGE, _SEPARATOR = rb'[\s"={}]*', rb"([,;\t|])"
+_KEY_FIRST = re.compile(rb"%b%b%b%b" % (_EDGE, _KEY, _EDGE, _SEPARATOR))
+_KEY_LAST = re.compile(rb"%b%b%b%b$" % (_SEPARATOR, _EDGE, _KEY, _EDGE))
+_SEPARATOR_HINT = re.compile(rb'"?sep=[,;\t|]?"?[\s,;|]*', re.IGNORECASE)
+_BETWEEN = re.compile(rb"[,;\t|]")
+_CELL = re.compile(r'^\s*="(.*)"\s*$')
+_DIGIT = re.compile(rb"[0-9]")
+_HEADER_DIGITS = 3
+"""A header has no more; a damaged key has."""
+
+
+class Dialect(NamedTuple):
+    """How the lines of a csv dump are built."""
+
+    separator: str = ","
+    key_column: int = 0
+    """0 or 1."""
+
+    def fields(self, text: str) -> list[str]:
+        """The fields of a line, quotes taken off, without empty ones behind the second. Raises csv.Error."""
+        if '"' in text:
+            fields = next(csv.reader([text], delimiter=self.separator, strict=True, skipinitialspace=True))
+            if len(fields) == 1 and len(fields[0]) < len(text) and self.separator in fields[0]:
+                return self.fields(fields[0])  # a spreadsheet that took the line for one cell
+        else:
+            fields = text.split(self.separator)
+        while len(fields) > 2 and not fields[-1].strip():  # a spreadsheet makes all rows as long as the longest
+            fields.pop()
+        return fields
+
+
+WHAT = Dialect()
+"""W-Hat's own: ``uuid,First Last``."""
+
+
+def is_blank(line: bytes) -> bool:
+    """Tell whether a line has no data: nothing, or an empty row of a spreadsheet such as ``,`` or ``"";""``."""
+    return not line.strip(b' \t\r\v\f,;|"')
+
+
+def beginning(lines: bytes, found: list[str]) -> tuple[Dialect, int]:
+    """The form of a dump that begins with *lines*, and how many bytes of these come before its first row.
+
+    Before it may stand blank lines, Excel's ``sep=;``, and a header in any words. What is not W-Hat's form is appended to
+    *found*.
+    """
+    at = _blank_until(lines, 0)
+    hint = _line(lines, at)
+    if _SEPARATOR_HINT.fullmatch(hint):
+        found.append(f"the line '{_shown(hint)}'")
+        at = _blank_until(lines, at + len(hint) + 1)
+    header = _line(lines, at)
+    if _is_header(header):
+        found.append(f"the header '{_shown(header)}'")
+        at = _blank_until(lines, at + len(header) + 1)
+    dialect = _dialect(lines, at)
+    if dialect.separator != WHAT.separator:
+        found.append("tabs between the columns" if dialect.separator == "\t" else f"'{dialect.separator}' between the columns")
+    if dialect.key_column != WHAT.key_column:
+        found.append("columns swapped: name,uuid")
+    return dialect, at
+
+
+def from_cells(key: str, name: str) -> tuple[str, str]:
+    """Both without the ``="..."`` that keeps a spreadsheet's hands off them; the key tells whether a name has it."""
+    if key.strip().startswith('="'):
+        return _CELL.sub(r"\1", key), _CELL.sub(r"\1", name)
+    return key, name
+
+
+def _line(lines: bytes, at: int) -> bytes:
+    end = lines.find(b"\n", at)
+    return lines[at : end if end >= 0 else len(lines)]
+
+
+def _blank_until(lines: bytes, at: int) -> int:
+    while at < len(lines) and is_blank(line := _line(lines, at)):
+        at += len(line) + 1
+    return min(at, len(lines))
+
+
+def _is_header(line: bytes) -> bool:
+    """Several fields, none of them a key, and hardly a digit."""
+    has_key = _KEY_FIRST.match(line) or _KEY_LAST.search(line[-_END_BYTES:])
+    return not has_key and b"\0" not in line and bool(_BETWEEN.search(line)) and len(_DIGIT.findall(line)) <= _HEADER_DIGITS
+
+
+def _dialect(lines: bytes, at: int) -> Dialect:
+    votes: Counter[Dialect] = Counter()
+    for _ in range(LOOKED_AT):
+        if at >= len(lines):
+            break
+        line = _line(lines, at)
+        at += len(line) + 1
+        if found := _KEY_FIRST.match(line):
+            votes[Dialect(found[1].decode(), 0)] += 1
+        elif found := _KEY_LAST.search(line[-_END_BYTES:]):
+            votes[Dialect(found[1].decode(), 1)] += 1
+    return max(votes, key=votes.__getitem__, default=WHAT)
+
+
+def _shown(line: bytes) -> str:
+    return line[:80].decode("utf-8", "replace").strip()

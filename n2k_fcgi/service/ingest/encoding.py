@@ -1,0 +1,69 @@
+"""The bytes of a dump become UTF-8 without a mark, with lines ended by line feeds: looked at once, at the beginning.
+
+Spreadsheets and Windows write UTF-16 with a mark, old Macs ended lines with CR alone. All of it is text; what is not is
+refused by name.
+"""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from n2k_fcgi.errors import DumpNotUnderstood
+
+HEAD_BYTES = 64 * 1024
+"""As much of a dump is looked at to tell what it is, or all of it."""
+
+UTF8_MARK = codecs.BOM_UTF8
+_MARKS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+
+def as_utf8(blocks: Iterable[bytes], found: list[str]) -> Iterator[bytes]:
+    """Yield *blocks* so; the first has HEAD_BYTES, unless the dump is shorter. What was odd is appended to *found*.
+
+    Raises DumpNotUnderstood for UTF-16 without a mark, which could only be guessed at.
+    """
+    rest = iter(blocks)
+    head = _head(rest)
+    encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), "")
+    if encoding:
+        found.append(encoding)
+        rest = _decoded(chain([head], rest), encoding)
+        head = next(rest, b"")
+    elif _looks_like_utf16(head):
+        raise DumpNotUnderstood(why="it is UTF-16 without a byte-order mark: save it as UTF-8")
+    elif head.startswith(UTF8_MARK):
+        found.append("a byte-order mark")
+        head = head[len(UTF8_MARK) :]
+    if b"\r" in head and b"\n" not in head:
+        found.append("lines that end with CR")
+        return (block.replace(b"\r", b"\n") for block in chain([head], rest))
+    return chain([head], rest)
+
+
+def _head(blocks: Iterator[bytes]) -> bytes:
+    """A pipe may give its first bytes piece by piece, and so may an archive of many streams."""
+    head = b""
+    while len(head) < HEAD_BYTES and (block := next(blocks, b"")):
+        head += block
+    return head
+
+
+def _decoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """What is no character becomes U+FFFD, which no name has, so that its line is refused and not the dump."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for block in blocks:
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", final=True).encode()
+
+
+def _looks_like_utf16(head: bytes) -> bool:
+    """Keys are ASCII: then every other byte is NUL, and of those between none is."""
+    halves = head[0::2], head[1::2]
+    return any(
+        len(high) > 2 and high.count(b"\0") * 4 > len(high) * 3 and b"\0" not in low for high, low in (halves, halves[::-1])
+    )

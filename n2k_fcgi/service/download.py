@@ -14,10 +14,13 @@ from typing import Any, NamedTuple, NoReturn
 from n2k_fcgi import __version__
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow
 from n2k_fcgi.service.dumps import kind_of
+from n2k_fcgi.service.ingest.encoding import looks_like_text
 from n2k_fcgi.service.location import Location
 from n2k_fcgi.store.lmdb.environment import refuse_os_error
 
 BLOCK = 256 * 1024
+HEAD = 4096
+"""Bytes by which it is told what comes."""
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -55,7 +58,7 @@ class Fetched(NamedTuple):
 
     validators: Validators
     encoding: str
-    """The Content-Encoding that was not asked for: '' or 'gzip'."""
+    """Content-Encoding, which was not asked for, in lower case without ``identity``: what servers say, not what it is."""
 
 
 def fetch(
@@ -103,6 +106,8 @@ class _Download:
         self._expected: int | None = None
         self._validators = Validators()
         self._encoding = ""
+        self._head = b""
+        self._is_page = False
 
     def run(self) -> Fetched | None:
         why = ""
@@ -178,9 +183,8 @@ class _Download:
         self._forget()
         headers = response.headers
         self._validators = Validators(headers.get("ETag", ""), headers.get("Last-Modified", ""))
-        self._encoding = headers.get("Content-Encoding", "").strip().lower().replace("x-gzip", "gzip").replace("identity", "")
-        if self._encoding not in ("", "gzip"):
-            self._refuse(f"it comes encoded as {self._encoding}, which was not asked for")
+        self._encoding = _encoding(headers.get_all("Content-Encoding", []))
+        self._is_page = headers.get_content_type() in _PAGES
         self._expected = response.length
         if self._expected is not None and self._expected > self._limits.size:
             raise DownloadTooLarge(url=self._location, limit=self._limits.size)
@@ -195,11 +199,11 @@ class _Download:
         self._file.truncate()
         self._received = 0
         self._expected = None
+        self._head = b""
 
     def _receive(self, response: HTTPResponse) -> None:
         while block := response.read1(BLOCK):
-            if self._received == 0:
-                self._refuse_page(response, block)
+            self._look_at(block)
             self._write(block)
             self._received += len(block)
             if self._received > self._limits.size:
@@ -208,12 +212,28 @@ class _Download:
             self._remaining()
         if self._expected is not None and self._received < self._expected:
             raise _Broken(f"it breaks off after {self._received} of {self._expected} bytes")
+        if self._received < HEAD:
+            self._judge()
 
-    def _refuse_page(self, response: HTTPResponse, block: bytes) -> None:
-        """Error pages come with status 200 too; an archive under the wrong type is none."""
-        is_page = response.headers.get_content_type() in _PAGES or block.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-        if is_page and kind_of(block) == "plain":
+    def _look_at(self, block: bytes) -> None:
+        """Judge by the head when it is complete: it may come byte by byte, over several connections."""
+        missing = HEAD - len(self._head)
+        if missing > 0:
+            self._head += block[:missing]
+            if len(self._head) == HEAD:
+                self._judge()
+
+    def _judge(self) -> None:
+        """Refuse what is no dump by its bytes; an archive under the wrong type or coding is one.
+
+        Error pages come with status 200 too. A coding that is really there and not an archive's, such as br, leaves no text.
+        """
+        if kind_of(self._head) != "plain":
+            return
+        if self._is_page or self._head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             self._refuse("it is a web page, not a dump")
+        if self._encoding and not looks_like_text(self._head):
+            self._refuse(f"it comes encoded as {self._encoding}, which was not asked for and cannot be read here")
 
     def _write(self, block: bytes) -> None:
         rest = memoryview(block)
@@ -240,6 +260,12 @@ class _Download:
 
     def _refuse(self, why: object) -> NoReturn:
         raise DownloadRefused(url=self._location, why=why)
+
+
+def _encoding(headers: list[str]) -> str:
+    """All codings that Content-Encoding names, innermost first."""
+    names = [name.strip().lower() for header in headers for name in header.split(",")]
+    return ", ".join(name for name in names if name not in ("", "identity"))
 
 
 def _opener() -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import DumpNotNewer, DumpUnreadable, ImportRunning
+from n2k_fcgi.errors import DownloadTooLarge, DumpNotNewer, DumpUnreadable, ImportRunning
 from n2k_fcgi.service.download import BLOCK, Fetched, Limits, Validators, fetch
 from n2k_fcgi.service.dumps import Dump, kind_of
 from n2k_fcgi.service.ingest.importer import ImportReport
@@ -110,7 +110,7 @@ class Updater:
         fetched = fetch(location, path, known, self._limits, progress=self._progress)
         if fetched is None:
             return _said(Outcome(NOT_MODIFIED, str(location), None))
-        path = self._without_encoding(path, fetched)
+        path = self._without_encoding(path, fetched, location)
         modified = _unix_seconds(fetched.validators.last_modified)
         if modified is not None:
             os.utime(path, (modified, modified))
@@ -151,25 +151,40 @@ class Updater:
         origins = generation.origins if generation is not None else []
         return max((origin.as_of for origin in origins if origin.grid == grid), default=None)
 
-    def _without_encoding(self, path: Path, fetched: Fetched) -> Path:
-        """Take a gzip encoding off that wraps an archive; one around plain lines is read as a gz dump."""
+    def _without_encoding(self, path: Path, fetched: Fetched, location: Location) -> Path:
+        """Take off the gzip codings that wrap an archive, as many as were named; one around lines is read as a gz dump.
+
+        Whatever else the bytes are called, they are what they are.
+        """
+        bare = path
+        for _ in filter(None, fetched.encoding.split(",")):
+            if bare != path:
+                bare.replace(path)
+            inner = self._unwrapped(path, location)
+            if inner is None:
+                return path
+            bare = inner
+        return bare
+
+    def _unwrapped(self, path: Path, location: Location) -> Path | None:
+        """The archive in the gzip file *path*; None when it is none, or holds none. Raises DownloadTooLarge."""
         import gzip
         import zlib
 
-        if not fetched.encoding:
-            return path
         try:
             with gzip.open(path) as wrapped:
-                first = wrapped.read(BLOCK)
-                if kind_of(first) == "plain":
-                    return path
+                block = wrapped.read(BLOCK)
+                if kind_of(block) == "plain":
+                    return None
                 inner = self._new_file(DECODED)
                 with inner.open("wb") as file:
-                    while first:
-                        file.write(first)
-                        first = wrapped.read(BLOCK)
+                    while block:
+                        file.write(block)
+                        if file.tell() > self._limits.size:
+                            raise DownloadTooLarge(url=location, limit=self._limits.size)
+                        block = wrapped.read(BLOCK)
         except (EOFError, gzip.BadGzipFile, zlib.error):
-            return path  # not encoded after all, or cut: the import says what is wrong with it
+            return None  # not encoded after all, or cut: the import says what is wrong with it
         except OSError as error:
             refuse_os_error(path, error)
         return inner

@@ -1,7 +1,9 @@
 """``n2k update`` against a real web server: what it says, how it ends, and that whatever fails changes and leaves nothing."""
 
 import bz2
+import gzip
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -209,7 +211,8 @@ TROUBLES: dict[str, tuple[Answer, int, str]] = {
     "endless": (endless, 72, "is larger than 1048576 bytes"),
     "loop": (redirect("/dump.csv.bz2"), 71, "more than 5 redirects"),
     "file": (redirect("file:///etc/passwd"), 71, "something else than http or https"),
-    "brotli": (sent(OTHERS, Content_Encoding="br"), 71, "encoded as br"),
+    "brotli": (sent(bytes.fromhex("8b0480757569642c6e616d650a03"), Content_Encoding="br"), 71, "encoded as br"),
+    "a gz bomb around an archive": (gzipped(OTHERS + bytes(2**21)), 72, "is larger than 1048576 bytes"),
     "bad lines": (sent(b"nonsense\n" * 9 + PEOPLE), 63, "9 of 12 lines are bad"),
     "no rows": (sent(b""), 64, "holds no rows"),
     "nested": (sent(bz2.compress(OTHERS)), 62, "an archive in an archive"),
@@ -238,12 +241,34 @@ def test_a_broken_connection_is_resumed(n2k: Commands, web: WebServer, url: str)
     assert web.headers()["Range"] == f"bytes={len(OTHERS) // 2}-"
 
 
-@pytest.mark.parametrize("content", [PEOPLE, PACKED], ids=["lines", "archive"])
-def test_a_gzip_encoding_unasked_is_taken_off(n2k: Commands, web: WebServer, url: str, content: bytes) -> None:
-    """Around lines and around an archive alike."""
-    web.paths["/dump.csv.bz2"] = gzipped(content)
+CODED = {
+    "gzip over lines": (gzip.compress(PEOPLE), "gzip"),
+    "gzip over bz2": (gzip.compress(PACKED), "x-gzip"),
+    "gzip over bz2, both named": (gzip.compress(PACKED), "x-bzip2, gzip"),
+    "gzip over gz": (gzip.compress(gzip.compress(PEOPLE)), "gzip"),
+    "gzip twice over xz": (gzip.compress(gzip.compress(lzma.compress(PEOPLE))), "gzip, gzip"),
+    "gzip thrice over lines": (gzip.compress(gzip.compress(gzip.compress(PEOPLE))), "gzip, gzip, gzip"),
+    "bz2 called so": (PACKED, "x-bzip2"),
+    "bz2 called gzip": (PACKED, "gzip"),
+    "bz2 called brotli": (PACKED, "br"),
+    "xz called zstd": (lzma.compress(PEOPLE), "zstd"),
+    "lines called gzip": (PEOPLE, "gzip"),
+    "lines in UTF-16 called identity": (PEOPLE.decode().encode("utf-16"), "identity"),
+}
+
+
+@pytest.mark.parametrize(("content", "coding"), CODED.values(), ids=CODED)
+def test_what_the_bytes_are_counts(n2k: Commands, web: WebServer, url: str, content: bytes, coding: str) -> None:
+    """Whatever the header calls them; what was packed twice is unpacked twice, and nothing is left of it."""
+    web.paths["/dump.csv.bz2"] = sent(content, Content_Encoding=coding)
     assert n2k("update", url).out.startswith(f"updated from {url}: 3 avatars")
     assert left(n2k) == []
+
+
+def test_what_was_packed_more_often_than_named_is_refused(peopled: Commands, web: WebServer, url: str) -> None:
+    """Each coding that is named is taken off; an archive in an archive is left."""
+    web.paths["/dump.csv.bz2"] = sent(gzip.compress(gzip.compress(OTHERS)), Content_Encoding="gzip")
+    refused(peopled, url, 62, "it is an archive in an archive")
 
 
 def test_a_redirect_to_another_server_is_followed(n2k: Commands, web: WebServer, url: str) -> None:

@@ -1,5 +1,10 @@
 """Downloads against a real web server: what is asked, what is taken, what is refused, and what is tried again."""
 
+import bz2
+import gzip
+import lzma
+import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +17,7 @@ from tests.support.web_server import (
     CERTIFICATE,
     MODIFIED_DATE,
     Answer,
+    Handler,
     WebServer,
     cut,
     dripping,
@@ -25,6 +31,7 @@ from tests.support.web_server import (
 )
 
 CONTENT = b"".join(b"%06d,a line of the file\n" % number for number in range(20_000))
+GOOD_UTF16 = CONTENT.decode().encode("utf-16")
 LIMITS = Limits(stall=10, total=60, size=10_000_000, tries=3, pause=0)
 NOTHING = Validators()
 
@@ -182,10 +189,67 @@ def test_an_archive_under_the_wrong_type_is_taken(get: Get) -> None:
     assert get(sent(b"BZh9rest", Content_Type="text/html"))[1] == b"BZh9rest"
 
 
-def test_an_encoding_that_cannot_be_read_is_refused(get: Get) -> None:
-    """Nobody asked for brotli."""
-    with pytest.raises(DownloadRefused, match="it comes encoded as br"):
-        get(sent(b"xyz", Content_Encoding="br"))
+PACKERS: dict[str, Callable[[bytes], bytes]] = {"bz2": bz2.compress, "gz": gzip.compress, "xz": lzma.compress, "csv": bytes}
+CODINGS = ["x-bzip2", "bzip2", "x-gzip", "gzip", "xz", "br", "zstd", "deflate", "compress", "utf-8", "GZIP,x-bzip2", ""]
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("kind", PACKERS)
+def test_what_the_bytes_are_counts(get: Get, kind: str, coding: str) -> None:
+    """Servers call an archive's own packing a coding, or name one that is not there: the bytes come as they are."""
+    content = PACKERS[kind](CONTENT)
+    fetched, got = get(sent(content, Content_Encoding=coding))
+    assert got == content and fetched is not None and fetched.encoding == coding.lower().replace(",", ", ")
+
+
+@pytest.mark.parametrize("header", ["identity", "Identity , ", ","])
+def test_identity_is_no_coding(get: Get, header: str) -> None:
+    """It says that there is none."""
+    fetched, _ = get(sent(CONTENT, Content_Encoding=header))
+    assert fetched is not None and fetched.encoding == ""
+
+
+BROTLI = [bytes.fromhex(packed) for packed in ("8b0480757569642c6e616d650a03", "1b2b0100c437f735bf46319efc2369fb")]
+"""A header line as ``brotli -1`` packs it, hardly at all, and the beginning of a sample with ``-5``."""
+ZSTD = bytes.fromhex("28b52ffd0458a50500a28e261990b7d006c8eceb")
+"""The beginning of a sample, as zstd packs it."""
+
+
+@pytest.mark.parametrize(
+    ("content", "coding"),
+    [
+        (BROTLI[0], "br"),
+        (BROTLI[1], "br"),
+        (ZSTD, "zstd"),
+        (zlib.compress(CONTENT), "deflate"),
+        (bytes(range(1, 256)) * 40, "foo, bar"),
+        (b"\x1f\x9d\x90" + bytes(range(128, 256)) * 40, "compress"),
+    ],
+)
+def test_a_coding_that_is_there_and_cannot_be_read_is_refused(get: Get, content: bytes, coding: str) -> None:
+    """Nobody asked for brotli; the message names it."""
+    with pytest.raises(DownloadRefused, match=f"it comes encoded as {coding}, which was not asked for and cannot be read here"):
+        get(sent(content, Content_Encoding=coding))
+
+
+@pytest.mark.parametrize("text", [GOOD_UTF16, b"\xef\xbb\xbf" + CONTENT, CONTENT[:4095] + "é".encode() + CONTENT])
+def test_text_is_text_in_every_encoding_that_is_read(get: Get, text: bytes) -> None:
+    """A mark, UTF-16, a letter cut by the look at the beginning: none is taken for brotli."""
+    assert get(sent(text, Content_Encoding="br"))[1] == text
+
+
+def test_what_comes_is_told_from_more_than_one_byte(get: Get) -> None:
+    """An archive under a page's type, its first byte alone in the first piece, and the rest over two connections."""
+    content = bz2.compress(CONTENT)
+
+    def in_pieces(handler: Handler) -> None:
+        handler.head(200, len(content), Content_Type="text/html", ETag='"one"', Content_Encoding="br")
+        for piece in (content[:1], content[1:9]):
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            time.sleep(0.05)  # so that the pieces arrive as such
+
+    assert get(in_turn(in_pieces, file(content)))[1] == content
 
 
 @pytest.mark.parametrize("status", [204, 404, 500, 503])

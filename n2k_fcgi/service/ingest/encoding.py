@@ -20,6 +20,7 @@ _MARKS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+_PRINTABLE = bytes([*b"\t\n\r", *range(0x20, 0x7F), *range(0x80, 0x100)])
 
 
 def as_utf8(blocks: Iterable[bytes], found: list[str]) -> Iterator[bytes]:
@@ -43,6 +44,17 @@ def as_utf8(blocks: Iterable[bytes], found: list[str]) -> Iterator[bytes]:
         found.append("lines that end with CR")
         return (block.replace(b"\r", b"\n") for block in chain([head], rest))
     return chain([head], rest)
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Tell whether a dump that begins so is text in an encoding that is read here, even if not a dump."""
+    if head.startswith(tuple(_MARKS)):
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not head.translate(None, _PRINTABLE).strip(b"\0")
 
 
 def _head(blocks: Iterator[bytes]) -> bytes:

@@ -13,6 +13,7 @@ from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.importer import ImportReport
 from n2k_fcgi.service.ingest.lines import Tally
+from n2k_fcgi.service.location import is_url
 from n2k_fcgi.wiring import importer
 
 
@@ -49,6 +50,8 @@ def command(
 
     Example: n2k import name2key.csv.bz2
     """
+    if is_url(dump):  # not repeated: it may hold a password
+        raise click.UsageError("import reads a file, or standard input as '-': 'n2k update URL' fetches one")
     settings = context.settings
     context.make_directory()
     options.be_nice(nice)

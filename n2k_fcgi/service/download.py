@@ -116,8 +116,8 @@ class _Download:
                 time.sleep(max(0.0, min(self._limits.pause * 2 ** (number - 1), self._remaining())))
             try:
                 changed = self._connect()
-            except InvalidURL as error:
-                self._refuse(error)
+            except InvalidURL:  # its text repeats the query, which may hold a secret
+                self._refuse("it is no URL")
             except (OSError, HTTPException, _Broken) as error:
                 why = self._reason(error)
                 continue
@@ -151,7 +151,7 @@ class _Download:
             if response.status not in _REDIRECTS:
                 return response
             response.close()
-            location = location.redirected(response.headers.get("Location", ""))
+            location = location.redirected(_sent_as_utf8(response.headers.get("Location", "")))
         raise DownloadRefused(url=self._location, why=f"more than {MAX_REDIRECTS} redirects")
 
     def _ask(self, location: Location) -> HTTPResponse:
@@ -266,6 +266,11 @@ def _encoding(headers: list[str]) -> str:
     """All codings that Content-Encoding names, innermost first."""
     names = [name.strip().lower() for header in headers for name in header.split(",")]
     return ", ".join(name for name in names if name not in ("", "identity"))
+
+
+def _sent_as_utf8(header: str) -> str:
+    """A header that http.client read as ISO-8859-1; bytes that are not UTF-8 become surrogates, as in a path."""
+    return header.encode("iso-8859-1").decode("utf-8", "surrogateescape")
 
 
 def _opener() -> Any:

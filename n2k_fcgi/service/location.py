@@ -5,14 +5,24 @@ from typing import NamedTuple
 
 from n2k_fcgi.errors import DownloadRefused
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|https?:", re.IGNORECASE)
+_WEB = re.compile(r"https?://", re.IGNORECASE)
 _SAFE = "/%:=&?~#+!$,;'@()*[]"
 """Characters of a path or query that are sent as they are; others, such as spaces, are percent-encoded."""
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_STRAY_AT = re.compile(r"\w+://[^/?#@]*:[^/?#@]*[/?#].*@")
+"""``https://me:1/2@host``: a password that looks like a port and a path, which messages would show."""
+_ADDRESS = re.compile(r"[0-9a-f:.]+(%[0-9a-z]+)?")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?")
+_HOST_CHARACTERS = 253
+_TWO_STANDARDS = frozenset("ßς\u200c\u200d")
+"""IDNA 2003, which Python has, makes another host of these letters than browsers do by IDNA 2008."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_url(source: str) -> bool:
-    """Tell whether *source* is a URL of any kind; else it is a path."""
-    return _SCHEME.match(source) is not None
+    """Tell whether *source* is a URL of any kind, or was meant as one; else it is a path."""
+    return _URL.match(source.strip()) is not None
 
 
 class Location(NamedTuple):
@@ -36,65 +46,113 @@ class Location(NamedTuple):
         return str(self).rstrip("/").rpartition("/")[2]
 
     def redirected(self, to: str) -> "Location":
-        """Where a redirect leads; the password goes along within the same origin only.
+        """Where a redirect leads; the password goes along within the same origin, or from http to https of one host.
 
         Raises DownloadRefused when it is no http or https URL, or leads from https to http.
         """
         from urllib.parse import urljoin
 
+        if not to.strip():
+            raise DownloadRefused(url=self, why="it redirects without saying where to")
         try:
             joined = urljoin(self.url, to.strip())
         except ValueError:
             joined = ""
-        if not to.strip() or not _is_http(joined):
+        if not _WEB.match(joined):
             raise DownloadRefused(url=self, why="it redirects to something else than http or https")
-        target = parse_location(joined)
+        try:
+            target = _parsed(joined)
+        except _Unfit as error:
+            raise DownloadRefused(url=self, why=f"it redirects to another address, and {error}") from None
         if self.url.startswith("https:") and not target.url.startswith("https:"):
             raise DownloadRefused(url=self, why="it redirects from https to http")
-        if not target.authorization and _origin(target.url) == _origin(self.url):
+        if not target.authorization and _origin(target.url) in (_origin(self.url), _encrypted(_origin(self.url))):
             return target._replace(authorization=self.authorization)
         return target
 
 
 def parse_location(text: str) -> Location:
-    """Read a URL. Raises DownloadRefused, without repeating a password."""
+    """Read a URL that somebody wrote. Raises DownloadRefused, without repeating a password."""
+    if _STRAY_AT.match(text.strip()):
+        raise DownloadRefused(url=_before_user(text), why="an @ stands behind its host: write /, ?, #, @ as %2F, %3F, %23, %40")
+    try:
+        return _parsed(text)
+    except _Unfit as error:
+        raise DownloadRefused(url=_before_user(text), why=error) from None
+
+
+class _Unfit(Exception):
+    """Why a URL is not fetched, without repeating any of it. Never leaves this module."""
+
+
+def _parsed(text: str) -> Location:
+    """Read a URL; bytes that are no UTF-8 may stand in it as surrogates, as in paths. Raises _Unfit."""
     from urllib.parse import quote, urlsplit, urlunsplit
 
     try:
         parts = urlsplit(text.strip())
         port = parts.port
+        path, query = (_bytes(part) for part in (parts.path or "/", parts.query))
+        authorization = _basic(parts.username, parts.password)
     except ValueError:
-        raise DownloadRefused(url=_before_user(text), why="it is no URL") from None
-    if parts.scheme not in ("http", "https"):
-        raise DownloadRefused(url=_before_user(text), why="only http and https are fetched")
-    if not parts.hostname or not parts.netloc.isascii():
-        raise DownloadRefused(url=_before_user(text), why="it names no host")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    place = host if port is None else f"{host}:{port}"
-    url = urlunsplit((parts.scheme, place, quote(parts.path or "/", _SAFE), quote(parts.query, _SAFE), ""))
-    return Location(url, _basic(parts.username, parts.password))
+        raise _Unfit("it is no URL") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _Unfit("only http and https are fetched")
+    host = _host(parts.hostname or "")
+    place = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
+    quoted = (_STRAY_PERCENT.sub("%25", quote(part, _SAFE)) for part in (path, query))
+    return Location(urlunsplit((parts.scheme, place, *quoted, "")), authorization)
+
+
+def _host(name: str) -> str:
+    """A host as it is asked for, international names as IDNA writes them."""
+    from urllib.parse import unquote
+
+    if _ADDRESS.fullmatch(name) and ":" in name:
+        return f"[{name}]"
+    name = unquote(name).lower()
+    if not name:
+        raise _Unfit("it names no host")
+    if not _TWO_STANDARDS.isdisjoint(name):
+        raise _Unfit("its host has a letter of two meanings (ß, ς): write it as xn--...")
+    try:
+        encoded = name.encode("idna").decode("ascii").lower() if len(name) <= _HOST_CHARACTERS else ""
+    except UnicodeError:
+        encoded = ""
+    if not _HOST.fullmatch(encoded):
+        raise _Unfit("its host is no name that a host can have")
+    return encoded
+
+
+def _bytes(text: str) -> bytes:
+    """Raises ValueError for a surrogate that stands for no byte."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _basic(user: str | None, password: str | None) -> str:
     """The Authorization header of RFC 7617."""
     from base64 import b64encode
-    from urllib.parse import unquote
+    from urllib.parse import unquote_to_bytes
 
-    if user is None:
+    if not user and not password:
         return ""
-    return "Basic " + b64encode(f"{unquote(user)}:{unquote(password or '')}".encode()).decode()
-
-
-def _is_http(url: str) -> bool:
-    found = _SCHEME.match(url)
-    return found is not None and found[1].lower() in ("http", "https")
+    return "Basic " + b64encode(b":".join(unquote_to_bytes(_bytes(part or "")) for part in (user, password))).decode()
 
 
 def _before_user(text: str) -> str:
     """As much of a URL as surely has no password in it."""
-    found = _SCHEME.match(text.strip())
+    found = _URL.match(text.strip())
     return f"{found[0]}..." if found else "it"
 
 
 def _origin(url: str) -> str:
     return "/".join(url.split("/", 3)[:3])
+
+
+def _encrypted(origin: str) -> str:
+    """The same host by https; only where both have their default ports."""
+    return origin if _has_port(origin) else origin.replace("http:", "https:", 1)
+
+
+def _has_port(url: str) -> bool:
+    return re.search(r":[0-9]+$", _origin(url)) is not None

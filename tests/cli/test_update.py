@@ -173,6 +173,28 @@ def test_a_password_is_shown_and_written_nowhere(n2k: Commands, web: WebServer) 
     assert not [text for text in texts if "topsecret" in text]
 
 
+@pytest.mark.parametrize(
+    ("template", "code", "said"),
+    [
+        ("http://me:topsecret@127.0.0.1:{port}/redirected", 71, "it redirects to something else than http or https"),
+        ("http://me:topsecret@127.0.0.1:{port}/page", 71, "it is a web page"),
+        ("http://me:topsecret@a b/dump", 71, "its host is no name that a host can have"),
+        ("http://me:1/topsecret@127.0.0.1/dump", 71, "an @ stands behind its host"),
+        ("https:/me:topsecret@127.0.0.1/dump", 71, "it names no host"),
+        ("http://me:topsecret@127.0.0.1:1/dump", 70, "Connection refused"),
+    ],
+)
+def test_a_password_is_in_no_message(n2k: Commands, web: WebServer, template: str, code: int, said: str) -> None:
+    """Whatever goes wrong with the address, or at it; nor does 'n2k import', which takes no address, repeat it."""
+    web.paths["/redirected"] = redirect("ftp://other:topsecret@127.0.0.1/")
+    web.paths["/page"] = sent(b"<html>")
+    source = template.format(port=web.port)
+    done = [n2k("-v", "update", source, **IMPATIENT), n2k("-v", "import", source)]
+    assert [one.code for one in done] == [code, 2] and said in done[0].err and "'n2k update URL' fetches one" in done[1].err
+    texts = [one.out + one.err for one in done] + [str(p.read_bytes()) for p in n2k.data_dir.rglob("*") if p.is_file()]
+    assert not [text for text in texts if "topsecret" in text]
+
+
 def test_the_memory_is_private(n2k: Commands, url: str) -> None:
     """Addresses may hold secrets: update.json is for its owner."""
     n2k("update", url)

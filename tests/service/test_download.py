@@ -295,11 +295,71 @@ def test_a_redirect_loop_ends(get: Get, web: WebServer) -> None:
     assert len(web.requests) == 6
 
 
-@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/x", "//[", ""])
-def test_redirects_to_anything_but_the_web_are_refused(get: Get, to: str) -> None:
-    """Never a file of this machine, nor another protocol, nor nowhere."""
-    with pytest.raises(DownloadRefused, match="it redirects to something else than http or https"):
+def test_a_loop_of_two_ends(get: Get, web: WebServer) -> None:
+    """Back and forth, each time under another fragment."""
+    web.paths["/other"] = redirect("/dump#there")
+    with pytest.raises(DownloadRefused, match="more than 5 redirects"):
+        get(redirect("/other#here"))
+    assert [path for path, _ in web.requests] == ["/dump", "/other"] * 3
+
+
+LOCATIONS = {
+    "raw UTF-8": ("/Ångström/données.csv".encode(), "/%C3%85ngstr%C3%B6m/donn%C3%A9es.csv"),
+    "raw Latin-1": ("/données.csv".encode("latin-1"), "/donn%E9es.csv"),
+    "spaces": (b"/a b.csv ", "/a%20b.csv"),
+    "a stray percent sign": (b"/100%.csv", "/100%25.csv"),
+    "a fragment": (b"/a.csv#rows", "/a.csv"),
+    "relative": (b"a.csv", "/a.csv"),
+    "upwards": (b"../../a.csv", "/a.csv"),
+    "no scheme": (b"//127.0.0.1:{port}/a.csv", "/a.csv"),
+    "another case": (b"HTTP://LOCALHOST:{port}/a.csv", "/a.csv"),
+    "a host in wide letters": ("http://ｌｏｃａｌｈｏｓｔ:{port}/a.csv".encode(), "/a.csv"),
+    "a host in percent signs": (b"http://%6cocalhost:{port}/a.csv", "/a.csv"),
+}
+
+
+@pytest.mark.parametrize(("location", "path"), LOCATIONS.values(), ids=LOCATIONS)
+def test_a_location_of_any_form_is_followed(get: Get, web: WebServer, location: bytes, path: str) -> None:
+    """What web servers put there, allowed or not; what is asked for is ASCII."""
+    web.paths[path] = file(CONTENT)
+    sent_so = location.replace(b"{port}", str(web.port).encode()).decode("latin-1")
+    assert get(redirect(sent_so))[1] == CONTENT
+    assert [asked for asked, _ in web.requests] == ["/dump", path]
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("file:///etc/passwd", "it redirects to something else than http or https"),
+        ("ftp://127.0.0.1/x", "it redirects to something else than http or https"),
+        ("//[", "it redirects to something else than http or https"),
+        ("javascript:alert(1)", "it redirects to something else than http or https"),
+        ("", "it redirects without saying where to"),
+        ("  ", "it redirects without saying where to"),
+        ("https:///x", "it redirects to another address, and it names no host"),
+        ("http://a b/", "it redirects to another address, and its host is no name that a host can have"),
+        ("http://stra\xc3\x9fe.example/", "it redirects to another address, and its host has a letter of two meanings"),
+        ("http://me:secret@h:port/", "it redirects to another address, and it is no URL"),
+    ],
+)
+def test_redirects_to_anything_but_the_web_are_refused(get: Get, to: str, why: str) -> None:
+    """Never a file of this machine, nor another protocol, nor nowhere, nor a host that is none; no secret in the message."""
+    with pytest.raises(DownloadRefused, match=why) as caught:
         get(redirect(to))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["bücher.example", "b%C3%BCcher.example", "BÜCHER。example"])
+def test_an_international_host_is_asked_for_by_its_ascii_name(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """A proxy sees what goes out: xn--, in the address and in Host."""
+    monkeypatch.setenv("http_proxy", web.url(""))
+    web.paths["http://xn--bcher-kva.example/dump"] = file(CONTENT)
+    path = tmp_path / "file"
+    path.touch()
+    fetch(parse_location(f"http://{host}/dump"), path, NOTHING, LIMITS)
+    assert path.read_bytes() == CONTENT and web.headers()["Host"] == "xn--bcher-kva.example"
 
 
 def test_a_password_stays_with_its_server(get: Get, web: WebServer) -> None:
@@ -309,6 +369,17 @@ def test_a_password_stays_with_its_server(get: Get, web: WebServer) -> None:
         assert get(redirect("/next"), user="me:s%40cret")[1] == CONTENT
         assert [headers.get("Authorization") for _, headers in web.requests] == ["Basic bWU6c0BjcmV0"] * 2
         assert "Authorization" not in other.headers()
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["and back", "and on"])
+def test_a_password_never_goes_to_another_server(get: Get, web: WebServer, back: bool) -> None:
+    """Not by the name of another host, nor to another port; who is led back is nobody in particular there."""
+    with web_server() as other:
+        other.paths["/there"] = redirect(web.url("/back")) if back else file(CONTENT)
+        web.paths["/back"] = file(CONTENT)
+        to = f"//localhost:{web.port}/back" if back else other.url("/there")
+        assert get(redirect(to), user="me:secret")[1] == CONTENT
+        assert [("Authorization" in headers) for _, headers in web.requests + other.requests] == [True, False]
 
 
 def test_the_proxy_of_the_environment_is_used(web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     part longer than PART_BYTES or a whole longer than NAME_BYTES, a home that is no grid.
     """
     if len(text) > LONGEST_TEXT:  # before anything else: normalising takes time by the square of a run of marks
-        raise BadName(name=text, why=f"a first or last name has at most {PART_BYTES} bytes", too_long=True)
+        raise BadName(name=text, why=_which_is_long(text), too_long=True)
     spelling = _SPACES.sub(" ", text.strip()).strip(" ")
     if not text.isprintable() and CONTROLS.search(text):
         raise BadName(name=text, why="it has characters that cannot be shown")
@@ -87,7 +87,7 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     if is_key_shaped(form):
         raise BadName(name=text, why="it is a key")
     if len(spelling) > NAME_BYTES or _too_long(spelling):
-        raise BadName(name=text, why=f"a first or last name has at most {PART_BYTES} bytes", too_long=True)
+        raise BadName(name=text, why=_which_is_long(spelling), too_long=True)
     return ParsedName(spelling, form, home)
 
 
@@ -102,7 +102,17 @@ def _too_long(spelling: str) -> bool:
     encoded = spelling.encode()
     if len(encoded) <= PART_BYTES:
         return False
-    return len(encoded) > NAME_BYTES or any(len(p.encode()) > PART_BYTES for p in _SEPARATORS.split(spelling))
+    return len(encoded) > NAME_BYTES or _has_long_part(spelling)
+
+
+def _has_long_part(spelling: str) -> bool:
+    return any(len(part.encode("utf-8", "surrogatepass")) > PART_BYTES for part in _SEPARATORS.split(spelling))
+
+
+def _which_is_long(spelling: str) -> str:
+    if _has_long_part(spelling):
+        return f"a first or last name has at most {PART_BYTES} bytes"
+    return f"a whole name has at most {NAME_BYTES} bytes"
 
 
 def is_what_name(text: str) -> bool:

@@ -18,7 +18,8 @@ run: $(VENV)/.run
 	@echo "  curl 'http://127.0.0.1:$(PORT)/?key=3d6181b0-6a4b-97ef-18d8-722652995cf1'    -> Governor Linden"
 	@echo "  curl 'http://127.0.0.1:$(PORT)/name2key?terse=1&name=username'               -> 3223a4e4-01c6-44f8-9aa1-df790e02aa93"
 	@echo
-	$(BIN)/n2k --dir $(DATA) serve --port $(PORT)
+	@$(BIN)/n2k --dir $(DATA) serve --port $(PORT) || { code=$$?; \
+		test $$code -ne 84 || echo "port $(PORT) is taken: make run PORT=4000 takes another" >&2; exit $$code; }
 
 # Every test, with the real web servers; installs what they need when it may, else says what to install.
 test: $(VENV)/.test

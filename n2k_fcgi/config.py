@@ -74,7 +74,10 @@ class Setting(NamedTuple):
 def _path(text: str) -> Path:
     if not text.strip() or "\0" in text:
         raise ValueError("a path")  # an empty one would mean the folder that we happen to stand in
-    return Path(_at_home(text.strip())).absolute()
+    try:
+        return Path(_at_home(text.strip())).absolute()
+    except FileNotFoundError:
+        raise ValueError("a path from '/' on, because the current folder is gone") from None
 
 
 def _at_home(text: str) -> str:

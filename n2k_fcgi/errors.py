@@ -18,6 +18,11 @@ def shown(value: object) -> str:
     return start if len(start) <= SHOWN_CHARACTERS else start[: SHOWN_CHARACTERS - 1] + "…"
 
 
+def counted(number: object, thing: str, form: str = "") -> str:
+    """``1 row``, ``2 rows``: *number*, formatted by *form*, of a *thing* whose plural takes an s."""
+    return f"{number:{form}} {thing}{'' if number == 1 else 's'}"
+
+
 class N2KError(Exception):
     """Base of all: ``template`` is formatted with the keywords, each made printable first."""
 
@@ -245,11 +250,14 @@ class NoMemory(N2KError):
 
 
 class StoreFull(N2KError):
-    """No room on the disk: nothing was written."""
+    """No room on the disk: nothing was written; of a result on standard output, not all."""
 
-    template = "no room left for {path}: nothing was written ({why})"
+    template = "no room left for {path}: {lost} ({why})"
     status = 503
     exit_code = 45
+
+    def __init__(self, *, path: object, why: object, lost: object = "nothing was written") -> None:
+        super().__init__(path=path, why=why, lost=lost)
 
 
 class NoGeneration(N2KError):
@@ -314,9 +322,12 @@ class DumpNotUnderstood(N2KError):
 class TooManyBadLines(N2KError):
     """More bad lines than ``max_bad`` allows."""
 
-    template = "{bad} of {lines} lines are bad (mostly: {most}), more than {limit} %: nothing was imported (see --max-bad)"
+    template = "{bad} of {lines} bad (mostly: {most}), more than {limit} %: nothing was imported (see --max-bad)"
     status = 400
     exit_code = 63
+
+    def __init__(self, *, bad: object, lines: object, **more: object) -> None:
+        super().__init__(bad=bad, lines=f"{counted(lines, 'line')} {'is' if bad == 1 else 'are'}", **more)
 
 
 class EmptyDump(N2KError):
@@ -354,19 +365,23 @@ class TooManyGrids(N2KError):
 class CountsDisagree(N2KError):
     """LMDB took fewer rows than we gave it. It drops out-of-order appends without a word, so this is always checked."""
 
-    template = "internal: {what}: gave {given} rows, {kept} were kept; nothing was published"
+    template = "internal: {what}: of {given} only {kept} stayed; nothing was published"
     status = 500
     exit_code = 68
+
+    def __init__(self, *, given: object, **more: object) -> None:
+        super().__init__(given=counted(given, "row"), **more)
 
 
 class DumpShrank(N2KError):
     """Far fewer rows than last time: a truncated or wrong dump, more often than a smaller world."""
 
-    template = (
-        "the dump has {rows} rows, the one before had {before}: more than {limit} % fewer, nothing was imported (--force)"
-    )
+    template = "the dump has {rows}, the one before had {before}: more than {limit} % fewer, nothing was imported (--force)"
     status = 400
     exit_code = 69
+
+    def __init__(self, *, rows: object, **more: object) -> None:
+        super().__init__(rows=counted(rows, "row"), **more)
 
 
 class DownloadFailed(N2KError):

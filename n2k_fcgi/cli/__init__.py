@@ -7,8 +7,9 @@ from typing import NoReturn
 import click
 
 from n2k_fcgi import __version__, logs
+from n2k_fcgi.cli import standard_streams, suggestions
 from n2k_fcgi.cli.context import Context
-from n2k_fcgi.errors import N2KError
+from n2k_fcgi.errors import N2KError, shown
 
 COMMANDS = {
     "check": "check_cmd",
@@ -37,7 +38,7 @@ COMMANDS = {
 """Command -> its module here, in which it is called ``command``."""
 
 
-class Commands(click.Group):
+class Commands(suggestions.Group):
     """Imports a command's module when it is used: ``n2k lookup`` does not wait for the importer."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -70,6 +71,7 @@ def group(ctx: click.Context, data_dir: str | None, config: str | None, verbose:
 def main() -> NoReturn:
     """Run the command; exit with the code of the error, 130 after Ctrl-C, 1 for what should not happen."""
     try:
+        standard_streams.prepare()
         result = group.main(standalone_mode=False, prog_name="n2k")
         sys.exit(result if isinstance(result, int) else 0)
     except N2KError as problem:
@@ -80,12 +82,13 @@ def main() -> NoReturn:
         sys.exit(130)
     except click.ClickException as problem:
         problem.show()
+        if advice := suggestions.advice(problem, group):
+            click.echo(advice, err=True)
         sys.exit(problem.exit_code)
-    except BrokenPipeError:  # "n2k ... | head" is no error
-        sys.stderr.close()
+    except standard_streams.ReaderGone:  # "n2k ... | head" is no error
         sys.exit(0)
-    except OSError as problem:  # standard output is full or closed, for one
-        click.echo(f"n2k: {problem.filename or 'standard output'}: {problem.strerror}", err=True)
+    except OSError as problem:
+        click.echo(f"n2k: {_said(problem)}", err=True)
         sys.exit(1)
     except Exception as problem:  # noqa: BLE001 - the last resort of this front end
         logs.error("unexpected error", traceback=True)
@@ -93,3 +96,11 @@ def main() -> NoReturn:
         sys.exit(1)
     finally:
         logs.shut_down()
+
+
+def _said(problem: OSError) -> str:
+    """What the system says, and of which file. It names none where a relative path begins in a folder that was removed."""
+    if problem.filename is None and isinstance(problem, FileNotFoundError):
+        return "the current folder is gone: say whole paths"
+    named = "" if problem.filename is None else f"{shown(problem.filename)}: "
+    return f"{named}{problem.strerror or problem}"

@@ -58,7 +58,7 @@ class Context:
         """The flags for ``wiring.live_application``, which loads the settings again whenever they change."""
         flags = dict(self.flags)
         if self.config:
-            flags["config"] = str(Path(self.config).absolute())
+            flags["config"] = str(self.loaded.file)
         if self.verbose:
             flags["log_level"] = "DEBUG"
         return flags

@@ -3,16 +3,20 @@
 import contextlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import click
 
+from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.suggestions import OneOf
+from n2k_fcgi.errors import counted
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.export import Export, Known, csv_lines, json_lines
-from n2k_fcgi.service.packers import format_of, new_file, standard_output, write_packed
+from n2k_fcgi.service.packers import format_of, new_file, write_packed
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.wiring import Store, modes_of
 
@@ -23,15 +27,21 @@ PACKED = ("bz2", "gz", "xz")
 @click.command("export")
 @click.argument("file", metavar="FILE|-", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--captures", is_flag=True, help="Only what was captured in-world.")
-@click.option("--format", "form", type=click.Choice(("jsonl", "csv")), help="Else jsonl, or csv when FILE says .csv.")
-@click.option("--grid", metavar="G", help="Only this grid; csv holds one, the default grid unless this says another.")
+@click.option("--format", "form", type=OneOf(("jsonl", "csv")), help="Else jsonl, or csv when FILE says .csv.")
+@click.option(
+    "--grid",
+    type=options.Words(),
+    metavar="G",
+    help="Only this grid; csv holds one, the default grid unless this says another.",
+)
 @pass_context
 def command(context: Context, file: str, captures: bool, form: str | None, grid: str | None) -> None:
     """Write the directory to FILE, or to standard output as '-'.
 
     jsonl, one avatar a line, has everything: grids, former names, times, who reported a capture; an import of it gives
     the same answers. csv has W-Hat's 'uuid,First Last' of one grid. FILE is packed when its name ends in .bz2, .gz or
-    .xz, readable by its owner only, and appears when it is whole.
+    .xz, readable by its owner only, and appears when it is whole. It is UTF-8, on standard output too, whatever the
+    terminal shows.
 
     Example: n2k export directory.jsonl.xz
     """
@@ -46,7 +56,7 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
         known = count.counted(Export(generation, context.store.captures, context.store.forgotten.hidden(), world).known())
         lines = csv_lines(known) if form == "csv" else json_lines(known)
         write_packed(target, packing if packing in PACKED else form, lines)
-    context.talk(f"exported {count.number} avatars to {file}")
+    context.talk(f"exported {counted(count.number, 'avatar')} to {file}")
 
 
 class _Count:
@@ -72,8 +82,10 @@ def _held_generation(store: Store, only_captures: bool) -> Iterator[Generation |
 
 @contextlib.contextmanager
 def _opened(file: str, mode: int) -> Iterator[BinaryIO]:
-    opening = standard_output() if file == STDOUT else new_file(Path(file))
-    with opening as target:
-        if file != STDOUT and stat.S_ISREG(os.fstat(target.fileno()).st_mode):
+    if file == STDOUT:
+        yield cast(BinaryIO, sys.stdout.buffer)
+        return
+    with new_file(Path(file)) as target:
+        if stat.S_ISREG(os.fstat(target.fileno()).st_mode):
             os.fchmod(target.fileno(), mode)
         yield target

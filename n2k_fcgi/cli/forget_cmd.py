@@ -12,7 +12,7 @@ from n2k_fcgi.wiring import forgetting
 
 
 @click.command("forget")
-@click.argument("who", metavar="NAME|KEY")
+@click.argument("who", type=options.Words(), metavar="NAME|KEY")
 @options.grid
 @click.option("--undo", is_flag=True, help="Show the avatar again.")
 @pass_context

@@ -6,10 +6,12 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.suggestions import Group
+from n2k_fcgi.errors import counted
 from n2k_fcgi.wiring import importer
 
 
-@click.group("generations", invoke_without_command=True)
+@click.group("generations", cls=Group, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """List the generations, switch between them, remove old ones.
@@ -35,7 +37,7 @@ def show(context: Context, as_json: bool) -> None:
     for manifest in manifests:
         mark = "*" if manifest.name == live else " "
         click.echo(
-            f"{mark} {manifest.name}  {manifest.rows} avatars  {manifest.bytes // 1_000_000} MB  "
+            f"{mark} {manifest.name}  {counted(manifest.rows, 'avatar')}  {manifest.bytes // 1_000_000} MB  "
             f"as of {options.iso(manifest.as_of)}  {manifest.source}"
         )
 

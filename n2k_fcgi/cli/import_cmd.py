@@ -8,7 +8,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.progress import ProgressBar
-from n2k_fcgi.errors import N2KError, shown
+from n2k_fcgi.errors import N2KError, counted, shown
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.importer import ImportReport
@@ -65,7 +65,8 @@ def command(
             raise
     _tell_oddities(context, job.tally)
     if report.moves:
-        context.talk(f"  {len(report.moves)} names of Second Life stay with their keys: see 'n2k pending --conflicts'")
+        stay = "stays with its key" if len(report.moves) == 1 else "stay with their keys"
+        context.talk(f"  {counted(len(report.moves), 'name')} of Second Life {stay}: see 'n2k pending --conflicts'")
     if as_json:
         click.echo(json.dumps(_as_json(report)))
     elif not context.quiet:  # cron mails whatever is printed
@@ -77,8 +78,8 @@ def _as_line(report: ImportReport) -> str:
     if not report.published:
         return f"unchanged: {manifest.source} is live already as generation {manifest.name} (--force imports it again)"
     return (
-        f"imported {manifest.source}: {manifest.rows} avatars ({manifest.added} added, {manifest.changed} changed, "
-        f"{manifest.removed} removed, {manifest.refused} lines refused) in {manifest.seconds:.1f} s, "
+        f"imported {manifest.source}: {counted(manifest.rows, 'avatar')} ({manifest.added} added, {manifest.changed} changed, "
+        f"{manifest.removed} removed, {counted(manifest.refused, 'line')} refused) in {manifest.seconds:.1f} s, "
         f"generation {manifest.name}"
     )
 

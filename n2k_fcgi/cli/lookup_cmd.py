@@ -1,6 +1,6 @@
 """``n2k lookup``: names and keys, one line each, or all that is known of them."""
 
-import json
+import shlex
 import time
 
 import click
@@ -8,6 +8,8 @@ import click
 from n2k_fcgi import logs
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.standard_streams import json_line
+from n2k_fcgi.cli.suggestions import one_name
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
@@ -20,7 +22,7 @@ from n2k_fcgi.wiring import directory
 
 
 @click.command("lookup")
-@click.argument("what", metavar="NAME|KEY...", nargs=-1, required=True)
+@click.argument("what", type=options.Words(), metavar="NAME|KEY...", nargs=-1, required=True)
 @options.grid
 @click.option("--history", "with_history", is_flag=True, help="Every avatar that is meant, with its former names.")
 @options.as_json
@@ -45,6 +47,9 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
         if not lines:
             missing.append(text)
     if missing:
+        view = directory(context.store, settings).view()
+        if name := one_name(what, missing, lambda name: find(view, name, world, settings.labels) is not None):
+            context.talk(f"if that is one name, quote it: n2k lookup {shlex.quote(name)}")
         raise NotFound(what=", ".join(missing))
 
 
@@ -76,7 +81,7 @@ def _as_json(named: Named) -> str:
 
 
 def _json(**fields: object) -> str:
-    return json.dumps(fields, ensure_ascii=False)
+    return json_line(fields)
 
 
 def as_line(avatar: Avatar) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from n2k_fcgi.cli.standard_streams import as_typed
+
 
 class When(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
     """A time: ``2026-11-21``, ``2026-11-21T06:40:00Z`` (UTC), or unix seconds. Converts to unix seconds."""
@@ -27,6 +29,30 @@ class When(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8
             except ValueError:
                 continue
         return self.fail(f"{text!r} is no time: 2026-11-21, 2026-11-21T06:40:00Z (UTC) or unix seconds", param, ctx)
+
+
+class Words(click.ParamType):  # type: ignore[type-arg]
+    """A name or other text that people type: UTF-8 where the locale knows no letters beyond ASCII."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See the class."""
+        return as_typed(str(value))
+
+
+class Note(Words):
+    """One line of text that is kept beside something."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See the class."""
+        note = as_typed(str(value)).strip()
+        if not note.isprintable() or len(note) > NOTE_CHARACTERS:
+            self.fail(f"a note is one line of at most {NOTE_CHARACTERS} characters", param, ctx)
+        return note
+
+
+NOTE_CHARACTERS = 60
 
 
 def iso(seconds: int) -> str:
@@ -52,7 +78,7 @@ nice = click.option(
     "--nice", type=click.IntRange(0, 19), default=10, show_default=True, help="How far to step back for others."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-grid = click.option("--grid", metavar="G", help="The grid, such as Production or OpenSim.")
+grid = click.option("--grid", type=Words(), metavar="G", help="The grid, such as Production or OpenSim.")
 replace = click.option("--replace", is_flag=True, help="Avatars of this grid that the dump does not have go.")
 max_bad = click.option("--max-bad", type=click.FloatRange(0, 100), help="Percentage of bad lines above which it is refused.")
 max_bytes = click.option("--max-bytes", type=click.IntRange(1), help="Unpacked bytes above which it is refused.")

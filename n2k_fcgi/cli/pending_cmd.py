@@ -1,11 +1,10 @@
 """``n2k pending``: keys that wait for a name, and names that were offered for another key."""
 
-import json
-
 import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import format_key
@@ -35,7 +34,7 @@ def command(context: Context, conflicts: bool, grid: str | None, as_json: bool) 
         return
     for asked in unknown(context.store, settings).waiting(world):
         key = format_key(asked.key)
-        click.echo(json.dumps({"key": key, "grid": asked.grid}) if as_json else f"{key}\t{asked.grid}")
+        click.echo(json_line({"key": key, "grid": asked.grid}) if as_json else f"{key}\t{asked.grid}")
 
 
 def _line(c: Conflict) -> str:
@@ -45,4 +44,4 @@ def _line(c: Conflict) -> str:
 
 def _json(conflict: Conflict) -> str:
     fields = {**conflict._asdict(), "holder": format_key(conflict.holder), "key": format_key(conflict.key)}
-    return json.dumps(fields, ensure_ascii=False)
+    return json_line(fields)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from n2k_fcgi.errors import counted
 from n2k_fcgi.service.ingest.importer import Progress
 
 READING_SHARE = 2 / 3
@@ -70,4 +71,4 @@ class ProgressBar:
 
     def _rate(self, _: object) -> str:
         rate = self._now.rows / max(time.monotonic() - self._started, 0.001)
-        return f"{self._now.phase}: {self._now.rows:,} rows, {rate:,.0f} rows/s"
+        return f"{self._now.phase}: {counted(self._now.rows, 'row', ',')}, {rate:,.0f} rows/s"

@@ -5,7 +5,7 @@ import click
 from n2k_fcgi import logs
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.errors import shown
+from n2k_fcgi.errors import counted, shown
 from n2k_fcgi.wiring import importer, log_path, purge
 
 
@@ -31,7 +31,8 @@ def command(context: Context, nice: int) -> None:
         done = purge(store).run()
     log = log_path(settings)
     logs.begin_anew(log)
-    click.echo(f"purged: {done.names} names in {done.generations} generations, {done.captures} captures; the log begins anew")
+    gone = f"{counted(done.names, 'name')} in {counted(done.generations, 'generation')}, {counted(done.captures, 'capture')}"
+    click.echo(f"purged: {gone}; the log begins anew")
     strangers = [path for path in done.strangers if log is None or not str(path).startswith(str(log))]
     if strangers:
         names = ", ".join(shown(str(path.relative_to(settings.data_dir))) for path in strangers)

@@ -11,7 +11,7 @@ from n2k_fcgi.wiring import registrar
 
 
 @click.command("register")
-@click.argument("name")
+@click.argument("name", type=options.Words())
 @click.argument("key")
 @options.grid
 @pass_context

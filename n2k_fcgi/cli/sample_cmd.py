@@ -1,13 +1,16 @@
 """``n2k sample``: an invented dump to try things out with."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.suggestions import OneOf
+from n2k_fcgi.errors import counted
 from n2k_fcgi.service.hostile import with_bad_csv, with_bad_json
-from n2k_fcgi.service.packers import FORMATS, format_of, new_file, standard_output, write_packed
+from n2k_fcgi.service.packers import FORMATS, format_of, new_file, write_packed
 from n2k_fcgi.service.sample import MAX_ROWS, Sample, csv_lines, json_lines
 
 STDOUT = "-"
@@ -18,7 +21,7 @@ STDOUT = "-"
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed gives other avatars.")
 @click.option("--hostile", is_flag=True, help="Mix bad lines of every kind in, 0.5 % of all.")
 @click.option("--unsorted", is_flag=True, help="Shuffled; else in the order of the names.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Else the ending of FILE says, or csv for '-'.")
+@click.option("--format", "form", type=OneOf(FORMATS), help="Else the ending of FILE says, or csv for '-'.")
 @click.option(
     "-o", "--output", required=True, metavar="FILE|-", type=click.Path(dir_okay=False, allow_dash=True), help="Where to."
 )
@@ -37,12 +40,11 @@ def command(context: Context, rows: int, seed: int, hostile: bool, unsorted: boo
         raise click.UsageError(f"what format is {output!r}? End its name with one of {', '.join(FORMATS)}, or say --format")
     lines = _lines(Sample(rows, seed), rows, is_json=form == "jsonl", unsorted=unsorted, hostile=hostile)
     if output == STDOUT:
-        with standard_output() as file:
-            write_packed(file, form, lines)
+        write_packed(sys.stdout.buffer, form, lines)
         return
     with new_file(Path(output)) as file:
         write_packed(file, form, lines)
-    context.talk(f"wrote {rows} avatars to {output}")
+    context.talk(f"wrote {counted(rows, 'avatar')} to {output}")
 
 
 def _lines(sample: Sample, rows: int, *, is_json: bool, unsorted: bool, hostile: bool) -> Iterator[bytes]:

@@ -1,11 +1,10 @@
 """``n2k search``: names by their beginning."""
 
-import json
-
 import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import parse_grid
@@ -15,7 +14,7 @@ from n2k_fcgi.wiring import directory
 
 
 @click.command("search")
-@click.argument("prefix")
+@click.argument("prefix", type=options.Words())
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Avatars to print, about.")
 @click.option("--reverse", is_flag=True, help="Backwards, from the last such name.")
 @options.grid
@@ -47,4 +46,4 @@ def command(context: Context, prefix: str, limit: int, reverse: bool, grid: str 
 
 def _json(avatar: Avatar) -> str:
     fields = {"name": avatar.name, "key": format_key(avatar.key), "grid": avatar.grid, "origin": avatar.origin}
-    return json.dumps(fields, ensure_ascii=False)
+    return json_line(fields)

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.lookup_cmd import as_line, find
+from n2k_fcgi.cli.standard_streams import as_typed
 from n2k_fcgi.config import Settings
-from n2k_fcgi.errors import N2KError, NotFound
+from n2k_fcgi.errors import N2KError, NotFound, counted
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
@@ -75,7 +76,7 @@ class Shell(cmd.Cmd):
     def onecmd(self, line: str) -> bool:
         """Carry one line out; what is wrong with it is its answer. True: leave. Raises what is wrong with the store."""
         try:
-            return bool(super().onecmd(line))
+            return bool(super().onecmd(as_typed(line)))
         except N2KError as problem:
             if problem.status >= 500:
                 raise
@@ -134,7 +135,8 @@ class Shell(cmd.Cmd):
         """How much is in the directory, in one line."""
         live = self._store.generations.live()
         counts = gather(live, self._store.captures, self._store.tokens, self._store.forgotten, self._store.pending)
-        click.echo(f"{counts.avatars} avatars, {counts.captures} captures, generation {counts.generation}")
+        seen = f"{counted(counts.avatars, 'avatar')}, {counted(counts.captures, 'capture')}"
+        click.echo(f"{seen}, generation {counts.generation}")
 
     def do_help(self, _: str) -> None:
         """What can be typed."""

@@ -6,7 +6,8 @@ import click
 
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.shell import HELP, Shell
-from n2k_fcgi.errors import NotFound
+from n2k_fcgi.cli.standard_streams import piped_lines
+from n2k_fcgi.errors import NotFound, counted
 from n2k_fcgi.store.datadir import TYPED_LINES
 
 
@@ -19,7 +20,8 @@ def command(context: Context) -> None:
     the time it was last seen. On a terminal with a prompt, completion (Tab) and a history, kept in the data directory.
 
     Without a terminal there is no prompt, and each line gets its answer, 'not found: ...' or the reason why it cannot be
-    read, in its place on standard output. The exit code is then 17 when a line had no answer.
+    read, in its place on standard output. The exit code is then 17 when a line had no answer. Lines are UTF-8, with or
+    without a mark at their beginning, or UTF-16 with one.
 
     Example: printf '%s\\n' 'Governor Linden' a27b84f0-2757-4176-9579-43a181d4a5a0 | n2k shell
     """
@@ -28,7 +30,6 @@ def command(context: Context) -> None:
         context.talk(HELP.splitlines()[0])
         shell.converse(context.settings.data_dir / TYPED_LINES)
         return
-    with open(0, encoding="utf-8", errors="surrogateescape", closefd=False) as lines:
-        shell.answer(lines)
+    shell.answer(piped_lines())
     if shell.unanswered:
-        raise NotFound(what=f"an answer for {shell.unanswered} lines")
+        raise NotFound(what=f"an answer for {counted(shell.unanswered, 'line')}")

@@ -9,6 +9,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.download_line import DownloadLine
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.config import Settings
+from n2k_fcgi.errors import counted
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.download import Limits
 from n2k_fcgi.service.dumps import Dump
@@ -91,8 +92,8 @@ def _as_line(outcome: Outcome) -> str:
         return f"unchanged: {outcome.source} is the dump that was imported last (--force imports it again)"
     new = outcome.report.manifest
     return (
-        f"updated from {outcome.source}: {new.rows} avatars ({new.added} added, {new.changed} changed, {new.removed} removed, "
-        f"{new.refused} lines refused) in {new.seconds:.1f} s, generation {new.name}"
+        f"updated from {outcome.source}: {counted(new.rows, 'avatar')} ({new.added} added, {new.changed} changed, "
+        f"{new.removed} removed, {counted(new.refused, 'line')} refused) in {new.seconds:.1f} s, generation {new.name}"
     )
 
 

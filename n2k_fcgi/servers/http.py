@@ -14,6 +14,7 @@ from typing import Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CannotListen
+from n2k_fcgi.servers.listeners import why_not
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.wiring import live_application
 
@@ -65,7 +66,7 @@ def free_port(host: str, port: int) -> int:
             probe.bind(info[4])
             chosen: int = probe.getsockname()[1]
     except OSError as error:
-        raise CannotListen(address=f"{host}:{port}", why=error.strerror or error) from None
+        raise CannotListen(address=f"{host}:{port}", why=why_not(error, "--port")) from None
     return chosen
 
 

@@ -24,7 +24,10 @@ def bind_unix(path: Path, mode: int = 0o600) -> socket.socket:
 
     ``serve`` removes the file at its end when it owns the listener.
     """
-    path = path.absolute()
+    try:
+        path = path.absolute()
+    except FileNotFoundError:
+        raise CannotListen(address=path, why="the current folder is gone") from None
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise CannotListen(address=path, why=f"the path is longer than {LONGEST_PATH} bytes")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -54,7 +57,14 @@ def bind_tcp(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as problem:
-        raise CannotListen(address=f"{host}:{port}", why=problem) from None
+        raise CannotListen(address=f"{host}:{port}", why=why_not(problem, "--listen")) from None
+
+
+def why_not(problem: OSError, option: str) -> str:
+    """Why an address cannot be bound, and the *option* that names another one where that helps."""
+    number = problem.errno or 0
+    reason = os.strerror(number) if number > 0 else str(problem.strerror or problem)  # what resolvers say is negative
+    return f"{reason}: say another by {option}" if number in (errno.EADDRINUSE, errno.EACCES) else reason
 
 
 def inherited(fd: int = 0) -> socket.socket | None:

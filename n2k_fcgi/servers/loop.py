@@ -16,6 +16,7 @@ from typing import Any
 from flup.server.fcgi_base import FCGI_MAX_CONNS, FCGI_MAX_REQS, FCGI_MPXS_CONNS, BaseFCGIServer
 
 from n2k_fcgi import logs
+from n2k_fcgi.errors import counted
 from n2k_fcgi.servers.connection import MAX_REQUESTS, Connection
 from n2k_fcgi.servers.counters import Counters
 from n2k_fcgi.servers.gateway import Reply, WSGIApplication, new_environ
@@ -198,7 +199,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         self._paused = True
         if not self.stopping:
             self._epoll.unregister(self._listener)
-        logs.warning(f"cannot accept now ({len(self._connections)} connections): {why}")
+        logs.warning(f"cannot accept now ({counted(len(self._connections), 'connection')}): {why}")
         return False
 
     def _accept_again(self) -> None:

@@ -96,15 +96,3 @@ def _put_in_place(file: BinaryIO, unfinished: Path, path: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
     unfinished.replace(path)
-
-
-@contextlib.contextmanager
-def standard_output() -> Iterator[BinaryIO]:
-    """Standard output for bytes; the descriptor stays open. Raises StoreFull, and BrokenPipeError when nobody reads."""
-    try:
-        with open(1, "wb", closefd=False) as file:
-            yield file
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        refuse_os_error(Path("standard output"), error)

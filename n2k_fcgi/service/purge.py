@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import ImportRunning
+from n2k_fcgi.errors import ImportRunning, counted
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.ingest.room import refuse_when_low
@@ -74,7 +74,8 @@ class Purge:
             self._volatile.renew()  # pending keys and conflicts may name them, and all of it may be lost
             strangers = _remove_what_may_go(data_dir)
         done = Purged(sum(count > 0 for count in dropped), sum(dropped), captures, strangers)
-        logs.info(f"purge: {done.generations} generations written anew, {done.names} names and {captures} captures gone")
+        gone = f"{counted(done.names, 'name')} and {counted(captures, 'capture')} gone"
+        logs.info(f"purge: {counted(done.generations, 'generation')} written anew, {gone}")
         return done
 
     def _generation(self, name: str) -> int:

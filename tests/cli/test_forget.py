@@ -117,7 +117,7 @@ def test_an_import_that_would_move_a_name_says_so(peopled: Commands) -> None:
     """One line, and where to look; silent with -q."""
     dump = csv((OTHER, "Masakazu Kojima")).encode()
     done = peopled("import", "--force", "--as-of", "2026-03-03", "-", stdin=dump)
-    assert "  1 names of Second Life stay with their keys: see 'n2k pending --conflicts'\n" in done.err
+    assert "  1 name of Second Life stays with its key: see 'n2k pending --conflicts'\n" in done.err
     assert peopled("pending", "--conflicts").out.split("\t")[:4] == ["masakazu.kojima", "Production", MASAKAZU, OTHER]
     assert peopled("-q", "import", "--force", "--as-of", "2026-03-04", "-", stdin=dump).err == ""
     assert peopled("lookup", "masakazu kojima").out == f"Masakazu Kojima\t{MASAKAZU}\tProduction\n"

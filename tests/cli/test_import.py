@@ -91,7 +91,7 @@ def test_a_merge_keeps_and_replace_removes(peopled: Commands) -> None:
     merged = peopled("import", "--force", "-", stdin=newcomer)
     assert "4 avatars (1 added, 0 changed, 0 removed" in merged.out
     replaced = peopled("import", "--force", "--replace", "-", stdin=newcomer)
-    assert "1 avatars (0 added, 0 changed, 3 removed" in replaced.out
+    assert "1 avatar (0 added, 0 changed, 3 removed" in replaced.out
     assert peopled("lookup", "Governor Linden").code == 17
 
 
@@ -187,7 +187,7 @@ REFUSALS = {
     "a JSON array": (b'[{"key": 1}]\n', [], 62, "it is a JSON array"),
     "an archive in an archive": (bz2.compress(gzip.compress(PEOPLE)), [], 62, "it is an archive in an archive"),
     "a bomb": (bz2.compress(b"x" * 10_000_000), ["--max-bytes", "100000"], 66, "more than 100000 bytes"),
-    "far fewer rows": (PEOPLE[: PEOPLE.index(b"\n") + 1], [], 69, "the dump has 1 rows, the one before had 3"),
+    "far fewer rows": (PEOPLE[: PEOPLE.index(b"\n") + 1], [], 69, "the dump has 1 row, the one before had 3"),
     "no grid": (PEOPLE, ["--grid", " "], 12, "bad grid"),
 }
 

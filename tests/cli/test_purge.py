@@ -79,7 +79,7 @@ def test_after_forget_and_purge_no_file_has_a_byte(known: Commands) -> None:
         assert KEY not in said and not any(mark.lower() in said for mark in MARKS)
         done = known("purge")
         assert (done.code, done.err) == (0, "")
-        assert done.out == "purged: 3 names in 2 generations, 1 captures; the log begins anew\n"
+        assert done.out == "purged: 3 names in 2 generations, 1 capture; the log begins anew\n"
         assert traces(known.data_dir) == []
         assert ask("GET", "/?name=governor.linden", {}, b"").body == GOVERNOR.encode()
         assert ask("GET", "/?name=other.person", {}, b"").body == OTHER.encode()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB, Settings
-from n2k_fcgi.errors import N2KError, NoGeneration
+from n2k_fcgi.errors import N2KError, NoGeneration, counted
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.servers.deployment import WEB_ROOTS
@@ -145,7 +145,7 @@ def generation(settings: Settings, store: Store) -> Finding:
         return problem("generation", str(refusal), "lookups of imported names fail until then")
     if example is None:
         return problem("generation", f"{view.generation_name} has no key that its own name leads to", "run 'n2k check'")
-    return ok("generation", f"{view.generation_name}, {count} keys, {example.name!r} was found both ways")
+    return ok("generation", f"{view.generation_name}, {counted(count, 'key')}, {example.name!r} was found both ways")
 
 
 def an_avatar(view: View) -> Avatar | None:

@@ -61,7 +61,8 @@ def compiled() -> Finding:
     missing = [file for file in sources if not Path(cache_from_source(str(file))).exists()]
     if missing:
         advice = "'n2k deploy' writes them; a worker starts 4 times as slowly without"
-        return warning("compiled code", f"{len(missing)} of {len(sources)} modules have no .pyc file", advice)
+        have = "has" if len(missing) == 1 else "have"
+        return warning("compiled code", f"{len(missing)} of {len(sources)} modules {have} no .pyc file", advice)
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
         advice = "unset it, or run 'n2k deploy' after each update"
         return warning("compiled code", "PYTHONDONTWRITEBYTECODE is set: no .pyc file will be renewed", advice)

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CountsDisagree, DumpShrank, EmptyDump, ImportRunning, N2KError, StoreDamaged, TooManyBadLines
+from n2k_fcgi.errors import (
+    CountsDisagree,
+    DumpShrank,
+    EmptyDump,
+    ImportRunning,
+    N2KError,
+    StoreDamaged,
+    TooManyBadLines,
+    counted,
+)
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key
@@ -173,7 +182,7 @@ class Importer:
         )
         self._generations.publish(manifest)
         pruned = self._generations.prune(self._keep)
-        logs.info(f"import of {manifest.source}: {manifest.rows} rows, generation {name}, {manifest.seconds} s")
+        logs.info(f"import of {manifest.source}: {counted(manifest.rows, 'row')}, generation {name}, {manifest.seconds} s")
         self._note(moves, manifest.as_of)
         return ImportReport(manifest, tally, True, pruned, moves)
 

@@ -30,7 +30,7 @@ class Builder:
     def _open(self, map_size: int) -> None:
         try:
             self._env = lmdb.open(
-                str(self.path),
+                os.fsencode(self.path),
                 subdir=False,
                 lock=False,
                 sync=False,

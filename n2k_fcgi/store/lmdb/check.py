@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from n2k_fcgi.errors import N2KError
+from n2k_fcgi.errors import N2KError, counted
 from n2k_fcgi.model.keys import KEY_BYTES, format_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.store.base import Manifest
@@ -43,10 +43,10 @@ def check_generation(generation: Generation, manifest: Manifest) -> Iterator[str
     yield from _check_pair(generation, NAMES, KEYS, manifest.rows)
     yield from _check_pair(generation, FORMER, HISTORY, manifest.former)
     yield from _check_holders(generation)
-    for what, database, said in (("names", NAMES, manifest.names), ("keys", KEYS, manifest.keys)):
+    for what, database, said in (("name", NAMES, manifest.names), ("key", KEYS, manifest.keys)):
         found = generation.entries(database)
         if found != said:
-            yield f"{found} {what}, the manifest says {said}"
+            yield f"{counted(found, what)}, the manifest says {said}"
 
 
 def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int
     origins = generation.origins
     for db_key, value in generation.rows(by_name):
         if not value or len(value) % NAME_RECORD:
-            yield f"{by_name.decode()}: {db_key!r} has a value of {len(value)} bytes"
+            yield f"{by_name.decode()}: {db_key!r} has a value of {counted(len(value), 'byte')}"
             continue
         records = unpack_names(value)
         named += len(records)
@@ -64,14 +64,14 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int
     spelled = 0
     for key, value in generation.rows(by_key):
         if len(key) != KEY_BYTES:
-            yield f"{by_key.decode()}: a key of {len(key)} bytes"
+            yield f"{by_key.decode()}: a key of {counted(len(key), 'byte')}"
             continue
         for origin, spelling in unpack_spellings(value):
             spelled += 1
             if not _is_named(generation, by_name, spelling, origins[origin].grid, key):
                 yield f"{format_key(key)} is {spelling.decode()!r}, but that name does not lead back"
     if not named == spelled == said:
-        yield f"{named} records in {by_name.decode()}, {spelled} in {by_key.decode()}, the manifest says {said}"
+        yield f"{counted(named, 'record')} in {by_name.decode()}, {spelled} in {by_key.decode()}, the manifest says {said}"
 
 
 def _check_holders(generation: Generation) -> Iterator[str]:

@@ -43,7 +43,7 @@ def open_reader(path: Path) -> lmdb.Environment:
 def open_environment(path: Path, **options: Any) -> lmdb.Environment:
     """``lmdb.open`` with what all of ours share. Raises StoreDamaged, StoreUnreadable."""
     try:
-        return lmdb.open(str(path), subdir=False, max_dbs=MAX_DATABASES, max_spare_txns=1, **options)
+        return lmdb.open(os.fsencode(path), subdir=False, max_dbs=MAX_DATABASES, max_spare_txns=1, **options)
     except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
         raise StoreDamaged(path=path, why=reason(error)) from None
     except lmdb.Error as error:

@@ -1,0 +1,84 @@
+"""What the user may have meant: the command, the word or the quotes that are nearly what was typed."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any
+
+import click
+
+from n2k_fcgi.model.keys import is_key_shaped
+
+EXTRA_ARGUMENT = "Got unexpected extra argument"
+"""How click begins to say so, in every version."""
+
+QUOTES = "What has a space needs quotes, such as 'Governor Linden'."
+
+
+class Group(click.Group):
+    """A command with commands: says which one was meant by a word that is nearly its name, and cuts no line of its list."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Raises UsageError for what is no command."""
+        word = args[0]
+        if self.get_command(ctx, word) is None and not word.startswith("-"):
+            ctx.fail(f"No such command {word!r}.{did_you_mean(word, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, each with its first sentence."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(_WHOLE)) for name, command in found if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class OneOf(click.Choice):  # type: ignore[type-arg]  # not generic in click 8.1
+    """One of a few words; refuses another one with the word that is meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See the class."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as refusal:
+            self.fail(refusal.message + did_you_mean(str(value), map(str, self.choices)), param, ctx)
+
+
+_WHOLE = 1000
+"""Characters that no first sentence has."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A sentence that goes behind the refusal of *word*, with a space before it; '' when nothing known is like it."""
+    close = get_close_matches(word.lower(), list(known), 1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def one_name(words: Sequence[str], missing: Collection[str], is_known: Callable[[str], bool]) -> str:
+    """The first two of *words* that seem to be one name which lost its quotes; '' when none do.
+
+    Both are *missing*, or one is and together they are known: somebody else may be called as one of them.
+    """
+    for pair in pairwise(words):
+        lost, name = set(pair) & set(missing), " ".join(pair)
+        if lost and all(map(_is_half, pair)) and (lost == set(pair) or is_known(name)):
+            return name
+    return ""
+
+
+def advice(refusal: click.ClickException, group: click.Group) -> str:
+    """A line to say below a refusal of click's: quotes are missing, or an option of *group* stands too late. '' for others."""
+    if refusal.message.startswith(EXTRA_ARGUMENT):
+        return QUOTES
+    if isinstance(refusal, click.NoSuchOption) and refusal.option_name in _options(group):
+        return f"It goes before the command: n2k {refusal.option_name} ..."
+    return ""
+
+
+def _is_half(word: str) -> bool:
+    return not is_key_shaped(word) and re.search(r"[\s.+@]", word) is None
+
+
+def _options(group: click.Group) -> set[str]:
+    return {name for option in group.params for name in option.opts}

@@ -1,59 +1,108 @@
 """``n2k lsl``: a script to paste into a prim, with everything filled in."""
 
+import sys
+import time
 from urllib.parse import urlsplit
 
 import click
 
+from n2k_fcgi import __version__
+from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.config import FILE_NAME
-from n2k_fcgi.errors import AddressNeeded
+from n2k_fcgi.errors import AddressNeeded, TokenNeeded
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.scripts import SCRIPTS, Script, filled_in, token_grid
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.tokens import create_token, refuse_other_grid, token_id, verify_token
 
 ONLY_HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+NO_TOKEN, READ_TOKEN = "none", "-"
 
 
 @click.command("lsl")
-@click.argument("name", type=click.Choice(list(SCRIPTS)), metavar="NAME", required=False)
+@click.argument("name", type=OneOf(list(SCRIPTS)), metavar="NAME", required=False)
 @click.option("--list", "listed", is_flag=True, help="Say what each script is for.")
 @click.option("--url", metavar="URL", help="Where the world reaches the service (else the setting 'url').")
-@click.option("--grid", metavar="G", help="The grid the script is for (else the setting 'default_grid').")
+@click.option("--grid", type=options.Words(), metavar="G", help="The grid the script is for (else the setting 'default_grid').")
+@click.option("--note", type=options.Note(), default="", help="Where it will be, to be shown by 'n2k token list'.")
+@click.option(
+    "--token", "which", metavar="none|-", help="Make no token: leave the line empty, or read one from standard input."
+)
 @pass_context
-def command(context: Context, name: str | None, listed: bool, url: str | None, grid: str | None) -> None:
-    """Print the script NAME, ready to paste into a prim, with a new token of the least scope filled in.
+def command(
+    context: Context, name: str | None, listed: bool, url: str | None, grid: str | None, note: str, which: str | None
+) -> None:
+    """Print the script NAME, ready to paste into a prim.
 
-    Who may read the script can read the token: keep it from the next owner, or revoke it ('n2k token revoke').
+    A new token of the least scope is filled in, unless --token says otherwise. Who may read the script can read the token:
+    keep it from the next owner, or revoke it ('n2k token revoke'). The script is UTF-8, whatever the terminal shows.
 
-    Example: n2k lsl --url https://example.com/dispatch.fcgi touch
+    Example: n2k lsl --url https://example.com/dispatch.fcgi --note 'by the front door' touch
     """
     if listed == (name is not None):
         raise click.UsageError("give the name of one script, or --list")
+    if which not in (None, NO_TOKEN, READ_TOKEN):
+        raise click.UsageError("--token is 'none' or '-': a secret on the command line is there for everybody to see")
     if name is None:
         for script in SCRIPTS.values():
             click.echo(f"{script.name}\t{script.purpose}")
         return
     if url is not None:
         context.flags["url"] = url
-    _print(context, SCRIPTS[name], grid)
+    _print(context, SCRIPTS[name], grid, note, which)
 
 
-def _print(context: Context, script: Script, grid: str | None) -> None:
+def _print(context: Context, script: Script, grid: str | None, note: str, which: str | None) -> None:
     settings = context.settings
     if not settings.url:
         raise AddressNeeded(file=context.loaded.file or FILE_NAME)
     world = parse_grid(grid, settings.labels) if grid else settings.default_grid
-    token = _token(context, script, world) if script.scope else ""
+    token = _token(context, script, world, note, which)
     if urlsplit(settings.url).hostname in ONLY_HERE:
         context.talk(f"warning: {settings.url} is this machine's own address: no grid elsewhere reaches it")
     if grid is None and script.scope != "forget":
         context.talk(f"for the grid {world}; for another say --grid")
-    click.echo(filled_in(script, url=settings.url, token=token, grid=world), nl=False)
+    text = filled_in(script, url=settings.url, token=token, grid=world)
+    click.echo((_header(settings.url, world, token, note) + text).encode(), nl=False)
 
 
-def _token(context: Context, script: Script, world: str) -> str:
-    assert script.scope is not None
+def _header(url: str, grid: str, token: str, note: str) -> str:
+    """What whoever finds the script in a prim wants to know. It ends with a dot: a backslash there would join lines."""
+    about = f"token {token_id(token)}" if token else "no token"
+    noted = f"; {note}" if note else ""
+    return (
+        f"// By n2k lsl {__version__} on {time.strftime('%Y-%m-%d', time.gmtime())}: for {url}, grid {grid}, {about}{noted}.\n"
+    )
+
+
+def _token(context: Context, script: Script, world: str, note: str, which: str | None) -> str:
+    """What goes into the script's line."""
+    if script.scope is None:
+        if which == READ_TOKEN:
+            raise click.UsageError(f"{script.name} has no token: leave --token out")
+        return ""
+    if which == NO_TOKEN:
+        context.talk(f"its TOKEN is empty: it needs one that may {script.scope}")
+        return ""
+    if which == READ_TOKEN:
+        return _given(context, script.scope, world)
     context.make_directory()
-    new = create_token(context.store.tokens, (script.scope,), token_grid(world), note=f"n2k lsl {script.name}")
+    noted = f"n2k lsl {script.name}{': ' if note else ''}{note}"
+    new = create_token(context.store.tokens, (script.scope,), token_grid(world), note=noted)
     context.talk(f"token {new.token.id} ({script.scope}) is for this script only; 'n2k token revoke {new.token.id}' ends it")
     return new.text
+
+
+def _given(context: Context, scope: str, world: str) -> str:
+    """The token on standard input: the last word of a line, as ``n2k token create`` prints it. Raises TokenNotEnough."""
+    line = click.prompt("token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+    text = (line.split() or [""])[-1]
+    if not token_id(text):
+        raise click.UsageError("there is no token on standard input: n2k_..., the last word that 'n2k token create' prints")
+    if context.settings.data_dir.is_dir():
+        try:
+            refuse_other_grid(verify_token(context.store.tokens, text, scope), world)
+        except TokenNeeded:
+            context.talk(f"warning: the token {token_id(text)} is revoked, or not one of {context.settings.data_dir}")
+    return text

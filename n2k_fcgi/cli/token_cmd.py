@@ -4,13 +4,14 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.suggestions import Group, OneOf
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.tokens import SCOPES, create_token, revoke_token
 
-NOTE_CHARACTERS = 60
+HEADINGS = ("id", "scopes", "grid", "made", "state", "writes a minute", "note")
 
 
-@click.group("token")
+@click.group("token", cls=Group)
 def command() -> None:
     """Make, list and revoke tokens: who holds one may write.
 
@@ -19,10 +20,10 @@ def command() -> None:
 
 
 @command.command("create")
-@click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, required=True, help="What it allows.")
-@click.option("--grid", metavar="G", help="Registrations on this grid only.")
+@click.option("--scope", "scopes", type=OneOf(SCOPES), multiple=True, required=True, help="What it allows.")
+@click.option("--grid", type=options.Words(), metavar="G", help="Registrations on this grid only.")
 @click.option("--rate", type=click.IntRange(1), help="Writes a minute, where it is not to be the setting token_limit.")
-@click.option("--note", default="", help="What it is for, to be shown by 'list'.")
+@click.option("--note", type=options.Note(), default="", help="What it is for, to be shown by 'list'.")
 @pass_context
 def create(context: Context, scopes: tuple[str, ...], grid: str | None, rate: int | None, note: str) -> None:
     """Make a token. Its secret, the last word printed, is shown this once.
@@ -31,8 +32,6 @@ def create(context: Context, scopes: tuple[str, ...], grid: str | None, rate: in
     """
     context.make_directory()
     world = parse_grid(grid, context.settings.labels) if grid else None
-    if not note.isprintable() or len(note) > NOTE_CHARACTERS:
-        raise click.UsageError(f"a note is one line of at most {NOTE_CHARACTERS} characters")
     new = create_token(context.store.tokens, tuple(dict.fromkeys(scopes)), world, rate=rate, note=note)
     click.echo(f"{new.token.id} {','.join(new.token.scopes)} {world or '-'} {new.text}")
 
@@ -42,8 +41,11 @@ def create(context: Context, scopes: tuple[str, ...], grid: str | None, rate: in
 def show(context: Context) -> None:
     """List tokens, oldest first: id, scopes, grid, made, state, writes a minute, note. Secrets are not kept.
 
+    The note of a token that 'n2k lsl' made begins with the script that it is for. The headings go to standard error.
+
     Example: n2k token list
     """
+    context.talk("\t".join(HEADINGS))
     for token in context.store.tokens.tokens():
         state = "revoked" if token.revoked else "active"
         made = options.iso(token.created)

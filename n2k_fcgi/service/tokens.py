@@ -12,8 +12,8 @@ from typing import NamedTuple
 from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
 from n2k_fcgi.store.base import Token, TokenStore
 
-SCOPES = ("register", "forget", "keyvalue", "admin")
-"""What a token can allow; ``admin`` includes the others."""
+SCOPES = ("register", "forget", "admin")
+"""What a token can allow; ``admin`` includes the others. An old token may have a scope that is not here: it allows nothing."""
 
 _TOKEN = re.compile(r"n2k_([0-9a-f]{12})_([0-9a-f]{64})")
 

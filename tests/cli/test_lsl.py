@@ -5,10 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from n2k_fcgi import __version__
 from n2k_fcgi.service.scripts import SCRIPTS, filled_in, literal
-from tests.support.commands import Commands
+from tests.support.commands import Commands, on_terminal
 
 URL = "https://example.com/dispatch.fcgi"
+VERSION = re.escape(__version__)
+OUR_TOKEN = re.compile(r'^string TOKEN = "(n2k_\w+)";$', re.MULTILINE)
 
 
 def tokens(n2k: Commands) -> list[list[str]]:
@@ -34,7 +37,10 @@ def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
     done = n2k("lsl", "--url", URL, name)
     assert done.code == 0
     token = (re.findall(r'^string TOKEN = "(n2k_\w+)";$', done.out, re.MULTILINE) or [""])[0]
-    assert done.out == filled_in(SCRIPTS[name], url=URL, token=token, grid="Production")
+    head, _, script = done.out.partition("\n")
+    assert script == filled_in(SCRIPTS[name], url=URL, token=token, grid="Production")
+    about = f"token {token.split('_')[1]}" if token else "no token"
+    assert re.fullmatch(rf"// By n2k lsl {VERSION} on 20\d\d-\d\d-\d\d: for {URL}, grid Production, {about}\.", head)
     assert f'\nstring URL = "{URL}";\n' in done.out
     scope = SCRIPTS[name].scope
     assert (scope is None) == (token == "")
@@ -73,6 +79,95 @@ def test_the_settings_say_address_and_grid(n2k: Commands) -> None:
     assert f'string URL = "{URL}";' in lines and 'string GRID = "OpenSim";' in lines
     lines = n2k("lsl", "--url", "http://elsewhere.example", "--grid", "Testing", "query").out.splitlines()
     assert 'string URL = "http://elsewhere.example/";' in lines and 'string GRID = "Testing";' in lines
+
+
+@pytest.mark.parametrize("note", ["by the front door", "Tür zum Büro", "ends with \\", 'says "hello"; /* and more'])
+def test_a_note_is_kept_with_the_token(n2k: Commands, note: str) -> None:
+    """The list shows it behind the script's name, and the script's first line, which stays one comment, has it too."""
+    done = n2k("lsl", "--url", URL, "--note", f" {note} ", "gate")
+    n2k("lsl", "--url", URL, "touch")
+    assert [line.split("\t")[6] for line in n2k("token", "list").out.splitlines()] == [f"n2k lsl gate: {note}", "n2k lsl touch"]
+    head, second, *_ = done.out.splitlines()
+    assert head.startswith("// ") and head.endswith(f"; {note}.") and second.startswith("// gate.lsl: ")
+    assert len(OUR_TOKEN.findall(done.out)) == 1 and done.out.count(OUR_TOKEN.findall(done.out)[0]) == 1
+
+
+@pytest.mark.parametrize("note", ["two\nlines", "x" * 61, "\x1b[31m"])
+def test_a_note_is_one_short_line(n2k: Commands, note: str) -> None:
+    """What would break out of the comment, or the terminal, is refused, and no token is made."""
+    done = n2k("lsl", "--url", URL, "--note", note, "gate")
+    assert (done.code, done.out) == (2, "") and "a note is one line of at most 60 characters" in done.err
+    assert not n2k.data_dir.exists()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_to_look_at_makes_no_token(n2k: Commands, name: str) -> None:
+    """--token none leaves the line as it is in the file, and makes nothing; address and grid are filled in."""
+    done = n2k("lsl", "--url", URL, "--token", "none", name)
+    assert (done.code, n2k.data_dir.exists()) == (0, False)
+    assert done.out.partition("\n")[2] == filled_in(SCRIPTS[name], url=URL, token="", grid="Production")
+    assert done.out.splitlines()[0].endswith(", no token.")
+    scope = SCRIPTS[name].scope
+    assert (f"its TOKEN is empty: it needs one that may {scope}\n" in done.err) == (scope is not None)
+
+
+@pytest.mark.parametrize("form", ["{line}", "{secret}\n", "  {secret}", "{secret}\r\nmore\n"], ids=repr)
+def test_a_token_may_come_on_standard_input(n2k: Commands, form: str) -> None:
+    """The secret alone, or the line that ``n2k token create`` prints; no other token is made, and none is shown."""
+    line = n2k("token", "create", "--scope", "register", "--grid", "Production").out
+    secret = line.split()[-1]
+    done = n2k("lsl", "--url", URL, "--token", "-", "touch", stdin=form.format(line=line, secret=secret).encode())
+    assert (done.code, OUR_TOKEN.findall(done.out)) == (0, [secret])
+    assert f", token {secret.split('_')[1]}." in done.out.splitlines()[0] and secret not in done.err
+    assert len(n2k("token", "list").out.splitlines()) == 1 and "warning" not in done.err
+
+
+def test_a_token_is_asked_for_on_a_terminal(n2k: Commands) -> None:
+    """What is typed there is not shown."""
+    secret = n2k("token", "create", "--scope", "register").out.split()[-1]
+    with on_terminal(n2k.command("lsl", "--url", URL, "--token", "-", "touch"), n2k.environment()) as terminal:
+        terminal.wait_for("token: ")
+        terminal.type(f"{secret}\n")
+        assert terminal.rest().count(secret) == 1  # in the script
+    assert terminal.process.returncode == 0
+
+
+def test_a_token_that_does_not_fit_is_refused(n2k: Commands) -> None:
+    """Another scope, another grid: 31, as the service would say. One that this directory does not know is warned about."""
+    line = n2k("token", "create", "--scope", "register", "--grid", "Production").out.encode()
+    for arguments, why in (
+        (["forget"], "it lacks the scope 'forget'"),
+        (["--grid", "OpenSim", "gate"], "it is for the grid 'Production' only"),
+    ):
+        done = n2k("lsl", "--url", URL, "--token", "-", *arguments, stdin=line)
+        assert (done.code, done.out, done.err) == (31, "", f"n2k: this token does not allow it: {why}\n")
+    name = line.decode().split()[0]
+    n2k("token", "revoke", name)
+    other = f"n2k_{'0' * 12}_{'1' * 64}".encode()
+    for given, shown in ((line, name), (other, "0" * 12)):
+        done = n2k("lsl", "--url", URL, "--token", "-", "touch", stdin=given)
+        assert done.code == 0
+        assert f"warning: the token {shown} is revoked, or not one of {n2k.data_dir}\n" in done.err
+    elsewhere = Commands(n2k.data_dir.parent / "elsewhere")
+    done = elsewhere("lsl", "--url", URL, "--token", "-", "touch", stdin=other)
+    assert (done.code, "warning" in done.err, elsewhere.data_dir.exists()) == (0, False, False)
+
+
+@pytest.mark.parametrize("given", [b"", b"\n", b"nonsense\n", b"n2k_0123456789ab_00\n"])
+def test_what_is_no_token_is_refused(n2k: Commands, given: bytes) -> None:
+    """Nothing, or something else, on standard input: usage, exit code 2, and what it was is not repeated."""
+    done = n2k("lsl", "--url", URL, "--token", "-", "touch", stdin=given)
+    assert (done.code, done.out) == (2, "") and "there is no token on standard input" in done.err
+    assert not given.strip() or given.decode().strip() not in done.err
+
+
+def test_a_secret_is_no_word_of_a_command_line(n2k: Commands) -> None:
+    """Others see it there: refused, and not repeated. A script without a token takes none."""
+    secret = f"n2k_{'0' * 12}_{'1' * 64}"
+    done = n2k("lsl", "--url", URL, "--token", secret, "touch")
+    assert (done.code, done.out) == (2, "") and "--token is 'none' or '-'" in done.err and secret not in done.err
+    done = n2k("lsl", "--url", URL, "--token", "-", "query", stdin=secret.encode())
+    assert (done.code, done.out) == (2, "") and "query has no token: leave --token out" in done.err
 
 
 def test_without_an_address_nothing_is_made(n2k: Commands) -> None:

@@ -5,10 +5,15 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 
+import n2k_fcgi
+from n2k_fcgi.config import load
+from n2k_fcgi.service.tokens import SCOPES, create_token
+from n2k_fcgi.wiring import Store
 from tests.support.commands import Commands
 from tests.support.processes import running
 from tests.support.sandbox import MASAKAZU
@@ -61,6 +66,48 @@ def test_list_never_shows_a_secret(n2k: Commands) -> None:
     ]
     kept = b"".join(path.read_bytes() for path in n2k.data_dir.rglob("*") if path.is_file())
     assert secret.rpartition("_")[2].encode() not in kept
+
+
+def test_the_list_has_headings_beside_it(n2k: Commands) -> None:
+    """They are no result: on standard error, a word for each column, silent with -q."""
+    n2k("token", "create", "--scope", "register", "--note", "the gate")
+    done = n2k("token", "list")
+    assert done.err == "id\tscopes\tgrid\tmade\tstate\twrites a minute\tnote\n"
+    assert [line.count("\t") for line in done.out.splitlines()] == [done.err.count("\t")]
+    assert n2k("-q", "token", "list").err == ""
+
+
+@pytest.mark.parametrize("scope", ["keyvalue", "registr", "ADMINISTRATOR"])
+def test_a_scope_without_a_reader_is_none(n2k: Commands, scope: str) -> None:
+    """No token is made for what nothing here asks for."""
+    done = n2k("token", "create", "--scope", scope)
+    assert (done.code, done.out) == (2, "") and f"'{scope}' is not one of 'register', 'forget', 'admin'." in done.err
+
+
+def test_an_old_token_with_such_a_scope_is_listed(n2k: Commands) -> None:
+    """A version before this one made tokens with the scope keyvalue: they are listed, and revoked, as ever."""
+    n2k("init")
+    store = Store(load(environment={}, flags={"data_dir": str(n2k.data_dir)}).settings)
+    old = create_token(store.tokens, ("register", "keyvalue"), note="of old")
+    store.close()
+    row = n2k("token", "list").out.splitlines()[-1].split("\t")
+    assert (row[0], row[1], row[6]) == (old.token.id, "register,keyvalue", "of old")
+    with serving(n2k) as url:
+        assert register(url, old.text) == 200
+    assert n2k("token", "revoke", old.token.id).code == 0
+
+
+def test_every_scope_has_a_reader() -> None:
+    """What a token can be made for is asked for by something that the service answers."""
+    package = Path(n2k_fcgi.__file__).parent
+    readers = "\n".join(
+        path.read_text("utf-8") for folder in ("web", "service/scripts.py") for path in _sources(package / folder)
+    )
+    assert [scope for scope in SCOPES if f'"{scope}"' not in readers] == []
+
+
+def _sources(place: Path) -> list[Path]:
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
 
 
 def test_a_revoked_token_is_refused_at_once(n2k: Commands) -> None:

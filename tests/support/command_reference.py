@@ -17,7 +17,8 @@ INTRODUCTION = """\
 Results go to standard output, everything else to standard error, so that a result can be piped on. Progress bars are drawn
 on a terminal only. Behind `| head` a command ends without an error when its reader has enough; a result that could not be
 written, on a full disk or a closed standard output, is an error. The exit code is 0 when it worked, 2 for wrong usage, 130
-after Ctrl-C, and else the one of the error: [errors.md](errors.md) has them all. [settings.md](settings.md) has what can be set in the file, the environment, or both.
+after Ctrl-C, and else the one of the error: [errors.md](errors.md) has them all. [settings.md](settings.md) has what can be
+set in the file, the environment, or both.
 
 Names are shown in the encoding of the terminal, or of `PYTHONIOENCODING`, with `?` for letters that it lacks; with `--json`
 these are escaped. ASCII, as in the C locale, counts as UTF-8. What is made for a file, by `n2k export` and `n2k lsl`, is

@@ -475,6 +475,14 @@ class CannotListen(N2KError):
     exit_code = 84
 
 
+class PythonLacks(N2KError):
+    """The interpreter was built without a module of the standard library; all else works."""
+
+    template = "this Python lacks the module '{module}' ({why}), which is needed for {what}: {instead}"
+    status = 500
+    exit_code = 90
+
+
 class AddressNeeded(N2KError):
     """``n2k lsl`` does not know where the world reaches the service."""
 

@@ -5,7 +5,7 @@ import sys
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.servers.http import clean_prefix, free_port, is_granian_there, serve_granian, serve_werkzeug
+from n2k_fcgi.servers.http import clean_prefix, free_port, serve_granian, serve_werkzeug, why_no_granian
 
 
 @click.command("serve")
@@ -29,10 +29,11 @@ def command(context: Context, host: str, port: int, workers: int, prefix: str, a
     click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}{below}/")
     sys.stdout.flush()
     context.close()
-    if is_granian_there():
+    missing = why_no_granian()
+    if not missing:
         serve_granian(flags, host=host, port=port, workers=workers, prefix=below, access_log=access_log)
         return
-    context.talk("warning: granian is missing (pip install 'n2k_fcgi[server]'): Werkzeug's server is for trying out only")
+    context.talk(f"warning: {missing}: Werkzeug's server is for trying out only")
     if workers > 1:
         context.talk("warning: Werkzeug's server has one worker; --workers is not used")
     serve_werkzeug(flags, host=host, port=port, prefix=below, access_log=access_log)

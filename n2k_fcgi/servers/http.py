@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from importlib.util import find_spec
 from typing import Any
 
 from n2k_fcgi import logs
@@ -46,9 +45,17 @@ class Mounted:
         return self._application(environ, start_response)
 
 
-def is_granian_there() -> bool:
-    """Whether the ``server`` extra is installed."""
-    return find_spec("granian") is not None
+def why_no_granian() -> str:
+    """Why the ``server`` extra cannot be used; '' when it can."""
+    try:
+        import granian  # noqa: F401 - it wants modules that not every Python has
+    except ModuleNotFoundError as error:
+        if error.name == "granian":
+            return "granian is missing (pip install 'n2k_fcgi[server]')"
+        return f"granian does not run on this Python ({error})"
+    except ImportError as error:
+        return f"granian does not run on this Python ({error})"
+    return ""
 
 
 def clean_prefix(prefix: str) -> str:

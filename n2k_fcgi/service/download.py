@@ -15,6 +15,7 @@ from n2k_fcgi import __version__
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow
 from n2k_fcgi.service.dumps import kind_of
 from n2k_fcgi.service.ingest.encoding import looks_like_text
+from n2k_fcgi.service.interpreter import needed
 from n2k_fcgi.service.location import Location
 from n2k_fcgi.store.lmdb.environment import refuse_os_error
 
@@ -72,7 +73,7 @@ def fetch(
     """Download *location* into the file *path*, which exists and is empty; None when it is still the *known* version.
 
     *progress* is called with the bytes received and the bytes expected. Raises DownloadFailed, DownloadRefused,
-    DownloadTooLarge, DownloadTooSlow, StoreFull, StoreUnreadable.
+    DownloadTooLarge, DownloadTooSlow, StoreFull, StoreUnreadable, PythonLacks (https without the module ssl).
     """
     with path.open("r+b", buffering=0) as file:
         return _Download(location, file, path, known, limits, progress).run()
@@ -157,6 +158,8 @@ class _Download:
     def _ask(self, location: Location) -> HTTPResponse:
         from urllib.request import Request
 
+        if location.url.startswith("https:"):
+            needed("ssl")
         request = Request(location.url, headers=self._headers(location))
         timeout = max(0.001, min(self._limits.stall, self._remaining()))
         response: HTTPResponse = self._opener.open(request, timeout=timeout)
@@ -278,9 +281,11 @@ def _opener() -> Any:
 
     Redirects are followed here and not by urllib: in Python 3.10 it does not know 308.
     """
-    from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler
+    from urllib import request
 
-    opener = OpenerDirector()
-    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
-        opener.add_handler(handler)
+    opener = request.OpenerDirector()
+    opener.add_handler(request.ProxyHandler())
+    opener.add_handler(request.HTTPHandler())
+    if hasattr(request, "HTTPSHandler"):  # without the module ssl there is none, and https is refused before
+        opener.add_handler(request.HTTPSHandler())
     return opener

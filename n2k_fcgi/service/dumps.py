@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import lzma
 import os
 import stat
 import time
@@ -13,8 +12,14 @@ from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
 from n2k_fcgi.errors import DumpBroken, DumpChanged, DumpNotUnderstood, DumpTooLarge, DumpUnreadable
+from n2k_fcgi.service.interpreter import needed
 from n2k_fcgi.service.streams import DECOMPRESSORS, Streams
 from n2k_fcgi.service.unpacking import Indexed, unpacker
+
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python without: nothing raises it then
+    LZMAError = EOFError  # type: ignore[misc, assignment]
 
 BLOCK = 1024 * 1024
 """Unpacked bytes a step."""
@@ -23,7 +28,9 @@ HEAD = 8
 STDIN = "-"
 
 _MAGIC = {b"BZh": "bz2", b"\x1f\x8b": "gz", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\xfd7zXZ\x00": "xz"}
-_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
+_BROKEN = (EOFError, OSError, zlib.error, LZMAError, zipfile.BadZipFile, NotImplementedError)
+
+_ZIP_MODULES = {zipfile.ZIP_BZIP2: "bz2", zipfile.ZIP_LZMA: "lzma"}
 
 
 def kind_of(head: bytes) -> str:
@@ -71,7 +78,7 @@ class Dump:
     def __init__(self, source: str | Path, *, max_bytes: int | None = None, jobs: int = 1) -> None:
         """Open *source*, a path or '-' for standard input; *jobs*: threads to unpack with, where a program can.
 
-        Raises DumpUnreadable, DumpBroken, DumpNotUnderstood.
+        Raises DumpUnreadable, DumpBroken, DumpNotUnderstood, PythonLacks.
         """
         self.name = str(source)
         self._max_bytes = max_bytes
@@ -118,6 +125,8 @@ class Dump:
             if not csv:
                 raise DumpNotUnderstood(why="the zip is empty")
             self.time = int(time.mktime((*csv[0].date_time, 0, 0, -1)))
+            if csv[0].compress_type in _ZIP_MODULES:
+                needed(_ZIP_MODULES[csv[0].compress_type])
             return archive.open(csv[0])
         except (*_BROKEN, RuntimeError) as error:
             raise DumpBroken(why=error) from None

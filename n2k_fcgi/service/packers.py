@@ -3,10 +3,8 @@
 No time and no name goes into the headers: the same content gives the same bytes.
 """
 
-import bz2
 import contextlib
 import gzip
-import lzma
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from n2k_fcgi.service.interpreter import needed
 from n2k_fcgi.store.lmdb.environment import refuse_os_error
 
 FORMATS = ("csv", "bz2", "gz", "zip", "xz", "jsonl")
@@ -32,7 +31,7 @@ def format_of(path: str) -> str | None:
 
 
 def write_packed(target: BinaryIO, form: str, lines: Iterable[bytes]) -> None:
-    """Write *lines* to *target*, which may be a pipe, in the format *form* (one of FORMATS)."""
+    """Write *lines* to *target*, which may be a pipe, in the format *form* (one of FORMATS). Raises PythonLacks."""
     remaining = iter(lines)
     with _PACKERS.get(form, contextlib.nullcontext)(target) as packed:
         while block := b"".join(islice(remaining, _LINES_A_WRITE)):
@@ -41,7 +40,7 @@ def write_packed(target: BinaryIO, form: str, lines: Iterable[bytes]) -> None:
 
 
 def _bz2(target: BinaryIO) -> IO[bytes]:
-    return bz2.BZ2File(target, "wb")
+    return cast(IO[bytes], needed("bz2").BZ2File(target, "wb"))
 
 
 def _gz(target: BinaryIO) -> IO[bytes]:
@@ -49,7 +48,7 @@ def _gz(target: BinaryIO) -> IO[bytes]:
 
 
 def _xz(target: BinaryIO) -> IO[bytes]:
-    return lzma.LZMAFile(target, "wb")
+    return cast(IO[bytes], needed("lzma").LZMAFile(target, "wb"))
 
 
 @contextlib.contextmanager

@@ -5,11 +5,11 @@ interpreter's lock and has to get it back; in a thread beside a busy one that wa
 (measured: the thread took three times as long). Their decompressor objects take any piece.
 """
 
-import bz2
-import lzma
 import zlib
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
+
+from n2k_fcgi.service.interpreter import needed
 
 PIECE = 256 * 1024
 """Packed bytes a step."""
@@ -53,14 +53,18 @@ class _Gzip:
 
 
 DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
-    "bz2": bz2.BZ2Decompressor,
+    "bz2": lambda: needed("bz2").BZ2Decompressor(),
     "gz": _Gzip,
-    "xz": lzma.LZMADecompressor,
+    "xz": lambda: needed("lzma").LZMADecompressor(),
 }
+"""Kind of archive -> what begins a stream of it; raises PythonLacks."""
 
 
 class Streams:
-    """Reads all streams of a packed file. Zeros behind the last are padding; anything else there is an error."""
+    """Reads all streams of a packed file. Zeros behind the last are padding; anything else there is an error.
+
+    Raises PythonLacks.
+    """
 
     def __init__(self, packed: BinaryIO, kind: str) -> None:
         self._packed = packed

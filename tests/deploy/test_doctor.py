@@ -44,8 +44,18 @@ def test_finds_nothing_where_nothing_is_wrong(account: Account) -> None:
     code, lines = diagnosis(account)
     assert code == 0, lines
     assert not [line for line in lines.values() if line.startswith(PROBLEM)]
-    expected = {"interpreter", "packages", "place", "compiled code", "settings", "data directory", "web root", "token file"}
-    expected |= {"file system", "disk", "log", "captures", "generation", "address space", "open files", "processes"}
+    expected = {
+        "interpreter",
+        "modules",
+        "packages",
+        "place",
+        "compiled code",
+        "settings",
+        "data directory",
+        "web root",
+        "token file",
+    }
+    expected |= {"file system", "disk", "log", "captures", "generation", "address space", "open files", "processes", "modules"}
     assert set(lines) == expected
 
 

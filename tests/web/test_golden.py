@@ -19,7 +19,7 @@ from tests.support.standalone import serving
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
 
 
-WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.is_granian_there = lambda: False; c.main()"
+WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.why_no_granian = lambda: 'none'; c.main()"
 
 
 @pytest.mark.parametrize("mount", ["", "/sub", "/deep/er"])

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from n2k_fcgi import __version__
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
-from n2k_fcgi.errors import DeployRefused
+from n2k_fcgi.errors import DeployRefused, PythonLacks
 from n2k_fcgi.servers.deployment import DISTRIBUTIONS, PACKAGES, refuse_bad_installation
+from n2k_fcgi.service.interpreter import PARTS, needed
 
 OLDEST_PYTHON = (3, 10)
 
@@ -18,6 +19,7 @@ OLDEST_PYTHON = (3, 10)
 def examine() -> Iterator[Finding]:
     """Look at what runs, and what it runs from."""
     yield interpreter()
+    yield from modules()
     yield packages()
     yield place()
     yield compiled()
@@ -33,6 +35,17 @@ def interpreter() -> Finding:
             "interpreter", f"{what}, not in a virtual environment", "an update of the host may break it: python3 -m venv"
         )
     return ok("interpreter", f"{what}, in a virtual environment")
+
+
+def modules() -> Iterator[Finding]:
+    """What this Python was built without: a line a module."""
+    lacking = []
+    for name, part in PARTS.items():
+        try:
+            needed(name)
+        except PythonLacks:
+            lacking.append(warning("modules", f"this Python lacks {name}, needed for {part.needed_for}", part.instead))
+    yield from lacking or [ok("modules", "this Python has all that something here uses")]
 
 
 def packages() -> Finding:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
 from n2k_fcgi.cli.examinations.findings import OK, Finding, ok, problem, warning
+from n2k_fcgi.errors import PythonLacks
+from n2k_fcgi.service.interpreter import needed
 
 TIMEOUT = 30.0
 """Seconds for one answer: mod_fcgid takes a few to start a worker on a busy host, and many after failures."""
@@ -39,6 +41,12 @@ class Known(NamedTuple):
 def examine(url: str, known: Known) -> Iterator[Finding]:
     """Ask *url*, and stop when nobody of ours answers there."""
     base = url.rstrip("/")
+    if base.startswith("https:"):
+        try:
+            needed("ssl")
+        except PythonLacks as refusal:
+            yield warning("address", f"not asked: {refusal}", f"ask by hand, as in: curl {base}/health")
+            return
     alive = health(base)
     yield alive
     if alive.verdict != OK:

@@ -253,7 +253,7 @@ TABLE: tuple[Setting, ...] = (
         "trusted_proxies",
         _networks,
         "",
-        "Addresses or networks of proxies of yours, whose X-Forwarded-For is believed; empty: nobody's is.",
+        "Addresses or networks of proxies of yours, whose X-Forwarded-For or Forwarded is believed; empty: nobody's is.",
     ),
     Setting("max_pending", _whole(0, 1_000_000), "10000", "How many keys that nobody knows are kept for a resolver."),
     Setting("csv", _one_of("open", "off"), "open", "Who may download /name2key.csv: anyone, nobody."),

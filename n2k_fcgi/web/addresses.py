@@ -18,15 +18,23 @@ IPV6_SITE = 64
 def client_address(environ: Environ, trusted: tuple[str, ...]) -> str:
     """The caller's address in one spelling; an IPv6 caller's network of 64 bits.
 
-    *trusted*: networks whose hosts are believed what X-Forwarded-For says, from the right, up to the first that is not one
-    of them. Of others the header is not looked at: anybody can send one.
+    *trusted*: networks whose hosts are believed what X-Forwarded-For or Forwarded says, from the right, up to the first that
+    is not one of them. Of others the headers are not looked at: anybody can send one. Where both are there and disagree,
+    one of them came through from the caller, and neither is believed.
     """
     peer: str = environ.get("REMOTE_ADDR", "")
     if not trusted:
         return _site(peer)
-    hops = [peer, *reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(","))]
-    nearest = peer
-    for hop in map(str.strip, hops):
+    from n2k_fcgi.web.forwarded import ways  # late: most services have no proxy before them
+
+    told = {_nearest([peer, *hops], trusted) for hops in ways(environ)}
+    return told.pop() if len(told) == 1 else _site(peer)
+
+
+def _nearest(hops: list[str], trusted: tuple[str, ...]) -> str:
+    """The nearest that is not trusted; the last that can be told where a proxy hides the next one."""
+    nearest = hops[0]
+    for hop in hops:
         if _parse(hop) is None:
             break
         nearest = hop

@@ -143,6 +143,86 @@ def test_a_trusted_proxy_says_who_it_was(tmp_path: Path) -> None:
         assert forged == [200] * 5 + [429]
 
 
+PROXIES = ("10.0.0.0/8", "2001:db8:aaaa::/48")
+
+
+@pytest.mark.parametrize(
+    ("listed", "address"),
+    [
+        ("203.0.113.20:51231", "203.0.113.20"),
+        ("[2001:db8::1]:443", "2001:db8::/64"),
+        ("[2001:db8::1]", "2001:db8::/64"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::1:443", "2001:db8::/64"),
+        ("::ffff:203.0.113.20", "203.0.113.20"),
+        ("[::ffff:203.0.113.20]:443", "203.0.113.20"),
+        ("6.6.6.6, 203.0.113.20:51231", "203.0.113.20"),
+        ("203.0.113.20:51231, 10.0.0.2:80", "203.0.113.20"),
+        ("203.0.113.20, 10.0.0.3, [2001:db8:aaaa::7]:8080,10.0.0.2", "203.0.113.20"),
+        ("6.6.6.6,203.0.113.20 ,, 10.0.0.2,", "203.0.113.20"),
+        ("203.0.113.20, unknown", "10.0.0.1"),
+        ("203.0.113.20, unknown, 10.0.0.2", "10.0.0.2"),
+        ("_hidden", "10.0.0.1"),
+        ("203.0.113.20:port:", "10.0.0.1"),
+        ("203.0.113.256", "10.0.0.1"),
+        ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        (",", "10.0.0.1"),
+    ],
+)
+def test_who_is_behind_proxies(listed: str, address: str) -> None:
+    """X-Forwarded-For with ports, in a row, from several header fields (a server joins them by commas), with gaps."""
+    assert client_address({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": listed}, PROXIES) == address
+
+
+@pytest.mark.parametrize(
+    ("header", "address"),
+    [
+        ("for=203.0.113.20", "203.0.113.20"),
+        ('For="203.0.113.20:51231"', "203.0.113.20"),
+        ('for="[2001:db8::1]:443";proto=https;by=203.0.113.43', "2001:db8::/64"),
+        ('proto=https; FOR="[2001:db8::1]"', "2001:db8::/64"),
+        ("for=6.6.6.6, for=203.0.113.20;by=10.0.0.2", "203.0.113.20"),
+        ('for=203.0.113.20;host="a,b;for=6.6.6.6", for="10.0.0.2:80"', "203.0.113.20"),
+        (r'for=203.0.113.20;host="a\",for=6.6.6.6"', "203.0.113.20"),
+        ('for="203.0.113.20:_port"', "203.0.113.20"),
+        ("for=203.0.113.20, for=_hidden", "10.0.0.1"),
+        ('for=203.0.113.20, for="_hidden:_port", for=10.0.0.2', "10.0.0.2"),
+        ("for=203.0.113.20, for=unknown", "10.0.0.1"),
+        ("for=203.0.113.20, proto=https", "10.0.0.1"),
+        ("for=203.0.113.20;for=6.6.6.6", "10.0.0.1"),
+        ('for="6.6.6.6, for=203.0.113.20', "10.0.0.1"),
+        ("203.0.113.20", "10.0.0.1"),
+    ],
+)
+def test_who_is_behind_proxies_that_follow_the_standard(header: str, address: str) -> None:
+    """Forwarded: quotes, ports, other pairs; who hides, or cannot be read, is counted with the proxy before him."""
+    assert client_address({"REMOTE_ADDR": "10.0.0.1", "HTTP_FORWARDED": header}, PROXIES) == address
+
+
+@pytest.mark.parametrize(
+    ("listed", "header", "address"),
+    [
+        ("203.0.113.20:51231", 'for="203.0.113.20:51231"', "203.0.113.20"),
+        ("6.6.6.6, 203.0.113.20", "for=203.0.113.20", "203.0.113.20"),
+        ("203.0.113.20", "for=6.6.6.6", "10.0.0.1"),
+        ("6.6.6.6", "for=203.0.113.20", "10.0.0.1"),
+    ],
+)
+def test_two_headers_that_disagree(listed: str, header: str, address: str) -> None:
+    """A proxy sets one and passes the other on as the caller made it up: nobody gets a limit of his own by that."""
+    environ = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": listed, "HTTP_FORWARDED": header}
+    assert client_address(environ, PROXIES) == address
+
+
+@pytest.mark.parametrize("form", ["203.0.113.{}:51231", "[2001:db8:0:{}::1]:443", "10.9.9.9, 203.0.113.{}, 10.0.0.2"])
+def test_callers_behind_one_proxy_do_not_share_its_limit(tmp_path: Path, form: str) -> None:
+    """Each has five writes, whatever the port."""
+    with asker(tmp_path / "data", register="open", trusted_proxies="10.0.0.0/30") as one:
+        for caller in range(1, 4):
+            through = [one.register(peer="10.0.0.1", X_Forwarded_For=form.format(caller)) for _ in range(6)]
+            assert through == [200] * 5 + [429]
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "trusted", "address"),
     [

@@ -77,9 +77,12 @@ class BadRequest(N2KError):
 class NothingHere(N2KError):
     """No such page."""
 
-    template = "nothing here: ask with ?name=First+Last or ?key=UUID"
+    template = "nothing here: {how}"
     status = 404
     exit_code = 14
+
+    def __init__(self, *, how: str = "ask with ?name=First+Last or ?key=UUID") -> None:
+        super().__init__(how=how)
 
 
 class BodyTooLarge(N2KError):

@@ -1,4 +1,4 @@
-"""What all of /api/v1 shares: JSON in and out, its errors, browsers of other sites, answers that did not change.
+"""What all of /api/v1 shares: JSON in and out, its errors, answers that did not change.
 
 An answer is one JSON object on one line, in UTF-8. Nothing here knows of avatars.
 """
@@ -12,29 +12,15 @@ from n2k_fcgi.web.responses import Answer, Headers
 
 JSON = "application/json"
 
-CORS: Headers = (
-    ("Access-Control-Allow-Origin", "*"),  # no cookies here, so no site can do more than its visitor's token allows
-    ("Access-Control-Expose-Headers", "ETag, X-N2K-Generation, Retry-After"),
-)
-_PREFLIGHT_HEADERS = "Authorization, Content-Type, If-None-Match, X-N2K-Token"
-_PREFLIGHT_SECONDS = "86400"
+EXPOSED: Headers = (("Access-Control-Expose-Headers", "ETag, X-N2K-Generation, Retry-After"),)
+"""What a page of another site may read of an answer, beside its body."""
 
 Body = dict[str, Any]
 
 
-def preflight(allow: str) -> Headers:
-    """What a browser asks before a page of another site may do more than a plain GET."""
-    return (
-        *CORS,
-        ("Access-Control-Allow-Methods", allow),
-        ("Access-Control-Allow-Headers", _PREFLIGHT_HEADERS),
-        ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
-    )
-
-
 def answer(fields: Body, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:
     """200 and one object."""
-    return Answer(status, _encoded(fields), JSON, (*CORS, *headers), generation)
+    return Answer(status, _encoded(fields), JSON, (*EXPOSED, *headers), generation)
 
 
 def error(status: int, message: str, headers: Headers = ()) -> Answer:
@@ -46,7 +32,7 @@ def revalidated(request: Request, fields: Body, generation: str) -> Answer:
     """``answer`` with an ETag; 304 for a caller who has that already."""
     body = _encoded(fields)
     fingerprint = _fingerprint(body)
-    headers: Headers = (*CORS, ("ETag", f'"{fingerprint}"'), ("Cache-Control", "no-cache"))
+    headers: Headers = (*EXPOSED, ("ETag", f'"{fingerprint}"'), ("Cache-Control", "no-cache"))
     if _has(request.header("IF_NONE_MATCH"), fingerprint):
         return Answer(304, b"", JSON, headers, generation)
     return Answer(200, body, JSON, headers, generation)

@@ -9,7 +9,7 @@ from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, TooManyRequests
 from n2k_fcgi.web import api, express
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import REASONS, Answer, Headers, error
+from n2k_fcgi.web.responses import FROM_ANYWHERE, REASONS, Answer, Headers, error, options
 from n2k_fcgi.web.services import Services
 
 StartResponse = Callable[..., Any]
@@ -58,15 +58,15 @@ class Application:
         adapter = ROUTES.bind("", path_info=request.path)
         if method == "OPTIONS":
             if not adapter.allowed_methods():
-                raise NothingHere
-            return _options(request, _allow(adapter.allowed_methods()))
+                raise _nothing_here(request)
+            return options(_allow(adapter.allowed_methods()))
         try:
             endpoint, values = adapter.match(method=method)
         except MethodNotAllowed as problem:
             allow = _allow(problem.valid_methods or ())
             return _worded(request, 405, f"method not allowed here: use {allow}", (("Allow", allow),))
         except HTTPException:
-            raise NothingHere from None
+            raise _nothing_here(request) from None
         return view_of(endpoint)(request, self._services, **values)
 
 
@@ -74,9 +74,8 @@ def _allow(methods: Iterable[str]) -> str:
     return ", ".join(sorted({*methods, "OPTIONS"}))
 
 
-def _options(request: Request, allow: str) -> Answer:
-    headers: Headers = (("Allow", allow),)
-    return Answer(200, b"", headers=headers + api.preflight(allow) if request.is_api else headers)
+def _nothing_here(request: Request) -> NothingHere:
+    return NothingHere(how="see /api/v1/openapi.json for what can be asked") if request.is_api else NothingHere()
 
 
 def _worded(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
@@ -102,7 +101,7 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
 
 def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Send an answer the WSGI way; a HEAD request gets the headers alone."""
-    headers = [("X-Content-Type-Options", "nosniff"), *answer.headers]
+    headers = [("X-Content-Type-Options", "nosniff"), *FROM_ANYWHERE, *answer.headers]
     if answer.status != 304:  # which says of the length only what the whole answer would (RFC 9110, 15.4.5)
         headers.insert(0, ("Content-Type", answer.content_type))
         if answer.stream is None:

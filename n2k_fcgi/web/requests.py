@@ -6,7 +6,7 @@ from n2k_fcgi.model.grids import Grid, grid_of_shard, parse_grid
 from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_body, target_of, unquote
 
-API = b"/api/v1"
+API = b"/api"
 
 MAX_QUERY = 64 * 1024
 """Bytes of a query string. Servers allow 8 KB or so; this bounds what a generous one lets through."""

@@ -10,6 +10,12 @@ HTML = "text/html; charset=utf-8"
 
 Headers = tuple[tuple[str, str], ...]
 
+FROM_ANYWHERE: Headers = (("Access-Control-Allow-Origin", "*"),)
+"""Pages of other sites may read every answer: no cookie counts here, so they can do what a token allows, and no more."""
+
+_PREFLIGHT_HEADERS = "Authorization, Content-Type, If-None-Match, X-N2K-Token"
+_PREFLIGHT_SECONDS = "86400"
+
 REASONS = {
     200: "200 OK",
     304: "304 Not Modified",
@@ -52,6 +58,17 @@ def key_or_null(key: str | None, generation: str) -> Answer:
 def error(status: int, message: str, headers: Headers = ()) -> Answer:
     """One line that says what is wrong."""
     return text(message + "\n", status=status, headers=headers)
+
+
+def options(allow: str) -> Answer:
+    """What may be done here, also for a browser that asks before a page of another site does more than a plain GET."""
+    headers: Headers = (
+        ("Allow", allow),
+        ("Access-Control-Allow-Methods", allow),
+        ("Access-Control-Allow-Headers", _PREFLIGHT_HEADERS),
+        ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
+    )
+    return Answer(200, b"", headers=headers)
 
 
 def fitting_lines(lines: list[str], max_bytes: int | None) -> str:

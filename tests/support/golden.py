@@ -121,6 +121,7 @@ def _compare(case: dict[str, Any], reply: Reply, golden: Golden, skipped_headers
     what = f"{case['what']} ({case['method']} {case['target'][:100]})"
     got = (reply.status, reply.body.decode("utf-8", "replace"))
     assert got == (case["status"], case["body"]), what
+    assert reply.headers.get("access-control-allow-origin") == "*", what  # pages of other sites may read every answer
     for name, expected in case["answer_headers"].items():
         if name in skipped_headers:
             continue

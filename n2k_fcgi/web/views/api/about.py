@@ -13,7 +13,7 @@ OPENAPI = Path(__file__).parents[2] / "openapi.json"
 
 def openapi(request: Request, services: Services) -> Answer:
     """The description of all this, OpenAPI 3.1."""
-    return Answer(200, OPENAPI.read_bytes(), api.JSON, api.CORS)
+    return Answer(200, OPENAPI.read_bytes(), api.JSON, api.EXPOSED)
 
 
 def statistics(request: Request, services: Services) -> Answer:

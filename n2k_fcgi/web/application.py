@@ -80,6 +80,10 @@ def _nothing_here(request: Request) -> NothingHere:
 
 def _worded(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
     """An error in the form that this part of the service speaks."""
+    if request.is_from_page and status < 500:  # beyond, there may be no memory left for a page
+        from n2k_fcgi.web.views.page import page
+
+        return page(request, error(status, message, headers))
     return (api.error if request.is_api else error)(status, message, headers)
 
 

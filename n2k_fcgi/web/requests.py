@@ -8,6 +8,9 @@ from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_b
 
 API = b"/api"
 
+ROOTS = (b"/", b"/touch", b"/touch/")
+"""Addresses at which names and keys are asked by ``?name=`` and ``?key=``."""
+
 MAX_QUERY = 64 * 1024
 """Bytes of a query string. Servers allow 8 KB or so; this bounds what a generous one lets through."""
 
@@ -122,6 +125,23 @@ class Request:
         """Whether a browser asks: an explicit ``text/html``. LSL's own Accept has ``text/*``, which is not that."""
         return "text/html" in self.environ.get("HTTP_ACCEPT", "") and not self.is_in_world
 
+    @property
+    def is_from_page(self) -> bool:
+        """Whether the form of our page at the root asks: a browser, with the field ``page``."""
+        try:
+            return "page" in self.query and self.raw_path in ROOTS and self.wants_page
+        except BadRequest:
+            return False
+
+    @property
+    def way_to_root(self) -> str:
+        """The root as a relative link, which holds behind a proxy that takes a folder off the path, too. Ends with a slash, or
+        is empty."""
+        path = _path_asked(self.environ)
+        if self.raw_path == b"/" and not path.endswith("/"):  # the folder or the script itself, without the slash
+            return f"./{path.rpartition('/')[2]}/"
+        return "../" * (self.raw_path.count(b"/") - 1)
+
     def asked_grid(self, labels: tuple[str, ...], grids: tuple[Grid, ...]) -> tuple[str | None, bool]:
         """(grid, strict): the one in ``grid=`` and no other, or the one in X-SecondLife-Shard before others, or None."""
         explicit = self.fields().get("grid")
@@ -159,6 +179,12 @@ class Request:
         if kind not in ("", "text/plain", "application/x-www-form-urlencoded"):
             raise BadRequest(why=f"a body of type {kind!r}: send form fields")
         return parse_fields(data.strip()) if data.strip() else {}
+
+
+def _path_asked(environ: Environ) -> str:
+    """The path as the browser has it, mount and all."""
+    uri: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+    return uri.partition("?")[0] if uri else environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
 
 
 def number(text: str, name: str, low: int, high: int) -> int:

@@ -13,22 +13,36 @@ from n2k_fcgi.web.services import Services
 
 
 def root(request: Request, services: Services) -> Answer:
-    """Dispatch on the parameters ``name`` and ``key``."""
+    """Dispatch on the parameters ``name`` and ``key``. The page's own form gets the page again, with the answer."""
     fields = request.fields()
     name, key = fields.get("name"), fields.get("key")
+    if name is None and key is None:
+        return _nothing_asked(request)
+    answer = _answer(request, services, name, key)
+    if request.is_from_page:
+        from n2k_fcgi.web.views.page import page
+
+        return page(request, answer)
+    return answer
+
+
+def _nothing_asked(request: Request) -> Answer:
+    if request.wants_page:
+        from n2k_fcgi.web.views.page import page
+
+        return page(request)
+    raise NothingHere
+
+
+def _answer(request: Request, services: Services, name: str | None, key: str | None) -> Answer:
     if name is not None and key is not None:
         if request.method == "HEAD":
             raise BadRequest(why="HEAD changes nothing: register with GET or POST")
         return register(request, services, name, key)
     if name is not None:
         return name2key(request, services, name)
-    if key is not None:
-        return key2name(request, services, key)
-    if request.wants_page:
-        from n2k_fcgi.web.views.page import page
-
-        return page()
-    raise NothingHere
+    assert key is not None
+    return key2name(request, services, key)
 
 
 def name2key(request: Request, services: Services, name: str) -> Answer:
@@ -85,4 +99,4 @@ def register(request: Request, services: Services, name: str, key: str) -> Answe
 
 
 def _for_people(request: Request) -> bool:
-    return request.fields().get("compat", "").lower() == "false"
+    return request.fields().get("compat", "").lower() == "false" or request.is_from_page

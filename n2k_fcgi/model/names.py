@@ -59,7 +59,7 @@ def _fold(name: str) -> str:
 
 
 def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
-    """Read a name in any spelling, with the home grid of a hypergrid visitor (``First.Last @host:port``).
+    """Read a name in any spelling, with the home grid of a hypergrid visitor (``First.Last @host:port``, at home ``First Last``).
 
     *known_grids*: grids in the spelling that is kept, for a home that is one of them.
 
@@ -78,7 +78,7 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
         visitor = _VISITOR.fullmatch(spelling)
         if visitor is None or "@" in visitor["name"]:
             raise BadName(name=text, why="there is an @ without a grid behind it")
-        spelling, home = visitor["name"], _home(visitor["home"], text, known_grids)
+        spelling, home = _at_home(visitor["name"]), _home(visitor["home"], text, known_grids)
     form = canonical(spelling)
     if not form:
         raise BadName(name=text, why="it is empty")
@@ -89,6 +89,12 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     if len(spelling) > NAME_BYTES or _too_long(spelling):
         raise BadName(name=text, why=_which_is_long(spelling), too_long=True)
     return ParsedName(spelling, form, home)
+
+
+def _at_home(name: str) -> str:
+    """Give a visitor's name as the home grid has it: simulators abroad put a dot between first and last name."""
+    first, _, last = name.partition(".")
+    return f"{first} {last}" if first and last and " " not in name else name
 
 
 def _home(grid: str, text: str, known_grids: tuple[str, ...]) -> str:

@@ -245,16 +245,22 @@ def test_no_name_takes_long_to_be_told_from_a_placeholder(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "parsed"),
     [
-        ("First.Last @host:8002", ParsedName("First.Last", "first.last", "host:8002")),
+        ("First.Last @host:8002", ParsedName("First Last", "first.last", "host:8002")),
+        ("Anna.Grid @host:8002", ParsedName("Anna Grid", "anna.grid", "host:8002")),
+        ("Ünï.Cödé @host", ParsedName("Ünï Cödé", "ünï.cödé", "host")),
+        ("A.B.C @host", ParsedName("A B.C", "a.b.c", "host")),
+        ("A. B.C @host", ParsedName("A. B.C", "a.b.c", "host")),
+        (".last @host", ParsedName(".last", "last", "host")),
+        ("Single @host", ParsedName("Single", "single", "host")),
         ("First Last @HOST.example:8002", ParsedName("First Last", "first.last", "host.example:8002")),
         ("First+Last+@host", ParsedName("First Last", "first.last", "host")),
-        ("first.last@host", ParsedName("first.last", "first.last", "host")),
-        ("Foo.Resident @host", ParsedName("Foo.Resident", "foo", "host")),
+        ("first.last@host", ParsedName("first last", "first.last", "host")),
+        ("Foo.Resident @host", ParsedName("Foo Resident", "foo", "host")),
         ("Governor Linden @production", ParsedName("Governor Linden", "governor.linden", "Production")),
     ],
 )
 def test_a_visitor_is_a_name_and_a_grid(text: str, parsed: ParsedName) -> None:
-    """A hypergrid visitor is split into the name and the home grid, as grids are spelled; other @ are letters."""
+    """A hypergrid visitor is split into the name, as it is at home, and the home grid, as grids are spelled."""
     assert parse_name(text) == parsed
 
 

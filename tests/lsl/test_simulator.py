@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.support.grid_rules import OPENSIM, SECOND_LIFE, Rules
+from tests.support.grid_rules import NEWER_OPENSIM, OPENSIM, SECOND_LIFE, Rules
 from tests.support.scripted_server import Scripted, scripted_server
 from tests.support.simulated_http import ScriptError
 from tests.support.simulator import NPC, OBJECT, Avatar, Prim, World
@@ -21,7 +21,11 @@ default
         list words = llParseString2List(message, [" "], []);
         integer i;
         for (i = 0; i < llList2Integer(words, 0); ++i)
-            if (llHTTPRequest(llList2String(words, 1), options, "a body") == NULL_KEY) llOwnerSay("refused");
+        {
+            string id = (string)llHTTPRequest(llList2String(words, 1), options, "a body");
+            if (id == NULL_KEY) llOwnerSay("refused");
+            if (id == "") llOwnerSay("blocked");
+        }
     }
     http_response(key id, integer status, list metadata, string body)
     {
@@ -122,12 +126,58 @@ def test_five_server_errors_mute_a_script_in_second_life(owner: Avatar) -> None:
 
 
 def test_no_connection_is_499(world: World, owner: Avatar) -> None:
-    """A refused connection and an address that is none end the same way."""
+    """A refused connection; what is no address ends the same way in Second Life, and does not leave OpenSimulator."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     prim = probe(world, owner)
-    for url in (closed, "http://127.0.0.1:port/", "http://", "nonsense"):
-        assert send(prim, url) == ["499 0 "]
+    assert send(prim, closed) == ["499 0 "]
+    for url in ("http://127.0.0.1:port/", "http://", "nonsense"):
+        assert send(prim, url) == ["blocked" if world.rules is OPENSIM else "499 0 "]
+
+
+@pytest.mark.parametrize(
+    ("rules", "status", "names"),
+    [
+        (SECOND_LIFE, 200, ["Привет", "Ворота", "\U0001f600", "Café Zoë", "日本語", "Łódź"]),
+        (OPENSIM, 200, ["Café Zoë", "日本語", "Łódź", "a\tb"]),
+        (OPENSIM, 0, ["Привет", "Ворота", "\U0001f600", "Иван Петров", "\x7f"]),
+        (NEWER_OPENSIM, 200, ["Plain"]),
+        (NEWER_OPENSIM, 499, ["Привет", "Café Zoë", "日本語", "\U0001f600"]),
+    ],
+)
+def test_names_go_into_headers(rules: Rules, status: int, names: list[str]) -> None:
+    """Of object, owner and region; where one of them cannot be written, nothing leaves and the body is empty."""
+    for name in names:
+        with scripted_server(Scripted(200, b"body")) as server:
+            for owner, prim_name, region in [(name, "P", "R"), ("O", name, "R"), ("O", "P", name)]:
+                world = World(rules)
+                world.region = region
+                who = Avatar(owner, "0b3e4f5a-1111-4222-8333-444455556666")
+                prim = world.rez(who, PROBE.replace("OPTIONS", ""), name=prim_name)
+                assert send(prim, server.url) == [f"{status} {4 if status == 200 else 0} "]
+            assert len(server.requests) == (3 if status == 200 else 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "excepted", "allowed"),
+    [
+        ("127.0.0.1", "", False),
+        ("localhost", "", False),
+        ("127.0.0.1", "127.0.0.0/8", True),
+        ("127.0.0.1", "127.0.0.1:PORT", True),
+        ("localhost", "127.0.0.1:PORT", True),
+        ("127.0.0.1", "10.0.0.0/8| localhost:PORT", True),
+        ("127.0.0.1", "127.0.0.1", False),
+    ],
+)
+def test_opensim_blocks_private_networks(owner: Avatar, host: str, excepted: str, allowed: bool) -> None:
+    """An empty key instead of the null key, unless the operator excepted the network, or the host with this very port."""
+    with scripted_server(Scripted(200)) as server:
+        port = server.url.rstrip("/").rpartition(":")[2]
+        for rules, said in [(OPENSIM, "200 0 " if allowed else "blocked"), (SECOND_LIFE, "200 0 ")]:
+            world = World(rules)
+            world.excepted = excepted.replace("PORT", port)
+            assert send(probe(world, owner), f"http://{host}:{port}/") == [said]
 
 
 def test_a_silent_server_is_499_after_the_grids_time(world: World, owner: Avatar) -> None:

@@ -1,4 +1,4 @@
-"""What two kinds of grid impose on a script: throttles, time-outs, content types, headers; what their senses give.
+"""What kinds of grid impose on a script: throttles, time-outs, content types, headers; what their senses give.
 
 Figures: the Second Life wiki's pages llHTTPRequest, LSL_Constants_HTTP, llSensor, llRequestAgentData and llGetAgentList,
 captures of 2026, and OpenSimulator's source.
@@ -7,7 +7,7 @@ captures of 2026, and OpenSimulator's source.
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 
@@ -56,6 +56,24 @@ class Bucket:
         return True
 
 
+def utf8(value: str) -> bytes:
+    """A header's bytes in Second Life."""
+    return value.encode()
+
+
+def low_bytes(value: str) -> bytes:
+    """The same in OpenSimulator: .NET keeps the low byte of each UTF-16 unit. Raises ValueError for a control character among them."""
+    units = value.encode("utf-16-le")[::2]
+    if any((unit < 0x20 and unit != 0x09) or unit == 0x7F for unit in units):
+        raise ValueError("control character")
+    return units
+
+
+def ascii_only(value: str) -> bytes:
+    """The same in its newer versions. Raises ValueError for anything beyond ASCII."""
+    return value.encode("ascii")
+
+
 @dataclass(frozen=True)
 class Rules:
     """One kind of grid. None means: no such rule there."""
@@ -63,6 +81,12 @@ class Rules:
     shard: str
     agent_headers: dict[str, str]
     """What every request carries beside the X-SecondLife-* ones."""
+    header: Callable[[str], bytes]
+    """A header's value as it is sent. ValueError: no request leaves."""
+    unsendable: int
+    """The status a script hears then, with an empty body."""
+    blocked: str
+    """Networks that no request may go to, beside what the world's operator excepts: llHTTPRequest gives an empty key."""
     object_throttle: Callable[[], Throttle]
     owner_throttle: Callable[[], Throttle]
     timeout: float
@@ -96,6 +120,9 @@ SECOND_LIFE = Rules(
         "Accept-Charset": "utf-8;q=1.0, *;q=0.5",
         "Accept-Encoding": "gzip, br",
     },
+    header=utf8,
+    unsendable=499,
+    blocked="",
     object_throttle=lambda: Window(25, 20.0, silence=40.0),
     owner_throttle=lambda: Window(1000, 20.0),
     timeout=60.0,
@@ -116,6 +143,10 @@ SECOND_LIFE = Rules(
 OPENSIM = Rules(
     shard="OpenSim",
     agent_headers={},
+    header=low_bytes,
+    unsendable=0,
+    blocked="0.0.0.0/8|10.0.0.0/8|100.64.0.0/10|127.0.0.0/8|169.254.0.0/16|172.16.0.0/12|192.0.0.0/24|192.0.2.0/24|"
+    "192.88.99.0/24|192.168.0.0/16|198.18.0.0/15|198.51.100.0/24|203.0.113.0/24|224.0.0.0/4|240.0.0.0/4",
     object_throttle=lambda: Bucket(1.0, 3.0),
     owner_throttle=lambda: Bucket(25.0, 5.0),
     timeout=30.0,
@@ -130,3 +161,6 @@ OPENSIM = Rules(
     unknown_name="0",
     list_flags=0x4000000,
 )
+
+NEWER_OPENSIM = replace(OPENSIM, header=ascii_only, unsendable=499)
+"""Its versions on .NET's newer HTTP client."""

@@ -5,12 +5,17 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from tests.support.scripted_server import Scripted
-from tests.support.simulator import Avatar, Prim, World
+from tests.support.simulator import NEWER_NPC, NPC, PLAIN_NPC, Avatar, Prim, World
 
 CARLA = Avatar("Carla Comer", "cccccccc-0000-4000-8000-000000000001")
 DORA = Avatar("Dora Döring", "dddddddd-0000-4000-8000-000000000002")
 IMPOSTOR = Avatar(CARLA.name, "eeeeeeee-0000-4000-8000-000000000003")
 VISITOR = Avatar("Vera.Visitor @grid.example.org:8002", "ffffffff-0000-4000-8000-000000000004")
+PUPPETS = [
+    Avatar(f"Puppet{n} Npc", f"77777777-0000-4000-8000-00000000000{n}", kind)
+    for n, kind in enumerate((NPC, PLAIN_NPC, NEWER_NPC))
+]
+"""OpenSimulator's people made by scripts."""
 CROWD = [Avatar(f"Guest{n} Resident", f"{n:08x}-0000-4000-8000-00000000ffff") for n in range(1, 121)]
 
 

@@ -17,7 +17,6 @@ REQUEST_AGENT_DATA_SECONDS = 0.1
 AGENT_LIST_REGION = 4
 MOST_LISTED, SENSOR_METRES = 100, 96.0
 NOBODY, SIZE = Vector((0.0, 0.0, 0.0)), Vector((0.45, 0.6, 1.9))
-REGION = "Test Region"
 
 
 class Senses:
@@ -47,8 +46,8 @@ class Senses:
         flags = scope & ~7
         if flags & ~self.world.rules.list_flags or scope & 7 != AGENT_LIST_REGION:
             return ["INVALID_SCOPE"]
-        people = [who for who, _ in self.world.people.values() if not flags or who.kind == 1]
-        return [Key(who.key) for who in people[:MOST_LISTED]]
+        listed = [who for who, _ in self.world.people.values() if who.key not in self.world.unlisted]
+        return [Key(who.key) for who in listed if not flags or who.kind == 1][:MOST_LISTED]
 
     def key2name(self, key: str) -> str:
         who = self._present(key)
@@ -92,7 +91,7 @@ def builtins(script: "Script") -> dict[str, Callable[..., Any]]:
         "llGetAgentSize": senses.get_agent_size,
         "llGetLinkKey": senses.get_link_key,
         "llGetNumberOfPrims": senses.get_number_of_prims,
-        "llGetRegionName": lambda: REGION,
+        "llGetRegionName": lambda: script.prim.world.region,
         "llKey2Name": senses.key2name,
         "llRequestAgentData": senses.request_agent_data,
         "llSensorRepeat": senses.sensor_repeat,

@@ -67,7 +67,7 @@ def read_request(rules: Rules, url: str, options: list[Any], body: str, prim_hea
 
 
 def perform(rules: Rules, request: Request, real_seconds: float) -> Answer:
-    """Send *request* and wait for its answer, *real_seconds* at most; never raises, as scripts only hear 499."""
+    """Send *request* and wait for its answer, *real_seconds* at most; never raises, as scripts only hear a status."""
     if rules.methods is not None and request.method not in rules.methods:
         return Answer(BAD_METHOD, "", LATENCY)
     where = urlsplit(request.url)
@@ -77,7 +77,11 @@ def perform(rules: Rules, request: Request, real_seconds: float) -> Answer:
     except (HTTPException, ValueError):
         return Answer(NO_ANSWER, "", LATENCY)
     try:
-        _send(connection, request)
+        headers = {name: rules.header(value) for name, value in request.headers.items()}
+    except ValueError:
+        return Answer(rules.unsendable, "", LATENCY)
+    try:
+        _send(connection, request, headers)
         reply = connection.getresponse()
         return _trim(rules, request, reply, reply.read())
     except TimeoutError:
@@ -88,12 +92,12 @@ def perform(rules: Rules, request: Request, real_seconds: float) -> Answer:
         connection.close()
 
 
-def _send(connection: HTTPConnection, request: Request) -> None:
+def _send(connection: HTTPConnection, request: Request, headers: dict[str, bytes]) -> None:
     where = urlsplit(request.url)
     target = (where.path or "/") + (f"?{where.query}" if where.query else "")
     body = b"" if request.method == "GET" else request.body.encode()
     connection.putrequest(request.method, target, skip_accept_encoding=True)
-    for name, value in request.headers.items():
+    for name, value in headers.items():
         connection.putheader(name, value)
     if request.method != "GET":
         connection.putheader("Content-Length", str(len(body)))

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from lummao import Key
 
 from tests.support.grid_rules import Rules, Throttle
+from tests.support.outbound_filter import is_allowed
 from tests.support.script import Script
 from tests.support.simulated_http import Request, perform, read_request
 
 CHANGED_LINK, CHANGED_OWNER, CHANGED_REGION_START = 0x20, 0x80, 0x400
-AGENT, OBJECT, NPC = 1, 2, 0x1000001
-"""What llDetectedType says: an avatar, a moving object, one of OpenSimulator's people made by scripts."""
-REFUSED = Key(uuid.UUID(int=0))
+AGENT, OBJECT, NPC, PLAIN_NPC, NEWER_NPC = 1, 2, 0x1000001, 0x1000000, 0x20
+"""What llDetectedType says: an avatar, a moving object, a puppet of OpenSimulator, by what it was made as and by the version."""
+REFUSED, BLOCKED = Key(uuid.UUID(int=0)), Key("")
+"""What llHTTPRequest gives when there are too many requests, and for an address that scripts may not ask."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,20 @@ class World:
     """One region under one grid's rules.
 
     ``real_seconds`` bounds how long a request may really take; a script hears of it after the grid's own time-out.
+    ``excepted`` is what ``OutboundDisallowForUserScriptsExcept`` says in ``OpenSim.ini``: this machine, where the tests' services are.
     """
 
     def __init__(self, rules: Rules, real_seconds: float = 10.0) -> None:
         self.rules = rules
         self.real_seconds = real_seconds
+        self.region = "Test Region"
+        self.excepted = "127.0.0.0/8"
         self.now = 0.0
         self.prims: list[Prim] = []
         self.people: dict[str, tuple[Avatar, float]] = {}
         """Who is in the region, and how many metres from the prims; by key, in the order they came."""
+        self.unlisted: set[str] = set()
+        """Keys of those whom no list of the region has, as OpenSimulator's gods."""
         self.accounts: dict[str, str] = {}
         """The names that the grid knows of avatars that are elsewhere, by key."""
         self.owner_throttles: defaultdict[str, Throttle] = defaultdict(rules.owner_throttle)
@@ -125,6 +132,7 @@ class Prim:
         self.told: defaultdict[str, list[str]] = defaultdict(list)
         self.exchanges: list[Exchange] = []
         self.refused: list[float] = []
+        self.blocked: list[str] = []
         self.throttle = world.rules.object_throttle()
         self.volume_detect = False
         self.seated: list[Avatar] = []
@@ -174,11 +182,14 @@ class Prim:
         self.post("changed", CHANGED_OWNER)
 
     def request(self, script: Script, url: str, options: list[object], body: str) -> Key:
-        """Do llHTTPRequest for one of the scripts: NULL_KEY when a throttle refuses it."""
+        """Do llHTTPRequest for one of the scripts: NULL_KEY when a throttle refuses it, "" when the address is blocked."""
         world = self.world
         if not self._admitted(script):
             self.refused.append(world.now)
             return REFUSED
+        if world.rules.blocked and not is_allowed(url, world.rules.blocked, world.excepted):
+            self.blocked.append(url)
+            return BLOCKED
         request = read_request(world.rules, url, options, body, self._headers())
         answer = perform(world.rules, request, world.real_seconds)
         self.exchanges.append(Exchange(world.now, request, answer.status))
@@ -204,7 +215,7 @@ class Prim:
             "X-SecondLife-Shard": self.world.rules.shard,
             "X-SecondLife-Object-Name": self.name,
             "X-SecondLife-Object-Key": self.key,
-            "X-SecondLife-Region": "Test Region (256000, 256256)",
+            "X-SecondLife-Region": f"{self.world.region} (256000, 256256)",
             "X-SecondLife-Local-Position": "(128.000000, 128.000000, 22.500000)",
             "X-SecondLife-Local-Rotation": "(0.000000, 0.000000, 0.000000, 1.000000)",
             "X-SecondLife-Local-Velocity": "(0.000000, 0.000000, 0.000000)",

@@ -1,12 +1,34 @@
 // forget.lsl: takes an avatar that touches this object, and confirms it twice, out of the directory.
+// Version 0.1.0. MIT licence. For Second Life (Mono) and OpenSimulator.
 // For the owner of the service. A touch says by itself whose it is, and needs no listener: no avatar can answer for another,
 // and several may be asked at once. Errors are told to the owner of this object.
-// MIT licence. For Second Life (Mono) and OpenSimulator.
 
-// "n2k lsl forget" fills these two lines in. URL: the root address of your n2k service, without any "?". TOKEN: one that may
-// forget.
-string URL = "https://www.example.org/dispatch.fcgi";
+// "n2k lsl forget" fills these lines in.
+// URL: the root address of your n2k service, without any "?".
+// TOKEN: one that may forget.
+string URL = "https://example.com/n2k/";
 string TOKEN = "";
+
+// What it says to avatars, sentence by sentence, {url} being the address of the service.
+list QUESTION = [
+    "This takes your name and key out of the directory at {url}: objects that ask it will not find you any more.",
+    "If you want that, touch again within a minute. If not, do nothing."];
+list SECOND_QUESTION = [
+    "Are you sure? Only the owner of the directory can undo it.",
+    "Touch once more within a minute to be taken out. If not, do nothing."];
+list NOTED = [
+    "Noted. It takes some seconds, longer when the directory does not answer; a message will tell you when it is done.",
+    "If you hear nothing within an hour, please touch again."];
+list ON_ITS_WAY = ["Your wish is on its way. You will get a message when it is done."];
+list DONE = [
+    "Done. The directory at {url} answers neither to your name nor to your key any more, from this moment on,",
+    "and takes no registration of you."];
+list NOT_DONE = ["You are still in the directory: it did not answer for a long time. Please touch again later."];
+list REFUSED = ["You could not be taken out of the directory, sorry. The owner of the object was told why."];
+list TOO_MANY = ["Too many are waiting. Please touch again later."];
+list OUT_OF_ORDER = ["This is out of order, sorry. Its owner was told."];
+
+// ------------------------------ Nothing below needs changing. ------------------------------
 
 string ME = "forget";
 integer QUICK = 2;             // seconds: a touch sooner after a question is no answer to it, nobody can have read it
@@ -14,6 +36,70 @@ integer TIME_TO_THINK = 60;    // seconds until a question is void
 integer MOST_ASKED = 20;       // avatars that think at the same time, 5 KB
 
 list thinking = [];            // key, how often asked, unix time of the last question: of each
+
+// >>> common: the same text in every script.
+integer SILENCES = 3;          // requests in a row without any answer, and the names of object, owner and region are suspected
+
+integer silences = 0;          // how many there were
+
+// A comparison of the line itself would always be true, or always false, and compilers warn about that.
+integer is_filled_in(string setting)
+{
+    return setting != "";
+}
+
+string replaced(string text, string what, string by)
+{
+    return llDumpList2String(llParseStringKeepNulls(text, [what], []), by);
+}
+
+// The address of the service with a path, which begins with a slash.
+string address(string path)
+{
+    if (llGetSubString(URL, -1, -1) == "/") return llDeleteSubString(URL, -1, -1) + path;
+    return URL + path;
+}
+
+tell_owner(string text)
+{
+    llOwnerSay("n2k " + ME + ": " + text);
+}
+
+// For what only the owner can mend: an instant message when the owner is not in the region.
+tell_owner_anywhere(string text)
+{
+    if (llGetAgentSize(llGetOwner()) != ZERO_VECTOR) tell_owner(text);
+    else llInstantMessage(llGetOwner(), "n2k " + ME + " in " + llGetRegionName() + ": " + text);
+}
+
+// OpenSimulator gives no key at all for an address that its filter refuses, and the null key when there are too many requests.
+integer is_blocked(key request_id)
+{
+    return (string)request_id == "";
+}
+
+string blocked()
+{
+    return "this grid lets no script ask " + URL + ". Its operator can allow it: OpenSim.ini, section [Network], setting"
+        + " OutboundDisallowForUserScriptsExcept";
+}
+
+// OpenSimulator puts these names into every request. Some letters keep it from leaving: the status is 0 then, in newer versions
+// 499. Any letter beyond ASCII is suspected; escaped, it begins with C, D, E or F.
+integer is_unsendable(integer status)
+{
+    string names = llGetObjectName() + llGetRegionName() + llKey2Name(llGetOwner());
+    integer parts = llGetListLength(llParseStringKeepNulls(llEscapeURL(names), ["%C", "%D", "%E", "%F"], []));
+    return status == 0 || (status == 499 && parts > 1);
+}
+
+suspect_names()
+{
+    silences = silences + 1;
+    if (silences == SILENCES) tell_owner_anywhere("does the name of this object, its owner or the region have unusual letters?"
+        + " Rename the object. No request leaves while it is so; it goes on trying.");
+}
+// <<< common
 
 // >>> asking: the same text in every script that holds a token.
 // One request at a time goes out; its answer, or that there is none, decides when the next one may. What to ask is said by
@@ -48,11 +134,6 @@ go()
     if (!armed && !stopped) next();
 }
 
-tell_owner(string text)
-{
-    llOwnerSay("n2k " + ME + ": " + text);
-}
-
 // A whole JSON object. One that was cut has lost its last brace, and grids differ in what they make of it.
 integer is_object(string text)
 {
@@ -70,25 +151,25 @@ string said(string body)
 
 ask(string method, string path, string body)
 {
-    string root = URL;
-    if (llGetSubString(root, -1, -1) == "/") root = llDeleteSubString(root, -1, -1);
     list options = [HTTP_METHOD, method, HTTP_MIMETYPE, "application/json;charset=utf-8", HTTP_VERBOSE_THROTTLE, FALSE];
-    if (TOKEN != "") options += [HTTP_CUSTOM_HEADER, "X-N2K-Token", TOKEN];
+    if (is_filled_in(TOKEN)) options += [HTTP_CUSTOM_HEADER, "X-N2K-Token", TOKEN];
     asked = path;
-    request = llHTTPRequest(root + path, options, body);
-    if (request)
-    {
-        arm(ANSWER_SECONDS);
-        return;
-    }
+    key id = llHTTPRequest(address(path), options, body);
     request = NULL_KEY;
-    later("the grid's throttle lets no request out");
+    if (id)
+    {
+        request = id;
+        arm(ANSWER_SECONDS);
+    }
+    else if (is_blocked(id)) stop(blocked());
+    else later("the grid's throttle lets no request out");
 }
 
 // The service took a decision: the next request may go.
 settled()
 {
     tries = 0;
+    silences = 0;
     pause = PACE;
     arm(PACE);
 }
@@ -113,14 +194,21 @@ cut()
     later("the answer of " + URL + " was cut, or is none of an n2k service");
 }
 
-// Nothing but the owner can help. Who is not in the region gets an instant message: once, as nothing is asked any more.
+// Nobody is given up while names are to blame: the queue waits until they are changed.
+unanswered(integer status)
+{
+    integer names = is_unsendable(status);
+    if (names) tries = 0;
+    later("no answer from " + URL + ": no connection, a time-out or a bad certificate");
+    if (names) suspect_names();
+}
+
+// Nothing but the owner can help, who is told once, as nothing is asked any more.
 stop(string why)
 {
     stopped = TRUE;
     arm(0.0);
-    string text = "stopped: " + why + ". Mend it, then touch me or reset me; waiting: " + (string)waiting();
-    if (llGetAgentSize(llGetOwner()) != ZERO_VECTOR) tell_owner(text);
-    else llInstantMessage(llGetOwner(), "n2k " + ME + " in " + llGetRegionName() + ": " + text);
+    tell_owner_anywhere("stopped: " + why + ". Mend it, then touch me or reset me; waiting: " + (string)waiting());
 }
 
 heard(integer status, string text)
@@ -130,8 +218,7 @@ heard(integer status, string text)
     if (status == 200 && is_object(body)) took(body);
     else if (status == 200 && llGetSubString(body, 0, 0) == "{") cut();
     else if (status == 400 || status == 409 || status == 413) turned_down(status, said(body));
-    else if (status == 499 || status == 408) later("no answer from " + URL
-        + ": no connection, a time-out or a bad certificate");
+    else if (status == 0 || status == 499 || status == 408) unanswered(status);
     else if (status == 429) later("asked too often (429): " + said(body));
     else if (status >= 500) later("the service is in trouble (" + (string)status + "): " + said(body));
     else if (status == 401 || status == 403) stop("the token is wrong (" + (string)status + "): " + said(body));
@@ -163,17 +250,28 @@ touched_by_owner(integer count)
     }
 }
 
-// A new owner starts anew. A restarted region has lost the answer under way: the same may be asked again without harm.
+// A new owner starts anew. A restarted region has lost the answer under way: the same may be asked again without harm. What
+// had stopped the script may be mended by the restart, as when the grid's settings were changed.
 lived_through(integer change)
 {
     if (change & CHANGED_OWNER) llResetScript();
-    if ((change & CHANGED_REGION_START) && armed)
-    {
-        request = NULL_KEY;
-        arm(PACE);
-    }
+    if (!(change & CHANGED_REGION_START)) return;
+    if (stopped) settled();
+    stopped = FALSE;
+    request = NULL_KEY;
+    if (armed) arm(PACE);
 }
 // <<< asking
+
+string sentences(list text)
+{
+    return replaced(llDumpList2String(text, " "), "{url}", URL);
+}
+
+tell(key who, list text)
+{
+    llRegionSayTo(who, 0, sentences(text));
+}
 
 next()
 {
@@ -182,11 +280,11 @@ next()
 }
 
 // By instant message: it arrives wherever the avatar has gone in the meantime.
-done_with(string text)
+done_with(list text)
 {
     key who = llList2Key(queue, 0);
     queue = llDeleteSubList(queue, 0, 1);
-    llInstantMessage(who, text);
+    llInstantMessage(who, sentences(text));
 }
 
 took(string body)
@@ -197,28 +295,27 @@ took(string body)
         return;
     }
     settled();
-    done_with("Done. The directory at " + URL + " answers neither to your name nor to your key any more, from this moment on,"
-        + " and takes no registration of you.");
+    done_with(DONE);
 }
 
 turned_down(integer status, string why)
 {
     tell_owner(llList2String(queue, 1) + " was not taken out (" + (string)status + "): " + why);
     settled();
-    done_with("You could not be taken out of the directory, sorry. The owner of the object was told why.");
+    done_with(REFUSED);
 }
 
 give_up(string why)
 {
     tell_owner("gave up on " + llList2String(queue, 1) + ": " + why);
-    done_with("You are still in the directory: it did not answer for a long time. Please touch again later.");
+    done_with(NOT_DONE);
 }
 
-ask_avatar(key who, integer times, string text)
+ask_avatar(key who, integer times, list text)
 {
     if (llGetListLength(thinking) >= MOST_ASKED * 3) thinking = llDeleteSubList(thinking, 0, 2);
     thinking += [(string)who, times, llGetUnixTime()];
-    llRegionSayTo(who, 0, text);
+    tell(who, text);
 }
 
 // The key comes with the touch, and everything that is remembered hangs on it.
@@ -226,7 +323,7 @@ touched_by(key who, string name)
 {
     if (llListFindList(queue, [(string)who]) != -1)
     {
-        llRegionSayTo(who, 0, "Your wish is on its way. You will get a message when it is done.");
+        tell(who, ON_ITS_WAY);
         return;
     }
     integer times = 0;
@@ -238,16 +335,13 @@ touched_by(key who, string name)
         if (since <= TIME_TO_THINK) times = llList2Integer(thinking, at + 1);
         thinking = llDeleteSubList(thinking, at, at + 2);
     }
-    if (times == 0) ask_avatar(who, 1, "This takes your name and key out of the directory at " + URL
-        + ": objects that ask it will not find you any more. If you want that, touch again within a minute. If not, do nothing.");
-    else if (times == 1) ask_avatar(who, 2, "Are you sure? Only the owner of the directory can undo it."
-        + " Touch once more within a minute to be taken out. If not, do nothing.");
-    else if (waiting() >= MOST_WAITING) llRegionSayTo(who, 0, "Too many are waiting. Please touch again later.");
+    if (times == 0) ask_avatar(who, 1, QUESTION);
+    else if (times == 1) ask_avatar(who, 2, SECOND_QUESTION);
+    else if (waiting() >= MOST_WAITING) tell(who, TOO_MANY);
     else
     {
         queue += [(string)who, name];
-        llRegionSayTo(who, 0, "Noted. It takes some seconds, longer when the directory does not answer; a message will tell you"
-            + " when it is done. If you hear nothing within an hour, please touch again.");
+        tell(who, NOTED);
     }
 }
 
@@ -259,7 +353,7 @@ default
         touched_by_owner(count);
         for (i = 0; i < count; ++i)
         {
-            if (stopped) llRegionSayTo(llDetectedKey(i), 0, "This is out of order, sorry. Its owner was told.");
+            if (stopped) tell(llDetectedKey(i), OUT_OF_ORDER);
             else touched_by(llDetectedKey(i), llDetectedName(i));
         }
         go();

@@ -1,16 +1,91 @@
 // touch.lsl: registers whoever touches this object, and says thank you.
+// Version 0.1.0. MIT licence. For Second Life (Mono) and OpenSimulator.
 // Touchers queue up, and go out in lists, one request at a time. Errors are told to the owner only.
-// MIT licence. For Second Life (Mono) and OpenSimulator.
 
-// "n2k lsl touch" fills these lines in. URL: the root address of your n2k service, without any "?". TOKEN: one that may
-// register. GRID: the world these avatars are of, such as "Production"; "": what the simulator says of itself.
-string URL = "https://www.example.org/dispatch.fcgi";
+// "n2k lsl touch" fills these lines in.
+// URL: the root address of your n2k service, without any "?".
+// TOKEN: one that may register.
+// GRID: the world these avatars are of, such as "Production"; "": what the simulator says of itself.
+string URL = "https://example.com/n2k/";
 string TOKEN = "";
 string GRID = "";
 
+// Yours to change.
+integer REMEMBERED = 0;        // whom it does not send again within a day: nobody, touching again is asking again
+
+// What it says to avatars, {name} being the avatar's. A text that is empty is not said.
+string REGISTERED = "Registered: {name}. Thank you.";
+string REFUSED = "You could not be registered, sorry. The owner of this object was told why.";
+string TOO_MANY = "Too many are waiting. Please touch again later.";
+string OUT_OF_ORDER = "This is out of order, sorry. Its owner was told.";
+
+// ------------------------------ Nothing below needs changing. ------------------------------
+
 string ME = "touch";
-integer THANKS = TRUE;        // avatars are told what became of them
-integer REMEMBERED = 0;        // touching again is asking again
+
+// >>> common: the same text in every script.
+integer SILENCES = 3;          // requests in a row without any answer, and the names of object, owner and region are suspected
+
+integer silences = 0;          // how many there were
+
+// A comparison of the line itself would always be true, or always false, and compilers warn about that.
+integer is_filled_in(string setting)
+{
+    return setting != "";
+}
+
+string replaced(string text, string what, string by)
+{
+    return llDumpList2String(llParseStringKeepNulls(text, [what], []), by);
+}
+
+// The address of the service with a path, which begins with a slash.
+string address(string path)
+{
+    if (llGetSubString(URL, -1, -1) == "/") return llDeleteSubString(URL, -1, -1) + path;
+    return URL + path;
+}
+
+tell_owner(string text)
+{
+    llOwnerSay("n2k " + ME + ": " + text);
+}
+
+// For what only the owner can mend: an instant message when the owner is not in the region.
+tell_owner_anywhere(string text)
+{
+    if (llGetAgentSize(llGetOwner()) != ZERO_VECTOR) tell_owner(text);
+    else llInstantMessage(llGetOwner(), "n2k " + ME + " in " + llGetRegionName() + ": " + text);
+}
+
+// OpenSimulator gives no key at all for an address that its filter refuses, and the null key when there are too many requests.
+integer is_blocked(key request_id)
+{
+    return (string)request_id == "";
+}
+
+string blocked()
+{
+    return "this grid lets no script ask " + URL + ". Its operator can allow it: OpenSim.ini, section [Network], setting"
+        + " OutboundDisallowForUserScriptsExcept";
+}
+
+// OpenSimulator puts these names into every request. Some letters keep it from leaving: the status is 0 then, in newer versions
+// 499. Any letter beyond ASCII is suspected; escaped, it begins with C, D, E or F.
+integer is_unsendable(integer status)
+{
+    string names = llGetObjectName() + llGetRegionName() + llKey2Name(llGetOwner());
+    integer parts = llGetListLength(llParseStringKeepNulls(llEscapeURL(names), ["%C", "%D", "%E", "%F"], []));
+    return status == 0 || (status == 499 && parts > 1);
+}
+
+suspect_names()
+{
+    silences = silences + 1;
+    if (silences == SILENCES) tell_owner_anywhere("does the name of this object, its owner or the region have unusual letters?"
+        + " Rename the object. No request leaves while it is so; it goes on trying.");
+}
+// <<< common
 
 // >>> asking: the same text in every script that holds a token.
 // One request at a time goes out; its answer, or that there is none, decides when the next one may. What to ask is said by
@@ -45,11 +120,6 @@ go()
     if (!armed && !stopped) next();
 }
 
-tell_owner(string text)
-{
-    llOwnerSay("n2k " + ME + ": " + text);
-}
-
 // A whole JSON object. One that was cut has lost its last brace, and grids differ in what they make of it.
 integer is_object(string text)
 {
@@ -67,25 +137,25 @@ string said(string body)
 
 ask(string method, string path, string body)
 {
-    string root = URL;
-    if (llGetSubString(root, -1, -1) == "/") root = llDeleteSubString(root, -1, -1);
     list options = [HTTP_METHOD, method, HTTP_MIMETYPE, "application/json;charset=utf-8", HTTP_VERBOSE_THROTTLE, FALSE];
-    if (TOKEN != "") options += [HTTP_CUSTOM_HEADER, "X-N2K-Token", TOKEN];
+    if (is_filled_in(TOKEN)) options += [HTTP_CUSTOM_HEADER, "X-N2K-Token", TOKEN];
     asked = path;
-    request = llHTTPRequest(root + path, options, body);
-    if (request)
-    {
-        arm(ANSWER_SECONDS);
-        return;
-    }
+    key id = llHTTPRequest(address(path), options, body);
     request = NULL_KEY;
-    later("the grid's throttle lets no request out");
+    if (id)
+    {
+        request = id;
+        arm(ANSWER_SECONDS);
+    }
+    else if (is_blocked(id)) stop(blocked());
+    else later("the grid's throttle lets no request out");
 }
 
 // The service took a decision: the next request may go.
 settled()
 {
     tries = 0;
+    silences = 0;
     pause = PACE;
     arm(PACE);
 }
@@ -110,14 +180,21 @@ cut()
     later("the answer of " + URL + " was cut, or is none of an n2k service");
 }
 
-// Nothing but the owner can help. Who is not in the region gets an instant message: once, as nothing is asked any more.
+// Nobody is given up while names are to blame: the queue waits until they are changed.
+unanswered(integer status)
+{
+    integer names = is_unsendable(status);
+    if (names) tries = 0;
+    later("no answer from " + URL + ": no connection, a time-out or a bad certificate");
+    if (names) suspect_names();
+}
+
+// Nothing but the owner can help, who is told once, as nothing is asked any more.
 stop(string why)
 {
     stopped = TRUE;
     arm(0.0);
-    string text = "stopped: " + why + ". Mend it, then touch me or reset me; waiting: " + (string)waiting();
-    if (llGetAgentSize(llGetOwner()) != ZERO_VECTOR) tell_owner(text);
-    else llInstantMessage(llGetOwner(), "n2k " + ME + " in " + llGetRegionName() + ": " + text);
+    tell_owner_anywhere("stopped: " + why + ". Mend it, then touch me or reset me; waiting: " + (string)waiting());
 }
 
 heard(integer status, string text)
@@ -127,8 +204,7 @@ heard(integer status, string text)
     if (status == 200 && is_object(body)) took(body);
     else if (status == 200 && llGetSubString(body, 0, 0) == "{") cut();
     else if (status == 400 || status == 409 || status == 413) turned_down(status, said(body));
-    else if (status == 499 || status == 408) later("no answer from " + URL
-        + ": no connection, a time-out or a bad certificate");
+    else if (status == 0 || status == 499 || status == 408) unanswered(status);
     else if (status == 429) later("asked too often (429): " + said(body));
     else if (status >= 500) later("the service is in trouble (" + (string)status + "): " + said(body));
     else if (status == 401 || status == 403) stop("the token is wrong (" + (string)status + "): " + said(body));
@@ -160,15 +236,16 @@ touched_by_owner(integer count)
     }
 }
 
-// A new owner starts anew. A restarted region has lost the answer under way: the same may be asked again without harm.
+// A new owner starts anew. A restarted region has lost the answer under way: the same may be asked again without harm. What
+// had stopped the script may be mended by the restart, as when the grid's settings were changed.
 lived_through(integer change)
 {
     if (change & CHANGED_OWNER) llResetScript();
-    if ((change & CHANGED_REGION_START) && armed)
-    {
-        request = NULL_KEY;
-        arm(PACE);
-    }
+    if (!(change & CHANGED_REGION_START)) return;
+    if (stopped) settled();
+    stopped = FALSE;
+    request = NULL_KEY;
+    if (armed) arm(PACE);
 }
 // <<< asking
 
@@ -192,25 +269,32 @@ enqueue(key avatar, string name)
     }
     if (name == "" || llListFindList(queue, [who]) != -1 || llListFindList(seen, [who]) != -1) return;
     if (waiting() < MOST_WAITING) queue += [who, name];
-    else if (THANKS) llRegionSayTo(avatar, 0, "Too many are waiting. Please touch again later.");
+    else tell(avatar, TOO_MANY, name);
+}
+
+// Says one of the texts at the top; an empty one is not said.
+tell(key who, string text, string name)
+{
+    if (text != "") llRegionSayTo(who, 0, replaced(text, "{name}", name));
 }
 
 remember(string who)
 {
-    if (REMEMBERED == 0) return;
-    if (llGetListLength(seen) >= REMEMBERED) seen = llDeleteSubList(seen, 0, 0);
     seen += [who];
-}
-
-string replaced(string text, string what, string by)
-{
-    return llDumpList2String(llParseStringKeepNulls(text, [what], []), by);
+    while (llGetListLength(seen) > REMEMBERED) seen = llDeleteSubList(seen, 0, 0);
 }
 
 // A text as JSON has it. llList2Json takes some names for numbers, lists or objects, and not all grids escape a backslash.
 string quoted(string text)
 {
     return "\"" + replaced(replaced(text, "\\", "\\\\"), "\"", "\\\"") + "\"";
+}
+
+// What a body says of the grid; without it the simulator says it.
+string and_grid()
+{
+    if (is_filled_in(GRID)) return ",\"grid\":" + quoted(GRID);
+    return "";
 }
 
 // As many as fit into one body, from the front of the queue.
@@ -232,8 +316,7 @@ string batch()
             sent = sent + 1;
         }
     }
-    if (GRID == "") return "{\"avatars\":[" + items + "]}";
-    return "{\"avatars\":[" + items + "],\"grid\":" + quoted(GRID) + "}";
+    return "{\"avatars\":[" + items + "]" + and_grid() + "}";
 }
 
 send()
@@ -246,8 +329,9 @@ send()
 turn_away(integer at, string status, string why, integer aloud)
 {
     string who = llList2String(queue, at);
-    if (aloud) tell_owner(llList2String(queue, at + 1) + " was not registered (" + status + "): " + why);
-    if (THANKS) llRegionSayTo((key)who, 0, "You could not be registered, sorry. The owner of this object was told why.");
+    string name = llList2String(queue, at + 1);
+    if (aloud) tell_owner(name + " was not registered (" + status + "): " + why);
+    tell((key)who, REFUSED, name);
     remember(who);
     queue = llDeleteSubList(queue, at, at + 1);
     sent = sent - 1;
@@ -260,7 +344,7 @@ thank()
     {
         string who = llList2String(queue, i * 2);
         remember(who);
-        if (THANKS) llRegionSayTo((key)who, 0, "Registered: " + llList2String(queue, i * 2 + 1) + ". Thank you.");
+        tell((key)who, REGISTERED, llList2String(queue, i * 2 + 1));
     }
     drop_sent();
 }
@@ -320,6 +404,19 @@ abandon_sent(string why)
 }
 // <<< registering
 
+// >>> detecting: the same text in the scripts whose events tell of avatars.
+integer AVATAR = 0x1000001;    // the bits of AGENT and of OpenSimulator's OS_NPC; of an avatar only the first is set
+
+enqueue_detected(integer count)
+{
+    integer i;
+    for (i = 0; i < count; ++i)
+    {
+        if ((llDetectedType(i) & AVATAR) == AGENT) enqueue(llDetectedKey(i), llDetectedName(i));
+    }
+}
+// <<< detecting
+
 next()
 {
     send();
@@ -344,9 +441,10 @@ default
 {
     touch_start(integer count)
     {
-        integer i;
-        for (i = 0; i < count; ++i) enqueue(llDetectedKey(i), llDetectedName(i));
         touched_by_owner(count);
+        integer i;
+        for (i = 0; stopped && i < count; ++i) tell(llDetectedKey(i), OUT_OF_ORDER, llDetectedName(i));
+        enqueue_detected(count);
         go();
     }
 

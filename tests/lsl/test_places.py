@@ -6,11 +6,10 @@ import pytest
 
 from tests.support.grid_rules import OPENSIM, SECOND_LIFE, Rules
 from tests.support.lsl_source import lsl_source
-from tests.support.registering import CARLA, CROWD, DORA, lists, sent, yes
+from tests.support.registering import CARLA, CROWD, DORA, PUPPETS, WAYS, lists, sent, yes
 from tests.support.scripted_server import ScriptedServer, scripted_server
-from tests.support.simulator import NPC, OBJECT, Avatar, Prim, World
+from tests.support.simulator import OBJECT, Avatar, Prim, World
 
-WOODEN = Avatar("Puppet Npc", "77777777-0000-4000-8000-000000000001", NPC)
 BALL = Avatar("Ball", "77777777-0000-4000-8000-000000000002", OBJECT)
 DAY = 86400.0
 
@@ -32,7 +31,7 @@ def placed(world: World, owner: Avatar, name: str, service: ScriptedServer) -> P
 def test_a_gate_lets_everybody_pass(world: World, owner: Avatar, service: ScriptedServer) -> None:
     """It makes itself phantom, again after a restart, and registers avatars only: no balls, no people made by scripts."""
     prim = placed(world, owner, "gate", service)
-    prim.walk_through(BALL, CARLA, WOODEN)
+    prim.walk_through(BALL, CARLA, *PUPPETS)
     world.run(10)
     prim.volume_detect = False
     world.restart()
@@ -76,7 +75,7 @@ def test_a_gate_that_nobody_passes_is_quiet(world: World, owner: Avatar, service
 def test_a_sensor_sees_who_is_near(world: World, owner: Avatar, service: ScriptedServer) -> None:
     """Within twenty metres, at the next sweep; who comes nearer is found then; puppets never."""
     prim = placed(world, owner, "sensor", service)
-    world.enter(CARLA, WOODEN, metres=5)
+    world.enter(CARLA, *PUPPETS, metres=5)
     world.enter(DORA, metres=21)
     world.run(45)
     assert sent(prim) == [CARLA.name]
@@ -130,6 +129,39 @@ def test_a_seat_sees_who_sat_before_it(world: World, owner: Avatar, service: Scr
     assert sent(prim) == [CARLA.name]
 
 
+def test_a_seat_knows_puppets(owner: Avatar, service: ScriptedServer) -> None:
+    """OpenSimulator's are left out, alone, before, between and behind avatars on the same set."""
+    world = World(OPENSIM)
+    prim = placed(world, owner, "seat", service)
+    prim.sit(PUPPETS[0])
+    world.run(10)
+    assert prim.exchanges == []
+    prim.sit(CARLA, PUPPETS[1], DORA, PUPPETS[2])
+    world.run(10)
+    assert sent(prim) == [CARLA.name, DORA.name]
+
+
+def test_who_is_not_listed_is_no_puppet(owner: Avatar, service: ScriptedServer) -> None:
+    """OpenSimulator lists no avatar in god mode: on a seat it is registered all the same."""
+    world = World(OPENSIM)
+    prim = placed(world, owner, "seat", service)
+    world.unlisted.add(CARLA.key)
+    prim.sit(CARLA)
+    world.run(10)
+    assert sent(prim) == [CARLA.name]
+
+
+@pytest.mark.parametrize("name", ["gate", "sensor", "seat", "greeter"])
+def test_a_text_makes_it_speak(world: World, owner: Avatar, service: ScriptedServer, name: str) -> None:
+    """They say nothing as they come; a builder who fills in a text at the top has it said."""
+    source = lsl_source(name, url=service.url, token="t")
+    prim = world.rez(owner, source.replace('REGISTERED = ""', 'REGISTERED = "Noted, {name}."'))
+    world.run(70)
+    WAYS[name](prim, CARLA)
+    world.run(10)
+    assert prim.told[CARLA.key] == ["Noted, Carla Comer."]
+
+
 def test_a_greeter_sees_the_region(world: World, owner: Avatar, service: ScriptedServer) -> None:
     """Near and far, once a minute, each once; puppets not, where the grid can tell them."""
     prim = placed(world, owner, "greeter", service)
@@ -138,7 +170,7 @@ def test_a_greeter_sees_the_region(world: World, owner: Avatar, service: Scripte
     world.run(61)
     world.enter(DORA, metres=300)
     if world.rules is OPENSIM:
-        world.enter(WOODEN)
+        world.enter(*PUPPETS)
     world.run(300)
     assert lists(prim) == [[CARLA.name], [DORA.name]]
 

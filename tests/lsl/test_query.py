@@ -46,6 +46,39 @@ def test_a_name_gets_its_key(prim: Prim, spelling: str) -> None:
     assert prim.to_owner == []
 
 
+@pytest.mark.parametrize("key", [MASAKAZU.key, MASAKAZU.key.upper(), f" {MASAKAZU.key} "])
+def test_a_key_gets_its_name(prim: Prim, key: str) -> None:
+    """The other way round, in either case; the owner hears nothing."""
+    assert ask(prim, ANN, key) == [f"{key.strip()}: {MASAKAZU.name}"]
+    assert prim.to_owner == []
+
+
+@pytest.mark.parametrize("key", ["99999999-2222-4333-8444-555555555555", "00000000-0000-0000-0000-000000000000"])
+def test_an_unknown_key_is_no_error(prim: Prim, key: str) -> None:
+    """Nobody has it, or nobody can: the asker is told so, the owner is not bothered."""
+    assert ask(prim, ANN, key) == [f"No avatar with the key {key} is known here."]
+    assert prim.to_owner == []
+
+
+@pytest.mark.parametrize("body", [b"<html>parked</html>", b"x" * 128, b"one\ntwo"])
+def test_a_page_is_never_shown_as_a_name(world: World, owner: Avatar, body: bytes) -> None:
+    """A wrong address that answers 200 to everything, asked for a key."""
+    with scripted_server(Scripted(200, body)) as server:
+        prim = world.rez(owner, lsl_source("query", url=server.url))
+        assert ask(prim, ANN, GOVERNOR.key) == [f"No answer for {GOVERNOR.key} this time, sorry."]
+    assert prim.to_owner[0].startswith(f"n2k query: this is no n2k service: {server.url} (it says: ")
+
+
+@pytest.mark.parametrize("mount", ["", "n2k", "n2k/", "n2k/dispatch.fcgi"])
+def test_the_address_may_lack_its_slash(world: World, owner: Avatar, mount: str) -> None:
+    """A query goes to the mount with its slash: a folder without one is redirected, or is another page."""
+    with scripted_server(Scripted(200, GOVERNOR.key.encode())) as server:
+        prim = world.rez(owner, lsl_source("query", url=server.url + mount, grid="Production"))
+        assert ask(prim, ANN, GOVERNOR.name) == [f"Governor Linden: {GOVERNOR.key}"]
+    slash = "/" if mount.strip("/") else ""
+    assert server.requests[0][1] == f"/{mount.strip('/')}{slash}?name=Governor%20Linden&grid=Production"
+
+
 def test_an_unknown_name_is_no_error(prim: Prim) -> None:
     """Nobody of that name: the asker is told so, the owner is not bothered."""
     assert ask(prim, ANN, "Nobody Atall") == ["No avatar called Nobody Atall is known here."]
@@ -61,7 +94,7 @@ def test_every_character_of_a_name_arrives(prim: Prim, name: str) -> None:
 def test_touching_explains_what_to_do(prim: Prim) -> None:
     """The toucher is told the channel."""
     prim.touch(ANN)
-    assert prim.told[ANN.key] == ["Say a name on channel 5, for example: /5 Governor Linden"]
+    assert prim.told[ANN.key] == ["Say a name or a key on channel 5, for example: /5 Governor Linden"]
 
 
 def test_only_the_asker_on_the_channel_is_heard(prim: Prim) -> None:
@@ -124,7 +157,7 @@ def test_an_impatient_asker_is_told_to_wait(prim: Prim) -> None:
 
 def test_a_refusal_is_shown_to_the_owner_only(prim: Prim) -> None:
     """The service's own line goes to the owner; the asker hears that there is no answer."""
-    assert ask(prim, ANN, MASAKAZU.key) == [f"No answer for {MASAKAZU.key} this time, sorry."]
+    assert ask(prim, ANN, "@nowhere") == ["No answer for @nowhere this time, sorry."]
     assert len(prim.to_owner) == 1
     assert prim.to_owner[0].startswith("n2k query: the service refuses (400): bad name")
 
@@ -147,7 +180,7 @@ def test_a_service_that_never_answers(world: World, owner: Avatar, silent_url: s
     world.run(2)
     assert prim.told[ANN.key][-1] == "No answer for Governor Linden this time, sorry."
     prim.touch(BOB)
-    assert prim.told[BOB.key] == ["Say a name on channel 5, for example: /5 Governor Linden"]
+    assert prim.told[BOB.key] == ["Say a name or a key on channel 5, for example: /5 Governor Linden"]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ import re
 import pytest
 from lummao import compile_script
 
+from n2k_fcgi import __version__
 from n2k_fcgi.service import scripts
 from tests.support.directory_server import DirectoryServer, n2k
 from tests.support.grid_rules import OPENSIM, SECOND_LIFE
 from tests.support.lsl_blocks import shared_block
+from tests.support.lsl_compiler import complaints
 from tests.support.lsl_source import SCRIPTS, lsl_source
 from tests.support.registering import CARLA, WAYS
 from tests.support.simulator import Avatar, World
@@ -17,8 +19,10 @@ TOUCHED = ["forget", "gate", "query", "seat", "touch"]
 """Scripts that do nothing until somebody comes."""
 
 BLOCKS = {
+    "common": set(scripts.SCRIPTS),
     "asking": set(scripts.SCRIPTS) - {"query"},
     "registering": set(scripts.SCRIPTS) - {"query", "forget"},
+    "detecting": {"touch", "gate", "sensor"},
     "events": set(scripts.SCRIPTS) - {"query"},
 }
 
@@ -74,6 +78,40 @@ def test_compiles_as_delivered(name: str) -> None:
     assert compile_script(lsl_source(name)).current_state == "default"
 
 
+@pytest.mark.parametrize("filled", [{}, {"token": "n2k_id_secret", "grid": "Production"}], ids=["as delivered", "filled in"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_compiler_has_no_complaint(name: str, filled: dict[str, str]) -> None:
+    """Linden's own: no condition that is always true or false, whatever the top lines say."""
+    assert complaints(lsl_source(name, **filled)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('if (SETTING == "") llOwnerSay("");', "Condition is always true."),
+        ("if (FLAG) llOwnerSay(SETTING);", "Condition is always false."),
+        ("if (NUMBER > 3) llOwnerSay(SETTING);", "Condition is always true."),
+        ("nothing();", "`nothing' is undeclared."),
+    ],
+)
+def test_the_compiler_complains(line: str, complaint: str) -> None:
+    """What the scripts shall be free of is found, on its line."""
+    script = 'string SETTING = "";\ninteger FLAG = FALSE;\ninteger NUMBER = 4;\ndefault { state_entry() {\n'
+    assert [text for text in complaints(f"{script}{line}\n}} }}") if complaint in text and text.startswith("5: ")]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_may_be_changed_stands_at_the_top(name: str) -> None:
+    """Above one line: the version, and every text that an avatar can hear. Below it nothing is said to avatars in words of its own."""
+    top, line, below = lsl_source(name).partition("// ------------------------------ Nothing below needs changing.")
+    assert line
+    assert top.splitlines()[1].startswith(f"// Version {__version__}. MIT licence.")
+    assert "llRegionSayTo(" not in top
+    said = re.findall(r"(?:llRegionSayTo|llInstantMessage|\btell|answer|done_with|ask_avatar)\((?!key |string |list )(.*?)\);", below)
+    assert [words for words in said if '"' in re.sub(r'"(\{\w+\}|: |n2k | in )"', "", words)] == []
+    assert name in ("resolver", "query") or re.search(r'(?m)^(string|list) REFUSED = ', top)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_calls_only_what_both_grids_have(name: str, owner: Avatar) -> None:
     """Every function a script calls is one that the simulator or the compiler's library knows."""
@@ -81,6 +119,7 @@ def test_calls_only_what_both_grids_have(name: str, owner: Avatar) -> None:
     called = set(re.findall(r"\b(?:ll|os)[A-Z]\w*", re.sub(r"(?m)//.*", "", lsl_source(name))))
     assert called
     assert called <= set(script.lsl.builtin_funcs)
+    assert not any(function.startswith("os") for function in called)
 
 
 @pytest.mark.parametrize("name", TOUCHED)

@@ -6,7 +6,7 @@ from tests.lsl.conftest import GOVERNOR
 from tests.support.directory_server import DirectoryServer
 from tests.support.grid_rules import OPENSIM
 from tests.support.lsl_source import lsl_source
-from tests.support.registering import CARLA, CROWD, DORA, IMPOSTOR, VISITOR, gaps, said, sent, yes
+from tests.support.registering import CARLA, CROWD, DORA, IMPOSTOR, PUPPETS, VISITOR, gaps, said, sent, yes
 from tests.support.scripted_server import scripted_server
 from tests.support.simulator import Avatar, Prim, World
 
@@ -32,12 +32,13 @@ def test_a_toucher_is_thanked(prim: Prim, directory: DirectoryServer) -> None:
 
 
 def test_a_hypergrid_visitor_is_registered(owner: Avatar, directory: DirectoryServer) -> None:
-    """OpenSimulator's visitors bring their home grid in the name, with an @, a colon and a space."""
+    """Their home grid is in the name, behind an @, and a dot where the name at home has a space: which the key answers."""
     prim = World(OPENSIM).rez(owner, lsl_source("touch", url=directory.url, token=directory.token, grid="OpenSim"))
     prim.touch(VISITOR)
     prim.world.run(1)
     assert (prim.to_owner, prim.told[VISITOR.key]) == ([], thanks(VISITOR))
     assert directory.name2key(VISITOR.name) == VISITOR.key
+    assert directory.key2name(VISITOR.key) == "Vera Visitor"
 
 
 def test_without_a_token_no_header_is_sent(world: World, owner: Avatar, directory: DirectoryServer) -> None:
@@ -121,7 +122,7 @@ def test_a_wrong_token_stops_everything(
 
 
 def test_whoever_waits_is_thanked_after_the_mending(world: World, owner: Avatar) -> None:
-    """Two wait while the script is stopped; the owner's touch, and only that, sends them."""
+    """Two wait while the script is stopped, of whom the second hears so; the owner's touch, and only that, sends them."""
     with scripted_server(said({"error": "no"}, 401), yes) as server:
         prim = world.rez(owner, lsl_source("touch", url=server.url, token="t"))
         prim.touch(CARLA)
@@ -131,7 +132,29 @@ def test_whoever_waits_is_thanked_after_the_mending(world: World, owner: Avatar)
         assert len(prim.exchanges) == 1
         prim.touch(owner)
         world.run(60)
-    assert [prim.told[avatar.key] for avatar in (CARLA, DORA, owner)] == [thanks(a) for a in (CARLA, DORA, owner)]
+    assert [prim.told[avatar.key] for avatar in (CARLA, owner)] == [thanks(a) for a in (CARLA, owner)]
+    assert prim.told[DORA.key] == ["This is out of order, sorry. Its owner was told.", *thanks(DORA)]
+
+
+def test_a_puppet_that_touches_is_nobody(prim: Prim) -> None:
+    """OpenSimulator's people made by scripts, of whatever kind: not registered, not spoken to, beside an avatar who is."""
+    prim.touch(*PUPPETS)
+    prim.touch(PUPPETS[0], CARLA, PUPPETS[1])
+    prim.world.run(60)
+    assert sent(prim) == [CARLA.name]
+    assert list(prim.told) == [CARLA.key]
+    assert prim.to_owner == []
+
+
+@pytest.mark.parametrize("text", ["", "Danke, {name}!", "{name}, {name}"])
+def test_texts_may_be_changed(world: World, owner: Avatar, directory: DirectoryServer, text: str) -> None:
+    """Another text at the top is said with the avatar's name in it, an empty one is not said."""
+    source = lsl_source("touch", url=directory.url, token=directory.token)
+    prim = world.rez(owner, source.replace('"Registered: {name}. Thank you."', f'"{text}"'))
+    prim.touch(CARLA)
+    world.run(5)
+    assert prim.told[CARLA.key] == ([text.replace("{name}", CARLA.name)] if text else [])
+    assert directory.name2key(CARLA.name) == CARLA.key
 
 
 def test_a_late_answer_is_not_taken_for_another(prim: Prim) -> None:

@@ -107,6 +107,11 @@ class DirectoryServer:
         with urlopen(f"{self.url}?name={quote(name)}", timeout=START_SECONDS) as reply:
             return str(reply.read().decode())
 
+    def key2name(self, key: str) -> str:
+        """The other way round."""
+        with urlopen(f"{self.url}?key={key}", timeout=START_SECONDS) as reply:
+            return str(reply.read().decode())
+
     def _json(self, method: str, path: str, body: object) -> Any:
         headers = {"X-N2K-Token": self.token, "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()

@@ -4,7 +4,7 @@ import re
 
 from n2k_fcgi.service.scripts import FOLDER, SCRIPTS
 
-BLOCKS = ("asking", "registering", "events")
+BLOCKS = ("common", "asking", "registering", "detecting", "events")
 MASTER = "touch"
 
 

@@ -38,7 +38,7 @@ def command(
     A new token of the least scope is filled in, unless --token says otherwise. Who may read the script can read the token:
     keep it from the next owner, or revoke it ('n2k token revoke'). The script is UTF-8, whatever the terminal shows.
 
-    Example: n2k lsl --url https://example.com/dispatch.fcgi --note 'by the front door' touch
+    Example: n2k lsl --url https://example.com/n2k/ --note 'by the front door' touch
     """
     if listed == (name is not None):
         raise click.UsageError("give the name of one script, or --list")
@@ -62,7 +62,8 @@ def _print(context: Context, script: Script, grid: str | None, note: str, which:
     if urlsplit(settings.url).hostname in ONLY_HERE:
         context.talk(f"warning: {settings.url} is this machine's own address: no grid elsewhere reaches it")
     if grid is None and script.scope != "forget":
-        context.talk(f"for the grid {world}; for another say --grid")
+        others = ", ".join(label for label in settings.labels if label != world)
+        context.talk(f"for the grid {world}; for another say --grid" + (f" (the settings name {others})" if others else ""))
     text = filled_in(script, url=settings.url, token=token, grid=world)
     click.echo((_header(settings.url, world, token, note) + text).encode(), nl=False)
 

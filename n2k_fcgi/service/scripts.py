@@ -49,9 +49,12 @@ def token_grid(grid: str) -> str | None:
 
 
 def filled_in(script: Script, *, url: str, token: str = "", grid: str = "") -> str:
-    """The text of *script* for a service at *url*; what a script has no line for is left out."""
+    """The text of *script* for a service at *url*, written with a slash at its end; what a script has no line for is left out.
+
+    Without the slash many servers redirect, which not all requests of a script follow.
+    """
     text = script.text
-    for setting, value in {"URL": url, "TOKEN": token, "GRID": grid}.items():
+    for setting, value in {"URL": url.rstrip("/") + "/", "TOKEN": token, "GRID": grid}.items():
         line = f"string {setting} = {literal(value)};".replace("\\", "\\\\")  # as re.sub reads a replacement
         text = re.sub(rf'(?m)^string {setting} = "[^"\n]*";$', line, text)
     return text

@@ -41,7 +41,7 @@ def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
     assert script == filled_in(SCRIPTS[name], url=URL, token=token, grid="Production")
     about = f"token {token.split('_')[1]}" if token else "no token"
     assert re.fullmatch(rf"// By n2k lsl {VERSION} on 20\d\d-\d\d-\d\d: for {URL}, grid Production, {about}\.", head)
-    assert f'\nstring URL = "{URL}";\n' in done.out
+    assert f'\nstring URL = "{URL}/";\n' in done.out
     scope = SCRIPTS[name].scope
     assert (scope is None) == (token == "")
     if scope is None:
@@ -76,7 +76,7 @@ def test_the_settings_say_address_and_grid(n2k: Commands) -> None:
     n2k("init")
     (n2k.data_dir / "n2k.ini").write_text(f"[n2k]\nurl = {URL}\ndefault_grid = OpenSim\n")
     lines = n2k("lsl", "query").out.splitlines()
-    assert f'string URL = "{URL}";' in lines and 'string GRID = "OpenSim";' in lines
+    assert f'string URL = "{URL}/";' in lines and 'string GRID = "OpenSim";' in lines
     lines = n2k("lsl", "--url", "http://elsewhere.example", "--grid", "Testing", "query").out.splitlines()
     assert 'string URL = "http://elsewhere.example/";' in lines and 'string GRID = "Testing";' in lines
 
@@ -86,7 +86,8 @@ def test_a_note_is_kept_with_the_token(n2k: Commands, note: str) -> None:
     """The list shows it behind the script's name, and the script's first line, which stays one comment, has it too."""
     done = n2k("lsl", "--url", URL, "--note", f" {note} ", "gate")
     n2k("lsl", "--url", URL, "touch")
-    assert [line.split("\t")[6] for line in n2k("token", "list").out.splitlines()] == [f"n2k lsl gate: {note}", "n2k lsl touch"]
+    notes = {line.split("\t")[6] for line in n2k("token", "list").out.splitlines()}
+    assert notes == {f"n2k lsl gate: {note}", "n2k lsl touch"}
     head, second, *_ = done.out.splitlines()
     assert head.startswith("// ") and head.endswith(f"; {note}.") and second.startswith("// gate.lsl: ")
     assert len(OUR_TOKEN.findall(done.out)) == 1 and done.out.count(OUR_TOKEN.findall(done.out)[0]) == 1
@@ -168,6 +169,44 @@ def test_a_secret_is_no_word_of_a_command_line(n2k: Commands) -> None:
     assert (done.code, done.out) == (2, "") and "--token is 'none' or '-'" in done.err and secret not in done.err
     done = n2k("lsl", "--url", URL, "--token", "-", "query", stdin=secret.encode())
     assert (done.code, done.out) == (2, "") and "query has no token: leave --token out" in done.err
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://example.com", "https://example.com/"),
+        ("https://example.com/n2k", "https://example.com/n2k/"),
+        ("https://example.com/n2k/", "https://example.com/n2k/"),
+        ("https://example.com:8443/a/b", "https://example.com:8443/a/b/"),
+        ("https://example.com/n2k//", "https://example.com/n2k/"),
+    ],
+)
+def test_the_address_is_written_with_its_slash(n2k: Commands, url: str, written: str) -> None:
+    """Whether it was said with one or without: a redirect would lose what a script sends."""
+    assert f'\nstring URL = "{written}";\n' in n2k("lsl", "--url", url, "query").out
+
+
+@pytest.mark.parametrize(
+    ("grids", "default", "said"),
+    [
+        (
+            "Production, Mine, Other = OpenSim",
+            "Mine",
+            "for the grid Mine; for another say --grid (the settings name Production, Other)",
+        ),
+        ("Production, Testing", "Production", "for the grid Production; for another say --grid (the settings name Testing)"),
+        ("Mine", "Mine", "for the grid Mine; for another say --grid\n"),
+    ],
+)
+def test_it_says_for_which_grid(n2k: Commands, grids: str, default: str, said: str) -> None:
+    """Where nothing is said and the settings name several; with --grid and for the kiosk, which has no grid, nothing of it."""
+    n2k("init")
+    (n2k.data_dir / "n2k.ini").write_text(f"[n2k]\nurl = {URL}\ngrids = {grids}\ndefault_grid = {default}\n")
+    for name in ("touch", "query"):
+        done = n2k("lsl", name)
+        assert said in done.err
+        assert f'\nstring GRID = "{default}";\n' in done.out
+    assert "for the grid" not in n2k("lsl", "--grid", default, "touch").err + n2k("lsl", "forget").err
 
 
 def test_without_an_address_nothing_is_made(n2k: Commands) -> None:

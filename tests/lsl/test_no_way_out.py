@@ -19,7 +19,13 @@ IVAN = Avatar("Иван Петров", "12345678-0000-4000-8000-000000000001")
 ZOE = Avatar("Zoë Łódź", "12345678-0000-4000-8000-000000000002")
 EMOJI = "Gate \U0001f600"
 
-UNSENDABLE = [(OPENSIM, "Привет"), (OPENSIM, "Ворота"), (OPENSIM, EMOJI), (NEWER_OPENSIM, "Café Zoë"), (NEWER_OPENSIM, "Ворота")]
+UNSENDABLE = [
+    (OPENSIM, "Привет"),
+    (OPENSIM, "Ворота"),
+    (OPENSIM, EMOJI),
+    (NEWER_OPENSIM, "Café Zoë"),
+    (NEWER_OPENSIM, "Ворота"),
+]
 """By status 0, and by 499 in newer versions, which refuse more."""
 SENDABLE = [
     (rules, name)
@@ -79,7 +85,9 @@ def test_the_name_of_the_object_keeps_requests_from_leaving(owner: Avatar, scrip
         assert server.requests == []
     assert {exchange.status for exchange in prim.exchanges} == {rules.unsendable}
     assert len(prim.exchanges) >= 5
-    kinds = [line for line in prim.to_owner if not line.startswith(f"n2k {script}: no answer from {server.url}: no connection,")]
+    kinds = [
+        line for line in prim.to_owner if not line.startswith(f"n2k {script}: no answer from {server.url}: no connection,")
+    ]
     assert kinds == [f"n2k {script}: {SUSPICION} No request leaves while it is so; it goes on trying."]
     assert len(prim.to_owner) == (6 if script == "query" else 2)
 

@@ -107,9 +107,11 @@ def test_what_may_be_changed_stands_at_the_top(name: str) -> None:
     assert line
     assert top.splitlines()[1].startswith(f"// Version {__version__}. MIT licence.")
     assert "llRegionSayTo(" not in top
-    said = re.findall(r"(?:llRegionSayTo|llInstantMessage|\btell|answer|done_with|ask_avatar)\((?!key |string |list )(.*?)\);", below)
+    said = re.findall(
+        r"(?:llRegionSayTo|llInstantMessage|\btell|answer|done_with|ask_avatar)\((?!key |string |list )(.*?)\);", below
+    )
     assert [words for words in said if '"' in re.sub(r'"(\{\w+\}|: |n2k | in )"', "", words)] == []
-    assert name in ("resolver", "query") or re.search(r'(?m)^(string|list) REFUSED = ', top)
+    assert name in ("resolver", "query") or re.search(r"(?m)^(string|list) REFUSED = ", top)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

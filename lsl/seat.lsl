@@ -404,31 +404,33 @@ abandon_sent(string why)
 }
 // <<< registering
 
-next()
+// Of the agents in the region, as text: grids differ in whether a list holds keys or strings.
+string listed(integer scope)
 {
-    send();
+    return llDumpList2String(llGetAgentList(scope, []), ",");
 }
 
-// OpenSimulator's puppets (NPCs) are in a list of all who are there, and not in the list without them. Second Life has none,
-// and does not know how to leave them out. Keys are compared as text, as grids differ in what they put into a list.
-integer is_puppet(key who)
-{
-    string people = llDumpList2String(llGetAgentList(AGENT_LIST_REGION | NO_NPC, []), ",");
-    if (people == "INVALID_SCOPE" || llSubStringIndex(people, (string)who) != -1) return FALSE;
-    return llSubStringIndex(llDumpList2String(llGetAgentList(AGENT_LIST_REGION, []), ","), (string)who) != -1;
-}
-
-// Sitting avatars are the last links of a set. A prim has no agent's size.
+// Sitting avatars are the last links of a set. A prim has no agent's size. OpenSimulator's puppets (NPCs) are in a list of all
+// and not in one without them, which Second Life does not know.
 look()
 {
+    string all = listed(AGENT_LIST_REGION);
+    string avatars = listed(AGENT_LIST_REGION | NO_NPC);
+    if (avatars == "INVALID_SCOPE") avatars = all;
     integer link = llGetNumberOfPrims();
     key who = llGetLinkKey(link);
     while (link > 0 && llGetAgentSize(who) != ZERO_VECTOR)
     {
-        if (!is_puppet(who)) enqueue(who, llKey2Name(who));
+        integer is_puppet = llSubStringIndex(all, (string)who) != -1 && llSubStringIndex(avatars, (string)who) == -1;
+        if (!is_puppet) enqueue(who, llKey2Name(who));
         link = link - 1;
         who = llGetLinkKey(link);
     }
+}
+
+next()
+{
+    send();
 }
 
 took(string body)

@@ -59,7 +59,7 @@ def _fold(name: str) -> str:
 
 
 def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
-    """Read a name in any spelling, with the home grid of a hypergrid visitor (``First.Last @host:port``, at home ``First Last``).
+    """Read a name in any spelling, with the home grid of a hypergrid visitor (``First.Last @host:port``, there ``First Last``).
 
     *known_grids*: grids in the spelling that is kept, for a home that is one of them.
 

@@ -213,7 +213,7 @@ def test_a_throttle_is_not_called_a_filter(owner: Avatar) -> None:
 
 
 def test_the_page_has_the_setting_with_examples() -> None:
-    """What docs/lsl.md writes into OpenSim.ini lets a service on the same host and on the same network be asked, and no other."""
+    """What docs/lsl.md writes into OpenSim.ini lets a service of the same host and of the same network be asked, no other."""
     (excepted,) = re.findall(r"(?m)^OutboundDisallowForUserScriptsExcept = (\S+)$", PAGE)
     asked = {
         "http://127.0.0.1:3000/": True,

@@ -102,7 +102,7 @@ def test_the_compiler_complains(line: str, complaint: str) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_what_may_be_changed_stands_at_the_top(name: str) -> None:
-    """Above one line: the version, and every text that an avatar can hear. Below it nothing is said to avatars in words of its own."""
+    """Above one line: the version, and every text that an avatar can hear. Below it no words are said to avatars."""
     top, line, below = lsl_source(name).partition("// ------------------------------ Nothing below needs changing.")
     assert line
     assert top.splitlines()[1].startswith(f"// Version {__version__}. MIT licence.")

@@ -62,7 +62,7 @@ def utf8(value: str) -> bytes:
 
 
 def low_bytes(value: str) -> bytes:
-    """The same in OpenSimulator: .NET keeps the low byte of each UTF-16 unit. Raises ValueError for a control character among them."""
+    """The same in OpenSim: .NET keeps the low byte of each UTF-16 unit. Raises ValueError for control characters among them."""
     units = value.encode("utf-16-le")[::2]
     if any((unit < 0x20 and unit != 0x09) or unit == 0x7F for unit in units):
         raise ValueError("control character")

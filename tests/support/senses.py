@@ -60,8 +60,9 @@ class Senses:
         return 1 + len(self.prim.seated)
 
     def get_link_key(self, link: int) -> Key:
-        links = [self.prim.key, *(who.key for who in self.prim.seated)]
-        return Key(links[link - 1] if 1 <= link <= len(links) else NULL)
+        if link == 1:
+            return Key(self.prim.key)
+        return Key(self.prim.seated[link - 2].key if 2 <= link <= 1 + len(self.prim.seated) else NULL)
 
     async def request_agent_data(self, key: str, data: int) -> Key:
         assert data == DATA_NAME, "only names are asked for here"

@@ -20,7 +20,7 @@ from tests.support.simulated_http import Request, perform, read_request
 
 CHANGED_LINK, CHANGED_OWNER, CHANGED_REGION_START = 0x20, 0x80, 0x400
 AGENT, OBJECT, NPC, PLAIN_NPC, NEWER_NPC = 1, 2, 0x1000001, 0x1000000, 0x20
-"""What llDetectedType says: an avatar, a moving object, a puppet of OpenSimulator, by what it was made as and by the version."""
+"""What llDetectedType says: an avatar, a moving object, a puppet by what it was made as and by OpenSimulator's version."""
 REFUSED, BLOCKED = Key(uuid.UUID(int=0)), Key("")
 """What llHTTPRequest gives when there are too many requests, and for an address that scripts may not ask."""
 
@@ -47,7 +47,7 @@ class World:
     """One region under one grid's rules.
 
     ``real_seconds`` bounds how long a request may really take; a script hears of it after the grid's own time-out.
-    ``excepted`` is what ``OutboundDisallowForUserScriptsExcept`` says in ``OpenSim.ini``: this machine, where the tests' services are.
+    ``excepted`` is what ``OutboundDisallowForUserScriptsExcept`` says in ``OpenSim.ini``: this machine, where the services are.
     """
 
     def __init__(self, rules: Rules, real_seconds: float = 10.0) -> None:

@@ -55,10 +55,3 @@ def directory(template: Path, tmp_path: Path) -> Iterator[DirectoryServer]:
     """A service of the test's own: it may be written to and stopped."""
     with directory_server(template, tmp_path / "data") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def readonly_directory(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryServer]:
-    """A service that several tests ask and none changes."""
-    with directory_server(template, tmp_path_factory.mktemp("served") / "data") as server:
-        yield server

@@ -18,7 +18,7 @@ DONE = said({"forgotten": True})
 @pytest.fixture
 def prim(world: World, owner: Avatar, directory: DirectoryServer) -> Prim:
     """The kiosk, with a token that may forget and nothing else."""
-    return world.rez(owner, lsl_source("forget", url=directory.url, token=directory.new_token("forget")))
+    return world.rez(owner, lsl_source("forget", url=directory.url, token=directory.forget_token))
 
 
 def confirm(prim: Prim, *avatars: Avatar) -> None:

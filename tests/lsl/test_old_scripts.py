@@ -63,9 +63,9 @@ def open_directory(template: Path, tmp_path: Path) -> Iterator[DirectoryServer]:
 
 
 @pytest.mark.parametrize("form", NAME_FORMS.values(), ids=NAME_FORMS)
-def test_queries_work_unchanged(world: World, owner: Avatar, readonly_directory: DirectoryServer, form: str) -> None:
+def test_queries_work_unchanged(world: World, owner: Avatar, directory: DirectoryServer, form: str) -> None:
     """The key and nothing else; the null key and 200 for nobody."""
-    prim = old_script(world, owner, readonly_directory.url, form)
+    prim = old_script(world, owner, directory.url, form)
     for name in (MASAKAZU.name, "Nobody Atall"):
         world.say(owner, 1, name)
         world.run(5)
@@ -97,12 +97,10 @@ def test_old_touch_scripts_need_an_open_service(
 
 
 @pytest.mark.parametrize("touch", TOUCH_FORMS.values(), ids=TOUCH_FORMS)
-def test_old_touch_scripts_are_refused_otherwise(
-    world: World, owner: Avatar, readonly_directory: DirectoryServer, touch: str
-) -> None:
+def test_old_touch_scripts_are_refused_otherwise(world: World, owner: Avatar, directory: DirectoryServer, touch: str) -> None:
     """They have no token: 401, and nothing is written."""
-    prim = old_script(world, owner, readonly_directory.url, touch=touch)
+    prim = old_script(world, owner, directory.url, touch=touch)
     prim.touch(PASSING)
     world.run(5)
     assert prim.to_owner == ["error 401"]
-    assert readonly_directory.name2key(PASSING.name).startswith("00000000-")
+    assert directory.name2key(PASSING.name).startswith("00000000-")

@@ -17,9 +17,9 @@ BOB = Avatar("Bob Bystander", "bbbbbbbb-0000-4000-8000-000000000002")
 
 
 @pytest.fixture
-def prim(world: World, owner: Avatar, readonly_directory: DirectoryServer) -> Prim:
+def prim(world: World, owner: Avatar, directory: DirectoryServer) -> Prim:
     """The query prim, asking a healthy service."""
-    return world.rez(owner, lsl_source("query", url=readonly_directory.url))
+    return world.rez(owner, lsl_source("query", url=directory.url))
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_a_wrong_token_stops_everything(
     world: World, owner: Avatar, directory: DirectoryServer, token: str, status: int
 ) -> None:
     """One request, one line to the owner, then silence however many touch; a reset tries again."""
-    text = directory.new_token("forget") if token == "weak" else token
+    text = directory.forget_token if token == "weak" else token
     prim = world.rez(owner, lsl_source("touch", url=directory.url, token=text))
     for avatar in CROWD[:9]:
         prim.touch(avatar)

@@ -1,22 +1,25 @@
-"""The service as users run it: ``n2k init``, ``n2k import``, ``n2k serve`` in processes of their own."""
+"""The service by HTTP, and commands as users run them, in processes of their own: ``n2k init``, ``import``, ``token``."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from n2k_fcgi.wiring import live_application
+
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
-"""How long a server may take to answer for the first time, on a busy machine."""
+ANSWER_SECONDS = 30.0
+"""How long an answer may take on a busy machine."""
 
 
 def _command(data_dir: Path, *arguments: str) -> list[str]:
@@ -42,21 +45,32 @@ def n2k(data_dir: Path, *arguments: str, text: str = "") -> str:
 
 
 def new_data(data_dir: Path, rows: Mapping[str, str]) -> Path:
-    """Make a data directory that knows *rows* (name to key, Second Life's grid), with its first token."""
+    """Make a data directory that knows *rows* (name to key, Second Life's grid), with its first token and one to forget."""
     n2k(data_dir, "init")
+    (data_dir / "forget_token").write_text(n2k(data_dir, "token", "create", "--scope", "forget").split()[-1], "utf-8")
     n2k(data_dir, "import", "-", text="".join(f"{key},{name}\n" for name, key in rows.items()))
     return data_dir
 
 
+class Handler(WSGIRequestHandler):
+    """Keeps the tests' output clean."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
 class DirectoryServer:
-    """A standalone server on a copy of *template*, at ``url`` from the first start to the last stop."""
+    """The service on a copy of *template*, by real HTTP, at ``url`` from the first start to the last stop.
+
+    In a thread of this process: a process of its own for each of several hundred tests took longer than all that they do.
+    """
 
     def __init__(self, template: Path, data_dir: Path) -> None:
         self.data_dir = data_dir
         shutil.copytree(template, data_dir)
-        self.token = (data_dir / "token").read_text("utf-8").strip()
+        self.token, self.forget_token = ((data_dir / name).read_text("utf-8").strip() for name in ("token", "forget_token"))
         self.port = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._stop: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
@@ -84,49 +98,41 @@ class DirectoryServer:
         return list(self._json("GET", "api/v1/pending?limit=1000", None)["keys"])
 
     def start(self) -> None:
-        """Start, on the same port as before, and wait until it answers."""
-        command = _command(self.data_dir, "serve", "--port", str(self.port))
-        self._process = subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline().rstrip("/\n").rpartition(":")[2])
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            assert self._process.poll() is None and time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.01)
+        """Start, on the same port as before."""
+        application = live_application({"data_dir": str(self.data_dir)})
+        server = make_server("127.0.0.1", self.port, application, request_handler=Handler)
+        self.port = server.server_port
+        thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.005))
+        thread.start()
+
+        def stop() -> None:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+            application.close()
+
+        self._stop = stop
 
     def stop(self) -> None:
         """Stop the server if it runs."""
-        if self._process is None:
-            return
-        with self._process as process:
-            process.terminate()
-        self._process = None
+        stop, self._stop = self._stop, lambda: None
+        stop()
 
     def name2key(self, name: str) -> str:
         """Ask the server as any client would."""
-        with urlopen(f"{self.url}?name={quote(name)}", timeout=START_SECONDS) as reply:
+        with urlopen(f"{self.url}?name={quote(name)}", timeout=ANSWER_SECONDS) as reply:
             return str(reply.read().decode())
 
     def key2name(self, key: str) -> str:
         """The other way round."""
-        with urlopen(f"{self.url}?key={key}", timeout=START_SECONDS) as reply:
+        with urlopen(f"{self.url}?key={key}", timeout=ANSWER_SECONDS) as reply:
             return str(reply.read().decode())
 
     def _json(self, method: str, path: str, body: object) -> Any:
         headers = {"X-N2K-Token": self.token, "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(self.url + path, data, headers, method=method), timeout=START_SECONDS) as reply:
+        with urlopen(Request(self.url + path, data, headers, method=method), timeout=ANSWER_SECONDS) as reply:
             return json.load(reply)
-
-    def _answers(self) -> bool:
-        try:
-            with urlopen(f"{self.url}ready", timeout=START_SECONDS) as reply:
-                return bool(reply.status == 200)
-        except HTTPError as error:
-            error.close()
-            return False
-        except OSError:
-            return False
 
 
 @contextmanager

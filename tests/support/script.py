@@ -5,13 +5,15 @@ simulated clock has passed. A function that is not listed here and not computed 
 scripts use only what both grids have.
 """
 
+import re
 import types
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from lummao import DetectedDetails, Key, compile_script
+from lummao import BaseLSLScript, DetectedDetails, Key, compile_script
 
 from tests.support import senses
 
@@ -23,6 +25,7 @@ MOST_EVENTS = 64
 MOST_LISTENERS = 65
 INSTANT_MESSAGE_SECONDS = 2.0
 JSON_INVALID = "\ufdd0"
+FILLED_IN = re.compile(r'(?m)^string (URL|TOKEN|GRID) = "(.*)";$')
 EPOCH = 1_700_000_000
 """Unix time at the start of a world."""
 
@@ -73,9 +76,10 @@ class Script:
         if self._handler is not None:
             self._handler.close()
         self._handler = None
-        self.lsl = compile_script(self.source)
+        self.lsl = _compiled(self.source)
         for name in ("llJsonGetValue", "llJsonValueType"):
             self.lsl.builtin_funcs[name] = _forgiving(self.lsl.builtin_funcs[name])
+        self.lsl.builtin_funcs["llListFindList"] = _quick(self.lsl.builtin_funcs["llListFindList"])
         for name, function in _builtins(self).items():
             self.lsl.builtin_funcs[name] = function
         self.listeners.clear()
@@ -175,6 +179,20 @@ class Script:
         raise ScriptReset
 
 
+def _compiled(source: str) -> BaseLSLScript:
+    """A new instance of the script. What differs from test to test, its filled-in lines, is set and not compiled again."""
+    filled_in = dict(FILLED_IN.findall(source))
+    script = _class(FILLED_IN.sub(r'string \1 = "";', source))()
+    for name, value in filled_in.items():
+        setattr(script, name, re.sub(r"\\(.)", r"\1", value))
+    return script
+
+
+@cache
+def _class(source: str) -> type[BaseLSLScript]:
+    return type(compile_script(source))
+
+
 def _forgiving(function: Callable[[str, list[Any]], str]) -> Callable[[str, list[Any]], str]:
     """Half a JSON text is JSON_INVALID on the grids; the compiler's library stumbles over it."""
 
@@ -183,6 +201,20 @@ def _forgiving(function: Callable[[str, list[Any]], str]) -> Callable[[str, list
             return function(text, path)
         except TypeError:
             return JSON_INVALID
+
+    return call
+
+
+def _quick(find: Callable[[list[Any], list[Any]], int]) -> Callable[[list[Any], list[Any]], int]:
+    """The compiler's library takes long to find one text in a list; a key and a string are not the same to it."""
+
+    def call(where: list[Any], what: list[Any]) -> int:
+        if len(what) != 1 or not isinstance(what[0], str):
+            return find(where, what)
+        if what[0] not in where:
+            return -1
+        at = where.index(what[0])
+        return at if type(where[at]) is type(what[0]) else find(where, what)
 
     return call
 

@@ -129,7 +129,7 @@ def test_a_damaged_first_row_is_no_header(first: str) -> None:
 
 REFUSED: dict[str, tuple[str, str]] = {
     "more columns": (PLAIN.replace(",", ",0,"), "40 of 40 lines are bad (mostly: wrong field count)"),
-    "columns swapped on the way": (PLAIN * 3 + _swapped(), "40 of 160 lines are bad (mostly: columns swapped)"),
+    "columns swapped on the way": (PLAIN * 3 + _swapped(), "40 of 160 lines are bad (mostly: key and name swapped)"),
     "names that are keys": ("".join(f"{key},{key}\n" for key, _ in PEOPLE), "(mostly: a UUID as a name)"),
     "NULs": (PLAIN.replace(",0", ",\0") + PLAIN.replace(" ", "\0"), "(mostly: a NUL byte)"),
     "no keys": ("name,first,last\n" + PLAIN.replace("-", "+"), "40 of 40 lines are bad (mostly: bad UUID)"),

@@ -221,8 +221,6 @@ def _csv_row(line: bytes, dialect: Dialect, tally: Tally, known_grids: tuple[str
     if len(fields) != 2:
         raise BadLine("wrong field count")
     key, name = from_cells(fields[dialect.key_column], fields[1 - dialect.key_column])
-    if not _is_key(key) and _is_key(name):
-        raise BadLine("columns swapped")
     row = [_row(key, name, None, None, known_grids)]
     if line.endswith(b"\r"):
         tally.mended["CR LF line end"] += 1
@@ -285,10 +283,11 @@ def _is_placeholder(name: str) -> bool:
 
 
 def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: tuple[str, ...]) -> Row:
-    if not _is_key(key):
-        raise BadLine("bad UUID")
+    key = _bare(key)
+    if not is_key_shaped(key):
+        raise BadLine("key and name swapped" if is_key_shaped(_bare(name)) else "bad UUID")
     try:
-        avatar_key = parse_key(_bare(key))
+        avatar_key = parse_key(key)
     except BadKey:
         raise BadLine("null key") from None
     if not name.strip():
@@ -302,10 +301,6 @@ def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: t
     except BadName as error:
         raise BadLine("over-long name" if error.too_long else "bad name") from None
     return Row(avatar_key, parsed.spelling, parsed.canonical, parsed.home or grid, seen)
-
-
-def _is_key(field: str) -> bool:
-    return is_key_shaped(_bare(field))
 
 
 def _bare(key: str) -> str:

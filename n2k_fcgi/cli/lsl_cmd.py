@@ -70,10 +70,11 @@ def _print(context: Context, script: Script, grid: str | None, note: str, which:
 
 def _header(url: str, grid: str, token: str, note: str) -> str:
     """What whoever finds the script in a prim wants to know. It ends with a dot: a backslash there would join lines."""
+    address = url.rstrip("/") + "/"
     about = f"token {token_id(token)}" if token else "no token"
     noted = f"; {note}" if note else ""
     return (
-        f"// By n2k lsl {__version__} on {time.strftime('%Y-%m-%d', time.gmtime())}: for {url}, grid {grid}, {about}{noted}.\n"
+        f"// By n2k lsl {__version__} on {time.strftime('%Y-%m-%d', time.gmtime())}: for {address}, grid {grid}, {about}{noted}.\n"
     )
 
 

@@ -5,7 +5,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -97,10 +97,10 @@ def test_no_line_of_a_list_of_commands_is_cut(n2k: Commands, columns: str, group
 
 
 @pytest.fixture
-def taken() -> "socket.socket":
+def taken() -> Iterator[socket.socket]:
     """A port of this machine that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener  # type: ignore[misc]
+        yield listener
 
 
 def test_a_taken_port(n2k: Commands, taken: socket.socket) -> None:

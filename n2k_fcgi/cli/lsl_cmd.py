@@ -73,9 +73,8 @@ def _header(url: str, grid: str, token: str, note: str) -> str:
     address = url.rstrip("/") + "/"
     about = f"token {token_id(token)}" if token else "no token"
     noted = f"; {note}" if note else ""
-    return (
-        f"// By n2k lsl {__version__} on {time.strftime('%Y-%m-%d', time.gmtime())}: for {address}, grid {grid}, {about}{noted}.\n"
-    )
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    return f"// By n2k lsl {__version__} on {today}: for {address}, grid {grid}, {about}{noted}.\n"
 
 
 def _token(context: Context, script: Script, world: str, note: str, which: str | None) -> str:

@@ -40,7 +40,7 @@ def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
     head, _, script = done.out.partition("\n")
     assert script == filled_in(SCRIPTS[name], url=URL, token=token, grid="Production")
     about = f"token {token.split('_')[1]}" if token else "no token"
-    assert re.fullmatch(rf"// By n2k lsl {VERSION} on 20\d\d-\d\d-\d\d: for {URL}, grid Production, {about}\.", head)
+    assert re.fullmatch(rf"// By n2k lsl {VERSION} on 20\d\d-\d\d-\d\d: for {URL}/, grid Production, {about}\.", head)
     assert f'\nstring URL = "{URL}/";\n' in done.out
     scope = SCRIPTS[name].scope
     assert (scope is None) == (token == "")

@@ -54,7 +54,9 @@ def test_what_the_command_prints_works(world: World, owner: Avatar, directory: D
     """The very text of ``n2k lsl``, pasted into a prim of the grid that was asked for: it does what it is for."""
     grid = "Production" if world.rules is SECOND_LIFE else "OpenSim"
     text = n2k(directory.data_dir, "lsl", "--url", directory.url, "--grid", grid, name)
-    assert text == lsl_source(name, url=directory.url, token=token_in(text), grid=grid)
+    head, _, script = text.partition("\n")
+    assert head.startswith("// By n2k lsl ")
+    assert script == lsl_source(name, url=directory.url, token=token_in(text), grid=grid)
     world.accounts[CARLA.key] = CARLA.name
     directory.ask_about(world.rules.shard, CARLA.key)
     prim = world.rez(owner, text)

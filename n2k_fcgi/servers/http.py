@@ -1,7 +1,7 @@
 """Standalone HTTP: granian when it is installed, else Werkzeug's own server with a warning.
 
-Each worker is a process with one blocking thread, because an LMDB environment is not shared between threads here. The
-application is made in the worker: LMDB forbids taking an open environment across ``fork()``.
+Each worker is a process that runs the application in one thread (``asgi``). It is made in the worker: LMDB forbids taking an
+open environment across ``fork()``.
 """
 
 import json
@@ -9,13 +9,16 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CannotListen
 from n2k_fcgi.servers.listeners import why_not
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.wiring import live_application
+
+if TYPE_CHECKING:
+    from n2k_fcgi.servers.asgi import Asgi
 
 _FLAGS = "_N2K_WORKER"
 """How a spawned worker learns the command line: granian hands nothing over but the environment."""
@@ -87,9 +90,9 @@ def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: in
         "n2k_fcgi.servers.http:worker_application",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI,
         workers=workers,
-        blocking_threads=1,
+        websockets=False,
         factory=True,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_AFTER,
@@ -105,11 +108,12 @@ def _stream(form: str) -> dict[str, str]:
     return {"formatter": form, "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
 
 
-def worker_application() -> WsgiApplication:
+def worker_application() -> "Asgi":
     """Called by granian in each worker."""
+    from n2k_fcgi.servers.asgi import Asgi
+
     flags, prefix = json.loads(os.environ[_FLAGS])
-    application = live_application(flags)
-    return Mounted(application, prefix) if prefix else application
+    return Asgi(lambda: live_application(flags), lambda application: Mounted(application, prefix) if prefix else application)
 
 
 def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: str, access_log: bool) -> None:

@@ -1,0 +1,221 @@
+"""The WSGI application as an ASGI one, for granian: the event loop reads bodies and sends answers, with deadlines.
+
+granian's own WSGI interface has none: one body that stops, or one answer that nobody reads, keeps a worker from all others
+(tried). It also takes the header ``X_Forwarded_For`` for ``X-Forwarded-For``, which anybody could send before a proxy adds
+its own. The application runs in one thread, because an LMDB environment is not shared between threads here.
+"""
+
+import asyncio
+import io
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote_to_bytes
+
+from n2k_fcgi import logs
+from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD, Pace
+from n2k_fcgi.web.decoding import Environ
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+BODY_SECONDS = 60.0
+"""How long a whole body may take: 128 KB at 2 KB a second."""
+
+TOO_LATE = b"the body did not come within a minute: send it again, all at once\n"
+
+
+class Served(Protocol):
+    """What is served: made and closed in the thread that it runs in."""
+
+    @property
+    def max_body(self) -> int:
+        """Bytes of the largest body, as set now."""
+        ...
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """PEP 3333."""
+        ...
+
+    def close(self) -> None:
+        """Give all back."""
+        ...
+
+
+class Begun(NamedTuple):
+    """An answer whose first block is there."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    first: bytes
+    rest: "Iterator[bytes] | None"
+    """None: there is no more."""
+    close: Callable[[], None]
+
+
+class TooSlow(Exception):
+    """The reader did not take the answer at the least rate: the connection ends in the middle of the body."""
+
+
+class Asgi:
+    """Serves what *make* makes, wrapped by *mount*. *rate*, *period*: see ``Pace``; *body_seconds*: for a whole body."""
+
+    def __init__(
+        self,
+        make: Callable[[], Served],
+        mount: Callable[[WsgiApplication], WsgiApplication],
+        *,
+        rate: float = LEAST_RATE,
+        period: float = PERIOD,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._thread = ThreadPoolExecutor(1, "n2k")
+        self._rate, self._period, self._body_seconds = rate, period, body_seconds
+        self._served = self._thread.submit(make).result()
+        self._application = mount(self._served)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI 3.0."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await self._in_thread(self._served.close)
+        self._thread.shutdown()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await self._body(scope, receive)
+        except asyncio.TimeoutError:
+            await _send_at_once(
+                send, 408, [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")], TOO_LATE
+            )
+            return
+        if body is None:
+            return  # the caller went away
+        answer = await self._in_thread(self._begin, environ_of(scope, body))
+        try:
+            if answer.rest is None:
+                await _send_at_once(send, answer.status, answer.headers, answer.first)
+            else:
+                await self._send_stream(send, answer)
+        except TooSlow:
+            logs.info("an answer that was read too slowly was cut off")
+            raise
+        finally:
+            if answer.rest is not None:
+                await self._in_thread(answer.close)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The body, not read where there is none or it is announced as too large. None: the caller went away."""
+        headers = dict(scope["headers"])
+        announced, most = headers.get(b"content-length", b""), self._served.max_body
+        if not announced and b"transfer-encoding" not in headers:
+            return b""
+        if announced.isdigit() and int(announced) > most:
+            return b""
+        return await asyncio.wait_for(_read(receive, most), self._body_seconds)
+
+    def _begin(self, environ: Environ) -> Begun:
+        """Run the application until its first block is there; in its thread."""
+        started: list[Any] = []
+        blocks = self._application(environ, lambda status, headers, exc_info=None: started.extend((status, headers)))
+        close = getattr(blocks, "close", lambda: None)
+        try:
+            rest = iter(blocks)
+            first = next(rest, b"")
+        except BaseException:
+            close()
+            raise
+        status, headers = started
+        encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        is_whole = isinstance(blocks, list | tuple) and len(blocks) <= 1
+        return Begun(int(status[:3]), encoded, first, None if is_whole else rest, close)
+
+    async def _send_stream(self, send: Send, answer: Begun) -> None:
+        """Block by block, each asked for when the one before was taken. Raises TooSlow."""
+        assert answer.rest is not None
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        pace = Pace(time.monotonic(), rate=self._rate, period=self._period)
+        block: bytes | None = answer.first
+        while block is not None:
+            await self._send_block(send, block, pace)
+            block = await self._in_thread(next, answer.rest, None)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _send_block(self, send: Send, block: bytes, pace: Pace) -> None:
+        sending = asyncio.ensure_future(send({"type": "http.response.body", "body": block, "more_body": True}))
+        try:
+            while not sending.done():
+                await asyncio.wait({sending}, timeout=pace.left(time.monotonic()))
+                if pace.is_too_slow(time.monotonic()):
+                    raise TooSlow
+        finally:
+            sending.cancel()
+        sending.result()
+        pace.took(len(block))
+
+    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+
+async def _send_at_once(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """A body; of one that is larger than *most* its first part, a byte more than that. None: the caller went away."""
+    data = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        data += message.get("body", b"")
+        if len(data) > most or not message.get("more_body"):
+            return bytes(data[: most + 1])
+
+
+def environ_of(scope: Scope, body: bytes) -> Environ:
+    """The WSGI variables of a request. Headers with an underscore are dropped: they would be taken for their twins."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope["query_string"]
+    host, port = scope.get("server") or ("", "")
+    environ: Environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "REQUEST_URI": (path + b"?" + query if query else path).decode("latin-1"),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        if b"_" not in name:
+            variable = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+            text = value.decode("latin-1")
+            environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+    announced: str = environ.pop("HTTP_CONTENT_LENGTH", "")
+    # Of a chunked body the length is known by now; what was announced as too large is refused for what it says.
+    environ["CONTENT_LENGTH"] = announced or (str(len(body)) if body else "")
+    return environ

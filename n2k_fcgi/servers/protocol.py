@@ -30,6 +30,7 @@ MAX_CONTENT = 65528
 
 HEADER = struct.Struct(FCGI_Header)
 BEGIN_BODY = struct.Struct(FCGI_BeginRequestBody)
+_OF_PROXIES = (b"HTTP_X_FORWARDED_FOR", b"HTTP_FORWARDED")
 _END_BODY = struct.Struct(FCGI_EndRequestBody)
 _LENGTH = struct.Struct("!L")
 _WHOLE_START = struct.Struct("!BBHHBx HB5x BBHHBx")
@@ -42,7 +43,11 @@ class Malformed(ValueError):
 
 
 def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
-    """Add the name-value pairs of a whole PARAMS stream to *pairs*, as latin-1 text (PEP 3333). Raises Malformed."""
+    """Add the name-value pairs of a whole PARAMS stream to *pairs*, as latin-1 text (PEP 3333). Raises Malformed.
+
+    Of a name that comes twice the last one counts, but for headers of proxies: one of the two is the caller's own
+    (``X_Forwarded_For`` beside ``X-Forwarded-For``, where the web server lets underscores through), and neither is believed.
+    """
     text = data.decode("latin-1")
     position, end = 0, len(data)
     try:
@@ -62,6 +67,20 @@ def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
         position = end + 1
     if position != end:
         raise Malformed("a name-value pair is cut off")
+    for header in _OF_PROXIES:
+        if data.count(header) > 1 and _names(data).count(header.decode()) > 1:
+            del pairs[header.decode()]
+
+
+def _names(data: bytes) -> list[str]:
+    """The names of the pairs, those that come twice twice; *data* is sound."""
+    names, position = [], 0
+    while position < len(data):
+        name_length, position = _length(data, position)
+        value_length, position = _length(data, position)
+        names.append(data[position : position + name_length].decode("latin-1"))
+        position += name_length + value_length
+    return names
 
 
 def _length(data: bytes, position: int) -> tuple[int, int]:

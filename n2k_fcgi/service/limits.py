@@ -12,6 +12,9 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import N2KError, TooManyRequests
 from n2k_fcgi.store.base import Charge, MeterStore, Token
 
+KEYS_A_MINUTE = 300
+"""Keys that one address may put into the resolver's queue. A resolver finds some 100 names a minute (LSL's own limits)."""
+
 
 class Limits:
     """Counts per minute: *writes* from one address, *per_token* with one token, *failures* from one address."""
@@ -26,11 +29,21 @@ class Limits:
         self._clock = clock
 
     def write(self, address: str, token: Token | None, count: int = 1) -> None:
-        """Count *count* writes from *address* with *token*. Raises TooManyRequests, with nothing counted."""
-        charges = [Charge(b"a" + address.encode(), self._writes, count)]
-        if token is not None:
-            charges.append(Charge(b"t" + token.id.encode(), token.rate or self._per_token, count))
-        self._take(charges, "writes")
+        """Count *count* writes from *address* with *token*. Raises TooManyRequests, with nothing counted.
+
+        Those without a token are counted by themselves: they must not use up what token holders behind one address may.
+        """
+        if token is None:
+            self._take([Charge(b"n" + address.encode(), self._writes, count)], "writes")
+            return
+        rate = token.rate or self._per_token
+        self._take(
+            [Charge(b"a" + address.encode(), self._writes, count), Charge(b"t" + token.id.encode(), rate, count)], "writes"
+        )
+
+    def keys(self, address: str, count: int) -> None:
+        """Count *count* keys that are new to the resolver's queue. Raises TooManyRequests, with nothing counted."""
+        self._take([Charge(b"k" + address.encode(), KEYS_A_MINUTE, count)], "keys that nobody knows")
 
     def failure(self, address: str, token_id: str) -> None:
         """Count a token that was none, *token_id* being what it said of itself ('': nothing). Raises TooManyRequests."""

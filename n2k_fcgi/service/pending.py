@@ -23,11 +23,19 @@ class Unknown:
         self._pending = pending
         self._clock = clock
 
-    def ask(self, keys: Iterable[bytes], grid: str) -> int:
-        """Queue those of *keys* that nobody knows, for a resolver on *grid*; give how many are new to the queue."""
-        view, forgotten = self._directory.view(), self._directory.forgotten
-        wanted = [key for key in keys if key != _NULL and not view.with_key(key) and not forgotten.is_key_hidden(key)]
-        return self._pending.add(wanted, grid, int(self._clock())) if wanted else 0
+    def ask(self, keys: Iterable[bytes], grid: str, asker: str = "", admit: Callable[[int], None] = lambda _: None) -> int:
+        """Queue those of *keys* that nobody knows, for a resolver on *grid*; give how many are new to the queue.
+
+        *asker*: whose share of the queue they take; where it is full, he gets some of whoever has most of it. *admit* is told
+        how many are to be queued, and raises where that is too much.
+        """
+        view, forgotten, now = self._directory.view(), self._directory.forgotten, int(self._clock())
+        unknown = [k for k in dict.fromkeys(keys) if k != _NULL and not view.with_key(k) and not forgotten.is_key_hidden(k)]
+        new = self._pending.unqueued(unknown, grid, now) if unknown else []
+        if not new:  # no write for what is asked again and again
+            return 0
+        admit(len(new))
+        return self._pending.add(new, grid, now, asker)
 
     def waiting(self, grid: str | None = None) -> list[Asked]:
         """The keys to name (on *grid*), the one that waits longest first; without those that have become known meanwhile."""

@@ -240,8 +240,15 @@ class Asked(NamedTuple):
 class PendingStore(Protocol):
     """Keys that were asked about and nobody knows."""
 
-    def add(self, keys: Iterable[bytes], grid: str, now: int) -> int:
-        """Queue those of *keys*, asked for on *grid*, that are not there, as many as there is room for; give how many."""
+    def unqueued(self, keys: Sequence[bytes], grid: str, now: int) -> list[bytes]:
+        """Those of *keys* that are not there for *grid*, or were found to be nobody's long ago."""
+        ...
+
+    def add(self, keys: Iterable[bytes], grid: str, now: int, asker: str = "") -> int:
+        """Queue those of *keys*, asked for on *grid*, that are not there, as many as there is room for; give how many.
+
+        Where there is none, *asker* gets some of whoever has most of it, up to the same share.
+        """
         ...
 
     def waiting(self) -> list[Asked]:
@@ -276,7 +283,7 @@ class Charge(NamedTuple):
     a_minute: int
     """How much is admitted in a minute, and at once after a quiet one."""
     weight: int = 1
-    """More than *a_minute* counts as that much, or it could never be admitted."""
+    """More than *a_minute* is admitted after a quiet minute, and spread over the minutes that follow: nothing is until then."""
 
 
 class MeterStore(Protocol):

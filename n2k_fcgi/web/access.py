@@ -3,6 +3,7 @@ way logs."""
 
 from n2k_fcgi.errors import BadRequest, TokenNeeded, WritingIsOff
 from n2k_fcgi.service.limits import Limits
+from n2k_fcgi.service.pending import Unknown
 from n2k_fcgi.service.tokens import token_id, verify_token
 from n2k_fcgi.store.base import Token, TokenStore
 from n2k_fcgi.web.addresses import client_address
@@ -43,6 +44,12 @@ class Access:
     def count(self, request: Request, token: Token | None, writes: int = 1) -> None:
         """Count writes before they are done. Raises TooManyRequests, with nothing counted."""
         self._limits.write(self._address(request), token, writes)
+
+    def queue(self, request: Request, unknown: Unknown, keys: list[bytes], grid: str) -> int:
+        """Queue keys that nobody knows, as anybody may; give how many are new. Raises TooManyRequests, with nothing queued."""
+        self.count(request, None)
+        address = self._address(request)
+        return unknown.ask(keys, grid, address, lambda count: self._limits.keys(address, count))
 
     def _address(self, request: Request) -> str:
         return client_address(request.environ, self._trusted_proxies)

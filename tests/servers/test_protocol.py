@@ -90,3 +90,15 @@ def test_output_is_framed_without_loss(size: int) -> None:
         contents += framed[8 : 8 + length]
         framed = framed[8 + length :]
     assert contents == block
+
+
+@pytest.mark.parametrize("name", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED"])
+def test_what_two_say_of_the_way_is_not_believed(name: str) -> None:
+    """The caller's ``X_Forwarded_For`` beside the proxy's own, where a web server lets underscores through: neither counts."""
+    first, second = pairs({name: "203.0.113.1"}), pairs({name: "198.51.100.1"})
+    assert decoded(first + pairs({"A": "1"}) + second) == {"A": "1"}
+    assert decoded(pairs({"A": "1"}) + second + pairs({"A": "2", "B": f"{name} {name}"})) == {
+        name: "198.51.100.1",
+        "A": "2",
+        "B": f"{name} {name}",
+    }

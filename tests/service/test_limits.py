@@ -86,14 +86,47 @@ def test_a_token_with_a_rate_of_its_own(sandbox: Sandbox, clock: Clock) -> None:
         counted.write("192.0.2.1", slow)
 
 
-def test_a_batch_larger_than_the_limit_is_admitted_alone(sandbox: Sandbox, clock: Clock) -> None:
-    """It counts as a minute's worth: else it could never be sent."""
-    counted = limits(sandbox, clock)
-    counted.write("192.0.2.1", None, 50)
+@pytest.mark.parametrize(("rate", "rows", "minutes"), [(1, 50, 50), (4, 50, 12.5), (10, 25, 2.5), (1, 1000, 60)])
+def test_a_list_larger_than_the_rate_is_spread_over_minutes(
+    sandbox: Sandbox, clock: Clock, rate: int, rows: int, minutes: float
+) -> None:
+    """It is admitted after a quiet minute, since it could never be otherwise; nothing is until all its rows are paid for."""
+    counted = Limits(sandbox.store.meters, writes=10_000, per_token=4, failures=2, clock=clock)
+    slow = token(sandbox, rate=rate)
+    counted.write("192.0.2.1", slow, rows)
+    for count in (1, rows):
+        with pytest.raises(TooManyRequests):
+            counted.write("192.0.2.1", slow, count)
+    clock.now += (minutes - 1) * 60 - 1
+    with pytest.raises(TooManyRequests):
+        counted.write("192.0.2.1", slow, rows)
+    clock.now += 61
+    counted.write("192.0.2.1", slow, rows)
+
+
+def test_a_list_is_refused_in_a_minute_that_is_not_quiet(sandbox: Sandbox, clock: Clock) -> None:
+    """One write before it, and it waits for that one to be past."""
+    counted, slow = limits(sandbox, clock), token(sandbox, rate=2)
+    counted.write("192.0.2.1", slow)
+    with pytest.raises(TooManyRequests, match="in 30 s"):
+        counted.write("192.0.2.1", slow, 5)
+    clock.now += 30
+    counted.write("192.0.2.1", slow, 5)
+
+
+def test_anonymous_writes_use_up_nothing_of_a_token(sandbox: Sandbox, clock: Clock) -> None:
+    """Behind one address: who has none is refused, whoever has one goes on, and the other way round."""
+    counted, right = limits(sandbox, clock), token(sandbox, rate=100)
+    for _ in range(6):
+        counted.write("192.0.2.1", None)
     with pytest.raises(TooManyRequests):
         counted.write("192.0.2.1", None)
-    clock.now += 60
-    counted.write("192.0.2.1", None, 50)
+    for _ in range(6):
+        counted.write("192.0.2.1", right)
+    with pytest.raises(TooManyRequests):
+        counted.write("192.0.2.1", right)
+    clock.now += 10
+    counted.write("192.0.2.1", None)
 
 
 def test_failures_are_counted_by_address_and_by_what_the_token_said(sandbox: Sandbox, clock: Clock) -> None:
@@ -108,11 +141,10 @@ def test_failures_are_counted_by_address_and_by_what_the_token_said(sandbox: San
 
 
 def test_a_clock_that_was_set_back_locks_nobody_out(sandbox: Sandbox, clock: Clock) -> None:
-    """What was counted in what is the future now is forgotten."""
+    """What was counted in what is the future now is forgotten, a long list too."""
     counted = limits(sandbox, clock)
-    for _ in range(6):
-        counted.write("192.0.2.1", None)
-    clock.now -= 100_000
+    counted.write("192.0.2.1", None, 300)
+    clock.now -= 600
     for _ in range(6):
         counted.write("192.0.2.1", None)
     with pytest.raises(TooManyRequests):
@@ -120,7 +152,8 @@ def test_a_clock_that_was_set_back_locks_nobody_out(sandbox: Sandbox, clock: Clo
 
 
 def test_quiet_subjects_are_swept_away(sandbox: Sandbox, clock: Clock) -> None:
-    """A thousand addresses leave nothing once they were quiet for long."""
+    """A thousand addresses leave nothing once they were quiet for long, nor do rows of an earlier version."""
+    sandbox.store.volatile.write(lambda transaction: transaction.put(METER + b"old", bytes(8)))
     for n in range(1000):
         sandbox.store.meters.take([Charge(b"a%d" % n, 10)], clock.now)
     clock.now += SWEEP_EVERY

@@ -1,16 +1,19 @@
 """Keys that nobody knows: a bounded queue without duplicates, emptied by names and by a resolver's word."""
 
+import struct
 from pathlib import Path
 
 import pytest
 
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.service.pending import MOST_A_REQUEST, Unknown, keys_in
-from n2k_fcgi.store.lmdb.pending import NOBODY_FOR
+from n2k_fcgi.store.lmdb.layout import PENDING_KEY
+from n2k_fcgi.store.lmdb.pending import NOBODY_FOR, WAITS_FOR
 from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 KEYS = [n.to_bytes(16, "big") for n in range(1, 20)]
+MANY = [n.to_bytes(16, "big") for n in range(100, 130)]
 
 
 class Clock:
@@ -30,8 +33,8 @@ class Queue:
         self._unknown = Unknown(directory(box.store, box.settings), box.store.pending, clock=clock)
         self._grid = grid
 
-    def ask(self, keys: list[bytes]) -> int:
-        return self._unknown.ask(keys, self._grid)
+    def ask(self, keys: list[bytes], asker: str = "") -> int:
+        return self._unknown.ask(keys, self._grid, asker)
 
     def nobody(self, keys: list[bytes]) -> int:
         return self._unknown.nobody(keys, self._grid)
@@ -111,6 +114,51 @@ def test_the_queue_is_bounded(tmp_path: Path) -> None:
         assert len(queue(box, clock).waiting()) == 3
     finally:
         box.close()
+
+
+def test_a_full_queue_has_room_for_the_next_asker(tmp_path: Path) -> None:
+    """Whoever has most of it loses his oldest, one by one, until the shares are even; nobody takes his own out."""
+    box = Sandbox(tmp_path / "data", max_pending="10")
+    try:
+        clock = Clock()
+        one = queue(box, clock)
+        for key in KEYS[:8]:
+            assert one.ask([key], "192.0.2.1") == 1
+            clock.now += 1
+        assert one.ask(KEYS[8:14], "192.0.2.1") == 2
+        assert one.ask(KEYS[14:15], "192.0.2.1") == 0
+        assert one.ask(KEYS[14:16], "198.51.100.1") == 2
+        assert set(one.waiting()) == {*KEYS[2:10], *KEYS[14:16]}
+        assert one.ask(MANY, "198.51.100.2") == 4
+        assert len(one.waiting()) == 10 and set(KEYS[14:16]) < set(one.waiting())
+        assert one.ask(MANY, "198.51.100.2") == 0
+    finally:
+        box.close()
+
+
+def test_what_nobody_names_makes_room_in_time(tmp_path: Path) -> None:
+    """In a full queue the keys that waited for a month go first, whoever asked for them."""
+    box = Sandbox(tmp_path / "data", max_pending="3")
+    try:
+        clock = Clock()
+        one = queue(box, clock)
+        assert one.ask(KEYS[:3], "192.0.2.1") == 3
+        clock.now += WAITS_FOR
+        assert one.ask(KEYS[3:5], "192.0.2.1") == 0
+        clock.now += 1
+        assert one.ask(KEYS[3:5], "192.0.2.1") == 2
+        assert one.waiting() == KEYS[3:5]
+    finally:
+        box.close()
+
+
+def test_rows_of_an_earlier_version_are_read(sandbox: Sandbox) -> None:
+    """They do not say who asked: they wait, rest and go like the others."""
+    row = struct.pack("<qq", 900, 0)
+    sandbox.store.volatile.write(lambda transaction: transaction.put(PENDING_KEY + KEYS[0] + b"Production", row))
+    one = queue(sandbox)
+    assert one.ask(KEYS[:2]) == 1 and one.waiting() == KEYS[:2]
+    assert one.nobody(KEYS[:1]) == 1 and one.waiting() == KEYS[1:2]
 
 
 @pytest.mark.parametrize(

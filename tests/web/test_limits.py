@@ -100,6 +100,48 @@ def test_anonymous_keys_are_writes(tmp_path: Path) -> None:
         assert one.ask("GET", "/name2key?keys=none")[::2] == (200, "0 new keys.")
 
 
+@pytest.mark.parametrize("path", ["/name2key", "/api/v1/pending"])
+def test_many_keys_in_few_requests_are_counted_one_by_one(tmp_path: Path, path: str) -> None:
+    """Ten requests of 1,000 keys used to fill the queue of 10,000. What is known or queued already is not counted."""
+    with asker(tmp_path / "data", write_limit="100") as one:
+
+        def ask(first: int) -> tuple[int, str, str]:
+            keys = [f"{n:08x}-aaaa-3333-4444-555555555555" for n in range(first, first + 1000)]
+            body = json.dumps({"keys": keys}) if path != "/name2key" else " ".join(keys)
+            return one.ask(
+                "POST", path, body.encode(), Content_Type="application/json" if path != "/name2key" else "text/plain"
+            )
+
+        assert ask(1)[0] == 200
+        assert ask(1)[0] == 200
+        status, wait, said = ask(2000)
+        assert status == 429 and "too many keys that nobody knows from here" in said and int(wait) > 100
+        assert ask(1)[0] == 200
+        assert one.register(one.token) == 200
+
+
+def test_a_list_counts_as_many_as_its_rows(tmp_path: Path) -> None:
+    """With a rate of one a minute a list of fifty is followed by fifty minutes of 429."""
+    with asker(tmp_path / "data") as one:
+        rows = [{"name": f"Name{n}", "key": f"{n:08x}-2222-3333-4444-555555555555"} for n in range(1, 51)]
+        body = json.dumps({"avatars": rows}).encode()
+        store = Sandbox(tmp_path / "data")
+        slow = create_token(store.store.tokens, ("register",), rate=1).text
+        store.close()
+        one_a_minute = {"X_N2K_Token": slow, "Content_Type": "application/json"}
+        assert one.ask("POST", "/api/v1/avatars", body, **one_a_minute)[0] == 200
+        status, wait, _ = one.ask("POST", "/api/v1/avatars", body, **one_a_minute)
+        assert status == 429 and 2900 <= int(wait) <= 3000
+
+
+def test_anonymous_asking_refuses_no_token(tmp_path: Path) -> None:
+    """Whatever is asked without a token, the right token behind the same address registers."""
+    with asker(tmp_path / "data") as one:
+        asked = [one.ask("GET", f"/name2key?keys={n:08x}-aaaa-3333-4444-555555555555")[0] for n in range(1, 7)]
+        assert asked[-1] == 429
+        assert [one.register(one.token) for _ in range(4)] == [200] * 4
+
+
 def test_wrong_tokens_are_limited_and_right_ones_are_not(tmp_path: Path) -> None:
     """After three failures 401 becomes 429 at that address; a right token there is never refused for them."""
     wrong = "n2k_" + "0" * 12 + "_" + "0" * 64

@@ -1,7 +1,7 @@
 """Counting per minute across all workers: who wrote how much of late.
 
-``l`` + subject -> the moment (unix seconds, a float) until which what was counted lies in the past at the subject's rate:
-the generic cell rate algorithm (ITU-T I.371). One number a subject is all there is to keep, and old ones mean nothing.
+``l`` + subject -> the moment (unix seconds, a float) at which all that was counted lies in the past at the subject's rate, and
+when that was written: the generic cell rate algorithm (ITU-T I.371). Old moments mean nothing.
 """
 
 import struct
@@ -18,7 +18,11 @@ MINUTE = 60.0
 SWEEP_EVERY = 600
 """Seconds between two looks for subjects that were quiet for long."""
 
+LONGEST_WAIT = 3600.0
+"""Seconds that one large charge can keep its subject waiting at the most."""
+
 _MOMENT = struct.Struct("<d")
+_ROW = struct.Struct("<dd")
 _SWEPT = CAPTURE_META + b"swept"
 
 
@@ -45,23 +49,30 @@ class Meters:
                 return excess
             _sweep(transaction, now)
             for charge in charges:
-                transaction.put(METER + charge.subject, _MOMENT.pack(_after(transaction, charge, now)))
+                transaction.put(METER + charge.subject, _ROW.pack(_after(transaction, charge, now), now))
             return 0.0
 
         return self._file.write(change)
 
 
-def _after(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
+def _before(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
     value = transaction.get(METER + charge.subject)
-    moment: float = now if value is None else _MOMENT.unpack(value)[0]
-    # Never more than a minute ahead, but when the clock was set back: that must lock nobody out.
-    before = moment if now < moment <= now + MINUTE + 1 else now
-    return before + MINUTE / charge.a_minute * min(charge.weight, charge.a_minute)
+    if value is None or len(value) != _ROW.size:  # of an earlier version: a minute's counts are lost
+        return now
+    moment, written = _ROW.unpack(value)
+    # Written in what is the future now, the clock was set back: that must lock nobody out.
+    return float(moment) if written <= now < moment else now
+
+
+def _after(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
+    return _before(transaction, charge, now) + min(MINUTE / charge.a_minute * charge.weight, LONGEST_WAIT)
 
 
 def _excess(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
+    # More than a minute's worth is admitted after a quiet minute, or it never could be; what comes next waits for all of it.
+    at_once = min(MINUTE / charge.a_minute * charge.weight, MINUTE)
     # A thousandth of a second is the rounding of floats: the last of a minute's worth is still admitted.
-    return _after(transaction, charge, now) - now - MINUTE - 0.001
+    return _before(transaction, charge, now) + at_once - now - MINUTE - 0.001
 
 
 def _sweep(transaction: lmdb.Transaction, now: float) -> None:
@@ -69,6 +80,6 @@ def _sweep(transaction: lmdb.Transaction, now: float) -> None:
     if value is not None and 0 <= now - _MOMENT.unpack(value)[0] < SWEEP_EVERY:
         return
     transaction.put(_SWEPT, _MOMENT.pack(now))
-    for subject, moment in list(with_prefix(transaction, METER)):
-        if not now < _MOMENT.unpack(moment)[0] < now + 2 * MINUTE:
+    for subject, row in list(with_prefix(transaction, METER)):
+        if len(row) != _ROW.size or not _ROW.unpack(row)[1] <= now < _ROW.unpack(row)[0]:
             transaction.delete(METER + subject)

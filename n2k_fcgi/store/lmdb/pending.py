@@ -1,11 +1,13 @@
 """Keys that were asked about and nobody knows: a bounded, deduplicated queue for whoever can name them.
 
-``p`` + key + grid -> when it was first asked for, and when a resolver last found nobody behind it (0: never), unix seconds: who
-is nobody on one grid may be somebody on another. ``mpending`` -> how many there are.
+``p`` + key + grid -> when it was first asked for, and when a resolver last found nobody behind it (0: never), unix seconds, and
+a digest of who asked: who is nobody on one grid may be somebody on another. ``mpending`` -> how many there are.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
 
 import lmdb
 
@@ -18,7 +20,11 @@ from n2k_fcgi.store.lmdb.writable import with_prefix
 NOBODY_FOR = 7 * 86_400
 """Seconds that a key which a resolver found to be nobody's is not asked about again."""
 
-_ROW = struct.Struct("<qq")
+WAITS_FOR = 30 * 86_400
+"""Seconds after which a key that nobody named makes room for others."""
+
+_ROW = struct.Struct("<qq4s")
+_ROW_WITHOUT_ASKER = struct.Struct("<qq")
 _COUNT = CAPTURE_META + b"pending"
 
 
@@ -29,37 +35,40 @@ class Pending:
         self._file = file
         self._most = most
 
-    def add(self, keys: Iterable[bytes], grid: str, now: int) -> int:
-        """Queue those of *keys*, asked for on *grid*, that are not there, as many as there is room for; give how many."""
-        wanted = [key + grid.encode() for key in dict.fromkeys(keys)]
-        if not self._missing(wanted, now):  # no write for what is asked again and again
-            return 0
+    def unqueued(self, keys: Sequence[bytes], grid: str, now: int) -> list[bytes]:
+        """See ``store.base.PendingStore``."""
+        with self._file.read() as transaction:
+            return [key for key in keys if _is_wanted(transaction.get(PENDING_KEY + key + grid.encode()), now)]
+
+    def add(self, keys: Iterable[bytes], grid: str, now: int, asker: str = "") -> int:
+        """See ``store.base.PendingStore``."""
+        wanted = list(dict.fromkeys(keys))
+        mine = blake2b(asker.encode(), digest_size=4).digest()
 
         def change(transaction: lmdb.Transaction) -> int:
-            count = _count(transaction)
-            if count + len(wanted) > self._most:
-                count -= _drop_nobodies(transaction)
-            added = 0
+            count, added = _count(transaction), 0
+            room = _Room.of(transaction, now) if count + len(wanted) > self._most else None
             for key in wanted:
-                row = transaction.get(PENDING_KEY + key)
-                if not _is_wanted(row, now) or (row is None and count >= self._most):
+                db_key = PENDING_KEY + key + grid.encode()
+                row = transaction.get(db_key)
+                if not _is_wanted(row, now):
                     continue
-                transaction.put(PENDING_KEY + key, _ROW.pack(now, 0))
+                if row is None and room is not None:
+                    if not room.make(transaction, mine, self._most):
+                        break
+                    room.taken(mine, db_key)
+                transaction.put(db_key, _ROW.pack(now, 0, mine))
                 count += row is None
                 added += 1
-            _put_count(transaction, count)
+            _put_count(transaction, count if room is None else room.count)
             return added
 
         return self._file.write(change)
 
-    def _missing(self, keys: list[bytes], now: int) -> bool:
-        with self._file.read() as transaction:
-            return any(_is_wanted(transaction.get(PENDING_KEY + key), now) for key in keys)
-
     def waiting(self) -> list[Asked]:
         """The keys to name, the one that waits longest first."""
         with self._file.read() as transaction:
-            rows = [(*_ROW.unpack(value), which) for which, value in with_prefix(transaction, PENDING_KEY)]
+            rows = [(*_read(value)[:2], which) for which, value in with_prefix(transaction, PENDING_KEY)]
         return [_asked(which) for first, nobody_at, which in sorted(rows) if not nobody_at]
 
     def drop(self, keys: Iterable[bytes]) -> int:
@@ -85,7 +94,8 @@ class Pending:
             for db_key in known:
                 row = transaction.get(db_key)
                 if row is not None:
-                    transaction.put(db_key, _ROW.pack(_ROW.unpack(row)[0], now))
+                    first, _, asker = _read(row)
+                    transaction.put(db_key, _ROW.pack(first, now, asker))
                     noted += 1
             return noted
 
@@ -105,13 +115,58 @@ def _is_wanted(row: bytes | memoryview | None, now: int) -> bool:
     """Not in the queue, or there as nobody's for so long that it may be somebody's by now."""
     if row is None:
         return True
-    nobody_at: int = _ROW.unpack(row)[1]
-    return 0 < nobody_at < now - NOBODY_FOR
+    return 0 < _read(row).nobody_at < now - NOBODY_FOR
 
 
-def _drop_nobodies(transaction: lmdb.Transaction) -> int:
-    doomed = [key for key, value in with_prefix(transaction, PENDING_KEY) if _ROW.unpack(value)[1]]
-    return sum(transaction.delete(PENDING_KEY + key) for key in doomed)
+class _Row(NamedTuple):
+    first: int
+    nobody_at: int
+    asker: bytes
+
+
+def _read(value: bytes | memoryview) -> _Row:
+    if len(value) == _ROW_WITHOUT_ASKER.size:  # of an earlier version
+        first, nobody_at = _ROW_WITHOUT_ASKER.unpack(value)
+        return _Row(first, nobody_at, bytes(4))
+    return _Row._make(_ROW.unpack(value))
+
+
+class _Room:
+    """Who has how much of a full queue, within one write transaction."""
+
+    def __init__(self, waiting: dict[bytes, list[bytes]], count: int) -> None:
+        self._waiting = waiting  # by asker: db_keys, the oldest last
+        self.count = count
+
+    @classmethod
+    def of(cls, transaction: lmdb.Transaction, now: int) -> "_Room":
+        """Drop what is nobody's and what waits for too long, and see what is left."""
+        rows = sorted(
+            ((_read(value), PENDING_KEY + which) for which, value in with_prefix(transaction, PENDING_KEY)), reverse=True
+        )
+        waiting: dict[bytes, list[bytes]] = {}
+        for row, db_key in rows:
+            if row.nobody_at or row.first < now - WAITS_FOR:
+                transaction.delete(db_key)
+            else:
+                waiting.setdefault(row.asker, []).append(db_key)
+        return cls(waiting, sum(map(len, waiting.values())))
+
+    def make(self, transaction: lmdb.Transaction, asker: bytes, most: int) -> bool:
+        """Room for one more of *asker*, of *most* in all: from whoever has most, unless that is no more than he would have."""
+        if self.count < most:
+            return True
+        largest = max(self._waiting, key=lambda each: len(self._waiting[each]))
+        if len(self._waiting[largest]) <= len(self._waiting.get(asker, ())) + 1:
+            return False
+        transaction.delete(self._waiting[largest].pop())
+        self.count -= 1
+        return True
+
+    def taken(self, asker: bytes, db_key: bytes) -> None:
+        """*asker* has one more, the latest."""
+        self._waiting.setdefault(asker, []).insert(0, db_key)
+        self.count += 1
 
 
 def _count(transaction: lmdb.Transaction) -> int:

@@ -53,8 +53,7 @@ def _new_keys(request: Request, services: Services, listed: str, grid: str | Non
     if not keys:
         return text("0 new keys.")
     asked = request.shard_grid(services.grids) if grid is None else parse_grid(grid, services.known_grids)
-    services.access.count(request, None)
-    return text(f"{services.unknown.ask(keys, asked or services.default_grid)} new keys.")
+    return text(f"{services.access.queue(request, services.unknown, keys, asked or services.default_grid)} new keys.")
 
 
 def name2key_path(request: Request, services: Services, name: str) -> Answer:

@@ -18,8 +18,7 @@ def ask(request: Request, services: Services) -> Answer:
     """Queue the keys that nobody knows; anybody may, as with W-Hat's ``?keys=``."""
     body = api.body_of(request)
     keys, grid = _keys(body), grid_of(body, request, services)
-    services.access.count(request, None)
-    return api.answer({"new": services.unknown.ask(keys, grid)})
+    return api.answer({"new": services.access.queue(request, services.unknown, keys, grid)})
 
 
 def waiting(request: Request, services: Services) -> Answer:
@@ -49,7 +48,7 @@ def nobody(request: Request, services: Services) -> Answer:
     body = api.body_of(request)
     keys, grid = _keys(body), grid_of(body, request, services)
     refuse_other_grid(token, grid)
-    services.access.count(request, token)
+    services.access.count(request, token, max(1, len(keys)))
     return api.answer({"dropped": services.unknown.nobody(keys, grid)})
 
 

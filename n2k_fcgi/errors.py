@@ -33,6 +33,10 @@ class N2KError(Exception):
     def __init__(self, **context: object) -> None:
         super().__init__(self.template.format(**{name: shown(value) for name, value in context.items()}))
 
+    def within(self, part: object) -> None:
+        """Have the message say in which part of a dump it was."""
+        self.args = (f"{shown(part)}: {self}",)
+
 
 # --- the caller's input ---------------------------------------------------------------------------------------------
 
@@ -144,6 +148,14 @@ class SwitchedOff(N2KError):
     template = "{what} is off on this server (setting '{setting}')"
     status = 403
     exit_code = 21
+
+
+class FutureTime(N2KError):
+    """A dump cannot speak for a time that is still to come: it would win against whatever is seen until then."""
+
+    template = "--as-of {given} is still to come, it is {now} (UTC): nothing was imported"
+    status = 400
+    exit_code = 28
 
 
 # --- access ---------------------------------------------------------------------------------------------------------
@@ -315,11 +327,27 @@ class DumpBroken(N2KError):
 
 
 class DumpNotUnderstood(N2KError):
-    """Not csv, not JSON lines, or an archive in an archive."""
+    """Not csv, not JSON lines, an archive in an archive, or one with something before or behind it."""
 
     template = "cannot import this: {why}; nothing was imported"
     status = 400
     exit_code = 62
+
+
+class DumpNeedsUnpacking(N2KError):
+    """An archive that this program does not read: another program does."""
+
+    template = "this is {what}, which is not read here: unpack it first ({command}); nothing was imported"
+    status = 400
+    exit_code = 79
+
+
+class NoDumpInZip(N2KError):
+    """No member of a zip looks like a dump."""
+
+    template = "no file in the zip reads as lines 'uuid,First Last' ({found}): nothing was imported"
+    status = 400
+    exit_code = 78
 
 
 class TooManyBadLines(N2KError):
@@ -422,7 +450,10 @@ class DownloadTooSlow(N2KError):
 class DumpNotNewer(N2KError):
     """The dump speaks for an earlier time than the live generation does for the same grid."""
 
-    template = "the dump is of {found}, the live one of {grid} is of {live}: nothing was imported (see --force)"
+    template = (
+        "the dump is of {found}, the live one of {grid} is of {live}: nothing was imported "
+        "(if it is newer all the same: --as-of {live}; to go back to it: --force --replace)"
+    )
     status = 409
     exit_code = 74
 

@@ -1,12 +1,12 @@
 """``n2k import``: a dump becomes the live generation."""
 
 import json
-from typing import Any
 
 import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.import_report import counts, fields, tell_warnings
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.errors import N2KError, counted, shown
 from n2k_fcgi.model.grids import parse_grid
@@ -20,7 +20,7 @@ from n2k_fcgi.wiring import importer
 @click.command("import")
 @click.argument("dump", metavar="DUMP|-")
 @options.grid
-@click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the file's own, else now).")
+@click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the archive's, the file's, now).")
 @options.replace
 @click.option("--force", is_flag=True, help="Also when this very dump is live already, or has far fewer rows.")
 @options.max_bad
@@ -64,11 +64,12 @@ def command(
             _tell_oddities(context, job.tally)
             raise
     _tell_oddities(context, job.tally)
+    tell_warnings(context, report)
     if report.moves:
         stay = "stays with its key" if len(report.moves) == 1 else "stay with their keys"
         context.talk(f"  {counted(len(report.moves), 'name')} of Second Life {stay}: see 'n2k pending --conflicts'")
     if as_json:
-        click.echo(json.dumps(_as_json(report)))
+        click.echo(json.dumps({**fields(report), "published": report.published}))
     elif not context.quiet:  # cron mails whatever is printed
         click.echo(_as_line(report))
 
@@ -77,17 +78,7 @@ def _as_line(report: ImportReport) -> str:
     manifest = report.manifest
     if not report.published:
         return f"unchanged: {manifest.source} is live already as generation {manifest.name} (--force imports it again)"
-    return (
-        f"imported {manifest.source}: {counted(manifest.rows, 'avatar')} ({manifest.added} added, {manifest.changed} changed, "
-        f"{manifest.removed} removed, {counted(manifest.refused, 'line')} refused) in {manifest.seconds:.1f} s, "
-        f"generation {manifest.name}"
-    )
-
-
-def _as_json(report: ImportReport) -> dict[str, Any]:
-    tally = report.tally
-    how = {"found": tally.found, "bad": dict(tally.bad), "mended": dict(tally.mended)}
-    return {**report.manifest._asdict(), "published": report.published, **how}
+    return f"imported {manifest.source}: {counts(report)}"
 
 
 def _tell_oddities(context: Context, tally: Tally) -> None:

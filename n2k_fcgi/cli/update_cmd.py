@@ -7,9 +7,9 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.download_line import DownloadLine
+from n2k_fcgi.cli.import_report import counts, fields, tell_warnings
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.config import Settings
-from n2k_fcgi.errors import counted
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.download import Limits
 from n2k_fcgi.service.dumps import Dump
@@ -21,7 +21,7 @@ from n2k_fcgi.wiring import importer
 @click.command("update")
 @click.argument("source", metavar="[URL|FILE]", required=False)
 @options.grid
-@click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the archive's, Last-Modified).")
+@click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else its own, Last-Modified, now).")
 @options.replace
 @click.option("--force", is_flag=True, help="Also when it is unchanged, older than the live one, or has far fewer rows.")
 @options.max_bad
@@ -75,6 +75,8 @@ def command(
             progress=line.show,
         )
         outcome = updater.run(source, Order(world, as_of, replace, force))
+    if outcome.report is not None:
+        tell_warnings(context, outcome.report)
     if as_json:
         click.echo(json.dumps(_as_json(outcome)))
     elif not context.quiet:  # cron mails whatever is printed
@@ -90,15 +92,11 @@ def _as_line(outcome: Outcome) -> str:
         return f"not modified: {outcome.source} is as it was at the last update (--force fetches it again)"
     if outcome.result != UPDATED or outcome.report is None:
         return f"unchanged: {outcome.source} is the dump that was imported last (--force imports it again)"
-    new = outcome.report.manifest
-    return (
-        f"updated from {outcome.source}: {counted(new.rows, 'avatar')} ({new.added} added, {new.changed} changed, "
-        f"{new.removed} removed, {counted(new.refused, 'line')} refused) in {new.seconds:.1f} s, generation {new.name}"
-    )
+    return f"updated from {outcome.source}: {counts(outcome.report)}"
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
     known: dict[str, object] = {"result": outcome.result, "from": outcome.source}
     if outcome.report is None:
         return known
-    return {**known, **outcome.report.manifest._asdict(), "bad": dict(outcome.report.tally.bad)}
+    return {**known, **fields(outcome.report)}

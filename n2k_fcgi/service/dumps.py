@@ -1,41 +1,56 @@
 """Opening dump files: what they are is told by their content, never by their name; they are streamed, never unpacked."""
 
+import contextlib
+import errno
 import hashlib
 import io
 import os
 import stat
-import time
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
-from n2k_fcgi.errors import DumpBroken, DumpChanged, DumpNotUnderstood, DumpTooLarge, DumpUnreadable
-from n2k_fcgi.service.interpreter import needed
-from n2k_fcgi.service.streams import DECOMPRESSORS, Streams
-from n2k_fcgi.service.unpacking import Indexed, unpacker
-
-try:
-    from lzma import LZMAError
-except ImportError:  # a Python without: nothing raises it then
-    LZMAError = EOFError  # type: ignore[misc, assignment]
+from n2k_fcgi.errors import (
+    DumpBroken,
+    DumpChanged,
+    DumpNeedsUnpacking,
+    DumpNotNewer,
+    DumpNotUnderstood,
+    DumpShrank,
+    DumpTooLarge,
+    DumpUnreadable,
+    EmptyDump,
+    TooManyBadLines,
+    TooManyGrids,
+)
+from n2k_fcgi.service.archives import kind_of as kind_of  # downloads ask for it here
+from n2k_fcgi.service.archives import refuse_archive
+from n2k_fcgi.service.as_of import FILE, GZ, Clue
+from n2k_fcgi.service.streams import DAMAGE, DECOMPRESSORS, Streams
+from n2k_fcgi.service.unpacking import Indexed, Wholeness, unpacker
 
 BLOCK = 1024 * 1024
 """Unpacked bytes a step."""
 
 HEAD = 8
+"""Bytes that tell the kind, and in a gz the time."""
+
 STDIN = "-"
 
-_MAGIC = {b"BZh": "bz2", b"\x1f\x8b": "gz", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\xfd7zXZ\x00": "xz"}
-_BROKEN = (EOFError, OSError, zlib.error, LZMAError, zipfile.BadZipFile, NotImplementedError)
-
-_ZIP_MODULES = {zipfile.ZIP_BZIP2: "bz2", zipfile.ZIP_LZMA: "lzma"}
-
-
-def kind_of(head: bytes) -> str:
-    """``bz2``, ``gz``, ``zip``, ``xz`` or ``plain``, from the first bytes of a file."""
-    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "plain")
+_BROKEN = (*DAMAGE, zipfile.BadZipFile)
+_OF_CONTENT = (
+    DumpBroken,
+    DumpNeedsUnpacking,
+    DumpNotNewer,
+    DumpNotUnderstood,
+    DumpShrank,
+    DumpTooLarge,
+    EmptyDump,
+    TooManyBadLines,
+    TooManyGrids,
+)
+"""Errors that are about what is in a dump; in a zip they are about one member of it."""
 
 
 class _Hashed(io.RawIOBase):
@@ -69,18 +84,21 @@ class Readable(Protocol):
 
 
 class Dump:
-    """An open dump: iterate ``blocks`` once, to the end; then ``sha256`` is known. Use as a context manager.
+    """An open dump: iterate ``blocks`` once, to the end; then ``sha256`` and ``warnings`` are known. Use as a context manager.
 
-    ``size`` is the packed size in bytes, None on a pipe; ``position`` the packed bytes read so far; ``time`` the archive's
-    or file's own time in unix seconds, None when it has none.
+    ``size`` is the packed size in bytes, None on a pipe; ``position`` the packed bytes read so far; ``member`` the file in a
+    zip that is read, '' for all else; ``times`` the archive's and the file's own time, the better one first.
     """
 
     def __init__(self, source: str | Path, *, max_bytes: int | None = None, jobs: int = 1) -> None:
         """Open *source*, a path or '-' for standard input; *jobs*: threads to unpack with, where a program can.
 
-        Raises DumpUnreadable, DumpBroken, DumpNotUnderstood, PythonLacks.
+        Raises DumpUnreadable, DumpBroken, DumpNotUnderstood, DumpNeedsUnpacking, NoDumpInZip, PythonLacks.
         """
         self.name = str(source)
+        self.member = ""
+        self.warnings: list[str] = []
+        """What was odd but is no reason to refuse it."""
         self._max_bytes = max_bytes
         self._jobs = jobs
         self._file = _open(self.name)
@@ -95,41 +113,38 @@ class Dump:
         is_file = stat.S_ISREG(status.st_mode)
         self._began_as = self._state()
         self.size = status.st_size if is_file else None
-        self.time = int(status.st_mtime) if is_file else None
-        self._hashed = _Hashed(self._file, _first_bytes(self._file))
-        self.kind = kind_of(self._hashed._head)
-        self._in_order = self.kind != "zip"
-        self._stream: Readable = self._unpacked(is_file)
+        head = _first_bytes(self._file)
+        self.kind = kind_of(head)
+        self.times = [Clue(FILE, int(status.st_mtime))] if is_file else []
+        if self.kind == "gz" and (seconds := int.from_bytes(head[4:8], "little")):  # RFC 1952: 0 is no time
+            self.times.insert(0, Clue(GZ, seconds))
+        self._hashed = _Hashed(self._file, head)
+        self._helper = unpacker(self.kind, self._file, self._jobs) if is_file else None
+        self._in_order = self._helper is None and self.kind != "zip"
+        self._stream: Readable = self._opened(is_file)
 
-    def _unpacked(self, is_file: bool) -> Readable:
-        child = unpacker(self.kind, self._file, self._jobs) if is_file else None
-        if child is not None:
-            self._in_order = False
-            return child if isinstance(child, Indexed) else io.BufferedReader(child, BLOCK)
-        packed = io.BufferedReader(self._hashed, BLOCK)
-        if self.kind in DECOMPRESSORS:
-            return Streams(packed, self.kind)
+    def _opened(self, is_file: bool) -> Readable:
+        if self._helper is not None:
+            return self._helper if isinstance(self._helper, Indexed) else io.BufferedReader(self._helper, BLOCK)
         if self.kind == "zip":
             if not is_file:
                 raise DumpNotUnderstood(why="a zip cannot be read from a pipe: save it to a file first")
             return self._zip_member()
-        return packed
+        return self._by_the_standard_library()
 
-    def _zip_member(self) -> IO[bytes]:
-        """The first ``.csv`` (else the first file) of a zip; its directory stands at the end, so it is no stream."""
+    def _by_the_standard_library(self) -> Readable:
+        packed = io.BufferedReader(self._hashed, BLOCK)
+        return Streams(packed, self.kind) if self.kind in DECOMPRESSORS else packed
+
+    def _zip_member(self) -> Readable:
+        """Its directory stands at the end, so it is no stream."""
+        from n2k_fcgi.service.zips import open_member
+
         self._file.seek(0)
-        try:
-            archive = zipfile.ZipFile(self._file)
-            members = [info for info in archive.infolist() if not info.is_dir()]
-            csv = [info for info in members if info.filename.lower().endswith(".csv")] or members
-            if not csv:
-                raise DumpNotUnderstood(why="the zip is empty")
-            self.time = int(time.mktime((*csv[0].date_time, 0, 0, -1)))
-            if csv[0].compress_type in _ZIP_MODULES:
-                needed(_ZIP_MODULES[csv[0].compress_type])
-            return archive.open(csv[0])
-        except (*_BROKEN, RuntimeError) as error:
-            raise DumpBroken(why=error) from None
+        member = open_member(self._file)
+        self.member = member.name
+        self.times.insert(0, member.time)
+        return member.stream
 
     @property
     def position(self) -> int:
@@ -141,38 +156,86 @@ class Dump:
         """Of the whole packed dump, once all blocks were read."""
         return self._hashed.sha256.hexdigest()
 
+    @contextlib.contextmanager
+    def naming_member(self) -> Iterator[None]:
+        """Have the errors inside that are about the content name the member of the zip."""
+        try:
+            yield
+        except _OF_CONTENT as error:
+            if self.member:
+                error.within(f"{self.member} in the zip")
+            raise
+
     def blocks(self) -> Iterator[bytes]:
         """The unpacked content.
 
-        Raises DumpBroken, DumpTooLarge, DumpNotUnderstood for an archive in an archive, DumpChanged at the end.
+        Raises DumpBroken, DumpTooLarge, DumpNotUnderstood or DumpNeedsUnpacking for an archive, DumpChanged at the end.
         """
         total = 0
-        while block := self._read():
-            if total == 0 and (self.kind != "plain" and kind_of(block) != "plain"):
-                raise DumpNotUnderstood(why="it is an archive in an archive")
+        for block in self._contents():
+            if total == 0:
+                refuse_archive(self.kind, block)
             total += len(block)
             if self._max_bytes is not None and total > self._max_bytes:
                 raise DumpTooLarge(limit=self._max_bytes)
             yield block
-        self._drain()
+        if isinstance(self._stream, Streams) and self._stream.left_out:
+            self.warnings.append(f"{self._stream.left_out}: left out")
+        if self._state() != self._began_as:
+            raise DumpChanged(path=self.name)
+
+    def _contents(self) -> Iterator[bytes]:
+        given = 0
+        if self._helper is not None:
+            wholeness = Wholeness(self.kind)
+            with contextlib.suppress(OSError):  # where it gave up: nothing is sure then
+                while block := self._stream.read(BLOCK):
+                    given += len(block)
+                    wholeness.unpacked(block)
+                    yield block
+                self._hash_all(wholeness)
+            if wholeness.is_sure:
+                return
+            self._begin_again()
+        yield from self._behind(given)
+        if not self._in_order:
+            self._hash_all()
+        while self._hashed.read(BLOCK):  # what follows the archive
+            pass
+
+    def _begin_again(self) -> None:
+        """The standard library has the last word where a program stopped: it knows where the archive ends and why."""
+        self._stream.close()
+        self._helper = None
+        self._file.seek(0)
+        self._hashed = _Hashed(self._file, b"")
+        self._in_order = True
+        self._stream = self._by_the_standard_library()
+
+    def _behind(self, given: int) -> Iterator[bytes]:
+        """The content without its first bytes, which were *given* already."""
+        while block := self._read():
+            if given < len(block):
+                yield block[given:]
+            given = max(0, given - len(block))
 
     def _read(self) -> bytes:
         try:
             return self._stream.read(BLOCK)
         except _BROKEN as error:
-            if self.kind == "plain":
+            if self.kind == "plain" or getattr(error, "errno", None) == errno.EIO:
                 raise DumpUnreadable(path=self.name, why=error) from None
-            raise DumpBroken(why=error) from None
+            if self.kind == "xz" and "nsupported" in str(error):  # a filter or a checksum
+                raise DumpNeedsUnpacking(what=f"an odd xz ({error})", command="xz -dc FILE | n2k import -") from None
+            raise DumpBroken(why=str(error) or "it ends too early") from None
 
-    def _drain(self) -> None:
-        """Hash what follows the archive, or all of it where it was not read in order, or not by us."""
-        if not self._in_order:
-            self._file.seek(0)
-            self._hashed = _Hashed(self._file, b"")
-        while self._hashed.read(BLOCK):
-            pass
-        if self._state() != self._began_as:
-            raise DumpChanged(path=self.name)
+    def _hash_all(self, wholeness: Wholeness | None = None) -> None:
+        """Of a file that was not read in order, or not by us."""
+        self._file.seek(0)
+        self._hashed = _Hashed(self._file, b"")
+        while block := self._hashed.read(BLOCK):
+            if wholeness is not None:
+                wholeness.packed(block)
 
     def _state(self) -> tuple[int, int] | None:
         """What changes when somebody writes to the file; None on a pipe."""

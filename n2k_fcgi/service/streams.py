@@ -5,14 +5,27 @@ interpreter's lock and has to get it back; in a thread beside a busy one that wa
 (measured: the thread took three times as long). Their decompressor objects take any piece.
 """
 
+import re
 import zlib
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
+from n2k_fcgi.errors import DumpNotUnderstood
+from n2k_fcgi.service.archives import LONGEST_MAGIC, MAGIC, described
+from n2k_fcgi.service.ingest.looks import why_no_rows
 from n2k_fcgi.service.interpreter import needed
 
 PIECE = 256 * 1024
 """Packed bytes a step."""
+
+
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python without: nothing raises it then
+    LZMAError = EOFError  # type: ignore[misc, assignment]
+
+DAMAGE = (EOFError, OSError, zlib.error, LZMAError)
+"""What decompressors raise for damaged data."""
 
 
 class Decompressor(Protocol):
@@ -60,24 +73,40 @@ DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
 """Kind of archive -> what begins a stream of it; raises PythonLacks."""
 
 
+_ANOTHER = {
+    "bz2": re.compile(rb"1AY&SY"),
+    "gz": re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"),
+    "xz": re.compile(re.escape(MAGIC["xz"])),
+}
+"""What tells that a stream of the kind begins close by, its first bytes hit perhaps: bz2 has a second magic after four."""
+
+
 class Streams:
-    """Reads all streams of a packed file. Zeros behind the last are padding; anything else there is an error.
+    """Reads all streams of a packed file, with zeros between and behind them, as tapes pad them.
+
+    What else stands behind the last is left out as gzip does it, but for what somebody would miss: another archive, the rest
+    of a damaged stream, rows that are not packed.
 
     Raises PythonLacks.
     """
 
     def __init__(self, packed: BinaryIO, kind: str) -> None:
+        self.left_out = ""
+        """What stood behind the last stream, once all is read; '' when nothing did."""
         self._packed = packed
+        self._kind = kind
         self._new = DECOMPRESSORS[kind]
         self._current = self._new()
+        self._is_at_end = False
 
     def read(self, size: int) -> bytes:
         """At most *size* unpacked bytes; b"" at the end.
 
-        Raises EOFError when the file ends within a stream, OSError, zlib.error or lzma.LZMAError when it is damaged.
+        Raises EOFError when the file ends within a stream, OSError, zlib.error or lzma.LZMAError when it is damaged,
+        DumpNotUnderstood for what cannot be left out.
         """
         unpacked = b""
-        while not unpacked:
+        while not unpacked and not self._is_at_end:
             data = b""
             if self._current.eof:
                 data = self._beginning()
@@ -93,10 +122,34 @@ class Streams:
 
     def _beginning(self) -> bytes:
         """Of the next stream; b"" when there is none."""
-        data = self._current.unused_data.lstrip(b"\0")
-        while not data and (piece := self._packed.read(PIECE)):
-            data = piece.lstrip(b"\0")
-        return data
+        zeros, data = 0, self._current.unused_data
+        while True:
+            stripped = data.lstrip(b"\0")
+            zeros += len(data) - len(stripped)
+            data = stripped
+            if len(data) >= LONGEST_MAGIC or not (piece := self._packed.read(PIECE)):
+                break
+            data += piece
+        if data.startswith(MAGIC[self._kind]):
+            return data
+        self._is_at_end = True
+        if data:
+            self._leave_out(data + self._packed.read(PIECE))
+        elif zeros:
+            self.left_out = f"{zeros} zeros behind the end of the {self._kind}"
+        return b""
+
+    def _leave_out(self, rest: bytes) -> None:
+        if _ANOTHER[self._kind].search(rest):
+            raise OSError("another stream of it is damaged at its beginning")
+        if inner := described(rest):
+            raise DumpNotUnderstood(why=f"{inner} follows the {self._kind}: unpack both and put them together")
+        if not why_no_rows(rest, is_whole=len(rest) < PIECE):
+            raise DumpNotUnderstood(why=f"lines that are not packed follow the {self._kind}: unpack it and put them together")
+        count = len(rest)
+        while piece := self._packed.read(PIECE):
+            count += len(piece)
+        self.left_out = f"{count} bytes behind the end of the {self._kind}, which are no {self._kind}"
 
     def close(self) -> None:
         """Close the file."""

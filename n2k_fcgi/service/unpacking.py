@@ -1,15 +1,16 @@
 """Unpacking on more than one core by what is installed: the programs ``lbzip2`` and ``pigz``, the package indexed_bzip2.
 
-A program reads the dump's own descriptor; Python only reads what it writes.
+A program reads the dump's own descriptor; Python only reads what it writes. All of them stop, most without a word, where
+something else than a stream stands, be it padding with another stream behind it: ``Wholeness`` tells whether they read all.
 """
 
 import io
 import os
+import re
 import shutil
 import subprocess
+import zlib
 from typing import BinaryIO
-
-from n2k_fcgi.errors import DumpBroken
 
 PROGRAMS = {"bz2": ("lbzip2", "-dc", "-n"), "gz": ("pigz", "-dc", "-p")}
 """Kind of archive -> program, its arguments, and the option that takes the number of threads."""
@@ -18,7 +19,7 @@ READ_SIZE = 1024 * 1024
 
 
 class Unpacker(io.RawIOBase):
-    """Reads what a child process unpacks. At its end the child's exit code is held against it: DumpBroken."""
+    """Reads what a child process unpacks. At its end the child's exit code is held against it: OSError."""
 
     def __init__(self, command: list[str], packed: BinaryIO) -> None:
         self._child = subprocess.Popen(command, stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -46,7 +47,7 @@ class Unpacker(io.RawIOBase):
         _, said = self._child.communicate()
         if self._child.returncode:
             lines = said.decode("utf-8", "replace").strip().splitlines() or [f"exit code {self._child.returncode}"]
-            raise DumpBroken(why=lines[0])
+            raise OSError(lines[0])
 
 
 class Indexed:
@@ -72,12 +73,67 @@ class Indexed:
         self._file.close()
 
 
+class Wholeness:
+    """Whether what was unpacked is all of a packed file: it surely is when the file is nothing but streams, end to end.
+
+    Give it all that was ``unpacked``, then all that was ``packed``, in order.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._count = 0
+        self._sum = 0
+        self._place = 0
+        self._last = b""
+        self._is_broken = False
+
+    def unpacked(self, block: bytes) -> None:
+        """A block of the content."""
+        self._count += len(block)
+        if self._kind == "gz":
+            self._sum = zlib.crc32(block, self._sum)
+
+    def packed(self, block: bytes) -> None:
+        """A block of the file."""
+        window = self._last + block
+        if self._kind == "bz2" and not self._is_broken:
+            for begin in _BZ2_BEGIN.finditer(window, max(0, len(self._last) - _BZ2_BEGIN_BYTES + 1)):
+                at = begin.start()
+                is_first = self._place - len(self._last) + at == 0
+                self._is_broken |= not is_first and not _is_end_of_bz2(window[max(0, at - _BZ2_TAIL) : at])
+        self._place += len(block)
+        self._last = window[-_BZ2_TAIL - _BZ2_BEGIN_BYTES + 1 :]
+
+    @property
+    def is_sure(self) -> bool:
+        """Of a gz with several streams it is not: its end tells of the last one only."""
+        if self._kind == "gz":
+            return self._last[-8:] == self._sum.to_bytes(4, "little") + (self._count % 2**32).to_bytes(4, "little")
+        return not self._is_broken and _is_end_of_bz2(self._last)
+
+
+_BZ2_BEGIN = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_BZ2_BEGIN_BYTES = 10
+_BZ2_END = 0x177245385090
+_BZ2_TAIL = 11
+"""Bytes in which the mark of a stream's end (48 bits), its checksum (32) and up to 7 bits of padding are."""
+
+
+def _is_end_of_bz2(before: bytes) -> bool:
+    """Whether a stream of bz2 ends with these bytes: its parts begin at any bit."""
+    tail = int.from_bytes(before[-_BZ2_TAIL:], "big")
+    return any(tail >> (32 + padding) & (2**48 - 1) == _BZ2_END for padding in range(8))
+
+
 def unpacker(kind: str, packed: BinaryIO, jobs: int) -> Unpacker | Indexed | None:
     """What unpacks the file *packed* from its beginning with *jobs* threads.
 
-    None, and the file where it was, when nothing is installed that can, or the host gives no process or thread for it.
+    None, and the file where it was, when nothing is installed that can, the host gives no process or thread for it, or
+    the file does not end as a stream does.
     """
     if jobs < 2 or kind not in PROGRAMS:
+        return None
+    if kind == "bz2" and not _is_end_of_bz2(_tail(packed)):
         return None
     place = os.lseek(packed.fileno(), 0, os.SEEK_CUR)
     os.lseek(packed.fileno(), 0, os.SEEK_SET)
@@ -91,3 +147,7 @@ def unpacker(kind: str, packed: BinaryIO, jobs: int) -> Unpacker | Indexed | Non
         pass
     os.lseek(packed.fileno(), place, os.SEEK_SET)
     return None
+
+
+def _tail(packed: BinaryIO) -> bytes:
+    return os.pread(packed.fileno(), _BZ2_TAIL, max(0, os.fstat(packed.fileno()).st_size - _BZ2_TAIL))

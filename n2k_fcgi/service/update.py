@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import DownloadTooLarge, DumpNotNewer, DumpUnreadable, ImportRunning
+from n2k_fcgi.service.as_of import FILE, GZ, LAST_MODIFIED, Clue, iso, refuse_future, settle
 from n2k_fcgi.service.download import BLOCK, Fetched, Limits, Validators, fetch
 from n2k_fcgi.service.dumps import Dump, kind_of
 from n2k_fcgi.service.ingest.importer import ImportReport
@@ -30,7 +31,7 @@ class Order(NamedTuple):
 
     grid: str
     as_of: int | None = None
-    """Unix seconds for which the dump speaks; else the archive's own time, else Last-Modified, else now."""
+    """Unix seconds for which the dump speaks; else the archive's own time, else Last-Modified or the file's, else now."""
     replace: bool = False
     force: bool = False
 
@@ -55,6 +56,20 @@ class Remembered(NamedTuple):
     sha256: str
     when: int
     """When it began, in unix seconds."""
+
+
+class _Arrival(NamedTuple):
+    """What is known of the time of a download, whose file is as new as its last byte."""
+
+    modified: Clue | None
+    is_encoded: bool
+    """The gz is the web server's packing, and its time that of the packing."""
+
+    def times(self, own: list[Clue]) -> list[Clue]:
+        """The times that the dump says of itself, without what the download made, and Last-Modified behind them."""
+        misleading = {FILE, GZ} if self.is_encoded else {FILE}
+        kept = [clue for clue in own if clue.source not in misleading]
+        return kept + ([self.modified] if self.modified else [])
 
 
 class Updater:
@@ -85,8 +100,10 @@ class Updater:
     def run(self, source: str, order: Order) -> Outcome:
         """Update from *source*, a URL or a path; whatever fails leaves the live generation and no temporary file.
 
-        Raises ImportRunning when another update is at it, the Download... errors, DumpNotNewer, and what an import raises.
+        Raises ImportRunning when another update is at it, the Download... errors, DumpNotNewer, FutureTime, and what an
+        import raises.
         """
+        refuse_future(order.as_of, int(time.time()))
         with hold(self._folder / UPDATE_LOCK, self._modes, 0) as held:
             if not held:
                 raise ImportRunning(path=self._folder)
@@ -110,26 +127,28 @@ class Updater:
         fetched = fetch(location, path, known, self._limits, progress=self._progress)
         if fetched is None:
             return _said(Outcome(NOT_MODIFIED, str(location), None))
-        path = self._without_encoding(path, fetched, location)
-        modified = _unix_seconds(fetched.validators.last_modified)
-        if modified is not None:
-            os.utime(path, (modified, modified))
+        bare = self._without_encoding(path, fetched, location)
         last = before.sha256 if before else ""
-        outcome, digest = self._take(path, order, str(location), location.file_name, last)
+        arrival = _Arrival(_last_modified(fetched), is_encoded=bool(fetched.encoding) and bare == path)
+        outcome, digest = self._take(bare, order, str(location), location.file_name, last, arrival)
         self._remember(location, order, fetched.validators, digest, started)
         return _said(outcome)
 
-    def _take(self, path: Path, order: Order, source: str, name: str, last: str = "") -> tuple[Outcome, str]:
+    def _take(
+        self, path: Path, order: Order, source: str, name: str, last: str = "", arrival: "_Arrival | None" = None
+    ) -> tuple[Outcome, str]:
         """Import *path* unless it is the dump of which *last* is the SHA-256, or the live one; give its SHA-256 too."""
         with self._open_dump(path) as dump:
             dump.name = name
+            if arrival is not None:
+                dump.times = arrival.times(dump.times)
             digest = "" if dump.size is None else _sha256(path)  # a pipe can be read once only
             live = self._generations.live()
             if live is not None and self._is_known(digest, last, order, live):
                 return Outcome(UNCHANGED, source, None), digest
-            as_of = dump.time if order.as_of is None else order.as_of
-            self._refuse_older(as_of, order, live)
-            report = self._load(dump, as_of)
+            with dump.naming_member():
+                self._refuse_older(settle(order.as_of, dump.times, int(time.time())).seconds, order, live)
+            report = self._load(dump, order.as_of)
         return Outcome(UPDATED if report.published else UNCHANGED, source, report), digest
 
     def _is_known(self, digest: str, last: str, order: Order, live: Manifest) -> bool:
@@ -138,12 +157,12 @@ class Updater:
         is_live = (digest, order.grid) == (live.sha256, live.grid) and self._forgotten.undone() < live.created
         return digest == last or is_live
 
-    def _refuse_older(self, as_of: int | None, order: Order, live: Manifest | None) -> None:
-        if order.force or as_of is None or live is None:
+    def _refuse_older(self, as_of: int, order: Order, live: Manifest | None) -> None:
+        if order.force or live is None:
             return
         live_time = live.as_of if live.grid == order.grid else self._latest(order.grid)
         if live_time is not None and as_of < live_time:
-            raise DumpNotNewer(found=_iso(as_of), live=_iso(live_time), grid=order.grid)
+            raise DumpNotNewer(found=iso(as_of), live=iso(live_time), grid=order.grid)
 
     def _latest(self, grid: str) -> int | None:
         """The time of the latest dump of *grid* in the live generation, which is another grid's; None when it has none."""
@@ -253,13 +272,8 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _unix_seconds(http_date: str) -> int | None:
-    """A date in a header; None when there is none. One in the future is now: else no later dump would count as newer."""
+def _last_modified(fetched: Fetched) -> Clue | None:
     try:
-        return max(0, min(int(parsedate_to_datetime(http_date).timestamp()), int(time.time())))
+        return Clue(LAST_MODIFIED, int(parsedate_to_datetime(fetched.validators.last_modified).timestamp()))
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _iso(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -2,13 +2,16 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
 import shutil
+import sys
 import threading
 import zipfile
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,9 +33,9 @@ def _zip(data: bytes, *names: str) -> bytes:
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "plain": lambda data: data,
-    "bz2": bz2.compress,
-    "gz": gzip.compress,
-    "xz": lzma.compress,
+    "bz2": lru_cache(bz2.compress),
+    "gz": lru_cache(gzip.compress),
+    "xz": lru_cache(lzma.compress),
     "zip": lambda data: _zip(data, "README", "tmp/name2key.csv"),
 }
 
@@ -56,8 +59,6 @@ def jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 @pytest.mark.parametrize("kind", PACK)
 def test_content_tells_the_format(tmp_path: Path, kind: str, jobs: int) -> None:
     """The name lies; the content is read all the same, and its checksum is of the packed file."""
-    import hashlib
-
     packed = PACK[kind](CONTENT)
     path = tmp_path / "dump.gz.txt"
     path.write_bytes(packed)
@@ -70,23 +71,111 @@ STREAMS = ["bz2", "gz", "xz"]
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-@pytest.mark.parametrize("padding", [b"", b"\0" * 512])
+@pytest.mark.parametrize("padding", [b"", b"\0" * 3, b"\0" * 512, b"\0" * 600_000])
 def test_several_streams_in_one_file_are_read_to_the_end(tmp_path: Path, jobs: int, kind: str, padding: bytes) -> None:
-    """Parallel packers write such files; tapes pad them with zeros."""
-    if kind == "xz" or (jobs > 1 and padding):
-        padding = padding[:0]
+    """Parallel packers write such files; tapes pad them with zeros, at which programs stop without a word."""
     path = tmp_path / "dump"
     path.write_bytes(PACK[kind](b"a,b\n") + padding + PACK[kind](CONTENT) + padding)
-    assert _read(path, jobs=jobs) == b"a,b\n" + CONTENT
+    with Dump(path, jobs=jobs) as dump:
+        assert b"".join(dump.blocks()) == b"a,b\n" + CONTENT
+        assert dump.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert dump.warnings == ([f"{len(padding)} zeros behind the end of the {kind}: left out"] if padding else [])
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-def test_what_follows_an_archive_and_is_none_is_damage(tmp_path: Path, kind: str) -> None:
-    """A second stream whose first bytes were hit would else be left out without a word."""
+@pytest.mark.parametrize("between", [b"X", b"\0X", b"<!-- -->\n", b"\0" * 70_000 + b"X"])
+def test_a_stream_that_is_not_where_the_one_before_ends_is_damage(tmp_path: Path, jobs: int, kind: str, between: bytes) -> None:
+    """It would else be left out, with no more than a warning."""
     path = tmp_path / "dump"
-    path.write_bytes(PACK[kind](b"a,b\n") + b"X" + PACK[kind](CONTENT))
-    with pytest.raises(DumpBroken):
+    path.write_bytes(PACK[kind](b"a,b\n") + between + PACK[kind](CONTENT))
+    with pytest.raises(DumpBroken, match="another stream of it is damaged at its beginning"):
+        _read(path, jobs=jobs)
+
+
+def test_a_stream_of_bz2_whose_first_bytes_were_hit_is_damage(tmp_path: Path) -> None:
+    """It has a second magic."""
+    path = tmp_path / "dump"
+    path.write_bytes(bz2.compress(b"a,b\n") + b"XX" + bz2.compress(CONTENT)[2:])
+    with pytest.raises(DumpBroken, match="another stream of it is damaged at its beginning"):
         _read(path)
+
+
+GARBAGE = {
+    "one byte": b"X",
+    "a line end": b"\r\n",
+    "half a magic": b"B",
+    "a comment": b"<!-- cached by a plugin -->\n",
+    "noise": bytes(range(1, 256)) * 20,
+    "zeros and noise": b"\0" * 99 + b"noise\0\0",
+    "much noise": b"\xaa\x55" * 400_000,
+    "a header": b"uuid,name\n",
+}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
+def test_garbage_behind_an_archive_is_left_out_with_a_warning(tmp_path: Path, jobs: int, kind: str, garbage: bytes) -> None:
+    """As gzip does it: the content is whole, by its checksum; the warning says how much there was."""
+    path = tmp_path / "dump"
+    path.write_bytes(PACK[kind](CONTENT) + garbage)
+    count = len(garbage.lstrip(b"\0"))
+    with Dump(path, jobs=jobs) as dump:
+        assert b"".join(dump.blocks()) == CONTENT
+        assert dump.warnings == [f"{count} bytes behind the end of the {kind}, which are no {kind}: left out"]
+        assert dump.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize("gap", [b"", b"\0" * 10, b"\n"])
+def test_rows_behind_an_archive_that_are_not_packed_are_refused(tmp_path: Path, jobs: int, kind: str, gap: bytes) -> None:
+    """Two files put together: to leave one out would lose people."""
+    path = tmp_path / "dump"
+    path.write_bytes(PACK[kind](CONTENT) + gap + CONTENT[:4000])
+    with pytest.raises(
+        DumpNotUnderstood, match=f"lines that are not packed follow the {kind}: unpack it and put them together"
+    ):
+        _read(path, jobs=jobs)
+
+
+@pytest.mark.parametrize(("first", "second"), [("gz", "bz2"), ("bz2", "gz"), ("xz", "zip"), ("bz2", "xz")])
+def test_another_archive_behind_one_is_refused(tmp_path: Path, jobs: int, first: str, second: str) -> None:
+    """Of another kind: named, with what to do."""
+    path = tmp_path / "dump"
+    path.write_bytes(PACK[first](CONTENT) + PACK[second](CONTENT))
+    with pytest.raises(DumpNotUnderstood, match=f"a {second} follows the {first}: unpack both and put them together"):
+        _read(path, jobs=jobs)
+
+
+def test_an_empty_stream_is_one(tmp_path: Path, jobs: int) -> None:
+    """Packers write it for nothing; between others it is no end."""
+    for kind in STREAMS:
+        path = tmp_path / kind
+        path.write_bytes(PACK[kind](b"") + PACK[kind](CONTENT) + PACK[kind](b""))
+        with Dump(path, jobs=jobs) as dump:
+            assert b"".join(dump.blocks()) == CONTENT and dump.warnings == []
+
+
+@pytest.mark.parametrize("kind", ["bz2", "gz"])
+def test_a_program_that_gives_up_is_no_reason_to_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """A host may kill it in the middle: the standard library goes on from where it was."""
+    program = tmp_path / {"bz2": "lbzip2", "gz": "pigz"}[kind]
+    module = {"bz2": "bz2", "gz": "gzip"}[kind]
+    lines = f"import {module}, os\nos.write(1, {module}.open(0).read(70000))\nos.kill(os.getpid(), 9)\n"
+    program.write_text(f"#!{sys.executable}\n{lines}")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = tmp_path / "dump"
+    path.write_bytes(PACK[kind](CONTENT))
+    assert _read(path, jobs=2) == CONTENT
+
+
+def test_nothing_is_written_past_us(tmp_path: Path, capfd: pytest.CaptureFixture[str], jobs: int) -> None:
+    """indexed_bzip2 writes to standard error when it meets garbage, which cron would mail: it is not given any."""
+    path = tmp_path / "dump"
+    for tail in (b"", b"X", b"\0" * 512, bz2.compress(b"c,d\n")):
+        path.write_bytes(PACK["bz2"](CONTENT) + tail)
+        assert _read(path, jobs=jobs).startswith(CONTENT)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("kind", PACK)

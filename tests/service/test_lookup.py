@@ -64,15 +64,15 @@ def test_a_later_capture_renames_a_dumped_avatar(sandbox: Sandbox) -> None:
 
 def test_a_later_dump_renames_a_captured_avatar(sandbox: Sandbox) -> None:
     """The later time wins, whichever it is."""
-    sandbox.register("Masakazu Kojima", MASAKAZU)
-    sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=2**34)
+    sandbox.record(MASAKAZU, "Masakazu Kojima", 1_600_000_000)
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=1_600_000_001)
     assert [a.name for a in sandbox.view().with_key(A)] == ["Masakazu Newname"]
 
 
 def test_the_captured_spelling_is_given_where_the_name_is_the_same(sandbox: Sandbox) -> None:
     """W-Hat's dump has lost upper and lower case; what was seen in-world has not."""
-    sandbox.register("McFly Resident", MASAKAZU)
-    sandbox.import_text(csv((MASAKAZU, "Mcfly Resident")), as_of=2**34)
+    sandbox.record(MASAKAZU, "McFly Resident", 1_600_000_000)
+    sandbox.import_text(csv((MASAKAZU, "Mcfly Resident")), as_of=1_600_000_001)
     assert [a.name for a in sandbox.view().with_key(A)] == ["McFly Resident"]
 
 

@@ -21,6 +21,7 @@ from n2k_fcgi.errors import (
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.service.as_of import AsOf, settle
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.ahead import ahead
 from n2k_fcgi.service.ingest.disputes import Disputes, Move
@@ -66,6 +67,12 @@ class ImportReport(NamedTuple):
     pruned: list[str]
     moves: list[Move]
     """Names of Second Life that the dump gives to other keys, which was refused (the first of them)."""
+    as_of: AsOf
+    """The time that the dump was taken to speak for, and why."""
+    member: str
+    """The file in a zip that was read; '' for all else."""
+    warnings: list[str]
+    """What was odd about the archive."""
 
 
 class Importer:
@@ -101,13 +108,13 @@ class Importer:
     ) -> ImportReport:
         """Build and publish a generation of *dump* merged with the live one; whatever fails leaves that one alone.
 
-        Rows that name no grid are of *grid*. *as_of*: unix seconds for which the dump speaks, else its own time, else
-        now. *replace*: avatars of *grid* that the dump does not have go. *force*: also when this very dump is live, or
-        has far fewer rows than the one before; a damaged live generation is left out then.
+        Rows that name no grid are of *grid*. *as_of*: unix seconds for which the dump speaks, else ``as_of.settle`` says.
+        *replace*: avatars of *grid* that the dump does not have go. *force*: also when this very dump is live, or has far
+        fewer rows than the one before; a damaged live generation is left out then.
 
-        Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, StoreFull.
+        Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, FutureTime, StoreFull.
         """
-        with self.locked(), _no_garbage_collection():
+        with self.locked(), _no_garbage_collection(), dump.naming_member():
             self._generations.sweep()
             refuse_without_room(self._generations.data_dir, dump)
             started = time.time()
@@ -141,7 +148,8 @@ class Importer:
         folder: Path,
         started: float,
     ) -> ImportReport:
-        own = Origin(grid, next(t for t in (as_of, dump.time, int(started)) if t is not None))
+        speaks_for = settle(as_of, dump.times, int(started))
+        own = Origin(grid, speaks_for.seconds)
         live = self._generations.current_name()
         tally, origins = Tally(), OriginTable(own)
         self.tally = tally
@@ -151,8 +159,9 @@ class Importer:
             self._refuse_bad(tally, rows)
             if live and not force:
                 self._refuse_shrunk(live, grid, rows)
-            if live and not force and self._is_live_already(live, dump, own):
-                return ImportReport(self._generations.manifest(live), tally, False, [], [])
+            if live and not force and self._is_live_already(live, dump, grid, speaks_for):
+                manifest = self._generations.manifest(live)
+                return ImportReport(manifest, tally, False, [], [], speaks_for, dump.member, dump.warnings)
             previous = self._open_previous(live, force, stack)
             builder = Builder(folder, self._generations.modes)
             stack.callback(builder.close)
@@ -184,7 +193,11 @@ class Importer:
         pruned = self._generations.prune(self._keep)
         logs.info(f"import of {manifest.source}: {counted(manifest.rows, 'row')}, generation {name}, {manifest.seconds} s")
         self._note(moves, manifest.as_of)
-        return ImportReport(manifest, tally, True, pruned, moves)
+        if speaks_for.is_doubted:
+            logs.warning(f"{manifest.source} counts as of {speaks_for.why}")
+        for warning in dump.warnings:
+            logs.warning(f"{manifest.source}: {warning}")
+        return ImportReport(manifest, tally, True, pruned, moves, speaks_for, dump.member, dump.warnings)
 
     def _note(self, moves: list[Move], as_of: int) -> None:
         """Have the refused moves listed; the import is published whether that works or not."""
@@ -230,11 +243,14 @@ class Importer:
         if before.grid == grid and rows < before.dump_rows * (1 - self._max_shrink / 100):
             raise DumpShrank(rows=rows, before=before.dump_rows, limit=f"{self._max_shrink:g}")
 
-    def _is_live_already(self, live: str, dump: Dump, own: Origin) -> bool:
-        """Whether importing it again would change nothing. It would bring back who was shown again since."""
+    def _is_live_already(self, live: str, dump: Dump, grid: str, as_of: AsOf) -> bool:
+        """Whether importing it again would change nothing. It would bring back who was shown again since.
+
+        A time that cannot be believed tells nothing: the dump is another *now* each time.
+        """
         manifest = self._generations.manifest(live)
-        is_same = (manifest.sha256, manifest.grid, manifest.as_of) == (dump.sha256, own.grid, own.as_of)
-        return is_same and self._forgotten.undone() < manifest.created
+        is_same = (manifest.sha256, manifest.grid) == (dump.sha256, grid) and self._forgotten.undone() < manifest.created
+        return is_same and (as_of.is_doubted or manifest.as_of == as_of.seconds)
 
     def _open_previous(self, live: str, force: bool, stack: contextlib.ExitStack) -> Generation | None:
         if not live:

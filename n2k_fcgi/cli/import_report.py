@@ -1,0 +1,31 @@
+"""How an import's report looks, after ``n2k import`` and ``n2k update``."""
+
+from typing import Any
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context
+from n2k_fcgi.errors import counted, shown
+from n2k_fcgi.service.ingest.importer import ImportReport
+
+
+def counts(report: ImportReport) -> str:
+    """What became of the rows, how long it took, which file of a zip was read, the time that was used and why."""
+    new = report.manifest
+    member = f"from {shown(report.member)} in the zip, " if report.member else ""
+    rows = f"{counted(new.rows, 'avatar')} ({new.added} added, {new.changed} changed, {new.removed} removed, "
+    when = f"as of {options.iso(new.as_of)} ({report.as_of.why})"
+    return f"{rows}{counted(new.refused, 'line')} refused) in {new.seconds:.1f} s, {member}{when}, generation {new.name}"
+
+
+def fields(report: ImportReport) -> dict[str, Any]:
+    """For JSON: the manifest, and what it does not keep."""
+    known = {"as_of_from": report.as_of.why, "member": report.member, "warnings": report.warnings}
+    tally = report.tally
+    how = {"found": tally.found, "bad": dict(tally.bad), "mended": dict(tally.mended)}
+    return {**report.manifest._asdict(), **known, **how}
+
+
+def tell_warnings(context: Context, report: ImportReport) -> None:
+    """What was odd about the archive."""
+    for warning in report.warnings:
+        context.talk(f"  {shown(warning)}")

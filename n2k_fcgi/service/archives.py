@@ -1,0 +1,116 @@
+"""What a file is, told by its first bytes; and what to do with one that is not read here."""
+
+from typing import NamedTuple
+
+from n2k_fcgi.errors import DumpNeedsUnpacking, DumpNotUnderstood
+
+MAGIC = {"bz2": b"BZh", "gz": b"\x1f\x8b", "xz": b"\xfd7zXZ\x00", "zip": b"PK\x03\x04"}
+"""What a file of each kind begins with; each stream of it, too."""
+
+LONGEST_MAGIC = max(map(len, MAGIC.values()))
+
+TAR = "a tar archive"
+DECOMPRESSED_BY_TAR = ("bz2", "gz", "xz")
+
+_EMPTY_ZIP = b"PK\x05\x06"
+_TAR_HEADER = 512
+_TAR_SUM = slice(148, 156)
+_WHITE_SPACE = b"\xef\xbb\xbf \t\r\n"
+"""What a script or an editor puts before a file: blank lines, a byte-order mark."""
+
+
+class _Foreign(NamedTuple):
+    """What others write."""
+
+    what: str
+    command: str
+    """What makes it readable here."""
+
+
+_FOREIGN = {
+    b"7z\xbc\xaf\x27\x1c": _Foreign("a 7z archive", "7z x -so FILE | n2k import -"),
+    b"Rar!\x1a\x07": _Foreign("a rar archive", "unrar p -inul FILE | n2k import -"),
+    b"\x28\xb5\x2f\xfd": _Foreign("a zstd file", "zstd -dc FILE | n2k import -"),
+    b"\x04\x22\x4d\x18": _Foreign("an lz4 file", "lz4 -dc FILE | n2k import -"),
+    b"LZIP": _Foreign("an lzip file", "lzip -dc FILE | n2k import -"),
+    b"\x89LZO\x00": _Foreign("an lzop file", "lzop -dc FILE | n2k import -"),
+    b"]\x00\x00": _Foreign("an lzma file", "xz --format=lzma -dc FILE | n2k import -"),
+    b"\x1f\x9d": _Foreign("a file of 'compress'", "gzip -dc FILE | n2k import -"),
+    b"MSCF": _Foreign("a cab archive", "cabextract -p FILE | n2k import -"),
+    b"PK\x07\x08": _Foreign("a zip in several parts", "zip -s 0 FILE --out WHOLE.zip"),
+    b"PK00PK\x03\x04": _Foreign("a part of a zip", "zip -s 0 FILE --out WHOLE.zip"),
+    b"\xd0\xcf\x11\xe0\xa1\xb1": _Foreign("an Excel or Word file", "save the table as csv"),
+    b"SQLite format 3": _Foreign("an SQLite database", "sqlite3 -csv FILE 'select ...' | n2k import -"),
+    b"%PDF-": _Foreign("a PDF", "it has no rows, look for the csv"),
+}
+
+
+def kind_of(head: bytes) -> str:
+    """``bz2``, ``gz``, ``zip``, ``xz`` or ``plain``, from the first bytes of a file."""
+    if head.startswith(_EMPTY_ZIP):
+        return "zip"
+    return next((kind for kind, magic in MAGIC.items() if head.startswith(magic)), "plain")
+
+
+def described(start: bytes) -> str:
+    """The kind of archive that content with this *start* is, read here or not; '' for none."""
+    kind = kind_of(start)
+    if kind != "plain":
+        return f"a {kind}"
+    foreign = _foreign(start)
+    return foreign.what if foreign else ""
+
+
+def refuse_archive(kind: str, start: bytes) -> None:
+    """Raise for content that is no text: *start*, up to a megabyte, is what was unpacked from a file of this *kind*.
+
+    Raises DumpNeedsUnpacking, DumpNotUnderstood.
+    """
+    foreign = _foreign(start)
+    if foreign and foreign.what == TAR and kind in DECOMPRESSED_BY_TAR:
+        raise DumpNeedsUnpacking(what=f"{TAR}, packed as {kind}", command=foreign.command)
+    inner = described(start)
+    if inner and kind != "plain":
+        raise DumpNotUnderstood(why=f"it is an archive in an archive ({inner} in a {kind}): unpack the outer one first")
+    if foreign:
+        raise DumpNeedsUnpacking(what=foreign.what, command=foreign.command)
+    trimmed = start.lstrip(_WHITE_SPACE)
+    before = len(start) - len(trimmed)
+    if before and (inner := described(trimmed)):
+        what = f"white space stands before {inner}, as a script may put it there"
+        raise DumpNotUnderstood(why=f"{what}: take it away (tail -c +{before + 1} FILE > NEW)")
+
+
+def _foreign(start: bytes) -> _Foreign | None:
+    if _is_tar(start):
+        return _Foreign(TAR, f"tar -xOf FILE {_first_file(start)} | n2k import -")
+    return next((foreign for magic, foreign in _FOREIGN.items() if start.startswith(magic)), None)
+
+
+def _is_tar(start: bytes) -> bool:
+    """A tar has no magic of all its forms, but each header has a sum of its bytes, the sum's own taken as blanks."""
+    header = start[:_TAR_HEADER]
+    stated = header[_TAR_SUM].strip(b" \0")
+    if len(header) < _TAR_HEADER or not stated.isdigit() or b"8" in stated or b"9" in stated:
+        return False
+    return int(stated, 8) == sum(header) - sum(header[_TAR_SUM]) + len(header[_TAR_SUM]) * ord(" ")
+
+
+def _first_file(start: bytes) -> str:
+    """The name of the first file in a tar, for a shell."""
+    import io
+    import shlex
+    import tarfile
+
+    try:
+        with tarfile.open(fileobj=io.BytesIO(start), mode="r:") as archive:
+            names = (member.name for member in archive if member.isfile())
+            return next((shlex.quote(name) for name in names if is_of_users(name)), "NAME")
+    except (tarfile.TarError, OSError, ValueError):  # it goes on behind *start*
+        return "NAME"
+
+
+def is_of_users(name: str) -> bool:
+    """Whether a file in an archive was put there on purpose: what macOS adds beside each was not."""
+    parts = name.replace("\\", "/").split("/")
+    return "__MACOSX" not in parts and not parts[-1].startswith(".")

@@ -1,5 +1,7 @@
 """Numbering the origins (grid and dump time) of a generation under construction."""
 
+import time
+
 from n2k_fcgi.errors import TooManyGrids
 from n2k_fcgi.store.lmdb.codec import MAX_ORIGINS, Origin
 
@@ -8,10 +10,11 @@ EXACT_ORIGINS = 200
 
 
 class OriginTable:
-    """Gives each origin its number, the dump's own being 0."""
+    """Gives each origin its number, the dump's own being 0. Nobody was seen later than now, whatever a row says."""
 
     def __init__(self, own: Origin) -> None:
         self.origins = [own]
+        self._now = int(time.time())
         self._numbers = {own: 0}
 
     def number(self, origin: Origin) -> int:
@@ -26,7 +29,7 @@ class OriginTable:
         if grid is None and seen is None:
             return 0
         own = self.origins[0]
-        return self.number(Origin(grid or own.grid, seen or own.as_of))
+        return self.number(Origin(grid or own.grid, min(seen or own.as_of, self._now)))
 
     def _new(self, origin: Origin) -> int:
         if len(self.origins) >= EXACT_ORIGINS:

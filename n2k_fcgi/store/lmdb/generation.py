@@ -14,7 +14,7 @@ import lmdb
 from n2k_fcgi.errors import StoreDamaged, StoreUnreadable
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
-from n2k_fcgi.store.lmdb.codec import Origin, unpack_names, unpack_origins, unpack_spellings
+from n2k_fcgi.store.lmdb.codec import unpack_names, unpack_origins, unpack_spellings
 from n2k_fcgi.store.lmdb.environment import open_reader, refuse_other_format
 from n2k_fcgi.store.lmdb.layout import (
     DATA_FILE,
@@ -43,8 +43,10 @@ class Generation:
     most once a process at a time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, created: int) -> None:
+        """*created*: unix seconds when it was made. Until 0.1 a dump could say that it is of a later time: read as this."""
         self.name = folder.name
+        self._created = created
         self.path = folder / DATA_FILE
         self.holds = 0
         """How many answers under way need it, see ``generations.Generations.hold``."""
@@ -66,7 +68,8 @@ class Generation:
             self._databases = {name: self._env.open_db(name, create=False) for name in self._database_names()}
             with self._env.begin(db=self._databases[META]) as transaction:
                 refuse_other_format(self.path, transaction.get(FORMAT_KEY))
-                self.origins: list[Origin] = unpack_origins(transaction.get(ORIGINS_KEY, b"[]"))
+                origins = unpack_origins(transaction.get(ORIGINS_KEY, b"[]"))
+                self.origins = [origin._replace(as_of=min(origin.as_of, self._created)) for origin in origins]
         except lmdb.Error as error:
             self._env.close()
             raise StoreDamaged(path=self.path, why=error) from None

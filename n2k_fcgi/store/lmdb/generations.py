@@ -145,16 +145,17 @@ class Generations:
             raise StoreUnreadable(path=path, why=error.strerror) from None
         if size != manifest.bytes:
             raise StoreDamaged(path=path, why=f"it has {size} bytes, its manifest says {manifest.bytes}")
-        return Generation(self._folder / name)
+        return Generation(self._folder / name, manifest.created)
 
     def manifest(self, name: str) -> Manifest:
-        """What a generation says of itself."""
+        """What a generation says of itself; never that it is of a time later than when it was made."""
         path = self._folder / name / MANIFEST
         try:
             fields = json.loads(path.read_text("utf-8"))
             if fields["format"] > FORMAT:
                 raise StoreTooNew(path=path, found=fields["format"], known=FORMAT)
-            return Manifest(**fields)
+            manifest = Manifest(**fields)
+            return manifest._replace(as_of=min(manifest.as_of, manifest.created))
         except FileNotFoundError:
             raise StoreDamaged(path=path.parent, why="it has no manifest") from None
         except OSError as error:

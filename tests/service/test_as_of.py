@@ -1,0 +1,125 @@
+"""The time for which a dump speaks: never later than now, never a time that means 'unknown'."""
+
+import json
+import time
+
+import lmdb
+import pytest
+
+from n2k_fcgi.errors import FutureTime
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.service.as_of import FILE, GZ, LAST_MODIFIED, SECOND_LIFE_BEGAN, ZIP, ZIP_LOCAL, AsOf, Clue, settle
+from n2k_fcgi.store.lmdb.layout import GENERATIONS, MANIFEST, META, ORIGINS_KEY
+from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+
+NOW = 1_790_000_000
+YESTERDAY = NOW - 86_400
+IN_2031, IN_2062 = 1_924_992_000, 2_903_299_200
+IN_1980 = 315_532_800
+NOW_STORED = 1_780_000_000
+"""When the generation of a test was made."""
+
+
+@pytest.mark.parametrize("source", [FILE, GZ, ZIP, ZIP_LOCAL, LAST_MODIFIED])
+def test_a_time_that_can_be_believed_is_used(source: str) -> None:
+    """From the first day of Second Life up to now, and the report says whose it is."""
+    for seconds in (SECOND_LIFE_BEGAN, YESTERDAY, NOW):
+        assert settle(None, [Clue(source, seconds), Clue(FILE, 1_700_000_000)], NOW) == AsOf(seconds, source)
+
+
+@pytest.mark.parametrize("seconds", [NOW + 1, IN_2031, IN_2062, 2**63 - 1])
+def test_a_time_to_come_is_now(seconds: int) -> None:
+    """However far off; the next source is not asked, since the dump is newer than it says."""
+    used = settle(None, [Clue(ZIP, seconds), Clue(FILE, YESTERDAY)], NOW)
+    assert (used.seconds, used.is_doubted) == (NOW, True)
+    assert used.why.startswith("now: the zip's time is ") and used.why.endswith(", which is still to come")
+
+
+@pytest.mark.parametrize("seconds", [0, 1, -1, -(2**40), IN_1980, SECOND_LIFE_BEGAN - 1])
+def test_a_time_before_second_life_is_unknown(seconds: int) -> None:
+    """The next source is asked, and without one it is now."""
+    used = settle(None, [Clue(ZIP_LOCAL, seconds)], NOW)
+    assert (used.seconds, used.is_doubted) == (NOW, True)
+    assert used.why.startswith("now: the zip's local time is ") and used.why.endswith(", before Second Life began")
+    used = settle(None, [Clue(ZIP_LOCAL, seconds), Clue(FILE, YESTERDAY)], NOW)
+    assert (used.seconds, used.is_doubted) == (YESTERDAY, False) and used.why.startswith("the file's time: the zip's local")
+
+
+def test_a_pipe_is_as_of_now() -> None:
+    """It says no time, which is no reason to doubt."""
+    assert settle(None, [], NOW) == AsOf(NOW, "now: it says no time")
+
+
+def test_a_given_time_is_used_or_refused() -> None:
+    """The user knows better than any clock, but not the future."""
+    assert settle(YESTERDAY, [Clue(FILE, NOW)], NOW) == AsOf(YESTERDAY, "--as-of")
+    assert settle(NOW, [], NOW).seconds == NOW
+    with pytest.raises(FutureTime, match="--as-of 2031-01-01T00:00:00Z is still to come, it is 2026-09-21T14:13:20Z"):
+        settle(IN_2031, [], NOW)
+
+
+def _speaks_for(box: Sandbox, name: str, seconds: int) -> None:
+    """Have a generation say that it is of a time, as the present format could until now."""
+    box.store.close()
+    folder = box.data_dir / GENERATIONS / name
+    env = lmdb.open(str(folder / "data.mdb"), subdir=False, lock=False, max_dbs=8)
+    with env.begin(write=True) as transaction:
+        meta = env.open_db(META, txn=transaction)
+        origins = json.loads(transaction.get(ORIGINS_KEY, db=meta))
+        transaction.put(ORIGINS_KEY, json.dumps([[grid, seconds] for grid, _ in origins]).encode(), db=meta)
+    env.close()
+    manifest = json.loads((folder / MANIFEST).read_text())
+    size = (folder / "data.mdb").stat().st_size
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "as_of": seconds, "bytes": size, "created": NOW_STORED}))
+
+
+@pytest.fixture(params=[IN_2031, IN_2062, NOW_STORED + 75_600], ids=["2031", "2062", "21 h ahead"])
+def of_the_future(sandbox: Sandbox, request: pytest.FixtureRequest) -> Sandbox:
+    """A store whose generation says that it is of a time after it was made."""
+    name = sandbox.import_text(
+        csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=NOW_STORED
+    ).manifest.name
+    _speaks_for(sandbox, name, request.param)
+    return sandbox
+
+
+def test_a_stored_time_to_come_reads_as_when_it_was_made(of_the_future: Sandbox) -> None:
+    """In the manifest, in every avatar's time, in both directions."""
+    generations = of_the_future.store.generations
+    assert [manifest.as_of for manifest in generations.manifests()] == [NOW_STORED]
+    view = of_the_future.view()
+    assert [avatar.seen for avatar in view.with_key(parse_key(MASAKAZU)) + view.named("masakazu.kojima")] == [NOW_STORED] * 2
+
+
+def test_what_is_registered_wins_against_a_stored_time_to_come(of_the_future: Sandbox) -> None:
+    """The name that was seen after the import is the current one, the other a former one."""
+    of_the_future.register("Masakazu Newname", MASAKAZU)
+    assert [avatar.name for avatar in of_the_future.view().with_key(parse_key(MASAKAZU))] == ["Masakazu Newname"]
+
+
+def test_the_next_dump_wins_against_a_stored_time_to_come(of_the_future: Sandbox) -> None:
+    """Its names are current ones, its changes are counted, and no name becomes a former one that is not."""
+    dump = csv((MASAKAZU, "Masakazu Newname"), (GOVERNOR, "Governor Linden"), (USERNAME, "Username Resident"))
+    counts = of_the_future.import_text(dump, as_of=NOW_STORED + 3600).manifest
+    assert (counts.added, counts.changed, counts.unchanged, counts.former) == (1, 1, 1, 1)
+    assert [avatar.name for avatar in of_the_future.view().with_key(parse_key(MASAKAZU))] == ["Masakazu Newname"]
+    generation = of_the_future.store.generations.current()
+    assert generation is not None
+    assert [avatar.name for avatar in generation.history(parse_key(MASAKAZU))] == ["Masakazu Kojima"]
+    assert {origin.as_of for origin in generation.origins} <= {NOW_STORED, NOW_STORED + 3600}
+
+
+def test_a_row_that_was_seen_in_the_future_was_seen_now(sandbox: Sandbox) -> None:
+    """JSON lines say when an avatar was seen, by the clock of whoever wrote them; former names too."""
+    line = {"key": MASAKAZU, "name": "New Name", "seen": IN_2031, "former": [{"name": "Old Name", "seen": IN_2062}]}
+    sandbox.import_text(json.dumps(line) + "\n", as_of=5)
+    assert all(avatar.seen <= time.time() for avatar in sandbox.view().with_key(parse_key(MASAKAZU)))
+    sandbox.register("Newest Name", MASAKAZU)
+    assert [avatar.name for avatar in sandbox.view().with_key(parse_key(MASAKAZU))] == ["Newest Name"]
+
+
+def test_the_importer_refuses_a_time_to_come(sandbox: Sandbox) -> None:
+    """Whoever calls it: nothing is published."""
+    with pytest.raises(FutureTime):
+        sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=int(time.time()) + 3600)
+    assert sandbox.store.generations.names() == []

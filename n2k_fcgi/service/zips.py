@@ -48,7 +48,7 @@ class Member(NamedTuple):
 def open_member(file: BinaryIO) -> Member:
     """The largest member of the zip *file* whose lines read as rows, ``name2key`` and csv by name before others.
 
-    A member that is alone is taken as it is: the import says what is wrong with it.
+    A member that is alone, or the only csv, is taken though they do not: the import says what is wrong with it.
     Raises DumpBroken, DumpNotUnderstood, DumpNeedsUnpacking, NoDumpInZip.
     """
     with _refusals(""):
@@ -90,6 +90,9 @@ def _chosen(archive: zipfile.ZipFile, file: BinaryIO) -> zipfile.ZipInfo:
         if not why_not:
             return info
         seen.append(f"{info.filename}: {why_not}")
+    named = [info for info in likeliest if info.filename.lower().endswith(_ENDINGS)]
+    if len(named) == 1:
+        return named[0]
     raise NoDumpInZip(found="; ".join(seen))
 
 

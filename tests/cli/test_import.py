@@ -19,6 +19,7 @@ from tests.support.commands import PEOPLE, Commands, Done, on_terminal
 from tests.support.processes import eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
 
+ONE = PEOPLE[: PEOPLE.index(b"\n") + 1]
 BAD = b"nonsense\nnot-a-key,Some One\n"
 JSON_PEOPLE = b"".join(
     json.dumps({"key": key, "name": name}).encode() + b"\n"
@@ -277,3 +278,47 @@ def test_no_bar_where_nobody_looks(n2k: Commands, tmp_path: Path, flags: list[st
     else:
         assert n2k("import", "-", stdin=PEOPLE).err == ""
     assert n2k.live()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("pack", [bz2.compress, gzip.compress, lzma.compress], ids=["bz2", "gz", "xz"])
+@pytest.mark.parametrize("command", ["import", "update"])
+def test_what_stands_behind_an_archive_is_a_warning(
+    n2k: Commands, tmp_path: Path, command: str, pack: Callable[[bytes], bytes], jobs: str
+) -> None:
+    """On standard error, in the log and in JSON; with -q cron has nothing to mail."""
+    dump = tmp_path / "dump"
+    dump.write_bytes(pack(PEOPLE) + b"<!-- cached -->")
+    done = n2k(command, "--jobs", jobs, dump)
+    assert done.code == 0 and ": 3 avatars" in done.out
+    assert done.err.startswith("  15 bytes behind the end of the ") and done.err.endswith(": left out\n")
+    assert "15 bytes behind the end of the " in (n2k.data_dir / "log" / "n2k.log").read_text()
+    quiet = n2k("-q", command, "--force", "--jobs", jobs, dump)
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+    (warning,) = json.loads(n2k(command, "--force", "--json", "--jobs", jobs, dump).out)["warnings"]
+    assert warning.startswith("15 bytes behind the end of the ")
+
+
+@pytest.mark.parametrize("command", ["import", "update"])
+def test_messages_about_a_zip_name_its_member(n2k: Commands, tmp_path: Path, command: str) -> None:
+    """The report, its JSON, and every refusal: of lines, of an empty one, of too much, of fewer rows, of an older one."""
+    dump = tmp_path / "dump.zip"
+    dump.write_bytes(zipped(PEOPLE))
+    assert " s, from tmp/name2key.csv in the zip, as of " in n2k(command, dump).out
+    assert json.loads(n2k(command, "--force", "--json", dump).out)["member"] == "tmp/name2key.csv"
+    refusals = {63: PEOPLE + BAD, 64: b"", 69: ONE, 66: PEOPLE * 2, 62: b"<!DOCTYPE html>"}
+    for code, content in refusals.items():
+        dump.write_bytes(zipped(content))
+        done = n2k(command, "--max-bytes", "200", dump)
+        assert (done.code, done.out) == (code, "")
+        assert done.err.splitlines()[-1].startswith("n2k: tmp/name2key.csv in the zip: ")
+
+
+def test_an_older_zip_names_its_member(n2k: Commands, tmp_path: Path) -> None:
+    """Its time is that of the member, which is what is refused."""
+    n2k("import", "-", stdin=PEOPLE)
+    with zipfile.ZipFile(tmp_path / "dump.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("people.csv", (2020, 1, 1, 0, 0, 0)), PEOPLE)
+    done = n2k("update", tmp_path / "dump.zip", TZ="UTC")
+    assert done.code == 74
+    assert done.err.startswith("n2k: people.csv in the zip: the dump is of 2020-01-01T00:00:00Z, the live one of Production")

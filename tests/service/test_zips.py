@@ -76,15 +76,14 @@ def test_the_dump_is_chosen_wherever_it_stands(tmp_path: Path, members: list[tup
         assert (name, content) == (chosen, dict(members)[chosen])
 
 
-def test_a_member_that_is_alone_is_taken_as_it_is(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_member_that_is_alone_or_the_only_csv_is_taken_as_it_is(sandbox: Sandbox, tmp_path: Path) -> None:
     """Whatever its name; the import says what is wrong with it, and in which member."""
     assert read(tmp_path, packed(("dump", ROWS), ("__MACOSX/._dump", MAC)))[0] == "dump"
-    (tmp_path / "dump.zip").write_bytes(packed(("tmp/regions.csv", REGIONS)))
-    with (
-        Dump(tmp_path / "dump.zip") as dump,
-        pytest.raises(TooManyBadLines, match=r"^tmp/regions.csv in the zip: 2000 of 2000"),
-    ):
-        sandbox.importer().run(dump, "Production")
+    path = tmp_path / "dump.zip"
+    for content in (packed(("tmp/a.csv", REGIONS)), packed(("README", README), ("tmp/a.csv", REGIONS))):
+        path.write_bytes(content)
+        with Dump(path) as dump, pytest.raises(TooManyBadLines, match=r"^tmp/a.csv in the zip: 2000 of 2000"):
+            sandbox.importer().run(dump, "Production")
 
 
 REFUSED: dict[str, tuple[bytes, type[N2KError], str]] = {
@@ -92,9 +91,9 @@ REFUSED: dict[str, tuple[bytes, type[N2KError], str]] = {
     "folders only": (packed(("a/", b""), ("a\\b\\", b"")), DumpNotUnderstood, "the zip is empty"),
     "macOS only": (packed(("__MACOSX/._a.csv", MAC)), DumpNotUnderstood, "holds nothing but __MACOSX/._a.csv"),
     "no rows": (
-        packed(("README", README), ("regions.csv", REGIONS)),
+        packed(("README", README), ("regions.csv", REGIONS), ("name2key.csv", b"")),
         NoDumpInZip,
-        r"\(regions.csv: wrong field count; README: wrong field count\)",
+        r"\(name2key.csv: empty; regions.csv: wrong field count; README: wrong field count\)",
     ),
     "packed in it": (
         packed(("README", README), ("name2key.csv.bz2", b"BZh91AY&SY")),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, file_stamp, load
-from n2k_fcgi.errors import N2KError
+from n2k_fcgi.errors import N2KError, NoMemory
 from n2k_fcgi.service.limits import Limits
 from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.pending import Unknown
@@ -113,11 +113,11 @@ def about(store: Store) -> "About":
     return About(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
 
 
-def purge(store: Store) -> "Purge":
+def purge(store: Store, tell: Callable[[str], None] = lambda _: None) -> "Purge":
     """Taking the forgotten out of the files; imported late, as imports are."""
     from n2k_fcgi.service.purge import Purge
 
-    return Purge(store.generations, store.captures, store.volatile, store.forgotten)
+    return Purge(store.generations, store.captures, store.volatile, store.forgotten, tell)
 
 
 def application(store: Store, settings: Settings) -> Application:
@@ -203,11 +203,12 @@ class LiveApplication:
     def _load(self) -> None:
         self._next_look = time.monotonic() + LOOK_EVERY
         try:
-            loaded = load(self._config_file(), flags=self._settings_flags())
+            self._take(load(self._config_file(), flags=self._settings_flags()))
         except N2KError as problem:
             self._keep_old(problem)
-            return
-        self._take(loaded)
+        except MemoryError:
+            self._keep_old(NoMemory())
+            self._stamp = None  # tried again at the next look
 
     def _config_file(self) -> Path | None:
         named = self._flags.get("config")
@@ -261,6 +262,7 @@ def importer(
     max_bad: float | None = None,
     jobs: int = 2,
     progress: "Callable[[Progress], None]" = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> "Importer":
     """The imports; imported late, because no server needs decompressors."""
     from n2k_fcgi.service.ingest.importer import Importer
@@ -275,4 +277,5 @@ def importer(
         keep=settings.keep,
         jobs=jobs,
         progress=progress,
+        tell=tell,
     )

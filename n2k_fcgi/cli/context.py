@@ -54,6 +54,10 @@ class Context:
         if not self.quiet:
             click.echo(line, err=True)
 
+    def warn(self, line: str) -> None:
+        """Say what the owner must hear of, with ``-q`` too: cron mails it."""
+        click.echo(line, err=True)
+
     def server_flags(self) -> dict[str, str]:
         """The flags for ``wiring.live_application``, which loads the settings again whenever they change."""
         flags = dict(self.flags)

@@ -41,9 +41,9 @@ SCRIPT_MODE, HTACCESS_MODE = 0o755, 0o644
 _SCRIPT = """\
 {first}
 {ours} for n2k_fcgi {version} (code {code}): run that again instead of changing this.
-from n2k_fcgi.servers.fastcgi import main
+from n2k_fcgi.start import run
 
-main({arguments})
+run("n2k_fcgi.servers.fastcgi", {arguments})
 """
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")

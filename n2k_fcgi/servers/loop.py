@@ -103,12 +103,17 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         self.counters.turns += 1
         for fd, events in self._epoll.poll(at_most):
             connection = self._connections.get(fd)
-            if connection is not None:
-                connection.ready(events)
-            elif fd == self._stop.fd:
-                os.read(fd, 512)
-            else:
-                self._accept()
+            try:
+                if connection is not None:
+                    connection.ready(events)
+                elif fd == self._stop.fd:
+                    os.read(fd, 512)
+                else:
+                    self._accept()
+            except MemoryError:  # a request that is too large for what is left costs nobody else
+                logs.error("no memory left for a request: its connection is dropped")
+                if connection is not None:
+                    connection.close()
         if self._due:
             self._run_due()
 

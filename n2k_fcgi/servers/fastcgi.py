@@ -8,6 +8,7 @@ from n2k_fcgi.servers.counters import Counters
 from n2k_fcgi.servers.gateway import WSGIApplication
 from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, is_for_us_alone, owned
 from n2k_fcgi.servers.loop import Server
+from n2k_fcgi.servers.presence import Presence
 from n2k_fcgi.servers.stopping import StopRequest
 
 __all__ = ["Counters", "bind_tcp", "bind_unix", "main", "serve"]
@@ -16,7 +17,8 @@ __all__ = ["Counters", "bind_tcp", "bind_unix", "main", "serve"]
 def main(**flags: str) -> None:
     """Serve on the listening socket that the web server left on descriptor 0; without one, answer one request as CGI.
 
-    *flags* are settings (``data_dir="/home/u/n2k-data"``) and ``config``, the settings file.
+    *flags* are settings (``data_dir="/home/u/n2k-data"``), ``config``, the settings file, and ``code``, the digest of the
+    code that was deployed.
     """
     from n2k_fcgi.wiring import (
         live_application,
@@ -47,6 +49,8 @@ def serve(
 ) -> None:
     """Answer requests until a stop signal, then what is in flight or waits to be accepted. For the main thread.
 
+    Ends likewise when the script that started this process, or the code, is gone.
+
     *max_body* in bytes, asked for every request. With *owns_listener* nobody else accepts from it: it is closed at the end,
     and a socket file removed. Raises CannotListen when FCGI_WEB_SERVER_ADDRS cannot be read.
     """
@@ -59,5 +63,6 @@ def serve(
             owns_listener=owns_listener,
             stop=stop,
             counters=counters or Counters(),
+            presence=Presence.of_this_process(),
         )
         server.run()

@@ -1,4 +1,4 @@
-"""The event loop: one thread, many connections, no wake-up without a reason.
+"""The event loop: one thread, many connections, no wake-up without a reason but one a minute, to see whether we are gone.
 
 mod_fcgid opens a connection for every request, writes all of it and waits. Such a request takes the short road: accept,
 one ``recv``, the application, one ``send``, close; nothing is registered and no stream is made.
@@ -21,6 +21,7 @@ from n2k_fcgi.servers.connection import MAX_REQUESTS, Connection
 from n2k_fcgi.servers.counters import Counters
 from n2k_fcgi.servers.gateway import Reply, WSGIApplication, new_environ
 from n2k_fcgi.servers.listeners import Peers
+from n2k_fcgi.servers.presence import Presence
 from n2k_fcgi.servers.protocol import Buffer, Malformed, decode_pairs, ending, output, whole_request
 from n2k_fcgi.servers.request import Request
 from n2k_fcgi.servers.stopping import StopRequest
@@ -34,6 +35,9 @@ STALLED_AFTER = 60.0
 
 ACCEPT_AGAIN_AFTER = 1.0
 """Seconds to wait when the process has no descriptor left all the same, unless a connection closes before."""
+
+LOOK_EVERY = 60.0
+"""Seconds between two looks at whether our own script and code are still there: the one wake-up of an idle process."""
 
 GRACE = 0.5
 """Seconds that half-received requests get when the server stops: mod_fcgid kills a second after it asks."""
@@ -59,6 +63,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         owns_listener: bool,
         stop: StopRequest,
         counters: Counters,
+        presence: Presence,
     ) -> None:
         super().__init__(application, multithreaded=False, multiprocess=True, multiplexed=True, debug=False)
         self._connectionClass = Connection
@@ -67,6 +72,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         self.stopping = False
         self._owns_listener = owns_listener
         self._stop = stop
+        self._presence = presence
         # Connections may take half of the descriptors: the store, the log and late imports need some, too.
         self._most = most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
         self.capability = {FCGI_MAX_CONNS: most, FCGI_MAX_REQS: most * MAX_REQUESTS, FCGI_MPXS_CONNS: 1}
@@ -84,6 +90,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until asked to stop, then finish what is in flight or waits to be accepted."""
+        self._in(LOOK_EVERY, self._look)
         try:
             while not self._stop.asked:
                 self._turn(None)
@@ -127,6 +134,14 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         for action in [action for action, when in self._due.items() if when <= now]:
             del self._due[action]
             action()
+
+    def _look(self) -> None:
+        """Stop when the script or the code is gone; the data may be away: requests are told so."""
+        if self._presence.is_over():
+            logs.warning("this worker ends: its script or its code is gone")
+            self._stop.asked = True
+        else:
+            self._in(LOOK_EVERY, self._look)
 
     # --- accepting --------------------------------------------------------------------------------------------------
 

@@ -550,3 +550,21 @@ class AddressNeeded(N2KError):
     template = "where does the world reach this service? Say --url https://..., or set 'url' in {file}"
     status = 500
     exit_code = 85
+
+
+class FilesWouldVanish(N2KError):
+    """``n2k deploy`` into a folder with other files: every request below it goes to the service from then on."""
+
+    template = (
+        "not deployed: {folder} holds {what} that nobody could fetch any more ({names}): use a folder of its own, or --yes"
+    )
+    status = 500
+    exit_code = 87
+
+
+class RemovalRefused(N2KError):
+    """``n2k deploy --remove`` will not touch what is not ours, or may not."""
+
+    template = "not taken away: {why}"
+    status = 500
+    exit_code = 88

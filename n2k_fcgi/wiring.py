@@ -43,6 +43,9 @@ DEFAULT_MAX_BODY = 128 * 1024
 
 DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
 
+NO_SETTINGS = frozenset({"config", "code"})
+"""Flags of a server that are no settings: the settings file, and the digest of the code it was started with."""
+
 
 class Store:
     """The store of one data directory, opened file by file at first use. Not for use across ``fork()``."""
@@ -120,8 +123,8 @@ def purge(store: Store, tell: Callable[[str], None] = lambda _: None) -> "Purge"
     return Purge(store.generations, store.captures, store.volatile, store.forgotten, tell)
 
 
-def application(store: Store, settings: Settings) -> Application:
-    """The WSGI application over an open store."""
+def application(store: Store, settings: Settings, code: str = "") -> Application:
+    """The WSGI application over an open store; *code*: what ``/health`` says is running."""
     limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
     services = Services(
         directory=directory(store, settings),
@@ -134,6 +137,7 @@ def application(store: Store, settings: Settings) -> Application:
         known_grids=settings.labels,
         grids=settings.grids,
         is_csv_open=settings.csv == "open",
+        code=code,
     )
     return Application(services, settings.max_body)
 
@@ -215,7 +219,7 @@ class LiveApplication:
         return Path(named) if named else None
 
     def _settings_flags(self) -> dict[str, str]:
-        return {name: text for name, text in self._flags.items() if name != "config"}
+        return {name: text for name, text in self._flags.items() if name not in NO_SETTINGS}
 
     def _keep_old(self, problem: N2KError) -> None:
         if str(problem) != str(self._problem):
@@ -235,7 +239,7 @@ class LiveApplication:
             if self._store is not None:
                 self._store.retire()
             self._store = Store(settings)
-        self._application = application(self._store, settings)
+        self._application = application(self._store, settings, self._flags.get("code", ""))
         self._settings = settings
         if is_reload:
             logs.info(f"settings reloaded from {loaded.file}")
@@ -248,7 +252,7 @@ def _of_store(settings: Settings | None) -> object:
 
 
 def live_application(flags: Mapping[str, str], *, buffered_logs: bool = False) -> LiveApplication:
-    """The application for a server. *flags* are settings given on a command line, and ``config``, the settings file.
+    """The application for a server. *flags* are settings given on a command line, and those in NO_SETTINGS.
 
     *buffered_logs*: the server calls ``logs.flush`` while ``logs.pending`` says so.
     """

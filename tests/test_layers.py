@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": _WEB,
     "wiring": _WIRING,
     "servers": _SERVERS,
-    "cli": _SERVERS | {"servers"},
+    "deploy": {"errors", "model", "store", "config"},
+    "cli": _SERVERS | {"servers", "deploy"},
     "start": {"errors"},
     "__main__": {"start"},
 }
@@ -85,6 +86,8 @@ def test_imports_go_down_only(path: Path) -> None:
         ("store/lmdb/codec.py", "from ...service import lookup"),
         ("store/lmdb/codec.py", "from ... import web"),
         ("servers/http.py", "from n2k_fcgi.cli import main"),
+        ("deploy/deployment.py", "from n2k_fcgi.servers import fastcgi"),
+        ("servers/fastcgi.py", "from n2k_fcgi.deploy.installation import code_digest"),
         ("wiring.py", "from n2k_fcgi.servers import fastcgi"),
         ("wiring.py", "from n2k_fcgi.logfile import LogFile"),
         ("errors.py", "from n2k_fcgi.model.keys import NULL_KEY"),

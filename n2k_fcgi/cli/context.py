@@ -60,7 +60,9 @@ class Context:
 
     def server_flags(self) -> dict[str, str]:
         """The flags for ``wiring.live_application``, which loads the settings again whenever they change."""
-        flags = dict(self.flags)
+        from n2k_fcgi.deploy.installation import code_digest
+
+        flags = {**self.flags, "code": code_digest()}
         if self.config:
             flags["config"] = str(self.loaded.file)
         if self.verbose:

@@ -30,3 +30,5 @@ class Services(NamedTuple):
     """Their labels."""
     grids: tuple[Grid, ...]
     is_csv_open: bool
+    code: str = ""
+    """The digest of the code that this server was started with, so that the doctor finds old code; '': not known."""

@@ -137,7 +137,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apache]:
         for name in ("secret.txt", "dispatch.fcgi.bak", "index.html", "health.html", "folder/page.html"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("secret")
-        account.n2k("deploy", str(folder))
+        account.n2k("deploy", str(folder), "--yes")
     challenge = account.site / ".well-known" / "acme-challenge" / "x"
     challenge.parent.mkdir(parents=True)
     challenge.write_text("challenge")

@@ -10,6 +10,7 @@ from n2k_fcgi.deploy.deployment import Deployment, deploy, likely_url
 from n2k_fcgi.deploy.installation import compile_code
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, mended
+from n2k_fcgi.deploy.workers import stop, workers_of
 
 SCRIPT = "dispatch.fcgi"
 
@@ -41,8 +42,13 @@ def _put_there(context: Context, web_dir: Path, name: str, *, may_hide: bool) ->
     loaded = context.loaded
     data_dir = loaded.settings.data_dir
     config = loaded.file if loaded.stamp and loaded.file != data_dir / FILE_NAME else None
-    for written in deploy(Deployment(web_dir, data_dir, name, config and config.absolute(), may_hide)):
+    old = workers_of([web_dir / name])
+    files = deploy(Deployment(web_dir, data_dir, name, config and config.absolute(), may_hide))
+    for written in files:
         click.echo(f"{'wrote' if written.changed else 'unchanged'}: {written.path}")
+    if old and files[0].changed:
+        # mod_fcgid keeps up to three idle processes of a script for ever, also of one that was replaced.
+        _say_stopped(stop(old)[0])
     if not compile_code():
         context.talk("note: not all .pyc files could be written: a worker starts more slowly without them")
     for setting, origin in loaded.origins.items():
@@ -66,6 +72,11 @@ def _warn(context: Context, web_dir: Path) -> None:
         context.talk(f"warning: {rules} switches FollowSymLinks off, without which Apache answers 403: {LINKS_ON}")
 
 
+def _say_stopped(pids: list[int]) -> None:
+    if pids:
+        click.echo(f"stopped: workers {', '.join(map(str, pids))}")
+
+
 def _take_away(context: Context, web_dir: Path) -> None:
     """Needs neither settings nor data: they may be gone already."""
     from n2k_fcgi.deploy.removal import take_away
@@ -75,8 +86,7 @@ def _take_away(context: Context, web_dir: Path) -> None:
         click.echo(f"removed: {path}")
     for path in done.changed:
         click.echo(f"taken out of: {path}")
-    if done.stopped:
-        click.echo(f"stopped: workers {', '.join(map(str, done.stopped))}")
+    _say_stopped(done.stopped)
     if done.left:
         context.talk(f"note: workers {', '.join(map(str, done.left))} are not ours to stop: they end within two minutes")
     if not (done.removed or done.changed or done.stopped or done.left):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from n2k_fcgi.deploy import htaccess
 from n2k_fcgi.deploy.replacing import put, read
 from n2k_fcgi.deploy.script import scripts_in
-from n2k_fcgi.deploy.workers import stop
+from n2k_fcgi.deploy.workers import stop, workers_of
 from n2k_fcgi.errors import RemovalRefused
 
 
@@ -51,5 +51,5 @@ def take_away(web_dir: Path) -> Removal:
         raise RemovalRefused(why=f"{error.filename or web_dir}: {error.strerror}") from None
     # Those of a script that somebody deleted by hand are found by the name that the block has for it.
     named = htaccess.script_named(before)
-    stopped, left = stop([*scripts, web_dir / named] if named else scripts)
+    stopped, left = stop(workers_of([*scripts, web_dir / named] if named else scripts))
     return Removal(removed, changed, stopped, left)

@@ -32,11 +32,16 @@ def workers() -> Iterator[Worker]:
                 yield Worker(int(entry.name), script)
 
 
-def stop(scripts: list[Path]) -> tuple[list[int], list[int]]:
-    """Ask the workers of *scripts* to end and wait for it: (process ids that ended, those that go on or are not ours)."""
+def workers_of(scripts: list[Path]) -> list[Worker]:
+    """Those of these scripts, which may be gone."""
     wanted = {Path(os.path.realpath(script)) for script in scripts}
+    return [worker for worker in workers() if worker.script in wanted]
+
+
+def stop(chosen: list[Worker]) -> tuple[list[int], list[int]]:
+    """Ask them to end and wait for it: (process ids that ended, those that go on or are not ours)."""
     asked, others = [], []
-    for worker in [each for each in workers() if each.script in wanted]:
+    for worker in chosen:
         try:
             os.kill(worker.pid, signal.SIGTERM)
             asked.append(worker.pid)

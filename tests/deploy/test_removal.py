@@ -181,7 +181,7 @@ def test_workers_are_known_by_where_their_script_lies(account: Account, tmp_path
     for name, place in ((f"{tmp_path}/link/dispatch.fcgi", "/"), ("dispatch.fcgi", str(account.site))):
         with subprocess.Popen([sys.executable, "-I", name], cwd=place, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None and process.stdout.readline()
-            assert workers.stop([account.script]) == ([process.pid], [])
+            assert workers.stop(workers.workers_of([account.script])) == ([process.pid], [])
             assert process.wait(10) == -signal.SIGTERM
 
 
@@ -191,5 +191,5 @@ def test_a_worker_that_does_not_end_is_said(account: Account, monkeypatch: pytes
     account.script.write_text("import signal\nsignal.signal(15, signal.SIG_IGN)\nprint(flush=True)\nsignal.pause()\n")
     with subprocess.Popen([sys.executable, "-I", account.script], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline()
-        assert workers.stop([account.script]) == ([], [process.pid])
+        assert workers.stop(workers.workers_of([account.script])) == ([], [process.pid])
         os.kill(process.pid, signal.SIGKILL)

@@ -50,6 +50,7 @@ def test_a_folder_on_the_way_that_lets_nobody_in(account: Account, closed: str) 
     """As a umask of 077 leaves it: Apache as another user answers 403, deploy warns of it, its command mends it (to a 200)."""
     place = account.home.parent / closed
     with apache(account.site, gateway="none", nobody=True) as server:
+        assert server.get("/n2k/health").status == 404  # only now it has read its configuration for the last time
         said = ""
         if os.getuid() == 0:
             place.chmod(0o700)

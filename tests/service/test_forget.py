@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten
+from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.export import Export, json_lines
 from n2k_fcgi.service.forget import Forgetting
 from n2k_fcgi.service.history import History
+from n2k_fcgi.service.ingest import room
 from n2k_fcgi.service.name_list import NameList
 from n2k_fcgi.service.search import search
 from n2k_fcgi.store.lmdb.captures import captures_file
 from n2k_fcgi.store.lmdb.layout import FORGOTTEN, PRIVATE
 from n2k_fcgi.store.lmdb.writable import with_prefix
-from n2k_fcgi.wiring import directory, forgetting, unknown
+from n2k_fcgi.wiring import directory, forgetting, purge, unknown
 from tests.support.processes import talking
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -205,6 +206,18 @@ def test_other_processes_see_it_at_once(box: Sandbox) -> None:
         assert go_on() == "1\n"
         box.forget_key(KEY)
         assert go_on() == "0\n"
+
+
+def test_a_purge_stops_before_the_disk_is_full(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies need room, and others need some, too: it is said, and all is as it was."""
+    forget(box).forget_key(KEY)
+    before = box.store.generations.names()
+    monkeypatch.setattr(room, "RESERVE", 1 << 62)
+    with pytest.raises(StoreFull, match="MB are free"):
+        purge(box.store).run()
+    assert box.store.generations.names() == before and box.view().name2key("governor.linden") is not None
+    monkeypatch.undo()
+    assert purge(box.store).run().generations == len(before)
 
 
 def test_hundreds_who_left_do_not_hide_the_rest(sandbox: Sandbox) -> None:

@@ -69,6 +69,15 @@ def test_a_later_dump_renames_a_captured_avatar(sandbox: Sandbox) -> None:
     assert [a.name for a in sandbox.view().with_key(A)] == ["Masakazu Newname"]
 
 
+def test_what_was_seen_in_the_very_second_of_the_dump_wins(sandbox: Sandbox) -> None:
+    """A dump is written for some time; what was seen meanwhile was seen."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
+    sandbox.record(MASAKAZU, "Masakazu Newname", 100)
+    assert [a.name for a in sandbox.view().with_key(A)] == ["Masakazu Newname"]
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=101)
+    assert [a.name for a in sandbox.view().with_key(A)] == ["Masakazu Kojima"]
+
+
 def test_the_captured_spelling_is_given_where_the_name_is_the_same(sandbox: Sandbox) -> None:
     """W-Hat's dump has lost upper and lower case; what was seen in-world has not."""
     sandbox.record(MASAKAZU, "McFly Resident", 1_600_000_000)

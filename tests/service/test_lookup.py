@@ -99,6 +99,20 @@ def test_on_other_grids_the_later_binding_wins(sandbox: Sandbox) -> None:
     assert (sandbox.view().name2key("masakazu.kojima") or _avatar(A, "", 0)).key == C
 
 
+def test_names_of_both_sources_in_order(sandbox: Sandbox) -> None:
+    """As many as were asked for, whichever source they are in, from the front or from the back; each once."""
+    sandbox.import_text(csv((MASAKAZU, "Name B"), (GOVERNOR, "Name D")), as_of=1)
+    for number, letter in enumerate("ACDE", 1):
+        sandbox.record(bytes(15) + bytes([number]), f"Name {letter}", 1, refuse=False)
+    view = sandbox.view()
+    everything = [f"name.{letter}".encode() for letter in "abcde"]
+    for limit in range(1, 7):
+        assert view.names_between(b"n", b"o", limit, reverse=False) == everything[:limit]
+        assert view.names_between(b"n", b"o", limit, reverse=True) == everything[::-1][:limit]
+    assert view.names_between(b"name.b", b"name.d", 9, reverse=False) == everything[1:3]
+    assert view.names_between(b"name.b", b"name.d", 9, reverse=True) == everything[1:3][::-1]
+
+
 def test_a_snapshot_is_one_moment_of_both_sources(sandbox: Sandbox) -> None:
     """What another process registers meanwhile is not seen inside, and is outside; all is read in one transaction each."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)

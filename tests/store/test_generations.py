@@ -1,6 +1,7 @@
 """Generations: published by one rename, refused when damaged, noticed by every process."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,35 @@ def test_a_truncated_data_file_is_refused_before_it_is_mapped(sandbox: Sandbox) 
     path.write_bytes(whole)
 
 
+def test_a_pointer_of_the_very_same_time_is_noticed(sandbox: Sandbox) -> None:
+    """Where clocks are coarse or set back, two pointers may be of one moment: another file is another pointer."""
+    names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]
+    pointer = sandbox.data_dir / CURRENT
+    before = pointer.stat()
+    assert sandbox.view().generation_name == names[1]
+    sandbox.store.generations.use(names[0])
+    os.utime(pointer, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert sandbox.view().generation_name == names[0]
+
+
+@pytest.mark.parametrize("more", [1, 4096, 1 << 20])
+def test_a_data_file_larger_than_its_manifest_says_is_refused(sandbox: Sandbox, more: int) -> None:
+    """Something wrote to what is never written: what it holds now is not what was checked; going back is refused likewise."""
+    first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest
+    second = sandbox.import_text(csv((GOVERNOR, "Governor Linden"))).manifest
+    sandbox.store.close()
+    for manifest in (first, second):
+        with _data(sandbox, manifest.name).open("ab") as file:
+            file.write(bytes(more))
+    with pytest.raises(StoreDamaged, match=f"it has {second.bytes + more} bytes, its manifest says {second.bytes}"):
+        sandbox.store.generations.current()
+    with pytest.raises(StoreDamaged, match=f"it has {first.bytes + more} bytes"):
+        sandbox.store.generations.use(first.name)
+    assert sandbox.store.generations.current_name() == second.name
+    for manifest in (first, second):
+        os.truncate(_data(sandbox, manifest.name), manifest.bytes)
+
+
 def test_a_truncated_file_with_a_lying_manifest_is_refused_too(sandbox: Sandbox) -> None:
     """LMDB's own page count is held against the file, so that no forged manifest leads to SIGBUS."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
@@ -83,16 +113,41 @@ def test_a_later_format_is_refused_with_a_clear_message(sandbox: Sandbox) -> Non
     manifest.write_text(said)
 
 
-@pytest.mark.parametrize("text", ["", "../../etc\n", ".\n", "no-such-generation\n"])
-def test_a_damaged_pointer_is_refused(sandbox: Sandbox, text: str) -> None:
-    """CURRENT leads to a generation or to a clear error, never out of the directory."""
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it names ''"),
+        ("\n", "it names ''"),
+        ("../../etc\n", "it names '../../etc'"),
+        ("/etc\n", "it names '/etc'"),
+        (".\n", "it names '.'"),
+        ("..\n", "it names '..'"),
+        (".hidden\n", "it names '.hidden'"),
+        ("no-such-generation\n", "it has no manifest"),
+    ],
+)
+def test_a_damaged_pointer_is_refused(sandbox: Sandbox, text: str, why: str) -> None:
+    """CURRENT leads to a generation or to a clear error, never out of the directory: nothing is looked at there."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     pointer = sandbox.data_dir / CURRENT
     sandbox.store.close()
     pointer.write_text(text)
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(StoreDamaged, match=re.escape(why)):
         sandbox.store.generations.current()
     pointer.write_text(name + "\n")
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1}', '{"format": 99}', None])
+def test_a_list_leaves_out_what_cannot_be_read(sandbox: Sandbox, damage: str | None) -> None:
+    """One damaged or later manifest, or none at all, hides the others from nobody."""
+    names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]
+    manifest = _data(sandbox, names[0]).with_name(MANIFEST)
+    said = manifest.read_text()
+    manifest.unlink() if damage is None else manifest.write_text(damage)
+    assert [each.name for each in sandbox.store.generations.manifests()] == names[1:]
+    assert sandbox.store.generations.names() == names
+    manifest.write_text(said)
+    assert [each.name for each in sandbox.store.generations.manifests()] == names
 
 
 def test_use_goes_back_and_refuses_what_is_not_there(sandbox: Sandbox) -> None:

@@ -109,8 +109,11 @@ def test_names_of_both_sources_in_order(sandbox: Sandbox) -> None:
     for limit in range(1, 7):
         assert view.names_between(b"n", b"o", limit, reverse=False) == everything[:limit]
         assert view.names_between(b"n", b"o", limit, reverse=True) == everything[::-1][:limit]
-    assert view.names_between(b"name.b", b"name.d", 9, reverse=False) == everything[1:3]
-    assert view.names_between(b"name.b", b"name.d", 9, reverse=True) == everything[1:3][::-1]
+    for first in range(5):
+        for end in range(first, 5):
+            between = everything[first:end]  # the first one is in it, the end is not
+            assert view.names_between(everything[first], everything[end], 9, reverse=False) == between
+            assert view.names_between(everything[first], everything[end], 9, reverse=True) == between[::-1]
 
 
 def test_a_snapshot_is_one_moment_of_both_sources(sandbox: Sandbox) -> None:

@@ -55,6 +55,28 @@ def test_a_name_of_another_key_is_refused_and_changes_nothing(sandbox: Sandbox) 
     assert [a.key for a in sandbox.store.captures.by_name("new.name")] == [OTHER, KEY]
 
 
+def test_a_name_that_comes_and_goes_is_kept_once(sandbox: Sandbox) -> None:
+    """With the last time that it was in use; found once."""
+    for now, name in enumerate(("First Name", "Second Name", "first.name", "Third Name", "Second Name"), 1):
+        sandbox.record(KEY, name, now)
+    (stored,) = sandbox.store.captures.stored(KEY)
+    assert stored.former == [("first.name", 3), ("Third Name", 4)] and stored.capture.name == "Second Name"
+    for name in ("first.name", "second.name", "third.name"):
+        assert [a.former for a in sandbox.store.captures.by_name(name)] == [name != "second.name"]
+
+
+def test_who_is_called_so_comes_before_who_was(sandbox: Sandbox) -> None:
+    """However lately the other was; of two who are, the one seen last."""
+    for key, name, now in ((KEY, "Same Name", 1), (OTHER, "Same Name", 5), (OTHER, "Other Name", 9)):
+        sandbox.record(key, name, now, grid="OpenSim", refuse=False)
+    found = sandbox.store.captures.by_name("same.name")
+    assert [(a.key, a.former, a.seen) for a in found] == [(KEY, False, 1), (OTHER, True, 5)]
+    sandbox.record(b"x" * 16, "Same Name", 2, grid="OpenSim", refuse=False)
+    assert [a.key for a in sandbox.store.captures.by_name("same.name")] == [b"x" * 16, KEY, OTHER]
+    avatar = sandbox.view().name2key("same.name", "OpenSim")
+    assert avatar is not None and avatar.key == b"x" * 16
+
+
 def test_the_map_grows_and_other_processes_follow(sandbox: Sandbox) -> None:
     """A file that outgrows its first map is written and read on, here and in a process that had it open."""
     code = (

@@ -6,12 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, MANIFEST, PRIVATE
+from n2k_fcgi.store.lmdb.layout import (
+    BUILDING,
+    CURRENT,
+    DATA_FILE,
+    FORMAT,
+    FORMAT_KEY,
+    GENERATIONS,
+    MANIFEST,
+    META,
+    PRIVATE,
+)
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
 
@@ -110,6 +121,24 @@ def test_a_later_format_is_refused_with_a_clear_message(sandbox: Sandbox) -> Non
     manifest.write_text(said.replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
     with pytest.raises(StoreTooNew, match="update n2k_fcgi"):
         sandbox.store.generations.current()
+    manifest.write_text(said)
+
+
+@pytest.mark.parametrize(("written", "refusal"), [(b"99", StoreTooNew), (b"", StoreDamaged), (b"two", StoreDamaged)])
+def test_the_data_file_says_its_format_itself(sandbox: Sandbox, written: bytes, refusal: type[Exception]) -> None:
+    """A manifest beside another version's data file does not make it ours."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    path, manifest = _data(sandbox, name), _data(sandbox, name).with_name(MANIFEST)
+    whole, said = path.read_bytes(), manifest.read_text()
+    sandbox.store.close()
+    with lmdb.open(str(path), subdir=False, lock=False, max_dbs=8) as env:
+        meta = env.open_db(META)
+        with env.begin(write=True, db=meta) as transaction:
+            transaction.put(FORMAT_KEY, written)
+    manifest.write_text(said.replace(f'"bytes": {len(whole)}', f'"bytes": {path.stat().st_size}'))
+    with pytest.raises(refusal):
+        sandbox.store.generations.current()
+    path.write_bytes(whole)
     manifest.write_text(said)
 
 

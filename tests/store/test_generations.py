@@ -10,6 +10,7 @@ import lmdb
 import pytest
 
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
+from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import (
@@ -23,6 +24,7 @@ from n2k_fcgi.store.lmdb.layout import (
     META,
     PRIVATE,
 )
+from n2k_fcgi.wiring import purge
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
 
@@ -238,15 +240,25 @@ def test_files_are_private_by_default(sandbox: Sandbox) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_files_are_shared_with_the_group_when_set(tmp_path: Path) -> None:
-    """For hosts where cron and the web server are different users of a group; others still get nothing."""
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_files_are_shared_with_the_group_when_set(tmp_path: Path, umask: int) -> None:
+    """For hosts where cron and the web server are different users of a group, whatever the umask; others still get nothing.
+
+    That goes for what is made anew later, too.
+    """
+    before = os.umask(umask)
     shared = Sandbox(tmp_path / "data", share_with_group="yes")
     try:
-        shared.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+        shared.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")))
+        shared.register("Seen There", GOVERNOR)
+        shared.store.pending.add([bytes(16)], "Production", 1)
+        shared.store.forgotten.forget([parse_key(GOVERNOR)], [], 1)
+        purge(shared.store).run()
         for path in (shared.data_dir, *shared.data_dir.rglob("*")):
             mode = path.stat().st_mode
             assert mode & 0o060 == 0o060 and mode & 0o007 == 0, (path, oct(mode))
     finally:
+        os.umask(before)
         shared.close()
 
 

@@ -10,6 +10,8 @@ import pytest
 from n2k_fcgi.errors import NameTaken, StoreDamaged, StoreTooNew, StoreUnreadable
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.store.lmdb import writable
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, PRIVATE
@@ -104,6 +106,20 @@ def test_a_rewrite_that_outgrows_its_first_map_counts_right(sandbox: Sandbox) ->
     sandbox.store.forgotten.forget([parse_key(f"{7:032x}"), parse_key(f"{300:032x}")], [], 1)
     assert sandbox.store.captures.drop_hidden(sandbox.store.forgotten.hidden()) == 2
     assert sandbox.store.captures.count() == 398
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40, 1000])
+def test_a_rewrite_copies_every_part(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """However many rows go into one transaction: captures in both directions, tokens, who is forgotten."""
+    monkeypatch.setattr(writable, "ROWS_A_TRANSACTION", rows)
+    for n in range(1, 41):
+        sandbox.record(parse_key(f"{n:032x}"), f"N{n}", 1)
+    token = create_token(sandbox.store.tokens, ("register",))
+    sandbox.store.forgotten.forget([parse_key(f"{7:032x}")], [("Production", "n7")], 1)
+    assert sandbox.store.captures.drop_hidden(sandbox.store.forgotten.hidden()) == 1
+    assert sandbox.store.captures.count() == 39
+    assert {name for name, _ in sandbox.store.captures.names()} == {f"n{n}" for n in range(1, 41) if n != 7}
+    assert sandbox.store.tokens.tokens() == [token.token] and sandbox.store.forgotten.count() == 1
 
 
 def test_a_writer_that_waits_too_long_says_busy_and_hears_signals(sandbox: Sandbox) -> None:

@@ -86,7 +86,7 @@ def test_a_forgotten_name_is_in_nobodys_history(sandbox: Sandbox) -> None:
     sandbox.import_text(csv((MASAKAZU, "Same Name")), grid="OpenSim", as_of=1)
     sandbox.import_text(csv((MASAKAZU, "Other Name"), (USERNAME, "Same Name")), grid="OpenSim", as_of=2)
     assert [name for name, *_ in names(sandbox)] == ["Other Name", "Same Name"]
-    forgetting(sandbox.store, sandbox.settings).forget_name("same.name", "OpenSim")
+    sandbox.forget_name("same.name", "OpenSim")
     assert [name for name, *_ in names(sandbox)] == ["Other Name"]
     assert names(sandbox, parse_key(USERNAME)) == []
 

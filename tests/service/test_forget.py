@@ -212,7 +212,7 @@ def test_a_purge_takes_a_forgotten_name_from_who_had_it_before(sandbox: Sandbox)
     """Where names move on, the name of who leaves is a former one of another's: it goes, and the other stays."""
     for key, name, now in ((MASAKAZU, "Quillon Ash", 1), (MASAKAZU, "Other Name", 2), (OTHER, "Quillon Ash", 3)):
         sandbox.record(key, name, now, grid="OpenSim", refuse=False)
-    forget(sandbox).forget_name("quillon.ash", "OpenSim")
+    sandbox.forget_name("quillon.ash", "OpenSim")
     assert purge(sandbox.store).run().captures == 1
     sandbox.store.close()
     assert b"uillon" not in (sandbox.data_dir / "captures.mdb").read_bytes()
@@ -221,7 +221,7 @@ def test_a_purge_takes_a_forgotten_name_from_who_had_it_before(sandbox: Sandbox)
 
 def test_a_purge_stops_before_the_disk_is_full(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies need room, and others need some, too: it is said, and all is as it was."""
-    forget(box).forget_key(KEY)
+    box.forget_key(KEY)
     before = box.store.generations.names()
     monkeypatch.setattr(room, "RESERVE", 1 << 62)
     with pytest.raises(StoreFull, match="MB are free"):

@@ -90,6 +90,16 @@ def test_a_length_is_added_where_it_is_known(status: str, result: list[bytes], l
     assert (b"Content-Length: " + (length or b"")) in head if length else b"Content-Length" not in head
 
 
+@pytest.mark.parametrize(
+    ("said", "scheme"),
+    [("on", "https"), ("ON", "https"), ("1", "https"), ("off", "http"), ("0", "http"), ("", "http"), (None, "http")],
+)
+def test_the_scheme_is_what_the_web_server_says(said: str | None, scheme: str) -> None:
+    """Apache and nginx say ``on``, others ``1``."""
+    reply = reply_of(lambda environ, start_response: [], **({} if said is None else {"HTTPS": said}))
+    assert reply._environ["wsgi.url_scheme"] == scheme
+
+
 def test_closing_early_closes_the_iterable_once() -> None:
     """A reader that goes away ends the application's generator."""
     closed = []

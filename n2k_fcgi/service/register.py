@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import AskedToBeForgotten, N2KError, NameTaken
+from n2k_fcgi.errors import AskedToBeForgotten, BadName, N2KError, NameTaken
 from n2k_fcgi.model.avatar import Capture, Conflict, Source
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.model.names import is_second_life_name, parse_name
 from n2k_fcgi.service.lookup import Directory, other_holder
 from n2k_fcgi.store.base import ConflictStore, GenerationView, Observation, PendingStore
+
+NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 
 
 class Offer(NamedTuple):
@@ -91,6 +93,8 @@ class Registrar:
     def _observation(self, offer: Offer, source: Source, generation: GenerationView | None) -> Observation:
         parsed, key = parse_name(offer.name, self._known_grids), parse_key(offer.key)
         grid = parsed.home or offer.grid
+        if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # look-alike and invisible letters, too
+            raise BadName(name=offer.name, why=NOT_OF_SECOND_LIFE)
         if self._directory.forgotten.is_hidden(key, grid, parsed.canonical):
             raise AskedToBeForgotten
         refuse = grid == PRODUCTION or not self._newest_wins

@@ -83,7 +83,9 @@ def test_second_life_has_no_look_alikes(sandbox: Sandbox, name: str) -> None:
     assert [avatar.name for avatar in sandbox.view().with_key(parse_key(MASAKAZU))] == [name]
 
 
-@pytest.mark.parametrize("name", ["Governor Linden", "governor.linden", "GOVERNOR+LINDEN", "x", "_a_1", "Foo Resident", "123 4"])
+@pytest.mark.parametrize(
+    "name", ["Governor Linden", "governor.linden", "GOVERNOR+LINDEN", "x", "_a_1", "Foo Resident", "123 4"]
+)
 def test_second_life_has_names_in_all_their_spellings(sandbox: Sandbox, name: str) -> None:
     """What Linden Lab does issue is taken in any way it is written."""
     sandbox.register(name, MASAKAZU)

@@ -11,7 +11,8 @@ from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import is_second_life_name, parse_name
 from n2k_fcgi.service.lookup import Directory, other_holder
-from n2k_fcgi.store.base import ConflictStore, GenerationView, Observation, PendingStore
+from n2k_fcgi.service.pending import drop_named
+from n2k_fcgi.store.base import Asked, ConflictStore, GenerationView, Observation, PendingStore
 
 NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 
@@ -117,8 +118,8 @@ class Registrar:
             if isinstance(result, NameTaken):
                 conflicts.append(_conflict(seen, result, now))
             done.append(result)
-        named = [result.capture.key for result in done if isinstance(result, Registered)]
-        _if_possible(lambda: self._pending.drop(named), "the resolver's list")
+        named = [Asked(each.capture.key, each.capture.grid) for each in done if isinstance(each, Registered)]
+        _if_possible(lambda: drop_named(self._pending, named), "the resolver's list")
         return done
 
 

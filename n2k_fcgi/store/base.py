@@ -3,7 +3,7 @@
 A store returns values (``Avatar``, ``Capture``, ``Token``), never buffers of its engine: they outlive the transaction.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -197,20 +197,26 @@ class ForgottenStore(Protocol):
         """Whether this avatar, or whoever has this name, asked to be forgotten."""
         ...
 
-    def is_key_hidden(self, key: bytes) -> bool:
-        """Whether the avatar with *key* asked to be forgotten."""
+    def is_key_hidden(self, key: bytes, grid: str) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on *grid*."""
         ...
 
     def hidden(self) -> HiddenSet:
         """All of them, as they are now."""
         ...
 
-    def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int) -> None:
-        """Hide *keys* and *names*, (grid, canonical), together, from every process's next look on; on the disk then."""
+    def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> None:
+        """Hide *keys* and *names*, (grid, canonical), together, from every process's next look on; on the disk then.
+
+        *only*: the keys on this grid alone. What is hidden everywhere stays so, and with those that it was hidden with.
+        """
         ...
 
-    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int) -> int | None:
-        """Show again what was hidden together with any of these; give when that was asked for first, None: nothing was."""
+    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> int | None:
+        """Show again what was hidden together with any of these; give when that was asked for first, None: nothing was.
+
+        *only*: what was hidden on this grid alone; who is hidden everywhere stays so.
+        """
         ...
 
     def undone(self) -> int:
@@ -255,8 +261,8 @@ class PendingStore(Protocol):
         """The keys to name, the one that waits longest first."""
         ...
 
-    def drop(self, keys: Iterable[bytes]) -> int:
-        """Take keys out, on whatever grid: they have a name now, or must not have one. Give how many were there."""
+    def drop(self, keys: Iterable[bytes], is_meant: Callable[[str], bool] = ...) -> int:
+        """Take keys out that were asked for on a grid that *is_meant*, else on whatever grid; give how many were there."""
         ...
 
     def nobody(self, keys: Iterable[bytes], grid: str, now: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.export import Export, json_lines
-from n2k_fcgi.service.forget import Forgetting
+from n2k_fcgi.service.forget import Forgetting, Leaving
 from n2k_fcgi.service.history import History
 from n2k_fcgi.service.ingest import room
 from n2k_fcgi.service.name_list import NameList
@@ -121,12 +121,14 @@ def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:
 
 
 def test_whom_a_name_means_everywhere(box: Sandbox) -> None:
-    """By name, too, somebody is hidden on all grids that know him, so that a token for one of them must not do it."""
+    """By name, too, somebody is hidden on all grids that know him; for who may hide on one only, on that one."""
     box.record(MASAKAZU, "Masakazu Elsewhere", 300, grid="OpenSim")
     leaving = forget(box).called("masakazu.elsewhere", "OpenSim")
-    assert leaving == ([KEY], leaving.names, leaving.grids) and set(leaving.grids) == {"OpenSim", "Production"}
+    assert (leaving.keys, leaving.only) == ([KEY], None) and set(leaving.grids) == {"OpenSim", "Production"}
     assert set(leaving.names) >= {("OpenSim", "masakazu.elsewhere"), ("Production", "masakazu.kojima")}
-    assert forget(box).called("masakazu.seen", "OpenSim") == ([], [("OpenSim", "masakazu.seen")], [])
+    assert forget(box).called("masakazu.seen", "OpenSim") == Leaving([], [("OpenSim", "masakazu.seen")], [])
+    there = forget(box).called("masakazu.elsewhere", "OpenSim", only_there=True)
+    assert (there.keys, set(there.names), there.grids) == ([KEY], {("OpenSim", "masakazu.elsewhere")}, ["OpenSim"])
 
 
 def test_a_name_goes_on_its_grid_only(sandbox: Sandbox) -> None:

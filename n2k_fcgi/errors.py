@@ -161,6 +161,14 @@ class TooManyNewGrids(N2KError):
     exit_code = 20
 
 
+class TooManyNames(N2KError):
+    """A bound on what callers may store in Second Life, where no name is ever dropped for another."""
+
+    template = "{what} on {grid} are kept, and no more: nothing was stored"
+    status = 409
+    exit_code = 22
+
+
 class SwitchedOff(N2KError):
     """The owner switched an answer off."""
 

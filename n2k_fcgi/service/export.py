@@ -19,7 +19,7 @@ from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
 from n2k_fcgi.service.lookup import View
 from n2k_fcgi.store.base import HiddenSet
-from n2k_fcgi.store.lmdb.captures import ORIGIN as CAPTURED
+from n2k_fcgi.store.lmdb.capture_rows import ORIGIN as CAPTURED
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import ORIGIN as IMPORTED

@@ -13,7 +13,7 @@ from n2k_fcgi.service.export import csv_line
 from n2k_fcgi.service.lookup import Directory
 
 STRETCH = 2000
-"""Names of one step, about 100 KB of text and some 5 ms: others are answered between two steps."""
+"""Avatars of one step, about 100 KB of text and some 5 ms: others are answered between two steps."""
 
 _BEHIND_ALL = b"\xff"
 """No UTF-8 has this byte."""
@@ -35,8 +35,9 @@ class NameList:
     def __iter__(self) -> Iterator[bytes]:
         first: bytes | None = b""
         while first is not None:
-            rows, captured, first = self._stretch(first)
-            block = b"".join(self._lines(rows, captured))
+            with self._view.snapshot():
+                rows, captured, first = self._stretch(first)
+                block = b"".join(self._lines(rows, captured))
             if block:
                 yield block
             self._view.trim()
@@ -49,7 +50,7 @@ class NameList:
         """Names from *first* on: the generation's rows, the names that captures have, where the next stretch begins."""
         generation = self._view.generation
         rows = generation.bindings(first, STRETCH) if generation else []
-        end = rows[-1][0] + b"\0" if len(rows) == STRETCH else None
+        end = rows[-1][0] + b"\0" if rows else None
         captured = self._view.captures.names_between(first, end or _BEHIND_ALL, STRETCH, reverse=False)
         if len(captured) == STRETCH:
             end = captured[-1] + b"\0"

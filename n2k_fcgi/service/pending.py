@@ -31,8 +31,9 @@ class Unknown:
         how many are to be queued, and raises where that is too much.
         """
         view, forgotten, now = self._directory.view(), self._directory.forgotten, int(self._clock())
-        asked = [key for key in dict.fromkeys(keys) if key != _NULL]
-        unknown = [key for key in asked if not _is_known(view, key, grid) and not forgotten.is_key_hidden(key, grid)]
+        with view.snapshot():
+            asked = [key for key in dict.fromkeys(keys) if key != _NULL and not _is_known(view, key, grid)]
+            unknown = [key for key in asked if not forgotten.is_key_hidden(key, grid)]
         new = self._pending.unqueued(unknown, grid, now) if unknown else []
         if not new:  # no write for what is asked again and again
             return 0
@@ -43,7 +44,8 @@ class Unknown:
         """The keys to name (on *grid*), the one that waits longest first; without those that have become known meanwhile."""
         view = self._directory.view()
         asked = self._pending.waiting()
-        known = {each for each in asked if _is_known(view, each.key, each.grid)}
+        with view.snapshot():
+            known = {each for each in asked if _is_known(view, each.key, each.grid)}
         if known:
             drop_named(self._pending, known)
         return [each for each in asked if each not in known and grid in (None, each.grid)]

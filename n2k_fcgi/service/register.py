@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from n2k_fcgi import logs
@@ -10,9 +11,9 @@ from n2k_fcgi.model.avatar import Capture, Conflict, Source
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import is_second_life_name, parse_name
-from n2k_fcgi.service.lookup import Directory, other_holder
+from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.pending import drop_named
-from n2k_fcgi.store.base import Asked, ConflictStore, GenerationView, Observation, PendingStore
+from n2k_fcgi.store.base import MOST_KEYS, Asked, ConflictStore, GenerationView, Observation, PendingStore
 
 NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 
@@ -62,7 +63,8 @@ class Registrar:
     def register(self, name: str, key: str, grid: str, source: Source) -> Registered:
         """Bind *name* to *key* on *grid*, fsync'ed when this returns.
 
-        Raises BadName, BadKey, NameTaken when the name is known with another key, AskedToBeForgotten, TooManyNewGrids.
+        Raises BadName, BadKey, NameTaken when the name is known with another key, AskedToBeForgotten, TooManyNewGrids,
+        TooManyNames.
         """
         (done,) = self.register_all([Offer(name, key, grid)], source)
         if isinstance(done, N2KError):
@@ -73,13 +75,15 @@ class Registrar:
         """Register in one transaction; one that is refused has its error in its place and keeps none of the others."""
         now = int(self._clock())
         generation = self._directory.full_view().generation
+        imported = _Imported(generation) if generation is not None else None
         results: list[Registered | N2KError | None] = []
         accepted: list[Observation] = []
         conflicts: list[Conflict] = []
         for offer in offers:
             try:
                 seen = self._observation(offer, source, generation)
-                self._refuse_taken(seen, generation)
+                if imported is not None:
+                    imported.refuse_taken(seen)
                 accepted.append(seen)
                 results.append(None)
             except N2KError as refusal:
@@ -103,12 +107,6 @@ class Registrar:
         grids_left = None if is_known else self._max_grids
         return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left)
 
-    def _refuse_taken(self, seen: Observation, generation: GenerationView | None) -> None:
-        if seen.refuse_conflict and generation is not None:
-            holder = other_holder(generation, seen.canonical, seen.key, seen.grid)
-            if holder is not None:
-                raise NameTaken(name=seen.name, grid=seen.grid, holder=holder)
-
     def _record(self, accepted: list[Observation], conflicts: list[Conflict], now: int) -> list[Registered | N2KError]:
         done: list[Registered | N2KError] = []
         for seen, result in zip(accepted, self._directory.captures.record(accepted, now), strict=True):
@@ -121,6 +119,24 @@ class Registrar:
         named = [Asked(each.capture.key, each.capture.grid) for each in done if isinstance(each, Registered)]
         _if_possible(lambda: drop_named(self._pending, named), "the resolver's list")
         return done
+
+
+class _Imported:
+    """Whose names are in *generation*, each asked for once in a list of offers."""
+
+    def __init__(self, generation: GenerationView) -> None:
+        self._generation = generation
+        self._called = cache(generation.by_name)
+
+    def refuse_taken(self, seen: Observation) -> None:
+        """Raise NameTaken where a name that must not move is or was another key's on that grid, and not also this one's."""
+        if not seen.refuse_conflict:
+            return
+        holders = [avatar.key for avatar in self._called(seen.canonical) if avatar.grid == seen.grid]
+        if not holders or seen.key in holders:
+            return
+        if len(holders) < MOST_KEYS or not self._generation.is_called(seen.key, seen.canonical, seen.grid):
+            raise NameTaken(name=seen.name, grid=seen.grid, holder=holders[0])
 
 
 def _conflict(seen: Observation, refusal: NameTaken, now: int) -> Conflict:

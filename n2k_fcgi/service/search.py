@@ -15,7 +15,9 @@ MOST_AVATARS = 1000
 """Avatars of one page."""
 
 MOST_SCANNED = 2000
-"""Names looked at for one page: where few match (a small grid, say) it ends early, with a cursor to go on from."""
+"""Names looked at for one page: where few match (a small grid, say) it ends early, with a cursor to go on from.
+
+So it does where names have many keys, or keys many names (``lookup.MOST_ROWS``)."""
 
 _STEP = 200
 _BEHIND_ALL = b"\xff"
@@ -58,6 +60,8 @@ def search(
                 found.append((name.decode(), avatars))
                 count += len(avatars)
             last = name
+            if view.is_enough():
+                return Page(found, name.decode())
         scanned += len(names)
         if len(names) < _STEP:
             return Page(found, None)

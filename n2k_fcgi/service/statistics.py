@@ -22,6 +22,8 @@ class Statistics(NamedTuple):
     """Requests to be forgotten that are in force."""
     pending: int
     """Keys that wait for a name."""
+    evicted: int
+    """Names that registrations on other grids than Second Life's pushed out: a key or a name had too many."""
 
 
 def gather(
@@ -36,6 +38,6 @@ def gather(
     except N2KError:  # a directory that is only to be read, and has no such list yet
         waiting = 0
     if manifest is None:
-        return Statistics(NO_GENERATION, 0, 0, 0, 0, seen, active, hidden, waiting)
+        return Statistics(NO_GENERATION, 0, 0, 0, 0, seen, active, hidden, waiting, captures.evicted())
     m = manifest
-    return Statistics(m.name, m.rows, m.names, m.former, m.as_of, seen, active, hidden, waiting)
+    return Statistics(m.name, m.rows, m.names, m.former, m.as_of, seen, active, hidden, waiting, captures.evicted())

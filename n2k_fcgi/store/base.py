@@ -10,16 +10,25 @@ from typing import NamedTuple, Protocol
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, Source, StoredCapture
 
+MOST_FORMER = 64
+"""Former names of one key on one grid that captures keep; what they held before that bound stays, and answers."""
+
+MOST_KEYS = 64
+"""Keys of one name on one grid that captures keep, and that an answer looks at, whatever is stored."""
+
 
 class AvatarIndex(Protocol):
     """One source of avatars: a generation, or the captures."""
+
+    rows_read: int
+    """Names unpacked so far, for an answer that is to be bounded."""
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Read everything inside as it is at one moment, in one transaction; nothing may be written inside."""
         ...
 
     def by_name(self, canonical: str) -> list[Avatar]:
-        """All avatars that are or were called so, the winner of each grid first, former names last."""
+        """Avatars that are or were called so, the winner of each grid first, former names last; MOST_KEYS a grid at most."""
         ...
 
     def by_key(self, key: bytes) -> list[Avatar]:
@@ -48,12 +57,19 @@ class GenerationView(AvatarIndex, Protocol):
         """How many keys it has."""
         ...
 
-    def history(self, key: bytes) -> list[Avatar]:
-        """The former names of a key, oldest first."""
+    def history(self, key: bytes, most: int | None = None) -> list[Avatar]:
+        """The former names of a key, oldest first; the latest *most* of them."""
+        ...
+
+    def is_called(self, key: bytes, canonical: str, grid: str) -> bool:
+        """Whether *key* is or was called so on *grid*, however many others are."""
         ...
 
     def bindings(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
-        """Canonical names at or above *first* in order, each with its avatars as ``by_name`` has them, former ones not."""
+        """Canonical names at or above *first* in order, each with its avatars as ``by_name`` has them, former ones not.
+
+        One at least, then as long as they have *limit* avatars; none behind the last name.
+        """
         ...
 
 
@@ -121,7 +137,7 @@ class CaptureStore(AvatarIndex, Protocol):
     def record(self, observations: Sequence[Observation], now: int) -> list[Capture | N2KError]:
         """Store observations, findable in both directions when this returns, in one transaction.
 
-        One that is refused has its error in the capture's place and changes nothing: NameTaken, TooManyNewGrids.
+        One that is refused has its error in the capture's place and changes nothing: NameTaken, TooManyNewGrids, TooManyNames.
         """
         ...
 
@@ -131,6 +147,10 @@ class CaptureStore(AvatarIndex, Protocol):
 
     def count(self) -> int:
         """How many keys were captured."""
+        ...
+
+    def evicted(self) -> int:
+        """How many names went because a key had too many, or a name too many keys."""
         ...
 
     def known_among(self, keys: Sequence[bytes]) -> set[bytes]:

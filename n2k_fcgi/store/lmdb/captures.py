@@ -5,7 +5,7 @@ refused, since a name that went could be given to another key; elsewhere the old
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import lmdb
@@ -18,7 +18,7 @@ from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS, HiddenSet, Observation
 from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
 from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CAPTURES, CREATED_GRID, EVICTED_KEY, Modes
-from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
+from n2k_fcgi.store.lmdb.writable import Result, WritableFile, with_prefix
 
 _EVICTED = CAPTURE_META + EVICTED_KEY
 
@@ -48,32 +48,25 @@ class Captures:
             finally:
                 self._rows = None
 
-    @contextlib.contextmanager
-    def _read(self) -> Iterator[CaptureRows]:
-        """The rows of the ``snapshot`` around it, else of a transaction of their own."""
+    def _look(self, look: Callable[[CaptureRows], Result]) -> Result:
+        """What *look* finds in the rows of the ``snapshot`` around it, else of a transaction of their own."""
         if self._rows is not None:
-            yield self._rows
-            return
+            return look(self._rows)
         with self._file.read() as transaction:
-            yield CaptureRows(transaction, self._count_read)
+            return look(CaptureRows(transaction, self._count_read))
 
     def _count_read(self, names: int) -> None:
         self.rows_read += names
 
     def by_name(self, canonical: str) -> list[Avatar]:
         """Current names first, the one seen last first of all; then former ones."""
-        with self._read() as rows:
-            keys = rows.keys_called(canonical)
-            if not keys:
-                return []
-            found = [avatar for key in keys for avatar in rows.called(key, canonical)]
+        found = self._look(lambda rows: [a for key in rows.keys_called(canonical) for a in rows.called(key, canonical)])
         self.rows_read += len(found)
         return _first_of_each_grid(sorted(found, key=lambda avatar: (avatar.former, -avatar.seen)))
 
     def by_key(self, key: bytes) -> list[Avatar]:
         """The current name on each grid."""
-        with self._read() as rows:
-            return [current_avatar(stored.capture) for stored in rows.of(key)]
+        return [current_avatar(stored.capture) for stored in self._look(lambda rows: rows.of(key))]
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
         """See ``store.base.AvatarIndex``; former names are among them."""
@@ -109,8 +102,7 @@ class Captures:
 
     def stored(self, key: bytes) -> list[StoredCapture]:
         """What is known of one key, an entry a grid."""
-        with self._read() as rows:
-            return list(rows.of(key))
+        return list(self._look(lambda rows: rows.of(key)))
 
     def count(self) -> int:
         """How many keys were captured."""

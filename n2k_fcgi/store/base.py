@@ -205,6 +205,14 @@ class HiddenSet(Protocol):
         """Whether this avatar, or whoever has this name, asked to be forgotten."""
         ...
 
+    def hides_key(self, key: bytes) -> bool:
+        """Whether the avatar with *key* asked to be forgotten."""
+        ...
+
+    def hides_name(self, grid: str, canonical: str) -> bool:
+        """Whether whoever has this name asked to be forgotten."""
+        ...
+
 
 class ForgottenStore(Protocol):
     """Who asked to be forgotten. Nothing but keyed digests of keys and names is kept."""

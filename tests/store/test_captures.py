@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import NameTaken, StoreDamaged, StoreTooNew, StoreUnreadable, TooManyNames
+from n2k_fcgi.errors import CapturesDamaged, NameTaken, StoreTooNew, StoreUnreadable, TooManyNames
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.tokens import create_token
@@ -206,7 +206,7 @@ def test_a_truncated_captures_file_is_refused(sandbox: Sandbox) -> None:
     path = sandbox.data_dir / CAPTURES
     whole = path.read_bytes()
     path.write_bytes(whole[:8192])
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(CapturesDamaged):
         sandbox.store.captures.by_key(KEY)
     path.write_bytes(whole)
 
@@ -214,7 +214,7 @@ def test_a_truncated_captures_file_is_refused(sandbox: Sandbox) -> None:
 def test_a_file_that_is_not_lmdb_is_refused(tmp_path: Path) -> None:
     """Garbage is our error, not LMDB's."""
     (tmp_path / CAPTURES).write_bytes(b"x" * 100_000)
-    with pytest.raises((StoreDamaged, StoreUnreadable)):
+    with pytest.raises(CapturesDamaged):
         Captures(captures_file(tmp_path, PRIVATE)).by_key(KEY)
 
 

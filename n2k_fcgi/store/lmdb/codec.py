@@ -17,6 +17,10 @@ NAME_RECORD = 17
 _NAME_RECORDS = struct.Struct("B16s")
 
 
+class BadValue(Exception):
+    """Bytes that we never wrote: the file is damaged. Says what they should be, and nothing of what they are."""
+
+
 class Origin(NamedTuple):
     """Where rows come from: the grid, and the time (unix seconds) for which the dump speaks."""
 
@@ -96,13 +100,16 @@ def pack_captures(stored: list[StoredCapture]) -> bytes:
 
 
 def unpack_captures(key: bytes, value: bytes) -> list[StoredCapture]:
-    """The reverse of pack_captures."""
+    """The reverse of pack_captures. Raises BadValue."""
     import json
 
-    return [
-        StoredCapture(
-            Capture(key, row["name"], row["grid"], row["first"], row["last"], row["count"], Source(*row["source"])),
-            [(name, seen) for name, seen in row["former"]],
-        )
-        for row in json.loads(value)
-    ]
+    try:
+        return [
+            StoredCapture(
+                Capture(key, row["name"], row["grid"], row["first"], row["last"], row["count"], Source(*row["source"])),
+                [(name, seen) for name, seen in row["former"]],
+            )
+            for row in json.loads(value)
+        ]
+    except (ValueError, TypeError, KeyError):
+        raise BadValue("a capture cannot be read") from None

@@ -46,7 +46,15 @@ class Hidden:
         """Whether this avatar, or whoever has this name, asked to be forgotten."""
         digests = self._digests
         grids = digests.get(_of_key(self._secret, key), _NOWHERE)
-        return grids is None or grid in grids or _of_name(self._secret, grid, canonical) in digests
+        return grids is None or grid in grids or self.hides_name(grid, canonical)
+
+    def hides_key(self, key: bytes) -> bool:
+        """Whether the avatar with *key* asked to be forgotten, on whatever grid."""
+        return _of_key(self._secret, key) in self._digests
+
+    def hides_name(self, grid: str, canonical: str) -> bool:
+        """Whether whoever has this name asked to be forgotten."""
+        return _of_name(self._secret, grid, canonical) in self._digests
 
 
 class Forgotten:

@@ -5,6 +5,7 @@ import json
 import lmdb
 
 from n2k_fcgi.store.base import Token
+from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.layout import TOKEN
 from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
 
@@ -50,7 +51,10 @@ def _pack(token: Token) -> bytes:
 
 
 def _unpack(token_id: str, value: bytes) -> Token:
-    row = json.loads(value)
-    digest, scopes = bytes.fromhex(row["digest"]), tuple(row["scopes"])
-    rate, note = row.get("rate"), row.get("note", "")  # format 1 had neither
-    return Token(token_id, digest, scopes, row["grid"], row["created"], row["revoked"], rate, note)
+    try:
+        row = json.loads(value)
+        digest, scopes = bytes.fromhex(row["digest"]), tuple(row["scopes"])
+        rate, note = row.get("rate"), row.get("note", "")  # format 1 had neither
+        return Token(token_id, digest, scopes, row["grid"], row["created"], row["revoked"], rate, note)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BadValue("a token cannot be read") from None

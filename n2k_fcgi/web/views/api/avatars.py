@@ -128,4 +128,4 @@ def _world(offer: Offer, services: Services) -> str:
 
 
 def _refusal(offer: Offer, refusal: N2KError) -> api.Body:
-    return {"key": offer.key[:64], "status": refusal.status, "why": str(refusal)}
+    return {"key": offer.key[:64], "status": refusal.status, "why": refusal.told}

@@ -176,10 +176,18 @@ class View:
         """Whether nobody asked to forget *avatar*, whose name is spelled."""
         return self._forgotten is None or not self._forgotten.is_hidden(avatar.key, avatar.grid, canonical(avatar.name))
 
+    def secret(self) -> bytes:
+        """What only this directory knows; b'' before anybody asked to be forgotten."""
+        return b"" if self._forgotten is None else self._forgotten.secret()
+
     def current(self, name: str) -> list[Avatar]:
         """The avatars whose current name is canonical *name*, spelled; one a key and grid."""
+        return self.current_among(self.named(name), name)
+
+    def current_among(self, named: Iterable[Avatar], name: str) -> list[Avatar]:
+        """``current`` of those who are or were called so, which ``named`` gave."""
         found: dict[tuple[bytes, str], Avatar] = {}
-        for avatar in self.named(name):
+        for avatar in named:
             if not avatar.former and (avatar.key, avatar.grid) not in found:
                 spelled = self.spelled(avatar)
                 if canonical(spelled.name) == name:

@@ -41,14 +41,14 @@ class Unknown:
         return self._pending.add(new, grid, now, asker)
 
     def waiting(self, grid: str | None = None) -> list[Asked]:
-        """The keys to name (on *grid*), the one that waits longest first; without those that have become known meanwhile."""
-        view = self._directory.view()
+        """The keys to name (on *grid*), the one that waits longest first; not those that became known or hidden meanwhile."""
+        view, hidden = self._directory.view(), self._directory.forgotten.hidden()
         asked = self._pending.waiting()
         with view.snapshot():
-            known = {each for each in asked if _is_known(view, each.key, each.grid)}
-        if known:
-            drop_named(self._pending, known)
-        return [each for each in asked if each not in known and grid in (None, each.grid)]
+            settled = {each for each in asked if _is_known(view, each.key, each.grid) or hidden.hides_key(each.key, each.grid)}
+        if settled:
+            drop_named(self._pending, settled)
+        return [each for each in asked if each not in settled and grid in (None, each.grid)]
 
     def nobody(self, keys: Iterable[bytes], grid: str) -> int:
         """Note that no avatar of *grid* has these keys, so that they are not handed out there again for some days."""

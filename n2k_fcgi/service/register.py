@@ -86,10 +86,13 @@ class Registrar:
                     imported.refuse_taken(seen)
                 accepted.append(seen)
                 results.append(None)
-            except N2KError as refusal:
-                if isinstance(refusal, NameTaken):
-                    conflicts.append(_conflict(seen, refusal, now))
+            except NameTaken as taken:
+                refusal = self._told(taken, seen.grid)
+                if refusal is taken:
+                    conflicts.append(_conflict(seen, taken, now))
                 results.append(refusal)
+            except N2KError as problem:
+                results.append(problem)
         recorded = iter(self._record(accepted, conflicts, now) if accepted else ())
         if conflicts:
             _if_possible(lambda: self._conflicts.note(conflicts), "the list of conflicts")
@@ -107,15 +110,21 @@ class Registrar:
         grids_left = None if is_known else self._max_grids
         return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left)
 
+    def _told(self, refusal: N2KError, grid: str) -> N2KError:
+        """*refusal*, unless the name's holder asked to be forgotten: that he has it is told to nobody, no list either."""
+        is_hidden = isinstance(refusal, NameTaken) and self._directory.forgotten.is_key_hidden(refusal.holder, grid)
+        return AskedToBeForgotten() if is_hidden else refusal
+
     def _record(self, accepted: list[Observation], conflicts: list[Conflict], now: int) -> list[Registered | N2KError]:
         done: list[Registered | N2KError] = []
         for seen, result in zip(accepted, self._directory.captures.record(accepted, now), strict=True):
             if isinstance(result, Capture):
                 done.append(Registered(result, result.times_seen == 1))
                 continue
-            if isinstance(result, NameTaken):
-                conflicts.append(_conflict(seen, result, now))
-            done.append(result)
+            refusal = self._told(result, seen.grid)
+            if isinstance(refusal, NameTaken):
+                conflicts.append(_conflict(seen, refusal, now))
+            done.append(refusal)
         named = [Asked(each.capture.key, each.capture.grid) for each in done if isinstance(each, Registered)]
         _if_possible(lambda: drop_named(self._pending, named), "the resolver's list")
         return done

@@ -205,8 +205,8 @@ class HiddenSet(Protocol):
         """Whether this avatar, or whoever has this name, asked to be forgotten."""
         ...
 
-    def hides_key(self, key: bytes) -> bool:
-        """Whether the avatar with *key* asked to be forgotten."""
+    def hides_key(self, key: bytes, grid: str | None = None) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
         ...
 
     def hides_name(self, grid: str, canonical: str) -> bool:
@@ -231,6 +231,10 @@ class ForgottenStore(Protocol):
 
     def hidden(self) -> HiddenSet:
         """All of them, as they are now."""
+        ...
+
+    def secret(self) -> bytes:
+        """Random bytes that only this directory knows; b'' before anybody asked."""
         ...
 
     def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> None:

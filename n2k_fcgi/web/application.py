@@ -94,7 +94,7 @@ def _worded(request: Request, status: int, message: str, headers: Headers = ()) 
 
 
 def error_answer(problem: N2KError, request: Request) -> Answer:
-    """One plain line, without paths. A fault of ours is logged, with them; a caller's mistake is not (he could fill the log)."""
+    """One plain line, no path. A fault of ours is logged, path and all; a caller's mistake is not (he could fill the log)."""
     headers: Headers = ()
     if problem.status == 401:
         headers = (("WWW-Authenticate", "Bearer"),)

@@ -21,8 +21,9 @@ INTRODUCTION = """\
 # Errors
 
 When something goes wrong, n2k_fcgi says in one line what it was and what to do about it. A command prints that line on
-standard error and ends with the exit code below; a server answers with the HTTP status and the same line, or, where that
-is the owner's business (it names a path, say), writes it to its log and tells its callers less. A status above 499 is our side's, one below is the caller's.
+standard error and ends with the exit code below; a server answers with the HTTP status and the same line. Where the line
+is the owner's business (it names a path, say) the server writes it to its log and tells its callers less. A status above
+499 is our side's, one below is the caller's.
 
 A script can rely on the ranges of exit codes:
 

@@ -120,7 +120,7 @@ def test_every_error_with_a_path_has_a_line_for_callers() -> None:
 
 def test_what_needs_a_token_is_not_stored(served: tuple[Path, dict[str, str], Callable[[], LiveApplication]]) -> None:
     """Whatever comes of it: 200, 400, 401, 403, 404, 409; nothing else says so."""
-    data, token, start = served
+    _, token, start = served
     ask = wsgi(start())
     refused: dict[str, str] = {"X-N2K-Token": "nonsense"}
     body = json.dumps({"name": "Governor Linden", "key": OTHER}).encode()

@@ -44,13 +44,12 @@ class Hidden:
 
     def hides(self, key: bytes, grid: str, canonical: str) -> bool:
         """Whether this avatar, or whoever has this name, asked to be forgotten."""
-        digests = self._digests
-        grids = digests.get(_of_key(self._secret, key), _NOWHERE)
-        return grids is None or grid in grids or self.hides_name(grid, canonical)
+        return self.hides_key(key, grid) or self.hides_name(grid, canonical)
 
-    def hides_key(self, key: bytes) -> bool:
-        """Whether the avatar with *key* asked to be forgotten, on whatever grid."""
-        return _of_key(self._secret, key) in self._digests
+    def hides_key(self, key: bytes, grid: str | None = None) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
+        grids = self._digests.get(_of_key(self._secret, key), _NOWHERE)
+        return grids is None or (bool(grids) if grid is None else grid in grids)
 
     def hides_name(self, grid: str, canonical: str) -> bool:
         """Whether whoever has this name asked to be forgotten."""
@@ -90,6 +89,11 @@ class Forgotten:
             rows = with_prefix(transaction, FORGOTTEN)
             digests = {digest: frozenset(json.loads(row)["grids"]) if _ONLY_ON in row else None for digest, row in rows}
             return Hidden(bytes(secret or b""), digests)
+
+    def secret(self) -> bytes:
+        """What the digests are keyed with; b'' before anybody asked."""
+        with self._file.read() as transaction:
+            return bytes(transaction.get(_SECRET) or b"")
 
     def count(self) -> int:
         """How many requests to be forgotten are in force."""

@@ -344,6 +344,17 @@ class CheckFailed(N2KError):
     exit_code = 48
 
 
+class StillNamed(N2KError):
+    """``n2k purge --check`` found somebody who asked to be forgotten (each place is printed, without the name)."""
+
+    template = "somebody who left still stands in {count}: run 'n2k purge'; what it leaves is yours to clean (docs/storage.md)"
+    status = 409
+    exit_code = 51
+
+    def __init__(self, *, count: object) -> None:
+        super().__init__(count=counted(count, "place"))
+
+
 # --- dumps and imports ----------------------------------------------------------------------------------------------
 
 

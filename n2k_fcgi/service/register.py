@@ -74,6 +74,7 @@ class Registrar:
     def register_all(self, offers: Sequence[Offer], source: Source) -> list[Registered | N2KError]:
         """Register in one transaction; one that is refused has its error in its place and keeps none of the others."""
         now = int(self._clock())
+        source = self._without_hidden(source)
         generation = self._directory.full_view().generation
         imported = _Imported(generation) if generation is not None else None
         results: list[Registered | N2KError | None] = []
@@ -97,6 +98,15 @@ class Registrar:
         if conflicts:
             _if_possible(lambda: self._conflicts.note(conflicts), "the list of conflicts")
         return [next(recorded) if result is None else result for result in results]
+
+    def _without_hidden(self, source: Source) -> Source:
+        """*source* without whoever asked to be forgotten: a prim of his goes on reporting others."""
+        if not self._directory.forgotten.secret():  # nobody ever asked
+            return source
+        from n2k_fcgi.service.mentions import AskedNow, Mentions
+        from n2k_fcgi.store.fields import cleaned
+
+        return cleaned(source, Mentions(AskedNow(self._directory.forgotten), self._known_grids).without)
 
     def _observation(self, offer: Offer, source: Source, generation: GenerationView | None) -> Observation:
         parsed, key = parse_name(offer.name, self._known_grids), parse_key(offer.key)

@@ -34,7 +34,7 @@ def gather(
     seen = captures.count()
     leavers, hidden = forgotten.count(), forgotten.hidden()
     try:
-        waiting = sum(not hidden.hides_key(asked.key) for asked in pending.waiting())
+        waiting = sum(not hidden.hides_key(asked.key, asked.grid) for asked in pending.waiting())
     except N2KError:  # a directory that is only to be read, and has no such list yet
         waiting = 0
     if manifest is None:

@@ -209,6 +209,10 @@ class HiddenSet(Protocol):
         """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
         ...
 
+    def hides_everywhere(self, key: bytes) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on every grid."""
+        ...
+
     def hides_name(self, grid: str, canonical: str) -> bool:
         """Whether whoever has this name asked to be forgotten."""
         ...
@@ -225,8 +229,8 @@ class ForgottenStore(Protocol):
         """Whether this avatar, or whoever has this name, asked to be forgotten."""
         ...
 
-    def is_key_hidden(self, key: bytes, grid: str) -> bool:
-        """Whether the avatar with *key* asked to be forgotten on *grid*."""
+    def is_key_hidden(self, key: bytes, grid: str | None) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
         ...
 
     def hidden(self) -> HiddenSet:

@@ -15,9 +15,20 @@ from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical as canonical_form
 from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS, HiddenSet, Observation
+from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
-from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CAPTURES, CREATED_GRID, EVICTED_KEY, Modes
+from n2k_fcgi.store.lmdb.layout import (
+    CAPTURE_KEY,
+    CAPTURE_META,
+    CAPTURE_NAME,
+    CAPTURES,
+    CREATED_GRID,
+    EVICTED_KEY,
+    TOKEN,
+    Modes,
+)
+from n2k_fcgi.store.lmdb.tokens import cleaned_token
 from n2k_fcgi.store.lmdb.writable import Result, WritableFile, with_prefix
 
 _EVICTED = CAPTURE_META + EVICTED_KEY
@@ -104,6 +115,11 @@ class Captures:
         """What is known of one key, an entry a grid."""
         return list(self._look(lambda rows: rows.of(key)))
 
+    def created_grids(self) -> list[str]:
+        """The grids that registrations brought."""
+        with self._file.read() as transaction:
+            return [grid.decode() for grid, _ in with_prefix(transaction, CREATED_GRID)]
+
     def count(self) -> int:
         """How many keys were captured."""
         with self._file.read() as transaction:
@@ -119,17 +135,22 @@ class Captures:
         with self._file.read() as transaction:
             return {key for key in keys if transaction.get(CAPTURE_KEY + key) is not None}
 
-    def drop_hidden(self, hidden: HiddenSet) -> int:
-        """Write the file anew without captures and former names of the *hidden*; give how many captures went."""
+    def drop_hidden(self, hidden: HiddenSet, without: Callable[[str], str] = str) -> int:
+        """Write the file anew without captures and former names of the *hidden*; give how many captures went.
+
+        *without*: makes of a text that may name anybody one that does not name them.
+        """
         dropped: dict[bytes, int] = {}  # by key: rows may be copied again (the map was too small)
 
         def copy(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
             if db_key[:1] == CAPTURE_KEY:
                 key = db_key[1:]
                 before = unpack_captures(key, value)
-                kept = [_shown(stored, hidden) for stored in before if not _is_hidden(stored, hidden)]
+                kept = [_shown(stored, hidden, without) for stored in before if not _is_hidden(stored, hidden)]
                 dropped[key] = len(before) - len(kept)
                 CaptureRows(transaction).put(key, kept)
+            elif db_key[:1] == TOKEN:
+                transaction.put(db_key, cleaned_token(db_key[1:].decode(), value, without))
             elif db_key[:1] != CAPTURE_NAME:  # names come back with their keys
                 transaction.put(db_key, value)
 
@@ -229,10 +250,10 @@ def _is_hidden(stored: StoredCapture, hidden: HiddenSet) -> bool:
     return hidden.hides(capture.key, capture.grid, canonical_form(capture.name))
 
 
-def _shown(stored: StoredCapture, hidden: HiddenSet) -> StoredCapture:
-    capture = stored.capture
+def _shown(stored: StoredCapture, hidden: HiddenSet, without: Callable[[str], str]) -> StoredCapture:
+    capture = stored.capture._replace(source=cleaned(stored.capture.source, without))
     former = [n for n in stored.former if not hidden.hides(capture.key, capture.grid, canonical_form(n[0]))]
-    return stored._replace(former=former)
+    return StoredCapture(capture, former)
 
 
 def _other_holder(rows: CaptureRows, keys: list[bytes], seen: Observation) -> bytes | None:

@@ -51,6 +51,10 @@ class Hidden:
         grids = self._digests.get(_of_key(self._secret, key), _NOWHERE)
         return grids is None or (bool(grids) if grid is None else grid in grids)
 
+    def hides_everywhere(self, key: bytes) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on every grid."""
+        return self._digests.get(_of_key(self._secret, key), _NOWHERE) is None
+
     def hides_name(self, grid: str, canonical: str) -> bool:
         """Whether whoever has this name asked to be forgotten."""
         return _of_name(self._secret, grid, canonical) in self._digests
@@ -76,8 +80,8 @@ class Forgotten:
             secret = transaction.get(_SECRET)
             return secret is not None and _hides(transaction, bytes(secret), key, grid, canonical)
 
-    def is_key_hidden(self, key: bytes, grid: str) -> bool:
-        """Whether the avatar with *key* asked to be forgotten on *grid*."""
+    def is_key_hidden(self, key: bytes, grid: str | None) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
         with self._file.read() as transaction:
             secret = transaction.get(_SECRET)
             return secret is not None and _hides_key(transaction, bytes(secret), key, grid)
@@ -168,9 +172,9 @@ def _hides(transaction: lmdb.Transaction, secret: bytes, key: bytes, grid: str, 
     return _hides_key(transaction, secret, key, grid) or transaction.get(name) is not None
 
 
-def _hides_key(transaction: lmdb.Transaction, secret: bytes, key: bytes, grid: str) -> bool:
+def _hides_key(transaction: lmdb.Transaction, secret: bytes, key: bytes, grid: str | None) -> bool:
     row = transaction.get(FORGOTTEN + _of_key(secret, key))
-    return row is not None and (_ONLY_ON not in row or grid in json.loads(bytes(row))["grids"])
+    return row is not None and (grid is None or _ONLY_ON not in row or grid in json.loads(bytes(row))["grids"])
 
 
 def _is_everywhere(transaction: lmdb.Transaction, digest: bytes) -> bool:

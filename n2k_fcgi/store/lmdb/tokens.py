@@ -1,10 +1,12 @@
 """Tokens, kept beside the captures: without their secrets."""
 
 import json
+from collections.abc import Callable
 
 import lmdb
 
 from n2k_fcgi.store.base import Token
+from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.layout import TOKEN
 from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
@@ -35,6 +37,11 @@ class Tokens:
         with self._file.read() as transaction:
             found = [_unpack(token_id.decode(), value) for token_id, value in with_prefix(transaction, TOKEN)]
         return sorted(found, key=lambda token: (token.created, token.id))
+
+
+def cleaned_token(token_id: str, value: bytes, without: Callable[[str], str]) -> bytes:
+    """A token's row with what *without* makes of the texts in it."""
+    return _pack(cleaned(_unpack(token_id, value), without))
 
 
 def _pack(token: Token) -> bytes:

@@ -54,9 +54,9 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
     count = _Count()
     with _held_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
         without = mentions(context.store, settings)
-        known = count.counted(
-            Export(generation, context.store.captures, without.hidden, world, without=without.without).known()
-        )
+        hidden = context.store.forgotten.hidden()
+        export = Export(generation, context.store.captures, hidden, world, without=without.without)
+        known = count.counted(export.known())
         lines = csv_lines(known) if form == "csv" else json_lines(known)
         write_packed(target, packing if packing in PACKED else form, lines)
     context.talk(f"exported {counted(count.number, 'avatar')} to {file}")

@@ -216,7 +216,7 @@ def test_a_purge_takes_a_forgotten_name_from_who_had_it_before(sandbox: Sandbox)
     for key, name, now in ((MASAKAZU, "Quillon Ash", 1), (MASAKAZU, "Other Name", 2), (OTHER, "Quillon Ash", 3)):
         sandbox.record(key, name, now, grid="OpenSim", refuse=False)
     sandbox.forget_name("quillon.ash", "OpenSim")
-    assert purge(sandbox.store).run().captures == 1
+    assert purge(sandbox.store, sandbox.settings).run().captures == 1
     sandbox.store.close()
     assert b"uillon" not in (sandbox.data_dir / "captures.mdb").read_bytes()
     assert [avatar.name for avatar in sandbox.view().with_key(KEY)] == ["Other Name"]
@@ -228,10 +228,10 @@ def test_a_purge_stops_before_the_disk_is_full(box: Sandbox, monkeypatch: pytest
     before = box.store.generations.names()
     monkeypatch.setattr(room, "RESERVE", 1 << 62)
     with pytest.raises(StoreFull, match="MB are free"):
-        purge(box.store).run()
+        purge(box.store, box.settings).run()
     assert box.store.generations.names() == before and box.view().name2key("governor.linden") is not None
     monkeypatch.undo()
-    assert purge(box.store).run().generations == len(before)
+    assert purge(box.store, box.settings).run().generations == len(before)
 
 
 def test_hundreds_who_left_do_not_hide_the_rest(sandbox: Sandbox) -> None:

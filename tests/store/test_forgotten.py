@@ -105,7 +105,7 @@ def test_imports_and_purges_take_that_grids_rows(tmp_path: Path) -> None:
         box.store.forgotten.forget([KEY], [("OpenSim", "masakazu.kojima"), ("OpenSim", "masakazu.seen")], 10, "OpenSim")
         box.import_text(csv((MASAKAZU, "Masakazu Later")), grid="OpenSim", as_of=2)
         box.import_text(csv((MASAKAZU, "Masakazu Later")), as_of=2)
-        done = purge(box.store).run()
+        done = purge(box.store, box.settings).run()
         assert done.captures == 1
         assert [(a.grid, a.name) for a in job.full_view().with_key(KEY)] == [("Production", "Masakazu Seen")]
         assert [a.grid for a in job.full_view().named("masakazu.later")] == ["Production"]

@@ -253,7 +253,7 @@ def test_files_are_shared_with_the_group_when_set(tmp_path: Path, umask: int) ->
         shared.register("Seen There", GOVERNOR)
         shared.store.pending.add([bytes(16)], "Production", 1)
         shared.store.forgotten.forget([parse_key(GOVERNOR)], [], 1)
-        purge(shared.store).run()
+        purge(shared.store, shared.settings).run()
         for path in (shared.data_dir, *shared.data_dir.rglob("*")):
             mode = path.stat().st_mode
             assert mode & 0o060 == 0o060 and mode & 0o007 == 0, (path, oct(mode))

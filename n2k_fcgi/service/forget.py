@@ -51,10 +51,12 @@ class Forgetting:
 
     def with_key(self, key: bytes, only: str | None = None) -> Leaving:
         """The avatar with *key* on every grid, known or not, and all names it has or had; *only*: on that grid."""
-        leaving = self._known(key, only)
-        if only is None or leaving.grids or self._directory.forgotten.is_key_hidden(key, only):
+        view, forgotten = self._directory.full_view(), self._directory.forgotten
+        leaving = _known(view, key, only)
+        if only is None or leaving.grids or forgotten.is_key_hidden(key, only):
             return leaving
-        return leaving._replace(elsewhere=next(iter(_grids_of(self._directory.view(), key)), None))
+        shown = (a.grid for a in view.with_key(key) if not forgotten.is_hidden(key, a.grid, canonical(a.name)))
+        return leaving._replace(elsewhere=next(shown, None))
 
     def called(self, name: str, grid: str, *, only_there: bool = False) -> Leaving:
         """Whoever canonical *name* means on *grid*, on every grid or *only_there*; when it is nobody, whoever will be.
@@ -62,16 +64,12 @@ class Forgetting:
         Whoever may register on *grid* can give any key a name there: so who may hide there only hides it there only.
         """
         only = grid if only_there else None
-        avatar = self._directory.full_view().name2key(name, grid, strict=True)
+        view = self._directory.full_view()
+        avatar = view.name2key(name, grid, strict=True)
         if avatar is None:
             return Leaving([], [(grid, name)], [], only)
-        leaving = self._known(avatar.key, only)
+        leaving = _known(view, avatar.key, only)
         return leaving._replace(names=[*leaving.names, (grid, name)])
-
-    def _known(self, key: bytes, only: str | None) -> Leaving:
-        view = self._directory.full_view()
-        names = [(grid, name) for grid, name in _names_of(view, key) if only in (None, grid)]
-        return Leaving([key], names, [grid for grid in _grids_of(view, key) if only in (None, grid)], only)
 
     def forget(self, leaving: Leaving) -> None:
         """Hide them, from every process's next look on."""
@@ -111,10 +109,8 @@ class Forgetting:
         return Undone.PURGED if self._directory.forgotten.purged() >= asked else Undone.UNKNOWN
 
 
-def _names_of(view: View, key: bytes) -> list[tuple[str, str]]:
-    """(grid, canonical name) of all names that it has or had."""
-    return [(named.avatar.grid, canonical(named.avatar.name)) for named in History(view).names_of(key)]
-
-
-def _grids_of(view: View, key: bytes) -> list[str]:
-    return [avatar.grid for avatar in view.with_key(key)]
+def _known(view: View, key: bytes, only: str | None) -> Leaving:
+    """All names that it has or had, and where it is known; *only*: on that grid."""
+    names = [(named.avatar.grid, canonical(named.avatar.name)) for named in History(view).names_of(key)]
+    grids = [avatar.grid for avatar in view.with_key(key)]
+    return Leaving([key], [n for n in names if only in (None, n[0])], [g for g in grids if only in (None, g)], only)

@@ -78,7 +78,8 @@ def test_stats_before_the_first_import(n2k: Commands) -> None:
     """An empty directory says so."""
     n2k("init")
     assert n2k("stats").out == (
-        "generation: none\navatars: 0\nnames: 0\nformer names: 0\nas of: -\ncaptures: 0\ntokens: 1\nforgotten: 0\npending: 0\n"
+        "generation: none\navatars: 0\nnames: 0\nformer names: 0\nas of: -\n"
+        "captures: 0\nevicted: 0\ntokens: 1\nforgotten: 0\npending: 0\n"
     )
 
 
@@ -87,6 +88,6 @@ def test_stats_count(peopled: Commands) -> None:
     peopled("register", "New Comer", "11111111-1111-4111-8111-111111111111")
     assert peopled("stats").out == (
         f"generation: {peopled.live()}\navatars: 3\nnames: 3\nformer names: 0\n"
-        "as of: 2026-01-02T00:00:00Z\ncaptures: 1\ntokens: 0\nforgotten: 0\npending: 0\n"
+        "as of: 2026-01-02T00:00:00Z\ncaptures: 1\nevicted: 0\ntokens: 0\nforgotten: 0\npending: 0\n"
     )
     assert json.loads(peopled("stats", "--json").out)["as_of"] == 1_767_312_000

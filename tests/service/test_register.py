@@ -135,6 +135,31 @@ def test_a_grid_of_the_dump_is_no_new_one(tmp_path: Path) -> None:
         box.close()
 
 
+def test_a_grid_that_was_created_once_stays(tmp_path: Path) -> None:
+    """The bound is on grids, not on who registers there: where it is reached, those that are there go on."""
+    box = Sandbox(tmp_path / "data", max_grids="1")
+    try:
+        for name, key in (("First One", MASAKAZU), ("Second One", USERNAME), ("First One", MASAKAZU)):
+            box.register(name, key, "created")
+        with pytest.raises(TooManyNewGrids):
+            box.register("First One", MASAKAZU, "another")
+        assert [a.grid for a in box.view().with_key(parse_key(MASAKAZU))] == ["created"]
+    finally:
+        box.close()
+
+
+def test_a_name_is_taken_on_its_grid_only(sandbox: Sandbox) -> None:
+    """In the dump or in captures: on another grid it is somebody else's."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    sandbox.register("Seen There", GOVERNOR, "Testing")
+    for grid in ("OpenSim", "elsewhere"):
+        sandbox.register("Masakazu Kojima", USERNAME, grid)
+        sandbox.register("Seen There", USERNAME, grid)
+    for name, grid in (("Masakazu Kojima", "Production"), ("Seen There", "Testing")):
+        with pytest.raises(NameTaken):
+            sandbox.register(name, USERNAME, grid)
+
+
 def test_a_key_that_has_the_name_too_may_be_seen_again(sandbox: Sandbox) -> None:
     """The dump knows two keys by the name: the one that does not hold it is no third."""
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=1)

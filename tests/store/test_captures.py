@@ -1,10 +1,12 @@
 """Captures: acknowledged means on the disk, in both directions, for every process."""
 
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from n2k_fcgi.errors import CapturesDamaged, NameTaken, StoreTooNew, StoreUnreadable, TooManyNames
@@ -16,6 +18,7 @@ from n2k_fcgi.store.lmdb import writable
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, PRIVATE
+from n2k_fcgi.store.lmdb.writable import with_prefix
 from tests.support.processes import talking
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
@@ -166,6 +169,86 @@ def test_a_rewrite_copies_every_part(sandbox: Sandbox, monkeypatch: pytest.Monke
     assert sandbox.store.tokens.tokens() == [token.token] and sandbox.store.forgotten.count() == 1
 
 
+def test_what_a_killed_rewrite_left_is_not_gone_on_with(sandbox: Sandbox) -> None:
+    """It may hold who has left meanwhile: the next one begins anew."""
+    sandbox.record(KEY, "Quillon Ash", 1)
+    sandbox.record(OTHER, "Governor Linden", 1)
+    for name in (CAPTURES, CAPTURES + "-lock"):
+        shutil.copy(sandbox.data_dir / name, sandbox.data_dir / name.replace(".mdb", ".fresh"))
+    sandbox.store.forgotten.forget([KEY], [], 1)
+    assert sandbox.store.captures.drop_hidden(sandbox.store.forgotten.hidden()) == 1
+    sandbox.store.close()
+    assert b"uillon" not in (sandbox.data_dir / CAPTURES).read_bytes()
+    assert sandbox.store.captures.count() == 1
+    assert not list(sandbox.data_dir.glob("*.fresh*"))
+
+
+def test_readers_notice_a_file_that_was_replaced(sandbox: Sandbox) -> None:
+    """At their next look: what they had open has no name any more."""
+    code = (
+        "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb import writable; writable.LOOK_EVERY = 0\n"
+        "from n2k_fcgi.store.lmdb.captures import *; from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE))\n"
+        "while True: input(); print(captures.count(), flush=True)"
+    )
+    sandbox.record(KEY, "Masakazu Kojima", 1)
+    sandbox.record(OTHER, "Governor Linden", 1)
+    with talking(code, sandbox.data_dir) as go_on:
+        assert go_on() == "2\n"
+        sandbox.store.forgotten.forget([KEY], [], 1)
+        sandbox.store.captures.drop_hidden(sandbox.store.forgotten.hidden())
+        assert go_on() == "1\n"
+        sandbox.record(b"x" * 16, "New Comer", 2)
+        assert go_on() == "2\n"
+
+
+def test_a_full_table_of_readers_is_cleared_of_the_killed(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed keeps its slot: whoever comes when all are taken, at its very start too, reads all the same."""
+    monkeypatch.setattr(writable, "MAX_READERS", 3)
+    sandbox.record(KEY, "Masakazu Kojima", 1)
+    sandbox.store.close()
+    (sandbox.data_dir / (CAPTURES + "-lock")).unlink()  # its size says how many slots there are
+    assert sandbox.store.captures.count() == 1
+    code = (
+        "import sys, os; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
+        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "print(Captures(captures_file(Path(sys.argv[1]), PRIVATE)).count(), flush=True)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    for _ in range(8):
+        done = subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir)], capture_output=True, text=True, check=False)
+        assert (done.stdout, done.returncode) == ("1\n", -signal.SIGKILL), done.stderr
+
+
+def test_a_retired_file_answers_nobody(sandbox: Sandbox) -> None:
+    """Another store has the file now: LMDB has one environment a file and process."""
+    sandbox.record(KEY, "Masakazu Kojima", 1)
+    file = captures_file(sandbox.data_dir, PRIVATE)
+    sandbox.store.close()
+    file.retire()
+    for ask in (lambda: Captures(file).count(), lambda: file.write(lambda transaction: None)):
+        with pytest.raises(StoreUnreadable, match="ask again"):
+            ask()
+    assert sandbox.store.captures.count() == 1
+
+
+def test_a_prefix_of_any_length(sandbox: Sandbox) -> None:
+    """The rows that begin so, without the beginning, and no more."""
+
+    def put(transaction: lmdb.Transaction) -> None:
+        for row in (b"a", b"ab", b"abc", b"abd", b"ac", b"b"):
+            transaction.put(b"z" + row, row)
+
+    file = captures_file(sandbox.data_dir, PRIVATE)
+    sandbox.store.close()
+    file.write(put)
+    with file.read() as transaction:
+        assert [row for row, _ in with_prefix(transaction, b"zab")] == [b"", b"c", b"d"]
+        assert [value for _, value in with_prefix(transaction, b"zac")] == [b"ac"]
+        assert list(with_prefix(transaction, b"zzz")) == []
+    file.close()
+
+
 def test_a_writer_that_waits_too_long_says_busy_and_hears_signals(sandbox: Sandbox) -> None:
     """LMDB's own lock would block for ever without running a signal handler; ours gives up."""
     code = (
@@ -228,8 +311,6 @@ def test_a_later_format_is_refused(sandbox: Sandbox) -> None:
         sandbox.store.captures.by_key(KEY)
     sandbox.store.close()
     file = captures_file(sandbox.data_dir, PRIVATE)
-    import lmdb
-
     with lmdb.open(str(file.path), subdir=False) as env, env.begin(write=True) as transaction:
         transaction.put(b"mformat", b"%d" % FORMAT)
 

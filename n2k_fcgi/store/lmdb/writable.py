@@ -325,7 +325,7 @@ class WritableFile:
 
     def _refuse_other_format(self) -> None:
         assert self._env is not None
-        with self._env.begin() as transaction:
+        with self._begin(self._env) as transaction:
             value = transaction.get(_FORMAT_DB_KEY)
         try:
             refuse_other_format(self.path, value)

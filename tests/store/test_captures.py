@@ -202,17 +202,19 @@ def test_readers_notice_a_file_that_was_replaced(sandbox: Sandbox) -> None:
         assert go_on() == "2\n"
 
 
-def test_a_full_table_of_readers_is_cleared_of_the_killed(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that is killed keeps its slot: whoever comes when all are taken, at its very start too, reads all the same."""
-    monkeypatch.setattr(writable, "MAX_READERS", 3)
+def test_the_killed_do_not_fill_the_table_of_readers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed keeps its slot in LMDB's table: the next one frees it, or one day none could open the file."""
+    for name, value in (("MAX_READERS", 3), ("LOCK_BYTES", 1)):
+        monkeypatch.setattr(writable, name, value)
     sandbox.record(KEY, "Masakazu Kojima", 1)
     sandbox.store.close()
     (sandbox.data_dir / (CAPTURES + "-lock")).unlink()  # its size says how many slots there are
     assert sandbox.store.captures.count() == 1
     code = (
         "import sys, os; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
-        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
-        "print(Captures(captures_file(Path(sys.argv[1]), PRIVATE)).count(), flush=True)\n"
+        "from n2k_fcgi.store.lmdb import writable; from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "writable.MAX_READERS, writable.LOCK_BYTES = 3, 1\n"
+        "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE)); print(captures.count(), flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )
     for _ in range(8):

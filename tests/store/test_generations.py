@@ -20,6 +20,7 @@ from n2k_fcgi.store.lmdb.layout import (
     FORMAT,
     FORMAT_KEY,
     GENERATIONS,
+    KEYS,
     MANIFEST,
     META,
     PRIVATE,
@@ -222,6 +223,20 @@ def test_a_pruned_generation_goes_on_serving_its_reader(sandbox: Sandbox) -> Non
         child.stdin.write("\n")
         child.stdin.flush()
         assert child.stdout.readline() == "1\n"
+
+
+def test_a_part_of_the_rows_ends_before_its_end(sandbox: Sandbox) -> None:
+    """From the first key on, with it; up to the end, without it; one by one or in chunks of any size."""
+    keys = [bytes(15) + bytes([n]) for n in range(1, 9)]
+    sandbox.import_text(csv(*[(key.hex(), f"Name{key[-1]} Last") for key in keys]))
+    generation = sandbox.store.generations.current()
+    assert generation is not None
+    for first in range(8):
+        for end in (*range(first, 8), None):
+            until = None if end is None else keys[end]
+            assert [key for key, _ in generation.rows(KEYS, keys[first], until)] == keys[first:end]
+            for limit in (1, 3, 100):
+                assert [key for key, _ in generation.chunk(KEYS, keys[first], until, limit)] == keys[first:end][:limit]
 
 
 def test_sweep_removes_what_a_killed_import_left(sandbox: Sandbox) -> None:

@@ -282,6 +282,9 @@ class WritableFile:
         env = open_environment(self.path, map_size=size, max_readers=MAX_READERS, mode=self.modes.file, sync=self._durable)
         try:
             refuse_truncated(self.path, env)
+            # A worker that was killed keeps its slot. With all of them taken LMDB would not even open the file, so whoever
+            # comes in its place frees it.
+            env.reader_check()
         except BaseException:
             env.close()
             raise
@@ -325,7 +328,7 @@ class WritableFile:
 
     def _refuse_other_format(self) -> None:
         assert self._env is not None
-        with self._begin(self._env) as transaction:
+        with self._env.begin() as transaction:
             value = transaction.get(_FORMAT_DB_KEY)
         try:
             refuse_other_format(self.path, value)

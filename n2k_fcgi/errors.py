@@ -47,21 +47,19 @@ class N2KError(Exception):
 
     template = "something went wrong"
     public = ""
-    """What a caller over HTTP is told where the message is the owner's business, a path most of all; '': the message."""
+    """For callers over HTTP, where ``template`` has what is the owner's business, a path most of all; '': ``template``."""
     status = 500
     exit_code = 1
 
     def __init__(self, **context: object) -> None:
-        super().__init__(self.template.format(**{name: shown(value) for name, value in context.items()}))
+        printable = {name: shown(value) for name, value in context.items()}
+        super().__init__(self.template.format(**printable))
+        self.told = (self.public or self.template).format(**printable)
+        """The line for a caller over HTTP; the log and the commands have the message itself."""
 
     def within(self, part: object) -> None:
         """Have the message say in which part of a dump it was."""
         self.args = (f"{shown(part)}: {self}",)
-
-    @property
-    def told(self) -> str:
-        """The line for a caller over HTTP; the log and the commands have the message itself."""
-        return self.public or str(self)
 
 
 # --- the caller's input ---------------------------------------------------------------------------------------------
@@ -246,7 +244,7 @@ class StoreMissing(N2KError):
     """The data directory is not there or is not one."""
 
     template = "no n2k data in {path}: run 'n2k --dir {path} init'"
-    public = "this service has no data: the log of the server says more"
+    public = "no data here: run 'n2k init'"
     status = 503
     exit_code = 40
 
@@ -255,7 +253,7 @@ class StoreUnreadable(N2KError):
     """The operating system or LMDB refuses."""
 
     template = "cannot open {path}: {why}"
-    public = "the data cannot be read, or not written: the log of the server says more"
+    public = "the data cannot be read, or not written: the log of the server says why"
     status = 503
     exit_code = 41
 
@@ -264,7 +262,7 @@ class StoreDamaged(N2KError):
     """A file that is shorter than it says, or contradicts itself. Reading it could kill the process (SIGBUS)."""
 
     template = "{path} is damaged ({why}): go back with 'n2k generations use', or import again with --force"
-    public = "the data is damaged: the log of the server says more"
+    public = "the data is damaged: go back with 'n2k generations use', or import again with --force"
     status = 503
     exit_code = 42
 
@@ -273,7 +271,7 @@ class CapturesDamaged(N2KError):
     """The captures file contradicts itself. It is the one that cannot be imported again."""
 
     template = "{path} is damaged ({why}): put a backup in its place (docs/storage.md)"
-    public = "the captures are damaged: the log of the server says more"
+    public = "the captures are damaged: put a backup in their place (docs/storage.md)"
     status = 503
     exit_code = 49
 
@@ -282,7 +280,7 @@ class StoreTooNew(N2KError):
     """Written by a later version of this program."""
 
     template = "{path} has format {found}, this program reads up to {known}: update n2k_fcgi"
-    public = "the data is of a later version of this program: the log of the server says more"
+    public = "the data is of a later version: update n2k_fcgi"
     status = 503
     exit_code = 43
 
@@ -534,7 +532,7 @@ class BadSetting(N2KError):
     """A setting that is unknown, unreadable or contradicts another."""
 
     template = "setting '{name}' ({where}): {why}"
-    public = "the settings cannot be used: the log of the server says more"
+    public = "setting '{name}' cannot be used: the log of the server says why"
     status = 503
     exit_code = 80
 
@@ -543,7 +541,7 @@ class ConfigUnreadable(N2KError):
     """The settings file cannot be read or parsed."""
 
     template = "cannot read the settings file {path}: {why}"
-    public = "the settings cannot be read: the log of the server says more"
+    public = "the settings file cannot be read: the log of the server says why"
     status = 503
     exit_code = 81
 

@@ -1,7 +1,8 @@
 """The only place that turns settings into a store, services and the application."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,13 +133,20 @@ def inspection(store: Store, settings: Settings) -> "Inspection":
     return Inspection(store.generations, store.captures, store.tokens, store.forgotten.hidden(), settings.labels)
 
 
-def mentions(store: Store, settings: Settings) -> "Mentions":
-    """Finding the forgotten in texts that are about to be shown to the owner."""
+def mentions(store: Store, settings: Settings, imported: Iterable[str] = ()) -> "Mentions":
+    """Finding the forgotten in texts that are about to be shown to the owner. *imported*: grids of the generation at hand."""
     from n2k_fcgi.service.mentions import Mentions
 
-    hidden, live = store.forgotten.hidden(), store.generations.current()
-    imported = live.grids if live else ()
-    return Mentions(hidden, {*settings.labels, *store.captures.created_grids(), *imported} if hidden else ())
+    hidden = store.forgotten.hidden()
+    if not hidden:
+        return Mentions(hidden)
+    return Mentions(hidden, {*settings.labels, *store.captures.created_grids(), *_grids_of_dumps(store), *imported})
+
+
+def _grids_of_dumps(store: Store) -> Iterator[str]:
+    for name in store.generations.names():
+        with contextlib.suppress(N2KError):  # pruned meanwhile, or damaged: others say so
+            yield store.generations.manifest(name).grid
 
 
 def application(store: Store, settings: Settings, code: str = "") -> Application:

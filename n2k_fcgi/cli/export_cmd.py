@@ -53,7 +53,7 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
         raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")
     count = _Count()
     with _held_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
-        without = mentions(context.store, settings)
+        without = mentions(context.store, settings, generation.grids if generation else ())
         hidden = context.store.forgotten.hidden()
         export = Export(generation, context.store.captures, hidden, world, without=without.without)
         known = count.counted(export.known())

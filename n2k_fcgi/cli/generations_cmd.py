@@ -31,8 +31,8 @@ def show(context: Context, as_json: bool) -> None:
 
     Example: n2k generations list --json
     """
-    without = mentions(context.store, context.settings).without
     live, manifests = context.store.generations.listed(strict=True)
+    without = mentions(context.store, context.settings).without
     manifests = [cleaned(manifest, without) for manifest in manifests]
     if as_json:
         click.echo(json.dumps([{**manifest._asdict(), "live": manifest.name == live} for manifest in manifests]))

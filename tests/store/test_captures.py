@@ -14,7 +14,7 @@ from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.tokens import create_token
 from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS
-from n2k_fcgi.store.lmdb import writable
+from n2k_fcgi.store.lmdb import lockfile, writable
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, PRIVATE
@@ -204,16 +204,16 @@ def test_readers_notice_a_file_that_was_replaced(sandbox: Sandbox) -> None:
 
 def test_the_killed_do_not_fill_the_table_of_readers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is killed keeps its slot in LMDB's table: the next one frees it, or one day none could open the file."""
-    for name, value in (("MAX_READERS", 3), ("LOCK_BYTES", 1)):
-        monkeypatch.setattr(writable, name, value)
+    monkeypatch.setattr(writable, "MAX_READERS", 3)
+    monkeypatch.setattr(lockfile, "LOCK_BYTES", 1)
     sandbox.record(KEY, "Masakazu Kojima", 1)
     sandbox.store.close()
     (sandbox.data_dir / (CAPTURES + "-lock")).unlink()  # its size says how many slots there are
     assert sandbox.store.captures.count() == 1
     code = (
         "import sys, os; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
-        "from n2k_fcgi.store.lmdb import writable; from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
-        "writable.MAX_READERS, writable.LOCK_BYTES = 3, 1\n"
+        "from n2k_fcgi.store.lmdb import lockfile, writable; from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "writable.MAX_READERS, lockfile.LOCK_BYTES = 3, 1\n"
         "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE)); print(captures.count(), flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )

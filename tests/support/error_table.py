@@ -53,11 +53,15 @@ def error_table() -> str:
 
 
 def _row(error: type[N2KError]) -> str:
-    message = str(error(**{name: f"<{name}>" for name in fields(error)}))
-    told = f"; to callers: `{error.public}`" if error.public else ""
+    message = str(_example(error))
+    told = f"; to callers: `{_example(error).told}`" if error.public else ""
     meaning = " ".join((error.__doc__ or "").split())
     cells = [str(error.exit_code), str(error.status), error.__name__, f"`{message}`{told}", meaning.replace("``", "`")]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _example(error: type[N2KError]) -> N2KError:
+    return error(**{name: f"<{name}>" for name in fields(error)})
 
 
 if __name__ == "__main__":

@@ -106,7 +106,8 @@ def test_no_answer_has_a_path(
         assert str(tmp_path) not in said and ".mdb" not in said, (target, said)
         if answer.status >= 500:
             statuses.add(answer.status)
-            assert "/" not in answer.body.decode() and answer.body.count(b"\n") == 1, (target, answer.body)
+            plain = answer.body.replace(b"docs/storage.md", b"")
+            assert b"/" not in plain and plain.count(b"\n") == 1, (target, answer.body)
     assert statuses == {503}, damage
     if data.is_dir() and not damage.startswith("settings"):  # those tell where the log is
         assert str(data) in (data / "log" / "n2k.log").read_text()

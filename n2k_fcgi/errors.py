@@ -166,6 +166,14 @@ class TooManyNewGrids(N2KError):
     exit_code = 20
 
 
+class GridStays(N2KError):
+    """`n2k grids remove` of a grid that registrations did not bring."""
+
+    template = "the grid '{grid}' stays: {why}"
+    status = 409
+    exit_code = 24
+
+
 class TooManyNames(N2KError):
     """A bound on what callers may store in Second Life, where no name is ever dropped for another."""
 

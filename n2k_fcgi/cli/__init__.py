@@ -20,6 +20,7 @@ COMMANDS = {
     "fcgi": "fcgi_cmd",
     "forget": "forget_cmd",
     "generations": "generations_cmd",
+    "grids": "grids_cmd",
     "import": "import_cmd",
     "init": "init_cmd",
     "lookup": "lookup_cmd",

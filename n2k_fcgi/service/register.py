@@ -60,19 +60,22 @@ class Registrar:
         self._max_grids = max_grids
         self._clock = clock
 
-    def register(self, name: str, key: str, grid: str, source: Source) -> Registered:
+    def register(self, name: str, key: str, grid: str, source: Source, by: str = "") -> Registered:
         """Bind *name* to *key* on *grid*, fsync'ed when this returns.
 
         Raises BadName, BadKey, NameTaken when the name is known with another key, AskedToBeForgotten, TooManyNewGrids,
         TooManyNames.
         """
-        (done,) = self.register_all([Offer(name, key, grid)], source)
+        (done,) = self.register_all([Offer(name, key, grid)], source, by)
         if isinstance(done, N2KError):
             raise done
         return done
 
-    def register_all(self, offers: Sequence[Offer], source: Source) -> list[Registered | N2KError]:
-        """Register in one transaction; one that is refused has its error in its place and keeps none of the others."""
+    def register_all(self, offers: Sequence[Offer], source: Source, by: str = "") -> list[Registered | N2KError]:
+        """Register in one transaction; one that is refused has its error in its place and does not affect the others.
+
+        *by*: the id of the token that allows it, '' without one.
+        """
         now = int(self._clock())
         source = self._without_hidden(source)
         generation = self._directory.full_view().generation
@@ -82,7 +85,7 @@ class Registrar:
         conflicts: list[Conflict] = []
         for offer in offers:
             try:
-                seen = self._observation(offer, source, generation)
+                seen = self._observation(offer, source, generation, by)
                 if imported is not None:
                     imported.refuse_taken(seen)
                 accepted.append(seen)
@@ -108,7 +111,7 @@ class Registrar:
 
         return cleaned(source, Mentions(AskedNow(self._directory.forgotten), self._known_grids).without)
 
-    def _observation(self, offer: Offer, source: Source, generation: GenerationView | None) -> Observation:
+    def _observation(self, offer: Offer, source: Source, generation: GenerationView | None, by: str) -> Observation:
         parsed, key = parse_name(offer.name, self._known_grids), parse_key(offer.key)
         grid = parsed.home or offer.grid
         if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # look-alike and invisible letters, too
@@ -118,7 +121,7 @@ class Registrar:
         refuse = grid == PRODUCTION or not self._newest_wins
         is_known = grid in self._known_grids or (generation is not None and grid in generation.grids)
         grids_left = None if is_known else self._max_grids
-        return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left)
+        return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left, by)
 
     def _told(self, refusal: N2KError, grid: str) -> N2KError:
         """*refusal*, unless the name's holder asked to be forgotten: that he has it is told to nobody, no list either."""

@@ -129,6 +129,12 @@ class Observation(NamedTuple):
     """Whether a name that is another key's on that grid stays there."""
     grids_left: int | None = None
     """Set for a grid that nobody knows: how many such may be there at most."""
+    brought_by: str = ""
+    """Who would bring that grid: a token's id, '' for who has none. One of them brings MOST_GRIDS_BY_ONE at the most."""
+
+
+MOST_GRIDS_BY_ONE = 8
+"""Grids that one token, or all who have none together, can bring: the room for others must not be used up by one."""
 
 
 class CaptureStore(AvatarIndex, Protocol):

@@ -14,7 +14,7 @@ from n2k_fcgi.errors import N2KError, NameTaken, TooManyNames, TooManyNewGrids, 
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical as canonical_form
-from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS, HiddenSet, Observation
+from n2k_fcgi.store.base import MOST_FORMER, MOST_GRIDS_BY_ONE, MOST_KEYS, HiddenSet, Observation
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
@@ -157,6 +157,23 @@ class Captures:
         self._file.rewrite(copy)
         return sum(dropped.values())
 
+    def drop_grid(self, grid: str) -> int:
+        """Write the file anew without a grid that registrations brought, and its captures; give how many went."""
+        dropped: dict[bytes, int] = {}
+
+        def copy(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
+            if db_key[:1] == CAPTURE_KEY:
+                key = db_key[1:]
+                before = unpack_captures(key, value)
+                kept = [stored for stored in before if stored.capture.grid != grid]
+                dropped[key] = len(before) - len(kept)
+                CaptureRows(transaction).put(key, kept)
+            elif db_key[:1] != CAPTURE_NAME and db_key != CREATED_GRID + grid.encode():
+                transaction.put(db_key, value)
+
+        self._file.rewrite(copy)
+        return sum(dropped.values())
+
     def captures(self) -> Iterator[Capture]:
         """All, in key order, from one transaction: consume it at once."""
         for _, stored in self.all_stored():
@@ -203,7 +220,7 @@ def _record(transaction: lmdb.Transaction, rows: CaptureRows, seen: Observation,
         if len(rivals) >= MOST_KEYS or (len(keys) >= MOST_LOOKED_AT and seen.key not in keys):
             raise TooManyNames(what=f"{MOST_KEYS} keys of the name '{shown(seen.name)}'", grid=seen.grid)
     if seen.grids_left is not None:
-        _create_grid(transaction, seen.grid, seen.grids_left)
+        _create_grid(transaction, seen, seen.grids_left)
     gone = 0
     if is_too_long:
         gone = len(updated.former) - MOST_FORMER
@@ -223,13 +240,15 @@ def _rivals(rows: CaptureRows, keys: list[bytes], seen: Observation) -> list[Ava
     return [avatar for key in others for avatar in rows.called(key, seen.canonical) if avatar.grid == seen.grid]
 
 
-def _create_grid(transaction: lmdb.Transaction, grid: str, most: int) -> None:
-    db_key = CREATED_GRID + grid.encode()
+def _create_grid(transaction: lmdb.Transaction, seen: Observation, most: int) -> None:
+    db_key, bringer = CREATED_GRID + seen.grid.encode(), seen.brought_by.encode()
     if transaction.get(db_key) is not None:
         return
-    if sum(1 for _ in with_prefix(transaction, CREATED_GRID)) >= most:
-        raise TooManyNewGrids(grid=grid, limit=most)
-    transaction.put(db_key, b"")
+    bringers = [value for _, value in with_prefix(transaction, CREATED_GRID)]
+    for count, limit in ((len(bringers), most), (bringers.count(bringer), MOST_GRIDS_BY_ONE)):
+        if count >= limit:
+            raise TooManyNewGrids(grid=seen.grid, limit=limit)
+    transaction.put(db_key, bringer)
 
 
 def _first_of_each_grid(avatars: list[Avatar]) -> list[Avatar]:

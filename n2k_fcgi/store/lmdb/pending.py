@@ -6,7 +6,6 @@ a digest of who asked: who is nobody on one grid may be somebody on another. ``m
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
 from typing import NamedTuple
 
 import lmdb
@@ -42,6 +41,8 @@ class Pending:
 
     def add(self, keys: Iterable[bytes], grid: str, now: int, asker: str = "") -> int:
         """See ``store.base.PendingStore``."""
+        from hashlib import blake2b  # late: a worker that only answers lookups needs none
+
         wanted = list(dict.fromkeys(keys))
         mine = blake2b(asker.encode(), digest_size=4).digest()
 

@@ -91,7 +91,7 @@ def register(request: Request, services: Services, name: str, key: str) -> Answe
     token = services.access.may_register(request)
     refuse_other_grid(token, world)
     services.access.count(request, token)
-    done = services.registrar.register(name, key, world, request.source())
+    done = services.registrar.register(name, key, world, request.source(), token.id if token else "")
     capture = done.capture
     word = "Registered" if done.is_new else "Known:"
     logs.timed(f"register {parsed.canonical} {capture.key.hex()} on {capture.grid}", started)

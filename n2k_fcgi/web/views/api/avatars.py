@@ -83,7 +83,7 @@ def register(request: Request, services: Services) -> Answer:
     offer = _offer(body, request, services, None)
     refuse_other_grid(token, _world(offer, services))
     services.access.count(request, token)
-    done = services.registrar.register(*offer, request.source())
+    done = services.registrar.register(*offer, request.source(), token.id if token else "")
     capture = done.capture
     return api.answer({"key": format_key(capture.key), "name": capture.name, "grid": capture.grid, "new": done.is_new})
 
@@ -107,7 +107,7 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
             if len(refused) == len(offers) - 1:
                 raise  # all of it: this is about the token, not about an avatar
             refused.append(_refusal(offer, refusal))
-    results = services.registrar.register_all(allowed, request.source())
+    results = services.registrar.register_all(allowed, request.source(), token.id if token else "")
     for offer, result in zip(allowed, results, strict=True):
         if isinstance(result, N2KError):
             refused.append(_refusal(offer, result))

@@ -29,6 +29,8 @@ class N2KError(Exception):
     template = "something went wrong"
     status = 500
     exit_code = 1
+    retry_after = 0
+    """Seconds after which the same request may succeed, for ``Retry-After``; 0: nothing is known of it."""
 
     def __init__(self, **context: object) -> None:
         super().__init__(self.template.format(**{name: shown(value) for name, value in context.items()}))
@@ -202,7 +204,16 @@ class TooManyRequests(N2KError):
 
     def __init__(self, *, what: str, seconds: int) -> None:
         super().__init__(what=what, seconds=seconds)
-        self.seconds = seconds
+        self.retry_after = seconds
+
+
+class ListBusy(N2KError):
+    """As many csv lists are being sent as may be at a time: each keeps a part of the service."""
+
+    template = "the list is being sent to as many as may have it at a time (setting 'csv_streams'): try again in a minute"
+    status = 429
+    exit_code = 35
+    retry_after = 60
 
 
 # --- the store ------------------------------------------------------------------------------------------------------
@@ -254,6 +265,7 @@ class StoreBusy(N2KError):
     template = "{path} is busy: another process is writing to it, try again"
     status = 503
     exit_code = 44
+    retry_after = 10
 
 
 class NoMemory(N2KError):

@@ -68,15 +68,17 @@ def fetch(
     known: Validators,
     limits: Limits,
     *,
+    token: str = "",
     progress: Callable[[int, int | None], None] = lambda _done, _total: None,
 ) -> Fetched | None:
     """Download *location* into the file *path*, which exists and is empty; None when it is still the *known* version.
 
-    *progress* is called with the bytes received and the bytes expected. Raises DownloadFailed, DownloadRefused,
-    DownloadTooLarge, DownloadTooSlow, StoreFull, StoreUnreadable, PythonLacks (https without the module ssl).
+    *token* is sent as X-N2K-Token, and goes along where a password does (``Location.trusts``). *progress* is called with the
+    bytes received and the bytes expected. Raises DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow,
+    StoreFull, StoreUnreadable, PythonLacks (https without the module ssl).
     """
     with path.open("r+b", buffering=0) as file:
-        return _Download(location, file, path, known, limits, progress).run()
+        return _Download(location, file, path, known, limits, token, progress).run()
 
 
 class _Broken(Exception):
@@ -93,6 +95,7 @@ class _Download:
         path: Path,
         known: Validators,
         limits: Limits,
+        token: str,
         progress: Callable[[int, int | None], None],
     ) -> None:
         self._location = location
@@ -100,6 +103,7 @@ class _Download:
         self._path = path
         self._known = known
         self._limits = limits
+        self._token = token
         self._progress = progress
         self._deadline = time.monotonic() + limits.total
         self._opener = _opener()
@@ -146,29 +150,32 @@ class _Download:
         return True
 
     def _open(self) -> HTTPResponse:
-        location = self._location
+        location, token = self._location, self._token
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._ask(location)
+            response = self._ask(location, token)
             if response.status not in _REDIRECTS:
                 return response
             response.close()
-            location = location.redirected(_sent_as_utf8(response.headers.get("Location", "")))
+            target = location.redirected(_sent_as_utf8(response.headers.get("Location", "")))
+            location, token = target, token if location.trusts(target) else ""
         raise DownloadRefused(url=self._location, why=f"more than {MAX_REDIRECTS} redirects")
 
-    def _ask(self, location: Location) -> HTTPResponse:
+    def _ask(self, location: Location, token: str) -> HTTPResponse:
         from urllib.request import Request
 
         if location.url.startswith("https:"):
             needed("ssl")
-        request = Request(location.url, headers=self._headers(location))
+        request = Request(location.url, headers=self._headers(location, token))
         timeout = max(0.001, min(self._limits.stall, self._remaining()))
         response: HTTPResponse = self._opener.open(request, timeout=timeout)
         return response
 
-    def _headers(self, location: Location) -> dict[str, str]:
+    def _headers(self, location: Location, token: str) -> dict[str, str]:
         headers = {"User-Agent": f"n2k_fcgi/{__version__}", "Accept-Encoding": "identity"}
         if location.authorization:
             headers["Authorization"] = location.authorization
+        if token:
+            headers["X-N2K-Token"] = token
         if self._received and not self._validators.for_range:
             self._forget()
         if self._received:

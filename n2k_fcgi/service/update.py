@@ -75,7 +75,8 @@ class _Arrival(NamedTuple):
 class Updater:
     """Updates one data directory, one at a time.
 
-    *open_dump* opens a file as a dump; *load* imports an open one as of a time. *progress* hears of a download.
+    *open_dump* opens a file as a dump; *load* imports an open one as of a time. *token* is sent to the host of a
+    URL; *progress* hears of a download.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Updater:
         *,
         open_dump: Callable[[Path], Dump],
         load: Callable[[Dump, int | None], ImportReport],
+        token: str = "",
         progress: Callable[[int, int | None], None] = lambda _done, _total: None,
     ) -> None:
         self._generations = generations
@@ -95,6 +97,7 @@ class Updater:
         self._limits = limits
         self._open_dump = open_dump
         self._load = load
+        self._token = token
         self._progress = progress
 
     def run(self, source: str, order: Order) -> Outcome:
@@ -124,7 +127,7 @@ class Updater:
         before = None if order.force else self._remembered(location, order)
         known = Validators(before.etag, before.last_modified) if before else Validators()
         path = self._new_file(DOWNLOADED)
-        fetched = fetch(location, path, known, self._limits, progress=self._progress)
+        fetched = fetch(location, path, known, self._limits, token=self._token, progress=self._progress)
         if fetched is None:
             return _said(Outcome(NOT_MODIFIED, str(location), None))
         bare = self._without_encoding(path, fetched, location)

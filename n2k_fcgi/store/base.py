@@ -201,8 +201,8 @@ class ForgottenStore(Protocol):
         """Whether the avatar with *key* asked to be forgotten."""
         ...
 
-    def hidden(self) -> HiddenSet:
-        """All of them, as they are now."""
+    def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
+        """All of them, as they are now; *before* itself, which this gave earlier, when nothing was written since."""
         ...
 
     def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int) -> None:

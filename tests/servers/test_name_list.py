@@ -32,7 +32,8 @@ def key_of(number: int) -> str:
 
 @pytest.fixture
 def large(sandbox: Sandbox) -> Sandbox:
-    """Many rows."""
+    """Many rows, for anybody, and for four at a time."""
+    (sandbox.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\ncsv_streams = 4\n")
     sandbox.import_text(csv(*[(key_of(n), f"Name{n:06} Last") for n in range(1, ROWS + 1)]), as_of=1)
     return sandbox
 
@@ -188,14 +189,14 @@ def test_an_edit_of_the_settings_does_not_cut_it(large: Sandbox) -> None:
         blocks = _asked(application, "/name2key.csv")
         steps = iter(blocks)
         next(steps)
-        file.write_text("[n2k]\nlog_level = WARNING\n")
+        file.write_text("[n2k]\ncsv = open\nlog_level = WARNING\n")
         assert _body(_reloaded(application)) == key_of(7).encode()
         assert sum(block.count(b"\n") for block in steps) == ROWS - STRETCH
         blocks.close()  # type: ignore[attr-defined]
         blocks = _asked(application, "/name2key.csv")
         steps = iter(blocks)
         next(steps)
-        file.write_text("[n2k]\nlog_level = WARNING\nmap_resident = 100M\n")
+        file.write_text("[n2k]\ncsv = open\nlog_level = WARNING\nmap_resident = 100M\n")
         assert _body(_reloaded(application)) == key_of(7).encode()
         with pytest.raises((lmdb.Error, StoreUnreadable)):
             list(steps)

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 import lmdb
 
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORGOTTEN, PURGED_KEY, SECRET_KEY, UNDONE_KEY
-from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
+from n2k_fcgi.store.lmdb.writable import Moment, WritableFile, with_prefix
 
 DIGEST_BYTES = 16
 _SECRET_BYTES = 32
@@ -23,9 +24,10 @@ _PURGED = CAPTURE_META + PURGED_KEY
 
 
 class Hidden:
-    """A copy of all digests at one moment, for work on many rows."""
+    """A copy of all digests at one *moment* of the file, for work on many rows."""
 
-    def __init__(self, secret: bytes, digests: frozenset[bytes]) -> None:
+    def __init__(self, secret: bytes, digests: frozenset[bytes], moment: Moment) -> None:
+        self.moment = moment
         self._secret = secret
         self._digests = digests
 
@@ -64,12 +66,15 @@ class Forgotten:
             secret = transaction.get(_SECRET)
             return secret is not None and _has(transaction, _of_key(bytes(secret), key))
 
-    def hidden(self) -> Hidden:
-        """All of them, as they are now."""
+    def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
+        """All of them, as they are now; *before* itself, which this gave earlier, when nothing was written since."""
         with self._file.read() as transaction:
+            moment = self._file.moment(transaction)
+            if isinstance(before, Hidden) and before.moment == moment:
+                return before
             secret = transaction.get(_SECRET)
             digests = frozenset(digest for digest, _ in with_prefix(transaction, FORGOTTEN))
-            return Hidden(bytes(secret or b""), digests)
+            return Hidden(bytes(secret or b""), digests, moment)
 
     def count(self) -> int:
         """How many requests to be forgotten are in force."""

@@ -40,7 +40,7 @@ types: $(VENV)/.test
 layers: $(VENV)/.test
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-# A wheel, installed into a fresh environment, answers a lookup from another folder.
+# A wheel in dist, which answers a lookup from another folder, installed into a fresh environment.
 build: $(VENV)/.test
 	sh .ci/wheel $(BIN)/python
 

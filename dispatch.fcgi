@@ -10,6 +10,6 @@ if os.path.exists(python) and os.path.realpath(sys.prefix) != os.path.realpath(o
     os.execv(python, [python, os.path.abspath(__file__)])
 sys.path.insert(0, here)
 
-from n2k_fcgi.servers.fastcgi import main  # noqa: E402 - not before the path is set
+from n2k_fcgi.start import run  # noqa: E402 - not before the path is set
 
-main()
+run("n2k_fcgi.servers.fastcgi")

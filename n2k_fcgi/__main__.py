@@ -1,5 +1,12 @@
-"""``python -m n2k_fcgi`` is the ``n2k`` command."""
+"""``n2k``, and ``python -m n2k_fcgi``."""
 
-from n2k_fcgi.cli import main
+from n2k_fcgi.start import run
 
-main()
+
+def main() -> None:
+    """The command."""
+    run("n2k_fcgi.cli")
+
+
+if __name__ == "__main__":
+    main()

@@ -115,7 +115,7 @@ def _token(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    """An address to put a path or a query behind; with a slash where nothing follows the host."""
+    """An address to put a path or a query behind. A folder's gets a slash: without it Apache redirects."""
     from urllib.parse import urlsplit  # late: most have none
 
     url, wanted = text.strip(), "an address such as https://example.com/n2k/, without '?', '#' or a password, or empty"
@@ -128,7 +128,8 @@ def _url(text: str) -> str:
         raise ValueError(wanted) from None
     if not is_good or not _URL_CHARACTERS.fullmatch(url) or len(url) > 255:
         raise ValueError(wanted)
-    return url if parts.path else f"{url}/"
+    last = parts.path.rpartition("/")[2]
+    return url if (last and "." in last) or url.endswith("/") else f"{url}/"
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:

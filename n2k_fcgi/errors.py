@@ -5,6 +5,8 @@ A class is a message that tells the user what to do, one HTTP status and one exi
 10-29 the caller's input, 30-39 access, 40-59 the store, 60-79 dumps and imports, 80-99 the installation.
 """
 
+import errno
+
 SHOWN_CHARACTERS = 120
 """How much of a caller's text a message repeats: enough to recognise it, too little to flood a log."""
 
@@ -21,6 +23,23 @@ def shown(value: object) -> str:
 def counted(number: object, thing: str, form: str = "") -> str:
     """``1 row``, ``2 rows``: *number*, formatted by *form*, of a *thing* whose plural takes an s."""
     return f"{number:{form}} {thing}{'' if number == 1 else 's'}"
+
+
+_NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "bad_alloc", "not enough memory", "memory exhausted")
+
+
+def is_no_memory(problem: object) -> bool:
+    """Whether an exception, or what another program said, means that the system refused memory or addresses.
+
+    Python, its loader of modules, LMDB and the programs that unpack each have a way of their own to say so; and what then
+    seems to be missing (lmdb without its compiled part looks for cffi) is so for that reason. SystemError is the interpreter's
+    own when it cannot even make a MemoryError.
+    """
+    if isinstance(problem, OSError) and problem.errno is not None:
+        return problem.errno == errno.ENOMEM
+    if isinstance(problem, (MemoryError, SystemError)) or any(words in str(problem) for words in _NO_MEMORY):
+        return True
+    return isinstance(problem, ImportError) and problem.__context__ is not None and is_no_memory(problem.__context__)
 
 
 class N2KError(Exception):
@@ -271,9 +290,12 @@ class StoreBusy(N2KError):
 class NoMemory(N2KError):
     """The host's limit on memory or addresses leaves no room; the next request may need less."""
 
-    template = "no memory left for this: ask the host to raise its limit (see 'n2k doctor'), or import a smaller dump"
+    template = "no memory left for {what}: ask the host to raise its limit (see 'n2k doctor'), or import a smaller dump"
     status = 503
     exit_code = 50
+
+    def __init__(self, *, what: object = "this") -> None:
+        super().__init__(what=what)
 
 
 class StoreFull(N2KError):
@@ -477,6 +499,11 @@ class HelperLost(N2KError):
     status = 500
     exit_code = 75
 
+    def __init__(self, *, code: object) -> None:
+        if isinstance(code, int) and code < 0:
+            code = f"killed by signal {-code}, perhaps for its memory"
+        super().__init__(code=code)
+
 
 # --- the installation -----------------------------------------------------------------------------------------------
 
@@ -535,3 +562,21 @@ class AddressNeeded(N2KError):
     template = "where does the world reach this service? Say --url https://..., or set 'url' in {file}"
     status = 500
     exit_code = 85
+
+
+class FilesWouldVanish(N2KError):
+    """``n2k deploy`` into a folder with other files: every request below it goes to the service from then on."""
+
+    template = (
+        "not deployed: {folder} holds {what} that nobody could fetch any more ({names}): use a folder of its own, or --yes"
+    )
+    status = 500
+    exit_code = 87
+
+
+class RemovalRefused(N2KError):
+    """``n2k deploy --remove`` will not touch what is not ours, or may not."""
+
+    template = "not taken away: {why}"
+    status = 500
+    exit_code = 88

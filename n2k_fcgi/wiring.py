@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, file_stamp, load
-from n2k_fcgi.errors import N2KError
+from n2k_fcgi.errors import N2KError, NoMemory
 from n2k_fcgi.service.limits import Limits
 from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.pending import Unknown
@@ -43,6 +43,9 @@ DEFAULT_MAX_BODY = 128 * 1024
 """Bytes, while the settings cannot be read: a POST is told why, and not that it is too large."""
 
 DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
+
+NO_SETTINGS = frozenset({"config", "code"})
+"""Flags of a server that are no settings: the settings file, and the digest of the code it was started with."""
 
 
 class Store:
@@ -114,15 +117,15 @@ def about(store: Store) -> "About":
     return About(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
 
 
-def purge(store: Store) -> "Purge":
+def purge(store: Store, tell: Callable[[str], None] = lambda _: None) -> "Purge":
     """Taking the forgotten out of the files; imported late, as imports are."""
     from n2k_fcgi.service.purge import Purge
 
-    return Purge(store.generations, store.captures, store.volatile, store.forgotten)
+    return Purge(store.generations, store.captures, store.volatile, store.forgotten, tell)
 
 
-def application(store: Store, settings: Settings) -> Application:
-    """The WSGI application over an open store."""
+def application(store: Store, settings: Settings, code: str = "") -> Application:
+    """The WSGI application over an open store; *code*: what ``/health`` says is running."""
     limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
     services = Services(
         directory=directory(store, settings),
@@ -136,6 +139,7 @@ def application(store: Store, settings: Settings) -> Application:
         grids=settings.grids,
         csv=settings.csv,
         list_slots=Slots(settings.data_dir, modes_of(settings), settings.csv_streams),
+        code=code,
     )
     return Application(services, settings.max_body)
 
@@ -205,18 +209,19 @@ class LiveApplication:
     def _load(self) -> None:
         self._next_look = time.monotonic() + LOOK_EVERY
         try:
-            loaded = load(self._config_file(), flags=self._settings_flags())
+            self._take(load(self._config_file(), flags=self._settings_flags()))
         except N2KError as problem:
             self._keep_old(problem)
-            return
-        self._take(loaded)
+        except MemoryError:
+            self._keep_old(NoMemory())
+            self._stamp = None  # tried again at the next look
 
     def _config_file(self) -> Path | None:
         named = self._flags.get("config")
         return Path(named) if named else None
 
     def _settings_flags(self) -> dict[str, str]:
-        return {name: text for name, text in self._flags.items() if name != "config"}
+        return {name: text for name, text in self._flags.items() if name not in NO_SETTINGS}
 
     def _keep_old(self, problem: N2KError) -> None:
         if str(problem) != str(self._problem):
@@ -236,7 +241,7 @@ class LiveApplication:
             if self._store is not None:
                 self._store.retire()
             self._store = Store(settings)
-        self._application = application(self._store, settings)
+        self._application = application(self._store, settings, self._flags.get("code", ""))
         self._settings = settings
         if is_reload:
             logs.info(f"settings reloaded from {loaded.file}")
@@ -249,7 +254,7 @@ def _of_store(settings: Settings | None) -> object:
 
 
 def live_application(flags: Mapping[str, str], *, buffered_logs: bool = False) -> LiveApplication:
-    """The application for a server. *flags* are settings given on a command line, and ``config``, the settings file.
+    """The application for a server. *flags* are settings given on a command line, and those in NO_SETTINGS.
 
     *buffered_logs*: the server calls ``logs.flush`` while ``logs.pending`` says so.
     """
@@ -263,6 +268,7 @@ def importer(
     max_bad: float | None = None,
     jobs: int = 2,
     progress: "Callable[[Progress], None]" = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> "Importer":
     """The imports; imported late, because no server needs decompressors."""
     from n2k_fcgi.service.ingest.importer import Importer
@@ -277,4 +283,5 @@ def importer(
         keep=settings.keep,
         jobs=jobs,
         progress=progress,
+        tell=tell,
     )

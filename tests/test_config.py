@@ -107,9 +107,10 @@ def test_unknown_names_are_refused_with_their_place(tmp_path: Path) -> None:
     assert str(in_file.value) == f"setting 'log_levle' ({file}): no such setting; see 'n2k config'"
     with pytest.raises(BadSetting, match=r"'N2K_LOGLEVEL' \(environment\): no such setting"):
         load(environment={"N2K_LOGLEVEL": "INFO"})
-    file.write_text("[n2k]\n[other]\nkeep = 3\n")
-    with pytest.raises(BadSetting, match=r"'\[other\]' .*the only section is \[n2k\]"):
-        load(file, {})
+    for section in ("other", "DEFAULT", "N2K"):
+        file.write_text(f"[n2k]\n[{section}]\nkeep = 3\n")
+        with pytest.raises(BadSetting, match=rf"'\[{section}\]' .*the only section is \[n2k\]"):
+            load(file, {})
 
 
 @pytest.mark.parametrize(
@@ -226,6 +227,8 @@ def test_values_in_their_known_spelling(name: str, text: str, value: object) -> 
         ("grids", "Mine=production", "without '=' for Second Life's Production and Testing"),
         ("grids", "Mine=", "the name of a grid (bad grid"),
         ("trusted_proxies", "example.org", "addresses or networks such as 127.0.0.1"),
+        ("trusted_proxies", "10.0.0.1/8", "addresses or networks such as 127.0.0.1, 10.0.0.0/8 (10.0.0.1/8 has host bits set)"),
+        ("trusted_proxies", "127.0.0.1:80", "addresses or networks such as 127.0.0.1"),
         ("default_grid", "", "the name of a grid (bad grid '': it is empty)"),
         ("data_dir", " ", "a path"),
         ("data_dir", "a\0b", "a path"),

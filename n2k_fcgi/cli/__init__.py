@@ -9,7 +9,7 @@ import click
 from n2k_fcgi import __version__, logs
 from n2k_fcgi.cli import standard_streams, suggestions
 from n2k_fcgi.cli.context import Context
-from n2k_fcgi.errors import N2KError, shown
+from n2k_fcgi.errors import N2KError, NoMemory, is_no_memory, shown
 
 COMMANDS = {
     "check": "check_cmd",
@@ -75,8 +75,7 @@ def main() -> NoReturn:
         result = group.main(standalone_mode=False, prog_name="n2k")
         sys.exit(result if isinstance(result, int) else 0)
     except N2KError as problem:
-        click.echo(f"n2k: {problem}", err=True)
-        sys.exit(problem.exit_code)
+        _end(problem)
     except click.Abort:
         click.echo("n2k: stopped", err=True)
         sys.exit(130)
@@ -88,9 +87,13 @@ def main() -> NoReturn:
     except standard_streams.ReaderGone:  # "n2k ... | head" is no error
         sys.exit(0)
     except OSError as problem:
+        if is_no_memory(problem):
+            _end(NoMemory())
         click.echo(f"n2k: {_said(problem)}", err=True)
         sys.exit(1)
     except Exception as problem:  # noqa: BLE001 - the last resort of this front end
+        if is_no_memory(problem):
+            _end(NoMemory())
         logs.error("unexpected error", traceback=True)
         click.echo(f"n2k: internal error: {type(problem).__name__}: {problem}", err=True)
         sys.exit(1)
@@ -104,3 +107,8 @@ def _said(problem: OSError) -> str:
         return "the current folder is gone: say whole paths"
     named = "" if problem.filename is None else f"{shown(problem.filename)}: "
     return f"{named}{problem.strerror or problem}"
+
+
+def _end(problem: N2KError) -> NoReturn:
+    click.echo(f"n2k: {problem}", err=True)
+    sys.exit(problem.exit_code)

@@ -54,9 +54,15 @@ class Context:
         if not self.quiet:
             click.echo(line, err=True)
 
+    def warn(self, line: str) -> None:
+        """Say what the owner must hear of, with ``-q`` too: cron mails it."""
+        click.echo(line, err=True)
+
     def server_flags(self) -> dict[str, str]:
         """The flags for ``wiring.live_application``, which loads the settings again whenever they change."""
-        flags = dict(self.flags)
+        from n2k_fcgi.deploy.installation import code_digest
+
+        flags = {**self.flags, "code": code_digest()}
         if self.config:
             flags["config"] = str(self.loaded.file)
         if self.verbose:

@@ -1,4 +1,4 @@
-"""``n2k deploy``: onto a web host with Apache, by a script and a block in .htaccess."""
+"""``n2k deploy``: onto a web host with Apache, by a script and a block in .htaccess, and away again."""
 
 from pathlib import Path
 
@@ -6,30 +6,88 @@ import click
 
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.config import FILE_NAME
-from n2k_fcgi.servers.deployment import Deployment, compile_code, deploy, likely_url
+from n2k_fcgi.deploy.deployment import Deployment, deploy, likely_url
+from n2k_fcgi.deploy.installation import compile_code
+from n2k_fcgi.deploy.neighbours import named, vanishing
+from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, mended
+from n2k_fcgi.deploy.workers import stop, workers_of
+
+SCRIPT = "dispatch.fcgi"
 
 
 @click.command("deploy")
 @click.argument("web_dir", metavar="WEBDIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--name", default="dispatch.fcgi", show_default=True, help="The script's file name.")
+@click.option("--name", metavar="FILE", help=f"The script's file name (else {SCRIPT}).")
+@click.option("-y", "--yes", is_flag=True, help="Go on where other files in WEBDIR can no longer be fetched then.")
+@click.option("--remove", is_flag=True, help="Take script and block away again, and stop the workers.")
 @pass_context
-def command(context: Context, web_dir: Path, name: str) -> None:
+def command(context: Context, web_dir: Path, name: str | None, yes: bool, remove: bool) -> None:
     """Serve from the folder WEBDIR of a web host: write dispatch.fcgi and a marked block in .htaccess there.
 
-    Your own lines in .htaccess stay. Nothing else in WEBDIR can be fetched any more, but certificate renewal goes on.
-    Run it again after an update: the web server starts the new code with the next request.
+    Give it a folder of its own: other files in WEBDIR cannot be fetched any more, but certificate renewal goes on. Your own
+    lines in .htaccess stay. Run it again after an update: the web server starts the new code with the next request.
 
-    Example: n2k --dir ~/n2k-data deploy ~/example.com/n2k
+    Example: n2k deploy ~/example.com/n2k
     """
+    web_dir = web_dir.absolute()
+    if not remove:
+        _put_there(context, web_dir, SCRIPT if name is None else name, may_hide=yes)
+        return
+    if name is not None or yes:
+        raise click.UsageError("--remove finds by itself what is ours: leave --name and --yes out")
+    _take_away(context, web_dir)
+
+
+def _put_there(context: Context, web_dir: Path, name: str, *, may_hide: bool) -> None:
     loaded = context.loaded
     data_dir = loaded.settings.data_dir
     config = loaded.file if loaded.stamp and loaded.file != data_dir / FILE_NAME else None
-    for written in deploy(Deployment(web_dir.absolute(), data_dir, name, config and config.absolute())):
+    old = workers_of([web_dir / name])
+    files = deploy(Deployment(web_dir, data_dir, name, config and config.absolute(), may_hide))
+    for written in files:
         click.echo(f"{'wrote' if written.changed else 'unchanged'}: {written.path}")
+    if old and files[0].changed:
+        # mod_fcgid keeps up to three idle processes of a script for ever, also of one that was replaced.
+        _say_stopped(stop(old)[0])
     if not compile_code():
         context.talk("note: not all .pyc files could be written: a worker starts more slowly without them")
     for setting, origin in loaded.origins.items():
         if origin.startswith("N2K_") and origin != "N2K_DIR":
             context.talk(f"warning: {origin} is set here, but web servers do not see it: set {setting!r} in {FILE_NAME}")
+    _warn(context, web_dir)
     url = likely_url(web_dir)
     context.talk(f"now try: curl '{url}health' (it says 'alive'), then: n2k --dir {data_dir} doctor {url}")
+
+
+def _warn(context: Context, web_dir: Path) -> None:
+    """Say what may keep the web server out, and what it hands out no more."""
+    hidden = vanishing(web_dir)
+    if hidden:
+        context.talk(f"warning: these cannot be fetched any more: {named(hidden)}")
+    closed = closed_to_others(web_dir)
+    if closed:
+        context.talk(f"warning: only you get in, so unless the web server runs as you it answers 403: {mended(closed)}")
+    rules = forbids_rewriting(web_dir)
+    if rules is not None:
+        context.talk(f"warning: {rules} switches FollowSymLinks off, without which Apache answers 403: {LINKS_ON}")
+
+
+def _say_stopped(pids: list[int]) -> None:
+    if pids:
+        click.echo(f"stopped: workers {', '.join(map(str, pids))}")
+
+
+def _take_away(context: Context, web_dir: Path) -> None:
+    """Needs neither settings nor data: they may be gone already."""
+    from n2k_fcgi.deploy.removal import take_away
+
+    done = take_away(web_dir)
+    for path in done.removed:
+        click.echo(f"removed: {path}")
+    for path in done.changed:
+        click.echo(f"taken out of: {path}")
+    _say_stopped(done.stopped)
+    if done.left:
+        context.talk(f"note: workers {', '.join(map(str, done.left))} are not ours to stop: they end within two minutes")
+    if not (done.removed or done.changed or done.stopped or done.left):
+        click.echo(f"nothing that 'n2k deploy' wrote is in {web_dir}")

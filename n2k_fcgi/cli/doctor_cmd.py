@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.cli.examinations import data, installation, limits, website
+from n2k_fcgi.cli.examinations import data, folder, installation, limits, website
 from n2k_fcgi.cli.examinations.findings import PROBLEM, Finding, ok, problem
 from n2k_fcgi.cli.examinations.website import Known
+from n2k_fcgi.deploy.installation import code_digest
 from n2k_fcgi.errors import DoctorFound, N2KError, StoreMissing
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.store.datadir import TOKEN_FILE
@@ -18,8 +20,14 @@ from n2k_fcgi.wiring import directory
 
 @click.command("doctor")
 @click.argument("url", required=False)
+@click.option(
+    "--web-dir",
+    metavar="WEBDIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Examine this web folder too (else those whose workers run here).",
+)
 @pass_context
-def command(context: Context, url: str | None) -> None:
+def command(context: Context, url: str | None, web_dir: Path | None) -> None:
     """Examine the installation, the limits and the data; with URL also the service at that address.
 
     One line a check: ok, warning or problem, and what to do. Exit code 83 when there is a problem.
@@ -27,22 +35,24 @@ def command(context: Context, url: str | None) -> None:
     Example: n2k doctor https://example.com/n2k/
     """
     count = 0
-    for finding in _examine(context, url):
+    for finding in _examine(context, url, web_dir):
         click.echo(finding)
         count += finding.verdict == PROBLEM
     if count:
         raise DoctorFound(count=count)
 
 
-def _examine(context: Context, url: str | None) -> Iterator[Finding]:
+def _examine(context: Context, url: str | None, web_dir: Path | None) -> Iterator[Finding]:
     yield from installation.examine()
     settled = _settings(context)
     yield settled
     is_usable = settled.verdict != PROBLEM
     if is_usable:
         yield from _examine_data(context)
-    if url:
-        yield from website.examine(url, _known(context) if is_usable else Known())
+    if url:  # asked first: that starts a worker, which shows where its script is
+        yield from website.examine(url, _known(context) if is_usable else Known(code=code_digest()))
+    for place in [web_dir.absolute()] if web_dir else folder.served_here(context.settings.data_dir) if is_usable else []:
+        yield from folder.examine(place, code_digest())
 
 
 def _settings(context: Context) -> Finding:
@@ -72,8 +82,8 @@ def _known(context: Context) -> Known:
         view = directory(store, settings).view()
         avatar = data.an_avatar(view)
     except N2KError:
-        return Known(token=token)
+        return Known(token=token, code=code_digest())
     generation = view.generation_name if view.generation else ""
     if avatar is None:
-        return Known(generation, token=token)
-    return Known(generation, avatar.name, format_key(avatar.key), token)
+        return Known(generation, token=token, code=code_digest())
+    return Known(generation, avatar.name, format_key(avatar.key), token, code_digest())

@@ -57,7 +57,7 @@ def command(
     options.be_nice(nice)
     world = parse_grid(grid, settings.labels) if grid else settings.default_grid
     with Dump(dump, max_bytes=max_bytes, jobs=jobs) as opened, ProgressBar(opened.size, hidden=context.quiet) as progress:
-        job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show)
+        job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show, tell=context.warn)
         try:
             report = job.run(opened, world, as_of=as_of, replace=replace, force=force)
         except N2KError:

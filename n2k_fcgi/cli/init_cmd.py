@@ -21,7 +21,7 @@ def command(context: Context) -> None:
     What is there already stays. The token, which lets scripts register avatars and you download the csv, is written to
     the file 'token'.
 
-    Example: n2k --dir ~/n2k-data init
+    Example: n2k init
     """
     data_dir = context.settings.data_dir
     context.make_directory()

@@ -28,7 +28,7 @@ def command(context: Context, nice: int) -> None:
     options.be_nice(nice)
     store = context.store
     with importer(store, settings).locked():
-        done = purge(store).run()
+        done = purge(store, context.warn).run()
     log = log_path(settings)
     logs.begin_anew(log)
     gone = f"{counted(done.names, 'name')} in {counted(done.generations, 'generation')}, {counted(done.captures, 'capture')}"

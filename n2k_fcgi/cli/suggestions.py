@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
@@ -51,6 +50,8 @@ _WHOLE = 1000
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A sentence that goes behind the refusal of *word*, with a space before it; '' when nothing known is like it."""
+    from difflib import get_close_matches  # late: for who mistyped only
+
     close = get_close_matches(word.lower(), list(known), 1)
     return f" Did you mean {close[0]!r}?" if close else ""
 

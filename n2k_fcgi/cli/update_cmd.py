@@ -63,7 +63,7 @@ def command(
 
     def load(dump: Dump, speaks_for: int | None) -> ImportReport:
         with ProgressBar(dump.size, hidden=context.quiet) as bar:
-            job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=bar.show)
+            job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=bar.show, tell=context.warn)
             return job.run(dump, world, as_of=speaks_for, replace=replace, force=force)
 
     with DownloadLine(hidden=context.quiet) as line:
@@ -75,6 +75,7 @@ def command(
             load=load,
             token=settings.update_token,
             progress=line.show,
+            tell=context.warn,
         )
         outcome = updater.run(source, Order(world, as_of, replace, force))
     if outcome.report is not None:

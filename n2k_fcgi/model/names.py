@@ -76,7 +76,7 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
     home = None
     if "@" in spelling:
         visitor = _VISITOR.fullmatch(spelling)
-        if visitor is None or "@" in visitor["name"]:
+        if visitor is None:
             raise BadName(name=text, why="there is an @ without a grid behind it")
         spelling, home = _at_home(visitor["name"]), _home(visitor["home"], text, known_grids)
     form = canonical(spelling)

@@ -9,6 +9,7 @@ from n2k_fcgi.servers.gateway import WSGIApplication
 from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, is_for_us_alone, owned
 from n2k_fcgi.servers.loop import Server
 from n2k_fcgi.servers.pace import Pace
+from n2k_fcgi.servers.presence import Presence
 from n2k_fcgi.servers.stopping import StopRequest
 
 __all__ = ["Counters", "bind_tcp", "bind_unix", "main", "serve"]
@@ -17,7 +18,8 @@ __all__ = ["Counters", "bind_tcp", "bind_unix", "main", "serve"]
 def main(**flags: str) -> None:
     """Serve on the listening socket that the web server left on descriptor 0; without one, answer one request as CGI.
 
-    *flags* are settings (``data_dir="/home/u/n2k-data"``) and ``config``, the settings file.
+    *flags* are settings (``data_dir="/home/u/n2k-data"``), ``config``, the settings file, and ``code``, the digest of the
+    code that was deployed.
     """
     from n2k_fcgi.wiring import (
         live_application,
@@ -49,6 +51,8 @@ def serve(
 ) -> None:
     """Answer requests until a stop signal, then what is in flight or waits to be accepted. For the main thread.
 
+    Ends likewise when the script that started this process, or the code, is gone.
+
     *max_body* in bytes, asked for every request. With *owns_listener* nobody else accepts from it: it is closed at the end,
     and a socket file removed. *pace*: how slowly answers may be read.
 
@@ -64,5 +68,6 @@ def serve(
             stop=stop,
             counters=counters or Counters(),
             pace=pace,
+            presence=Presence.of_this_process(),
         )
         server.run()

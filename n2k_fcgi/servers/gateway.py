@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import BodyTooLarge, shown
+from n2k_fcgi.errors import BodyTooLarge, NoMemory, is_no_memory, shown
 
 Environ = dict[str, Any]
 WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -21,10 +21,16 @@ MAX_ERRORS = 32 * 1024
 MAX_WRITTEN = 32 * 1024 * 1024
 """Bytes that one request may give to ``write()``: unlike an iterable, a callable cannot be made to wait for the reader."""
 
-_FAILED = b"internal error: the log of the server says what happened\n"
-_FAILED_HEAD = (
-    b"Status: 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(_FAILED)
-)
+_HEAD = b"Status: %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n"
+
+
+def _plain(status: bytes, body: bytes) -> list[bytes]:
+    return [_HEAD % (status, len(body)), body]
+
+
+_FAILED = _plain(b"500 Internal Server Error", b"internal error: the log of the server says what happened\n")
+_NO_MEMORY = _plain(b"503 Service Unavailable", f"{NoMemory()}\n".encode())
+"""What a caller gets when the application raised: made beforehand, because there may be no memory for it then."""
 
 _DEFAULTS: Environ = {
     "REQUEST_METHOD": "GET",
@@ -114,10 +120,12 @@ class Reply:
 
         An exception is logged; before anything was handed over it becomes a plain 500, later it cuts the answer off.
         """
-        if not self._survives(self._produce):
+        problem = self._run(self._produce)
+        if problem is not None:
             self.failed = self._handed_over
             if not self._handed_over:
-                self._out = [_FAILED_HEAD] if self._head_only else [_FAILED_HEAD, _FAILED]
+                answer = _NO_MEMORY if is_no_memory(problem) else _FAILED
+                self._out = answer[:1] if self._head_only else answer[:]
             self.done = True
         if self.done:
             self.close()
@@ -131,7 +139,7 @@ class Reply:
         result, self._result, self._blocks = self._result, None, None
         close = getattr(result, "close", None)
         if close is not None:
-            self._survives(close)
+            self._run(close)
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -216,16 +224,19 @@ class Reply:
             raise ValueError("a line break inside a header")
         return (head + "\r\n\r\n").encode("latin-1")
 
-    def _survives(self, action: Callable[[], object]) -> bool:
-        """Run a piece of the application; log what it raises."""
+    def _run(self, action: Callable[[], object]) -> BaseException | None:
+        """Run a piece of the application; log what it raises, and give it."""
         try:
             action()
-        except (Exception, SystemExit):  # noqa: BLE001 - the last resort of this front end
+        except (Exception, SystemExit) as problem:  # noqa: BLE001 - the last resort of this front end
             path = str(self._environ.get("REQUEST_URI") or self._environ["PATH_INFO"]).partition("?")[0]
             method = self._environ["REQUEST_METHOD"]
-            logs.error(f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
-            return False
-        return True
+            if is_no_memory(problem):
+                logs.error(f"no memory left for answering {shown(method)} {shown(path)}")
+            else:
+                logs.error(f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
+            return problem
+        return None
 
 
 def body_refused(limit: int) -> WSGIApplication:

@@ -6,13 +6,14 @@ open environment across ``fork()``.
 
 import json
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CannotListen
+from n2k_fcgi.errors import CannotListen, NoMemory, is_no_memory
 from n2k_fcgi.servers.listeners import why_not
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.wiring import live_application
@@ -25,6 +26,9 @@ _FLAGS = "_N2K_WORKER"
 
 KILL_AFTER = 5
 """Seconds that workers get to end: one that is just being started does not hear that it should (tried), and would keep us."""
+
+GRANIAN_ADDRESSES = 512 * 1024 * 1024
+"""Bytes below which it is not tried: it ends with a crash report when it gets no memory (200 MB were tried)."""
 
 WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -49,14 +53,17 @@ class Mounted:
 
 
 def why_no_granian() -> str:
-    """Why the ``server`` extra cannot be used; '' when it can."""
+    """Why the ``server`` extra cannot be used; '' when it can. Raises NoMemory."""
+    addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if addresses != resource.RLIM_INFINITY and addresses < GRANIAN_ADDRESSES:
+        return "granian needs more addresses than 'ulimit -v' allows here"
     try:
         import granian  # noqa: F401 - it wants modules that not every Python has
-    except ModuleNotFoundError as error:
-        if error.name == "granian":
-            return "granian is missing (pip install 'n2k_fcgi[server]')"
-        return f"granian does not run on this Python ({error})"
     except ImportError as error:
+        if is_no_memory(error):
+            raise NoMemory(what="granian") from None
+        if error.name == "granian" and isinstance(error, ModuleNotFoundError):
+            return "granian is missing (pip install 'n2k_fcgi[server]')"
         return f"granian does not run on this Python ({error})"
     return ""
 

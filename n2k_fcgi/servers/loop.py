@@ -1,4 +1,4 @@
-"""The event loop: one thread, many connections, no wake-up without a reason.
+"""The event loop: one thread, many connections, no wake-up without a reason but one a minute, to see whether we are gone.
 
 mod_fcgid opens a connection for every request, writes all of it and waits. Such a request takes the short road: accept,
 one ``recv``, the application, one ``send``, close; nothing is registered and no stream is made.
@@ -25,6 +25,7 @@ from n2k_fcgi.servers.counters import Counters
 from n2k_fcgi.servers.gateway import Reply, WSGIApplication, new_environ
 from n2k_fcgi.servers.listeners import Peers
 from n2k_fcgi.servers.pace import Pace
+from n2k_fcgi.servers.presence import Presence
 from n2k_fcgi.servers.protocol import Buffer, Malformed, decode_pairs, ending, output, whole_request
 from n2k_fcgi.servers.request import Request
 from n2k_fcgi.servers.stopping import StopRequest
@@ -41,6 +42,9 @@ MAX_QUEUED = 16 * 1024 * 1024
 
 ACCEPT_AGAIN_AFTER = 1.0
 """Seconds to wait when the process has no descriptor left all the same, unless a connection closes before."""
+
+LOOK_EVERY = 60.0
+"""Seconds between two looks at whether our own script and code are still there: the one wake-up of an idle process."""
 
 GRACE = 0.5
 """Seconds that half-received requests get when the server stops: mod_fcgid kills a second after it asks."""
@@ -66,6 +70,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         owns_listener: bool,
         stop: StopRequest,
         counters: Counters,
+        presence: Presence,
         pace: Callable[[float], Pace] = Pace,
     ) -> None:
         super().__init__(application, multithreaded=False, multiprocess=True, multiplexed=True, debug=False)
@@ -77,6 +82,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         self.stopping = False
         self._owns_listener = owns_listener
         self._stop = stop
+        self._presence = presence
         # Connections may take half of the descriptors: the store, the log and late imports need some, too.
         self._most = most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
         self.capability = {FCGI_MAX_CONNS: most, FCGI_MAX_REQS: most * MAX_REQUESTS, FCGI_MPXS_CONNS: 1}
@@ -95,6 +101,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until asked to stop, then finish what is in flight or waits to be accepted."""
+        self._in(LOOK_EVERY, self._look)
         try:
             while not self._stop.asked:
                 self._turn(None)
@@ -116,20 +123,32 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         self.counters.turns += 1
         for fd, events in self._epoll.poll(at_most):
             connection = self._connections.get(fd)
-            if connection is not None:
-                connection.ready(events)
-            elif fd == self._stop.fd:
-                os.read(fd, 512)
-            else:
-                self._accept()
+            try:
+                if connection is not None:
+                    connection.ready(events)
+                elif fd == self._stop.fd:
+                    os.read(fd, 512)
+                else:
+                    self._accept()
+            except MemoryError:
+                self._drop_for_memory(connection)
         if self._line:
             first = next(iter(self._line))
             del self._line[first]
-            first.advance()
+            try:
+                first.advance()
+            except MemoryError:
+                self._drop_for_memory(first)
         if self.queued > MAX_QUEUED:
             self._drop_least_read()
         if self._due:
             self._run_due()
+
+    def _drop_for_memory(self, connection: Connection | None) -> None:
+        """A request that is too large for what is left costs nobody else."""
+        logs.error("no memory left for a request: its connection is dropped")
+        if connection is not None:
+            connection.close()
 
     def _in(self, seconds: float, action: Callable[[], None]) -> None:
         """Run *action* once, *seconds* from now, unless it is due before."""
@@ -141,6 +160,14 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         for action in [action for action, when in self._due.items() if when <= now]:
             del self._due[action]
             action()
+
+    def _look(self) -> None:
+        """Stop when the script or the code is gone; the data may be away: requests are told so."""
+        if self._presence.is_over():
+            logs.warning("this worker ends: its script or its code is gone")
+            self._stop.asked = True
+        else:
+            self._in(LOOK_EVERY, self._look)
 
     # --- accepting --------------------------------------------------------------------------------------------------
 

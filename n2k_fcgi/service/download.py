@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from n2k_fcgi import __version__
-from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow
+from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow, NoMemory, is_no_memory
 from n2k_fcgi.service.dumps import kind_of
 from n2k_fcgi.service.ingest.encoding import looks_like_text
 from n2k_fcgi.service.interpreter import needed
@@ -124,6 +124,8 @@ class _Download:
             except InvalidURL:  # its text repeats the query, which may hold a secret
                 self._refuse("it is no URL")
             except (OSError, HTTPException, _Broken) as error:
+                if is_no_memory(getattr(error, "reason", error)):
+                    raise NoMemory(what="the download") from None
                 why = self._reason(error)
                 continue
             if not changed:

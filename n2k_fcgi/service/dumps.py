@@ -21,8 +21,10 @@ from n2k_fcgi.errors import (
     DumpTooLarge,
     DumpUnreadable,
     EmptyDump,
+    NoMemory,
     TooManyBadLines,
     TooManyGrids,
+    is_no_memory,
 )
 from n2k_fcgi.service.archives import kind_of as kind_of  # downloads ask for it here
 from n2k_fcgi.service.archives import refuse_archive
@@ -223,6 +225,8 @@ class Dump:
         try:
             return self._stream.read(BLOCK)
         except _BROKEN as error:
+            if is_no_memory(error):
+                raise NoMemory(what="reading the dump") from None
             if self.kind == "plain" or getattr(error, "errno", None) == errno.EIO:
                 raise DumpUnreadable(path=self.name, why=error) from None
             if self.kind == "xz" and "nsupported" in str(error):  # a filter or a checksum

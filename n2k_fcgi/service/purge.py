@@ -16,6 +16,7 @@ from n2k_fcgi.errors import ImportRunning, counted
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.ingest.room import refuse_when_low
+from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import ForgottenStore
 from n2k_fcgi.store.datadir import UPDATE_LOCK, Purging, files
 from n2k_fcgi.store.lmdb.builder import Builder
@@ -54,12 +55,20 @@ class Purge:
     The log that is written to now is the caller's to begin anew, when all this is done.
     """
 
-    def __init__(self, generations: Generations, captures: Captures, volatile: VolatileFile, forgotten: ForgottenStore) -> None:
+    def __init__(
+        self,
+        generations: Generations,
+        captures: Captures,
+        volatile: VolatileFile,
+        forgotten: ForgottenStore,
+        tell: Tell = silently,
+    ) -> None:
         self._generations = generations
         self._captures = captures
         self._volatile = volatile
         self._forgotten = forgotten
         self._hidden = forgotten.hidden()
+        self._tell = tell
 
     def run(self) -> Purged:
         """Do all of it. Raises ImportRunning, StoreFull, StoreBusy, and the errors of a store that cannot be read."""
@@ -68,7 +77,7 @@ class Purge:
             if not held:  # what it has downloaded so far may name them, and it needs that file
                 raise ImportRunning(path=data_dir)
             self._forgotten.note_purge(int(time.time()))
-            self._generations.sweep()
+            tell_unfinished("an import or purge", self._generations.sweep(), self._tell)
             dropped = [self._generation(name) for name in self._generations.names()]
             captures = self._captures.drop_hidden(self._hidden)
             self._volatile.renew()  # pending keys and conflicts may name them, and all of it may be lost

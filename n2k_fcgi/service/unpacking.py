@@ -4,13 +4,17 @@ A program reads the dump's own descriptor; Python only reads what it writes. All
 something else than a stream stands, be it padding with another stream behind it: ``Wholeness`` tells whether they read all.
 """
 
+import errno
 import io
 import os
 import re
+import resource
 import shutil
 import subprocess
 import zlib
 from typing import BinaryIO
+
+from n2k_fcgi.errors import DumpBroken, HelperLost, NoMemory, is_no_memory
 
 PROGRAMS = {"bz2": ("lbzip2", "-dc", "-n"), "gz": ("pigz", "-dc", "-p")}
 """Kind of archive -> program, its arguments, and the option that takes the number of threads."""
@@ -18,8 +22,16 @@ PROGRAMS = {"bz2": ("lbzip2", "-dc", "-n"), "gz": ("pigz", "-dc", "-p")}
 READ_SIZE = 1024 * 1024
 
 
+_NO_THREAD = os.strerror(errno.EAGAIN)
+"""How a host that counts threads refuses one."""
+
+ROOM = 1024 * 1024 * 1024
+"""Bytes of addresses below which nothing unpacks in threads: their stacks and heaps take a hundred million each, and
+indexed_bzip2 ends the process when it cannot start one (tried with limits of 60 to 300 MB)."""
+
+
 class Unpacker(io.RawIOBase):
-    """Reads what a child process unpacks. At its end the child's exit code is held against it: OSError."""
+    """Reads what a child process unpacks. At its end its exit code is held against it: DumpBroken, NoMemory, HelperLost."""
 
     def __init__(self, command: list[str], packed: BinaryIO) -> None:
         self._child = subprocess.Popen(command, stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -45,9 +57,14 @@ class Unpacker(io.RawIOBase):
 
     def _refuse_failure(self) -> None:
         _, said = self._child.communicate()
-        if self._child.returncode:
-            lines = said.decode("utf-8", "replace").strip().splitlines() or [f"exit code {self._child.returncode}"]
-            raise OSError(lines[0])
+        code = self._child.returncode
+        lines = said.decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"]
+        if code < 0:
+            raise HelperLost(code=code)
+        if code and is_no_memory(lines):
+            raise NoMemory(what="unpacking the dump")
+        if code:
+            raise HelperLost(code=lines[0]) if _NO_THREAD in lines[0] else DumpBroken(why=lines[0])
 
 
 class Indexed:
@@ -64,6 +81,8 @@ class Indexed:
         try:
             data: bytes = self._file.read(size)
         except RuntimeError as error:
+            if is_no_memory(error):
+                raise NoMemory(what="unpacking the dump") from None
             raise OSError(f"it is damaged, or ends too early ({error})") from None
         os.lseek(self._packed.fileno(), self._file.tell_compressed() // 8, os.SEEK_SET)  # for the progress
         return data
@@ -128,10 +147,11 @@ def _is_end_of_bz2(before: bytes) -> bool:
 def unpacker(kind: str, packed: BinaryIO, jobs: int) -> Unpacker | Indexed | None:
     """What unpacks the file *packed* from its beginning with *jobs* threads.
 
-    None, and the file where it was, when nothing is installed that can, the host gives no process or thread for it, or
-    the file does not end as a stream does.
+    None, and the file where it was, when nothing is installed that can, the host gives no process, thread or addresses for
+    it, or the file does not end as a stream does.
     """
-    if jobs < 2 or kind not in PROGRAMS:
+    addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if jobs < 2 or kind not in PROGRAMS or (addresses != resource.RLIM_INFINITY and addresses < ROOM):
         return None
     if kind == "bz2" and not _is_end_of_bz2(_tail(packed)):
         return None

@@ -16,6 +16,7 @@ from n2k_fcgi.service.download import BLOCK, Fetched, Limits, Validators, fetch
 from n2k_fcgi.service.dumps import Dump, kind_of
 from n2k_fcgi.service.ingest.importer import ImportReport
 from n2k_fcgi.service.location import Location, is_url, parse_location
+from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import ForgottenStore, Manifest
 from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, NEW_SUFFIX, UPDATE_LOCK, UPDATE_STATE
 from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
@@ -76,7 +77,7 @@ class Updater:
     """Updates one data directory, one at a time.
 
     *open_dump* opens a file as a dump; *load* imports an open one as of a time. *token* is sent to the host of a
-    URL; *progress* hears of a download.
+    URL. *progress* hears of a download, *tell* of what an earlier update left.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Updater:
         load: Callable[[Dump, int | None], ImportReport],
         token: str = "",
         progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+        tell: Tell = silently,
     ) -> None:
         self._generations = generations
         self._forgotten = forgotten
@@ -99,6 +101,7 @@ class Updater:
         self._load = load
         self._token = token
         self._progress = progress
+        self._tell = tell
 
     def run(self, source: str, order: Order) -> Outcome:
         """Update from *source*, a URL or a path; whatever fails leaves the live generation and no temporary file.
@@ -110,7 +113,7 @@ class Updater:
         with hold(self._folder / UPDATE_LOCK, self._modes, 0) as held:
             if not held:
                 raise ImportRunning(path=self._folder)
-            self._sweep()  # what a killed one left
+            tell_unfinished("an update", self._sweep(), self._tell)
             try:
                 if is_url(source):
                     return self._from_url(parse_location(source), order)
@@ -118,9 +121,12 @@ class Updater:
             finally:
                 self._sweep()
 
-    def _sweep(self) -> None:
-        for name in _TEMPORARY:
+    def _sweep(self) -> list[str]:
+        """Remove what is temporary, and give the names of what was there."""
+        left = [name for name in _TEMPORARY if (self._folder / name).exists()]
+        for name in left:
             (self._folder / name).unlink(missing_ok=True)
+        return left
 
     def _from_url(self, location: Location, order: Order) -> Outcome:
         started = int(time.time())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from n2k_fcgi import late, logs
-from n2k_fcgi.errors import N2KError, NoMemory, NothingHere
+from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, is_no_memory
 from n2k_fcgi.web import api, express
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.requests import Request
@@ -34,9 +34,9 @@ class Application:
             return self._route(request)
         except N2KError as problem:
             return error_answer(problem, request)
-        except MemoryError:
-            return error_answer(NoMemory(), request)
-        except Exception:  # noqa: BLE001 - the last resort of this front end
+        except Exception as problem:  # noqa: BLE001 - the last resort of this front end
+            if is_no_memory(problem):
+                return error_answer(NoMemory(), request)
             logs.error(f"unexpected error answering {request.method}", traceback=True)
             return _worded(request, 500, UNEXPECTED)
 

@@ -33,3 +33,5 @@ class Services(NamedTuple):
     csv: str
     """Who may have the list: ``open``, ``token``, ``off``."""
     list_slots: Slots
+    code: str = ""
+    """The digest of the code that this server was started with, so that the doctor finds old code; '': not known."""

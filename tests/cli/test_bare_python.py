@@ -70,7 +70,12 @@ def test_a_directory_from_its_beginning_to_its_end(n2k: Commands, bare: dict[str
     packed.write_bytes(gzip.compress(PEOPLE))
     archive.write_bytes(_zip(zipfile.ZIP_DEFLATED))
     commands = (
-        *(("init",), ("import", "--as-of", "2026-01-02", csv), ("import", packed), ("update", archive)),
+        *(
+            ("init",),
+            ("import", "--as-of", "2026-01-02", csv),
+            ("import", "--as-of", "2026-01-03", packed),
+            ("update", archive),
+        ),
         *(("lookup", "masakazu kojima"), ("search", "mas"), ("register", "New One", "00000001-1111-4111-8111-111111111111")),
         *(("lookup", "--history", "new.one"), ("stats",), ("pending",), ("generations",), ("token", "list"), ("config",)),
         *(("lsl", "--url", "https://example.com/n2k/", "touch"), ("export", tmp_path / "out.jsonl.gz"), ("forget", MASAKAZU)),

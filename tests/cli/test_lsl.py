@@ -219,6 +219,22 @@ def test_without_an_address_nothing_is_made(n2k: Commands) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://example.com/n2k", "https://example.com/n2k/"),
+        ("https://example.com/n2k/", "https://example.com/n2k/"),
+        ("https://example.com", "https://example.com/"),
+        ("https://example.com/a.b/n2k", "https://example.com/a.b/n2k/"),
+        ("https://example.com/n2k/dispatch.fcgi", "https://example.com/n2k/dispatch.fcgi"),
+        ("https://example.com/dispatch.fcgi/", "https://example.com/dispatch.fcgi/"),
+    ],
+)
+def test_the_address_of_a_folder_gets_its_slash(n2k: Commands, url: str, written: str) -> None:
+    """Without it Apache redirects, and a redirected POST loses its fields; a script's own name takes none."""
+    assert f'string URL = "{written}";' in n2k("lsl", "--url", url, "query").out.splitlines()
+
+
+@pytest.mark.parametrize(
     "url",
     ["example.com", "ftp://example.com/", "https://", "https://example.com/?a=b", "https://example.com/#x", "https://a b/",
      "https://user:secret@example.com/", 'https://example.com/"', "https://example.com/\\", "https://example.com:x/",

@@ -108,6 +108,22 @@ def test_purge_keeps_everything_else(known: Commands) -> None:
     assert known("check").code == 0
 
 
+@pytest.mark.parametrize("leaves", ["who holds the name", "who came later"])
+def test_a_name_that_two_claim_is_purged_too(n2k: Commands, leaves: str) -> None:
+    """Generations write down who had a name of Second Life first: neither name nor key stays there, and the rest does."""
+    first, later = (KEY, OTHER) if leaves == "who holds the name" else (OTHER, KEY)
+    both = [(GOVERNOR, "Wanted Name"), (USERNAME, "Wanted Name")]
+    n2k("import", "--as-of", "100000", "-", stdin=csv((first, "Quillon Ash"), both[0]).encode())
+    n2k("import", "--as-of", "200000", "-", stdin=csv((later, "Quillon Ash"), (first, "Quillon Ash"), *both[::-1]).encode())
+    assert n2k("lookup", "quillon ash").out.split("\t")[1] == first
+    n2k("forget", KEY)
+    n2k("forget", "quillon ash")
+    assert n2k("purge").code == 0
+    assert traces(n2k.data_dir) == []
+    assert n2k("check").out == ""
+    assert n2k("lookup", "wanted name").out.split("\t")[1] == GOVERNOR
+
+
 def test_purge_with_nobody_to_take_out_leaves_the_generations(peopled: Commands) -> None:
     """Nothing is written anew that need not be; a second purge finds nothing either."""
     before = {name: mark for name, mark in peopled.contents().items() if "generations" in name}

@@ -368,7 +368,10 @@ def test_a_stopped_download_is_swept(peopled: Commands, web: WebServer, url: str
     assert part.exists() == (number == signal.SIGKILL)
     assert not part.exists() or part.stat().st_mode & 0o777 == 0o600
     web.paths["/dump.csv.bz2"] = file(OTHERS)
-    assert peopled("update", url).out.startswith("updated")
+    done = peopled("-q", "update", url)
+    assert done.code == 0
+    assert ("an update before this one was killed" in done.err and "download.part" in done.err) == (number == signal.SIGKILL)
+    assert done.err.count("\n") == (number == signal.SIGKILL) and peopled.live()
     assert left(peopled) == []
 
 

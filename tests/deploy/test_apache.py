@@ -137,7 +137,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apache]:
         for name in ("secret.txt", "dispatch.fcgi.bak", "index.html", "health.html", "folder/page.html"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("secret")
-        account.n2k("deploy", str(folder))
+        account.n2k("deploy", str(folder), "--yes")
     challenge = account.site / ".well-known" / "acme-challenge" / "x"
     challenge.parent.mkdir(parents=True)
     challenge.write_text("challenge")
@@ -248,13 +248,26 @@ def test_an_unwritable_log_stops_no_lookup(site: Site) -> None:
 
 
 def test_deploying_changed_code_starts_new_workers(site: Site) -> None:
-    """A script replaced by rename is served by a new process, without touching the server."""
+    """A script replaced by rename is served by new processes, without touching the server; the old ones end, since nobody
+    asks them any more, and no request is lost: whoever asks meanwhile gets the right answer."""
+    old = site.both_workers()
+    done: list[str] = []
+
+    def client(number: int) -> set[bytes]:
+        if number == 0:
+            site.account.script.write_text(site.account.script.read_text() + "# as an older version wrote it\n")
+            done.append(site.account.n2k("deploy", str(site.account.site)))
+            return set()
+        bodies = {site.name2key().body}
+        while not done:
+            bodies.add(site.name2key().body)
+        return bodies
+
+    answers = in_parallel(2, client)
+    assert set().union(*answers) == {MASAKAZU}
+    assert {int(pid) for pid in re.findall(r"\d+", done[0].partition("stopped: workers ")[2])} == set(old)
     assert site.name2key().body == MASAKAZU
-    old = site.workers()
-    site.account.script.write_text("# Written by 'n2k deploy'\n")  # what an older version wrote
-    site.account.n2k("deploy", str(site.account.site))
-    assert site.name2key().body == MASAKAZU
-    assert set(site.workers()) - set(old)
+    assert site.workers() and not set(site.workers()) & set(old)
 
 
 def test_edited_settings_take_effect_in_a_running_worker(site: Site) -> None:

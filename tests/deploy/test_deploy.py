@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.servers.deployment import first_lines, likely_url
+from n2k_fcgi.deploy.deployment import likely_url
+from n2k_fcgi.deploy.script import first_lines
 from tests.support.asking import over_cgi
 from tests.support.hosting import REPOSITORY, Account
 

@@ -10,7 +10,7 @@ from tests.support.apache import Apache, apache
 from tests.support.hosting import Account
 
 FOUND = 83
-SITE_CHECKS = ("address", "readiness", "lookup", "query", "path", "files", "token")
+SITE_CHECKS = ("address", "code", "readiness", "lookup", "query", "path", "files", "token")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_a_redirecting_site(folder: Folder) -> None:
     """A redirect is told with where it leads, because a redirected POST loses its fields."""
     folder.rewrite("RewriteRule ^\\.well", "RewriteRule ^(.*)$ https://example.com/$1 [R=301,L]\nRewriteRule ^\\.well")
     lines = folder.examined()
-    assert set(lines) == {"address"} and "redirects to https://example.com" in lines["address"]
+    assert set(lines) == {"address"} and "a redirect elsewhere, to https://example.com/" in lines["address"]
 
 
 def test_forced_compression(folder: Folder) -> None:

@@ -15,14 +15,14 @@ CASES = len(CASES_FILE.read_text("utf-8").splitlines())
 SERVICE = parsed(dict(reversed(units()))["n2k.service"])["Service"]["ExecStart"]
 """The command of the first service unit, which listens on its own."""
 
-NGINX_FOLDER = ("location /", "location /n2k/"), ('fastcgi_param SCRIPT_NAME "";', 'fastcgi_param SCRIPT_NAME "/n2k";')
-LIGHTTPD_FOLDER = (('"/" =>', '"/n2k" =>'),)
-APACHE_FOLDER = (
-    ('<Location "/">', '<Location "/n2k/">'),
-    ('ProxyFCGISetEnvIf "true" SCRIPT_NAME ""', 'ProxyFCGISetEnvIf "true" SCRIPT_NAME "/n2k"'),
+NGINX_ROOT = ("location /n2k/", "location /"), ('fastcgi_param SCRIPT_NAME "/n2k";', 'fastcgi_param SCRIPT_NAME "";')
+LIGHTTPD_ROOT = (('"/n2k" =>', '"/" =>'),)
+APACHE_ROOT = (
+    ('<Location "/n2k/">', '<Location "/">'),
+    ('ProxyFCGISetEnvIf "true" SCRIPT_NAME "/n2k"', 'ProxyFCGISetEnvIf "true" SCRIPT_NAME ""'),
 )
 
-in_two_places = pytest.mark.parametrize("mount", ["", "/n2k"])
+in_two_places = pytest.mark.parametrize("mount", ["/n2k", ""])
 
 
 def asked(machine: Machine, port: int, mount: str = "", *, skipped: str = "") -> int:
@@ -38,9 +38,9 @@ def test_the_page_has_each_home_once() -> None:
 
 @in_two_places
 def test_nginx(machine: Machine, mount: str) -> None:
-    """nginx before the service unit's command, at the root and in a folder."""
+    """nginx before the service unit's command, in a folder and at the root."""
     port = free_port()
-    snippet = changed(snippets("nginx")[0], *NGINX_FOLDER) if mount else snippets("nginx")[0]
+    snippet = snippets("nginx")[0] if mount else changed(snippets("nginx")[0], *NGINX_ROOT)
     assert "listen 80;" in snippet
     with machine.service(SERVICE), machine.nginx(snippet.replace("listen 80;", f"listen 127.0.0.1:{port};"), port):
         assert asked(machine, port, mount) == CASES
@@ -49,20 +49,20 @@ def test_nginx(machine: Machine, mount: str) -> None:
 @pytest.mark.parametrize("starts", [False, True], ids=["external", "bin-path"])
 @in_two_places
 def test_lighttpd(machine: Machine, mount: str, starts: bool) -> None:
-    """lighttpd before the service unit's command, and where it starts the deployed script; at the root and in a folder."""
+    """lighttpd before the service unit's command, and where it starts the deployed script; in a folder and at the root."""
     port = free_port()
     machine.account.n2k("deploy", str(machine.account.site))
     snippet = snippets("lighttpd")[starts]
-    if mount:
-        snippet = changed(snippet, *LIGHTTPD_FOLDER)
+    if not mount:
+        snippet = changed(snippet, *LIGHTTPD_ROOT)
     with contextlib.nullcontext() if starts else machine.service(SERVICE), machine.lighttpd(snippet, port):
         assert asked(machine, port, mount) == CASES
 
 
 @in_two_places
 def test_apache_with_mod_proxy_fcgi(machine: Machine, mount: str) -> None:
-    """Apache's proxy before the service unit's command, at the root and in a folder."""
-    snippet = changed(snippets("apache")[0], *APACHE_FOLDER) if mount else snippets("apache")[0]
+    """Apache's proxy before the service unit's command, in a folder and at the root."""
+    snippet = snippets("apache")[0] if mount else changed(snippets("apache")[0], *APACHE_ROOT)
     with (
         machine.service(SERVICE),
         apache(machine.account.site, gateway="proxy_fcgi", settings=machine.own(snippet)) as server,

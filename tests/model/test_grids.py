@@ -18,7 +18,10 @@ def test_second_lifes_grids_have_one_spelling(text: str) -> None:
 
 def test_an_owner_cannot_respell_second_life() -> None:
     """Whatever spelling is known, Production stays Production: the rule that its names never pass on hangs on it."""
-    assert parse_grid("Production", ("production", "PRODUCTION")) == PRODUCTION
+    for text in ("Production", "production", "PRODUCTION", "ProDuction "):
+        assert parse_grid(text, ("production", "PRODUCTION")) == PRODUCTION
+    for text in ("Testing", "testing", " TESTING"):
+        assert parse_grid(text, ("TESTING", "testing")) == TESTING
 
 
 def test_known_grids_are_given_in_their_spelling() -> None:

@@ -50,6 +50,7 @@ def accepted(text: str) -> ParsedName | None:
         (("Ærlig Ñandú", "ærlig.ñandú", "ÆRLIG+N\u0303ANDU\u0301"), "ærlig.ñandú"),
         (("Straße Weiß", "STRASSE WEISS"), "strasse.weiss"),
         (("ΣΊΣΥΦΟΣ", "σίσυφος", "σίσυφοσ"), "σίσυφοσ"),
+        (("\u1fb4 x", "\u1fb3\u0301 x", "α\u0301\u0345 x", "α\u0345\u0301 x"), "\u03acι.x"),  # marks in either order
     ],
 )
 def test_every_spelling_has_the_same_canonical_form(spellings: tuple[str, ...], form: str) -> None:
@@ -167,6 +168,9 @@ def test_the_longest_names_are_accepted(longest: str) -> None:
         ("a b " * 40, "a whole name has at most 127 bytes"),
         (f"{'x' * 60} {'y' * 60} {'z' * 60}", "a whole name has at most 127 bytes"),
         ("é " * 50, "a whole name has at most 127 bytes"),
+        ("Three Short Parts " + "x" * 56 + " " + "y" * 56, "a whole name has at most 127 bytes"),  # 131, none of them long
+        (" ".join(["é" * 31] * 3), "a whole name has at most 127 bytes"),  # 95 letters, 188 bytes
+        (".".join(["日" * 21, "本" * 21, "語"]), "a whole name has at most 127 bytes"),  # 45 letters, 131 bytes
         (f"{'x' * 64} {'y' * 63}", "a first or last name has at most 63 bytes"),
         ("x" * 100_000, "at most 63 bytes"),
         ("x " * 50_000, "a whole name has at most 127 bytes"),

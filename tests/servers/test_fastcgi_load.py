@@ -149,18 +149,18 @@ def test_a_lack_of_descriptors_that_others_caused_passes_too(tmp_path: Path) -> 
 
 
 def test_nothing_to_do_means_no_wake_up(tmp_path: Path) -> None:
-    """An idle process, with a kept connection open, is not scheduled at all."""
+    """An idle process, with a kept connection open, is scheduled once a minute at most (test_presence.py says what for)."""
     with serving(tmp_path) as child, Client(child.address) as kept:
         kept.send(request("/hello", flags=KEEP)).answer()
         get(child.address, "/hello")
         assert eventually(child.sleeping)
         before = child.status("voluntary_ctxt_switches")
         time.sleep(1.5)
-        assert child.status("voluntary_ctxt_switches") == before
+        assert child.status("voluntary_ctxt_switches") <= before + 1
 
 
 def test_a_log_line_that_waits_is_written_by_one_wake_up(tmp_path: Path) -> None:
-    """A buffered line reaches the file without another request, and after that the process sleeps for good."""
+    """A buffered line reaches the file without another request, and after that the process sleeps."""
     log = tmp_path / "log"
     with serving(tmp_path, "--log", str(log)) as child:
         get(child.address, "/log")
@@ -168,7 +168,7 @@ def test_a_log_line_that_waits_is_written_by_one_wake_up(tmp_path: Path) -> None
         assert eventually(child.sleeping)
         before = child.status("voluntary_ctxt_switches")
         time.sleep(1.2)
-        assert child.status("voluntary_ctxt_switches") == before
+        assert child.status("voluntary_ctxt_switches") <= before + 1
 
 
 def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:

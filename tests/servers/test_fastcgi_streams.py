@@ -1,6 +1,7 @@
 """Records as no well-behaved web server sends them, and the rarer ones that it may."""
 
 import contextlib
+import json
 import struct
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from n2k_fcgi.servers.request import MAX_DISCARDED
 from tests.support import fastcgi_client as fcgi
 from tests.support.fastcgi_client import (
     ABORT,
@@ -218,16 +220,35 @@ def test_records_of_no_open_request_are_ignored(child: Child) -> None:
         assert client.answer().body == b"hello"
 
 
+def test_a_body_without_an_end_is_dropped(child: Child) -> None:
+    """Beyond MAX_DISCARDED bytes nobody waits for the end of it any more; a megabyte less is answered with 413."""
+    piece, start = record(STDIN, 1, bytes(65_000)) * 10, begin() + stream(PARAMS, 1, pairs(variables("/echo", "POST", b"x")))
+    pieces = MAX_DISCARDED // 650_000
+    with Client(child.address) as client:
+        client.send(start)
+        for _ in range(pieces):
+            client.send(piece)
+        assert client.send(record(STDIN, 1)).answer().status == "413 Content Too Large"
+    with Client(child.address) as client:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            client.send(start)
+            for _ in range(pieces + 2):
+                client.send(piece)
+        assert client.at_end()
+
+
 def test_an_aborted_request_ends(child: Child) -> None:
     """ABORT ends a request that has not arrived yet, and one whose answer is under way; the connection goes on."""
     with Client(child.address) as client:
         client.send(begin(flags=KEEP) + record(ABORT, 1))
         assert client.answer().status == ""
+        before = json.loads(get(child.address, "/counters").body)["closed"]
         client.send(request("/endless", flags=KEEP))
         assert client.record()[2].startswith(b"Status: 200 OK")
         client.send(record(ABORT, 1))
         while client.record()[0] != END:
             pass
+        assert json.loads(get(child.address, "/counters").body)["closed"] == before + 1
         assert client.send(request("/hello", flags=KEEP)).answer().body == b"hello"
 
 

@@ -67,6 +67,39 @@ def test_the_last_block_and_the_end_come_together_when_the_length_is_known() -> 
     assert reply.done
 
 
+@pytest.mark.parametrize(
+    ("status", "result", "length"),
+    [
+        ("200 OK", [b"four"], b"4"),
+        ("200 OK", (b"",), b"0"),
+        ("404 Not Found", [b""], b"0"),
+        ("204 No Content", [b""], None),
+        ("304 Not Modified", [b""], None),
+        ("200 OK", [b"fo", b"ur"], None),
+        ("200 OK", [], None),
+    ],
+)
+def test_a_length_is_added_where_it_is_known(status: str, result: list[bytes], length: bytes | None) -> None:
+    """Of a body of one block; never to an answer that must have none (RFC 9110, 8.6), whose length would be another's."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response(status, HEADERS)
+        return result
+
+    head = all_of(reply_of(application))[0]
+    assert (b"Content-Length: " + (length or b"")) in head if length else b"Content-Length" not in head
+
+
+@pytest.mark.parametrize(
+    ("said", "scheme"),
+    [("on", "https"), ("ON", "https"), ("1", "https"), ("off", "http"), ("0", "http"), ("", "http"), (None, "http")],
+)
+def test_the_scheme_is_what_the_web_server_says(said: str | None, scheme: str) -> None:
+    """Apache and nginx say ``on``, others ``1``."""
+    reply = reply_of(lambda environ, start_response: [], **({} if said is None else {"HTTPS": said}))
+    assert reply._environ["wsgi.url_scheme"] == scheme
+
+
 def test_closing_early_closes_the_iterable_once() -> None:
     """A reader that goes away ends the application's generator."""
     closed = []

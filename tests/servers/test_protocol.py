@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2k_fcgi.servers.protocol import Malformed, decode_pairs, output, whole_request
+from n2k_fcgi.servers.protocol import MAX_CONTENT, Malformed, decode_pairs, output, whole_request
 from tests.support.fastcgi_client import KEEP, PARAMS, STDIN, begin, pairs, record, request, stream
 
 LATIN = st.text(st.characters(max_codepoint=255), max_size=300)
@@ -22,6 +22,13 @@ def decoded(data: bytes) -> dict[str, str]:
 def test_pairs_come_back_as_they_were_sent(values: dict[str, str]) -> None:
     """Names and values of any length and any latin-1 text survive."""
     assert decoded(pairs(values)) == values
+
+
+@pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 129, 255, 256, 65535, 65536, 200_000])
+def test_a_length_of_one_byte_or_of_four(size: int) -> None:
+    """Up to 127 in one byte, above in four, of names and of values."""
+    for values in ({"N" * size: "value"}, {"NAME": "v" * size}, {"A": "1", "N" * size: "v" * size, "Z": "2"}):
+        assert decoded(pairs(values)) == values
 
 
 @given(st.binary(max_size=60))
@@ -45,10 +52,13 @@ def test_a_pair_that_is_cut_off_is_malformed(cut: int) -> None:
         decoded(whole[:cut])
 
 
-def test_a_length_of_two_gigabytes_is_malformed() -> None:
-    """A length beyond the data is refused without an allocation of that size."""
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x80000000 + (1 << 24) + 1, 0x81000001, 0xC0000001, 0x80010001])
+def test_a_length_beyond_the_data_is_malformed(length: int) -> None:
+    """All four bytes of it count, and nothing of that size is allocated."""
     with pytest.raises(Malformed):
-        decoded(struct.pack("!LB", 0xFFFFFFFF, 1) + b"x")
+        decoded(struct.pack("!LB", length, 1) + b"xy")
+    with pytest.raises(Malformed):
+        decoded(struct.pack("!BL", 1, length) + b"xy")
 
 
 def test_a_whole_request_is_recognised() -> None:
@@ -71,6 +81,7 @@ def test_a_whole_request_is_recognised() -> None:
         begin() + record(PARAMS, 1) + record(STDIN, 1),
         begin(1, role=2) + request("/")[16:],
         begin(2) + request("/")[16:],
+        begin(2) + record(PARAMS, 1, pairs({"A": "b"})) + record(PARAMS, 2) + record(STDIN, 2),
         b"\x02" + request("/")[1:],
     ],
 )
@@ -79,7 +90,7 @@ def test_everything_else_is_left_to_the_general_road(data: bytes) -> None:
     assert whole_request(data) is None
 
 
-@pytest.mark.parametrize("size", [1, 65528, 65529, 200_000])
+@pytest.mark.parametrize("size", [1, 65527, 65528, 65529, 65535, 65536, 200_000])
 def test_output_is_framed_without_loss(size: int) -> None:
     """The contents of the records are the block, and no record is longer than the protocol allows."""
     block = bytes(index % 251 for index in range(size))
@@ -87,6 +98,7 @@ def test_output_is_framed_without_loss(size: int) -> None:
     contents = b""
     while framed != b"last":
         length = struct.unpack_from("!H", framed, 4)[0]
+        assert 0 < length <= MAX_CONTENT
         contents += framed[8 : 8 + length]
         framed = framed[8 + length :]
     assert contents == block

@@ -21,7 +21,7 @@ from tests.support.worker import FIND, Worker, everybodys_data, granted, set_mod
 
 NAME, KEY = "Unlucky Resident", "77777777-2222-3333-4444-555555555555"
 REGISTERED = (200, f"Registered {NAME} {KEY} on Production\n")
-NO_MEMORY = "no memory left for this"
+NO_MEMORY = "no memory left for "
 UNTOUCHED = "/name2key/%3F"
 """A lookup that is refused before a file is opened."""
 
@@ -89,7 +89,7 @@ def test_a_map_that_does_not_fit(large: Path, spare: int, file: str) -> None:
     with worker(large, f"--as={limit}") as child:
         assert child.ask(UNTOUCHED) == (400, "Invalid name\n"), "the interpreter itself lacks room"
         for _ in range(3):
-            assert refused(child.ask(FIND), f"/{file}: Cannot allocate memory")
+            assert refused(child.ask(FIND), NO_MEMORY) and file in child.ask(FIND)[1]
         held = child.descriptors()
         assert all(refused(child.ask(target), "memory") for target in (FIND, "/ready", "/?key=" + KEY) * 10)
         assert child.descriptors() == held
@@ -131,7 +131,7 @@ def test_captures_that_outgrow_the_addresses(golden: Golden) -> None:
             box.record(bytes([n + 1]) * 16, f"Big{n}", 1, source=region)
         box.close()
         for _ in range(3):
-            assert refused(child.ask(FIND), f"/{CAPTURES}: Cannot allocate memory")
+            assert refused(child.ask(FIND), NO_MEMORY) and CAPTURES in child.ask(FIND)[1]
             assert refused(child.register(golden, NAME, KEY), "memory")
     with worker(golden.data_dir) as unlimited:
         assert unlimited.finds()

@@ -86,7 +86,7 @@ def of_the_future(sandbox: Sandbox, request: pytest.FixtureRequest) -> Sandbox:
 def test_a_stored_time_to_come_reads_as_when_it_was_made(of_the_future: Sandbox) -> None:
     """In the manifest, in every avatar's time, in both directions."""
     generations = of_the_future.store.generations
-    assert [manifest.as_of for manifest in generations.manifests()] == [NOW_STORED]
+    assert [manifest.as_of for manifest in generations.listed()[1]] == [NOW_STORED]
     view = of_the_future.view()
     assert [avatar.seen for avatar in view.with_key(parse_key(MASAKAZU)) + view.named("masakazu.kojima")] == [NOW_STORED] * 2
 

@@ -74,6 +74,7 @@ def test_the_rule_of_choice(
         ("production", "Production"),
         (" TESTING ", "Testing"),
         ("OpenSim", "Mine"),
+        (" OPENSIM ", "Mine"),
         ("opensim", "Mine"),
         ("Other", "Other"),
         ("unheard of", "unheard of"),
@@ -83,3 +84,12 @@ def test_a_shard_means_the_grid_that_the_owner_said(shard: str, label: str) -> N
     """OpenSimulator's default word may mean an owner's grid; Second Life's two words always mean Second Life."""
     grids = (Grid("Production", "Production"), Grid("Mine", "OpenSim"), Grid("Other", "Other"))
     assert grid_of_shard(shard, grids) == label
+
+
+def test_second_lifes_words_are_second_lifes() -> None:
+    """Whatever grid an owner would give them to: the settings refuse that, and it would change nothing here."""
+    grids = (Grid("Mine", "Production"), Grid("Yours", "testing"))
+    for shard in ("Production", "production", " PRODUCTION "):
+        assert grid_of_shard(shard, grids) == "Production"
+    for shard in ("Testing", "testing", "TESTING "):
+        assert grid_of_shard(shard, grids) == "Testing"

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten
+from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.export import Export, json_lines
 from n2k_fcgi.service.forget import Forgetting
 from n2k_fcgi.service.history import History
+from n2k_fcgi.service.ingest import room
 from n2k_fcgi.service.name_list import NameList
 from n2k_fcgi.service.search import search
-from n2k_fcgi.wiring import directory, forgetting, unknown
+from n2k_fcgi.store.lmdb.captures import captures_file
+from n2k_fcgi.store.lmdb.layout import FORGOTTEN, PRIVATE
+from n2k_fcgi.store.lmdb.writable import with_prefix
+from n2k_fcgi.wiring import directory, forgetting, purge, unknown
 from tests.support.processes import talking
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -125,6 +129,28 @@ def test_whom_a_name_means_everywhere(box: Sandbox) -> None:
     assert forget(box).called("masakazu.seen", "OpenSim") == ([], [("OpenSim", "masakazu.seen")], [])
 
 
+def test_a_name_goes_on_its_grid_only(sandbox: Sandbox) -> None:
+    """Who is called so on another grid stays, whichever grid has the avatar and whichever is the default."""
+    sandbox.import_text(csv((MASAKAZU, "Same Name")), as_of=1)
+    sandbox.import_text(csv((OTHER, "Same Name")), grid="OpenSim", as_of=1)
+    sandbox.forget_name("same.name", "Testing")
+    assert {avatar.grid for avatar in sandbox.view().named("same.name")} == {"Production", "OpenSim"}
+    sandbox.forget_name("same.name", "OpenSim")
+    assert [avatar.key for avatar in sandbox.view().named("same.name")] == [KEY]
+
+
+def test_what_was_asked_for_twice_is_undone_as_one(sandbox: Sandbox) -> None:
+    """By a name of later, too: all that was ever hidden together with it is shown."""
+    forgotten, early, late = sandbox.store.forgotten, ("Production", "early.name"), ("Production", "late.name")
+    for undo in (([KEY], []), ([], [early]), ([], [late])):
+        forgotten.forget([KEY], [early], 1)
+        forgotten.forget([KEY], [late], 2)
+        assert forgotten.count() == 1
+        assert forgotten.undo(*undo, 3)
+        assert forgotten.count() == 0
+        assert not forgotten.is_hidden(b"x" * 16, *early) and not forgotten.is_hidden(b"x" * 16, *late)
+
+
 def test_undoing_brings_everything_back(box: Sandbox) -> None:
     """By any of what it was hidden by: both directions, all names, the capture; a second time is told from the first."""
     before = everything_said(box)
@@ -153,16 +179,19 @@ def test_asking_twice_is_one_request(box: Sandbox) -> None:
 
 def test_only_digests_are_kept(tmp_path: Path) -> None:
     """Of an avatar that was never stored nothing readable gets into any file, and equal avatars leave different digests."""
-    texts = []
+    digests = []
     for place in "ab":
         box = Sandbox(tmp_path / place)
         box.forget_key(KEY)
         box.forget_name("masakazu.kojima", "Production")
         box.close()
+        file = captures_file(box.data_dir, PRIVATE)
+        with file.read() as transaction:
+            digests.append({digest for digest, _ in with_prefix(transaction, FORGOTTEN)})
+        file.close()
         data = b"".join(path.read_bytes() for path in box.data_dir.rglob("*") if path.is_file())
         assert KEY not in data and MASAKAZU.encode() not in data and b"masakazu" not in data.lower()
-        texts.append(data)
-    assert texts[0] != texts[1]
+    assert len(digests[0]) == len(digests[1]) == 2 and not digests[0] & digests[1]
 
 
 def test_other_processes_see_it_at_once(box: Sandbox) -> None:
@@ -177,6 +206,29 @@ def test_other_processes_see_it_at_once(box: Sandbox) -> None:
         assert go_on() == "1\n"
         box.forget_key(KEY)
         assert go_on() == "0\n"
+
+
+def test_a_purge_takes_a_forgotten_name_from_who_had_it_before(sandbox: Sandbox) -> None:
+    """Where names move on, the name of who leaves is a former one of another's: it goes, and the other stays."""
+    for key, name, now in ((MASAKAZU, "Quillon Ash", 1), (MASAKAZU, "Other Name", 2), (OTHER, "Quillon Ash", 3)):
+        sandbox.record(key, name, now, grid="OpenSim", refuse=False)
+    sandbox.forget_name("quillon.ash", "OpenSim")
+    assert purge(sandbox.store).run().captures == 1
+    sandbox.store.close()
+    assert b"uillon" not in (sandbox.data_dir / "captures.mdb").read_bytes()
+    assert [avatar.name for avatar in sandbox.view().with_key(KEY)] == ["Other Name"]
+
+
+def test_a_purge_stops_before_the_disk_is_full(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies need room, and others need some, too: it is said, and all is as it was."""
+    box.forget_key(KEY)
+    before = box.store.generations.names()
+    monkeypatch.setattr(room, "RESERVE", 1 << 62)
+    with pytest.raises(StoreFull, match="MB are free"):
+        purge(box.store).run()
+    assert box.store.generations.names() == before and box.view().name2key("governor.linden") is not None
+    monkeypatch.undo()
+    assert purge(box.store).run().generations == len(before)
 
 
 def test_hundreds_who_left_do_not_hide_the_rest(sandbox: Sandbox) -> None:

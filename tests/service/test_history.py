@@ -40,7 +40,7 @@ def test_captures_and_dumps_are_compared_by_time(sandbox: Sandbox) -> None:
     """A capture is newer than yesterday's dump, and older than tomorrow's; all stay findable."""
     sandbox.import_text(csv((MASAKAZU, "Old Name")), as_of=100)
     sandbox.record(MASAKAZU, "Seen Name", 200)
-    assert names(sandbox)[0] == ("Seen Name", "capture", 200, False)
+    assert names(sandbox) == [("Seen Name", "capture", 200, False), ("Old Name", "dump", 100, True)]
     sandbox.import_text(csv((MASAKAZU, "New Name")), as_of=300)
     assert names(sandbox) == [
         ("New Name", "dump", 300, False),
@@ -79,6 +79,16 @@ def test_each_grid_has_its_own(sandbox: Sandbox) -> None:
         ("Os Name", "dump", 50, False),
         ("Os Old", "dump", 20, True),
     ]
+
+
+def test_a_forgotten_name_is_in_nobodys_history(sandbox: Sandbox) -> None:
+    """Elsewhere than in Second Life a name moves on: who asks by it is hidden, and who had it before loses that name only."""
+    sandbox.import_text(csv((MASAKAZU, "Same Name")), grid="OpenSim", as_of=1)
+    sandbox.import_text(csv((MASAKAZU, "Other Name"), (USERNAME, "Same Name")), grid="OpenSim", as_of=2)
+    assert [name for name, *_ in names(sandbox)] == ["Other Name", "Same Name"]
+    sandbox.forget_name("same.name", "OpenSim")
+    assert [name for name, *_ in names(sandbox)] == ["Other Name"]
+    assert names(sandbox, parse_key(USERNAME)) == []
 
 
 @pytest.mark.parametrize("key", [bytes(15) + b"\1", b"\xff" * 16])

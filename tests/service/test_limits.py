@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from n2k_fcgi.service.limits import Limits
 from n2k_fcgi.service.tokens import create_token
 from n2k_fcgi.store.base import Charge, Token
 from n2k_fcgi.store.lmdb.layout import METER
-from n2k_fcgi.store.lmdb.meters import SWEEP_EVERY
+from n2k_fcgi.store.lmdb.meters import SWEEP_EVERY, Meters
 from tests.support.sandbox import Sandbox
 
 
@@ -54,6 +55,40 @@ def test_a_minutes_worth_then_as_it_refills(sandbox: Sandbox, clock: Clock) -> N
     counted.write("192.0.2.1", None)
     with pytest.raises(TooManyRequests):
         counted.write("192.0.2.1", None)
+
+
+def test_quiet_minutes_are_not_saved_up(sandbox: Sandbox, clock: Clock) -> None:
+    """A minute's worth is all that is ever admitted at once."""
+    counted = limits(sandbox, clock)
+    counted.write("192.0.2.1", None)
+    clock.now += SWEEP_EVERY - 1  # a second later the address would be forgotten anyway
+    for _ in range(6):
+        counted.write("192.0.2.1", None)
+    with pytest.raises(TooManyRequests):
+        counted.write("192.0.2.1", None)
+
+
+@pytest.mark.parametrize("a_minute", [9, 11, 600, 601, 997])
+def test_the_last_of_a_minutes_worth_is_admitted(sandbox: Sandbox, a_minute: int) -> None:
+    """Whatever the rounding of times: as many as the limit says, and not one more."""
+    now = 1_764_000_000.123
+    taken = [sandbox.store.meters.take([Charge(b"x", a_minute)], now) for _ in range(a_minute + 1)]
+    assert taken[:-1] == [0.0] * a_minute and taken[-1] > 0
+
+
+def test_who_came_between_the_look_and_the_count_is_counted(sandbox: Sandbox, clock: Clock) -> None:
+    """Another process may write after this one has looked: the look inside the write decides, for all charges together."""
+
+    class Late(Meters):
+        """Its first look sees nobody."""
+
+        def wait(self, charges: Sequence[Charge], now: float) -> float:
+            return 0.0
+
+    late = Late(sandbox.store.volatile)
+    assert late.take([Charge(b"x", 1)], clock.now) == 0
+    assert 59 < late.take([Charge(b"y", 1), Charge(b"x", 1)], clock.now) <= 60
+    assert sandbox.store.meters.take([Charge(b"y", 1)], clock.now) == 0
 
 
 def test_a_refusal_counts_nothing(sandbox: Sandbox, clock: Clock) -> None:
@@ -161,6 +196,19 @@ def test_quiet_subjects_are_swept_away(sandbox: Sandbox, clock: Clock) -> None:
     with sandbox.store.volatile.read() as transaction:
         left = [bytes(key) for key, _ in transaction.cursor() if bytes(key).startswith(METER)]
     assert left == [METER + b"again"]
+
+
+def test_a_sweep_forgets_nobody_who_was_busy(sandbox: Sandbox, clock: Clock) -> None:
+    """What was counted within the last minute counts on after it."""
+    counted = limits(sandbox, clock)
+    counted.write("192.0.2.9", None)
+    clock.now += SWEEP_EVERY - 1
+    for _ in range(6):
+        counted.write("192.0.2.1", None)
+    clock.now += 1
+    counted.write("192.0.2.9", None)  # sweeps
+    with pytest.raises(TooManyRequests):
+        counted.write("192.0.2.1", None)
 
 
 def test_workers_count_together(sandbox: Sandbox, clock: Clock) -> None:

@@ -69,6 +69,15 @@ def test_a_later_dump_renames_a_captured_avatar(sandbox: Sandbox) -> None:
     assert [a.name for a in sandbox.view().with_key(A)] == ["Masakazu Newname"]
 
 
+def test_what_was_seen_in_the_very_second_of_the_dump_wins(sandbox: Sandbox) -> None:
+    """A dump is written for some time; what was seen meanwhile was seen."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
+    sandbox.record(MASAKAZU, "Masakazu Newname", 100)
+    assert [a.name for a in sandbox.view().with_key(A)] == ["Masakazu Newname"]
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=101)
+    assert [a.name for a in sandbox.view().with_key(A)] == ["Masakazu Kojima"]
+
+
 def test_the_captured_spelling_is_given_where_the_name_is_the_same(sandbox: Sandbox) -> None:
     """W-Hat's dump has lost upper and lower case; what was seen in-world has not."""
     sandbox.record(MASAKAZU, "McFly Resident", 1_600_000_000)
@@ -88,6 +97,23 @@ def test_on_other_grids_the_later_binding_wins(sandbox: Sandbox) -> None:
     sandbox.register("Masakazu Kojima", USERNAME, "OpenSim")
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid="OpenSim", as_of=1)
     assert (sandbox.view().name2key("masakazu.kojima") or _avatar(A, "", 0)).key == C
+
+
+def test_names_of_both_sources_in_order(sandbox: Sandbox) -> None:
+    """As many as were asked for, whichever source they are in, from the front or from the back; each once."""
+    sandbox.import_text(csv((MASAKAZU, "Name B"), (GOVERNOR, "Name D")), as_of=1)
+    for number, letter in enumerate("ACDE", 1):
+        sandbox.record(bytes(15) + bytes([number]), f"Name {letter}", 1, refuse=False)
+    view = sandbox.view()
+    everything = [f"name.{letter}".encode() for letter in "abcde"]
+    for limit in range(1, 7):
+        assert view.names_between(b"n", b"o", limit, reverse=False) == everything[:limit]
+        assert view.names_between(b"n", b"o", limit, reverse=True) == everything[::-1][:limit]
+    for first in range(5):
+        for end in range(first, 5):
+            between = everything[first:end]  # the first one is in it, the end is not
+            assert view.names_between(everything[first], everything[end], 9, reverse=False) == between
+            assert view.names_between(everything[first], everything[end], 9, reverse=True) == between[::-1]
 
 
 def test_a_snapshot_is_one_moment_of_both_sources(sandbox: Sandbox) -> None:

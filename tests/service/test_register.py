@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import BadKey, BadName, NameTaken
+from n2k_fcgi.errors import BadKey, BadName, NameTaken, TooManyNewGrids
 from n2k_fcgi.model.keys import parse_key
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -77,6 +77,40 @@ def test_an_import_meanwhile_loses_no_registration(sandbox: Sandbox) -> None:
         avatar = view.name2key(f"busy{n}")
         assert avatar is not None and avatar.key == n.to_bytes(16, "big")
         assert [a.name for a in view.with_key(avatar.key)] == [f"Busy{n} Resident"]
+
+
+def test_a_grid_of_the_dump_is_no_new_one(tmp_path: Path) -> None:
+    """Where callers may create none, they register on grids that the settings name, and on those that were imported."""
+    box = Sandbox(tmp_path / "data", max_grids="0")
+    try:
+        box.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid="imported")
+        box.register("Seen There", USERNAME, "imported")
+        box.register("Seen There", USERNAME, "OpenSim")
+        with pytest.raises(TooManyNewGrids, match="'grids', 'max_grids'"):
+            box.register("Seen There", USERNAME, "elsewhere")
+    finally:
+        box.close()
+
+
+def test_a_key_that_has_the_name_too_may_be_seen_again(sandbox: Sandbox) -> None:
+    """The dump knows two keys by the name: the one that does not hold it is no third."""
+    sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=1)
+    sandbox.import_text(csv((USERNAME, "Wanted Name"), (MASAKAZU, "Wanted Name")), as_of=2)
+    sandbox.register("Wanted Name", USERNAME)
+    with pytest.raises(NameTaken):
+        sandbox.register("Wanted Name", GOVERNOR)
+    assert sandbox.view().name2key("wanted.name").key == parse_key(MASAKAZU)  # type: ignore[union-attr]
+
+
+def test_a_registration_does_not_hang_on_what_may_be_lost(sandbox: Sandbox) -> None:
+    """The queue and the list of conflicts cannot be written: who may register is registered, who may not is refused."""
+    sandbox.import_text(csv((GOVERNOR, "Governor Linden")))
+    (sandbox.data_dir / "volatile.mdb").mkdir()
+    sandbox.register("Masakazu Kojima", MASAKAZU)
+    with pytest.raises(NameTaken):
+        sandbox.register("Governor Linden", USERNAME)
+    assert sandbox.view().name2key("masakazu.kojima") is not None
+    (sandbox.data_dir / "volatile.mdb").rmdir()
 
 
 def test_a_visitor_of_a_known_grid_is_of_that_grid(sandbox: Sandbox) -> None:

@@ -53,6 +53,22 @@ def test_one_grid_only(sandbox: Sandbox) -> None:
     assert [(name, len(avatars)) for name, avatars in page.names] == [("twin.name", 2)] and page.next == "twin.name"
 
 
+def test_a_cursor_from_elsewhere_leads_nowhere_else(sandbox: Sandbox) -> None:
+    """Cursors come from callers: one before or behind the names with this beginning gives these, or none, never others."""
+    sandbox.import_text(csv((MASAKAZU, "Anna One"), (GOVERNOR, "Mike Two"), (USERNAME, "Zoe Three")))
+    for cursor, reverse, found in (
+        ("a", False, ["Mike Two"]),
+        ("", False, ["Mike Two"]),
+        ("zzz", False, []),
+        ("a", True, []),
+        ("zzz", True, ["Mike Two"]),
+        ("mike.two", False, []),
+        ("mike.two", True, []),
+    ):
+        page = search(sandbox.view(), "mike", limit=5, cursor=cursor, reverse=reverse)
+        assert [avatar.name for _, avatars in page.names for avatar in avatars] == found, (cursor, reverse)
+
+
 def test_a_page_looks_at_a_bounded_number_of_names(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing matches, the page is empty and has a cursor: going on comes to the end, forwards and backwards."""
     monkeypatch.setattr(module, "_STEP", 10)

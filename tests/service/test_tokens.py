@@ -34,7 +34,7 @@ def test_a_revoked_token_is_worthless(sandbox: Sandbox) -> None:
         verify_token(sandbox.store.tokens, new.text, "register")
 
 
-@pytest.mark.parametrize("token_id", ["", "x", "000000000000", "../../../x", "0" * 1000])
+@pytest.mark.parametrize("token_id", ["", "x", "000000000000", "../../../x", "0" * 1000, "\ud800"])
 def test_a_token_that_is_not_there_cannot_be_revoked(sandbox: Sandbox, token_id: str) -> None:
     """It is said."""
     with pytest.raises(NoSuchToken):
@@ -46,6 +46,15 @@ def test_what_is_no_token_of_ours_is_refused(sandbox: Sandbox, text: str) -> Non
     """Without telling why."""
     with pytest.raises(TokenNeeded):
         verify_token(sandbox.store.tokens, text, "register")
+
+
+@pytest.mark.parametrize("form", ["x{}", "{}0", "{} {}", "token={}", "{}\0"])
+def test_a_token_with_anything_around_it_is_refused(sandbox: Sandbox, form: str) -> None:
+    """White space at the edges is all that a header may add."""
+    text = create_token(sandbox.store.tokens, ("register",)).text
+    with pytest.raises(TokenNeeded):
+        verify_token(sandbox.store.tokens, form.format(text, text), "register")
+    assert verify_token(sandbox.store.tokens, f"\t{text} ", "register")
 
 
 def test_one_changed_digit_is_refused(sandbox: Sandbox) -> None:

@@ -10,6 +10,8 @@ import pytest
 from n2k_fcgi.errors import NameTaken, StoreDamaged, StoreTooNew, StoreUnreadable
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.store.lmdb import writable
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, PRIVATE
@@ -55,6 +57,28 @@ def test_a_name_of_another_key_is_refused_and_changes_nothing(sandbox: Sandbox) 
     assert [a.key for a in sandbox.store.captures.by_name("new.name")] == [OTHER, KEY]
 
 
+def test_a_name_that_comes_and_goes_is_kept_once(sandbox: Sandbox) -> None:
+    """With the last time that it was in use; found once."""
+    for now, name in enumerate(("First Name", "Second Name", "first.name", "Third Name", "Second Name"), 1):
+        sandbox.record(KEY, name, now)
+    (stored,) = sandbox.store.captures.stored(KEY)
+    assert stored.former == [("first.name", 3), ("Third Name", 4)] and stored.capture.name == "Second Name"
+    for name in ("first.name", "second.name", "third.name"):
+        assert [a.former for a in sandbox.store.captures.by_name(name)] == [name != "second.name"]
+
+
+def test_who_is_called_so_comes_before_who_was(sandbox: Sandbox) -> None:
+    """However lately the other was; of two who are, the one seen last."""
+    for key, name, now in ((KEY, "Same Name", 1), (OTHER, "Same Name", 5), (OTHER, "Other Name", 9)):
+        sandbox.record(key, name, now, grid="OpenSim", refuse=False)
+    found = sandbox.store.captures.by_name("same.name")
+    assert [(a.key, a.former, a.seen) for a in found] == [(KEY, False, 1), (OTHER, True, 5)]
+    sandbox.record(b"x" * 16, "Same Name", 2, grid="OpenSim", refuse=False)
+    assert [a.key for a in sandbox.store.captures.by_name("same.name")] == [b"x" * 16, KEY, OTHER]
+    avatar = sandbox.view().name2key("same.name", "OpenSim")
+    assert avatar is not None and avatar.key == b"x" * 16
+
+
 def test_the_map_grows_and_other_processes_follow(sandbox: Sandbox) -> None:
     """A file that outgrows its first map is written and read on, here and in a process that had it open."""
     code = (
@@ -82,6 +106,20 @@ def test_a_rewrite_that_outgrows_its_first_map_counts_right(sandbox: Sandbox) ->
     sandbox.store.forgotten.forget([parse_key(f"{7:032x}"), parse_key(f"{300:032x}")], [], 1)
     assert sandbox.store.captures.drop_hidden(sandbox.store.forgotten.hidden()) == 2
     assert sandbox.store.captures.count() == 398
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40, 1000])
+def test_a_rewrite_copies_every_part(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """However many rows go into one transaction: captures in both directions, tokens, who is forgotten."""
+    monkeypatch.setattr(writable, "ROWS_A_TRANSACTION", rows)
+    for n in range(1, 41):
+        sandbox.record(parse_key(f"{n:032x}"), f"N{n}", 1)
+    token = create_token(sandbox.store.tokens, ("register",))
+    sandbox.store.forgotten.forget([parse_key(f"{7:032x}")], [("Production", "n7")], 1)
+    assert sandbox.store.captures.drop_hidden(sandbox.store.forgotten.hidden()) == 1
+    assert sandbox.store.captures.count() == 39
+    assert {name for name, _ in sandbox.store.captures.names()} == {f"n{n}" for n in range(1, 41) if n != 7}
+    assert sandbox.store.tokens.tokens() == [token.token] and sandbox.store.forgotten.count() == 1
 
 
 def test_a_writer_that_waits_too_long_says_busy_and_hears_signals(sandbox: Sandbox) -> None:

@@ -1,16 +1,30 @@
 """Generations: published by one rename, refused when damaged, noticed by every process."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
+from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, MANIFEST, PRIVATE
+from n2k_fcgi.store.lmdb.layout import (
+    BUILDING,
+    CURRENT,
+    DATA_FILE,
+    FORMAT,
+    FORMAT_KEY,
+    GENERATIONS,
+    MANIFEST,
+    META,
+    PRIVATE,
+)
+from n2k_fcgi.wiring import purge
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
 
@@ -57,6 +71,35 @@ def test_a_truncated_data_file_is_refused_before_it_is_mapped(sandbox: Sandbox) 
     path.write_bytes(whole)
 
 
+def test_a_pointer_of_the_very_same_time_is_noticed(sandbox: Sandbox) -> None:
+    """Where clocks are coarse or set back, two pointers may be of one moment: another file is another pointer."""
+    names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]
+    pointer = sandbox.data_dir / CURRENT
+    before = pointer.stat()
+    assert sandbox.view().generation_name == names[1]
+    sandbox.store.generations.use(names[0])
+    os.utime(pointer, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert sandbox.view().generation_name == names[0]
+
+
+@pytest.mark.parametrize("more", [1, 4096, 1 << 20])
+def test_a_data_file_larger_than_its_manifest_says_is_refused(sandbox: Sandbox, more: int) -> None:
+    """Something wrote to what is never written: what it holds now is not what was checked; going back is refused likewise."""
+    first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest
+    second = sandbox.import_text(csv((GOVERNOR, "Governor Linden"))).manifest
+    sandbox.store.close()
+    for manifest in (first, second):
+        with _data(sandbox, manifest.name).open("ab") as file:
+            file.write(bytes(more))
+    with pytest.raises(StoreDamaged, match=f"it has {second.bytes + more} bytes, its manifest says {second.bytes}"):
+        sandbox.store.generations.current()
+    with pytest.raises(StoreDamaged, match=f"it has {first.bytes + more} bytes"):
+        sandbox.store.generations.use(first.name)
+    assert sandbox.store.generations.current_name() == second.name
+    for manifest in (first, second):
+        os.truncate(_data(sandbox, manifest.name), manifest.bytes)
+
+
 def test_a_truncated_file_with_a_lying_manifest_is_refused_too(sandbox: Sandbox) -> None:
     """LMDB's own page count is held against the file, so that no forged manifest leads to SIGBUS."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
@@ -83,16 +126,59 @@ def test_a_later_format_is_refused_with_a_clear_message(sandbox: Sandbox) -> Non
     manifest.write_text(said)
 
 
-@pytest.mark.parametrize("text", ["", "../../etc\n", ".\n", "no-such-generation\n"])
-def test_a_damaged_pointer_is_refused(sandbox: Sandbox, text: str) -> None:
-    """CURRENT leads to a generation or to a clear error, never out of the directory."""
+@pytest.mark.parametrize(("written", "refusal"), [(b"99", StoreTooNew), (b"", StoreDamaged), (b"two", StoreDamaged)])
+def test_the_data_file_says_its_format_itself(sandbox: Sandbox, written: bytes, refusal: type[Exception]) -> None:
+    """A manifest beside another version's data file does not make it ours."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    path, manifest = _data(sandbox, name), _data(sandbox, name).with_name(MANIFEST)
+    whole, said = path.read_bytes(), manifest.read_text()
+    sandbox.store.close()
+    with lmdb.open(str(path), subdir=False, lock=False, max_dbs=8) as env:
+        meta = env.open_db(META)
+        with env.begin(write=True, db=meta) as transaction:
+            transaction.put(FORMAT_KEY, written)
+    manifest.write_text(said.replace(f'"bytes": {len(whole)}', f'"bytes": {path.stat().st_size}'))
+    with pytest.raises(refusal):
+        sandbox.store.generations.current()
+    path.write_bytes(whole)
+    manifest.write_text(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it names ''"),
+        ("\n", "it names ''"),
+        ("../../etc\n", "it names '../../etc'"),
+        ("/etc\n", "it names '/etc'"),
+        (".\n", "it names '.'"),
+        ("..\n", "it names '..'"),
+        (".hidden\n", "it names '.hidden'"),
+        ("no-such-generation\n", "it has no manifest"),
+    ],
+)
+def test_a_damaged_pointer_is_refused(sandbox: Sandbox, text: str, why: str) -> None:
+    """CURRENT leads to a generation or to a clear error, never out of the directory: nothing is looked at there."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     pointer = sandbox.data_dir / CURRENT
     sandbox.store.close()
     pointer.write_text(text)
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(StoreDamaged, match=re.escape(why)):
         sandbox.store.generations.current()
     pointer.write_text(name + "\n")
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1}', '{"format": 99}', None])
+def test_a_list_leaves_out_what_cannot_be_read(sandbox: Sandbox, damage: str | None) -> None:
+    """One damaged or later manifest, or none at all, hides the others from nobody."""
+    names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]
+    manifest = _data(sandbox, names[0]).with_name(MANIFEST)
+    said = manifest.read_text()
+    manifest.unlink() if damage is None else manifest.write_text(damage)
+    assert [each.name for each in sandbox.store.generations.listed()[1]] == names[1:]
+    assert sandbox.store.generations.names() == names
+    manifest.write_text(said)
+    assert [each.name for each in sandbox.store.generations.listed()[1]] == names
 
 
 def test_use_goes_back_and_refuses_what_is_not_there(sandbox: Sandbox) -> None:
@@ -154,15 +240,25 @@ def test_files_are_private_by_default(sandbox: Sandbox) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_files_are_shared_with_the_group_when_set(tmp_path: Path) -> None:
-    """For hosts where cron and the web server are different users of a group; others still get nothing."""
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_files_are_shared_with_the_group_when_set(tmp_path: Path, umask: int) -> None:
+    """For hosts where cron and the web server are different users of a group, whatever the umask; others still get nothing.
+
+    That goes for what is made anew later, too.
+    """
+    before = os.umask(umask)
     shared = Sandbox(tmp_path / "data", share_with_group="yes")
     try:
-        shared.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+        shared.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")))
+        shared.register("Seen There", GOVERNOR)
+        shared.store.pending.add([bytes(16)], "Production", 1)
+        shared.store.forgotten.forget([parse_key(GOVERNOR)], [], 1)
+        purge(shared.store).run()
         for path in (shared.data_dir, *shared.data_dir.rglob("*")):
             mode = path.stat().st_mode
             assert mode & 0o060 == 0o060 and mode & 0o007 == 0, (path, oct(mode))
     finally:
+        os.umask(before)
         shared.close()
 
 

@@ -14,10 +14,14 @@ from tests.support.golden import Ask, Reply
 MODULES = Path("/usr/lib/apache2/modules")
 NEEDED = (
     *("mpm_event", "authz_core", "alias", "mime", "dir", "autoindex", "negotiation", "rewrite", "env", "setenvif"),
-    *("filter", "deflate"),
+    *("filter", "deflate", "headers"),
 )
-GATEWAYS = {"fcgid": ("fcgid",), "cgid": ("cgid",), "proxy_fcgi": ("proxy", "proxy_fcgi")}
-"""The modules that each way to run the service needs."""
+GATEWAYS = {"fcgid": ("fcgid",), "cgid": ("cgid",), "proxy_fcgi": ("proxy", "proxy_fcgi"), "none": ()}
+"""The modules that each way to run the service needs; ``none`` is a host that runs nothing."""
+
+PASSWORDS = ("authn_core", "authn_file", "authz_user", "auth_basic")
+
+AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 CONFIG = """
 ServerRoot {run}
@@ -87,13 +91,13 @@ class Apache:
 
 
 @contextlib.contextmanager
-def apache(docroot: Path, *, gateway: str = "fcgid", settings: str = "") -> Iterator[Apache]:
+def apache(docroot: Path, *, gateway: str = "fcgid", settings: str = "", nobody: bool = False) -> Iterator[Apache]:
     """Serve *docroot* until the block ends, with more *settings* of the server's.
 
-    *gateway* is ``fcgid``, ``cgid`` for a host without mod_fcgid, or ``proxy_fcgi``. Apache refuses to serve as root, so a
-    user namespace gives it another id then; files stay reachable.
+    *gateway* is a key of GATEWAYS. Apache refuses to serve as root, so a user namespace gives it another id then; files stay
+    reachable. With *nobody* it is really another user, if root runs the tests.
     """
-    modules = (*NEEDED, *GATEWAYS[gateway])
+    modules = (*NEEDED, *PASSWORDS, *GATEWAYS[gateway])
     _refuse_missing(modules)
     # In /tmp, because the path of a socket has at most 107 bytes.
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="apache-") as name:
@@ -102,7 +106,14 @@ def apache(docroot: Path, *, gateway: str = "fcgid", settings: str = "") -> Iter
         (run / "sock").mkdir()
         loaded = "\n".join(f"LoadModule {module}_module {MODULES}/mod_{module}.so" for module in modules)
         config.write_text(CONFIG.format(run=run, port=port, modules=loaded, docroot=docroot, settings=settings))
-        wrapper = ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.getuid() == 0 else ()
+        wrapper: tuple[str, ...] = ()
+        if os.getuid() == 0:
+            wrapper = AS_NOBODY if nobody else ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+        if nobody:
+            (run / "error.log").touch()
+            for place in (run, run / "sock", run / "error.log"):
+                place.chmod(0o777)
+            config.chmod(0o644)
         options = ("-f", str(config), "-DFOREGROUND")
         with foreground("apache2", *options, port=port, log=run / "error.log", wrapper=wrapper) as process:
             yield Apache(docroot, run, port, process)

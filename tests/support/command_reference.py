@@ -12,7 +12,8 @@ WIDTH = 110
 INTRODUCTION = """\
 # Commands
 
-`n2k [OPTIONS] COMMAND`. This is what `n2k COMMAND --help` says, command by command.
+`n2k [OPTIONS] COMMAND`. This is what `n2k COMMAND --help` says, command by command. `n2k` stands for `~/n2k/bin/n2k`;
+[install.md](install.md#a-short-name-and-the-tab-key) has how to type no more than that, and have the Tab key do the rest.
 
 Results go to standard output, everything else to standard error, so that a result can be piped on. Progress bars are drawn
 on a terminal only. Behind `| head` a command ends without an error when its reader has enough; a result that could not be

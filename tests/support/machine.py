@@ -38,12 +38,14 @@ server.document-root = "{docroot}"
 
 
 class Machine:
-    """The page's example: ``/home/you`` with data, site and ``n2k``, and ``/run/n2k`` for sockets."""
+    """The page's example: ``/home/you`` with data, a folder for n2k in the site, the command, and ``/run/n2k`` for sockets."""
 
     def __init__(self, home: Path, run: Path) -> None:
         self.account = Account(home)
+        self.account.site /= "n2k"
+        self.account.site.mkdir()
         self.run = run
-        programs = home / "venv" / "bin"
+        programs = home / "n2k" / "bin"
         programs.mkdir(parents=True)
         (programs / "n2k").symlink_to(N2K)
 
@@ -56,7 +58,9 @@ class Machine:
         """Run a command line that listens on ``/run/n2k/fcgi.sock`` while the block runs."""
         with (
             (self.run / "service.log").open("wb") as log,
-            running(shlex.split(self.own(command)), stdin=subprocess.DEVNULL, stderr=log) as process,
+            running(
+                shlex.split(self.own(command)), stdin=subprocess.DEVNULL, stderr=log, HOME=str(self.account.home)
+            ) as process,
         ):
             assert eventually((self.run / "fcgi.sock").exists), (self.run / "service.log").read_text()
             yield

@@ -21,7 +21,7 @@ AS_NOBODY = [
 ]
 """The interpreter may be in root's home, which nobody may read but for the capability."""
 
-CODE = "import sys; from n2k_fcgi.servers.fastcgi import main; main(data_dir=sys.argv[1])"
+CODE = "import sys; from n2k_fcgi.start import run; run('n2k_fcgi.servers.fastcgi', data_dir=sys.argv[1])"
 
 FIND = "/?name=Masakazu+Kojima"
 FOUND = (200, MASAKAZU)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB, Settings
+from n2k_fcgi.deploy.deployment import web_root_around
 from n2k_fcgi.errors import N2KError, NoGeneration, counted
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.servers.deployment import WEB_ROOTS
 from n2k_fcgi.service.lookup import View
 from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
@@ -58,9 +58,9 @@ def permissions(settings: Settings) -> Finding:
 
 def out_of_the_web(data_dir: Path) -> Finding:
     """Whether a folder above has a name that web servers serve."""
-    served = [folder for folder in data_dir.resolve().parents if folder.name.lower() in WEB_ROOTS]
+    served = web_root_around(data_dir)
     if served:
-        return problem("web root", f"the data lies below {served[0]}", "move it out, then 'n2k deploy' again")
+        return problem("web root", f"the data lies below {served}", "move it out, then 'n2k deploy' again")
     return ok("web root", "the data does not seem to be below one")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from n2k_fcgi import __version__
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
+from n2k_fcgi.deploy.installation import DISTRIBUTIONS, PACKAGES, refuse_bad_installation
 from n2k_fcgi.errors import DeployRefused, PythonLacks
-from n2k_fcgi.servers.deployment import DISTRIBUTIONS, PACKAGES, refuse_bad_installation
 from n2k_fcgi.service.interpreter import PARTS, needed
 
 OLDEST_PYTHON = (3, 10)

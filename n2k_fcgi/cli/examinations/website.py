@@ -1,28 +1,18 @@
 """The service as its callers see it: through the web server, at its public address."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
+from n2k_fcgi.cli.examinations import signs
+from n2k_fcgi.cli.examinations.asking import Reply, ask
 from n2k_fcgi.cli.examinations.findings import OK, Finding, ok, problem, warning
 from n2k_fcgi.errors import PythonLacks
 from n2k_fcgi.service.interpreter import needed
 
-TIMEOUT = 30.0
-"""Seconds for one answer: mod_fcgid takes a few to start a worker on a busy host, and many after failures."""
-
-READ_BYTES = 64 * 1024
 AWKWARD = "Odd % + ? & # é"
 """A name that arrives only when no server on the way decodes, cuts or rewrites it. Nobody is called so."""
-
-
-class Reply(NamedTuple):
-    """One answer; header names in lower case. Status 0: there was none, and ``body`` says why."""
-
-    status: int
-    body: str
-    headers: Mapping[str, str]
 
 
 class Known(NamedTuple):
@@ -36,6 +26,8 @@ class Known(NamedTuple):
     """That name's key."""
     token: str = ""
     """A token of this directory, '' when there is none to try."""
+    code: str = ""
+    """The digest of the code that is installed here."""
 
 
 def examine(url: str, known: Known) -> Iterator[Finding]:
@@ -47,10 +39,12 @@ def examine(url: str, known: Known) -> Iterator[Finding]:
         except PythonLacks as refusal:
             yield warning("address", f"not asked: {refusal}", f"ask by hand, as in: curl {base}/health")
             return
-    alive = health(base)
+    reply = ask(f"{base}/health")
+    alive = health(base, reply)
     yield alive
     if alive.verdict != OK:
         return
+    yield code(reply, known)
     served = ready(base, known)
     yield served
     is_ours = served.verdict == OK
@@ -62,27 +56,30 @@ def examine(url: str, known: Known) -> Iterator[Finding]:
     yield authorization(base, known, is_ours=is_ours)
 
 
-def health(base: str) -> Finding:
-    """Whether the process answers, itself and as it said it."""
-    reply = ask(f"{base}/health")
-    if reply.status == 0:
-        return problem(
-            "address", f"no answer from {base}: {reply.body}", "is the name right, the web server running? see its error log"
-        )
-    if 300 <= reply.status < 400:
-        where = reply.headers.get("location", "?").removesuffix("/health")
-        return problem(
-            "address", f"it redirects to {where}", "give that address to scripts: a redirected POST loses its fields"
-        )
-    if reply.status == 500:
-        return problem("address", "500: the script does not start", "see the web server's error log; run the script by hand")
-    if (reply.status, reply.body) != (200, "alive\n"):
-        return problem(
-            "address", f"{reply.status} from {base}/health is not ours", "is the folder right? is .htaccess in effect?"
-        )
+def health(base: str, reply: Reply) -> Finding:
+    """Whether the process answers, itself and as it said it; else what is in the way."""
+    sign = signs.read(base, reply)
+    if sign is not None:
+        return problem("address", f"{sign.title}, {signs.detail(base, reply)}", sign.advice)
     if "content-encoding" in reply.headers:
         return problem("address", "the answer is compressed without being asked", "switch that off for text/plain")
-    return ok("address", f"{base} answers, not compressed")
+    return ok("address", f"{with_slash(base)} answers, not compressed")
+
+
+def code(reply: Reply, known: Known) -> Finding:
+    """Whether the process was started with the code that is installed here."""
+    running = reply.headers.get("x-n2k-code", "")
+    if running == known.code:
+        return ok("code", f"it runs what is installed here ({running})")
+    what = f"it runs other code ({running}) than is installed here" if running else "it does not say which code it runs"
+    advice = "after an update run 'n2k deploy' again; 'n2k fcgi' and 'n2k serve' must be started again"
+    return warning("code", f"{what} ({known.code})", advice)
+
+
+def with_slash(base: str) -> str:
+    """The address for scripts: a folder's ends with a slash, else Apache redirects, and a POST loses its fields."""
+    last = urlsplit(base).path.rpartition("/")[2]
+    return base if "." in last else f"{base}/"
 
 
 def ready(base: str, known: Known) -> Finding:
@@ -147,29 +144,6 @@ def authorization(base: str, known: Known, *, is_ours: bool) -> Finding:
             what = f"sent as {header} it got {reply.status} {reply.body.strip()[:60]!r}"
             return problem("token", what, "was it revoked? does the web server pass the header on?")
     return ok("token", "accepted as X-N2K-Token and as Authorization")
-
-
-def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
-    """GET *url*, or POST *form* to it, following no redirect. Never raises for what the network does."""
-    import http.client
-    import urllib.error
-    import urllib.request
-
-    class Stay(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_: object) -> None:
-            return None
-
-    try:
-        request = urllib.request.Request(url, None if form is None else form.encode(), dict(headers or {}))
-        try:
-            answer = urllib.request.build_opener(Stay).open(request, timeout=TIMEOUT)
-        except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            body = answer.read(READ_BYTES).decode("utf-8", "replace")
-            return Reply(answer.status, body, {name.lower(): value for name, value in answer.headers.items()})
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return Reply(0, str(getattr(error, "reason", error)), {})
 
 
 def is_private(base: str) -> bool:

@@ -1,10 +1,13 @@
 """Reading ahead in a thread: unpacking lets go of the interpreter's lock, so it runs beside parsing."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator
 
 BLOCKS_AHEAD = 4
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether the thread lives: without memory it may be unable to say what it ended with."""
 
 
 class _Failed:
@@ -25,7 +28,7 @@ def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield from blocks
         return
     try:
-        while (item := room.get()) is not None:
+        while (item := _next(room, thread)) is not None:
             if isinstance(item, _Failed):
                 raise item.error
             yield item
@@ -43,9 +46,19 @@ def _read(blocks: Iterator[bytes], room: "queue.Queue[bytes | _Failed | None]", 
                 return
             room.put(block)
     except BaseException as error:  # noqa: BLE001 - handed over whole and raised by the reader
-        room.put(_Failed(error))
+        with contextlib.suppress(MemoryError):
+            room.put(_Failed(error))
     else:
         room.put(None)
+
+
+def _next(room: "queue.Queue[bytes | _Failed | None]", thread: threading.Thread) -> bytes | _Failed | None:
+    while True:
+        was_alive = thread.is_alive()
+        with contextlib.suppress(queue.Empty):
+            return room.get(timeout=LOOK_EVERY if was_alive else 0)
+        if not was_alive:
+            raise MemoryError
 
 
 def _empty(room: "queue.Queue[bytes | _Failed | None]") -> None:

@@ -6,6 +6,7 @@ The child never outlives the import: it ends with its input, and it is killed wh
 """
 
 import contextlib
+import errno
 import fcntl
 import gc
 import marshal
@@ -17,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from n2k_fcgi.errors import HelperLost
+from n2k_fcgi import logs
+from n2k_fcgi.errors import HelperLost, N2KError, NoMemory, is_no_memory
 from n2k_fcgi.service.ingest.batch import Batch
 from n2k_fcgi.service.ingest.runs import MARSHAL, Range
 from n2k_fcgi.service.ingest.sorting import Sorting
@@ -29,16 +31,17 @@ _COMMAND = "import sys; sys.path[:] = {path!r}; from n2k_fcgi.service.ingest.bes
 
 
 class SortingBeside:
-    """``Sorting``, in a child process. Raises OSError when it cannot be started or its disk is full; HelperLost."""
+    """``Sorting``, in a child process. Raises OSError when it cannot be started, or its disk is full; NoMemory; HelperLost."""
 
     def __init__(self, folder: Path) -> None:
         command = _COMMAND.format(path=sys.path, folder=str(folder))
-        self._child = subprocess.Popen([sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        pipe = subprocess.PIPE
+        self._child = subprocess.Popen([sys.executable, "-c", command], stdin=pipe, stdout=pipe, stderr=pipe)
         assert self._child.stdin is not None and self._child.stdout is not None
         self._to, self._from = self._child.stdin.fileno(), self._child.stdout.fileno()
-        for pipe in (self._to, self._from):
+        for fd in (self._to, self._from):
             with contextlib.suppress(OSError, AttributeError):  # not Linux, or the user's pipes have taken all they may
-                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_ROOM)
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_ROOM)
 
     @property
     def pid(self) -> int:
@@ -74,12 +77,20 @@ class SortingBeside:
         if message is None:
             raise self._lost()
         if message[0] == "failed":
+            if message[1] == errno.ENOMEM:
+                raise NoMemory(what="the import's second process")
             raise OSError(*message[1:])
         return message
 
-    def _lost(self) -> HelperLost:
-        self._child.kill()
-        return HelperLost(code=self._child.wait())
+    def _lost(self) -> N2KError:
+        """Why it ended; a traceback that Python left on its standard error goes to the log."""
+        _, said = self._child.communicate()
+        text = said.decode("utf-8", "replace").strip()
+        if is_no_memory(text) or "MemoryError" in text:
+            return NoMemory(what="the import's second process")
+        if text:
+            logs.error(f"the import's second process: {text}")
+        return HelperLost(code=self._child.returncode)
 
     def close(self) -> None:
         """End the child; what it spilled goes with the folder."""
@@ -134,3 +145,5 @@ def main(folder: str) -> None:
             raise
         except OSError as error:
             _send(answers, "failed", error.errno, error.strerror)
+        except MemoryError:
+            _send(answers, "failed", errno.ENOMEM, os.strerror(errno.ENOMEM))

@@ -33,6 +33,7 @@ from n2k_fcgi.service.ingest.origins import OriginTable
 from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
 from n2k_fcgi.service.ingest.runs import Range
 from n2k_fcgi.service.ingest.spills import Spills
+from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import ConflictStore, ForgottenStore, Manifest
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import Origin
@@ -90,6 +91,7 @@ class Importer:
         keep: int,
         jobs: int = 2,
         progress: Callable[[Progress], None] = lambda _: None,
+        tell: Tell = silently,
     ) -> None:
         self.tally = Tally()
         """What was read by the latest ``run``, for the report of a refusal too."""
@@ -102,6 +104,7 @@ class Importer:
         self._keep = keep
         self._jobs = jobs
         self._progress = progress
+        self._tell = tell
 
     def run(
         self, dump: Dump, grid: str, *, as_of: int | None = None, replace: bool = False, force: bool = False
@@ -115,7 +118,7 @@ class Importer:
         Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, FutureTime, StoreFull.
         """
         with self.locked(), _no_garbage_collection(), dump.naming_member():
-            self._generations.sweep()
+            tell_unfinished("an import or purge", self._generations.sweep(), self._tell)
             refuse_without_room(self._generations.data_dir, dump)
             started = time.time()
             name = _stamp(started, self._generations.names())

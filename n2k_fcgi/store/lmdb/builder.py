@@ -8,12 +8,12 @@ import lmdb
 
 from n2k_fcgi.errors import CountsDisagree, StoreFull, TooManyGrids
 from n2k_fcgi.store.lmdb.codec import MAX_ORIGINS, Origin, pack_origins
-from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, sync_folder
+from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, meaning, sync_folder
 from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY, Modes
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
-FIRST_MAP = 64 * 1024 * 1024
-"""Bytes of address space to begin with; doubled when full."""
+FIRST_MAP = 8 * 1024 * 1024
+"""Bytes of address space to begin with; doubled when full. Little: where a host limits addresses, a small dump fits."""
 
 
 class Builder:
@@ -41,7 +41,7 @@ class Builder:
             )
             self._databases = {name: self._env.open_db(name) for name in GENERATION_DATABASES}
         except lmdb.Error as error:
-            raise StoreFull(path=self.path, why=error) from None
+            raise meaning(self.path, error, StoreFull) from None
 
     def trim(self) -> None:
         """Give the pages of the map back when this process has grown."""
@@ -92,7 +92,7 @@ class Builder:
         try:
             self._env.sync(True)
         except lmdb.Error as error:
-            raise StoreFull(path=self.path, why=error) from None
+            raise meaning(self.path, error, StoreFull) from None
         self.close()
         self.path.chmod(self._modes.file)
         sync_folder(self.path.parent)
@@ -108,6 +108,13 @@ class Builder:
                 with self._env.begin(write=True) as transaction:
                     return change(transaction)
             except lmdb.MapFullError:
-                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+                self._double()
             except lmdb.Error as error:
-                raise StoreFull(path=self.path, why=error) from None
+                raise meaning(self.path, error, StoreFull) from None
+
+    def _double(self) -> None:
+        try:
+            self._env.set_mapsize(self._env.info()["map_size"] * 2)
+        except lmdb.Error as error:
+            self._env.close()  # LMDB has given the old map back already
+            raise meaning(self.path, error, StoreFull) from None

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import lmdb
 
-from n2k_fcgi.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnreadable
+from n2k_fcgi.errors import N2KError, NoMemory, StoreDamaged, StoreFull, StoreTooNew, StoreUnreadable, is_no_memory
 from n2k_fcgi.store.lmdb.layout import FORMAT, Modes
 
 MAX_DATABASES = 8
@@ -29,7 +29,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def open_reader(path: Path) -> lmdb.Environment:
     """Open a file that nobody writes any more: read-only, without lock file and readahead, mapped as large as it is.
 
-    Raises StoreUnreadable, and StoreDamaged when it is shorter than it says.
+    Raises StoreUnreadable, NoMemory, and StoreDamaged when it is shorter than it says.
     """
     env = open_environment(path, readonly=True, lock=False, readahead=False, map_size=1)
     try:
@@ -41,15 +41,20 @@ def open_reader(path: Path) -> lmdb.Environment:
 
 
 def open_environment(path: Path, **options: Any) -> lmdb.Environment:
-    """``lmdb.open`` with what all of ours share. Raises StoreDamaged, StoreUnreadable."""
+    """``lmdb.open`` with what all of ours share. Raises StoreDamaged, StoreUnreadable, NoMemory."""
     try:
         return lmdb.open(os.fsencode(path), subdir=False, max_dbs=MAX_DATABASES, max_spare_txns=1, **options)
     except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
         raise StoreDamaged(path=path, why=reason(error)) from None
     except lmdb.Error as error:
-        raise StoreUnreadable(path=path, why=reason(error)) from None
+        raise meaning(path, error, StoreUnreadable) from None
     except OSError as error:
-        raise StoreUnreadable(path=path, why=error.strerror or error) from None
+        refuse_os_error(path, error)
+
+
+def meaning(path: Path, error: Exception, otherwise: type[N2KError]) -> N2KError:
+    """What an error of LMDB's about *path* means: NoMemory when memory was refused, else the error *otherwise*."""
+    return NoMemory(what=path) if is_no_memory(error) else otherwise(path=path, why=reason(error))
 
 
 def reason(error: Exception) -> str:
@@ -98,7 +103,7 @@ def open_lock(path: Path, modes: Modes) -> int:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.file)
     except OSError as error:
-        raise StoreUnreadable(path=path, why=error.strerror or error) from None
+        refuse_os_error(path, error)
     with contextlib.suppress(PermissionError):  # the umask may have taken the group's part; another owner has given it
         os.fchmod(fd, modes.file)
     return fd
@@ -123,7 +128,9 @@ def sync_folder(path: Path) -> None:
 
 
 def refuse_os_error(path: Path, error: OSError) -> NoReturn:
-    """Turn an OSError about *path* into StoreFull or StoreUnreadable."""
+    """Turn an OSError about *path* into StoreFull, NoMemory or StoreUnreadable."""
+    if is_no_memory(error):
+        raise NoMemory(what=path) from None
     if error.errno in NO_ROOM:
         raise StoreFull(path=path, why=error.strerror) from None
     raise StoreUnreadable(path=path, why=error.strerror or error) from None

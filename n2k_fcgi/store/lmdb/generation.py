@@ -15,7 +15,7 @@ from n2k_fcgi.errors import StoreDamaged, StoreUnreadable
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.store.lmdb.codec import unpack_names, unpack_origins, unpack_spellings
-from n2k_fcgi.store.lmdb.environment import open_reader, refuse_other_format
+from n2k_fcgi.store.lmdb.environment import meaning, open_reader, refuse_other_format
 from n2k_fcgi.store.lmdb.layout import (
     DATA_FILE,
     FORMAT_KEY,
@@ -72,7 +72,7 @@ class Generation:
                 self.origins = [origin._replace(as_of=min(origin.as_of, self._created)) for origin in origins]
         except lmdb.Error as error:
             self._env.close()
-            raise StoreDamaged(path=self.path, why=error) from None
+            raise meaning(self.path, error, StoreDamaged) from None
         except BaseException:
             self._env.close()
             raise
@@ -124,7 +124,7 @@ class Generation:
                 current = transaction.get(db_key, db=self._databases[NAMES])
                 former = transaction.get(db_key, db=self._databases[FORMER])
         except lmdb.Error as error:
-            raise StoreDamaged(path=self.path, why=error) from None
+            raise meaning(self.path, error, StoreDamaged) from None
         found = [] if current is None else [self._named(record, former=False) for record in unpack_names(current)]
         if former is not None:
             found += [self._named(record, former=True) for record in unpack_names(former)]
@@ -224,7 +224,7 @@ class Generation:
         try:
             value = self.get(database, key)
         except lmdb.Error as error:
-            raise StoreDamaged(path=self.path, why=error) from None
+            raise meaning(self.path, error, StoreDamaged) from None
         if value is None:
             return []
         return [

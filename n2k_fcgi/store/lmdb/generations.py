@@ -18,6 +18,9 @@ from n2k_fcgi.store.lmdb.resident import resident_bytes
 LOOKS_BETWEEN_SIZES = 64
 """Requests between two looks at our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
 
+GONE = ".gone" + BUILDING
+"""What is being removed is called so: finished, or not to be."""
+
 _NOWHERE = (0, 0, 0)
 
 Found = TypeVar("Found")
@@ -254,11 +257,11 @@ class Generations:
         return gone
 
     def sweep(self) -> list[str]:
-        """Remove what killed imports left. Only under the import lock."""
+        """Remove what killed imports and purges left, and give the names of what they were building. Under the import lock."""
         left = [entry for entry in self._folder.iterdir() if entry.name.endswith(BUILDING)]
         for entry in left:
             self._remove(entry)
-        return [entry.name for entry in left]
+        return [entry.name.removesuffix(BUILDING) for entry in left if not entry.name.endswith(GONE)]
 
     def discard(self, name: str) -> None:
         """Remove the build of a generation that will not be published."""
@@ -266,7 +269,7 @@ class Generations:
 
     def _remove(self, folder: Path) -> None:
         # Renamed first: a half-removed generation must not look like a whole one.
-        doomed = folder.with_name(folder.name.removesuffix(BUILDING) + ".gone" + BUILDING)
+        doomed = folder.with_name(folder.name.removesuffix(BUILDING) + GONE)
         with contextlib.suppress(FileNotFoundError):
             folder.rename(doomed)
         import shutil  # late: it brings every decompressor along, and workers remove nothing

@@ -14,9 +14,9 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged, StoreBusy, StoreFull, StoreUnreadable
 from n2k_fcgi.store.lmdb.environment import (
     hold,
+    meaning,
     open_environment,
     open_reader,
-    reason,
     refuse_other_format,
     refuse_truncated,
     sync_folder,
@@ -96,7 +96,7 @@ class WritableFile:
             with transaction:
                 yield transaction
         except lmdb.Error as error:
-            raise CapturesDamaged(path=self.path, why=reason(error)) from None
+            raise meaning(self.path, error, CapturesDamaged) from None
 
     def moment(self, transaction: lmdb.Transaction) -> Moment:
         """What changes with every write to the file, and when it is replaced. *transaction*: from ``read``."""
@@ -212,16 +212,16 @@ class WritableFile:
                 self._resize(0)
             except (lmdb.DiskError, lmdb.Error) as error:
                 # A full disk shows as "Input/output error" (tried): LMDB loses the errno of a short write.
-                raise StoreFull(path=self.path, why=reason(error)) from None
+                raise meaning(self.path, error, StoreFull) from None
 
     def _resize(self, size: int) -> None:
-        """Map *size* bytes; 0: as many as another process mapped. Raises StoreUnreadable."""
+        """Map *size* bytes; 0: as many as another process mapped. Raises StoreUnreadable, NoMemory."""
         assert self._env is not None
         try:
             self._env.set_mapsize(size)
         except lmdb.Error as error:
             self.close()  # LMDB has given the old map back already; the next use opens anew
-            raise StoreUnreadable(path=self.path, why=reason(error)) from None
+            raise meaning(self.path, error, StoreUnreadable) from None
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

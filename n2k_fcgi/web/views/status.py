@@ -6,10 +6,12 @@ from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, text
 from n2k_fcgi.web.services import Services
 
+CODE = "X-N2K-Code"
+
 
 def health(request: Request, services: Services) -> Answer:
-    """200 as long as the process answers; touches no file."""
-    return text("alive\n")
+    """200 as long as the process answers; touches no file. X-N2K-Code says which code it is."""
+    return text("alive\n", headers=((CODE, services.code),) if services.code else ())
 
 
 def ready(request: Request, services: Services) -> Answer:

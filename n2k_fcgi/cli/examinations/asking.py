@@ -1,0 +1,54 @@
+"""Asking a web server, as a script in the world would: one answer, no redirect followed, nothing raised."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from n2k_fcgi import __version__
+
+TIMEOUT = 30.0
+"""Seconds for one answer: mod_fcgid takes a few to start a worker on a busy host, and many after failures."""
+
+READ_BYTES = 64 * 1024
+
+AGENT = f"n2k-doctor/{__version__}"
+"""Filters turn away what calls itself Python-urllib."""
+
+
+class Reply(NamedTuple):
+    """One answer; header names in lower case. Status 0: there was none, and ``body`` says why."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+
+    @property
+    def is_ours_in_form(self) -> bool:
+        """Whether it looks like one of our lines: plain text, not to be guessed at, in one line."""
+        kind, guess = self.headers.get("content-type", ""), self.headers.get("x-content-type-options", "")
+        return (kind, guess) == ("text/plain; charset=utf-8", "nosniff") and self.body.count("\n") == 1
+
+
+def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
+    """GET *url*, or POST *form* to it, following no redirect. Never raises for what the network does."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> None:
+            """Not even looked at: where it leads may be no address."""
+
+        http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+    try:
+        data = None if form is None else form.encode()
+        request = urllib.request.Request(url, data, {"User-Agent": AGENT, **(headers or {})})
+        try:
+            answer = urllib.request.build_opener(Stay).open(request, timeout=TIMEOUT)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            body = answer.read(READ_BYTES).decode("utf-8", "replace")
+            return Reply(answer.status, body, {name.lower(): value for name, value in answer.headers.items()})
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Reply(0, str(getattr(error, "reason", error)), {})

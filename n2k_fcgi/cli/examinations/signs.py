@@ -1,0 +1,184 @@
+"""What stands between a caller and the service, told from the answer to ``/health``. docs/deploy.md explains each sign."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from n2k_fcgi.cli.examinations.asking import Reply, ask
+from n2k_fcgi.deploy.reach import LINKS_ON
+from n2k_fcgi.deploy.script import OURS
+from n2k_fcgi.errors import NothingHere
+
+ALIVE = (200, "alive\n")
+
+LOGIN_PATHS = re.compile(r"(log|sign)[-_]?in\b|/auth\b|/sso\b|/account\b", re.IGNORECASE)
+LOGIN_FORM = re.compile(r"<input[^>]*\btype\s*=\s*[\"']?password", re.IGNORECASE)
+BOT_CHECK = re.compile(
+    r"checking your browser|just a moment\.\.\.|one moment, please|verify(ing)? (that )?you are (a )?human|bot verification|"
+    r"making sure you(&#39;|')re not a bot|/cdn-cgi/challenge-platform|error code: 10\d\d|/aes\.js|requires javascript to work|"
+    r"ddos-guard|_incapsula_resource|sucuri website firewall|imunify360|enable javascript and cookies to continue",
+    re.IGNORECASE,
+)
+"""Words on the pages of Cloudflare, Imunify360, Sucuri, Incapsula, Anubis and free hosts that want a browser with script."""
+
+FILTER = re.compile(r"mod_?security|not acceptable!", re.IGNORECASE)
+
+
+class Sign(NamedTuple):
+    """One thing that can be in the way."""
+
+    title: str
+    """As docs/deploy.md lists it."""
+    fits: "Callable[[str, Reply], bool]"
+    """(the address without its slash, the answer to ``/health``) -> whether it is this."""
+    advice: str
+
+
+def read(base: str, reply: Reply) -> Sign | None:
+    """What the answer of ``base/health`` shows; None: it is the service's own, as it should be."""
+    if (reply.status, reply.body) == ALIVE:
+        return None
+    return next(sign for sign in SIGNS if sign.fits(base, reply))
+
+
+def detail(base: str, reply: Reply) -> str:
+    """What more there is to say: where a redirect leads, why there was no answer, what our own line says."""
+    if 300 <= reply.status < 400:
+        return f"to {leads_to(base, reply)}"
+    if reply.status == 0 or reply.is_ours_in_form:
+        return reply.body.strip()
+    return f"from {base}/health"
+
+
+def leads_to(base: str, reply: Reply) -> str:
+    """The address of the service that a redirect of ``/health`` points to."""
+    location = reply.headers.get("location", "")
+    try:
+        target = urljoin(f"{base}/health", location)
+    except ValueError:
+        return repr(location)
+    return target.rstrip("/").removesuffix("health")
+
+
+def _redirects(test: "Callable[[SplitResult, SplitResult], bool]") -> "Callable[[str, Reply], bool]":
+    """A test of (where we asked, where it leads), for answers that lead somewhere."""
+
+    def fits(base: str, reply: Reply) -> bool:
+        try:
+            asked = urlsplit(f"{base}/health")
+            led = urlsplit(urljoin(asked.geturl(), reply.headers.get("location", "")))
+        except ValueError:
+            return False
+        return 300 <= reply.status < 400 and test(asked, led)
+
+    return fits
+
+
+def _status(*numbers: int) -> "Callable[[str, Reply], bool]":
+    return lambda _, reply: reply.status in numbers
+
+
+def _whole_path_taken(base: str, reply: Reply) -> bool:
+    """Ours, and it takes every path for its root: then a question at a path that is no page of ours is answered."""
+    return _is_our_404(reply) and ask(f"{base}/doctor-no-page?key=00000000-0000-0000-0000-000000000000").status == 200
+
+
+def _is_our_404(reply: Reply) -> bool:
+    return reply.status == 404 and reply.body.strip() == str(NothingHere())
+
+
+def _bare(host: str | None) -> str:
+    return (host or "").removeprefix("www.")
+
+
+SIGNS = (
+    Sign("no answer", _status(0), "is the name right, the web server running? see its error log"),
+    Sign(
+        "the script's own source is shown",
+        lambda _, reply: reply.body.startswith("#!") and OURS in reply.body,
+        "neither mod_fcgid nor CGI is on there: ask the host for either; 'n2k deploy --remove' until then",
+    ),
+    Sign(
+        "a bot check answers",
+        lambda _, reply: "cf-mitigated" in reply.headers or bool(BOT_CHECK.search(reply.body)),
+        "switch it off for this address: scripts in the world cannot pass it",
+    ),
+    Sign(
+        "a redirect to a login page",
+        _redirects(lambda _, led: bool(LOGIN_PATHS.search(led.path))),
+        "take the password away from this folder: scripts cannot log in",
+    ),
+    Sign(
+        "a redirect to https",
+        _redirects(
+            lambda asked, led: (asked.scheme, led.scheme) == ("http", "https") and _bare(asked.hostname) == _bare(led.hostname)
+        ),
+        "give that address to scripts: a redirected POST loses its fields",
+    ),
+    Sign(
+        "a redirect to the name with or without www",
+        _redirects(lambda asked, led: asked.hostname != led.hostname and _bare(asked.hostname) == _bare(led.hostname)),
+        "give that address to scripts: a redirected POST loses its fields",
+    ),
+    Sign(
+        "a redirect that adds or takes a slash",
+        _redirects(lambda asked, led: asked.path != led.path and asked.path.strip("/") == led.path.strip("/")),
+        "a rule before our block does it: take this folder out of it, a redirected POST loses its fields",
+    ),
+    Sign(
+        "a redirect elsewhere",
+        lambda _, reply: 300 <= reply.status < 400,
+        "is that the right address? give it to scripts: a redirected POST loses its fields",
+    ),
+    Sign("401: a password is asked for", _status(401, 407), "take the password away from this folder: scripts have none"),
+    Sign(
+        "a filter of the host refuses",
+        lambda _, reply: reply.status == 406 or (reply.status in (403, 501) and bool(FILTER.search(reply.body))),
+        "have mod_security switched off for this folder, in the control panel or by the host",
+    ),
+    Sign(
+        "403: the web server may not",
+        _status(403),
+        f"chmod o+x the folders on the way, or {LINKS_ON}; the error log says which",
+    ),
+    Sign(
+        "404: n2k answers, and is not told the path",
+        _whole_path_taken,
+        "SCRIPT_NAME has the whole path: in nginx set it below the line 'include fastcgi_params', and last",
+    ),
+    Sign(
+        "404: n2k answers, and knows no such page",
+        lambda _, reply: _is_our_404(reply),
+        "is the address right? in a folder SCRIPT_NAME must be that folder's path, '/n2k' for one",
+    ),
+    Sign(
+        "404: there is no such page",
+        _status(404, 410),
+        "is the folder the one that this address serves, .htaccess in effect, the script there? 'n2k deploy' again",
+    ),
+    Sign("429: too many requests for the host", _status(429), "wait, and ask the host to raise its limit for this address"),
+    Sign("500: the script does not start", _status(500), "see the web server's error log; run the script by hand"),
+    Sign(
+        "nobody answers behind the web server",
+        _status(502, 504),
+        "is 'n2k fcgi' running, and may the web server connect to its socket?",
+    ),
+    Sign(
+        "503: the service says what is missing",
+        lambda _, reply: reply.status == 503 and reply.is_ours_in_form,
+        "do what it says, on the server; it goes on by itself then",
+    ),
+    Sign(
+        "503: the web server has no process for it",
+        _status(503),
+        "is the script dying, or the account at its limit? see the error log",
+    ),
+    Sign(
+        "a login page answers",
+        lambda _, reply: bool(LOGIN_FORM.search(reply.body)),
+        "take the password away from this folder: scripts cannot log in",
+    ),
+    Sign("a foreign site answers", lambda _, reply: True, "is the folder right? is .htaccess in effect?"),
+)
+"""The first that fits counts; the last one always does."""

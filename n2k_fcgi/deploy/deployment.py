@@ -1,0 +1,119 @@
+"""Putting the service on a web host: dispatch.fcgi and the block in .htaccess, or a refusal that says why.
+
+A web server starts the script with next to no environment, as some user, maybe through suEXEC. So what it runs must not be
+writable by others.
+"""
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from n2k_fcgi.deploy.htaccess import Unsafe, block, file_of, merged, place_of_block
+from n2k_fcgi.deploy.installation import refuse_bad_installation, refuse_open_to_all
+from n2k_fcgi.deploy.neighbours import FRONT_PAGES, named, site_in, vanishing
+from n2k_fcgi.deploy.replacing import Written, put, read
+from n2k_fcgi.deploy.script import is_ours, script_text
+from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
+from n2k_fcgi.store.lmdb.layout import GENERATIONS
+
+WEB_ROOTS = frozenset({"public_html", "htdocs", "www", "html", "httpdocs"})
+"""Names of folders that hosts serve. The DocumentRoot itself is in the server's configuration, which we cannot read."""
+
+SCRIPT_MODE, HTACCESS_MODE = 0o755, 0o644
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z]{2,}")
+
+
+class Deployment(NamedTuple):
+    """What to put where."""
+
+    web_dir: Path
+    data_dir: Path
+    name: str = "dispatch.fcgi"
+    config: Path | None = None
+    """The settings file, when it is not the data directory's own."""
+    may_hide: bool = False
+    """Whether other files in the folder may vanish from the web."""
+
+
+def deploy(plan: Deployment) -> list[Written]:
+    """Write the script and the block; what is right already keeps its bytes and its inode.
+
+    Both files are replaced by rename: mod_fcgid knows its processes by the script's inode, so that a deployment after
+    an update starts new ones, and no request ever meets half a file. Raises DeployRefused, FilesWouldVanish.
+    """
+    refuse_unsafe(plan)
+    try:
+        script, rules = plan.web_dir / plan.name, file_of(plan.web_dir)
+        old_script, old_rules = read(script), read(rules)
+        if old_script is not None and not is_ours(old_script):
+            raise DeployRefused(why=f"{plan.name} is there and not ours: move it away, or choose another --name")
+        if not plan.may_hide and not place_of_block(old_rules or b""):
+            refuse_to_hide(plan.web_dir)
+        new_script = script_text(plan.data_dir, plan.config).encode("ascii")
+        new_rules = merged(old_rules or b"", block(plan.name))
+        mode = HTACCESS_MODE if old_rules is None else stat.S_IMODE(rules.stat().st_mode)
+        return [put(script, old_script, new_script, SCRIPT_MODE), put(rules, old_rules, new_rules, mode)]
+    except Unsafe as problem:
+        raise DeployRefused(why=problem) from None
+    except OSError as error:
+        raise DeployRefused(why=f"cannot read or write {error.filename or plan.web_dir}: {error.strerror}") from None
+
+
+def refuse_unsafe(plan: Deployment) -> None:
+    """Raise DeployRefused for what would not run, would publish data, or would let others change what runs."""
+    if not _NAME.fullmatch(plan.name):
+        raise DeployRefused(why=f"{plan.name!r} is no file name for a script: letters, digits, '.', '-' and '_'")
+    if not plan.web_dir.is_dir():
+        raise DeployRefused(why=f"no such folder: {plan.web_dir} (make it: mkdir -p)")
+    if not os.path.isdir(plan.data_dir / GENERATIONS):  # Path.is_dir raises where we may not look
+        raise DeployRefused(why=f"no data yet: run 'n2k --dir {plan.data_dir} init' first")
+    root = web_root_around(plan.data_dir, plan.web_dir)
+    if root is not None:
+        raise DeployRefused(why=f"the data lies below the web root {root}: move it out, and say where by --dir")
+    if plan.web_dir.resolve().is_relative_to(plan.data_dir.resolve()):
+        raise DeployRefused(why="the web folder lies in the data directory: nothing in there is for the web")
+    refuse_open_to_all(plan.web_dir)
+    refuse_bad_installation()
+
+
+def refuse_to_hide(web_dir: Path) -> None:
+    """Raise FilesWouldVanish when something there can be fetched now. Raises OSError where the folder cannot be read."""
+    names = vanishing(web_dir)
+    if names:
+        raise FilesWouldVanish(what=site_in(web_dir) or "other files", folder=web_dir, names=named(names))
+
+
+def web_root_around(data_dir: Path, web_dir: Path | None = None) -> Path | None:
+    """The folder that a web server serves, or may, with *data_dir* in it; None when the data is out of its reach.
+
+    That is *web_dir*, and any folder that is called as hosts call those, or that has a domain's name and a site in it.
+    """
+    data = data_dir.resolve()
+    web = web_dir.resolve() if web_dir else None
+    if web and data.is_relative_to(web):
+        return web
+    return next((folder for folder in data.parents if _is_served(folder)), None)
+
+
+def likely_url(web_dir: Path) -> str:
+    """The address that *web_dir* seems to have; hosts name folders after domains, or after nothing."""
+    parts = web_dir.resolve().parts
+    host, below = "YOUR-SITE", parts[len(parts) :]
+    for at, part in enumerate(parts):
+        if part.lower() in WEB_ROOTS:
+            below = parts[at + 1 :]
+        elif _DOMAIN.fullmatch(part.lower()):
+            host, below = part, parts[at + 1 :]
+    return "/".join([f"https://{host}", *below, ""])
+
+
+def _is_served(folder: Path) -> bool:
+    if folder.name.lower() in WEB_ROOTS:
+        return True
+    return bool(_DOMAIN.fullmatch(folder.name.lower())) and any(
+        os.path.exists(folder / name) for name in (".htaccess", *FRONT_PAGES)
+    )

@@ -1,0 +1,111 @@
+"""The marked block in a site's ``.htaccess``: what it says, and how it gets between the owner's lines.
+
+Each line of the block was tried with Apache 2.4 and mod_fcgid. Why they are as they are:
+
+* ``<Files>`` and not ``AddHandler``: other ``.fcgi`` files of the site keep their handler. Without mod_fcgid the script
+  is run as plain CGI.
+* ``-MultiViews``: else a ``health.html`` in the folder makes ``/health`` 404.
+* ``CGIPassAuth`` would need AuthConfig and break the folder where that is not allowed; the rewrite needs FileInfo alone.
+* Rewriting to the bare script keeps the request in REQUEST_URI as it was sent. The usual ``^(.*)$ script/$1`` refuses
+  ``%3F`` and ``%25`` and turns other characters.
+* No ``RewriteCond ... !-f``: it would let every file in the folder be fetched. Only certificate renewal may.
+"""
+
+import re
+from pathlib import Path
+
+HTACCESS = ".htaccess"
+BEGIN = "# BEGIN n2k_fcgi"
+END = "# END n2k_fcgi"
+
+_BLOCK = """\
+{begin}
+# Written by 'n2k deploy', which replaces these lines when it runs again. Yours go above or below.
+Options +ExecCGI -MultiViews
+<Files "{script}">
+<IfModule mod_fcgid.c>
+SetHandler fcgid-script
+</IfModule>
+<IfModule !mod_fcgid.c>
+SetHandler cgi-script
+</IfModule>
+</Files>
+RewriteEngine On
+RewriteRule ^ - [E=HTTP_AUTHORIZATION:%{{HTTP:Authorization}}]
+RewriteRule ^\\.well-known/acme-challenge/[A-Za-z0-9_-]+$ - [L]
+RewriteRule ^{pattern}$ - [L]
+RewriteRule ^ {script} [L]
+{end}
+"""
+
+_MARKS = re.compile(rb"^[ \t]*(# BEGIN n2k_fcgi|# END n2k_fcgi)[ \t\r]*$\n?", re.MULTILINE)
+_SCRIPT = re.compile(rb'<Files "([^"/]+)">')
+_REWRITES = re.compile(rb"^[ \t]*Rewrite(Engine|Rule)\b", re.MULTILINE | re.IGNORECASE)
+_INHERITS = re.compile(rb"^[ \t]*RewriteOptions\b.*\bInherit", re.MULTILINE | re.IGNORECASE)
+
+
+def block(script: str) -> bytes:
+    """The block, for the script of that file name beside it."""
+    return _BLOCK.format(begin=BEGIN, end=END, script=script, pattern=re.escape(script)).encode("ascii")
+
+
+class Unsafe(ValueError):
+    """A ``.htaccess`` that must not be touched; the message says why, and what to do."""
+
+
+def file_of(web_dir: Path) -> Path:
+    """The file that holds the folder's rules: ``.htaccess``, or what it links to.
+
+    Raises Unsafe for a link out of the folder, unless it leads to a file of the folder's owner: whoever can put a link
+    there could have us write to any file of ours.
+    """
+    link = web_dir / HTACCESS
+    if not link.is_symlink():
+        return link
+    try:
+        target = link.resolve(strict=True)
+        is_good = target.is_relative_to(web_dir.resolve()) or target.stat().st_uid == web_dir.stat().st_uid
+    except (OSError, RuntimeError):  # it leads nowhere, or in a circle
+        is_good = False
+    if not is_good:
+        raise Unsafe(f"{HTACCESS} is a link to a file that is not the folder owner's: remove the link")
+    return target
+
+
+def merged(before: bytes, new_block: bytes) -> bytes:
+    """*before* with the block put where the old one is, else at the end; every other byte stays.
+
+    Raises Unsafe when the marks of an old block do not make one pair.
+    """
+    place = place_of_block(before)
+    if place is None:
+        return before + (b"\n" if before and not before.endswith(b"\n") else b"") + new_block
+    return before[: place.start] + new_block + before[place.stop :]
+
+
+def without_block(before: bytes) -> bytes:
+    """*before* without the block; every other byte stays. Raises Unsafe like ``merged``."""
+    place = place_of_block(before)
+    return before if place is None else before[: place.start] + before[place.stop :]
+
+
+def place_of_block(text: bytes) -> slice | None:
+    """Where the block is; None: there is none. Raises Unsafe when its marks do not make one pair."""
+    marks = list(_MARKS.finditer(text))
+    if not marks:
+        return None
+    if [mark[1].decode() for mark in marks] != [BEGIN, END]:
+        raise Unsafe(f"{HTACCESS} must hold one '{BEGIN}' and below it one '{END}': mend it by hand")
+    return slice(marks[0].start(), marks[1].end())
+
+
+def script_named(text: bytes) -> str:
+    """The file name of the script that the block in *text* starts; '': there is no block. Raises Unsafe like ``merged``."""
+    place = place_of_block(text)
+    found = _SCRIPT.search(text[place]) if place else None
+    return found[1].decode("ascii", "replace") if found else ""
+
+
+def rewrites_itself(text: bytes) -> bool:
+    """Whether a folder with these rules has rewriting of its own, on or off, which takes the place of the folder's above."""
+    return bool(_REWRITES.search(text)) and not _INHERITS.search(text)

@@ -1,0 +1,82 @@
+"""The code that a web server's process would run: whether it can, whether others could change it, and its digest."""
+
+import hashlib
+import stat
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from n2k_fcgi.errors import DeployRefused
+
+PACKAGES = ("n2k_fcgi", "werkzeug", "flup", "lmdb", "loguru", "click")
+"""What a worker may import."""
+DISTRIBUTIONS = ("click", "flup6", "lmdb", "loguru", "werkzeug")
+
+
+def code_digest() -> str:
+    """Eight letters that change when this package or one of its dependencies does, and tell nothing else.
+
+    Takes some milliseconds: worked out when something is deployed or a server is started by hand, never by a worker.
+    """
+    digest = hashlib.sha256()
+    for package in DISTRIBUTIONS:
+        digest.update(f"{package} {_version(package)}\n".encode())
+    for file in sorted(_package_folder("n2k_fcgi").rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def refuse_bad_installation() -> None:
+    """Raise DeployRefused when others could change the code, or the script, which starts with -I, could not import it.
+
+    What only the shell's environment or the user's own site-packages give is missing then.
+    """
+    for path in (_package_folder("n2k_fcgi"), Path(sys.executable), Path(sys.executable).resolve()):
+        refuse_open_to_all(path)
+    command = [sys.executable, "-I", "-c", "import " + ", ".join(PACKAGES)]
+    done = subprocess.run(command, cwd="/", env={}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = done.stderr.strip().rpartition("\n")[2]
+        raise DeployRefused(why=f"the web server could not import it ({last}): install it in a virtual environment")
+
+
+def refuse_open_to_all(path: Path) -> None:
+    """Raise DeployRefused when everybody may replace *path*."""
+    place = writable_by_all(path)
+    if place is not None:
+        raise DeployRefused(why=f"anybody can change {place} and so what runs: chmod o-w it, or move elsewhere")
+
+
+def writable_by_all(path: Path) -> Path | None:
+    """*path* or the folder above it that everybody may write to, which lets everybody replace *path*.
+
+    A sticky folder such as /tmp lets only owners replace what is in it.
+    """
+    for place in (path.absolute(), *path.absolute().parents):
+        mode = place.stat().st_mode
+        if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+            return place
+    return None
+
+
+def compile_code() -> bool:
+    """Write the .pyc files of all that a worker imports, which makes its start four times as fast; False: not all."""
+    from compileall import compile_dir
+
+    return all([compile_dir(str(_package_folder(name)), quiet=2) for name in PACKAGES])
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # copied there without its metadata
+        return "unknown"
+
+
+def _package_folder(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise DeployRefused(why=f"the package {name!r} is missing: install n2k_fcgi again")
+    return Path(spec.submodule_search_locations[0])

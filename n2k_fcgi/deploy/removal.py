@@ -1,0 +1,55 @@
+"""Taking the service away from a web folder: the block first, then the scripts, so that no request meets half of it."""
+
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from n2k_fcgi.deploy import htaccess
+from n2k_fcgi.deploy.replacing import put, read
+from n2k_fcgi.deploy.script import scripts_in
+from n2k_fcgi.deploy.workers import stop, workers_of
+from n2k_fcgi.errors import RemovalRefused
+
+
+class Removal(NamedTuple):
+    """What was done."""
+
+    removed: list[Path]
+    changed: list[Path]
+    stopped: list[int]
+    """Process ids of workers."""
+    left: list[int]
+    """Those that go on: they are another user's, or busy."""
+
+
+def take_away(web_dir: Path) -> Removal:
+    """Remove the block, each script of ours and, when nothing else is in it, ``.htaccess``; then stop the workers.
+
+    Only what is marked as ours is touched; the data is not. Raises RemovalRefused, before anything was changed or, where
+    the system refuses, with what is left.
+    """
+    if not web_dir.is_dir():
+        raise RemovalRefused(why=f"no such folder: {web_dir}")
+    removed, changed = [], []
+    try:
+        rules = htaccess.file_of(web_dir)
+        before = read(rules) or b""
+        after = htaccess.without_block(before)
+        scripts = scripts_in(web_dir)
+        if after != before and not after.strip() and rules == web_dir / htaccess.HTACCESS:
+            rules.unlink()
+            removed.append(rules)
+        elif after != before:
+            put(rules, before, after, stat.S_IMODE(rules.stat().st_mode))
+            changed.append(rules)
+        for script in scripts:
+            script.unlink()
+            removed.append(script)
+    except htaccess.Unsafe as problem:
+        raise RemovalRefused(why=problem) from None
+    except OSError as error:
+        raise RemovalRefused(why=f"{error.filename or web_dir}: {error.strerror}") from None
+    # Those of a script that somebody deleted by hand are found by the name that the block has for it.
+    named = htaccess.script_named(before)
+    stopped, left = stop(workers_of([*scripts, web_dir / named] if named else scripts))
+    return Removal(removed, changed, stopped, left)

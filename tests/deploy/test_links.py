@@ -1,0 +1,100 @@
+"""Links in a web folder, and data in the reach of other sites: deploy writes where its user meant, and publishes nothing."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.deploy.htaccess import Unsafe, file_of
+from tests.support.hosting import Account
+
+REFUSED, NOT_REMOVED = 82, 88
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    """A home with data, nothing deployed."""
+    return Account(tmp_path / "home")
+
+
+@pytest.mark.parametrize("to", ["nowhere", ".htaccess", "/nowhere/at/all"])
+def test_a_link_that_leads_to_no_file_of_the_owner_is_refused(account: Account, to: str) -> None:
+    """A link to nothing, in a circle, or to the system's: neither deploy nor --remove follows it, and nothing is written."""
+    account.htaccess.symlink_to(to)
+    done = account.run("deploy", str(account.site))
+    assert done.returncode == REFUSED and "remove the link" in done.stderr
+    assert [entry.name for entry in account.site.iterdir()] == [".htaccess"]
+    done = account.run("deploy", "--remove", str(account.site))
+    assert done.returncode == NOT_REMOVED and "remove the link" in done.stderr
+    assert not (account.site / "nowhere").exists()
+
+
+def test_a_link_to_another_users_file_is_refused(account: Account) -> None:
+    """Whoever may put a link into the folder could have root, or us, write to any file: its owner must be the folder's."""
+    target = account.home / "precious"
+    target.write_text("precious\n")
+    account.htaccess.symlink_to(target)
+    assert file_of(account.site) == target
+    if os.getuid() == 0:
+        os.chown(account.site, 65534, 65534)
+        with pytest.raises(Unsafe, match="remove the link"):
+            file_of(account.site)
+        assert account.run("deploy", str(account.site)).returncode == REFUSED
+        os.chown(target, 65534, 65534)
+        assert file_of(account.site) == target
+    else:
+        account.htaccess.unlink()
+        account.htaccess.symlink_to("/etc/passwd")
+        assert account.run("deploy", str(account.site)).returncode == REFUSED
+
+
+def test_a_link_within_the_folder_is_followed_and_stays(account: Account) -> None:
+    """The target gets the block and loses it again; the link, and the file it names, are the owner's."""
+    (account.site / ".rules").touch()
+    account.htaccess.symlink_to(".rules")
+    account.n2k("deploy", str(account.site))
+    assert account.htaccess.is_symlink() and b"# BEGIN n2k_fcgi" in (account.site / ".rules").read_bytes()
+    account.n2k("deploy", "--remove", str(account.site))
+    assert account.htaccess.is_symlink() and (account.site / ".rules").read_bytes() == b""
+
+
+def test_a_linked_script_is_not_written_through(account: Account) -> None:
+    """A dispatch.fcgi that is a link to a script of ours elsewhere becomes a file; what it led to keeps its bytes."""
+    elsewhere = account.home / "elsewhere"
+    elsewhere.write_text(text := "#!/old/python -I\n# Written by 'n2k deploy' long ago\n")
+    account.script.symlink_to(elsewhere)
+    account.n2k("deploy", str(account.site))
+    assert not account.script.is_symlink() and elsewhere.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("data", "page"),
+    [
+        ("other.org/public_html/n2k-data", None),
+        ("public_html/n2k-data", None),
+        ("domains/other.org/httpdocs/private/data", None),
+        ("other.org/n2k-data", "index.html"),
+        ("www.other.org/a/b/data", ".htaccess"),
+    ],
+)
+def test_data_in_another_site_is_refused(account: Account, data: str, page: str | None) -> None:
+    """A folder that hosts serve, or one with a domain's name and a site in it, publishes the data in any case."""
+    moved = account.home / data
+    moved.parent.mkdir(parents=True)
+    account.data.rename(moved)
+    account.data = moved
+    if page:
+        (account.home / data.split("/")[0] / page).touch()
+    done = account.run("deploy", str(account.site))
+    assert done.returncode == REFUSED and "the data lies below the web root" in done.stderr
+    assert "problem  web root" in account.run("doctor").stdout
+
+
+@pytest.mark.parametrize("data", ["data.d/n2k", "other.org/n2k-data", "n2k.data"])
+def test_data_elsewhere_is_let_be(account: Account, data: str) -> None:
+    """A dot in a folder's name, or a domain's name without a site, is no reason."""
+    moved = account.home / data
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    account.data.rename(moved)
+    account.data = moved
+    account.n2k("deploy", str(account.site))

@@ -1,0 +1,195 @@
+"""``n2k deploy --remove``: what is ours goes, what is the owner's stays, and the workers end."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.deploy import workers
+from tests.support.apache import apache
+from tests.support.hosting import Account
+from tests.support.parallel import in_parallel
+from tests.support.processes import eventually
+
+REFUSED = 88
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    """A home with data and an empty folder for n2k in its site."""
+    made = Account(tmp_path / "home")
+    made.site /= "n2k"
+    made.site.mkdir()
+    return made
+
+
+def removed(account: Account) -> str:
+    """Take it away, expecting success; what was printed."""
+    return account.n2k("deploy", "--remove", str(account.site))
+
+
+def test_nothing_is_left_of_a_deployment(account: Account) -> None:
+    """Script and .htaccess are removed, and named; the folder is empty, the data is whole."""
+    account.n2k("deploy", str(account.site))
+    assert removed(account).splitlines() == [f"removed: {account.htaccess}", f"removed: {account.script}"]
+    assert list(account.site.iterdir()) == []
+    assert account.n2k("lookup", "masakazu.kojima")
+
+
+@pytest.mark.parametrize("before", [b"# mine\n", b"Deny from 192.0.2.1\r\n# caf\xe9\r\n", b"\n\nOptions -Indexes\n"])
+def test_the_owners_lines_stay(account: Account, before: bytes) -> None:
+    """What was above the block, and what came below it since, keeps every byte, and the file its mode."""
+    account.htaccess.write_bytes(before)
+    account.htaccess.chmod(0o640)
+    account.n2k("deploy", str(account.site))
+    below = b"# below, mine too\n"
+    account.htaccess.write_bytes(account.htaccess.read_bytes() + below)
+    assert f"taken out of: {account.htaccess}" in removed(account)
+    assert account.htaccess.read_bytes() == before + below
+    assert stat.S_IMODE(account.htaccess.stat().st_mode) == 0o640
+    assert not account.script.exists()
+
+
+def test_other_files_stay(account: Account) -> None:
+    """Somebody else's dispatch.fcgi, pages, an editor's copy of them."""
+    mine = {"other.fcgi": "#!/bin/sh\necho mine\n", "index.html": "page", "notes": "# Written by 'n2k deploy', I read\n"}
+    account.n2k("deploy", str(account.site))
+    for name, text in mine.items():
+        (account.site / name).write_text(text)
+    removed(account)
+    assert {file.name: file.read_text() for file in account.site.iterdir()} == mine
+
+
+def test_every_script_of_ours_goes_whatever_its_name(account: Account) -> None:
+    """Deployed under two names, both go without being named again."""
+    for name in ("n2k.fcgi", "dispatch.fcgi"):
+        account.n2k("deploy", str(account.site), "--name", name)
+    removed(account)
+    assert list(account.site.iterdir()) == []
+
+
+def test_a_second_time_there_is_nothing_to_do(account: Account) -> None:
+    """It says so, and that is no failure."""
+    account.n2k("deploy", str(account.site))
+    removed(account)
+    assert removed(account) == f"nothing that 'n2k deploy' wrote is in {account.site}\n"
+
+
+@pytest.mark.parametrize("gone", ["data", "settings", "script"])
+def test_it_needs_nothing_but_the_folder(account: Account, gone: str) -> None:
+    """With the data deleted, the settings broken or the script deleted by hand, the rest is taken away all the same."""
+    account.n2k("deploy", str(account.site))
+    if gone == "data":
+        shutil.rmtree(account.data)
+    elif gone == "settings":
+        account.settings("no_such_setting = 1")
+    else:
+        account.script.unlink()
+    removed(account)
+    assert list(account.site.iterdir()) == []
+
+
+@pytest.mark.parametrize("marks", [b"# BEGIN n2k_fcgi\n", b"# END n2k_fcgi\n# BEGIN n2k_fcgi\n", b"# END n2k_fcgi\n"])
+def test_broken_marks_are_left_to_their_owner(account: Account, marks: bytes) -> None:
+    """Where the block begins and ends is never guessed: nothing is changed, the script stays."""
+    account.n2k("deploy", str(account.site))
+    account.htaccess.write_bytes(b"# mine\n" + marks + b"# mine\n")
+    done = account.run("deploy", "--remove", str(account.site))
+    assert done.returncode == REFUSED and "not taken away: .htaccess must hold" in done.stderr
+    assert account.script.exists() and marks in account.htaccess.read_bytes()
+
+
+def test_a_missing_folder_is_said(account: Account) -> None:
+    """A mistyped folder is not taken for an empty one."""
+    done = account.run("deploy", "--remove", str(account.site / "nowhere"))
+    assert done.returncode == REFUSED and "no such folder" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--name", "x.fcgi"), ("--yes",)])
+def test_options_of_the_other_way_round_are_refused(account: Account, option: tuple[str, ...]) -> None:
+    """--remove finds by itself what is ours."""
+    done = account.run("deploy", "--remove", *option, str(account.site))
+    assert done.returncode == 2 and "leave --name and --yes out" in done.stderr
+
+
+def test_the_site_is_as_before_and_the_workers_are_gone(account: Account) -> None:
+    """Under a real Apache: both workers end at once, the pages of the folder can be fetched again, and nothing comes back."""
+    (account.site / "page.html").write_text("page")
+    account.n2k("deploy", str(account.site), "--yes")
+    with apache(account.site.parent) as server:
+
+        def two() -> bool:
+            in_parallel(4, lambda _: server.get("/n2k/?name=masakazu.kojima"))
+            return len(server.workers(account.script)) == 2
+
+        assert eventually(two)
+        assert server.get("/n2k/page.html").status == 404
+        pids = server.workers(account.script)
+        printed = removed(account)
+        assert all(str(pid) in printed.partition("stopped: workers ")[2] for pid in pids)
+        assert server.workers(account.script) == []
+        assert server.get("/n2k/page.html").body == b"page"
+        assert server.get("/n2k/health").status == 404
+        assert server.workers(account.script) == []
+
+
+def test_a_script_deleted_by_hand_is_404_everywhere_until_the_rest_goes_too(account: Account) -> None:
+    """The block sends everything to a script that is not there: the doctor says so, and --remove is the way out."""
+    (account.site / "page.html").write_text("page")
+    account.n2k("deploy", str(account.site), "--yes")
+    with apache(account.site.parent) as server:
+        assert server.get("/n2k/health").status == 200
+        account.script.unlink()
+        assert {server.get(f"/n2k/{name}").status for name in ("", "page.html", "health")} == {404}
+        found = account.run("doctor", f"{server.url}/n2k/", "--web-dir", str(account.site)).stdout
+        assert "problem  address: 404: there is no such page" in found
+        assert f"problem  script: {account.script} is gone" in found and "--remove" in found
+        assert "stopped: workers" in removed(account)
+        assert server.get("/n2k/page.html").body == b"page"
+
+
+def test_an_editor_with_the_script_open_is_no_worker(account: Account) -> None:
+    """Only what runs as INTERPRETER -I SCRIPT is stopped; and a worker of another folder goes on."""
+    account.n2k("deploy", str(account.site))
+    other = account.site.parent / "other"
+    other.mkdir()
+    account.n2k("deploy", str(other))
+    wait = "import time, sys; time.sleep(600)"
+    started = [
+        subprocess.Popen([sys.executable, "-c", wait, str(account.script)]),
+        subprocess.Popen([sys.executable, "-I", "-c", wait, str(account.script)]),
+        subprocess.Popen(["tail", "-f", str(account.script)], stdout=subprocess.DEVNULL),
+    ]
+    try:
+        assert "stopped" not in removed(account)
+        assert [process.poll() for process in started] == [None] * 3
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_workers_are_known_by_where_their_script_lies(account: Account, tmp_path: Path) -> None:
+    """Started through a link to the folder, or by a relative name, it is the same script."""
+    account.script.write_text("import signal\nprint(flush=True)\nsignal.pause()\n")
+    (tmp_path / "link").symlink_to(account.site)
+    for name, place in ((f"{tmp_path}/link/dispatch.fcgi", "/"), ("dispatch.fcgi", str(account.site))):
+        with subprocess.Popen([sys.executable, "-I", name], cwd=place, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stdout.readline()
+            assert workers.stop(workers.workers_of([account.script])) == ([process.pid], [])
+            assert process.wait(10) == -signal.SIGTERM
+
+
+def test_a_worker_that_does_not_end_is_said(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while it is given up, and named as left."""
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    account.script.write_text("import signal\nsignal.signal(15, signal.SIG_IGN)\nprint(flush=True)\nsignal.pause()\n")
+    with subprocess.Popen([sys.executable, "-I", account.script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        assert workers.stop(workers.workers_of([account.script])) == ([], [process.pid])
+        os.kill(process.pid, signal.SIGKILL)

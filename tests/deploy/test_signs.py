@@ -1,0 +1,329 @@
+"""``n2k doctor URL``: what stands between a caller and the service is told apart, each with its line in docs/deploy.md.
+
+What real web servers make is made by them; what only others have (a bot check, a login page) is given as their pages are.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.cli.examinations import signs, website
+from n2k_fcgi.cli.examinations.asking import AGENT, ask
+from n2k_fcgi.cli.examinations.findings import PROBLEM
+from tests.support.apache import Apache, apache
+from tests.support.foreground import free_port
+from tests.support.hosting import Account
+from tests.support.machine import Machine
+from tests.support.snippets import PAGE, parsed, snippets, units
+from tests.support.web_server import redirect, sent, web_server
+
+FOUND = 83
+SERVICE = parsed(dict(reversed(units()))["n2k.service"])["Service"]["ExecStart"]
+
+
+def address(url: str) -> str:
+    """What the doctor says of the address alone; nothing else is asked when that is a problem."""
+    findings = list(website.examine(url, website.Known()))
+    assert [finding.verdict for finding in findings] == [PROBLEM], findings
+    return str(findings[0])
+
+
+@pytest.mark.parametrize("sign", signs.SIGNS, ids=lambda sign: sign.title)
+def test_each_sign_has_its_line_in_the_table(sign: signs.Sign) -> None:
+    """docs/deploy.md has a row that begins with what the doctor says, with what it means and what to do."""
+    rows = re.findall(rf"^\| `{re.escape(sign.title)}` \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
+    assert len(rows) == 1 and all(rows[0])
+
+
+def test_the_table_has_no_other_lines() -> None:
+    """And the page promises nothing that the doctor does not say."""
+    table = PAGE.partition("| The doctor says |")[2].partition("\n\n")[0]
+    assert {*re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)} == {sign.title for sign in signs.SIGNS}
+
+
+# --- made by a real Apache ------------------------------------------------------------------------------------------
+
+
+class Site:
+    """A deployed folder of a real Apache."""
+
+    def __init__(self, account: Account, server: Apache) -> None:
+        self.folder = account.site / "n2k"
+        self.server = server
+        self.url = f"{server.url}/n2k/"
+
+    def above(self, rules: str) -> None:
+        """Put lines above the block."""
+        file = self.folder / ".htaccess"
+        file.write_text(rules + "\n" + file.read_text())
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Served, deployed, and well."""
+    account = Account(tmp_path / "home")
+    (account.site / "n2k").mkdir()
+    account.n2k("deploy", str(account.site / "n2k"))
+    with apache(account.site) as server:
+        yield Site(account, server)
+
+
+@pytest.mark.parametrize(
+    ("rules", "title"),
+    [
+        ('AuthType Basic\nAuthName "x"\nAuthUserFile /dev/null\nRequire valid-user', "401: a password is asked for"),
+        ("Require all denied", "403: the web server may not"),
+        ("Options -FollowSymLinks", "403: the web server may not"),
+        ("RewriteEngine On\nRewriteRule ^ - [F]", "403: the web server may not"),
+        ("RewriteEngine On\nRewriteRule ^ - [R=406,L]", "a filter of the host refuses"),
+        (
+            'ErrorDocument 403 "<p>blocked by Mod_Security</p>"\nRewriteEngine On\nRewriteRule ^ - [F]',
+            "a filter of the host refuses",
+        ),
+        ("RewriteEngine On\nRewriteRule ^ - [R=404,L]", "404: there is no such page"),
+        ("RewriteEngine On\nRewriteRule ^ - [G]", "404: there is no such page"),
+        ("RewriteEngine On\nRewriteRule ^ - [R=429,L]", "429: too many requests for the host"),
+        ("NoSuchDirective On", "500: the script does not start"),
+        ("RewriteEngine On\nRewriteRule ^ - [R=503,L]", "503: the web server has no process for it"),
+        ('ErrorDocument 503 "later"\nRewriteEngine On\nRewriteRule ^ - [R=503,L]', "503: the web server has no process for it"),
+        ("RewriteEngine On\nRewriteRule ^(.*)$ https://127.0.0.1/n2k/$1 [R=301,L]", "a redirect to https"),
+        ("RewriteEngine On\nRewriteRule ^(.*[^/])$ /n2k/$1/ [R=301,L]", "a redirect that adds or takes a slash"),
+        ("RewriteEngine On\nRewriteRule ^ /wp-login.php?redirect_to=x [R=302,L]", "a redirect to a login page"),
+        ("RewriteEngine On\nRewriteRule ^(.*)$ https://example.org/$1 [R=302,L]", "a redirect elsewhere"),
+    ],
+)  # fmt: skip
+def test_what_a_line_in_htaccess_makes(site: Site, rules: str, title: str) -> None:
+    """Each line above the block makes a real Apache answer in its way, and the doctor tells which."""
+    site.above(rules)
+    assert f"address: {title}, " in address(site.url)
+
+
+def test_a_host_that_runs_nothing_shows_the_source(tmp_path: Path) -> None:
+    """With neither mod_fcgid nor mod_cgi Apache hands the script out: that is said, and not taken for a foreign site."""
+    account = Account(tmp_path / "home")
+    account.n2k("deploy", str(account.site))
+    with apache(account.site, gateway="none") as server:
+        assert "address: the script's own source is shown, " in address(server.url)
+
+
+@pytest.mark.parametrize("files", [(), ("index.html",)])
+def test_a_folder_that_is_not_ours(tmp_path: Path, files: tuple[str, ...]) -> None:
+    """Where .htaccess is ignored, Apache's own 404 answers."""
+    account = Account(tmp_path / "home")
+    for name in files:
+        (account.site / name).write_text("<p>a page</p>")
+    account.n2k("deploy", str(account.site), "--yes")
+    ignored = f"<Directory {account.site}>\nAllowOverride None\n</Directory>"
+    with apache(account.site, settings=ignored) as server:
+        assert "address: 404: there is no such page, " in address(server.url)
+
+
+def test_a_proxy_without_anybody_behind_it(tmp_path: Path) -> None:
+    """Apache before a socket that nobody listens on answers 503."""
+    account = Account(tmp_path / "home")
+    proxy = f'<Location "/">\nSetHandler "proxy:unix:{tmp_path}/none|fcgi://localhost/"\n</Location>'
+    with apache(account.site, gateway="proxy_fcgi", settings=proxy) as server:
+        assert "address: 503: the web server has no process for it, " in address(server.url)
+
+
+def test_the_service_itself_says_what_is_missing(site: Site) -> None:
+    """With a settings file that cannot be read from the start, the 503 is ours, and its line is repeated."""
+    data = site.folder.parents[1] / "n2k-data"
+    (data / "n2k.ini").write_text("[n2k]\nno_such_setting = 1\n")
+    line = address(site.url)
+    assert "address: 503: the service says what is missing, " in line and "no_such_setting" in line
+
+
+def test_an_address_without_its_slash_gets_it(site: Site) -> None:
+    """The doctor asks below the folder either way, and shows the address as scripts should have it."""
+    for url in (site.url, site.url.rstrip("/")):
+        first = next(website.examine(url, website.Known()))
+        assert f"address: {site.url} answers" in str(first)
+    script = next(website.examine(f"{site.url}dispatch.fcgi", website.Known()))
+    assert f"address: {site.url}dispatch.fcgi answers" in str(script)
+
+
+# --- made by a real nginx -------------------------------------------------------------------------------------------
+
+INCLUDE = "        include /etc/nginx/fastcgi_params;\n"
+NAME = '        fastcgi_param SCRIPT_NAME "/n2k";\n'
+ROOT = (("location /n2k/", "location /"), ('SCRIPT_NAME "/n2k"', 'SCRIPT_NAME ""'))
+NO_PATH = "404: n2k answers, and is not told the path"
+OTHER_PLACE = "404: n2k answers, and knows no such page"
+
+
+@pytest.mark.parametrize(
+    ("changes", "mount", "title"),
+    [
+        (((NAME, ""),), "/n2k", NO_PATH),
+        (((INCLUDE, ""), (NAME, NAME + INCLUDE)), "/n2k", NO_PATH),
+        (((NAME, ""), ROOT[0]), "", NO_PATH),
+        (((INCLUDE, ""), (NAME, NAME + INCLUDE), *ROOT), "", NO_PATH),
+        ((ROOT[1],), "/n2k", OTHER_PLACE),
+        ((('"/n2k"', '"/names"'),), "/n2k", OTHER_PLACE),
+    ],
+    ids=["left in", "include last", "left in, root", "include last, root", "folder not named", "another folder named"],
+)
+def test_nginx_that_gets_script_name_wrong(
+    machine: Machine, changes: tuple[tuple[str, str], ...], mount: str, title: str
+) -> None:
+    """The page's snippet, changed as people change it: the doctor says what is wrong with SCRIPT_NAME, and where to look."""
+    port = free_port()
+    snippet = snippets("nginx")[0]
+    assert INCLUDE in snippet and NAME in snippet
+    for old, new in changes:
+        snippet = snippet.replace(old, new, 1)
+    with machine.service(SERVICE), machine.nginx(snippet.replace("listen 80;", f"listen 127.0.0.1:{port};"), port):
+        line = address(f"http://127.0.0.1:{port}{mount}/")
+    assert f"address: {title}, " in line and "SCRIPT_NAME" in line
+
+
+def test_nginx_before_nobody(machine: Machine) -> None:
+    """The socket is not there: nginx answers 502."""
+    port = free_port()
+    with machine.nginx(snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port};"), port):
+        assert "address: nobody answers behind the web server, " in address(f"http://127.0.0.1:{port}/n2k/")
+
+
+# --- as others send them --------------------------------------------------------------------------------------------
+
+HTML = {"Content_Type": "text/html; charset=UTF-8"}
+CLOUDFLARE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Enable JavaScript and cookies to continue"
+IMUNIFY = b"<html><head><title>One moment, please...</title></head><body>Please wait while your request is being verified..."
+FREE_HOST = b'<html><body><script type="text/javascript" src="/aes.js" ></script>This site requires Javascript to work'
+OLD_CHECK = b"<title>DDOS</title><h1>Checking your browser before accessing example.com.</h1>"
+LOGIN = b'<form action="/login"><input name="user"><input type="password" name="p"></form>'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "headers", "title"),
+    [
+        (CLOUDFLARE, 403, HTML, "a bot check answers"),
+        (b"", 403, {"cf_mitigated": "challenge"}, "a bot check answers"),
+        (b"error code: 1010", 403, {}, "a bot check answers"),
+        (IMUNIFY, 200, HTML, "a bot check answers"),
+        (FREE_HOST, 200, HTML, "a bot check answers"),
+        (OLD_CHECK, 503, HTML, "a bot check answers"),
+        (LOGIN, 200, HTML, "a login page answers"),
+        (b"<title>Parked</title>", 200, HTML, "a foreign site answers"),
+        (b"alive", 200, {}, "a foreign site answers"),
+        (b"", 204, {}, "a foreign site answers"),
+        (b"I am a teapot", 418, {}, "a foreign site answers"),
+        (b"<h1>Not Acceptable!</h1> generated by Mod_Security.", 406, HTML, "a filter of the host refuses"),
+        (b"gateway", 504, HTML, "nobody answers behind the web server"),
+        (b"<h1>503</h1>", 503, HTML, "503: the web server has no process for it"),
+    ],
+)
+def test_what_others_answer(body: bytes, status: int, headers: dict[str, str], title: str) -> None:
+    """Pages of bot checks, logins, parked domains and filters, by their words, status or header."""
+    path = "n2k/health"
+    with web_server(**{path: sent(body, status, **headers)}) as web:
+        assert f"address: {title}, " in address(web.url("/n2k/"))
+
+
+@pytest.mark.parametrize(
+    ("to", "title"),
+    [
+        ("http://www.{host}/n2k/health", "a redirect to the name with or without www"),
+        ("/auth?next=/n2k/health", "a redirect to a login page"),
+        ("/n2k/health/", "a redirect that adds or takes a slash"),
+        ("https://{host}/n2k/health", "a redirect to https"),
+        ("https://www.{host}/n2k/health", "a redirect to https"),
+        ("https://login.example.com/signin", "a redirect to a login page"),
+        ("/cgi-sys/suspendedpage.cgi", "a redirect elsewhere"),
+        ("http://[/", "a redirect elsewhere"),
+        ("", "a redirect elsewhere"),
+    ],
+)
+def test_where_a_redirect_leads(to: str, title: str) -> None:
+    """To https, to www, to a slash, to a login, elsewhere, nowhere: never followed, always told, with the address."""
+    with web_server() as web:
+        host = f"localhost:{web.port}"
+        web.paths["/n2k/health"] = redirect(to.format(host=host), 301)
+        line = address(f"http://{host}/n2k/")
+    assert f"address: {title}, to " in line
+    if to.startswith("http") and to.endswith("/n2k/health"):
+        assert f"to {to.format(host=host).removesuffix('health')}: " in line
+
+
+def test_the_doctor_does_not_look_like_a_robot() -> None:
+    """Filters turn Python-urllib away: it says who it is."""
+    with web_server(health=sent(b"alive\n")) as web:
+        ask(web.url("/health"))
+        assert web.headers()["User-Agent"] == AGENT and AGENT.startswith("n2k-doctor/")
+
+
+# --- which code runs ------------------------------------------------------------------------------------------------
+
+
+def found(account: Account, url: str, *options: str) -> dict[str, str]:
+    """Subject -> line of the doctor's."""
+    lines = account.run("doctor", url, *options).stdout.splitlines()
+    return {line[9:].partition(":")[0]: line for line in lines}
+
+
+def test_a_worker_that_runs_other_code_than_is_installed(tmp_path: Path) -> None:
+    """As after 'pip install' of an update: the running worker and the script are of the code before, until deployed again."""
+    account = Account(tmp_path / "home")
+    account.n2k("deploy", str(account.site))
+    right = account.script.read_text()
+    digest = re.findall(r"\(code (\w+)\)", right)[0]
+    account.script.write_text(right.replace(digest, "0ld00ld0"))
+    with apache(account.site) as server:
+        lines = found(account, server.url)
+        assert lines["code"].startswith("warning  code: it runs other code (0ld00ld0) than is installed here")
+        assert "'n2k deploy' again" in lines["code"]
+        assert lines["script"].startswith("warning  script: ") and "was written by other code" in lines["script"]
+        account.n2k("deploy", str(account.site))
+        lines = found(account, server.url)
+        assert lines["code"].startswith("ok") and lines["script"].startswith("ok")
+
+
+def test_a_worker_of_before_says_nothing_of_its_code(tmp_path: Path) -> None:
+    """A script that an older n2k wrote hands no digest over: deploy again."""
+    account = Account(tmp_path / "home")
+    account.n2k("deploy", str(account.site))
+    account.script.write_text(re.sub(r", code='\w+'", "", account.script.read_text()))
+    with apache(account.site) as server:
+        line = found(account, server.url)["code"]
+    assert line.startswith("warning  code: it does not say which code it runs")
+
+
+def test_services_started_by_hand_say_their_code(machine: Machine) -> None:
+    """'n2k fcgi' as well as the deployed script: the doctor is content with both."""
+    port = free_port()
+    with machine.service(SERVICE), machine.nginx(snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port};"), port):
+        assert found(machine.account, f"http://127.0.0.1:{port}/n2k/")["code"].startswith("ok")
+
+
+def test_the_code_is_shown_by_health_alone_and_tells_no_version(site: Site) -> None:
+    """Eight letters, on one address: no other answer carries them."""
+    assert re.fullmatch(r"[0-9a-f]{8}", site.server.get("/n2k/health").headers["x-n2k-code"])
+    for target in ("/n2k/", "/n2k/?name=masakazu.kojima", "/n2k/ready", "/n2k/nowhere", "/n2k/api/v1/statistics"):
+        assert "x-n2k-code" not in site.server.get(target).headers
+
+
+# --- the folder -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ("chmod 644 dispatch.fcgi", "problem  script: {folder}/dispatch.fcgi is not executable"),
+        ("rm dispatch.fcgi", "problem  script: {folder}/dispatch.fcgi is gone"),
+        ("rm .htaccess", "problem  folder: {folder}/.htaccess: No such file"),
+        ("echo > .htaccess", "problem  folder: {folder}/.htaccess has no block of ours"),
+        ("echo '# END n2k_fcgi' >> .htaccess", "problem  folder: {folder}: .htaccess must hold one"),
+        ("rm .htaccess; ln -s nowhere .htaccess", "problem  folder: {folder}: .htaccess is a link"),
+    ],
+)
+def test_a_folder_with_something_wrong(tmp_path: Path, wrong: str, line: str) -> None:
+    """Each is found on the disk, without asking any web server."""
+    account = Account(tmp_path / "home")
+    account.n2k("deploy", str(account.site))
+    subprocess.run(["sh", "-c", wrong], cwd=account.site, check=True)
+    done = account.run("doctor", "--web-dir", str(account.site))
+    assert done.returncode == FOUND and line.format(folder=account.site) in done.stdout

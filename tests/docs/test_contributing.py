@@ -1,0 +1,94 @@
+"""CONTRIBUTING.md leads to places that are there, and the package says what it is."""
+
+import configparser
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.config import TABLE
+from tests.support.processes import REPOSITORY
+
+PAGE = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
+ROWS = re.findall(r"(?m)^\| (.*?) \| (.*) \|$", PAGE.partition("| Change | Place |\n|---|---|\n")[2].partition("\n\n")[0])
+FILES = [str(path.relative_to(REPOSITORY)) for path in REPOSITORY.rglob("*") if ".venv" not in path.parts]
+HOLDING = re.compile(r"[\w*./-]+\.(?:py|md|jsonl|json|lsl)|[\w./-]+/")
+"""What stands in code quotes and names a file or a folder."""
+
+
+def places(text: str) -> list[str]:
+    """The files and folders that *text* names in code quotes; one without a folder lies in that of the one before."""
+    found: list[str] = []
+    for quoted in re.findall(r"`([^`]+)`", text):
+        if HOLDING.fullmatch(quoted):
+            beside = found[-1].rpartition("/")[0] + "/" if found and "/" not in quoted else ""
+            found.append(beside + quoted)
+    return found
+
+
+def is_there(place: str) -> bool:
+    """Below the repository or below the package; an asterisk stands for a part of a name."""
+    wanted = place.rstrip("/")
+    return any(fnmatch(name, each) for each in (wanted, f"n2k_fcgi/{wanted}") for name in FILES)
+
+
+def test_the_table_is_read() -> None:
+    """The table of places is long, and most rows name a file."""
+    assert len(ROWS) > 30 and sum(bool(places(place)) for _, place in ROWS) > len(ROWS) * 3 / 4
+
+
+@pytest.mark.parametrize(("change", "place"), ROWS, ids=[change[:40] for change, _ in ROWS])
+def test_every_place_is_there(change: str, place: str) -> None:
+    """Whatever was moved or renamed since."""
+    assert [name for name in places(place) if not is_there(name)] == []
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    """The page says that the folders are those of the package, and what the others are."""
+    folders = {path.name for path in (REPOSITORY / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    layers = {path.name for path in (REPOSITORY / "n2k_fcgi").iterdir() if path.is_dir()}
+    assert [name for name in sorted(folders - layers - {"support", "bench"}) if f"`tests/{name}`" not in PAGE] == []
+
+
+def test_what_a_setting_takes_is_what_settings_take() -> None:
+    """The steps name the places where every setting of today stands."""
+    steps = PAGE.partition("### A new setting\n")[2].partition("\n## ")[0]
+    for name in ("config.py", "wiring.py", "web/services.py", "docs/settings.md", "tests/test_config.py"):
+        assert f"`{name}`" in steps and is_there(name)
+    for name in re.findall(r"`(\w+)`", steps):
+        assert any(re.search(rf"\b{name}\b", (REPOSITORY / file).read_text("utf-8")) for file in (
+            "n2k_fcgi/config.py", "n2k_fcgi/wiring.py", "n2k_fcgi/cli/context.py"
+        )), name  # fmt: skip
+    assert TABLE
+
+
+def test_packages_that_make_installs_are_named() -> None:
+    """The page names what ``make test`` needs of the system, no more and no less."""
+    (line,) = re.findall(r"(?m)^test: .*\n\tsh \.ci/packages (.*)$", (REPOSITORY / "Makefile").read_text("utf-8"))
+    named = re.search(r"names them: ([\w, \n-]+?)\.", PAGE)
+    assert named and re.split(r",\s+", " ".join(named[1].split())) == line.split()
+
+
+def metadata() -> configparser.SectionProxy:
+    """What setup.cfg says of the package."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(REPOSITORY / "setup.cfg", "utf-8")
+    return parser["metadata"]
+
+
+def test_the_package_says_what_it_is() -> None:
+    """Words to find it by, the Pythons that the gate tests and no others, and the licence as it is written today."""
+    said = metadata()
+    words = {word.strip().lower() for word in said["keywords"].split(",")}
+    assert {"name2key", "key2name", "second life", "opensimulator", "lsl"} <= words
+    classifiers = said["classifiers"].split("\n")
+    versions = [
+        line.rpartition(" ")[2] for line in classifiers if re.fullmatch(r"Programming Language :: Python :: 3\.\d+", line)
+    ]
+    gate = re.search(r"sh \.ci/test-all (.*)", (REPOSITORY / "Makefile").read_text("utf-8"))
+    assert gate and versions == gate[1].split()
+    assert said["license"] == "MIT" and "License ::" not in said["classifiers"]
+    assert (REPOSITORY / said["license_files"]).is_file() and Path(
+        said["long_description"].removeprefix("file: ")
+    ).suffix == ".md"

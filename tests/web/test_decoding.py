@@ -1,0 +1,123 @@
+"""What stands between a server's variables and a request: fields, bodies, and the path below the mount."""
+
+import io
+from typing import Any
+
+import pytest
+
+from n2k_fcgi.errors import BadRequest, BodyTooLarge
+from n2k_fcgi.web.decoding import MAX_FIELDS, parse_fields, parse_multipart, read_body, target_of
+
+CAP = 1000
+"""Bytes of a body that the tests allow."""
+
+
+def body_of(data: bytes, **variables: Any) -> bytes:
+    """Read a body that arrived as *data*."""
+    return read_body({"wsgi.input": io.BytesIO(data), **variables}, CAP)
+
+
+def test_as_many_fields_as_allowed() -> None:
+    """One more is refused; empty ones between ampersands count, too."""
+    assert len(parse_fields(b"&".join(b"f%d=x" % n for n in range(MAX_FIELDS)))) == MAX_FIELDS
+    for data in (b"&".join(b"f%d=x" % n for n in range(MAX_FIELDS + 1)), b"&" * MAX_FIELDS, b"a=b&" * (MAX_FIELDS + 1)):
+        with pytest.raises(BadRequest, match="more than 200 fields"):
+            parse_fields(data)
+
+
+@pytest.mark.parametrize("length", [None, "", "5"])
+def test_a_body_with_its_length_or_with_a_promised_end(length: str | None) -> None:
+    """CONTENT_LENGTH says how much to read; without it the server must promise an end (a chunked body behind granian)."""
+    variables = {} if length is None else {"CONTENT_LENGTH": length}
+    assert body_of(b"12345", **variables) == (b"12345" if length else b"")
+    assert body_of(b"12345", **variables, **{"wsgi.input_terminated": True}) == b"12345"
+
+
+def test_what_is_behind_the_length_is_not_read() -> None:
+    """On a kept connection it would be the next request."""
+    stream = io.BytesIO(b"12345GET / HTTP/1.1")
+    assert read_body({"wsgi.input": stream, "CONTENT_LENGTH": "5"}, CAP) == b"12345"
+    assert stream.read() == b"GET / HTTP/1.1"
+
+
+@pytest.mark.parametrize("length", ["-1", "+5", "5.0", "0x5", "five", "5 ", "٥", "²"])
+def test_a_length_that_is_none(length: str) -> None:
+    """Digits of ASCII only."""
+    with pytest.raises(BadRequest, match="Content-Length is not a number"):
+        body_of(b"12345", CONTENT_LENGTH=length)
+
+
+@pytest.mark.parametrize("length", ["1001", "9" * 12, "9" * 13, "9" * 5000])
+def test_a_length_above_the_cap(length: str) -> None:
+    """Refused before a byte is read, however many digits it has."""
+    with pytest.raises(BodyTooLarge):
+        body_of(b"", CONTENT_LENGTH=length)
+    assert body_of(b"x" * CAP, CONTENT_LENGTH=str(CAP)) == b"x" * CAP
+
+
+@pytest.mark.parametrize("length", [CAP + 1, CAP * 100])
+def test_a_chunked_body_above_the_cap(length: int) -> None:
+    """Its length is known by reading; no more than one byte beyond the cap is read."""
+    stream = io.BytesIO(b"x" * length)
+    with pytest.raises(BodyTooLarge):
+        read_body({"wsgi.input": stream, "wsgi.input_terminated": True}, CAP)
+    assert stream.tell() == CAP + 1
+
+
+@pytest.mark.parametrize("arrived", [b"", b"1234"])
+def test_a_body_that_is_shorter_than_its_length(arrived: bytes) -> None:
+    """Half a name is nobody's."""
+    with pytest.raises(BadRequest, match="shorter than its Content-Length"):
+        body_of(arrived, CONTENT_LENGTH="5")
+
+
+def multipart(*fields: tuple[str, str]) -> dict[str, str]:
+    """Parse these fields as ``curl -F`` sends them."""
+    parts = [f'--XX\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in fields]
+    data = "".join([*parts, "--XX--\r\n"]).encode()
+    return parse_multipart({"CONTENT_TYPE": "multipart/form-data; boundary=XX"}, data, 100_000)
+
+
+def test_a_field_of_multipart_that_comes_twice() -> None:
+    """As in every other form: fine with one value, refused with two, and not any number of fields."""
+    assert multipart(("name", "A B"), ("key", "x"), ("name", "A B")) == {"name": "A B", "key": "x"}
+    with pytest.raises(BadRequest, match="'name' comes twice with different values"):
+        multipart(("name", "A B"), ("name", "C D"))
+    with pytest.raises(BadRequest, match="broken multipart"):
+        multipart(*((f"f{n}", "x") for n in range(MAX_FIELDS + 1)))
+
+
+@pytest.mark.parametrize(
+    ("uri", "script", "path", "query"),
+    [
+        ("/?name=x", "", b"/", b"name=x"),
+        ("", "", b"/", b""),
+        ("http://example.com/name2key/a?b", "", b"/name2key/a", b"b"),
+        ("https://example.com:443", "", b"/", b""),
+        ("/name2key/a#b?c", "", b"/name2key/a", b""),
+        ("/name2key?a=b#c", "", b"/name2key", b"a=b"),
+        ("/n2k/dispatch.fcgi/name2key/a%20b", "/n2k/dispatch.fcgi", b"/name2key/a%20b", b""),
+        ("/n2k/dispatch.fcgi", "/n2k/dispatch.fcgi", b"/", b""),
+        ("/n2k/name2key/a", "/n2k/dispatch.fcgi", b"/name2key/a", b""),
+        ("/n2k", "/n2k/dispatch.fcgi", b"/", b""),
+        ("/n2kx/name2key", "/n2k/dispatch.fcgi", b"/n2kx/name2key", b""),
+        ("/n2k.old/", "/n2k", b"/n2k.old/", b""),
+        ("/dispatch.fcgi.bak", "/dispatch.fcgi", b"/dispatch.fcgi.bak", b""),
+        ("/my%20names/name2key/a", "/my names/dispatch.fcgi", b"/name2key/a", b""),
+        ("/caf%C3%A9/name2key", "/caf\u00c3\u00a9/dispatch.fcgi", b"/name2key", b""),
+        ("/bad%zz/name2key", "/bad/dispatch.fcgi", b"/bad%zz/name2key", b""),
+    ],
+)
+def test_the_path_below_the_mount(uri: str, script: str, path: bytes, query: bytes) -> None:
+    """As it was sent, without the script or its folder in front, escaped or not; whole names only; in every form of a URI."""
+    assert target_of({"REQUEST_URI": uri, "SCRIPT_NAME": script}) == (path, query)
+    assert target_of({"RAW_URI": uri, "SCRIPT_NAME": script}) == (path, query)
+
+
+@pytest.mark.parametrize(
+    ("decoded", "path"),
+    [("/name2key/a b", b"/name2key/a b"), ("/name2key/100%", b"/name2key/100%25"), ("/a%41", b"/a%2541"), ("", b"/")],
+)
+def test_a_server_that_tells_the_decoded_path_only(decoded: str, path: bytes) -> None:
+    """A percent sign in it stands for itself, and is not decoded again."""
+    assert target_of({"PATH_INFO": decoded, "QUERY_STRING": "a=%41"}) == (path, b"a=%41")

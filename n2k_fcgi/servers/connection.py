@@ -38,6 +38,9 @@ MAX_REQUESTS = 16
 HIGH_WATER = 256 * 1024
 """Bytes of pending output above which the web server is not asked for more, and no further request is begun."""
 
+HELD_AFTER_CUT = 600.0
+"""Seconds that a web server gets to close, too, when an answer was cut off: Apache's Timeout is 300 at most in practice."""
+
 MAX_BUFFERS = 64
 """Buffers handed to one ``sendmsg``: about 2 MB of a large answer, more than any socket takes at once."""
 
@@ -61,7 +64,8 @@ class Connection(flup.Connection):  # type: ignore[misc]
         self._ended = False  # the web server sends no more
         self._closing = False  # close when all is written
         self._unread = False  # the web server may be writing a request that was refused
-        self._lingering = False  # written and half closed; what still arrives is thrown away
+        self._lingering = False  # written, or cut off, and half closed; what still arrives is thrown away
+        self._cut = False  # off, before its answers ended
         self._interest = -1  # as registered with epoll; -1: not yet
 
     @property
@@ -72,7 +76,11 @@ class Connection(flup.Connection):  # type: ignore[misc]
     @property
     def answering(self) -> bool:
         """An answer is being written."""
-        return bool(self._output) or any(request.reply for request in self._requests.values())
+        return bool(self._output) or (self._is_running and not self._cut)
+
+    @property
+    def _is_running(self) -> bool:
+        return any(request.reply for request in self._requests.values())
 
     @property
     def pending(self) -> int:
@@ -83,6 +91,8 @@ class Connection(flup.Connection):  # type: ignore[misc]
         """Seconds until ``is_overdue`` may become true."""
         if self._awaits_us:
             return stalled_after
+        if self._cut:
+            return max(0.0, self.touched + HELD_AFTER_CUT - now)
         left = max(0.0, self.touched + stalled_after - now)
         return min(left, self._pace.left(now)) if self._pace else left
 
@@ -90,6 +100,8 @@ class Connection(flup.Connection):  # type: ignore[misc]
         """Whether no byte moved for *stalled_after* seconds, or the reader is too slow. Not while it waits for us."""
         if self.idle or self._awaits_us:
             return False
+        if self._cut:
+            return now - self.touched >= HELD_AFTER_CUT
         is_slow = self._pace is not None and self._pace.is_too_slow(now)
         return is_slow or now - self.touched >= stalled_after
 
@@ -171,6 +183,24 @@ class Connection(flup.Connection):  # type: ignore[misc]
             if data is not None:
                 self.feed(data)
             self.pump()
+
+    def cut_off(self) -> None:
+        """End in the middle of an answer: its reader sees no end of it.
+
+        An application that is not done is closed when the web server has closed, too. mod_fcgid does not when we do: it waits
+        for its own reader, and gives this process nothing else. What the application holds, as a slot, is not free until then.
+        """
+        if not self._is_running or self._cut:
+            self.close()
+            return
+        self._cut, self._pace = True, None
+        self._output.clear()
+        self.server.queued -= self._queued
+        self._queued = 0
+        self.touched = time.monotonic()
+        self._half_close()
+        if not self.closed:
+            self._watch()
 
     def close(self) -> None:
         """Give up everything: sockets, and the iterables of applications under way."""
@@ -307,8 +337,10 @@ class Connection(flup.Connection):  # type: ignore[misc]
         """Close. A web server in the middle of a refused request would lose the answer with it: let it finish first."""
         if not self._unread:
             self.close()
-        if self.closed or self._lingering:
-            return
+        if not (self.closed or self._lingering):
+            self._half_close()
+
+    def _half_close(self) -> None:
         self._lingering = True
         try:
             self._sock.shutdown(socket.SHUT_WR)

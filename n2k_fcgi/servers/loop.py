@@ -300,9 +300,9 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         now = time.monotonic()
         for connection in list(self._connections.values()):
             if connection.is_overdue(now, STALLED_AFTER):
-                logs.info("a connection was closed that stopped, or read too slowly")
-                connection.close()
-            elif not connection.idle:
+                logs.info("a connection was cut off that stopped, or read too slowly")
+                connection.cut_off()
+            if not (connection.closed or connection.idle):
                 self._in(connection.patience(now, STALLED_AFTER), self._drop_slow)
 
     def _drop_least_read(self) -> None:
@@ -312,7 +312,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
             if self.queued <= MAX_QUEUED:
                 break
             logs.warning("an answer was cut off that waited to be read: all of them together are too much")
-            connection.close()
+            connection.cut_off()
 
     # --- stopping ---------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ HEAD = 4096
 """Bytes by which it is told what comes."""
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_END_OF_PAGE = b"</html>"
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -112,6 +113,7 @@ class _Download:
         self._validators = Validators()
         self._encoding = ""
         self._head = b""
+        self._tail = b""
         self._is_page = False
 
     def run(self) -> Fetched | None:
@@ -218,6 +220,7 @@ class _Download:
             self._look_at(block)
             self._write(block)
             self._received += len(block)
+            self._tail = (self._tail + block)[-HEAD:]
             if self._received > self._limits.size:
                 raise DownloadTooLarge(url=self._location, limit=self._limits.size)
             self._progress(self._received, self._expected)
@@ -226,6 +229,8 @@ class _Download:
             raise _Broken(f"it breaks off after {self._received} of {self._expected} bytes")
         if self._received < HEAD:
             self._judge()
+        if kind_of(self._head) == "plain" and self._tail.rstrip().lower().endswith(_END_OF_PAGE):
+            raise _Broken("it ends in a web page: the server was not done and says so behind what it had sent")  # Apache does
 
     def _look_at(self, block: bytes) -> None:
         """Judge by the head when it is complete: it may come byte by byte, over several connections."""

@@ -11,6 +11,7 @@ import lmdb
 import pytest
 
 from n2k_fcgi.errors import StoreUnreadable
+from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.name_list import STRETCH, NameList, written
 from n2k_fcgi.store.lmdb.layout import GENERATIONS
@@ -134,6 +135,43 @@ def test_going_back_to_the_generation_that_is_being_listed(large: Sandbox) -> No
     assert sum(block.count(b"\n") for block in blocks) == ROWS - STRETCH
     names.close()
     assert large.view().name2key("name000007.last") is not None
+
+
+@pytest.mark.parametrize("by", ["key", "name", "unknown name"])
+def test_who_leaves_meanwhile_is_not_named(large: Sandbox, by: str) -> None:
+    """Forgotten when the list is under way, by another process too: he is in no block that is made from then on."""
+    other = Sandbox(large.data_dir)
+    names = NameList(directory(large.store, large.settings), "Production")
+    try:
+        blocks = iter(names)
+        start = [next(blocks)]
+        if by == "key":
+            other.forget_key(parse_key(key_of(ROWS - 1)))
+        else:
+            other.forget_name(f"name{ROWS - 1:06}.last" if by == "name" else "nobody.here", "Production")
+        rest = b"".join([*start, *blocks]).decode().splitlines()
+        assert len(rest) == (ROWS if by == "unknown name" else ROWS - 1)
+        assert (f"{key_of(ROWS - 1)},Name{ROWS - 1:06} Last" in rest) is (by == "unknown name")
+    finally:
+        names.close()
+        other.close()
+
+
+def test_who_is_shown_again_meanwhile_is_named(large: Sandbox) -> None:
+    """And nothing is read anew while nothing is written: it is the very same copy."""
+    forgotten = large.store.forgotten
+    key = parse_key(key_of(ROWS))
+    forgotten.forget([key], [], 1)
+    before = forgotten.hidden()
+    assert forgotten.hidden(before) is before and before.hides(key, "Production", "x")
+    names = NameList(directory(large.store, large.settings), "Production")
+    blocks = iter(names)
+    start = next(blocks)
+    forgotten.undo([key], [], 2)
+    after = forgotten.hidden(before)
+    assert after is not before and not after.hides(key, "Production", "x")
+    assert len(b"".join([start, *blocks]).splitlines()) == ROWS
+    names.close()
 
 
 @contextlib.contextmanager

@@ -82,18 +82,32 @@ def test_nobody_who_does_not_read_wakes_the_server(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flags", [0, KEEP])
 @pytest.mark.parametrize("uri", ["/endless", "/pieces?5000000", "/big?5000000"])
 def test_an_answer_that_is_read_too_slowly_is_cut_off(tmp_path: Path, uri: str, flags: int) -> None:
-    """Unread, and read in sips that never stop: the connection ends without an end of the answer; others are answered."""
+    """Unread, and read in sips that never stop: the connection ends without an end of the answer; others are answered.
+
+    The application's part is closed when the web server has closed: mod_fcgid keeps the process for its reader until then.
+    """
     with serving(tmp_path, *IMPATIENT) as child:
         get(child.address, "/boom")
         before = child.descriptors()
         with asked(child, uri, 3, flags) as (one, two, sipping):
             got = sipped(sipping)
             assert 0 < len(got) < 5_000_000 and get(child.address, "/hello").body == b"hello"
-            assert eventually(lambda: child.descriptors() == before)
             for unread in (one, two):
                 with pytest.raises((EOFError, ConnectionResetError)):
                     unread.answer()
+            assert counters(child)["closed"] == 0
+        assert eventually(lambda: child.descriptors() == before)
         assert counters(child)["closed"] == (0 if "big" in uri else 3)
+
+
+@pytest.mark.parametrize("held", [0.5, 600])
+def test_a_web_server_that_holds_on_is_not_waited_for_for_ever(tmp_path: Path, held: float) -> None:
+    """What was cut off is closed after a time whatever the web server does; and at once when this process is to stop."""
+    with serving(tmp_path, *IMPATIENT, "--set", f"HELD_AFTER_CUT={held}") as child, asked(child, "/endless") as (client,):
+        assert sipped(client)
+        assert held > 1 or eventually(lambda: counters(child)["closed"] == 1)
+        child.process.terminate()
+        assert child.exit_code() == 0
 
 
 def test_who_reads_has_all_of_it(tmp_path: Path) -> None:

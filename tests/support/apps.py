@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from n2k_fcgi import logs
-from n2k_fcgi.servers import loop
+from n2k_fcgi.servers import connection, loop
 from n2k_fcgi.servers.fastcgi import Counters, bind_tcp, bind_unix, serve
 from n2k_fcgi.servers.listeners import inherited
 from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD, Pace
@@ -253,8 +253,9 @@ def main() -> None:
     if options.log:
         logs.set_up(options.log, "INFO", rotate_bytes=1 << 20, keep=1, buffered=True)
     for name, _, seconds in (text.partition("=") for text in options.set):
-        assert hasattr(loop, name)
-        setattr(loop, name, float(seconds))
+        module = loop if hasattr(loop, name) else connection
+        assert hasattr(module, name)
+        setattr(module, name, float(seconds))
     bound, owns = listener(options.listen)
     if options.send_buffer:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer)

@@ -213,7 +213,7 @@ class _Download:
         self._file.truncate()
         self._received = 0
         self._expected = None
-        self._head = b""
+        self._head = self._tail = b""
 
     def _receive(self, response: HTTPResponse) -> None:
         while block := response.read1(BLOCK):
@@ -230,7 +230,8 @@ class _Download:
         if self._received < HEAD:
             self._judge()
         if kind_of(self._head) == "plain" and self._tail.rstrip().lower().endswith(_END_OF_PAGE):
-            raise _Broken("it ends in a web page: the server was not done and says so behind what it had sent")  # Apache does
+            self._forget()  # Apache writes its page of an error behind what it had: there is nothing to resume
+            raise _Broken("it ends in a web page: the server was not done, and says so behind what it had sent")
 
     def _look_at(self, block: bytes) -> None:
         """Judge by the head when it is complete: it may come byte by byte, over several connections."""

@@ -46,6 +46,8 @@ class N2KError(Exception):
     """Base of all: ``template`` is formatted with the keywords, each made printable first."""
 
     template = "something went wrong"
+    public = ""
+    """What a caller over HTTP is told where the message is the owner's business, a path most of all; '': the message."""
     status = 500
     exit_code = 1
     retry_after = 0
@@ -57,6 +59,11 @@ class N2KError(Exception):
     def within(self, part: object) -> None:
         """Have the message say in which part of a dump it was."""
         self.args = (f"{shown(part)}: {self}",)
+
+    @property
+    def told(self) -> str:
+        """The line for a caller over HTTP; the log and the commands have the message itself."""
+        return self.public or str(self)
 
 
 # --- the caller's input ---------------------------------------------------------------------------------------------
@@ -163,6 +170,14 @@ class TooManyNewGrids(N2KError):
     exit_code = 20
 
 
+class TooManyNames(N2KError):
+    """A bound on what callers may store in Second Life, where no name is ever dropped for another."""
+
+    template = "{what} on {grid} are kept, and no more: nothing was stored"
+    status = 409
+    exit_code = 22
+
+
 class SwitchedOff(N2KError):
     """The owner switched an answer off."""
 
@@ -242,6 +257,7 @@ class StoreMissing(N2KError):
     """The data directory is not there or is not one."""
 
     template = "no n2k data in {path}: run 'n2k --dir {path} init'"
+    public = "this service has no data: the log of the server says more"
     status = 503
     exit_code = 40
 
@@ -250,6 +266,7 @@ class StoreUnreadable(N2KError):
     """The operating system or LMDB refuses."""
 
     template = "cannot open {path}: {why}"
+    public = "the data cannot be read, or not written: the log of the server says more"
     status = 503
     exit_code = 41
 
@@ -258,6 +275,7 @@ class StoreDamaged(N2KError):
     """A file that is shorter than it says, or contradicts itself. Reading it could kill the process (SIGBUS)."""
 
     template = "{path} is damaged ({why}): go back with 'n2k generations use', or import again with --force"
+    public = "the data is damaged: the log of the server says more"
     status = 503
     exit_code = 42
 
@@ -266,6 +284,7 @@ class CapturesDamaged(N2KError):
     """The captures file contradicts itself. It is the one that cannot be imported again."""
 
     template = "{path} is damaged ({why}): put a backup in its place (docs/storage.md)"
+    public = "the captures are damaged: the log of the server says more"
     status = 503
     exit_code = 49
 
@@ -274,6 +293,7 @@ class StoreTooNew(N2KError):
     """Written by a later version of this program."""
 
     template = "{path} has format {found}, this program reads up to {known}: update n2k_fcgi"
+    public = "the data is of a later version of this program: the log of the server says more"
     status = 503
     exit_code = 43
 
@@ -282,6 +302,7 @@ class StoreBusy(N2KError):
     """Another process holds the writer's lock for too long."""
 
     template = "{path} is busy: another process is writing to it, try again"
+    public = "another process is writing, try again"
     status = 503
     exit_code = 44
     retry_after = 10
@@ -291,6 +312,7 @@ class NoMemory(N2KError):
     """The host's limit on memory or addresses leaves no room; the next request may need less."""
 
     template = "no memory left for {what}: ask the host to raise its limit (see 'n2k doctor'), or import a smaller dump"
+    public = "no memory left for this: ask the host to raise its limit (see 'n2k doctor')"
     status = 503
     exit_code = 50
 
@@ -302,6 +324,7 @@ class StoreFull(N2KError):
     """No room on the disk: nothing was written; of a result on standard output, not all."""
 
     template = "no room left for {path}: {lost} ({why})"
+    public = "no room left on the disk: nothing was written"
     status = 503
     exit_code = 45
 
@@ -328,9 +351,20 @@ class NoSuchGeneration(N2KError):
 class CheckFailed(N2KError):
     """``n2k check`` found contradictions (each is printed)."""
 
-    template = "problems found: {count}: go back with 'n2k generations use', or import again"
+    template = "problems found: {count}: {what}"
     status = 503
     exit_code = 48
+
+
+class StillNamed(N2KError):
+    """``n2k purge --check`` found somebody who asked to be forgotten (each place is printed, without the name)."""
+
+    template = "somebody who left still stands in {count}: run 'n2k purge'; what it leaves is yours to clean (docs/storage.md)"
+    status = 409
+    exit_code = 51
+
+    def __init__(self, *, count: object) -> None:
+        super().__init__(count=counted(count, "place"))
 
 
 # --- dumps and imports ----------------------------------------------------------------------------------------------
@@ -512,6 +546,7 @@ class BadSetting(N2KError):
     """A setting that is unknown, unreadable or contradicts another."""
 
     template = "setting '{name}' ({where}): {why}"
+    public = "the settings cannot be used: the log of the server says more"
     status = 503
     exit_code = 80
 
@@ -520,6 +555,7 @@ class ConfigUnreadable(N2KError):
     """The settings file cannot be read or parsed."""
 
     template = "cannot read the settings file {path}: {why}"
+    public = "the settings cannot be read: the log of the server says more"
     status = 503
     exit_code = 81
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.about import About
     from n2k_fcgi.service.forget import Forgetting
     from n2k_fcgi.service.ingest.importer import Importer, Progress
+    from n2k_fcgi.service.mentions import Mentions
     from n2k_fcgi.service.purge import Purge
+    from n2k_fcgi.service.remains import Inspection
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
@@ -117,11 +119,27 @@ def about(store: Store) -> "About":
     return About(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
 
 
-def purge(store: Store, tell: Callable[[str], None] = lambda _: None) -> "Purge":
+def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> "Purge":
     """Taking the forgotten out of the files; imported late, as imports are."""
     from n2k_fcgi.service.purge import Purge
 
-    return Purge(store.generations, store.captures, store.volatile, store.forgotten, tell)
+    return Purge(store.generations, store.captures, store.volatile, store.forgotten, settings.labels, tell)
+
+
+def inspection(store: Store, settings: Settings) -> "Inspection":
+    """Looking where the forgotten still stand."""
+    from n2k_fcgi.service.remains import Inspection
+
+    return Inspection(store.generations, store.captures, store.tokens, store.forgotten.hidden(), settings.labels)
+
+
+def mentions(store: Store, settings: Settings) -> "Mentions":
+    """Finding the forgotten in texts that are about to be shown to the owner."""
+    from n2k_fcgi.service.mentions import Mentions
+
+    hidden, live = store.forgotten.hidden(), store.generations.current()
+    imported = live.grids if live else ()
+    return Mentions(hidden, {*settings.labels, *store.captures.created_grids(), *imported} if hidden else ())
 
 
 def application(store: Store, settings: Settings, code: str = "") -> Application:

@@ -18,7 +18,7 @@ from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.export import Export, Known, csv_lines, json_lines
 from n2k_fcgi.service.packers import format_of, new_file, write_packed
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.wiring import Store, modes_of
+from n2k_fcgi.wiring import Store, mentions, modes_of
 
 STDOUT = "-"
 PACKED = ("bz2", "gz", "xz")
@@ -53,7 +53,10 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
         raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")
     count = _Count()
     with _held_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
-        known = count.counted(Export(generation, context.store.captures, context.store.forgotten.hidden(), world).known())
+        without = mentions(context.store, settings)
+        hidden = context.store.forgotten.hidden()
+        export = Export(generation, context.store.captures, hidden, world, without=without.without)
+        known = count.counted(export.known())
         lines = csv_lines(known) if form == "csv" else json_lines(known)
         write_packed(target, packing if packing in PACKED else form, lines)
     context.talk(f"exported {counted(count.number, 'avatar')} to {file}")

@@ -8,7 +8,8 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import Group
 from n2k_fcgi.errors import counted
-from n2k_fcgi.wiring import importer
+from n2k_fcgi.store.fields import cleaned
+from n2k_fcgi.wiring import importer, mentions
 
 
 @click.group("generations", cls=Group, invoke_without_command=True)
@@ -30,7 +31,9 @@ def show(context: Context, as_json: bool) -> None:
 
     Example: n2k generations list --json
     """
+    without = mentions(context.store, context.settings).without
     live, manifests = context.store.generations.listed(strict=True)
+    manifests = [cleaned(manifest, without) for manifest in manifests]
     if as_json:
         click.echo(json.dumps([{**manifest._asdict(), "live": manifest.name == live} for manifest in manifests]))
         return

@@ -14,7 +14,7 @@ from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.importer import ImportReport
 from n2k_fcgi.service.ingest.lines import Tally
 from n2k_fcgi.service.location import is_url
-from n2k_fcgi.wiring import importer
+from n2k_fcgi.wiring import importer, mentions
 
 
 @click.command("import")
@@ -82,6 +82,7 @@ def _as_line(report: ImportReport) -> str:
 
 
 def _tell_oddities(context: Context, tally: Tally) -> None:
+    without = mentions(context.store, context.settings).without if tally.shown else str
     for what in tally.found:
         context.talk(f"  found {shown(what)}")
     for reason, count in tally.mended.most_common():
@@ -89,4 +90,4 @@ def _tell_oddities(context: Context, tally: Tally) -> None:
     for reason, count in tally.bad.most_common():
         context.talk(f"  {count} x {reason}: refused")
     for number, reason, line in tally.shown:
-        context.talk(f"  line {number}: {reason}: {shown(line)}")
+        context.talk(f"  line {number}: {reason}: {shown(without(line))}")

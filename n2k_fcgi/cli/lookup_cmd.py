@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections.abc import Callable
 
 import click
 
@@ -18,7 +19,8 @@ from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.history import History, Named
 from n2k_fcgi.service.lookup import View
-from n2k_fcgi.wiring import directory
+from n2k_fcgi.store.fields import cleaned
+from n2k_fcgi.wiring import directory, mentions
 
 
 @click.command("lookup")
@@ -38,10 +40,15 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
     """
     settings = context.settings
     world = parse_grid(grid, settings.labels) if grid else None
+    without = mentions(context.store, settings).without if with_history and as_json else str
     view = directory(context.store, settings).view()
     missing = []
     for text in what:
-        lines = (_history if with_history else _one)(view, settings, text, world, as_json)
+        if with_history:
+            names = _history(view, settings, text, world)
+            lines = [_as_json(named, without) if as_json else as_line(named.avatar) for named in names]
+        else:
+            lines = _one(view, settings, text, world, as_json)
         for line in lines:
             click.echo(line)
         if not lines:
@@ -62,20 +69,20 @@ def _one(view: View, settings: Settings, text: str, grid: str | None, as_json: b
     return [f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}"]
 
 
-def _history(view: View, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:
+def _history(view: View, settings: Settings, text: str, grid: str | None) -> list[Named]:
     told = History(view)
     keys = [parse_key(text)] if is_key_shaped(text.strip()) else told.keys_called(parse_name(text, settings.labels).canonical)
-    names = [named for key in keys for named in told.names_of(key) if grid in (None, named.avatar.grid)]
-    return [_as_json(named) if as_json else as_line(named.avatar) for named in names]
+    return [named for key in keys for named in told.names_of(key) if grid in (None, named.avatar.grid)]
 
 
-def _as_json(named: Named) -> str:
+def _as_json(named: Named, without: Callable[[str], str]) -> str:
+    """*without*: takes those who asked to be forgotten out of a text; the source of a capture may name anybody."""
     capture, fields = named.capture, named.avatar._asdict()
     seen = capture and {
         "first": capture.first_seen,
         "last": capture.last_seen,
         "count": capture.times_seen,
-        "source": capture.source._asdict(),
+        "source": cleaned(capture.source, without)._asdict(),
     }
     return _json(**{**fields, "key": format_key(named.avatar.key), "capture": seen})
 

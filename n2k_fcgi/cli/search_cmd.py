@@ -33,7 +33,8 @@ def command(context: Context, prefix: str, limit: int, reverse: bool, grid: str 
     view = directory(context.store, settings).view()
     left, cursor = limit, None
     while left > 0:
-        page = search(view, prefix, limit=min(left, MOST_AVATARS), cursor=cursor, reverse=reverse, grid=world)
+        with view.snapshot():
+            page = search(view, prefix, limit=min(left, MOST_AVATARS), cursor=cursor, reverse=reverse, grid=world)
         for avatar in (avatar for _, avatars in page.names for avatar in avatars):
             click.echo(_json(avatar) if as_json else f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}")
             left -= 1

@@ -170,7 +170,9 @@ class Shell(cmd.Cmd):
     def _names(self, beginning: str) -> list[str]:
         """Names that begin so, as they are spelled."""
         try:
-            page = search(self._view(), beginning, limit=MATCHES)
+            view = self._view()
+            with view.snapshot():
+                page = search(view, beginning, limit=MATCHES)
         except N2KError:  # nothing to begin with
             return []
         return [avatar.name for _, avatars in page.names for avatar in avatars]

@@ -7,6 +7,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import Group, OneOf
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.tokens import SCOPES, create_token, revoke_token
+from n2k_fcgi.wiring import mentions
 
 HEADINGS = ("id", "scopes", "grid", "made", "state", "writes a minute", "note")
 
@@ -46,10 +47,19 @@ def show(context: Context) -> None:
     Example: n2k token list
     """
     context.talk("\t".join(HEADINGS))
+    without = mentions(context.store, context.settings).without
     for token in context.store.tokens.tokens():
         state = "revoked" if token.revoked else "active"
         made = options.iso(token.created)
-        fields = (token.id, ",".join(token.scopes), token.grid or "-", made, state, str(token.rate or "-"), token.note or "-")
+        fields = (
+            token.id,
+            ",".join(token.scopes),
+            token.grid or "-",
+            made,
+            state,
+            str(token.rate or "-"),
+            without(token.note) or "-",
+        )
         click.echo("\t".join(fields))
 
 

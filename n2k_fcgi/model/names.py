@@ -29,6 +29,7 @@ DEFAULT_LAST_NAME = "resident"
 _SEPARATORS = re.compile(r"[\s+.]+")
 _SPACES = re.compile(r"(?:[^\S\x00-\x1f\x85\u2028\u2029]|\+)+")
 _VISITOR = re.compile(r"(?P<name>[^@]*[^@\s])\s*@(?P<home>[^\s@]+)")
+_SECOND_LIFE_PART = re.compile(r"\w+", re.ASCII)
 _WHAT_NAME = re.compile(r"\w+(?: \w+|\.\w+)?", re.ASCII)
 
 
@@ -119,6 +120,12 @@ def _which_is_long(spelling: str) -> str:
     if _has_long_part(spelling):
         return f"a first or last name has at most {PART_BYTES} bytes"
     return f"a whole name has at most {NAME_BYTES} bytes"
+
+
+def is_second_life_name(spelling: str) -> bool:
+    """Tell whether Linden Lab could have issued *spelling*: one or two parts of ASCII letters, digits and underscores."""
+    parts = [part for part in _SEPARATORS.split(spelling) if part]
+    return len(parts) <= 2 and all(_SECOND_LIFE_PART.fullmatch(part) for part in parts)
 
 
 def is_what_name(text: str) -> bool:

@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from itertools import groupby, islice
 from operator import itemgetter
@@ -19,7 +19,8 @@ from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
 from n2k_fcgi.service.lookup import View
 from n2k_fcgi.store.base import HiddenSet
-from n2k_fcgi.store.lmdb.captures import ORIGIN as CAPTURED
+from n2k_fcgi.store.fields import cleaned
+from n2k_fcgi.store.lmdb.capture_rows import ORIGIN as CAPTURED
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import ORIGIN as IMPORTED
@@ -53,12 +54,22 @@ class Export:
     The generation must be held: it is read in many steps, and opened anew between them when its pages in memory grow.
     """
 
-    def __init__(self, generation: Generation | None, captures: Captures, hidden: HiddenSet, grid: str | None = None) -> None:
+    def __init__(
+        self,
+        generation: Generation | None,
+        captures: Captures,
+        hidden: HiddenSet,
+        grid: str | None = None,
+        *,
+        without: Callable[[str], str] = str,
+    ) -> None:
         self._generation = generation
         self._captures = captures
         self._hidden = hidden
         self._view = View(generation, captures, None, grid or "")
         self._grid = grid
+        self._without = without
+        """Takes mentions of the hidden out of what others' captures say of where they come from."""
 
     def known(self) -> Iterator[Known]:
         """Every avatar of the grid, or of all; those of contested names last, the one that answers at the very end.
@@ -71,7 +82,12 @@ class Export:
         key, grid = known.avatar.key, known.avatar.grid
         if self._hidden.hides(key, grid, canonical(known.avatar.name)):
             return None
-        return known._replace(former=[n for n in known.former if not self._hidden.hides(key, grid, canonical(n[0]))])
+        capture = known.capture
+        if capture is not None:
+            capture = capture._replace(source=cleaned(capture.source, self._without))
+        return known._replace(
+            capture=capture, former=[n for n in known.former if not self._hidden.hides(key, grid, canonical(n[0]))]
+        )
 
     def _known(self) -> Iterator[Known]:
         contested = self._contested()

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import N2KError, NotForgotten
+from n2k_fcgi.errors import N2KError, NotForgotten, TokenNotEnough
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.history import History
@@ -25,6 +25,10 @@ class Leaving(NamedTuple):
     """(grid, canonical name): all that it has or had, and the one that was asked for."""
     grids: list[str]
     """Where it is known, hidden or not. None: nobody is known so, and whoever will be is meant."""
+    only: str | None = None
+    """The one grid that it leaves; None: all of them."""
+    elsewhere: str | None = None
+    """A grid where it is shown, when the one that it would leave never saw it."""
 
 
 class Undone(Enum):
@@ -45,35 +49,53 @@ class Forgetting:
         self._pending = pending
         self._clock = clock
 
-    def with_key(self, key: bytes) -> Leaving:
-        """The avatar with *key* on every grid, known or not, and all names it has or had."""
-        view = self._directory.full_view()
-        return Leaving([key], _names_of(view, key), _grids_of(view, key))
+    def with_key(self, key: bytes, only: str | None = None) -> Leaving:
+        """The avatar with *key* on every grid, known or not, and all names it has or had; *only*: on that grid."""
+        leaving = self._known(key, only)
+        if only is None or leaving.grids or self._directory.forgotten.is_key_hidden(key, only):
+            return leaving
+        return leaving._replace(elsewhere=next(iter(_grids_of(self._directory.view(), key)), None))
 
-    def called(self, name: str, grid: str) -> Leaving:
-        """Whoever canonical *name* means on *grid*; when nobody is known by it, whoever will be."""
-        view = self._directory.full_view()
-        avatar = view.name2key(name, grid, strict=True)
+    def called(self, name: str, grid: str, *, only_there: bool = False) -> Leaving:
+        """Whoever canonical *name* means on *grid*, on every grid or *only_there*; when it is nobody, whoever will be.
+
+        Whoever may register on *grid* can give any key a name there: so who may hide there only hides it there only.
+        """
+        only = grid if only_there else None
+        avatar = self._directory.full_view().name2key(name, grid, strict=True)
         if avatar is None:
-            return Leaving([], [(grid, name)], [])
-        return Leaving([avatar.key], [*_names_of(view, avatar.key), (grid, name)], _grids_of(view, avatar.key))
+            return Leaving([], [(grid, name)], [], only)
+        leaving = self._known(avatar.key, only)
+        return leaving._replace(names=[*leaving.names, (grid, name)])
+
+    def _known(self, key: bytes, only: str | None) -> Leaving:
+        view = self._directory.full_view()
+        names = [(grid, name) for grid, name in _names_of(view, key) if only in (None, grid)]
+        return Leaving([key], names, [grid for grid in _grids_of(view, key) if only in (None, grid)], only)
 
     def forget(self, leaving: Leaving) -> None:
         """Hide them, from every process's next look on."""
-        self._directory.forgotten.forget(leaving.keys, leaving.names, int(self._clock()))
+        self._directory.forgotten.forget(leaving.keys, leaving.names, int(self._clock()), leaving.only)
         # Who it was is nobody's business, the log's neither.
         logs.info(f"forget: {'one avatar' if leaving.grids else 'whoever has an unknown name or key'} is hidden from now on")
         try:
-            self._pending.drop(leaving.keys)
+            self._pending.drop(leaving.keys, lambda grid: leaving.only in (None, grid))
         except N2KError as problem:
             logs.warning(f"the resolver's list was not updated: {problem}")
 
-    def undo_key(self, key: bytes) -> Undone:
-        """Show the avatar again that was hidden. Raises NotForgotten."""
-        asked = self._directory.forgotten.undo([key], [], int(self._clock()))
+    def undo_key(self, key: bytes, only: str | None = None) -> Undone:
+        """Show the avatar again that was hidden; *only*: on that grid.
+
+        Raises NotForgotten; TokenNotEnough when it is hidden there because it left every grid.
+        """
+        forgotten = self._directory.forgotten
+        asked = forgotten.undo([key], [], int(self._clock()), only)
         if asked is None:
+            if only is not None and forgotten.is_key_hidden(key, only):
+                raise TokenNotEnough(why=f"it is for the grid {only!r} only, and this avatar left all of them")
             raise NotForgotten(what=format_key(key))
-        return self._undone(asked, is_known=bool(self._directory.view().with_key(key)))
+        known = self._directory.view().with_key(key)
+        return self._undone(asked, is_known=any(only in (None, avatar.grid) for avatar in known))
 
     def undo_name(self, name: str, grid: str) -> Undone:
         """The same by a canonical name that it had."""

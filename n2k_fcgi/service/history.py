@@ -26,27 +26,31 @@ class History:
         """The keys that are or were called so (canonical), the likeliest first."""
         return list(dict.fromkeys(avatar.key for avatar in self._view.named(name)))
 
-    def names_of(self, key: bytes) -> list[Named]:
-        """The current name on each grid, then the former ones, the latest first; one of each form and grid."""
+    def names_of(self, key: bytes, most: int | None = None) -> list[Named]:
+        """The current name on each grid, then the former ones, the latest first; one of each form and grid.
+
+        *most*: of the former names the latest ones only, in dumps and captures each.
+        """
         current = {_identity(avatar): avatar for avatar in self._view.with_key(key)}
         if not current:
             return []
         stored = self._view.captures.stored(key)
         captures = {_identity(_captured(each.capture)): each.capture for each in stored}
         names = dict(current)
-        for avatar in sorted(self._earlier(key, stored), key=lambda avatar: -avatar.seen):
+        for avatar in sorted(self._earlier(key, stored, most), key=lambda avatar: -avatar.seen):
             names.setdefault(_identity(avatar), avatar._replace(former=True))
         shown = [avatar for avatar in names.values() if self._view.shows(avatar)]
         return [Named(avatar, captures.get(_identity(avatar))) for avatar in shown]
 
-    def _earlier(self, key: bytes, stored: list[StoredCapture]) -> list[Avatar]:
-        """Every name there ever was; the current ones may be among them."""
+    def _earlier(self, key: bytes, stored: list[StoredCapture], most: int | None) -> list[Avatar]:
+        """Every name there ever was, or the latest *most*; the current ones may be among them."""
         found: list[Avatar] = []
         generation = self._view.generation
         if generation is not None:
-            found += generation.by_key(key) + generation.history(key)
+            found += generation.by_key(key) + generation.history(key, most)
         for capture, former in stored:
-            found += [_captured(capture)._replace(name=name, seen=seen) for name, seen in former]
+            latest = former if most is None else former[-most:]
+            found += [_captured(capture)._replace(name=name, seen=seen) for name, seen in latest]
             found.append(_captured(capture))
         return found
 

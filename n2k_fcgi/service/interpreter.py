@@ -19,7 +19,7 @@ PARTS = {
     "lzma": Part("dumps packed as xz", "unpack first (xz -dc FILE | n2k import -), or use gz"),
     "ssl": Part("https", "fetch by another program (curl -fsS URL | n2k import -)"),
     "readline": Part("completion and a history in 'n2k shell'", "type without them"),
-    "_multiprocessing": Part("the server granian", "serve by FastCGI"),
+    "_multiprocessing": Part("the server granian before Python 3.13", "serve by FastCGI"),
     "ctypes": Part("nothing of n2k", "leave it so"),
 }
 """Those that something here uses, and one that hosts leave out most often."""

@@ -11,12 +11,27 @@ Who asked to be forgotten is in no answer, in neither direction.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.base import AvatarIndex, CaptureStore, ForgottenStore, GenerationStore, GenerationView, HeldGeneration
+from n2k_fcgi.store.base import (
+    CaptureStore,
+    ForgottenStore,
+    GenerationStore,
+    GenerationView,
+    HeldGeneration,
+)
+
+Asked = TypeVar("Asked", str, bytes)
+
+MOST_ROWS = 20_000
+"""Names that one answer to many questions unpacks, some twenty for each of a thousand: then it ends early and says so.
+
+Whoever may register decides how many names lead to one key and how many keys to one name, and a dump has what it has.
+"""
 
 NO_GENERATION = "none"
 """What X-N2K-Generation says before the first import."""
@@ -52,7 +67,16 @@ class Directory:
 class View:
     """The directory as it is for one answer. *forgotten* None: hide nobody."""
 
-    __slots__ = ("_default_grid", "_forgotten", "captures", "generation", "generation_name")
+    __slots__ = (
+        "_by_key",
+        "_by_name",
+        "_default_grid",
+        "_forgotten",
+        "_read_before",
+        "captures",
+        "generation",
+        "generation_name",
+    )
 
     def __init__(
         self,
@@ -66,15 +90,32 @@ class View:
         self._forgotten = forgotten
         self._default_grid = default_grid
         self.generation_name = NO_GENERATION if generation is None else generation.name
+        self._by_name: dict[str, list[Avatar]] | None = None
+        self._by_key: dict[bytes, list[Avatar]] | None = None
+        self._read_before = 0
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Answer everything inside from one moment of both sources, in one read transaction of each."""
+        """Answer everything inside from one moment of both sources, in one read transaction of each.
+
+        Each name and key is looked up once, however often it is asked for.
+        """
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.captures.snapshot())
             if self.generation is not None:
                 stack.enter_context(self.generation.snapshot())
-            yield
+            self._by_name, self._by_key, self._read_before = {}, {}, self._rows_read()
+            try:
+                yield
+            finally:
+                self._by_name = self._by_key = None
+
+    def is_enough(self) -> bool:
+        """Whether the ``snapshot`` around it has read so much that the answer should end here."""
+        return self._by_key is not None and self._rows_read() - self._read_before >= MOST_ROWS
+
+    def _rows_read(self) -> int:
+        return self.captures.rows_read + (0 if self.generation is None else self.generation.rows_read)
 
     def name2key(self, name: str, grid: str | None = None, *, strict: bool = False) -> Avatar | None:
         """The avatar with the canonical name *name*; only one on *grid* when *strict*, else *grid* is preferred."""
@@ -91,7 +132,10 @@ class View:
         return choose(found, grid, self._default_grid, strict=strict)
 
     def named(self, name: str) -> list[Avatar]:
-        """All avatars that are or were called so (canonical), the winner of each grid first."""
+        """The avatars that are or were called so (canonical), the winner of each grid first; of too many the first ones."""
+        return self._shown_named(name) if self._by_name is None else _once(self._by_name, name, self._shown_named)
+
+    def _shown_named(self, name: str) -> list[Avatar]:
         found = self._named(name)
         return self._forgotten.shown(found, name) if found and self._forgotten is not None else found
 
@@ -106,6 +150,9 @@ class View:
 
     def with_key(self, key: bytes) -> list[Avatar]:
         """The current name of *key* on each grid that knows it."""
+        return self._shown_with_key(key) if self._by_key is None else _once(self._by_key, key, self._shown_with_key)
+
+    def _shown_with_key(self, key: bytes) -> list[Avatar]:
         found = self._with_key(key)
         if not found or self._forgotten is None:
             return found
@@ -129,10 +176,18 @@ class View:
         """Whether nobody asked to forget *avatar*, whose name is spelled."""
         return self._forgotten is None or not self._forgotten.is_hidden(avatar.key, avatar.grid, canonical(avatar.name))
 
+    def secret(self) -> bytes:
+        """What only this directory knows; b'' before anybody asked to be forgotten."""
+        return b"" if self._forgotten is None else self._forgotten.secret()
+
     def current(self, name: str) -> list[Avatar]:
         """The avatars whose current name is canonical *name*, spelled; one a key and grid."""
+        return self.current_among(self.named(name), name)
+
+    def current_among(self, named: Iterable[Avatar], name: str) -> list[Avatar]:
+        """``current`` of those who are or were called so, which ``named`` gave."""
         found: dict[tuple[bytes, str], Avatar] = {}
-        for avatar in self.named(name):
+        for avatar in named:
             if not avatar.former and (avatar.key, avatar.grid) not in found:
                 spelled = self.spelled(avatar)
                 if canonical(spelled.name) == name:
@@ -193,10 +248,11 @@ def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, stri
     return max(winners.values(), key=lambda avatar: (not avatar.former, avatar.seen), default=None)
 
 
-def other_holder(index: AvatarIndex, name: str, key: bytes, grid: str) -> bytes | None:
-    """Whose canonical *name* is or was on *grid*, when it is another key's and not also this one's."""
-    holders = [avatar.key for avatar in index.by_name(name) if avatar.grid == grid]
-    return holders[0] if holders and key not in holders else None
+def _once(known: dict[Asked, list[Avatar]], asked: Asked, find: Callable[[Asked], list[Avatar]]) -> list[Avatar]:
+    found = known.get(asked)
+    if found is None:
+        found = known[asked] = find(asked)
+    return found
 
 
 def _name_rank(avatar: Avatar) -> tuple[bool, bool, int]:

@@ -14,7 +14,7 @@ from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.slots import Slot
 
 STRETCH = 500
-"""Names of one step, about 25 KB of text and a millisecond: others are answered between two steps."""
+"""Avatars of one step, about 25 KB of text and a millisecond: others are answered between two steps."""
 
 _BEHIND_ALL = b"\xff"
 """No UTF-8 has this byte."""
@@ -52,15 +52,16 @@ class NameList:
 
     def _block(self, first: bytes) -> tuple[bytes, bytes | None]:
         """The lines of one stretch, and where the next one begins. Nothing else of it stays while it is sent."""
-        self._hidden = self._forgotten.hidden(self._hidden)
-        rows, captured, following = self._stretch(first)
-        return b"".join(self._lines(rows, captured)), following
+        with self._view.snapshot():
+            self._hidden = self._forgotten.hidden(self._hidden)
+            rows, captured, following = self._stretch(first)
+            return b"".join(self._lines(rows, captured)), following
 
     def _stretch(self, first: bytes) -> tuple[list[Row], set[bytes], bytes | None]:
         """Names from *first* on: the generation's rows, the names that captures have, where the next stretch begins."""
         generation = self._view.generation
         rows = generation.bindings(first, STRETCH) if generation else []
-        end = rows[-1][0] + b"\0" if len(rows) == STRETCH else None
+        end = rows[-1][0] + b"\0" if rows else None
         captured = self._view.captures.names_between(first, end or _BEHIND_ALL, STRETCH, reverse=False)
         if len(captured) == STRETCH:
             end = captured[-1] + b"\0"

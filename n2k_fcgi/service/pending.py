@@ -4,8 +4,9 @@ import re
 import time
 from collections.abc import Callable, Iterable
 
+from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import DASHED, KEY_BYTES
-from n2k_fcgi.service.lookup import Directory
+from n2k_fcgi.service.lookup import Directory, View
 from n2k_fcgi.store.base import Asked, PendingStore
 
 MOST_A_REQUEST = 1000
@@ -30,7 +31,9 @@ class Unknown:
         how many are to be queued, and raises where that is too much.
         """
         view, forgotten, now = self._directory.view(), self._directory.forgotten, int(self._clock())
-        unknown = [k for k in dict.fromkeys(keys) if k != _NULL and not view.with_key(k) and not forgotten.is_key_hidden(k)]
+        with view.snapshot():
+            asked = [key for key in dict.fromkeys(keys) if key != _NULL and not _is_known(view, key, grid)]
+            unknown = [key for key in asked if not forgotten.is_key_hidden(key, grid)]
         new = self._pending.unqueued(unknown, grid, now) if unknown else []
         if not new:  # no write for what is asked again and again
             return 0
@@ -38,17 +41,34 @@ class Unknown:
         return self._pending.add(new, grid, now, asker)
 
     def waiting(self, grid: str | None = None) -> list[Asked]:
-        """The keys to name (on *grid*), the one that waits longest first; without those that have become known meanwhile."""
-        view = self._directory.view()
+        """The keys to name (on *grid*), the one that waits longest first; not those that became known or hidden meanwhile."""
+        view, hidden = self._directory.view(), self._directory.forgotten.hidden()
         asked = self._pending.waiting()
-        known = {each.key for each in asked if view.with_key(each.key)}
-        if known:
-            self._pending.drop(known)
-        return [each for each in asked if each.key not in known and grid in (None, each.grid)]
+        with view.snapshot():
+            settled = {each for each in asked if _is_known(view, each.key, each.grid) or hidden.hides_key(each.key, each.grid)}
+        if settled:
+            drop_named(self._pending, settled)
+        return [each for each in asked if each not in settled and grid in (None, each.grid)]
 
     def nobody(self, keys: Iterable[bytes], grid: str) -> int:
         """Note that no avatar of *grid* has these keys, so that they are not handed out there again for some days."""
         return self._pending.nobody(keys, grid, int(self._clock()))
+
+
+def drop_named(pending: PendingStore, known: Iterable[Asked]) -> None:
+    """Take keys out of the queue that have a name now, *known* being where: as ``_is_known`` has it."""
+    known = list(known)
+    pending.drop([each.key for each in known if each.grid == PRODUCTION])
+    pending.drop([each.key for each in known if each.grid != PRODUCTION], lambda asked_for: asked_for != PRODUCTION)
+
+
+def _is_known(view: View, key: bytes, grid: str) -> bool:
+    """Whether nobody need be sent to *grid* for the name. A visitor is known at home; nobody visits Second Life.
+
+    What another grid says of a key of Second Life is no answer there: whoever may register on some grid could say it.
+    """
+    known = view.with_key(key)
+    return bool(known) and (grid != PRODUCTION or any(avatar.grid == PRODUCTION for avatar in known))
 
 
 def keys_in(text: str) -> list[bytes]:

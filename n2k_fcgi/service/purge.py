@@ -7,7 +7,7 @@ the next purge does the rest.
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +16,12 @@ from n2k_fcgi.errors import ImportRunning, counted
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.ingest.room import refuse_when_low
+from n2k_fcgi.service.mentions import Mentions
+from n2k_fcgi.service.remains import grids_of, texts_of_json
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import ForgottenStore
 from n2k_fcgi.store.datadir import UPDATE_LOCK, Purging, files
+from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_names, unpack_spellings
@@ -61,6 +64,7 @@ class Purge:
         captures: Captures,
         volatile: VolatileFile,
         forgotten: ForgottenStore,
+        known_grids: Iterable[str] = (),
         tell: Tell = silently,
     ) -> None:
         self._generations = generations
@@ -68,7 +72,9 @@ class Purge:
         self._volatile = volatile
         self._forgotten = forgotten
         self._hidden = forgotten.hidden()
+        self._known_grids = tuple(known_grids)
         self._tell = tell
+        self._mentions = Mentions(self._hidden)
 
     def run(self) -> Purged:
         """Do all of it. Raises ImportRunning, StoreFull, StoreBusy, and the errors of a store that cannot be read."""
@@ -78,10 +84,13 @@ class Purge:
                 raise ImportRunning(path=data_dir)
             self._forgotten.note_purge(int(time.time()))
             tell_unfinished("an import or purge", self._generations.sweep(), self._tell)
+            if self._hidden:
+                grids = grids_of(self._generations, self._captures, self._known_grids)
+                self._mentions = Mentions(self._hidden, grids)
             dropped = [self._generation(name) for name in self._generations.names()]
-            captures = self._captures.drop_hidden(self._hidden)
+            captures = self._captures.drop_hidden(self._hidden, self._mentions.without)
             self._volatile.renew()  # pending keys and conflicts may name them, and all of it may be lost
-            strangers = _remove_what_may_go(data_dir)
+            strangers = self._remove_what_may_go(data_dir)
         done = Purged(sum(count > 0 for count in dropped), sum(dropped), captures, strangers)
         gone = f"{counted(done.names, 'name')} and {counted(captures, 'capture')} gone"
         logs.info(f"purge: {counted(done.generations, 'generation')} written anew, {gone}")
@@ -95,9 +104,15 @@ class Purge:
             self._generations.supersede(name, fresh)
             return 0
         try:
-            return self._rewritten(name, fresh)
+            dropped = self._rewritten(name, fresh)
         finally:
             self._generations.discard(fresh)  # what was not finished; nothing is left of what was
+        if not dropped:
+            manifest = self._generations.manifest(name)
+            without_them = cleaned(manifest, self._mentions.without)
+            if without_them != manifest:
+                self._generations.rewrite(without_them)
+        return dropped
 
     def _rewritten(self, name: str, fresh: str) -> int:
         with (
@@ -110,7 +125,7 @@ class Purge:
                 return 0
             self._copy_holders(generation, builder)
             size = builder.finish(generation.origins)
-        manifest = self._generations.manifest(name)._replace(
+        manifest = cleaned(self._generations.manifest(name), self._mentions.without)._replace(
             name=fresh,
             format=FORMAT,
             rows=copies[KEYS].kept,
@@ -163,6 +178,25 @@ class Purge:
         ]
         return kept, len(records)
 
+    def _remove_what_may_go(self, data_dir: Path) -> list[Path]:
+        """Remove what the table says; give what it does not know."""
+        strangers = []
+        for path, row in files(data_dir):
+            if row is None:
+                strangers.append(path)
+            elif row.purging is Purging.REMOVED or (row.purging is Purging.REMOVED_IF_NAMING and self._names_them(path)):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    refuse_os_error(path, error)
+        return strangers
+
+    def _names_them(self, path: Path) -> bool:
+        try:
+            return any(True for text in texts_of_json(path.read_bytes()) if self._mentions.names_anybody(text))
+        except OSError as error:
+            refuse_os_error(path, error)
+
 
 class _Copied(NamedTuple):
     """What was copied of one database."""
@@ -171,20 +205,6 @@ class _Copied(NamedTuple):
     kept: int
     """Records; an entry may have several."""
     dropped: int
-
-
-def _remove_what_may_go(data_dir: Path) -> list[Path]:
-    """Remove what the table says; give what it does not know."""
-    strangers = []
-    for path, row in files(data_dir):
-        if row is None:
-            strangers.append(path)
-        elif row.purging is Purging.REMOVED:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                refuse_os_error(path, error)
-    return strangers
 
 
 def _parts(generation: Generation, database: bytes) -> Iterator[list[tuple[bytes, bytes]]]:

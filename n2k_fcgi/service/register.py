@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import AskedToBeForgotten, N2KError, NameTaken
+from n2k_fcgi.errors import AskedToBeForgotten, BadName, N2KError, NameTaken
 from n2k_fcgi.model.avatar import Capture, Conflict, Source
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.lookup import Directory, other_holder
-from n2k_fcgi.store.base import ConflictStore, GenerationView, Observation, PendingStore
+from n2k_fcgi.model.names import is_second_life_name, parse_name
+from n2k_fcgi.service.lookup import Directory
+from n2k_fcgi.service.pending import drop_named
+from n2k_fcgi.store.base import MOST_KEYS, Asked, ConflictStore, GenerationView, Observation, PendingStore
+
+NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 
 
 class Offer(NamedTuple):
@@ -59,7 +63,8 @@ class Registrar:
     def register(self, name: str, key: str, grid: str, source: Source) -> Registered:
         """Bind *name* to *key* on *grid*, fsync'ed when this returns.
 
-        Raises BadName, BadKey, NameTaken when the name is known with another key, AskedToBeForgotten, TooManyNewGrids.
+        Raises BadName, BadKey, NameTaken when the name is known with another key, AskedToBeForgotten, TooManyNewGrids,
+        TooManyNames.
         """
         (done,) = self.register_all([Offer(name, key, grid)], source)
         if isinstance(done, N2KError):
@@ -69,28 +74,45 @@ class Registrar:
     def register_all(self, offers: Sequence[Offer], source: Source) -> list[Registered | N2KError]:
         """Register in one transaction; one that is refused has its error in its place and keeps none of the others."""
         now = int(self._clock())
+        source = self._without_hidden(source)
         generation = self._directory.full_view().generation
+        imported = _Imported(generation) if generation is not None else None
         results: list[Registered | N2KError | None] = []
         accepted: list[Observation] = []
         conflicts: list[Conflict] = []
         for offer in offers:
             try:
                 seen = self._observation(offer, source, generation)
-                self._refuse_taken(seen, generation)
+                if imported is not None:
+                    imported.refuse_taken(seen)
                 accepted.append(seen)
                 results.append(None)
-            except N2KError as refusal:
-                if isinstance(refusal, NameTaken):
-                    conflicts.append(_conflict(seen, refusal, now))
+            except NameTaken as taken:
+                refusal = self._told(taken, seen.grid)
+                if refusal is taken:
+                    conflicts.append(_conflict(seen, taken, now))
                 results.append(refusal)
+            except N2KError as problem:
+                results.append(problem)
         recorded = iter(self._record(accepted, conflicts, now) if accepted else ())
         if conflicts:
             _if_possible(lambda: self._conflicts.note(conflicts), "the list of conflicts")
         return [next(recorded) if result is None else result for result in results]
 
+    def _without_hidden(self, source: Source) -> Source:
+        """*source* without whoever asked to be forgotten: a prim of his goes on reporting others."""
+        if not self._directory.forgotten.secret():  # nobody ever asked
+            return source
+        from n2k_fcgi.service.mentions import AskedNow, Mentions
+        from n2k_fcgi.store.fields import cleaned
+
+        return cleaned(source, Mentions(AskedNow(self._directory.forgotten), self._known_grids).without)
+
     def _observation(self, offer: Offer, source: Source, generation: GenerationView | None) -> Observation:
         parsed, key = parse_name(offer.name, self._known_grids), parse_key(offer.key)
         grid = parsed.home or offer.grid
+        if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # look-alike and invisible letters, too
+            raise BadName(name=offer.name, why=NOT_OF_SECOND_LIFE)
         if self._directory.forgotten.is_hidden(key, grid, parsed.canonical):
             raise AskedToBeForgotten
         refuse = grid == PRODUCTION or not self._newest_wins
@@ -98,11 +120,10 @@ class Registrar:
         grids_left = None if is_known else self._max_grids
         return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left)
 
-    def _refuse_taken(self, seen: Observation, generation: GenerationView | None) -> None:
-        if seen.refuse_conflict and generation is not None:
-            holder = other_holder(generation, seen.canonical, seen.key, seen.grid)
-            if holder is not None:
-                raise NameTaken(name=seen.name, grid=seen.grid, holder=holder)
+    def _told(self, refusal: N2KError, grid: str) -> N2KError:
+        """*refusal*, unless the name's holder asked to be forgotten: that he has it is told to nobody, no list either."""
+        is_hidden = isinstance(refusal, NameTaken) and self._directory.forgotten.is_key_hidden(refusal.holder, grid)
+        return AskedToBeForgotten() if is_hidden else refusal
 
     def _record(self, accepted: list[Observation], conflicts: list[Conflict], now: int) -> list[Registered | N2KError]:
         done: list[Registered | N2KError] = []
@@ -110,12 +131,31 @@ class Registrar:
             if isinstance(result, Capture):
                 done.append(Registered(result, result.times_seen == 1))
                 continue
-            if isinstance(result, NameTaken):
-                conflicts.append(_conflict(seen, result, now))
-            done.append(result)
-        named = [result.capture.key for result in done if isinstance(result, Registered)]
-        _if_possible(lambda: self._pending.drop(named), "the resolver's list")
+            refusal = self._told(result, seen.grid)
+            if isinstance(refusal, NameTaken):
+                conflicts.append(_conflict(seen, refusal, now))
+            done.append(refusal)
+        named = [Asked(each.capture.key, each.capture.grid) for each in done if isinstance(each, Registered)]
+        _if_possible(lambda: drop_named(self._pending, named), "the resolver's list")
         return done
+
+
+class _Imported:
+    """Whose names are in *generation*, each asked for once in a list of offers."""
+
+    def __init__(self, generation: GenerationView) -> None:
+        self._generation = generation
+        self._called = cache(generation.by_name)
+
+    def refuse_taken(self, seen: Observation) -> None:
+        """Raise NameTaken where a name that must not move is or was another key's on that grid, and not also this one's."""
+        if not seen.refuse_conflict:
+            return
+        holders = [avatar.key for avatar in self._called(seen.canonical) if avatar.grid == seen.grid]
+        if not holders or seen.key in holders:
+            return
+        if len(holders) < MOST_KEYS or not self._generation.is_called(seen.key, seen.canonical, seen.grid):
+            raise NameTaken(name=seen.name, grid=seen.grid, holder=holders[0])
 
 
 def _conflict(seen: Observation, refusal: NameTaken, now: int) -> Conflict:

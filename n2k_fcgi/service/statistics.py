@@ -22,6 +22,8 @@ class Statistics(NamedTuple):
     """Requests to be forgotten that are in force."""
     pending: int
     """Keys that wait for a name."""
+    evicted: int
+    """Names that registrations on other grids than Second Life's pushed out: a key or a name had too many."""
 
 
 def gather(
@@ -30,12 +32,12 @@ def gather(
     """Count; *manifest* is the live generation's, None before the first import."""
     active = sum(not token.revoked for token in tokens.tokens())
     seen = captures.count()
-    hidden = forgotten.count()
+    leavers, hidden = forgotten.count(), forgotten.hidden()
     try:
-        waiting = len(pending.waiting())
+        waiting = sum(not hidden.hides_key(asked.key, asked.grid) for asked in pending.waiting())
     except N2KError:  # a directory that is only to be read, and has no such list yet
         waiting = 0
     if manifest is None:
-        return Statistics(NO_GENERATION, 0, 0, 0, 0, seen, active, hidden, waiting)
+        return Statistics(NO_GENERATION, 0, 0, 0, 0, seen, active, leavers, waiting, captures.evicted())
     m = manifest
-    return Statistics(m.name, m.rows, m.names, m.former, m.as_of, seen, active, hidden, waiting)
+    return Statistics(m.name, m.rows, m.names, m.former, m.as_of, seen, active, leavers, waiting, captures.evicted())

@@ -10,6 +10,7 @@ import time
 from typing import NamedTuple
 
 from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
+from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.store.base import Token, TokenStore
 
 SCOPES = ("register", "forget", "csv", "admin")
@@ -70,8 +71,13 @@ def token_id(text: str) -> str:
 
 def refuse_other_grid(token: Token | None, grid: str) -> None:
     """Raise TokenNotEnough when *token* is bound to another grid; None: none was needed."""
-    if token is not None and token.grid is not None and token.grid != grid:
+    if token is not None and token.grid is not None and token.grid.casefold() != grid.casefold():
         raise TokenNotEnough(why=f"it is for the grid {token.grid!r} only")
+
+
+def own_grid(token: Token, known: tuple[str, ...]) -> str | None:
+    """The grid that *token* is bound to as labels are spelled now, which may not be known when it was made; None: to none."""
+    return None if token.grid is None else parse_grid(token.grid, known)
 
 
 def _digest(secret: str) -> bytes:

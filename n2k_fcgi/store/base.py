@@ -3,23 +3,32 @@
 A store returns values (``Avatar``, ``Capture``, ``Token``), never buffers of its engine: they outlive the transaction.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, Source, StoredCapture
 
+MOST_FORMER = 64
+"""Former names of one key on one grid that captures keep; what they held before that bound stays, and answers."""
+
+MOST_KEYS = 64
+"""Keys of one name on one grid that captures keep, and that an answer looks at, whatever is stored."""
+
 
 class AvatarIndex(Protocol):
     """One source of avatars: a generation, or the captures."""
+
+    rows_read: int
+    """Names unpacked so far, for an answer that is to be bounded."""
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Read everything inside as it is at one moment, in one transaction; nothing may be written inside."""
         ...
 
     def by_name(self, canonical: str) -> list[Avatar]:
-        """All avatars that are or were called so, the winner of each grid first, former names last."""
+        """Avatars that are or were called so, the winner of each grid first, former names last; MOST_KEYS a grid at most."""
         ...
 
     def by_key(self, key: bytes) -> list[Avatar]:
@@ -48,12 +57,19 @@ class GenerationView(AvatarIndex, Protocol):
         """How many keys it has."""
         ...
 
-    def history(self, key: bytes) -> list[Avatar]:
-        """The former names of a key, oldest first."""
+    def history(self, key: bytes, most: int | None = None) -> list[Avatar]:
+        """The former names of a key, oldest first; the latest *most* of them."""
+        ...
+
+    def is_called(self, key: bytes, canonical: str, grid: str) -> bool:
+        """Whether *key* is or was called so on *grid*, however many others are."""
         ...
 
     def bindings(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
-        """Canonical names at or above *first* in order, each with its avatars as ``by_name`` has them, former ones not."""
+        """Canonical names at or above *first* in order, each with its avatars as ``by_name`` has them, former ones not.
+
+        One at least, then as long as they have *limit* avatars; none behind the last name.
+        """
         ...
 
 
@@ -121,7 +137,7 @@ class CaptureStore(AvatarIndex, Protocol):
     def record(self, observations: Sequence[Observation], now: int) -> list[Capture | N2KError]:
         """Store observations, findable in both directions when this returns, in one transaction.
 
-        One that is refused has its error in the capture's place and changes nothing: NameTaken, TooManyNewGrids.
+        One that is refused has its error in the capture's place and changes nothing: NameTaken, TooManyNewGrids, TooManyNames.
         """
         ...
 
@@ -131,6 +147,10 @@ class CaptureStore(AvatarIndex, Protocol):
 
     def count(self) -> int:
         """How many keys were captured."""
+        ...
+
+    def evicted(self) -> int:
+        """How many names went because a key had too many, or a name too many keys."""
         ...
 
     def known_among(self, keys: Sequence[bytes]) -> set[bytes]:
@@ -185,6 +205,18 @@ class HiddenSet(Protocol):
         """Whether this avatar, or whoever has this name, asked to be forgotten."""
         ...
 
+    def hides_key(self, key: bytes, grid: str | None = None) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
+        ...
+
+    def hides_everywhere(self, key: bytes) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on every grid."""
+        ...
+
+    def hides_name(self, grid: str, canonical: str) -> bool:
+        """Whether whoever has this name asked to be forgotten."""
+        ...
+
 
 class ForgottenStore(Protocol):
     """Who asked to be forgotten. Nothing but keyed digests of keys and names is kept."""
@@ -197,20 +229,30 @@ class ForgottenStore(Protocol):
         """Whether this avatar, or whoever has this name, asked to be forgotten."""
         ...
 
-    def is_key_hidden(self, key: bytes) -> bool:
-        """Whether the avatar with *key* asked to be forgotten."""
+    def is_key_hidden(self, key: bytes, grid: str | None) -> bool:
+        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
         ...
 
     def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
         """All of them, as they are now; *before* itself, which this gave earlier, when nothing was written since."""
         ...
 
-    def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int) -> None:
-        """Hide *keys* and *names*, (grid, canonical), together, from every process's next look on; on the disk then."""
+    def secret(self) -> bytes:
+        """Random bytes that only this directory knows; b'' before anybody asked."""
         ...
 
-    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int) -> int | None:
-        """Show again what was hidden together with any of these; give when that was asked for first, None: nothing was."""
+    def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> None:
+        """Hide *keys* and *names*, (grid, canonical), together, from every process's next look on; on the disk then.
+
+        *only*: the keys on this grid alone. What is hidden everywhere stays so, and with those that it was hidden with.
+        """
+        ...
+
+    def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> int | None:
+        """Show again what was hidden together with any of these; give when that was asked for first, None: nothing was.
+
+        *only*: what was hidden on this grid alone; who is hidden everywhere stays so.
+        """
         ...
 
     def undone(self) -> int:
@@ -255,8 +297,8 @@ class PendingStore(Protocol):
         """The keys to name, the one that waits longest first."""
         ...
 
-    def drop(self, keys: Iterable[bytes]) -> int:
-        """Take keys out, on whatever grid: they have a name now, or must not have one. Give how many were there."""
+    def drop(self, keys: Iterable[bytes], is_meant: Callable[[str], bool] = ...) -> int:
+        """Take keys out that were asked for on a grid that *is_meant*, else on whatever grid; give how many were there."""
         ...
 
     def nobody(self, keys: Iterable[bytes], grid: str, now: int) -> int:

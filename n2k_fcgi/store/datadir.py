@@ -26,7 +26,10 @@ class Purging(Enum):
     """What becomes of a file in a purge."""
 
     NAMES_NOBODY = "stays: it holds nothing of an avatar"
+    OWNERS = "stays: the owner wrote it, --check says whether it names them"
     WRITTEN_ANEW = "is written anew without the forgotten, by the store"
+    CUT = "is written anew when it names them: they are cut out"
+    REMOVED_IF_NAMING = "is removed when it names them: all it saves is a download"
     REMOVED = "is removed: it is temporary, or may be lost"
 
 
@@ -40,13 +43,14 @@ class File(NamedTuple):
 
 
 TABLE = (
-    File(SETTINGS_FILE, "settings", Purging.NAMES_NOBODY),
+    File(SETTINGS_FILE, "settings", Purging.OWNERS),
     File(TOKEN_FILE, "the first token", Purging.NAMES_NOBODY),
     File("CURRENT", "the name of the live generation", Purging.NAMES_NOBODY),
     File("CURRENT" + NEW_SUFFIX, "of a publication that was killed", Purging.NAMES_NOBODY),
     File("generations/*.building/*", "of an import or a purge that was killed", Purging.REMOVED),
     File("generations/*/data.mdb", "a generation", Purging.WRITTEN_ANEW),
-    File("generations/*/manifest.json", "what a generation says of itself", Purging.NAMES_NOBODY),
+    File("generations/*/manifest.json", "what a generation says of itself", Purging.CUT),
+    File("manifest.json" + NEW_SUFFIX, "of a purge that was killed", Purging.REMOVED),
     File("captures.mdb", "captures, tokens, who asked to be forgotten", Purging.WRITTEN_ANEW),
     File("captures.fresh*", "of a purge that was killed", Purging.REMOVED),
     File("volatile.mdb", "pending keys, conflicts, limits", Purging.WRITTEN_ANEW),
@@ -55,8 +59,8 @@ TABLE = (
     File("import.lock", "held by an import", Purging.NAMES_NOBODY),
     File(UPDATE_LOCK, "held by an update", Purging.NAMES_NOBODY),
     File(LIST_LOCK.format("*"), "held while a csv is sent", Purging.NAMES_NOBODY),
-    File(UPDATE_STATE, "what the last download was", Purging.NAMES_NOBODY),
-    File(UPDATE_STATE + NEW_SUFFIX, "of an update that was killed", Purging.NAMES_NOBODY),
+    File(UPDATE_STATE, "what the last download was", Purging.REMOVED_IF_NAMING),
+    File(UPDATE_STATE + NEW_SUFFIX, "of an update that was killed", Purging.REMOVED),
     File(DOWNLOADED, "a download under way, or of an update that was killed", Purging.REMOVED),
     File(DECODED, "the same without its encoding", Purging.REMOVED),
     File(TYPED_LINES, "what was typed into n2k shell", Purging.REMOVED),

@@ -33,6 +33,7 @@ class Access:
 
     def may(self, request: Request, scope: str) -> Token:
         """The token that allows *scope*. Raises as ``may_register`` does."""
+        request.wants_token = True
         _refuse_token_in_url(request)
         text = _text(request)
         try:

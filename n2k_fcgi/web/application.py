@@ -14,6 +14,8 @@ from n2k_fcgi.web.services import Services
 
 StartResponse = Callable[..., Any]
 
+NOT_STORED = ("Cache-Control", "no-store")
+
 UNEXPECTED = "internal error: the log of the server says what happened"
 
 
@@ -29,7 +31,11 @@ class Application:
         return respond(self.answer(Request(environ, self._max_body)), environ, start_response)
 
     def answer(self, request: Request) -> Answer:
-        """The answer to a request, whatever happens."""
+        """The answer to a request, whatever happens. One that took a token, or wanted one, is for that caller alone."""
+        answer = self._answer(request)
+        return answer._replace(headers=(*answer.headers, NOT_STORED)) if request.wants_token else answer
+
+    def _answer(self, request: Request) -> Answer:
         try:
             return self._route(request)
         except N2KError as problem:
@@ -88,7 +94,7 @@ def _worded(request: Request, status: int, message: str, headers: Headers = ()) 
 
 
 def error_answer(problem: N2KError, request: Request) -> Answer:
-    """One plain line. A fault of ours is logged; a caller's mistake is not (he could fill the log)."""
+    """One plain line, no path. A fault of ours is logged, path and all; a caller's mistake is not (he could fill the log)."""
     headers: Headers = ()
     if problem.status == 401:
         headers = (("WWW-Authenticate", "Bearer"),)
@@ -100,7 +106,7 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
         logs.error(f"{problem.status} {problem}")
     else:
         logs.debug(f"{problem.status} {problem}")
-    return _worded(request, problem.status, str(problem), headers)
+    return _worded(request, problem.status, problem.told, headers)
 
 
 def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -24,11 +24,13 @@ LARGEST_BODY = 16384
 class Request:
     """One HTTP request over its WSGI environ."""
 
-    __slots__ = ("_data", "_form_fields", "_query_fields", "_target", "environ", "max_body")
+    __slots__ = ("_data", "_form_fields", "_query_fields", "_target", "environ", "max_body", "wants_token")
 
     def __init__(self, environ: Environ, max_body: int) -> None:
         self.environ = environ
         self.max_body = max_body
+        self.wants_token = False
+        """Set by who asks for one: the answer is then nothing for a cache."""
         self._target: tuple[bytes, bytes] | None = None
         self._query_fields: dict[str, str] | None = None
         self._form_fields: dict[str, str] | None = None

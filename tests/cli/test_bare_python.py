@@ -160,13 +160,20 @@ def test_the_worker(n2k: Commands, bare: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("module", ["_ssl", "_multiprocessing"])
 def test_standalone_without_granian(n2k: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """granian wants modules that are not there: Werkzeug's server takes its place, and the warning says why."""
+    """granian wants modules that are not there: Werkzeug's server takes its place, and the warning says why.
+
+    On Python 3.13 it starts its workers without the second of them.
+    """
     n2k.has_people()
     for name, value in lacking(tmp_path / "bare", module).items():
         monkeypatch.setenv(name, value)
     with serving(n2k.data_dir, said=tmp_path / "said"):
         pass
-    assert f"granian does not run on this Python (No module named '{module}')" in (tmp_path / "said").read_text()
+    said = (tmp_path / "said").read_text()
+    if module == "_ssl" or sys.version_info < (3, 13):
+        assert f"granian does not run on this Python (No module named '{module}')" in said
+    else:
+        assert said == ""
 
 
 def test_the_shell_on_a_terminal(n2k: Commands, bare: dict[str, str]) -> None:

@@ -219,7 +219,7 @@ def test_a_missing_data_directory_is_503_until_it_is_back(site: Site) -> None:
     site.account.data.rename(away)
     reply = site.name2key()
     assert (reply.status, reply.headers["content-type"]) == (503, "text/plain; charset=utf-8")
-    assert reply.body.startswith(b"no n2k data in ") and reply.body.count(b"\n") == 1
+    assert reply.body.startswith(b"this service has no data: ") and reply.body.count(b"\n") == 1
     away.rename(site.account.data)
     assert site.name2key().body == MASAKAZU
     assert site.workers() == workers

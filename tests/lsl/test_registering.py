@@ -41,8 +41,8 @@ def test_whoever_comes_is_registered(world: World, owner: Avatar, directory: Dir
 
 
 def test_every_name_arrives_as_it_is(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
-    """Quotes, backslashes, umlauts, and names that look like numbers, lists or objects."""
-    prim = placed(world, owner, name, directory.url, directory.token)
+    """Quotes, backslashes, umlauts, and names that look like numbers, lists or objects; Second Life has none such."""
+    prim = placed(world, owner, name, directory.url, directory.token, grid="Elsewhere")
     WAYS[name](prim, *ODD)
     world.run(10)
     assert sorted(sent(prim)) == sorted(avatar.name for avatar in ODD)

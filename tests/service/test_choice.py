@@ -67,6 +67,16 @@ def test_the_rule_of_choice(
         box.close()
 
 
+def test_an_import_for_one_grid_turns_no_other_over(sandbox: Sandbox) -> None:
+    """Of several keys of a name the later line goes on answering on its grid, however often other grids are imported."""
+    lines = "".join(f"{format_key(key.to_bytes(16, 'big'))},{NAME}\n" for key in (1, 2, 3))
+    sandbox.import_text(lines, grid="OpenSim", as_of=5)
+    for turn in range(3):
+        sandbox.import_text(lines, grid="Mine", as_of=6 + turn)
+        avatar = sandbox.view().name2key("same.name", "OpenSim", strict=True)
+        assert avatar is not None and avatar.key == (3).to_bytes(16, "big")
+
+
 @pytest.mark.parametrize(
     ("shard", "label"),
     [

@@ -58,6 +58,49 @@ def test_a_bad_key_stores_nothing(sandbox: Sandbox, key: str) -> None:
     assert list(sandbox.store.captures.captures()) == []
 
 
+NOT_LINDENS = {
+    "Cyrillic o": "G\u043evernor Linden",
+    "Greek capitals": "\u0391nna \u0392ell",
+    "wide letters": "\uff27overnor Linden",
+    "Kelvin sign, which folds to k": "\u212aarl Resident",
+    "Hangul filler, which is not seen": "Governor\u3164 Linden",
+    "accent": "Zo\u00eb Resident",
+    "three parts": "Governor Van Linden",
+    "Resident behind two parts": "Governor Linden Resident",
+    "punctuation": "Governor-Linden",
+    "quotes": "'Governor' Linden",
+}
+
+
+@pytest.mark.parametrize("name", NOT_LINDENS.values(), ids=NOT_LINDENS)
+def test_second_life_has_no_look_alikes(sandbox: Sandbox, name: str) -> None:
+    """What Linden Lab issues to nobody is refused on Production, however it is said; other grids take it as data."""
+    for grid, text in (("Production", name), ("Production", f"{name} @Production"), ("OpenSim", f"{name} @production")):
+        with pytest.raises(BadName, match="on Production a name is one or two parts of ASCII letters, digits and underscores"):
+            sandbox.register(text, MASAKAZU, grid)
+    assert list(sandbox.store.captures.captures()) == []
+    sandbox.register(name, MASAKAZU, "OpenSim")
+    assert [avatar.name for avatar in sandbox.view().with_key(parse_key(MASAKAZU))] == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["Governor Linden", "governor.linden", "GOVERNOR+LINDEN", "x", "_a_1", "Foo Resident", "123 4"]
+)
+def test_second_life_has_names_in_all_their_spellings(sandbox: Sandbox, name: str) -> None:
+    """What Linden Lab does issue is taken in any way it is written."""
+    sandbox.register(name, MASAKAZU)
+    assert [capture.key for capture in sandbox.store.captures.captures()] == [parse_key(MASAKAZU)]
+
+
+def test_odd_names_of_dumps_and_stores_stay(sandbox: Sandbox) -> None:
+    """A row of a dump, and what was registered before the rule, answer as they did."""
+    sandbox.import_text(csv((GOVERNOR, "\u00c9lodie Stra\u00dfe")))
+    sandbox.record(MASAKAZU, "Zo\u00eb Van Bell", 100)
+    for name, key in (("\u00e9lodie.strasse", GOVERNOR), ("zo\u00eb.van.bell", MASAKAZU)):
+        avatar = sandbox.view().name2key(name)
+        assert avatar is not None and avatar.key == parse_key(key)
+
+
 def test_an_import_meanwhile_loses_no_registration(sandbox: Sandbox) -> None:
     """Registrations of another process while imports publish are all found afterwards, in both directions."""
     code = (

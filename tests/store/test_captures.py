@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import NameTaken, StoreDamaged, StoreTooNew, StoreUnreadable
+from n2k_fcgi.errors import CapturesDamaged, NameTaken, StoreTooNew, StoreUnreadable, TooManyNames
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb import writable
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.environment import hold
@@ -77,6 +78,49 @@ def test_who_is_called_so_comes_before_who_was(sandbox: Sandbox) -> None:
     assert [a.key for a in sandbox.store.captures.by_name("same.name")] == [b"x" * 16, KEY, OTHER]
     avatar = sandbox.view().name2key("same.name", "OpenSim")
     assert avatar is not None and avatar.key == b"x" * 16
+
+
+def test_a_name_keeps_so_many_keys_and_the_oldest_go(sandbox: Sandbox) -> None:
+    """On a grid where names move: with the capture where it was the current name, else alone; other grids keep theirs."""
+    keys = [n.to_bytes(16, "big") for n in range(1, 71)]
+    sandbox.record(keys[0], "Shared Name", 1, grid="Mine")
+    sandbox.record(keys[0], "Shared Name", 2, grid="OpenSim")
+    sandbox.record(keys[1], "Shared Name", 3, grid="OpenSim", refuse=False)
+    sandbox.record(keys[1], "Own Name", 4, grid="OpenSim", refuse=False)
+    for now, key in enumerate(keys[2:], 5):
+        sandbox.record(key, "Shared Name", now, grid="OpenSim", refuse=False)
+    found = sandbox.store.captures.by_name("shared.name")
+    assert {a.key for a in found if a.grid == "OpenSim"} == set(keys[-MOST_KEYS:])
+    assert [a.key for a in found if a.grid == "Mine"] == keys[:1]
+    assert [a.name for a in sandbox.store.captures.by_key(keys[1])] == ["Own Name"]
+    assert sandbox.store.captures.by_key(keys[2]) == []
+    assert sandbox.store.captures.evicted() == 6
+    sandbox.record(keys[-1], "Shared Name", 200, grid="OpenSim", refuse=False)
+    assert sandbox.store.captures.evicted() == 6
+
+
+def test_a_name_of_second_life_loses_no_key(sandbox: Sandbox) -> None:
+    """Whatever conflicts the store was told to let pass: one too many is refused, and those that are there are seen again."""
+    keys = [n.to_bytes(16, "big") for n in range(1, MOST_KEYS + 2)]
+    for now, key in enumerate(keys[:-1]):
+        sandbox.record(key, "Shared Name", now, refuse=False)
+    with pytest.raises(TooManyNames, match=r"64 keys of the name 'Shared Name' on Production are kept, and no more"):
+        sandbox.record(keys[-1], "Shared Name", 100, refuse=False)
+    assert sandbox.store.captures.by_key(keys[-1]) == []
+    sandbox.record(keys[0], "Shared Name", 100, refuse=False)
+    assert {a.key for a in sandbox.store.captures.by_name("shared.name")} == set(keys[:-1])
+
+
+def test_former_names_that_go_lead_nowhere(sandbox: Sandbox) -> None:
+    """But for those that the key has on another grid."""
+    for n in range(MOST_FORMER + 3):
+        sandbox.record(KEY, f"Name{n}", n, grid="OpenSim")
+    sandbox.record(KEY, "Name0", 500, grid="Mine")
+    sandbox.record(KEY, "Last One", 600, grid="OpenSim")
+    named = {n for n in range(MOST_FORMER + 3) if sandbox.store.captures.by_name(f"name{n}")}
+    assert named == {0, *range(3, MOST_FORMER + 3)}
+    assert [a.grid for a in sandbox.store.captures.by_name("name0")] == ["Mine"]
+    assert sandbox.store.captures.evicted() == 3
 
 
 def test_the_map_grows_and_other_processes_follow(sandbox: Sandbox) -> None:
@@ -162,7 +206,7 @@ def test_a_truncated_captures_file_is_refused(sandbox: Sandbox) -> None:
     path = sandbox.data_dir / CAPTURES
     whole = path.read_bytes()
     path.write_bytes(whole[:8192])
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(CapturesDamaged):
         sandbox.store.captures.by_key(KEY)
     path.write_bytes(whole)
 
@@ -170,7 +214,7 @@ def test_a_truncated_captures_file_is_refused(sandbox: Sandbox) -> None:
 def test_a_file_that_is_not_lmdb_is_refused(tmp_path: Path) -> None:
     """Garbage is our error, not LMDB's."""
     (tmp_path / CAPTURES).write_bytes(b"x" * 100_000)
-    with pytest.raises((StoreDamaged, StoreUnreadable)):
+    with pytest.raises(CapturesDamaged):
         Captures(captures_file(tmp_path, PRIVATE)).by_key(KEY)
 
 

@@ -21,8 +21,9 @@ INTRODUCTION = """\
 # Errors
 
 When something goes wrong, n2k_fcgi says in one line what it was and what to do about it. A command prints that line on
-standard error and ends with the exit code below; a server answers with the HTTP status and the same line. A status
-above 499 is our side's, one below is the caller's.
+standard error and ends with the exit code below; a server answers with the HTTP status and the same line. Where the line
+is the owner's business (it names a path, say) the server writes it to its log and tells its callers less. A status above
+499 is our side's, one below is the caller's.
 
 A script can rely on the ranges of exit codes:
 
@@ -53,8 +54,9 @@ def error_table() -> str:
 
 def _row(error: type[N2KError]) -> str:
     message = str(error(**{name: f"<{name}>" for name in fields(error)}))
+    told = f"; to callers: `{error.public}`" if error.public else ""
     meaning = " ".join((error.__doc__ or "").split())
-    cells = [str(error.exit_code), str(error.status), error.__name__, f"`{message}`", meaning.replace("``", "`")]
+    cells = [str(error.exit_code), str(error.status), error.__name__, f"`{message}`{told}", meaning.replace("``", "`")]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

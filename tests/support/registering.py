@@ -8,7 +8,7 @@ from tests.support.scripted_server import Scripted
 from tests.support.simulator import NEWER_NPC, NPC, PLAIN_NPC, Avatar, Prim, World
 
 CARLA = Avatar("Carla Comer", "cccccccc-0000-4000-8000-000000000001")
-DORA = Avatar("Dora Döring", "dddddddd-0000-4000-8000-000000000002")
+DORA = Avatar("Dora Doering", "dddddddd-0000-4000-8000-000000000002")
 IMPOSTOR = Avatar(CARLA.name, "eeeeeeee-0000-4000-8000-000000000003")
 VISITOR = Avatar("Vera.Visitor @grid.example.org:8002", "ffffffff-0000-4000-8000-000000000004")
 PUPPETS = [

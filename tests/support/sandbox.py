@@ -10,7 +10,7 @@ from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.importer import Importer, ImportReport
 from n2k_fcgi.service.lookup import View
 from n2k_fcgi.store.base import Observation
-from n2k_fcgi.store.lmdb.check import check_all
+from n2k_fcgi.store.lmdb.check import check_captures, check_generations
 from n2k_fcgi.store.lmdb.directory import create_directory
 from n2k_fcgi.wiring import Store, directory, forgetting, importer, modes_of, registrar
 
@@ -84,7 +84,9 @@ class Sandbox:
 
     def problems(self) -> list[str]:
         """What the consistency check finds."""
-        return list(check_all(self.store.generations, self.store.captures))
+        parted, hidden = self.store.captures.lock_problem(), self.store.forgotten.hidden()
+        generations = check_generations(self.store.generations, hidden)
+        return [*generations, *([parted] if parted else []), *check_captures(self.store.captures, hidden)]
 
     def close(self) -> None:
         """Close the store."""

@@ -195,6 +195,8 @@ class Importer:
         self._generations.publish(manifest)
         pruned = self._generations.prune(self._keep)
         logs.info(f"import of {manifest.source}: {counted(manifest.rows, 'row')}, generation {name}, {manifest.seconds} s")
+        hidden = self._forgotten.hidden()
+        moves = [m for m in moves if not any(hidden.hides(key, PRODUCTION, m.name) for key in (m.key, m.holder))]
         self._note(moves, manifest.as_of)
         if speaks_for.is_doubted:
             logs.warning(f"{manifest.source} counts as of {speaks_for.why}")

@@ -82,7 +82,7 @@ def _merge(merged: Merged, stored: list[Row], origins: OriginTable, carried: Car
         new = merged.get(name)
         old = b"".join(pack_name(n, key) for number, key in unpack_names(value) if (n := carried.numbers[number]) is not None)
         if new is not None:
-            merged.put(name, _ranked([*_records(old), *reversed(_records(new))], origins))
+            merged.put(name, _ranked([*reversed(_records(old)), *reversed(_records(new))], origins))
         elif old:
             merged.put(name, old)
 

@@ -1,21 +1,37 @@
-"""Captures: avatars that were seen in-world, each acknowledged only when both directions are on the disk."""
+"""Captures: avatars that were seen in-world, each acknowledged only when both directions are on the disk.
+
+A key keeps MOST_FORMER former names a grid, and a name MOST_KEYS keys a grid. Past that a registration in Second Life is
+refused, since a name that went could be given to another key; elsewhere the oldest go, and are counted (``mevicted``).
+"""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import lmdb
 
-from n2k_fcgi.errors import N2KError, NameTaken, TooManyNewGrids
+from n2k_fcgi.errors import N2KError, NameTaken, TooManyNames, TooManyNewGrids, shown
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
-from n2k_fcgi.model.keys import KEY_BYTES
+from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical as canonical_form
-from n2k_fcgi.store.base import HiddenSet, Observation
-from n2k_fcgi.store.lmdb.codec import pack_captures, unpack_captures
-from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_NAME, CAPTURES, CREATED_GRID, Modes
-from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
+from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS, HiddenSet, Observation
+from n2k_fcgi.store.fields import cleaned
+from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows, current_avatar, split_keys
+from n2k_fcgi.store.lmdb.codec import unpack_captures
+from n2k_fcgi.store.lmdb.layout import (
+    CAPTURE_KEY,
+    CAPTURE_META,
+    CAPTURE_NAME,
+    CAPTURES,
+    CREATED_GRID,
+    EVICTED_KEY,
+    TOKEN,
+    Modes,
+)
+from n2k_fcgi.store.lmdb.tokens import cleaned_token
+from n2k_fcgi.store.lmdb.writable import Result, WritableFile, with_prefix
 
-ORIGIN = "capture"
+_EVICTED = CAPTURE_META + EVICTED_KEY
 
 
 class Captures:
@@ -26,28 +42,42 @@ class Captures:
 
     def __init__(self, file: WritableFile) -> None:
         self._file = file
+        self._rows: CaptureRows | None = None
+        self.rows_read = 0
 
     def lock_problem(self) -> str | None:
         """See ``WritableFile.lock_problem``."""
         return self._file.lock_problem()
 
-    def snapshot(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
         """See ``store.base.AvatarIndex``. What is beside the captures in their file is read in it, too."""
-        return self._file.snapshot()
+        with self._file.snapshot(), self._file.read() as transaction:
+            self._rows = CaptureRows(transaction, self._count_read)
+            try:
+                yield
+            finally:
+                self._rows = None
+
+    def _look(self, look: Callable[[CaptureRows], Result]) -> Result:
+        """What *look* finds in the rows of the ``snapshot`` around it, else of a transaction of their own."""
+        if self._rows is not None:
+            return look(self._rows)
+        with self._file.read() as transaction:
+            return look(CaptureRows(transaction, self._count_read))
+
+    def _count_read(self, names: int) -> None:
+        self.rows_read += names
 
     def by_name(self, canonical: str) -> list[Avatar]:
         """Current names first, the one seen last first of all; then former ones."""
-        with self._file.read() as transaction:
-            keys = transaction.get(CAPTURE_NAME + canonical.encode())
-            if not keys:
-                return []
-            found = [avatar for key in _split(bytes(keys)) for avatar in _called(transaction, key, canonical)]
-        return sorted(found, key=lambda avatar: (avatar.former, -avatar.seen))
+        found = self._look(lambda rows: [a for key in rows.keys_called(canonical) for a in rows.called(key, canonical)])
+        self.rows_read += len(found)
+        return _first_of_each_grid(sorted(found, key=lambda avatar: (avatar.former, -avatar.seen)))
 
     def by_key(self, key: bytes) -> list[Avatar]:
         """The current name on each grid."""
-        with self._file.read() as transaction:
-            return [_avatar(stored.capture) for stored in _captures_of(transaction, key)]
+        return [current_avatar(stored.capture) for stored in self._look(lambda rows: rows.of(key))]
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
         """See ``store.base.AvatarIndex``; former names are among them."""
@@ -65,42 +95,62 @@ class Captures:
         """See ``store.base.CaptureStore``."""
 
         def change(transaction: lmdb.Transaction) -> list[Capture | N2KError]:
+            rows = CaptureRows(transaction)
             done: list[Capture | N2KError] = []
+            evicted = 0
             for observation in observations:
                 try:
-                    done.append(_record(transaction, observation, now))
-                except (NameTaken, TooManyNewGrids) as refusal:
+                    capture, gone = _record(transaction, rows, observation, now)
+                    evicted += gone
+                    done.append(capture)
+                except (NameTaken, TooManyNames, TooManyNewGrids) as refusal:
                     done.append(refusal)
+            if evicted:
+                transaction.put(_EVICTED, str(int(transaction.get(_EVICTED) or 0) + evicted).encode())
             return done
 
         return self._file.write(change)
 
     def stored(self, key: bytes) -> list[StoredCapture]:
         """What is known of one key, an entry a grid."""
+        return list(self._look(lambda rows: rows.of(key)))
+
+    def created_grids(self) -> list[str]:
+        """The grids that registrations brought."""
         with self._file.read() as transaction:
-            return _captures_of(transaction, key)
+            return [grid.decode() for grid, _ in with_prefix(transaction, CREATED_GRID)]
 
     def count(self) -> int:
         """How many keys were captured."""
         with self._file.read() as transaction:
             return sum(1 for _ in with_prefix(transaction, CAPTURE_KEY))
 
+    def evicted(self) -> int:
+        """How many names went because a key had too many, or a name too many keys."""
+        with self._file.read() as transaction:
+            return int(transaction.get(_EVICTED) or 0)
+
     def known_among(self, keys: Sequence[bytes]) -> set[bytes]:
         """Those of *keys* that were captured, on whatever grid."""
         with self._file.read() as transaction:
             return {key for key in keys if transaction.get(CAPTURE_KEY + key) is not None}
 
-    def drop_hidden(self, hidden: HiddenSet) -> int:
-        """Write the file anew without captures and former names of the *hidden*; give how many captures went."""
+    def drop_hidden(self, hidden: HiddenSet, without: Callable[[str], str] = str) -> int:
+        """Write the file anew without captures and former names of the *hidden*; give how many captures went.
+
+        *without*: makes of a text that may name anybody one that does not name them.
+        """
         dropped: dict[bytes, int] = {}  # by key: rows may be copied again (the map was too small)
 
         def copy(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
             if db_key[:1] == CAPTURE_KEY:
                 key = db_key[1:]
                 before = unpack_captures(key, value)
-                kept = [_shown(stored, hidden) for stored in before if not _is_hidden(stored, hidden)]
+                kept = [_shown(stored, hidden, without) for stored in before if not _is_hidden(stored, hidden)]
                 dropped[key] = len(before) - len(kept)
-                _put(transaction, key, kept)
+                CaptureRows(transaction).put(key, kept)
+            elif db_key[:1] == TOKEN:
+                transaction.put(db_key, cleaned_token(db_key[1:].decode(), value, without))
             elif db_key[:1] != CAPTURE_NAME:  # names come back with their keys
                 transaction.put(db_key, value)
 
@@ -123,7 +173,7 @@ class Captures:
         """Every canonical name with its keys, in order."""
         with self._file.read() as transaction:
             for name, value in with_prefix(transaction, CAPTURE_NAME):
-                yield name.decode(), _split(value)
+                yield name.decode(), split_keys(value)
 
 
 def captures_file(data_dir: Path, modes: Modes) -> WritableFile:
@@ -131,27 +181,46 @@ def captures_file(data_dir: Path, modes: Modes) -> WritableFile:
     return WritableFile(data_dir / CAPTURES, modes)
 
 
-def _record(transaction: lmdb.Transaction, seen: Observation, now: int) -> Capture:
-    """Both directions of one observation; all checks come before the first change."""
-    name_key = CAPTURE_NAME + seen.canonical.encode()
-    keys = _split(bytes(transaction.get(name_key) or b""))
+def _record(transaction: lmdb.Transaction, rows: CaptureRows, seen: Observation, now: int) -> tuple[Capture, int]:
+    """Both directions of one observation, and how many names went for it; all checks come before the first change."""
+    keys = rows.keys_called(seen.canonical)
     if seen.refuse_conflict:
-        holder = _other_holder(transaction, keys, seen)
+        holder = _other_holder(rows, keys, seen)
         if holder is not None:
             raise NameTaken(name=seen.name, grid=seen.grid, holder=holder)
-    if seen.grids_left is not None:
-        _create_grid(transaction, seen.grid, seen.grids_left)
+    rivals = _rivals(rows, keys, seen)
     others, mine = [], None
-    for stored in _captures_of(transaction, seen.key):
+    for stored in rows.of(seen.key):
         if stored.capture.grid == seen.grid:
             mine = stored
         else:
             others.append(stored)
     updated = _seen_again(mine, Capture(seen.key, seen.name, seen.grid, now, now, 1, seen.source))
-    transaction.put(CAPTURE_KEY + seen.key, pack_captures([*others, updated]))
-    if seen.key not in keys:
-        transaction.put(name_key, b"".join([*keys, seen.key]))
-    return updated.capture
+    is_too_long = len(updated.former) > max(MOST_FORMER, len(mine.former) if mine else 0)
+    if seen.grid == PRODUCTION:  # nothing goes: what has more from before stays as it is
+        if is_too_long:
+            raise TooManyNames(what=f"{MOST_FORMER} former names of this key", grid=seen.grid)
+        if len(rivals) >= MOST_KEYS or (len(keys) >= MOST_LOOKED_AT and seen.key not in keys):
+            raise TooManyNames(what=f"{MOST_KEYS} keys of the name '{shown(seen.name)}'", grid=seen.grid)
+    if seen.grids_left is not None:
+        _create_grid(transaction, seen.grid, seen.grids_left)
+    gone = 0
+    if is_too_long:
+        gone = len(updated.former) - MOST_FORMER
+        updated = updated._replace(former=updated.former[-MOST_FORMER:])
+    rows.put(seen.key, [*others, updated])
+    if seen.grid != PRODUCTION:
+        for rival in sorted(rivals, key=lambda rival: rival.seen)[: max(0, len(rivals) + 1 - MOST_KEYS)]:
+            gone += rows.without(rival.key, seen.grid, seen.canonical)
+    return updated.capture, gone
+
+
+def _rivals(rows: CaptureRows, keys: list[bytes], seen: Observation) -> list[Avatar]:
+    """The other keys that are or were called so on that grid, where this one may be one too many."""
+    if len(keys) < MOST_KEYS or any(avatar.grid == seen.grid for avatar in rows.called(seen.key, seen.canonical)):
+        return []
+    others = (key for key in keys if key != seen.key)
+    return [avatar for key in others for avatar in rows.called(key, seen.canonical) if avatar.grid == seen.grid]
 
 
 def _create_grid(transaction: lmdb.Transaction, grid: str, most: int) -> None:
@@ -163,24 +232,17 @@ def _create_grid(transaction: lmdb.Transaction, grid: str, most: int) -> None:
     transaction.put(db_key, b"")
 
 
-def _split(keys: bytes) -> list[bytes]:
-    return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
-
-
-def _captures_of(transaction: lmdb.Transaction, key: bytes) -> list[StoredCapture]:
-    value = transaction.get(CAPTURE_KEY + key)
-    return unpack_captures(key, bytes(value)) if value else []
-
-
-def _put(transaction: lmdb.Transaction, key: bytes, captures: list[StoredCapture]) -> None:
-    """Both directions of all that is known of a key."""
-    if captures:
-        transaction.put(CAPTURE_KEY + key, pack_captures(captures))
-    for form in {canonical_form(name) for c in captures for name in (c.capture.name, *(former for former, _ in c.former))}:
-        name_key = CAPTURE_NAME + form.encode()
-        keys = bytes(transaction.get(name_key) or b"")
-        if key not in _split(keys):
-            transaction.put(name_key, keys + key)
+def _first_of_each_grid(avatars: list[Avatar]) -> list[Avatar]:
+    """The first MOST_KEYS of each grid, in their order."""
+    if len(avatars) <= MOST_KEYS:
+        return avatars
+    seen: dict[str, int] = {}
+    found = []
+    for avatar in avatars:
+        seen[avatar.grid] = seen.get(avatar.grid, 0) + 1
+        if seen[avatar.grid] <= MOST_KEYS:
+            found.append(avatar)
+    return found
 
 
 def _is_hidden(stored: StoredCapture, hidden: HiddenSet) -> bool:
@@ -188,30 +250,16 @@ def _is_hidden(stored: StoredCapture, hidden: HiddenSet) -> bool:
     return hidden.hides(capture.key, capture.grid, canonical_form(capture.name))
 
 
-def _shown(stored: StoredCapture, hidden: HiddenSet) -> StoredCapture:
-    capture = stored.capture
+def _shown(stored: StoredCapture, hidden: HiddenSet, without: Callable[[str], str]) -> StoredCapture:
+    capture = stored.capture._replace(source=cleaned(stored.capture.source, without))
     former = [n for n in stored.former if not hidden.hides(capture.key, capture.grid, canonical_form(n[0]))]
-    return stored._replace(former=former)
+    return StoredCapture(capture, former)
 
 
-def _avatar(capture: Capture) -> Avatar:
-    return Avatar(capture.key, capture.name, capture.grid, capture.last_seen, ORIGIN)
-
-
-def _called(transaction: lmdb.Transaction, key: bytes, canonical: str) -> Iterator[Avatar]:
-    for capture, former in _captures_of(transaction, key):
-        if canonical_form(capture.name) == canonical:
-            yield _avatar(capture)
-            continue
-        for name, seen in former:
-            if canonical_form(name) == canonical:
-                yield Avatar(key, name, capture.grid, seen, ORIGIN, former=True)
-
-
-def _other_holder(transaction: lmdb.Transaction, keys: list[bytes], seen: Observation) -> bytes | None:
+def _other_holder(rows: CaptureRows, keys: list[bytes], seen: Observation) -> bytes | None:
     """Whose the name is or was on that grid, if another's: in Second Life a name is never given out again."""
     for other in keys:
-        if other != seen.key and any(a.grid == seen.grid for a in _called(transaction, other, seen.canonical)):
+        if other != seen.key and any(a.grid == seen.grid for a in rows.called(other, seen.canonical)):
             return other
     return None
 

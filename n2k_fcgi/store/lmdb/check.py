@@ -1,20 +1,46 @@
 """The consistency check: both directions agree, counts match the manifest. Bounded memory, one pass an index."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from n2k_fcgi.errors import N2KError, counted
+from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import KEY_BYTES, format_key
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.base import Manifest
+from n2k_fcgi.store.base import HiddenSet, Manifest
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMER, HELD, HISTORY, KEYS, NAMES
 
+NOBODY = bytes(KEY_BYTES)
 
-def check_all(generations: Generations, captures: Captures) -> Iterator[str]:
-    """Check every generation and the captures; yield one line a problem."""
+HIDDEN = "(hidden)"
+"""In a line, for the key and the name of somebody who asked to be forgotten."""
+
+
+class Shown:
+    """How a line shows keys and names; *hidden* None: it is not known whom to hide, so nobody is shown."""
+
+    def __init__(self, hidden: HiddenSet | None, grids: Iterable[str]) -> None:
+        self._hidden = hidden
+        self._grids = tuple(grids)
+
+    def pair(self, key: bytes, name: bytes | str) -> tuple[str, str]:
+        """A key and a name that belong together."""
+        text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+        hidden, form = self._hidden, canonical(text)
+        if hidden is None or hidden.hides_key(key) or any(hidden.hides_name(grid, form) for grid in self._grids):
+            return HIDDEN, HIDDEN
+        return format_key(key), repr(text)
+
+    def name(self, name: bytes, keys: Iterable[bytes] = ()) -> str:
+        """A canonical name that leads to *keys*."""
+        return HIDDEN if any(self.pair(key, name)[1] == HIDDEN for key in (NOBODY, *keys)) else repr(name)
+
+
+def check_generations(generations: Generations, hidden: HiddenSet | None) -> Iterator[str]:
+    """Check every generation; yield one line a problem. None of them names the *hidden* (None: anybody)."""
     generations.close()  # one environment a file and process
     for name in generations.names():
         try:
@@ -24,43 +50,40 @@ def check_all(generations: Generations, captures: Captures) -> Iterator[str]:
                 yield str(error)
             continue
         try:
-            for problem in check_generation(generation, manifest):
+            for problem in check_generation(generation, manifest, hidden):
                 yield f"{name}: {problem}"
         finally:
             generation.close()
     live = generations.current_name()
     if live and live not in generations.names() and live == generations.current_name():
         yield f"CURRENT names {live}, which is not there"
-    parted = captures.lock_problem()
-    if parted:
-        yield parted
-    for problem in check_captures(captures):
-        yield f"captures: {problem}"
 
 
-def check_generation(generation: Generation, manifest: Manifest) -> Iterator[str]:
+def check_generation(generation: Generation, manifest: Manifest, hidden: HiddenSet | None) -> Iterator[str]:
     """Compare names with keys, former with history, and both with the manifest."""
-    yield from _check_pair(generation, NAMES, KEYS, manifest.rows)
-    yield from _check_pair(generation, FORMER, HISTORY, manifest.former)
-    yield from _check_holders(generation)
+    shown = Shown(hidden, generation.grids)
+    yield from _check_pair(generation, NAMES, KEYS, manifest.rows, shown)
+    yield from _check_pair(generation, FORMER, HISTORY, manifest.former, shown)
+    yield from _check_holders(generation, shown)
     for what, database, said in (("name", NAMES, manifest.names), ("key", KEYS, manifest.keys)):
         found = generation.entries(database)
         if found != said:
             yield f"{counted(found, what)}, the manifest says {said}"
 
 
-def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int) -> Iterator[str]:
+def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int, shown: Shown) -> Iterator[str]:
     """Every record of one index must stand in the other; then equal counts make them agree in both directions."""
     named = 0
     origins = generation.origins
     for db_key, value in generation.rows(by_name):
         if not value or len(value) % NAME_RECORD:
-            yield f"{by_name.decode()}: {db_key!r} has a value of {counted(len(value), 'byte')}"
+            yield f"{by_name.decode()}: {shown.name(db_key)} has a value of {counted(len(value), 'byte')}"
             continue
         records = unpack_names(value)
         named += len(records)
         if any(origin >= len(origins) for origin, _ in records):
-            yield f"{by_name.decode()}: {db_key!r} names an origin that is not there"
+            named_so = shown.name(db_key, (key for _, key in records))
+            yield f"{by_name.decode()}: {named_so} names an origin that is not there"
     spelled = 0
     for key, value in generation.rows(by_key):
         if len(key) != KEY_BYTES:
@@ -69,17 +92,19 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int
         for origin, spelling in unpack_spellings(value):
             spelled += 1
             if not _is_named(generation, by_name, spelling, origins[origin].grid, key):
-                yield f"{format_key(key)} is {spelling.decode()!r}, but that name does not lead back"
+                who, name = shown.pair(key, spelling)
+                yield f"{who} is {name}, but that name does not lead back"
     if not named == spelled == said:
         yield f"{counted(named, 'record')} in {by_name.decode()}, {spelled} in {by_key.decode()}, the manifest says {said}"
 
 
-def _check_holders(generation: Generation) -> Iterator[str]:
+def _check_holders(generation: Generation, shown: Shown) -> Iterator[str]:
     """Whoever holds a name has it, or had it."""
     for name, key in generation.rows(HELD) if generation.has(HELD) else ():
         values = [generation.get(database, name) or b"" for database in (NAMES, FORMER)]
         if not any(key == other for value in values for _, other in unpack_names(value)):
-            yield f"held: {name.decode()!r} is said to be of {format_key(key)}, which never had it"
+            who, named_so = shown.pair(key, name)
+            yield f"held: {named_so} is said to be of {who}, which never had it"
 
 
 def _is_named(generation: Generation, by_name: bytes, spelling: bytes, grid: str, key: bytes) -> bool:
@@ -89,17 +114,20 @@ def _is_named(generation: Generation, by_name: bytes, spelling: bytes, grid: str
     return any(key == other and generation.origins[origin].grid == grid for origin, other in unpack_names(value))
 
 
-def check_captures(captures: Captures) -> Iterator[str]:
+def check_captures(captures: Captures, hidden: HiddenSet | None) -> Iterator[str]:
     """Every capture is found by its names, and every name leads to a key that has it."""
     names = {name: set(keys) for name, keys in captures.names()}
     expected: dict[str, set[bytes]] = {}
+    grids = set()
     for key, stored in captures.all_stored():
+        grids.add(stored.capture.grid)
         for name in (stored.capture.name, *(former for former, _ in stored.former)):
             expected.setdefault(canonical(name), set()).add(key)
+    shown = Shown(hidden, {PRODUCTION, *grids})
     for name in sorted(names.keys() | expected.keys()):
-        missing = expected.get(name, set()) - names.get(name, set())
-        extra = names.get(name, set()) - expected.get(name, set())
-        for key in missing:
-            yield f"{format_key(key)} is or was {name!r}, but that name does not lead to it"
-        for key in extra:
-            yield f"{name!r} leads to {format_key(key)}, which never had that name"
+        for key in expected.get(name, set()) - names.get(name, set()):
+            who, named_so = shown.pair(key, name)
+            yield f"captures: {who} is or was {named_so}, but that name does not lead to it"
+        for key in names.get(name, set()) - expected.get(name, set()):
+            who, named_so = shown.pair(key, name)
+            yield f"captures: {named_so} leads to {who}, which never had that name"

@@ -17,6 +17,10 @@ NAME_RECORD = 17
 _NAME_RECORDS = struct.Struct("B16s")
 
 
+class BadValue(Exception):
+    """Bytes that we never wrote: the file is damaged. Says what they should be, and nothing of what they are."""
+
+
 class Origin(NamedTuple):
     """Where rows come from: the grid, and the time (unix seconds) for which the dump speaks."""
 
@@ -54,6 +58,14 @@ def unpack_spellings(value: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
+def last_spellings(value: bytes, most: int) -> list[tuple[int, bytes]]:
+    """The last *most* (origin, spelling) of one key."""
+    starts = [0]
+    while starts[-1] < len(value):
+        starts.append(starts[-1] + 2 + value[starts[-1] + 1])
+    return unpack_spellings(value[starts[max(0, len(starts) - 1 - most)] :])
+
+
 def pack_origins(origins: list[Origin]) -> bytes:
     """The table that numbers origins, as JSON: position is the number."""
     import json
@@ -88,13 +100,16 @@ def pack_captures(stored: list[StoredCapture]) -> bytes:
 
 
 def unpack_captures(key: bytes, value: bytes) -> list[StoredCapture]:
-    """The reverse of pack_captures."""
+    """The reverse of pack_captures. Raises BadValue."""
     import json
 
-    return [
-        StoredCapture(
-            Capture(key, row["name"], row["grid"], row["first"], row["last"], row["count"], Source(*row["source"])),
-            [(name, seen) for name, seen in row["former"]],
-        )
-        for row in json.loads(value)
-    ]
+    try:
+        return [
+            StoredCapture(
+                Capture(key, row["name"], row["grid"], row["first"], row["last"], row["count"], Source(*row["source"])),
+                [(name, seen) for name, seen in row["former"]],
+            )
+            for row in json.loads(value)
+        ]
+    except (ValueError, TypeError, KeyError):
+        raise BadValue("a capture cannot be read") from None

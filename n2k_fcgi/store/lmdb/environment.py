@@ -11,14 +11,23 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import lmdb
 
-from n2k_fcgi.errors import N2KError, NoMemory, StoreDamaged, StoreFull, StoreTooNew, StoreUnreadable, is_no_memory
-from n2k_fcgi.store.lmdb.layout import FORMAT, Modes
+from n2k_fcgi.errors import (
+    CapturesDamaged,
+    N2KError,
+    NoMemory,
+    StoreDamaged,
+    StoreFull,
+    StoreTooNew,
+    StoreUnreadable,
+    is_no_memory,
+)
+from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMAT, Modes
 
 MAX_DATABASES = 8
 
@@ -29,7 +38,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def open_reader(path: Path) -> lmdb.Environment:
     """Open a file that nobody writes any more: read-only, without lock file and readahead, mapped as large as it is.
 
-    Raises StoreUnreadable, NoMemory, and StoreDamaged when it is shorter than it says.
+    Raises StoreUnreadable, NoMemory, and what ``damaged`` gives when it is shorter than it says.
     """
     env = open_environment(path, readonly=True, lock=False, readahead=False, map_size=1)
     try:
@@ -41,18 +50,18 @@ def open_reader(path: Path) -> lmdb.Environment:
 
 
 def open_environment(path: Path, **options: Any) -> lmdb.Environment:
-    """``lmdb.open`` with what all of ours share. Raises StoreDamaged, StoreUnreadable, NoMemory."""
+    """``lmdb.open`` with what all of ours share. Raises what ``damaged`` gives, StoreUnreadable, NoMemory."""
     try:
         return lmdb.open(os.fsencode(path), subdir=False, max_dbs=MAX_DATABASES, max_spare_txns=1, **options)
     except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
-        raise StoreDamaged(path=path, why=reason(error)) from None
+        raise damaged(path, reason(error)) from None
     except lmdb.Error as error:
         raise meaning(path, error, StoreUnreadable) from None
     except OSError as error:
         refuse_os_error(path, error)
 
 
-def meaning(path: Path, error: Exception, otherwise: type[N2KError]) -> N2KError:
+def meaning(path: Path, error: Exception, otherwise: Callable[..., N2KError]) -> N2KError:
     """What an error of LMDB's about *path* means: NoMemory when memory was refused, else the error *otherwise*."""
     return NoMemory(what=path) if is_no_memory(error) else otherwise(path=path, why=reason(error))
 
@@ -62,21 +71,26 @@ def reason(error: Exception) -> str:
     return str(error).rsplit(": ", 1)[-1]
 
 
+def damaged(path: Path, why: object) -> N2KError:
+    """The error for a file that contradicts itself: a generation can be imported again, all else is only in a backup."""
+    return (StoreDamaged if path.name == DATA_FILE else CapturesDamaged)(path=path, why=why)
+
+
 def refuse_truncated(path: Path, env: lmdb.Environment) -> None:
-    """Raise StoreDamaged for a file that is shorter than its last page: reading on would be SIGBUS."""
+    """Refuse a file as ``damaged`` that is shorter than its last page: reading on would be SIGBUS."""
     needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     size = path.stat().st_size
     if size < needed:
-        raise StoreDamaged(path=path, why=f"it has {size} bytes of {needed}")
+        raise damaged(path, f"it has {size} bytes of {needed}")
 
 
 def refuse_other_format(path: Path, value: bytes | None) -> None:
-    """Raise StoreTooNew, or StoreDamaged when *value*, the stored format version, says none at all."""
+    """Raise StoreTooNew, or what ``damaged`` gives when *value*, the stored format version, says none at all."""
     found = int(value) if value and value.isdigit() else 0
     if found > FORMAT:
         raise StoreTooNew(path=path, found=found, known=FORMAT)
     if found < 1:
-        raise StoreDamaged(path=path, why="it holds no format version")
+        raise damaged(path, "it holds no format version")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ import lmdb
 from n2k_fcgi.errors import StoreDamaged, StoreUnreadable
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
-from n2k_fcgi.store.lmdb.codec import unpack_names, unpack_origins, unpack_spellings
+from n2k_fcgi.store.base import MOST_KEYS
+from n2k_fcgi.store.lmdb.codec import NAME_RECORD, last_spellings, unpack_names, unpack_origins, unpack_spellings
 from n2k_fcgi.store.lmdb.environment import meaning, open_reader, refuse_other_format
 from n2k_fcgi.store.lmdb.layout import (
     DATA_FILE,
@@ -50,6 +51,7 @@ class Generation:
         self.path = folder / DATA_FILE
         self.holds = 0
         """How many answers under way need it, see ``generations.Generations.hold``."""
+        self.rows_read = 0
         self._snapshot: contextlib.nullcontext[lmdb.Transaction] | None = None
         # A file that was pruned has no name any more, and is there as long as somebody has it open.
         try:
@@ -125,16 +127,33 @@ class Generation:
                 former = transaction.get(db_key, db=self._databases[FORMER])
         except lmdb.Error as error:
             raise meaning(self.path, error, StoreDamaged) from None
-        found = [] if current is None else [self._named(record, former=False) for record in unpack_names(current)]
+        found = [] if current is None else self._named(current, former=False)
         if former is not None:
-            found += [self._named(record, former=True) for record in unpack_names(former)]
+            found += self._named(former, former=True)
+        self.rows_read += len(found)
         return self._holder_first(db_key, found) if len(found) > 1 else found
 
     def _holder_first(self, name: bytes, found: list[Avatar]) -> list[Avatar]:
         if not self.has(HELD) or (holder := self.get(HELD, name)) is None:
             return found
         first = [avatar for avatar in found if avatar.key == holder and avatar.grid == PRODUCTION][:1]
+        if not first and len(found) >= MOST_KEYS:  # it stands behind those that are looked at
+            first = [self._avatar(record, former=former) for former, record in self._claims(name, holder, PRODUCTION)][:1]
         return first + [avatar for avatar in found if avatar not in first]
+
+    def _claims(self, name: bytes, key: bytes, grid: str) -> Iterator[tuple[bool, tuple[int, bytes]]]:
+        """The records of one key among those of a name: whether it is a former one, and the record."""
+        for database in (NAMES, FORMER):
+            value = self.get(database, name) or b""
+            at = value.find(key)
+            while at >= 0:
+                if at % NAME_RECORD == 1 and self.origins[value[at - 1]].grid == grid:
+                    yield database == FORMER, (value[at - 1], key)
+                at = value.find(key, at + 1)
+
+    def is_called(self, key: bytes, canonical: str, grid: str) -> bool:
+        """See ``store.base.GenerationView``."""
+        return any(True for _ in self._claims(canonical.encode(), key, grid))
 
     def holder(self, canonical: str) -> bytes | None:
         """Whose a name of Second Life is; None when it is nobody's here."""
@@ -144,9 +163,9 @@ class Generation:
         """The current name on each grid."""
         return self._spelled(KEYS, key, former=False)
 
-    def history(self, key: bytes) -> list[Avatar]:
-        """The former names of a key, oldest first."""
-        return self._spelled(HISTORY, key, former=True)
+    def history(self, key: bytes, most: int | None = None) -> list[Avatar]:
+        """The former names of a key, oldest first; the latest *most* of them."""
+        return self._spelled(HISTORY, key, former=True, most=most)
 
     def count(self) -> int:
         """How many keys it has."""
@@ -170,8 +189,17 @@ class Generation:
 
     def bindings(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
         """See ``store.base.GenerationView``."""
-        rows = self.chunk(NAMES, first, None, limit)
-        return [(name, [self._named(record, former=False) for record in unpack_names(value)]) for name, value in rows]
+        found: list[tuple[bytes, list[Avatar]]] = []
+        avatars = 0
+        with self._begin() as transaction:
+            cursor = transaction.cursor(self._databases[NAMES])
+            for name, value in cursor.iternext() if cursor.set_range(first) else ():
+                found.append((name, self._named(value, former=False)))
+                avatars += len(found[-1][1])
+                if avatars >= limit:
+                    break
+        self.rows_read += avatars
+        return found
 
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
         """One raw value."""
@@ -216,18 +244,42 @@ class Generation:
                     break
         return found
 
-    def _named(self, record: tuple[int, bytes], *, former: bool) -> Avatar:
+    def _named(self, value: bytes, *, former: bool) -> list[Avatar]:
+        """The avatars of a name, the first MOST_KEYS of each grid: a dump may give it to thousands."""
+        if len(value) > MOST_KEYS * NAME_RECORD:
+            value = self._first_of_each_grid(value)
+        return [self._avatar(record, former=former) for record in unpack_names(value)]
+
+    def _first_of_each_grid(self, value: bytes) -> bytes:
+        numbers = value[::NAME_RECORD]
+        places: dict[str, list[int]] = {}
+        for number in set(numbers):
+            places.setdefault(self.origins[number].grid, []).extend(islice(_places(numbers, number), MOST_KEYS))
+        kept = sorted(place for found in places.values() for place in sorted(found)[:MOST_KEYS])
+        return b"".join(value[place * NAME_RECORD : (place + 1) * NAME_RECORD] for place in kept)
+
+    def _avatar(self, record: tuple[int, bytes], *, former: bool) -> Avatar:
         origin = self.origins[record[0]]
         return Avatar(record[1], "", origin.grid, origin.as_of, ORIGIN, former)
 
-    def _spelled(self, database: bytes, key: bytes, *, former: bool) -> list[Avatar]:
+    def _spelled(self, database: bytes, key: bytes, *, former: bool, most: int | None = None) -> list[Avatar]:
         try:
             value = self.get(database, key)
         except lmdb.Error as error:
             raise meaning(self.path, error, StoreDamaged) from None
         if value is None:
             return []
+        records = unpack_spellings(value) if most is None else last_spellings(value, most)
+        self.rows_read += len(records)
         return [
             Avatar(key, spelling.decode(), self.origins[origin].grid, self.origins[origin].as_of, ORIGIN, former)
-            for origin, spelling in unpack_spellings(value)
+            for origin, spelling in records
         ]
+
+
+def _places(numbers: bytes, number: int) -> Iterator[int]:
+    """Where *number* stands, one after the other."""
+    place = numbers.find(number)
+    while place >= 0:
+        yield place
+        place = numbers.find(number, place + 1)

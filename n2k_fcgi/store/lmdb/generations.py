@@ -214,7 +214,7 @@ class Generations:
     def _finish(self, manifest: Manifest) -> None:
         building = self._folder / (manifest.name + BUILDING)
         try:
-            _write_durably(building / MANIFEST, json.dumps(manifest._asdict(), indent=1) + "\n", self.modes)
+            _write_durably(building / MANIFEST, _manifest_text(manifest), self.modes)
             sync_folder(building)
             building.rename(self._folder / manifest.name)
             sync_folder(self._folder)
@@ -240,6 +240,17 @@ class Generations:
         """Put the finished build of *manifest*'s name in the place of generation *old*, which goes."""
         self._finish(manifest)
         self.supersede(old, manifest.name)
+
+    def rewrite(self, manifest: Manifest) -> None:
+        """Put another manifest into the place of a finished generation's."""
+        path = self._folder / manifest.name / MANIFEST
+        fresh = self.data_dir / (MANIFEST + ".new")  # not beside it: the folder of a generation has two files
+        try:
+            _write_durably(fresh, _manifest_text(manifest), self.modes)
+            fresh.rename(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            refuse_os_error(path, error)
 
     def supersede(self, old: str, new: str) -> None:
         """Remove *old*; *new*, which is there, is live in its place if it was. A killed ``replace`` is ended by this."""
@@ -296,6 +307,10 @@ class Held:
         """See the protocol."""
         self.view.holds -= 1
         self._generations.let_go(self.view)
+
+
+def _manifest_text(manifest: Manifest) -> str:
+    return json.dumps(manifest._asdict(), indent=1) + "\n"
 
 
 def _write_durably(path: Path, text: str, modes: Modes) -> None:

@@ -57,6 +57,8 @@ SECRET_KEY = b"forgotten"
 """Behind CAPTURE_META: what the digests of the forgotten are keyed with."""
 UNDONE_KEY = b"undone"
 """Behind CAPTURE_META: when somebody was last shown again, in unix seconds."""
+EVICTED_KEY = b"evicted"
+"""Behind CAPTURE_META: how many names went because a key had too many, or a name too many keys."""
 PURGED_KEY = b"purged"
 """Behind CAPTURE_META: when a purge last began, in unix seconds."""
 

@@ -5,7 +5,7 @@ a digest of who asked: who is nobody on one grid may be somebody on another. ``m
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -71,15 +71,15 @@ class Pending:
             rows = [(*_read(value)[:2], which) for which, value in with_prefix(transaction, PENDING_KEY)]
         return [_asked(which) for first, nobody_at, which in sorted(rows) if not nobody_at]
 
-    def drop(self, keys: Iterable[bytes]) -> int:
-        """Take keys out, on whatever grid: they have a name now, or must not have one. Give how many were there."""
+    def drop(self, keys: Iterable[bytes], is_meant: Callable[[str], bool] = lambda grid: True) -> int:
+        """Take keys out that were asked for on a grid that *is_meant*, else on whatever grid; give how many were there."""
         known = list(keys)
         with self._file.read() as transaction:
-            if not _rows_of(transaction, known):
+            if not _rows_of(transaction, known, is_meant):
                 return 0
 
         def change(transaction: lmdb.Transaction) -> int:
-            dropped = sum(transaction.delete(db_key) for db_key in _rows_of(transaction, known))
+            dropped = sum(transaction.delete(db_key) for db_key in _rows_of(transaction, known, is_meant))
             _put_count(transaction, _count(transaction) - dropped)
             return dropped
 
@@ -106,9 +106,10 @@ def _asked(which: bytes) -> Asked:
     return Asked(which[:KEY_BYTES], which[KEY_BYTES:].decode())
 
 
-def _rows_of(transaction: lmdb.Transaction, keys: list[bytes]) -> list[bytes]:
-    """The db_keys of these keys, whatever the grid."""
-    return [PENDING_KEY + key + grid for key in keys for grid, _ in with_prefix(transaction, PENDING_KEY + key)]
+def _rows_of(transaction: lmdb.Transaction, keys: list[bytes], is_meant: Callable[[str], bool]) -> list[bytes]:
+    """The db_keys of these keys on grids that are meant."""
+    rows = ((key, grid) for key in keys for grid, _ in with_prefix(transaction, PENDING_KEY + key))
+    return [PENDING_KEY + key + grid for key, grid in rows if is_meant(grid.decode())]
 
 
 def _is_wanted(row: bytes | memoryview | None, now: int) -> bool:

@@ -1,10 +1,13 @@
 """Tokens, kept beside the captures: without their secrets."""
 
 import json
+from collections.abc import Callable
 
 import lmdb
 
 from n2k_fcgi.store.base import Token
+from n2k_fcgi.store.fields import cleaned
+from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.layout import TOKEN
 from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
 
@@ -36,6 +39,11 @@ class Tokens:
         return sorted(found, key=lambda token: (token.created, token.id))
 
 
+def cleaned_token(token_id: str, value: bytes, without: Callable[[str], str]) -> bytes:
+    """A token's row with what *without* makes of the texts in it."""
+    return _pack(cleaned(_unpack(token_id, value), without))
+
+
 def _pack(token: Token) -> bytes:
     row = {
         "digest": token.digest.hex(),
@@ -50,7 +58,10 @@ def _pack(token: Token) -> bytes:
 
 
 def _unpack(token_id: str, value: bytes) -> Token:
-    row = json.loads(value)
-    digest, scopes = bytes.fromhex(row["digest"]), tuple(row["scopes"])
-    rate, note = row.get("rate"), row.get("note", "")  # format 1 had neither
-    return Token(token_id, digest, scopes, row["grid"], row["created"], row["revoked"], rate, note)
+    try:
+        row = json.loads(value)
+        digest, scopes = bytes.fromhex(row["digest"]), tuple(row["scopes"])
+        rate, note = row.get("rate"), row.get("note", "")  # format 1 had neither
+        return Token(token_id, digest, scopes, row["grid"], row["created"], row["revoked"], rate, note)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BadValue("a token cannot be read") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 import lmdb
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CapturesDamaged, StoreDamaged
+from n2k_fcgi.errors import CapturesDamaged
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE, Modes
 from n2k_fcgi.store.lmdb.lockfile import lock_of
 from n2k_fcgi.store.lmdb.writable import Result, WritableFile
@@ -52,7 +52,7 @@ class VolatileFile:
             self.file.create()
         try:
             return action()
-        except (StoreDamaged, CapturesDamaged) as problem:
+        except CapturesDamaged as problem:
             logs.warning(f"{problem}; it holds what may be lost and is made anew")
             self.renew()
             return action()

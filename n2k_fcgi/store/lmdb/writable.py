@@ -11,8 +11,10 @@ from typing import TypeVar
 import lmdb
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CapturesDamaged, StoreBusy, StoreFull, StoreUnreadable
+from n2k_fcgi.errors import StoreBusy, StoreFull, StoreUnreadable
+from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import (
+    damaged,
     hold,
     meaning,
     open_environment,
@@ -96,7 +98,9 @@ class WritableFile:
             with transaction:
                 yield transaction
         except lmdb.Error as error:
-            raise meaning(self.path, error, CapturesDamaged) from None
+            raise meaning(self.path, error, damaged) from None
+        except BadValue as error:
+            raise damaged(self.path, error) from None
 
     def moment(self, transaction: lmdb.Transaction) -> Moment:
         """What changes with every write to the file, and when it is replaced. *transaction*: from ``read``."""
@@ -210,6 +214,10 @@ class WritableFile:
                 self._resize(self._env.info()["map_size"] * 2)
             except lmdb.MapResizedError:
                 self._resize(0)
+            except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError) as error:
+                raise meaning(self.path, error, damaged) from None
+            except BadValue as error:
+                raise damaged(self.path, error) from None
             except (lmdb.DiskError, lmdb.Error) as error:
                 # A full disk shows as "Input/output error" (tried): LMDB loses the errno of a short write.
                 raise meaning(self.path, error, StoreFull) from None

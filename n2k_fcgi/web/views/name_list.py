@@ -7,7 +7,7 @@ from n2k_fcgi.service.name_list import NameList
 from n2k_fcgi.service.tokens import refuse_other_grid
 from n2k_fcgi.web.access import OFF, OPEN
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import TEXT, Answer, Headers, fitting_lines, text
+from n2k_fcgi.web.responses import TEXT, Answer, fitting_lines, text
 from n2k_fcgi.web.services import Services
 
 
@@ -16,8 +16,6 @@ def name_list(request: Request, services: Services) -> Answer:
     if services.csv == OFF:
         raise SwitchedOff(what="/name2key.csv", setting="csv")
     token = None if services.csv == OPEN else services.access.may(request, "csv")
-    # A proxy that keeps answers by their address must not hand it to others.
-    headers: Headers = (("Cache-Control", "no-store"),) if token else ()
     asked, strict = request.asked_grid(services.known_grids, services.grids)
     grid = asked if asked and strict else services.default_grid
     refuse_other_grid(token, grid)
@@ -27,6 +25,6 @@ def name_list(request: Request, services: Services) -> Answer:
         names = unless_sent.enter_context(contextlib.closing(NameList(services.directory, grid, slot)))
         if room is None:
             unless_sent.pop_all()
-            return Answer(200, b"", TEXT, headers, names.generation_name, names)
+            return Answer(200, b"", TEXT, (), names.generation_name, names)
         first = next(iter(names), b"").decode()
-    return text(fitting_lines(first.splitlines(), room), names.generation_name, headers=headers)
+    return text(fitting_lines(first.splitlines(), room), names.generation_name)

@@ -94,10 +94,13 @@ def _one_name(request: Request, services: Services, name: str, is_terse: bool) -
 def _several_names(request: Request, services: Services, names: str, is_terse: bool) -> Answer:
     view = services.directory.view()
     lines = []
-    for name in _NAMES.findall(names.replace("+", " "))[:MAX_NAMES]:
-        avatar = _find(view, request, services, name)
-        key = format_key(avatar.key) if avatar else NULL_KEY
-        lines.append(key if is_terse else f"{name} {key}")
+    with view.snapshot():
+        for name in _NAMES.findall(names.replace("+", " "))[:MAX_NAMES]:
+            if view.is_enough():
+                break
+            avatar = _find(view, request, services, name)
+            key = format_key(avatar.key) if avatar else NULL_KEY
+            lines.append(key if is_terse else f"{name} {key}")
     return text(fitting_lines(lines, request.room()), view.generation_name)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.service.tokens import own_grid
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
@@ -48,8 +49,11 @@ def generations(request: Request, services: Services) -> Answer:
 
 
 def conflicts(request: Request, services: Services) -> Answer:
-    """Names that were offered for another key than their own, the latest first; for the owner of the service."""
-    services.access.may(request, "admin")
+    """Names that were offered for another key than their own, the latest first; for the owner of the service.
+
+    With a token for one grid those of that grid.
+    """
+    grid = own_grid(services.access.may(request, "admin"), services.known_grids)
     rows: list[api.Body] = [
         {
             "name": c.name,
@@ -62,5 +66,6 @@ def conflicts(request: Request, services: Services) -> Answer:
             "origin": c.origin,
         }
         for c in services.about().conflicts()
+        if grid in (None, c.grid)
     ]
     return api.answer(api.cut(request, rows, lambda items: {"conflicts": items}))

@@ -13,6 +13,9 @@ from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 from n2k_fcgi.web.views.api.shapes import asked_grid, avatar_fields, grid_of
 
+MOST_NAMES = 1000
+"""Former names of one history that dumps brought, and as many of captures: the latest."""
+
 MOST_OFFERS = 50
 """Registrations of one request."""
 
@@ -25,12 +28,15 @@ def named(request: Request, services: Services) -> Answer:
     parsed = parse_name(text, services.known_grids)
     grid = parsed.home or asked_grid(request, services)
     view = services.directory.view()
-    first = view.name2key(parsed.canonical, grid or request.shard_grid(services.grids), strict=grid is not None)
-    found = []
-    for avatar in sorted(view.named(parsed.canonical), key=lambda avatar: avatar != first):
-        if grid in (None, avatar.grid):
-            now = view.key2name(avatar.key, avatar.grid, strict=True)
-            found.append(avatar_fields(now._replace(former=avatar.former) if now else avatar))
+    with view.snapshot():
+        first = view.name2key(parsed.canonical, grid or request.shard_grid(services.grids), strict=grid is not None)
+        found = []
+        for avatar in sorted(view.named(parsed.canonical), key=lambda avatar: avatar != first):
+            if grid in (None, avatar.grid):
+                now = view.key2name(avatar.key, avatar.grid, strict=True)
+                found.append(avatar_fields(now._replace(former=avatar.former) if now else avatar))
+            if view.is_enough():
+                break
     distinct = list({(fields["key"], fields["grid"]): fields for fields in reversed(found)}.values())[::-1]
     fields = api.cut(request, distinct, lambda items: {"avatars": items})
     return api.revalidated(request, fields, view.generation_name)
@@ -51,7 +57,8 @@ def history(request: Request, services: Services, key: str) -> Answer:
     """Every name it has or had: the current ones first, then the former ones, the latest first. 404 when nobody knows it."""
     grid, avatar_key = asked_grid(request, services), parse_key(key)
     view = services.directory.view()
-    found = [_named_fields(each) for each in History(view).names_of(avatar_key) if grid in (None, each.avatar.grid)]
+    names = History(view).names_of(avatar_key, MOST_NAMES)
+    found = [_named_fields(each) for each in names if grid in (None, each.avatar.grid)]
     if not found:
         raise NotFound(what=format_key(avatar_key))
     fields = api.cut(request, found, lambda items: {"names": items})
@@ -121,4 +128,4 @@ def _world(offer: Offer, services: Services) -> str:
 
 
 def _refusal(offer: Offer, refusal: N2KError) -> api.Body:
-    return {"key": offer.key[:64], "status": refusal.status, "why": str(refusal)}
+    return {"key": offer.key[:64], "status": refusal.status, "why": refusal.told}

@@ -21,7 +21,10 @@ PAGE = 100
 
 
 def lookup(request: Request, services: Services) -> Answer:
-    """A line of one-line answers: for each name, then each key, in order, what was asked and who that is (or null)."""
+    """A line of one-line answers: for each name, then each key, in order, what was asked and who that is (or null).
+
+    ``more``: how many are not answered, because a script would lose them or the names and keys before took too long.
+    """
     body = api.body_of(request)
     names, keys = api.texts_of(body, "names"), api.texts_of(body, "keys")
     if len(names) + len(keys) > MOST_ASKED:
@@ -29,10 +32,17 @@ def lookup(request: Request, services: Services) -> Answer:
     text = api.optional_text(body, "grid")
     grid = request.shard_grid(services.grids) if text is None else parse_grid(text, services.known_grids)
     view = services.directory.view()
+    results: list[api.Body] = []
     with view.snapshot():
-        results = [_by_name(view, name, grid, text is not None, services.known_grids) for name in names]
-        results += [_by_key(view, key, grid, text is not None) for key in keys]
-    fields = api.cut(request, results, lambda items: {"results": items, "more": len(results) - len(items)})
+        for number, asked in enumerate([*names, *keys]):
+            if view.is_enough():
+                break
+            if number < len(names):
+                results.append(_by_name(view, asked, grid, text is not None, services.known_grids))
+            else:
+                results.append(_by_key(view, asked, grid, text is not None))
+    count = len(names) + len(keys)
+    fields = api.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
     return api.answer(fields, view.generation_name)
 
 

@@ -3,7 +3,7 @@
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.tokens import refuse_other_grid
+from n2k_fcgi.service.tokens import own_grid, refuse_other_grid
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
@@ -12,7 +12,10 @@ from n2k_fcgi.web.views.api.shapes import grid_of
 
 
 def forget(request: Request, services: Services) -> Answer:
-    """Hide an avatar, named by its key or by a name on a grid, in both directions and at once; the same again is 200."""
+    """Hide an avatar, named by its key or by a name on a grid, in both directions and at once; the same again is 200.
+
+    With a token for one grid it is hidden on that grid.
+    """
     token = services.access.may(request, "forget")
     body = api.body_of(request)
     key, name = api.optional_text(body, "key"), api.optional_text(body, "name")
@@ -20,23 +23,23 @@ def forget(request: Request, services: Services) -> Answer:
         raise BadRequest(why="say who by 'key' or by 'name'")
     forgetting = services.forgetting()
     if key is not None:
-        leaving = forgetting.with_key(parse_key(key))
+        leaving = forgetting.with_key(parse_key(key), own_grid(token, services.known_grids))
     else:
         parsed = parse_name(name or "", services.known_grids)
         grid = parsed.home or grid_of(body, request, services)
         refuse_other_grid(token, grid)
-        leaving = forgetting.called(parsed.canonical, grid)
-    for grid in leaving.grids:  # it goes on all of them
-        refuse_other_grid(token, grid)
+        leaving = forgetting.called(parsed.canonical, grid, only_there=token.grid is not None)
+    if leaving.elsewhere is not None:
+        refuse_other_grid(token, leaving.elsewhere)
     services.access.count(request, token)
     forgetting.forget(leaving)
     return api.answer({"forgotten": True})
 
 
 def undo(request: Request, services: Services, key: str) -> Answer:
-    """Show the avatar again; for the owner of the service. 404 when it was not hidden."""
+    """Show the avatar again (on the grid of a token for one); for the owner of the service. 404 when it was not hidden."""
     token = services.access.may(request, "admin")
     avatar_key = parse_key(key)
     services.access.count(request, token)
-    services.forgetting().undo_key(avatar_key)
+    services.forgetting().undo_key(avatar_key, own_grid(token, services.known_grids))
     return api.answer({"forgotten": False})

@@ -3,7 +3,7 @@
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.service.pending import MOST_A_REQUEST
-from n2k_fcgi.service.tokens import refuse_other_grid
+from n2k_fcgi.service.tokens import own_grid, refuse_other_grid
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer
@@ -28,7 +28,7 @@ def waiting(request: Request, services: Services) -> Answer:
     Without any, all.
     """
     token = services.access.may(request, "register")
-    grid = asked_grid(request, services) or token.grid or request.shard_grid(services.grids)
+    grid = asked_grid(request, services) or own_grid(token, services.known_grids) or request.shard_grid(services.grids)
     if grid is not None:
         refuse_other_grid(token, grid)
     asked = request.query.get("limit")

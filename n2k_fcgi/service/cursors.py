@@ -1,0 +1,60 @@
+"""Positions that nobody can read: where a page of a search ends among names that no answer may tell.
+
+Random bytes, the position encrypted with them and a secret of this directory, and a digest of both that no other can make. The
+same position looks different each time, so that comparing two tells nothing either. Lengths are a multiple of STEP bytes.
+"""
+
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+from n2k_fcgi.errors import BadRequest
+
+SEALED = "@"
+"""Begins such a cursor, and no canonical name: an @ stands between a visitor's name and grid."""
+
+STEP = 96
+_NONCE = _TAG = 16
+_LONGEST = 1024
+"""Characters that are looked at."""
+
+
+def seal(position: bytes, secret: bytes) -> str:
+    """*position*, without a NUL in it, as a text for a URL."""
+    nonce = os.urandom(_NONCE)
+    hidden = _mixed(position + bytes(-len(position) % STEP), nonce, secret)
+    return SEALED + urlsafe_b64encode(nonce + hidden + _tag(nonce + hidden, secret)).decode()
+
+
+def unseal(text: str, secret: bytes) -> bytes:
+    """The reverse of ``seal``. Raises BadRequest for what was not sealed with this secret."""
+    import hmac
+
+    raw = _decoded(text)
+    nonce, hidden, tag = raw[:_NONCE], raw[_NONCE:-_TAG], raw[-_TAG:]
+    if not secret or not hidden or not hmac.compare_digest(_tag(nonce + hidden, secret), tag):
+        raise BadRequest(why="this cursor is none of ours: begin anew without one")
+    return _mixed(hidden, nonce, secret).rstrip(b"\0")
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return urlsafe_b64decode(text[len(SEALED) : _LONGEST].encode())
+    except ValueError:  # UnicodeEncodeError and binascii.Error are such
+        return b""
+
+
+def _mixed(data: bytes, nonce: bytes, secret: bytes) -> bytes:
+    """*data* with a stream of pseudo-random bytes added; the same again takes it off."""
+    import hashlib  # late, as in store.lmdb.forgotten
+
+    blocks = (
+        hashlib.blake2b(nonce + bytes([number]), key=secret, person=b"n2k cursor").digest()
+        for number in range(len(data) // 64 + 1)
+    )
+    return bytes(one ^ other for one, other in zip(data, b"".join(blocks), strict=False))
+
+
+def _tag(data: bytes, secret: bytes) -> bytes:
+    import hashlib
+
+    return hashlib.blake2b(data, key=secret, person=b"n2k cursor tag", digest_size=_TAG).digest()

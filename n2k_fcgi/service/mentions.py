@@ -1,0 +1,164 @@
+"""Finding the forgotten in texts that may name anybody: regions, notes, file names, logs, whole files.
+
+A mention is a key, with dashes or without, or one or two words that are a whole name of theirs on any grid, in any spelling:
+"Anna's gate" names whoever is called Anna. What is kept of the forgotten are digests, so each such word is tried.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+from n2k_fcgi.model.grids import PRODUCTION, TESTING
+from n2k_fcgi.model.keys import DASHED, KEY_BYTES
+from n2k_fcgi.model.names import NAME_BYTES, canonical
+from n2k_fcgi.store.base import ForgottenStore
+
+CUT = "…"
+"""Stands where a mention was cut out."""
+
+LONGEST = 3 * NAME_BYTES
+"""Bytes that a word may have to be looked at."""
+
+_REMEMBERED = 100_000
+"""Names whose answer is kept, since words come again and again."""
+
+_GAP = 3
+"""Bytes between two words that are looked at as one name: a space, a dot, an escaped space, quotes and a comma."""
+
+_WORD = rb"[0-9A-Za-z_\x80-\xff]+"
+_MARK = rb"['`!*~^$#-]"
+"""Names of other grids have such in them."""
+
+_KEY = DASHED.pattern.encode() + rb"|(?<![0-9a-fA-F])[0-9a-fA-F]{32}(?![0-9a-fA-F])"
+_KEYS = re.compile(_KEY)
+_MARKS = re.compile(_MARK)
+_PLAIN = re.compile(rb"(" + _KEY + rb")|%20|%2[Bb]|(" + _WORD + rb")")
+_JOINED = re.compile(rb"(" + _KEY + rb")|%20|%2[Bb]|(" + _WORD + rb"(?:" + _MARK + _WORD + rb")*)")
+"""Group 1: a key, in which no name is; group 2: a word. Neither: an escaped space."""
+
+_NOBODY = bytes(KEY_BYTES)
+
+_EDGES = re.compile(r"^\W+|\W+$")
+
+
+class Leavers(Protocol):
+    """Who asked to be forgotten, as far as texts may name them: what ``store.base.HiddenSet`` has of it."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anybody."""
+        ...
+
+    def hides_key(self, key: bytes) -> bool:
+        """Whether the avatar with *key* asked to be forgotten, on whatever grid."""
+        ...
+
+    def hides_name(self, grid: str, canonical: str) -> bool:
+        """Whether whoever has this name asked to be forgotten."""
+        ...
+
+
+class AskedNow:
+    """``Leavers`` who are looked up each time: for a few texts, where a copy of all digests would take longer."""
+
+    def __init__(self, forgotten: ForgottenStore) -> None:
+        self._forgotten = forgotten
+
+    def __bool__(self) -> bool:
+        return bool(self._forgotten.secret())
+
+    def hides_key(self, key: bytes) -> bool:
+        """See the protocol."""
+        return self._forgotten.is_key_hidden(key, None)
+
+    def hides_name(self, grid: str, canonical: str) -> bool:
+        """See the protocol."""
+        return self._forgotten.is_hidden(_NOBODY, grid, canonical)
+
+
+class Mention(NamedTuple):
+    """A place in some bytes."""
+
+    start: int
+    end: int
+    what: str
+
+
+A_KEY, A_NAME, A_WORD = "a key", "a name", "a word that is a name"
+
+
+class Mentions:
+    """Finds the *hidden* of all *grids*, Second Life's among them."""
+
+    def __init__(self, hidden: Leavers, grids: Iterable[str] = ()) -> None:
+        self.hidden = hidden
+        self._grids = tuple({PRODUCTION, TESTING, *grids})
+        self._known: dict[str, bool] = {}
+
+    def without(self, text: str) -> str:
+        """*text* with every mention cut out; '' when nothing else was in it."""
+        data = text.encode("utf-8", "surrogateescape")
+        for mention in sorted(self.among(data), reverse=True) if self.hidden else ():
+            data = data[: mention.start] + CUT.encode() + data[mention.end :]
+        left = data.decode("utf-8", "surrogateescape")
+        return "" if left and not left.strip(CUT + " ") else left
+
+    def names_anybody(self, text: str) -> bool:
+        """Whether there is a mention in *text*."""
+        return bool(self.hidden) and any(True for _ in self.among(text.encode("utf-8", "surrogateescape")))
+
+    def among(self, data: bytes) -> Iterator[Mention]:
+        """All in *data*, which is UTF-8 here and there; none within another."""
+        end = -1
+        for mention in sorted(self._all(data), key=lambda mention: (mention.start, -mention.end)):
+            if mention.start >= end:
+                end = mention.end
+                yield mention
+
+    def _all(self, data: bytes) -> Iterator[Mention]:
+        yield from self._keys(data)
+        yield from self._names(_PLAIN, data, lambda word: True)
+        if _MARKS.search(data):  # what has no mark in it was looked at
+            yield from self._names(_JOINED, data, lambda word: _MARKS.search(word) is not None)
+
+    def _keys(self, data: bytes) -> Iterator[Mention]:
+        for match in _KEYS.finditer(data):
+            if self.hidden.hides_key(bytes.fromhex(match[0].replace(b"-", b"").decode())):
+                yield Mention(*match.span(), A_KEY)
+
+    def _names(self, pattern: "re.Pattern[bytes]", data: bytes, is_new: Callable[[bytes], bool]) -> Iterator[Mention]:
+        """Names that have a word in them which *is_new*."""
+        last, last_end, last_start, was_new = "", -_GAP, 0, False
+        for match in pattern.finditer(data):
+            if not match[1] and not match[2]:
+                continue
+            word = _text(match[2] or b"")
+            if not word:
+                last = ""
+                continue
+            (start, end), new = match.span(), is_new(match[2])
+            if last and start - last_end <= _GAP and (new or was_new) and self._is_name(f"{last} {word}"):
+                yield Mention(last_start, end, A_NAME)
+            if new and self._is_name(word):
+                yield Mention(start, end, A_WORD)
+            last, last_start, last_end, was_new = word, start, end, new
+
+    def _is_name(self, name: str) -> bool:
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            form = canonical(name)
+            known = self._known[name] = any(self.hidden.hides_name(grid, form) for grid in self._grids)
+        return known
+
+
+def _text(word: bytes) -> str:
+    """A word as text, without quotes and dots of other scripts around it; '' when it is none."""
+    if len(word) > LONGEST:
+        return ""
+    if word.isascii():
+        return word.decode()
+    try:
+        return _EDGES.sub("", word.decode())
+    except UnicodeDecodeError:
+        return ""

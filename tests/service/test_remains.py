@@ -1,0 +1,87 @@
+"""Looking where somebody who left still stands: every form of a key and a name, in texts and in pages of LMDB."""
+
+import shutil
+
+import pytest
+
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.service.remains import PIECE, Remains
+from n2k_fcgi.wiring import inspection, purge
+from tests.support.sandbox import GOVERNOR, Sandbox
+from tests.support.traces import KEY
+
+PLACES = {
+    "dashes": f"x {KEY} y".encode(),
+    "upper case": KEY.upper().encode(),
+    "no dashes": f'"{KEY.replace("-", "")}"'.encode(),
+    "no space before": f"key={KEY},".encode(),
+    "csv": b"Quillon,Ash\n",
+    "quoted csv": b'"quillon","ash"\n',
+    "url": b"GET /?name=Quillon%20Ash HTTP/1.1",
+    "plus": b"name=QUILLON+ASH&x",
+    "username": b"<quillon.ash>",
+    "non-ASCII quotes": "“Quillon Ash”".encode(),
+    "no-break space": "Quillon\u00a0Ash".encode(),
+    "one word": b"hello Zyphara!",
+    "one word, resident": b"Zyphara Resident was here",
+    "between bytes": b"\xff\x00\x07quillon.ash\x00\xff",
+    "grid": b"Vexworth Ash",
+    "hyphen": b"so Jean-Luc O'Brien said",
+    "Unicode": "so ÆRLIG Ñandú said".encode(),
+}
+
+
+@pytest.fixture
+def left(sandbox: Sandbox) -> Sandbox:
+    """Five who left, of whom nothing is in any file; one of them was on OpenSim, where others still are."""
+    names = ("Quillon Ash", "Jean-Luc O'Brien", "Ærlig Ñandú", "Zyphara Resident")
+    for number, name in enumerate(names, 1):
+        sandbox.record(bytes([number]) * 16, name, 1)
+        sandbox.forget_key(bytes([number]) * 16)
+    sandbox.record(KEY, "Vexworth Ash", 1, grid="OpenSim")
+    sandbox.forget_key(parse_key(KEY))
+    purge(sandbox.store, sandbox.settings).run()
+    sandbox.record(GOVERNOR, "Governor Linden", 1, grid="OpenSim")
+    return sandbox
+
+
+def inspected(box: Sandbox) -> list[Remains]:
+    """What the check finds."""
+    return list(inspection(box.store, box.settings).remains())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_form_is_found_wherever_it_lies(left: Sandbox, place: str) -> None:
+    """A key or name in a file that is not ours, at its beginning, across the pieces in which it is read, far behind."""
+    path = left.data_dir / "stranger.txt"
+    for offset in (0, 5, PIECE - 7, PIECE - 515, PIECE + 3, 2 * PIECE - 1):
+        filling = (b"Other Words stand here\n" * (offset // 23 + 1))[: max(0, offset - 1)] + b"\n" * (offset > 0)
+        path.write_bytes(filling + PLACES[place] + b"\nmore words")
+        (found,) = inspected(left)
+        at = int(found.first.removeprefix("byte "))
+        assert (found.path, found.times) == ("stranger.txt", 1) and offset <= at < offset + len(PLACES[place])
+
+
+def test_what_is_nobodys_name_is_not_found(left: Sandbox) -> None:
+    """Parts of names, the same words the other way round or far from each other, keys that are cut."""
+    text = f"Quillo nAsh quillonash ash; quillon and Ash\nzypharax Luc O'Brien {KEY[:-1]} {KEY[1:]} Vexworth\nAerlig Ñandú\n"
+    (left.data_dir / "stranger.txt").write_text(text, "utf-8")
+    assert inspected(left) == []
+
+
+def test_free_pages_and_other_databases_are_read(sandbox: Sandbox) -> None:
+    """What LMDB deleted is in free pages still, keys as 16 bytes; a copy of captures.mdb under another name is read as well."""
+    filler = [(n.to_bytes(16, "big"), f"Filler{n} Last") for n in range(1, 400)]
+    for key, name in [*filler[:200], (parse_key(KEY), "Quillon Ash"), *filler[200:]]:
+        sandbox.record(key, name, 1)
+    sandbox.store.pending.add([parse_key(KEY)], "Production", 5)
+    sandbox.close()
+    shutil.copy(sandbox.data_dir / "captures.mdb", sandbox.data_dir / "backup.mdb")
+    sandbox.store.captures._file.write(lambda t: [t.delete(b"nquillon.ash"), t.delete(b"k" + parse_key(KEY))])
+    sandbox.store.forgotten.forget([parse_key(KEY)], [("Production", "quillon.ash")], 1)
+    found = {(each.path, each.what) for each in inspected(sandbox)}
+    assert {(name, what) for name in ("captures.mdb", "backup.mdb") for what in ("a key", "a name")} <= found
+    assert ("volatile.mdb", "a key") in found
+    (sandbox.data_dir / "backup.mdb").unlink()
+    purge(sandbox.store, sandbox.settings).run()
+    assert inspected(sandbox) == []

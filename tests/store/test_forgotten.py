@@ -1,0 +1,115 @@
+"""Digests of the forgotten: on one grid or everywhere, alone or in groups, as they are written now and as they were before."""
+
+import itertools
+import json
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.store.lmdb.forgotten import Forgotten
+from n2k_fcgi.store.lmdb.layout import CAPTURES
+from n2k_fcgi.wiring import directory, purge
+from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
+
+KEY, OTHER = parse_key(MASAKAZU), parse_key(GOVERNOR)
+NAMES = [("Production", "masakazu.kojima"), ("OpenSim", "masakazu.else")]
+
+
+def hidden(store: Forgotten) -> set[tuple[bytes, str]]:
+    """Where the two keys are hidden; a copy for many rows says the same as a look at each."""
+    copy = store.hidden()
+    pairs = set(itertools.product((KEY, OTHER), ("Production", "OpenSim", "Mine")))
+    found = {pair for pair in pairs if store.is_key_hidden(*pair)}
+    assert found == {(key, grid) for key, grid in pairs if copy.hides(key, grid, "x")}
+    assert found == {(key, grid) for key, grid in pairs if store.is_hidden(key, grid, "x")}
+    return found
+
+
+def rows(box: Sandbox) -> dict[bytes, bytes]:
+    """The stored rows."""
+    box.store.close()
+    with lmdb.open(str(box.data_dir / CAPTURES), subdir=False) as env, env.begin() as transaction:
+        return {bytes(key): bytes(value) for key, value in transaction.cursor() if bytes(key)[:1] == b"f"}
+
+
+def test_grid_by_grid(sandbox: Sandbox) -> None:
+    """Each request adds its grid, each undoing takes its own; once hidden everywhere, no grid changes that."""
+    store = sandbox.store.forgotten
+    store.forget([KEY], NAMES[:1], 10, "Production")
+    assert hidden(store) == {(KEY, "Production")} and store.count() == 1
+    store.forget([KEY], NAMES[1:], 20, "OpenSim")
+    assert hidden(store) == {(KEY, "Production"), (KEY, "OpenSim")} and store.count() == 1
+    assert store.undo([KEY], [], 30, "Mine") is None and store.undo([OTHER], [], 30, "OpenSim") is None
+    assert store.undo([KEY], [], 30, "OpenSim") == 10
+    assert hidden(store) == {(KEY, "Production")}
+    assert store.is_hidden(OTHER, *NAMES[0]) and not store.is_hidden(OTHER, *NAMES[1])
+    store.forget([KEY], NAMES, 40)
+    store.forget([KEY], NAMES, 50, "Mine")
+    assert hidden(store) == set(itertools.product([KEY], ["Production", "OpenSim", "Mine"]))
+    assert store.undo([KEY], [], 60, "Mine") is None
+    assert store.undo([], NAMES[1:], 60) == 10
+    assert hidden(store) == set() and store.count() == 0 and rows(sandbox) == {}
+
+
+def test_a_name_in_common_widens_nobody(sandbox: Sandbox) -> None:
+    """Somebody who left one grid had a name there of somebody who leaves all: he is still hidden on that grid only."""
+    store = sandbox.store.forgotten
+    store.forget([KEY], NAMES[1:], 10, "OpenSim")
+    store.forget([OTHER], NAMES[1:], 20)
+    assert hidden(store) == {(KEY, "OpenSim"), *itertools.product([OTHER], ["Production", "OpenSim", "Mine"])}
+
+
+@pytest.mark.parametrize("changed", ["nothing", "asked again", "another name", "on one grid"])
+def test_rows_of_earlier_versions_go_on_hiding(sandbox: Sandbox, changed: str) -> None:
+    """They name the whole group each and no grid: hidden everywhere, counted once, undone together."""
+    store = sandbox.store.forgotten
+    store.forget([KEY], NAMES, 10)
+    digests = sorted(key[1:].hex() for key in rows(sandbox))
+    with lmdb.open(str(sandbox.data_dir / CAPTURES), subdir=False) as env, env.begin(write=True) as transaction:
+        for digest in digests:
+            transaction.put(b"f" + bytes.fromhex(digest), json.dumps({"when": 10, "all": digests}).encode())
+    if changed == "asked again":
+        store.forget([KEY], NAMES, 20)
+    elif changed == "another name":
+        store.forget([KEY], [("Mine", "masakazu.mine")], 20)
+    elif changed == "on one grid":
+        store.forget([KEY], [("Mine", "masakazu.mine")], 20, "Mine")
+    assert hidden(store) == set(itertools.product([KEY], ["Production", "OpenSim", "Mine"]))
+    assert all(store.is_hidden(OTHER, *name) for name in NAMES)
+    assert store.count() == (2 if changed == "on one grid" else 1)
+    assert store.undo([], NAMES[:1], 30) == 10
+    assert hidden(store) == set() and not any(store.is_hidden(OTHER, *name) for name in NAMES)
+
+
+def test_a_thousand_names_take_their_own_room(sandbox: Sandbox) -> None:
+    """Not each of them the room of all: some hundred bytes a name."""
+    names = [("Production", f"name{n}") for n in range(1000)]
+    sandbox.store.forgotten.forget([KEY], names, 10)
+    stored = rows(sandbox)
+    assert len(stored) == 1001 and sum(map(len, stored.values())) < 200 * len(stored)
+    assert sandbox.store.forgotten.count() == 1
+    assert sandbox.store.forgotten.undo([], names[500:501], 20) == 10
+    assert rows(sandbox) == {}
+
+
+def test_imports_and_purges_take_that_grids_rows(tmp_path: Path) -> None:
+    """Rows of the other grid come in, and stay through a purge; former names too."""
+    box = Sandbox(tmp_path / "data")
+    try:
+        for grid in ("Production", "OpenSim"):
+            box.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid=grid, as_of=1)
+            box.record(KEY, "Masakazu Seen", 300, grid=grid)
+        job = directory(box.store, box.settings)
+        box.store.forgotten.forget([KEY], [("OpenSim", "masakazu.kojima"), ("OpenSim", "masakazu.seen")], 10, "OpenSim")
+        box.import_text(csv((MASAKAZU, "Masakazu Later")), grid="OpenSim", as_of=2)
+        box.import_text(csv((MASAKAZU, "Masakazu Later")), as_of=2)
+        done = purge(box.store).run()
+        assert done.captures == 1
+        assert [(a.grid, a.name) for a in job.full_view().with_key(KEY)] == [("Production", "Masakazu Seen")]
+        assert [a.grid for a in job.full_view().named("masakazu.later")] == ["Production"]
+        assert [a.grid for a in job.view().named("masakazu.kojima")] == ["Production"]
+        assert box.problems() == []
+    finally:
+        box.close()

@@ -20,6 +20,9 @@ FILE_NAME = "n2k.ini"
 _URL_CHARACTERS = re.compile(r"[A-Za-z0-9%._~:/!$&'()*+,;=\[\]-]+")
 """Of RFC 3986, without what would begin a query or a fragment, or end a user name."""
 
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{0,500}")
+"""Of RFC 6750, and short enough for a header."""
+
 KIB = 1024
 MIB = 1024 * 1024
 
@@ -46,7 +49,9 @@ class Settings(NamedTuple):
     trusted_proxies: tuple[str, ...]
     max_pending: int
     csv: str
+    csv_streams: int
     update_source: str
+    update_token: str
     update_stall: int
     update_time: int
     update_size: int
@@ -69,6 +74,8 @@ class Setting(NamedTuple):
     parse: Callable[[str], Any]
     default: str
     meaning: str
+    is_secret: bool = False
+    """Its value is shown nowhere."""
 
 
 def _path(text: str) -> Path:
@@ -98,6 +105,13 @@ def _source(text: str) -> str:
     if not source.isprintable():
         raise ValueError("a URL or a path, or empty")
     return _at_home(source)
+
+
+def _token(text: str) -> str:
+    token = text.strip()
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("a token as 'n2k token create' prints it there, or empty")
+    return token
 
 
 def _url(text: str) -> str:
@@ -257,8 +271,21 @@ TABLE: tuple[Setting, ...] = (
         "Addresses or networks of proxies of yours, whose X-Forwarded-For or Forwarded is believed; empty: nobody's is.",
     ),
     Setting("max_pending", _whole(0, 1_000_000), "10000", "How many keys that nobody knows are kept for a resolver."),
-    Setting("csv", _one_of("open", "off"), "open", "Who may download /name2key.csv: anyone, nobody."),
+    Setting(
+        "csv",
+        _one_of("open", "token", "off"),
+        "token",
+        "Who may download /name2key.csv: anyone, holders of a token with the scope csv, nobody.",
+    ),
+    Setting("csv_streams", _whole(1, 1000), "1", "How many may download /name2key.csv at a time; one more is told to wait."),
     Setting("update_source", _source, "", "The URL or file that `n2k update` takes when it is given none."),
+    Setting(
+        "update_token",
+        _token,
+        "",
+        "What `n2k update` sends as X-N2K-Token to the host of its URL: another n2k's csv wants one.",
+        is_secret=True,
+    ),
     Setting("update_stall", _whole(1, 3600), "60", "Seconds without a byte after which a download counts as broken."),
     Setting("update_time", _whole(1, 172_800), "7200", "Seconds that a whole download may take."),
     Setting("update_size", _size(1 * KIB, 1024 * 1024 * MIB), "4G", "Largest download, still packed."),
@@ -384,7 +411,8 @@ def _parse(name: str, text: str, where: str) -> Any:
     try:
         return _BY_NAME[name].parse(text)
     except ValueError as error:
-        raise BadSetting(name=name, where=where, why=f"must be {error}, not {text!r}") from None
+        but = "" if _BY_NAME[name].is_secret else f", not {text!r}"
+        raise BadSetting(name=name, where=where, why=f"must be {error}{but}") from None
 
 
 def _in_known_spelling(settings: Settings, where: str) -> Settings:

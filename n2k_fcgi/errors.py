@@ -50,6 +50,8 @@ class N2KError(Exception):
     """For callers over HTTP, where ``template`` has what is the owner's business, a path most of all; '': ``template``."""
     status = 500
     exit_code = 1
+    retry_after = 0
+    """Seconds after which the same request may succeed, for ``Retry-After``; 0: nothing is known of it."""
 
     def __init__(self, **context: object) -> None:
         printable = {name: shown(value) for name, value in context.items()}
@@ -242,7 +244,16 @@ class TooManyRequests(N2KError):
 
     def __init__(self, *, what: str, seconds: int) -> None:
         super().__init__(what=what, seconds=seconds)
-        self.seconds = seconds
+        self.retry_after = seconds
+
+
+class ListBusy(N2KError):
+    """As many csv lists are being sent as may be at a time: each keeps a part of the service."""
+
+    template = "the list is being sent to as many as may have it at a time (setting 'csv_streams'): try again in a minute"
+    status = 429
+    exit_code = 35
+    retry_after = 60
 
 
 # --- the store ------------------------------------------------------------------------------------------------------
@@ -300,6 +311,7 @@ class StoreBusy(N2KError):
     public = "another process is writing, try again"
     status = 503
     exit_code = 44
+    retry_after = 10
 
 
 class NoMemory(N2KError):

@@ -14,6 +14,7 @@ from n2k_fcgi.service.limits import Limits
 from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.pending import Unknown
 from n2k_fcgi.service.register import Registrar
+from n2k_fcgi.service.slots import Slots
 from n2k_fcgi.store.datadir import LOG_FOLDER
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
@@ -162,7 +163,8 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         default_grid=settings.default_grid,
         known_grids=settings.labels,
         grids=settings.grids,
-        is_csv_open=settings.csv == "open",
+        csv=settings.csv,
+        list_slots=Slots(settings.data_dir, modes_of(settings), settings.csv_streams),
         code=code,
     )
     return Application(services, settings.max_body)

@@ -6,6 +6,7 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.config import TABLE
 from n2k_fcgi.service.location import is_url, parse_location
 
 
@@ -13,7 +14,7 @@ from n2k_fcgi.service.location import is_url, parse_location
 @options.as_json
 @pass_context
 def command(context: Context, as_json: bool) -> None:
-    """Print every setting in force, and where it came from.
+    """Print every setting in force, and where it came from; no password and no token.
 
     Example: n2k config
     """
@@ -21,7 +22,8 @@ def command(context: Context, as_json: bool) -> None:
     settings = loaded.settings
     if is_url(settings.update_source):  # it may hold a password
         settings = settings._replace(update_source=str(parse_location(settings.update_source)))
-    rows = [(name, value, loaded.origins[name]) for name, value in settings._asdict().items()]
+    hidden = {setting.name: "(set, not shown)" for setting in TABLE if setting.is_secret and getattr(settings, setting.name)}
+    rows = [(name, hidden.get(name, value), loaded.origins[name]) for name, value in settings._asdict().items()]
     if as_json:
         shown = {name: {"value": _plain(value), "from": origin} for name, value, origin in rows}
         click.echo(json.dumps(shown, default=str))

@@ -18,7 +18,8 @@ from n2k_fcgi.wiring import modes_of
 def command(context: Context) -> None:
     """Make the data directory, its settings file and a first token.
 
-    What is there already stays. The token, which lets scripts register avatars, is written to the file 'token'.
+    What is there already stays. The token, which lets scripts register avatars and you download the csv, is written to
+    the file 'token'.
 
     Example: n2k init
     """
@@ -32,7 +33,7 @@ def command(context: Context) -> None:
     if _write_new(settings_file, _settings_text(), mode):
         context.talk(f"settings: {settings_file}")
     if not context.store.tokens.tokens():
-        new = create_token(context.store.tokens, ("register",))
+        new = create_token(context.store.tokens, ("register", "csv"))
         token_file.unlink(missing_ok=True)
         _write_new(token_file, new.text + "\n", 0o600)
         context.talk(f"token for your scripts: in {token_file} (keep it secret; 'n2k token' makes and revokes more)")

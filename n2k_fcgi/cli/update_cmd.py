@@ -45,10 +45,11 @@ def command(
 ) -> None:
     """Fetch the dump when it changed, import it, make it live and remove old generations: for cron.
 
-    Without URL or FILE it takes the setting 'update_source'. A download is conditional (ETag, Last-Modified), resumed
-    when the connection breaks, and bounded by the settings 'update_stall', 'update_time', 'update_size' and
-    'update_tries'. A dump that is older than the live one, shrank, or has too many bad lines is refused, and nothing
-    changes. Prints one line; with 'n2k -q' only what failed.
+    Without URL or FILE it takes the setting 'update_source'. For another n2k's csv, the setting 'update_token' (or
+    N2K_UPDATE_TOKEN) has a token of that one, which goes to the host of the URL only. A download is conditional (ETag,
+    Last-Modified), resumed when the connection breaks, and bounded by the settings 'update_stall', 'update_time',
+    'update_size' and 'update_tries'. A dump that is older than the live one, shrank, or has too many bad lines is
+    refused, and nothing changes. Prints one line; with 'n2k -q' only what failed.
 
     Example: n2k -q update https://example.org/name2key.csv.bz2
     """
@@ -72,6 +73,7 @@ def command(
             _limits(settings),
             open_dump=lambda path: Dump(path, max_bytes=max_bytes, jobs=jobs),
             load=load,
+            token=settings.update_token,
             progress=line.show,
             tell=context.warn,
         )

@@ -150,7 +150,9 @@ class Asgi:
         block: bytes | None = answer.first
         while block is not None:
             await self._send_block(send, block, pace)
+            taken = time.monotonic()
             block = await self._in_thread(next, answer.rest, None)
+            pace.waited(time.monotonic() - taken)
         await send({"type": "http.response.body", "body": b""})
 
     async def _send_block(self, send: Send, block: bytes, pace: Pace) -> None:

@@ -3,25 +3,45 @@
 Not wsgiref's handler: with the gateway that FastCGI uses, both give the same answers to the same faults.
 """
 
+import math
 import os
+import select
 import sys
+import time
+from collections.abc import Callable
 
+from n2k_fcgi import logs
 from n2k_fcgi.servers.gateway import Environ, Reply, WSGIApplication, body_refused, new_environ
+from n2k_fcgi.servers.pace import Pace
 
 
-def answer(application: WSGIApplication, *, max_body: int) -> None:
-    """Answer the request in the process's environment; its body is on standard input, the answer goes to standard output."""
+class TooSlow(Exception):
+    """The reader did not take the answer at the least rate. Never leaves this module."""
+
+
+def answer(application: WSGIApplication, *, max_body: int, pace: Callable[[float], Pace] = Pace) -> None:
+    """Answer the request in the process's environment; its body is on standard input, the answer goes to standard output.
+
+    *pace*: how slowly it may be read. What is cut off has no mark that it is incomplete: CGI knows none.
+    """
     environ = new_environ()
     environ.update((name.decode("latin-1"), value.decode("latin-1")) for name, value in os.environb.items())
     body = _body(environ, max_body)
     reply = Reply(application if len(body) <= max_body else body_refused(max_body), environ, body, run_once=True)
+    reader = pace(time.monotonic())
     try:
         while not reply.done:
-            for block in reply.advance():
-                _write(1, block)
-        _write(2, reply.errors.getvalue())
+            asked = time.monotonic()
+            blocks = reply.advance()
+            reader.waited(time.monotonic() - asked)
+            for block in blocks:
+                _write(1, block, reader)
+        _write(2, reply.errors.getvalue(), reader)
     except BrokenPipeError:
         reply.close()  # the reader went away
+    except TooSlow:
+        logs.info("an answer that was read too slowly was cut off")
+        reply.close()
 
 
 def _body(environ: Environ, max_body: int) -> bytes:
@@ -36,7 +56,17 @@ def _body(environ: Environ, max_body: int) -> bytes:
     return sys.stdin.buffer.read(expected)
 
 
-def _write(fd: int, data: bytes) -> None:
+def _write(fd: int, data: bytes, reader: Pace) -> None:
+    """Raises TooSlow. A write of PIPE_BUF bytes does not block where there is room for any (pipe(7))."""
     view = memoryview(data)
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
     while view:
-        view = view[os.write(fd, view) :]
+        while not room.poll(math.ceil(reader.left(time.monotonic()) * 1000)):
+            if reader.is_too_slow(time.monotonic()):
+                raise TooSlow
+        written = os.write(fd, view[: select.PIPE_BUF])
+        reader.took(written)
+        view = view[written:]
+        if reader.is_too_slow(time.monotonic()):
+            raise TooSlow

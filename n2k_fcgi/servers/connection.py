@@ -1,7 +1,7 @@
 """One connection from a web server: records in, applications run, records out. It never blocks.
 
 Of flup's classes the life cycle stays (a connection holds requests by id, a request runs when it is complete) and the
-streams go: output is pulled from the application as fast as the web server reads.
+streams go: a block is asked of the application when all of the one before is written, and when its turn has come.
 """
 
 import itertools
@@ -15,6 +15,7 @@ from flup.server import fcgi_base as flup
 
 from n2k_fcgi import logs
 from n2k_fcgi.servers.gateway import Reply
+from n2k_fcgi.servers.pace import Pace
 from n2k_fcgi.servers.protocol import (
     BEGIN_BODY,
     HEADER,
@@ -35,7 +36,10 @@ MAX_REQUESTS = 16
 """Requests that one connection may have open at a time. Known web servers send one."""
 
 HIGH_WATER = 256 * 1024
-"""Bytes of pending output above which neither the application nor the web server is asked for more."""
+"""Bytes of pending output above which the web server is not asked for more, and no further request is begun."""
+
+HELD_AFTER_CUT = 600.0
+"""Seconds that a web server gets to close, too, when an answer was cut off: Apache's Timeout is 300 at most in practice."""
 
 MAX_BUFFERS = 64
 """Buffers handed to one ``sendmsg``: about 2 MB of a large answer, more than any socket takes at once."""
@@ -54,12 +58,15 @@ class Connection(flup.Connection):  # type: ignore[misc]
         self._input = bytearray()  # the beginning of a record
         self._output: deque[Buffer] = deque()
         self._queued = 0  # bytes in _output
+        self._pace: Pace | None = None  # of the answers under way
+        self._drained = self.touched  # when all of _output was written last: from then on the reader waits for us
         self._begun = False  # at least one request was
         self._ended = False  # the web server sends no more
         self._closing = False  # close when all is written
         self._unread = False  # the web server may be writing a request that was refused
-        self._lingering = False  # written and half closed; what still arrives is thrown away
-        self._interest = 0  # as registered with epoll
+        self._lingering = False  # written, or cut off, and half closed; what still arrives is thrown away
+        self._cut = False  # off, before its answers ended
+        self._interest = -1  # as registered with epoll; -1: not yet
 
     @property
     def idle(self) -> bool:
@@ -69,7 +76,39 @@ class Connection(flup.Connection):  # type: ignore[misc]
     @property
     def answering(self) -> bool:
         """An answer is being written."""
-        return bool(self._output) or any(request.reply for request in self._requests.values())
+        return bool(self._output) or (self._is_running and not self._cut)
+
+    @property
+    def _is_running(self) -> bool:
+        return any(request.reply for request in self._requests.values())
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the reader."""
+        return self._queued
+
+    def patience(self, now: float, stalled_after: float) -> float:
+        """Seconds until ``is_overdue`` may become true."""
+        if self._awaits_us:
+            return stalled_after
+        if self._cut:
+            return max(0.0, self.touched + HELD_AFTER_CUT - now)
+        left = max(0.0, self.touched + stalled_after - now)
+        return min(left, self._pace.left(now)) if self._pace else left
+
+    def is_overdue(self, now: float, stalled_after: float) -> bool:
+        """Whether no byte moved for *stalled_after* seconds, or the reader is too slow. Not while it waits for us."""
+        if self.idle or self._awaits_us:
+            return False
+        if self._cut:
+            return now - self.touched >= HELD_AFTER_CUT
+        is_slow = self._pace is not None and self._pace.is_too_slow(now)
+        return is_slow or now - self.touched >= stalled_after
+
+    @property
+    def _awaits_us(self) -> bool:
+        """All that there was is written, and there will be more."""
+        return self.answering and not self._output
 
     def ready(self, events: int) -> None:
         """Do what epoll says can be done without waiting."""
@@ -106,14 +145,22 @@ class Connection(flup.Connection):  # type: ignore[misc]
             request.reply = reply
         self.pump()
 
+    def advance(self) -> None:
+        """Ask one of the running applications, each in its turn, for its next block, and write what fits."""
+        for number, request in self._requests.items():
+            if request.reply:
+                self._requests[number] = self._requests.pop(number)
+                self._advance(request, request.reply)
+                break
+        now = self.touched = time.monotonic()
+        if self._pace is not None:
+            self._pace.waited(now - self._drained)
+        self.pump()
+
     def pump(self) -> None:
-        """Pull one block from every running application, unless enough is waiting already, and write what fits."""
+        """Write what fits; when that was all, get in line for the next block."""
         if self.closed:
             return
-        if self._queued < HIGH_WATER:
-            for request in list(self._requests.values()):
-                if request.reply:
-                    self._advance(request, request.reply)
         self._send()
         if self.closed:
             return
@@ -121,8 +168,13 @@ class Connection(flup.Connection):  # type: ignore[misc]
             self._leave()
         elif self.server.stopping and self.idle:
             self.close()
-        if not self.closed:
-            self._watch()
+        if self.closed:
+            return
+        if not self.answering:
+            self._pace = None
+        elif self._awaits_us:
+            self.server.line_up(self)
+        self._watch()
 
     def stop(self) -> None:
         """The server stops: a kept connection closes, unless a request arrived just now."""
@@ -131,6 +183,24 @@ class Connection(flup.Connection):  # type: ignore[misc]
             if data is not None:
                 self.feed(data)
             self.pump()
+
+    def cut_off(self) -> None:
+        """End in the middle of an answer: its reader sees no end of it.
+
+        An application that is not done is closed when the web server has closed, too. mod_fcgid does not when we do: it waits
+        for its own reader, and gives this process nothing else. What the application holds, as a slot, is not free until then.
+        """
+        if not self._is_running or self._cut:
+            self.close()
+            return
+        self._cut, self._pace = True, None
+        self._output.clear()
+        self.server.queued -= self._queued
+        self._queued = 0
+        self.touched = time.monotonic()
+        self._half_close()
+        if not self.closed:
+            self._watch()
 
     def close(self) -> None:
         """Give up everything: sockets, and the iterables of applications under way."""
@@ -142,7 +212,8 @@ class Connection(flup.Connection):  # type: ignore[misc]
                 request.reply.close()
         self._requests.clear()
         self._output.clear()
-        self.server.forget(self._sock)
+        self.server.queued -= self._queued
+        self.server.forget(self._sock, self)
         self._sock.close()
 
     # --- records in -------------------------------------------------------------------------------------------------
@@ -213,7 +284,9 @@ class Connection(flup.Connection):  # type: ignore[misc]
             request.add_body(content)
         # FCGI_DATA and unknown types are of no use to a responder.
         if request.complete and not request.reply:
-            request.run()
+            reply = request.run()
+            if self._queued < HIGH_WATER:
+                self._advance(request, reply)
 
     # --- records out ------------------------------------------------------------------------------------------------
 
@@ -234,19 +307,25 @@ class Connection(flup.Connection):  # type: ignore[misc]
 
     def _put(self, buffers: "list[Buffer] | tuple[Buffer, ...]") -> None:
         self._output.extend(buffers)
-        self._queued += sum(map(len, buffers))
+        size = sum(map(len, buffers))
+        self._queued += size
+        self.server.queued += size
 
     def _send(self) -> None:
         if not self._output:
             return
+        if self._pace is None:
+            self._pace = self.server.pace(time.monotonic())
         try:
             sent = self.server.send(self._sock, list(itertools.islice(self._output, MAX_BUFFERS)))
         except OSError:
             self.close()
             return
         if sent:
-            self.touched = time.monotonic()
+            self.touched = self._drained = time.monotonic()
+            self._pace.took(sent)
         self._queued -= sent
+        self.server.queued -= sent
         while sent:
             first = self._output.popleft()
             if sent < len(first):
@@ -258,8 +337,10 @@ class Connection(flup.Connection):  # type: ignore[misc]
         """Close. A web server in the middle of a refused request would lose the answer with it: let it finish first."""
         if not self._unread:
             self.close()
-        if self.closed or self._lingering:
-            return
+        if not (self.closed or self._lingering):
+            self._half_close()
+
+    def _half_close(self) -> None:
         self._lingering = True
         try:
             self._sock.shutdown(socket.SHUT_WR)
@@ -271,8 +352,8 @@ class Connection(flup.Connection):  # type: ignore[misc]
         wanted = 0
         if not self._ended and self._queued < HIGH_WATER:
             wanted |= select.EPOLLIN
-        if self.answering:
+        if self._output:
             wanted |= select.EPOLLOUT
         if wanted != self._interest:
-            self.server.watch(self._sock, self, wanted, is_new=not self._interest)
+            self.server.watch(self._sock, self, wanted, is_new=self._interest < 0)
             self._interest = wanted

@@ -8,6 +8,7 @@ from n2k_fcgi.servers.counters import Counters
 from n2k_fcgi.servers.gateway import WSGIApplication
 from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, is_for_us_alone, owned
 from n2k_fcgi.servers.loop import Server
+from n2k_fcgi.servers.pace import Pace
 from n2k_fcgi.servers.presence import Presence
 from n2k_fcgi.servers.stopping import StopRequest
 
@@ -46,13 +47,16 @@ def serve(
     max_body: Callable[[], int] | int,
     owns_listener: bool,
     counters: Counters | None = None,
+    pace: Callable[[float], Pace] = Pace,
 ) -> None:
     """Answer requests until a stop signal, then what is in flight or waits to be accepted. For the main thread.
 
     Ends likewise when the script that started this process, or the code, is gone.
 
     *max_body* in bytes, asked for every request. With *owns_listener* nobody else accepts from it: it is closed at the end,
-    and a socket file removed. Raises CannotListen when FCGI_WEB_SERVER_ADDRS cannot be read.
+    and a socket file removed. *pace*: how slowly answers may be read.
+
+    Raises CannotListen when FCGI_WEB_SERVER_ADDRS cannot be read.
     """
     body_limit = max_body if callable(max_body) else lambda: max_body
     with owned(listener) if owns_listener else contextlib.nullcontext(), StopRequest() as stop:
@@ -63,6 +67,7 @@ def serve(
             owns_listener=owns_listener,
             stop=stop,
             counters=counters or Counters(),
+            pace=pace,
             presence=Presence.of_this_process(),
         )
         server.run()

@@ -2,6 +2,9 @@
 
 mod_fcgid opens a connection for every request, writes all of it and waits. Such a request takes the short road: accept,
 one ``recv``, the application, one ``send``, close; nothing is registered and no stream is made.
+
+Answers of several blocks stand in line: one block a turn is made, of one of them, and all that happened is looked at in
+between. So whoever asks meanwhile waits for one block, however many lists are under way.
 """
 
 import errno
@@ -21,6 +24,7 @@ from n2k_fcgi.servers.connection import MAX_REQUESTS, Connection
 from n2k_fcgi.servers.counters import Counters
 from n2k_fcgi.servers.gateway import Reply, WSGIApplication, new_environ
 from n2k_fcgi.servers.listeners import Peers
+from n2k_fcgi.servers.pace import Pace
 from n2k_fcgi.servers.presence import Presence
 from n2k_fcgi.servers.protocol import Buffer, Malformed, decode_pairs, ending, output, whole_request
 from n2k_fcgi.servers.request import Request
@@ -32,6 +36,9 @@ FLUSH_AFTER = 1.0
 
 STALLED_AFTER = 60.0
 """Seconds without a byte, either way, after which a connection in the middle of a request is dropped."""
+
+MAX_QUEUED = 16 * 1024 * 1024
+"""Bytes of output that all connections together may have waiting; beyond, whose reader took nothing for longest is dropped."""
 
 ACCEPT_AGAIN_AFTER = 1.0
 """Seconds to wait when the process has no descriptor left all the same, unless a connection closes before."""
@@ -49,7 +56,7 @@ WRITING_GRACE = 5.0
 class Server(BaseFCGIServer):  # type: ignore[misc]
     """Serves *application* to whoever connects to *listener*, which is made non-blocking. Use from one thread.
 
-    *max_body*: gives the cap on request bodies in bytes.
+    *max_body*: gives the cap on request bodies in bytes. *pace*: measures a reader from a moment on.
     """
 
     request_class = Request
@@ -64,11 +71,14 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         stop: StopRequest,
         counters: Counters,
         presence: Presence,
+        pace: Callable[[float], Pace] = Pace,
     ) -> None:
         super().__init__(application, multithreaded=False, multiprocess=True, multiplexed=True, debug=False)
         self._connectionClass = Connection
         self.max_body = max_body
         self.counters = counters
+        self.pace = pace
+        self.queued = 0  # bytes of output that wait in all connections
         self.stopping = False
         self._owns_listener = owns_listener
         self._stop = stop
@@ -79,6 +89,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         self._listener = listener
         self._peers = Peers.of(listener)
         self._connections: dict[int, Connection] = {}
+        self._line: dict[Connection, None] = {}  # for the next block, in order
         self._due: dict[Callable[[], None], float] = {}  # one-shot deadlines
         self._paused = False
         listener.setblocking(False)
@@ -107,6 +118,8 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         if self._due:
             until_due = max(0.0, min(self._due.values()) - time.monotonic())
             at_most = until_due if at_most is None else min(at_most, until_due)
+        if self._line:
+            at_most = 0.0
         self.counters.turns += 1
         for fd, events in self._epoll.poll(at_most):
             connection = self._connections.get(fd)
@@ -117,17 +130,30 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
                     os.read(fd, 512)
                 else:
                     self._accept()
-            except MemoryError:  # a request that is too large for what is left costs nobody else
-                logs.error("no memory left for a request: its connection is dropped")
-                if connection is not None:
-                    connection.close()
+            except MemoryError:
+                self._drop_for_memory(connection)
+        if self._line:
+            first = next(iter(self._line))
+            del self._line[first]
+            try:
+                first.advance()
+            except MemoryError:
+                self._drop_for_memory(first)
+        if self.queued > MAX_QUEUED:
+            self._drop_least_read()
         if self._due:
             self._run_due()
 
+    def _drop_for_memory(self, connection: Connection | None) -> None:
+        """A request that is too large for what is left costs nobody else."""
+        logs.error("no memory left for a request: its connection is dropped")
+        if connection is not None:
+            connection.close()
+
     def _in(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run *action* once, *seconds* from now, unless it is due already."""
-        if action not in self._due:
-            self._due[action] = time.monotonic() + seconds
+        """Run *action* once, *seconds* from now, unless it is due before."""
+        when = time.monotonic() + seconds
+        self._due[action] = min(when, self._due.get(action, when))
 
     def _run_due(self) -> None:
         now = time.monotonic()
@@ -257,22 +283,36 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         """Have ``connection.ready`` called for *events*."""
         (self._epoll.register if is_new else self._epoll.modify)(sock, events)
         if not connection.idle:
-            self._in(STALLED_AFTER, self._drop_stalled)
+            self._in(connection.patience(time.monotonic(), STALLED_AFTER), self._drop_slow)
 
-    def forget(self, sock: socket.socket) -> None:
+    def line_up(self, connection: Connection) -> None:
+        """Have ``connection.advance`` called when its turn comes."""
+        self._line[connection] = None
+
+    def forget(self, sock: socket.socket, connection: Connection) -> None:
         """A connection is about to close."""
         self._connections.pop(sock.fileno(), None)
+        self._line.pop(connection, None)
         if self._paused:
             self._accept_again()
 
-    def _drop_stalled(self) -> None:
+    def _drop_slow(self) -> None:
         now = time.monotonic()
-        for connection in [each for each in self._connections.values() if not each.idle]:
-            if now - connection.touched >= STALLED_AFTER:
-                connection.close()
-            else:
-                self._in(STALLED_AFTER - (now - connection.touched), self._drop_stalled)
-        # A connection looked at later may be due before the one that set the deadline: at most one period late.
+        for connection in list(self._connections.values()):
+            if connection.is_overdue(now, STALLED_AFTER):
+                logs.info("a connection was cut off that stopped, or read too slowly")
+                connection.cut_off()
+            if not (connection.closed or connection.idle):
+                self._in(connection.patience(now, STALLED_AFTER), self._drop_slow)
+
+    def _drop_least_read(self) -> None:
+        """Drop connections until no more than MAX_QUEUED waits; one alone may go on, however large its answer is."""
+        waiting = sorted((each for each in self._connections.values() if each.pending), key=lambda each: each.touched)
+        for connection in waiting[:-1]:
+            if self.queued <= MAX_QUEUED:
+                break
+            logs.warning("an answer was cut off that waited to be read: all of them together are too much")
+            connection.cut_off()
 
     # --- stopping ---------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,10 @@ class Pace:
         """The reader took *count* bytes."""
         self._taken += count
 
+    def waited(self, seconds: float) -> None:
+        """The reader waited for us so long, with all taken: that does not count."""
+        self._since += seconds
+
     def left(self, now: float) -> float:
         """Seconds until the next look is due."""
         return max(0.0, self._since + self._period - now)

@@ -63,10 +63,11 @@ class Request(flup.Request):  # type: ignore[misc]
         else:
             self._body += data
 
-    def run(self) -> None:
-        """Make the reply. Raises Malformed for PARAMS that cannot be decoded."""
+    def run(self) -> Reply:
+        """Make the reply and give it. Raises Malformed for PARAMS that cannot be decoded."""
         environ = new_environ()
         decode_pairs(bytes(self._params), environ)
         application = body_refused(self.server.max_body()) if self._discarded else self.server.application
         self.server.counters.requests += 1
         self.reply = Reply(application, environ, bytes(self._body))
+        return self.reply

@@ -24,6 +24,7 @@ HEAD = 4096
 """Bytes by which it is told what comes."""
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_END_OF_PAGE = b"</html>"
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -68,15 +69,17 @@ def fetch(
     known: Validators,
     limits: Limits,
     *,
+    token: str = "",
     progress: Callable[[int, int | None], None] = lambda _done, _total: None,
 ) -> Fetched | None:
     """Download *location* into the file *path*, which exists and is empty; None when it is still the *known* version.
 
-    *progress* is called with the bytes received and the bytes expected. Raises DownloadFailed, DownloadRefused,
-    DownloadTooLarge, DownloadTooSlow, StoreFull, StoreUnreadable, PythonLacks (https without the module ssl).
+    *token* is sent as X-N2K-Token, and goes along where a password does (``Location.trusts``). *progress* is called with the
+    bytes received and the bytes expected. Raises DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow,
+    StoreFull, StoreUnreadable, PythonLacks (https without the module ssl).
     """
     with path.open("r+b", buffering=0) as file:
-        return _Download(location, file, path, known, limits, progress).run()
+        return _Download(location, file, path, known, limits, token, progress).run()
 
 
 class _Broken(Exception):
@@ -93,6 +96,7 @@ class _Download:
         path: Path,
         known: Validators,
         limits: Limits,
+        token: str,
         progress: Callable[[int, int | None], None],
     ) -> None:
         self._location = location
@@ -100,6 +104,7 @@ class _Download:
         self._path = path
         self._known = known
         self._limits = limits
+        self._token = token
         self._progress = progress
         self._deadline = time.monotonic() + limits.total
         self._opener = _opener()
@@ -108,6 +113,7 @@ class _Download:
         self._validators = Validators()
         self._encoding = ""
         self._head = b""
+        self._tail = b""
         self._is_page = False
 
     def run(self) -> Fetched | None:
@@ -148,29 +154,32 @@ class _Download:
         return True
 
     def _open(self) -> HTTPResponse:
-        location = self._location
+        location, token = self._location, self._token
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._ask(location)
+            response = self._ask(location, token)
             if response.status not in _REDIRECTS:
                 return response
             response.close()
-            location = location.redirected(_sent_as_utf8(response.headers.get("Location", "")))
+            target = location.redirected(_sent_as_utf8(response.headers.get("Location", "")))
+            location, token = target, token if location.trusts(target) else ""
         raise DownloadRefused(url=self._location, why=f"more than {MAX_REDIRECTS} redirects")
 
-    def _ask(self, location: Location) -> HTTPResponse:
+    def _ask(self, location: Location, token: str) -> HTTPResponse:
         from urllib.request import Request
 
         if location.url.startswith("https:"):
             needed("ssl")
-        request = Request(location.url, headers=self._headers(location))
+        request = Request(location.url, headers=self._headers(location, token))
         timeout = max(0.001, min(self._limits.stall, self._remaining()))
         response: HTTPResponse = self._opener.open(request, timeout=timeout)
         return response
 
-    def _headers(self, location: Location) -> dict[str, str]:
+    def _headers(self, location: Location, token: str) -> dict[str, str]:
         headers = {"User-Agent": f"n2k_fcgi/{__version__}", "Accept-Encoding": "identity"}
         if location.authorization:
             headers["Authorization"] = location.authorization
+        if token:
+            headers["X-N2K-Token"] = token
         if self._received and not self._validators.for_range:
             self._forget()
         if self._received:
@@ -204,13 +213,14 @@ class _Download:
         self._file.truncate()
         self._received = 0
         self._expected = None
-        self._head = b""
+        self._head = self._tail = b""
 
     def _receive(self, response: HTTPResponse) -> None:
         while block := response.read1(BLOCK):
             self._look_at(block)
             self._write(block)
             self._received += len(block)
+            self._tail = (self._tail + block)[-HEAD:]
             if self._received > self._limits.size:
                 raise DownloadTooLarge(url=self._location, limit=self._limits.size)
             self._progress(self._received, self._expected)
@@ -219,6 +229,9 @@ class _Download:
             raise _Broken(f"it breaks off after {self._received} of {self._expected} bytes")
         if self._received < HEAD:
             self._judge()
+        if kind_of(self._head) == "plain" and self._tail.rstrip().lower().endswith(_END_OF_PAGE):
+            self._forget()  # Apache writes its page of an error behind what it had: there is nothing to resume
+            raise _Broken("it ends in a web page: the server was not done, and says so behind what it had sent")
 
     def _look_at(self, block: bytes) -> None:
         """Judge by the head when it is complete: it may come byte by byte, over several connections."""

@@ -66,9 +66,13 @@ class Location(NamedTuple):
             raise DownloadRefused(url=self, why=f"it redirects to another address, and {error}") from None
         if self.url.startswith("https:") and not target.url.startswith("https:"):
             raise DownloadRefused(url=self, why="it redirects from https to http")
-        if not target.authorization and _origin(target.url) in (_origin(self.url), _encrypted(_origin(self.url))):
+        if not target.authorization and self.trusts(target):
             return target._replace(authorization=self.authorization)
         return target
+
+    def trusts(self, target: "Location") -> bool:
+        """Whether what is secret may be told there, too: it is the same origin, or the same host by https."""
+        return _origin(target.url) in (_origin(self.url), _encrypted(_origin(self.url)))
 
 
 def parse_location(text: str) -> Location:

@@ -11,9 +11,10 @@ from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
 from n2k_fcgi.service.export import csv_line
 from n2k_fcgi.service.lookup import Directory
+from n2k_fcgi.service.slots import Slot
 
-STRETCH = 2000
-"""Avatars of one step, about 100 KB of text and some 5 ms: others are answered between two steps."""
+STRETCH = 500
+"""Avatars of one step, about 25 KB of text and a millisecond: others are answered between two steps."""
 
 _BEHIND_ALL = b"\xff"
 """No UTF-8 has this byte."""
@@ -23,28 +24,38 @@ Row = tuple[bytes, list[Avatar]]
 
 
 class NameList:
-    """The lines of *grid*, as blocks of bytes. Holds the generation that is live now until it is closed."""
+    """The lines of *grid*, as blocks of bytes. Holds the generation that is live now, and *slot*, until it is closed."""
 
-    def __init__(self, directory: Directory, grid: str) -> None:
+    def __init__(self, directory: Directory, grid: str, slot: Slot | None = None) -> None:
         self._grid = grid
-        # Whom to hide is asked once, from a copy: row by row it would take as long as the rest.
-        self._hidden = directory.forgotten.hidden()
+        self._forgotten = directory.forgotten
+        # Whom to hide is asked once a block, from a copy: row by row it would take as long as the rest.
+        self._hidden = self._forgotten.hidden()
         self._view = directory.held_view()
+        self._slot = slot
         self.generation_name = self._view.generation_name
 
     def __iter__(self) -> Iterator[bytes]:
         first: bytes | None = b""
         while first is not None:
-            with self._view.snapshot():
-                rows, captured, first = self._stretch(first)
-                block = b"".join(self._lines(rows, captured))
+            block, first = self._block(first)
             if block:
                 yield block
             self._view.trim()
+        self.close()
 
     def close(self) -> None:
-        """Give the generation back; PEP 3333 has servers call this whatever happened."""
+        """Give generation and slot back; PEP 3333 has servers call this whatever happened."""
         self._view.release()
+        if self._slot is not None:
+            self._slot.close()
+
+    def _block(self, first: bytes) -> tuple[bytes, bytes | None]:
+        """The lines of one stretch, and where the next one begins. Nothing else of it stays while it is sent."""
+        with self._view.snapshot():
+            self._hidden = self._forgotten.hidden(self._hidden)
+            rows, captured, following = self._stretch(first)
+            return b"".join(self._lines(rows, captured)), following
 
     def _stretch(self, first: bytes) -> tuple[list[Row], set[bytes], bytes | None]:
         """Names from *first* on: the generation's rows, the names that captures have, where the next stretch begins."""

@@ -13,7 +13,7 @@ from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.store.base import Token, TokenStore
 
-SCOPES = ("register", "forget", "admin")
+SCOPES = ("register", "forget", "csv", "admin")
 """What a token can allow; ``admin`` includes the others. An old token may have a scope that is not here: it allows nothing."""
 
 _TOKEN = re.compile(r"n2k_([0-9a-f]{12})_([0-9a-f]{64})")

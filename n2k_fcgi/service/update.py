@@ -76,8 +76,8 @@ class _Arrival(NamedTuple):
 class Updater:
     """Updates one data directory, one at a time.
 
-    *open_dump* opens a file as a dump; *load* imports an open one as of a time. *progress* hears of a download, *tell* of
-    what an earlier update left.
+    *open_dump* opens a file as a dump; *load* imports an open one as of a time. *token* is sent to the host of a
+    URL. *progress* hears of a download, *tell* of what an earlier update left.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Updater:
         *,
         open_dump: Callable[[Path], Dump],
         load: Callable[[Dump, int | None], ImportReport],
+        token: str = "",
         progress: Callable[[int, int | None], None] = lambda _done, _total: None,
         tell: Tell = silently,
     ) -> None:
@@ -98,6 +99,7 @@ class Updater:
         self._limits = limits
         self._open_dump = open_dump
         self._load = load
+        self._token = token
         self._progress = progress
         self._tell = tell
 
@@ -131,7 +133,7 @@ class Updater:
         before = None if order.force else self._remembered(location, order)
         known = Validators(before.etag, before.last_modified) if before else Validators()
         path = self._new_file(DOWNLOADED)
-        fetched = fetch(location, path, known, self._limits, progress=self._progress)
+        fetched = fetch(location, path, known, self._limits, token=self._token, progress=self._progress)
         if fetched is None:
             return _said(Outcome(NOT_MODIFIED, str(location), None))
         bare = self._without_encoding(path, fetched, location)

@@ -239,8 +239,8 @@ class ForgottenStore(Protocol):
         """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
         ...
 
-    def hidden(self) -> HiddenSet:
-        """All of them, as they are now."""
+    def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
+        """All of them, as they are now; *before* itself, which this gave earlier, when nothing was written since."""
         ...
 
     def secret(self) -> bytes:

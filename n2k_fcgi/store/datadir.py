@@ -15,6 +15,7 @@ TYPED_LINES = "history"
 LOG_FOLDER = "log"
 UPDATE_LOCK = "update.lock"
 UPDATE_STATE = "update.json"
+LIST_LOCK = "csv.{}.lock"
 DOWNLOADED = "download.part"
 DECODED = "download.inner"
 NEW_SUFFIX = ".new"
@@ -57,6 +58,7 @@ TABLE = (
     File("*.writer", "the queue of those who write such a file", Purging.NAMES_NOBODY),
     File("import.lock", "held by an import", Purging.NAMES_NOBODY),
     File(UPDATE_LOCK, "held by an update", Purging.NAMES_NOBODY),
+    File(LIST_LOCK.format("*"), "held while a csv is sent", Purging.NAMES_NOBODY),
     File(UPDATE_STATE, "what the last download was", Purging.REMOVED_IF_NAMING),
     File(UPDATE_STATE + NEW_SUFFIX, "of an update that was killed", Purging.REMOVED),
     File(DOWNLOADED, "a download under way, or of an update that was killed", Purging.REMOVED),

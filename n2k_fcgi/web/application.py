@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from n2k_fcgi import late, logs
-from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, TooManyRequests, is_no_memory
+from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, is_no_memory
 from n2k_fcgi.web import api, express
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.requests import Request
@@ -100,8 +100,8 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
         headers = (("WWW-Authenticate", "Bearer"),)
     elif isinstance(problem, NothingHere):
         headers = (("Vary", "Accept"),)
-    elif isinstance(problem, TooManyRequests):
-        headers = (("Retry-After", str(problem.seconds)),)
+    elif problem.retry_after:
+        headers = (("Retry-After", str(problem.retry_after)),)
     if problem.status >= 500:
         logs.error(f"{problem.status} {problem}")
     else:

@@ -7,6 +7,7 @@ from n2k_fcgi.model.grids import Grid
 from n2k_fcgi.service.lookup import Directory
 from n2k_fcgi.service.pending import Unknown
 from n2k_fcgi.service.register import Registrar
+from n2k_fcgi.service.slots import Slots
 from n2k_fcgi.web.access import Access
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Services(NamedTuple):
     known_grids: tuple[str, ...]
     """Their labels."""
     grids: tuple[Grid, ...]
-    is_csv_open: bool
+    csv: str
+    """Who may have the list: ``open``, ``token``, ``off``."""
+    list_slots: Slots
     code: str = ""
     """The digest of the code that this server was started with, so that the doctor finds old code; '': not known."""

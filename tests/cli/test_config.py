@@ -36,6 +36,17 @@ def test_a_password_in_the_update_source_is_not_shown(n2k: Commands) -> None:
     assert "update_source = https://example.org/dump.bz2\t" in shown and "secret" not in shown and "hidden" not in shown
 
 
+@pytest.mark.parametrize("token", ["n2k_0123_4567", "abc.def"])
+def test_a_token_is_not_shown(n2k: Commands, token: str) -> None:
+    """Neither as text nor as JSON, nor in the message about one that cannot be sent."""
+    for options in ([], ["--json"]):
+        shown = n2k("config", *options, N2K_UPDATE_TOKEN=token).out
+        assert "(set, not shown)" in shown and "N2K_UPDATE_TOKEN" in shown and token not in shown
+    done = n2k("config", N2K_UPDATE_TOKEN=f"{token} {token}")
+    assert done.code != 0 and "update_token" in done.err and token not in done.err
+    assert "update_token = \t(default)" in n2k("config").out
+
+
 def test_the_environment_names_directory_and_file(n2k: Commands) -> None:
     """N2K_DIR stands in for --dir, N2K_CONFIG for --config."""
     n2k("init")

@@ -81,7 +81,7 @@ def test_the_list_has_headings_beside_it(n2k: Commands) -> None:
 def test_a_scope_without_a_reader_is_none(n2k: Commands, scope: str) -> None:
     """No token is made for what nothing here asks for."""
     done = n2k("token", "create", "--scope", scope)
-    assert (done.code, done.out) == (2, "") and f"'{scope}' is not one of 'register', 'forget', 'admin'." in done.err
+    assert (done.code, done.out) == (2, "") and f"'{scope}' is not one of 'register', 'forget', 'csv', 'admin'." in done.err
 
 
 def test_an_old_token_with_such_a_scope_is_listed(n2k: Commands) -> None:

@@ -17,8 +17,10 @@ import pytest
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import IMPORT_LOCK, PRIVATE
 from tests.support.commands import PEOPLE, Commands, on_terminal
+from tests.support.golden import prepare
 from tests.support.processes import eventually
 from tests.support.sandbox import MASAKAZU, csv
+from tests.support.standalone import serving
 from tests.support.web_server import (
     MODIFIED,
     Answer,
@@ -68,6 +70,20 @@ def refused(n2k: Commands, source: str, code: int, said: str, *options: str, **v
     assert done.err.startswith("n2k: ") and done.err.count("\n") == 1 and said in done.err
     assert {**before, "update.lock": "", "import.lock": ""} == {**n2k.contents(), "update.lock": "", "import.lock": ""}
     assert left(n2k) == []
+
+
+def test_the_csv_of_another_n2k(n2k: Commands, tmp_path: Path) -> None:
+    """With a token of that one, by setting or by variable; it is in no URL, no log and nothing that is remembered."""
+    golden = prepare(tmp_path / "other")
+    token = golden.placeholders["{CSV_TOKEN}"]
+    with serving(golden.data_dir) as server:
+        url = f"http://{server.host}:{server.port}/name2key.csv"
+        assert "the server answers 401" in n2k("update", url, **IMPATIENT).err
+        assert "8 added" in n2k("update", url, N2K_UPDATE_TOKEN=token).out
+        (n2k.data_dir / "n2k.ini").write_text(f"[n2k]\nupdate_token = {token}\n")
+        assert "0 changed" in n2k("-v", "update", "--force", url).out
+    files = [path for path in n2k.data_dir.rglob("*") if path.is_file() and path.name != "n2k.ini"]
+    assert files and not any(token[:20].encode() in path.read_bytes() for path in files)
 
 
 def test_an_update_fetches_imports_and_publishes(n2k: Commands, url: str) -> None:

@@ -67,6 +67,7 @@ def _is_listening(host: str, port: int) -> bool:
 def test_one_that_stops_keeps_nobody_waiting(tmp_path: Path, stall: str) -> None:
     """Five of each kind, held open, under the one worker: others are answered at once, and rightly."""
     golden = prepare(tmp_path / "data")
+    (golden.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\ncsv_streams = 5\n")
     with serving(golden.data_dir) as server:
         ask = over_http(server.host, server.port)
         clients = [connected(server.host, server.port, STALLS[stall]) for _ in range(5)]

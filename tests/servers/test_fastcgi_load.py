@@ -111,7 +111,7 @@ def test_clients_that_left_before_their_turn_cost_nothing(tmp_path: Path) -> Non
 def test_a_stalled_peer_is_dropped(tmp_path: Path) -> None:
     """A half-received request and an unread answer end when no byte moved for the time set; a kept connection may wait."""
     with (
-        serving(tmp_path, "--set", "STALLED_AFTER=0.2") as child,
+        serving(tmp_path, "--set", "STALLED_AFTER=0.2", "--set", "HELD_AFTER_CUT=0.2") as child,
         Client(child.address) as kept,
         Client(child.address) as unread,
         Client(child.address) as half,

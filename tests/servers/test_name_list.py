@@ -11,6 +11,7 @@ import lmdb
 import pytest
 
 from n2k_fcgi.errors import StoreUnreadable
+from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.name_list import STRETCH, NameList, written
 from n2k_fcgi.store.lmdb.layout import GENERATIONS
@@ -32,7 +33,8 @@ def key_of(number: int) -> str:
 
 @pytest.fixture
 def large(sandbox: Sandbox) -> Sandbox:
-    """Many rows."""
+    """Many rows, for anybody, and for four at a time."""
+    (sandbox.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\ncsv_streams = 4\n")
     sandbox.import_text(csv(*[(key_of(n), f"Name{n:06} Last") for n in range(1, ROWS + 1)]), as_of=1)
     return sandbox
 
@@ -135,6 +137,37 @@ def test_going_back_to_the_generation_that_is_being_listed(large: Sandbox) -> No
     assert large.view().name2key("name000007.last") is not None
 
 
+@pytest.mark.parametrize("who", [key_of(ROWS - 1), f"Name{ROWS - 1:06} Last", "Nobody Here"])
+def test_who_leaves_meanwhile_is_not_named(large: Sandbox, who: str) -> None:
+    """Forgotten by another process when the list is under way: he is in no block that is made from then on."""
+    names = NameList(directory(large.store, large.settings), "Production")
+    blocks = iter(names)
+    start = next(blocks)
+    subprocess.run([sys.executable, "-m", "n2k_fcgi", "-q", "--dir", large.data_dir, "forget", who], check=True)
+    lines = b"".join([start, *blocks]).decode().splitlines()
+    names.close()
+    is_there = who == "Nobody Here"
+    assert len(lines) == (ROWS if is_there else ROWS - 1)
+    assert (f"{key_of(ROWS - 1)},Name{ROWS - 1:06} Last" in lines) is is_there
+
+
+def test_who_is_shown_again_meanwhile_is_named(large: Sandbox) -> None:
+    """And nothing is read anew while nothing is written: it is the very same copy."""
+    forgotten = large.store.forgotten
+    key = parse_key(key_of(ROWS))
+    forgotten.forget([key], [], 1)
+    before = forgotten.hidden()
+    assert forgotten.hidden(before) is before and before.hides(key, "Production", "x")
+    names = NameList(directory(large.store, large.settings), "Production")
+    blocks = iter(names)
+    start = next(blocks)
+    forgotten.undo([key], [], 2)
+    after = forgotten.hidden(before)
+    assert after is not before and not after.hides(key, "Production", "x")
+    assert len(b"".join([start, *blocks]).splitlines()) == ROWS
+    names.close()
+
+
 @contextlib.contextmanager
 def unread(child: Worker, uri: str = "/name2key.csv") -> Iterator[Client]:
     """A caller that asked for the list and does not read."""
@@ -188,14 +221,14 @@ def test_an_edit_of_the_settings_does_not_cut_it(large: Sandbox) -> None:
         blocks = _asked(application, "/name2key.csv")
         steps = iter(blocks)
         next(steps)
-        file.write_text("[n2k]\nlog_level = WARNING\n")
+        file.write_text("[n2k]\ncsv = open\nlog_level = WARNING\n")
         assert _body(_reloaded(application)) == key_of(7).encode()
         assert sum(block.count(b"\n") for block in steps) == ROWS - STRETCH
         blocks.close()  # type: ignore[attr-defined]
         blocks = _asked(application, "/name2key.csv")
         steps = iter(blocks)
         next(steps)
-        file.write_text("[n2k]\nlog_level = WARNING\nmap_resident = 100M\n")
+        file.write_text("[n2k]\ncsv = open\nlog_level = WARNING\nmap_resident = 100M\n")
         assert _body(_reloaded(application)) == key_of(7).encode()
         with pytest.raises((lmdb.Error, StoreUnreadable)):
             list(steps)

@@ -371,6 +371,31 @@ def test_a_password_stays_with_its_server(get: Get, web: WebServer) -> None:
         assert "Authorization" not in other.headers()
 
 
+def test_a_list_behind_which_apache_writes_an_error_is_broken(get: Get, web: WebServer) -> None:
+    """Its answer has status 200 and a good end all the same. An archive may end as it likes; another try may be whole."""
+    page = b"00000\n<html><head>\n<title>500 Internal Server Error</title>\n</head></html>\n"
+    with pytest.raises(DownloadFailed, match="it ends in a web page"):
+        get(file(CONTENT + page))
+    assert get(in_turn(file(CONTENT + page), file(CONTENT)))[1] == CONTENT
+    packed = gzip.compress(CONTENT) + b"</html>"
+    assert get(file(packed))[1] == packed
+
+
+def test_a_token_goes_where_a_password_does(web: WebServer, tmp_path: Path) -> None:
+    """As X-N2K-Token, to the same origin after a redirect too; not to another server, and not back from there."""
+    path = tmp_path / "file"
+    path.touch()
+    with web_server() as other:
+        web.paths["/dump"] = redirect("/next")
+        web.paths["/next"] = redirect(other.url("/there"))
+        other.paths["/there"] = redirect(web.url("/back"))
+        web.paths["/back"] = file(CONTENT)
+        fetch(parse_location(web.url("/dump")), path, NOTHING, LIMITS, token="n2k_secret")
+        assert path.read_bytes() == CONTENT
+        assert [headers.get("X-N2K-Token") for _, headers in web.requests] == ["n2k_secret", "n2k_secret", None]
+        assert [headers.get("X-N2K-Token") for _, headers in other.requests] == [None]
+
+
 @pytest.mark.parametrize("back", [True, False], ids=["and back", "and on"])
 def test_a_password_never_goes_to_another_server(get: Get, web: WebServer, back: bool) -> None:
     """Not by the name of another host, nor to another port; who is led back is nobody in particular there."""

@@ -9,16 +9,19 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from n2k_fcgi import logs
-from n2k_fcgi.servers import loop
+from n2k_fcgi.servers import connection, loop
 from n2k_fcgi.servers.fastcgi import Counters, bind_tcp, bind_unix, serve
 from n2k_fcgi.servers.listeners import inherited
+from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD, Pace
 
 COUNTERS = Counters()
 CLOSED = {"count": 0}
+MADE = {"blocks": 0}
 HELD: list[int] = []
 TEXT = [("Content-Type", "text/plain")]
 
@@ -50,7 +53,7 @@ def hello(environ, start_response):  # type: ignore[no-untyped-def]
 def counters(environ, start_response):  # type: ignore[no-untyped-def]
     start_response("200 OK", TEXT)
     counts = {name: getattr(COUNTERS, name) for name in Counters.__slots__}
-    return [json.dumps(counts | {"closed": CLOSED["count"]}).encode()]
+    return [json.dumps(counts | {"closed": CLOSED["count"], "blocks": MADE["blocks"]}).encode()]
 
 
 def environment(environ, start_response):  # type: ignore[no-untyped-def]
@@ -111,6 +114,30 @@ def endless(environ, start_response):  # type: ignore[no-untyped-def]
     def blocks() -> Iterator[bytes]:
         while True:
             yield b"x" * (1 << 20)
+
+    start_response("200 OK", TEXT)
+    return Closing(blocks())
+
+
+def drops(environ, start_response):  # type: ignore[no-untyped-def]
+    """Many small blocks, counted."""
+
+    def blocks() -> Iterator[bytes]:
+        for _ in range(1000):
+            MADE["blocks"] += 1
+            yield b"a drop\n"
+
+    start_response("200 OK", TEXT)
+    return Closing(blocks())
+
+
+def thinking(environ, start_response):  # type: ignore[no-untyped-def]
+    """Ten blocks, each of which takes a while to make."""
+
+    def blocks() -> Iterator[bytes]:
+        for _ in range(10):
+            time.sleep(0.2)
+            yield b"a thought\n"
 
     start_response("200 OK", TEXT)
     return Closing(blocks())
@@ -219,12 +246,16 @@ def main() -> None:
     parser.add_argument("--log", type=Path)
     parser.add_argument("--send-buffer", type=int, help="bytes, inherited by the connections of a TCP listener")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=SECONDS", help="a constant of the loop")
+    parser.add_argument("--rate", type=float, default=LEAST_RATE, help="bytes a second below which a reader is too slow")
+    parser.add_argument("--period", type=float, default=PERIOD, help="seconds over which that is measured")
     options = parser.parse_args()
+    pace = partial(Pace, rate=options.rate, period=options.period)
     if options.log:
         logs.set_up(options.log, "INFO", rotate_bytes=1 << 20, keep=1, buffered=True)
     for name, _, seconds in (text.partition("=") for text in options.set):
-        assert hasattr(loop, name)
-        setattr(loop, name, float(seconds))
+        module = loop if hasattr(loop, name) else connection
+        assert hasattr(module, name)
+        setattr(module, name, float(seconds))
     bound, owns = listener(options.listen)
     if options.send_buffer:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer)
@@ -234,7 +265,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(bound.getsockname()) + "\n")
         sys.stdout.flush()
     with bound:
-        serve(application, bound, max_body=options.max_body, owns_listener=owns, counters=COUNTERS)
+        serve(application, bound, max_body=options.max_body, owns_listener=owns, counters=COUNTERS, pace=pace)
     logs.shut_down()
 
 

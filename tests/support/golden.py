@@ -1,7 +1,7 @@
 """The golden cases: one list of requests and answers that every front end must give byte for byte.
 
 ``tests/golden/cases.jsonl`` has one case a line, in order (a registration changes what later ones find). Placeholders:
-{TOKEN}, {OTHER_TOKEN} (forget only), {ADMIN_TOKEN}, {BOUND_TOKEN} and {BOUND_FORGET_TOKEN}
+{TOKEN}, {OTHER_TOKEN} (forget only), {CSV_TOKEN}, {ADMIN_TOKEN}, {BOUND_TOKEN} and {BOUND_FORGET_TOKEN}
 (OpenSim only), {GENERATION} (the live one),
 {LARGE_BODY} (above the cap), {LARGE_NAME} (below it), {DEEP_JSON}, {BROKEN_MULTIPART}.
 """
@@ -24,7 +24,7 @@ BROKEN_MULTIPART = (
 )
 """Latin-1, which is not UTF-8."""
 COMPARED = (
-    *("Content-Type", "X-N2K-Generation", "Vary", "Allow", "WWW-Authenticate", "Content-Encoding", "ETag"),
+    *("Content-Type", "X-N2K-Generation", "Vary", "Allow", "WWW-Authenticate", "Content-Encoding", "ETag", "Cache-Control"),
     *("Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers"),
 )
 
@@ -82,6 +82,7 @@ def prepare(data_dir: Path) -> Golden:
         )
         token = create_token(box.store.tokens, ("register",)).text
         other = create_token(box.store.tokens, ("forget",)).text
+        for_csv = create_token(box.store.tokens, ("csv",)).text
         admin = create_token(box.store.tokens, ("admin",)).text
         bound, bound_forget = (create_token(box.store.tokens, (scope,), "OpenSim").text for scope in ("register", "forget"))
     finally:
@@ -89,6 +90,7 @@ def prepare(data_dir: Path) -> Golden:
     placeholders = {"{TOKEN}": token, "{OTHER_TOKEN}": other, "{GENERATION}": live.manifest.name, "{LARGE_BODY}": LARGE_BODY}
     placeholders |= {
         "{ADMIN_TOKEN}": admin,
+        "{CSV_TOKEN}": for_csv,
         "{BOUND_TOKEN}": bound,
         "{BOUND_FORGET_TOKEN}": bound_forget,
         "{LARGE_NAME}": LARGE_NAME,

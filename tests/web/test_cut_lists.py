@@ -23,10 +23,10 @@ def key_of(number: int) -> str:
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Iterator[tuple[Ask, str]]:
-    """An application that knows NAMES, and a token that may register."""
+    """An application that knows NAMES, and a token that may register, and have the csv."""
     box = Sandbox(tmp_path / "data")
     box.import_text(csv(*[(key_of(n), name) for n, name in enumerate(NAMES, 1)]), as_of=5)
-    token = create_token(box.store.tokens, ("register",)).text
+    token = create_token(box.store.tokens, ("register", "csv")).text
     box.close()
     application = live_application({"data_dir": str(box.data_dir)})
     yield wsgi(application), token
@@ -78,7 +78,8 @@ def test_a_cut_list_of_refusals_stores_all_the_same(asked: tuple[Ask, str]) -> N
 @pytest.mark.parametrize("target", ["/name2key.csv", "/name2key.csv?max_bytes=333"])
 def test_the_csv_ends_with_a_whole_line(asked: tuple[Ask, str], target: str) -> None:
     """A script gets its beginning, in whole lines."""
-    answer = asked[0]("GET", target, IN_WORLD, b"")
+    ask, token = asked
+    answer = ask("GET", target, {**IN_WORLD, "X-N2K-Token": token}, b"")
     lines = answer.body.decode().split("\n")
     assert 0 < len(answer.body) <= 2048
     assert lines == [f"{key_of(n)},{name}" for n, name in enumerate(NAMES[: len(lines)], 1)]

@@ -102,7 +102,7 @@ def hold(path: Path, modes: Modes, patience: float) -> Iterator[bool]:
     fd = open_lock(path, modes)
     deadline = time.monotonic() + patience
     try:
-        while not _try_lock(fd):
+        while not try_lock(fd):
             if time.monotonic() >= deadline:
                 yield False
                 return
@@ -123,7 +123,8 @@ def open_lock(path: Path, modes: Modes) -> int:
     return fd
 
 
-def _try_lock(fd: int) -> bool:
+def try_lock(fd: int) -> bool:
+    """Lock an open file for this process alone, or give False at once; it holds until *fd* is closed."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

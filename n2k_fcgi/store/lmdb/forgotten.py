@@ -17,8 +17,9 @@ from typing import NamedTuple
 import lmdb
 
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORGOTTEN, PURGED_KEY, SECRET_KEY, UNDONE_KEY
-from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
+from n2k_fcgi.store.lmdb.writable import Moment, WritableFile, with_prefix
 
 DIGEST_BYTES = 16
 _SECRET_BYTES = 32
@@ -33,9 +34,10 @@ _NOWHERE: frozenset[str] = frozenset()
 
 
 class Hidden:
-    """A copy of all digests at one moment, for work on many rows. *digests*: each with its grids, None: everywhere."""
+    """A copy of all digests at one *moment* of the file, for work on many rows. *digests*: each with its grids, None: all."""
 
-    def __init__(self, secret: bytes, digests: Mapping[bytes, frozenset[str] | None]) -> None:
+    def __init__(self, secret: bytes, digests: Mapping[bytes, frozenset[str] | None], moment: Moment) -> None:
+        self.moment = moment
         self._secret = secret
         self._digests = digests
 
@@ -86,13 +88,16 @@ class Forgotten:
             secret = transaction.get(_SECRET)
             return secret is not None and _hides_key(transaction, bytes(secret), key, grid)
 
-    def hidden(self) -> Hidden:
-        """All of them, as they are now."""
+    def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
+        """All of them, as they are now; *before* itself, which this gave earlier, when nothing was written since."""
         with self._file.read() as transaction:
+            moment = self._file.moment(transaction)
+            if isinstance(before, Hidden) and before.moment == moment:
+                return before
             secret = transaction.get(_SECRET)
             rows = with_prefix(transaction, FORGOTTEN)
             digests = {digest: frozenset(json.loads(row)["grids"]) if _ONLY_ON in row else None for digest, row in rows}
-            return Hidden(bytes(secret or b""), digests)
+            return Hidden(bytes(secret or b""), digests, moment)
 
     def secret(self) -> bytes:
         """What the digests are keyed with; b'' before anybody asked."""

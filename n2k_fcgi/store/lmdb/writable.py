@@ -28,11 +28,17 @@ from n2k_fcgi.store.lmdb.lockfile import MAX_READERS, NO_IDENTITY, Identity, ide
 
 Result = TypeVar("Result")
 
+Moment = tuple[Identity, int]
+"""Which file it is, and the number of its last transaction."""
+
 FIRST_MAP = 16 * 1024 * 1024
 """Bytes of address space for a new writable file; doubled when full. The file itself only grows as it is used."""
 
 WRITER_PATIENCE = 2.0
 """Seconds to wait for another process's write transaction; ours take well under a millisecond and an fsync."""
+
+STUCK_FOR = 30.0
+"""Seconds after such a wait was in vain during which a taken lock is not waited for: what came next would wait behind it."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks, by readers, whether the file or its lock file was replaced; writers look every time."""
@@ -67,6 +73,7 @@ class WritableFile:
         self._retired = False
         self._identity: Identity = NO_IDENTITY
         self._next_look = 0.0
+        self._stuck_until = 0.0  # no waiting for the writers' queue until then
 
     def create(self) -> None:
         """Make the file with its format version, or do nothing when it is there."""
@@ -95,6 +102,10 @@ class WritableFile:
         except BadValue as error:
             raise damaged(self.path, error) from None
 
+    def moment(self, transaction: lmdb.Transaction) -> Moment:
+        """What changes with every write to the file, and when it is replaced. *transaction*: from ``read``."""
+        return self._identity, transaction.id()
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read everything inside in one transaction; nothing may be written inside."""
@@ -109,7 +120,8 @@ class WritableFile:
         """Run *change* in one write transaction and return once it is on the disk.
 
         *change* may run again (the map was too small): it must have no effect but on the transaction. Raises StoreBusy
-        after WRITER_PATIENCE, StoreFull, StoreUnreadable, and whatever *change* raises, with nothing written then.
+        after WRITER_PATIENCE, or at once when somebody waited in vain just before; StoreFull, StoreUnreadable, and
+        whatever *change* raises; with nothing written then.
         """
         if self._read_only:
             self.close()  # it may have been made writable since
@@ -229,7 +241,7 @@ class WritableFile:
     @contextlib.contextmanager
     def _queued(self) -> Iterator[None]:
         """Hold the writers' queue. LMDB's own mutex would block without hearing a signal; this gives up in time."""
-        with self._hold_queue(WRITER_PATIENCE) as held:
+        with self._hold_queue() as held:
             if not held:
                 raise StoreBusy(path=self.path)
             self._in_queue = True
@@ -238,8 +250,16 @@ class WritableFile:
             finally:
                 self._in_queue = False
 
-    def _hold_queue(self, patience: float) -> contextlib.AbstractContextManager[bool]:
-        return hold(self.path.with_suffix(WRITER_SUFFIX), self.modes, patience)
+    @contextlib.contextmanager
+    def _hold_queue(self, patience: float = WRITER_PATIENCE) -> Iterator[bool]:
+        """Yields whether it is held. A holder who does not let go is waited for once, not for each who comes."""
+        is_stuck = time.monotonic() < self._stuck_until
+        with hold(self.path.with_suffix(WRITER_SUFFIX), self.modes, 0 if is_stuck else patience) as held:
+            if held:
+                self._stuck_until = 0.0
+            elif patience:
+                self._stuck_until = time.monotonic() + STUCK_FOR
+            yield held
 
     def _close_if_replaced(self) -> None:
         self._next_look = time.monotonic() + LOOK_EVERY

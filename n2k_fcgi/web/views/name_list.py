@@ -1,7 +1,11 @@
 """W-Hat's ``/name2key.csv``: the whole list of one grid, made as it is sent."""
 
+import contextlib
+
 from n2k_fcgi.errors import SwitchedOff
 from n2k_fcgi.service.name_list import NameList
+from n2k_fcgi.service.tokens import refuse_other_grid
+from n2k_fcgi.web.access import OFF, OPEN
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import TEXT, Answer, fitting_lines, text
 from n2k_fcgi.web.services import Services
@@ -9,15 +13,18 @@ from n2k_fcgi.web.services import Services
 
 def name_list(request: Request, services: Services) -> Answer:
     """200 and a line an avatar, ``key,First Last``; the grid asked for, else the default one. Scripts get whole lines only."""
-    if not services.is_csv_open:
+    if services.csv == OFF:
         raise SwitchedOff(what="/name2key.csv", setting="csv")
-    grid, strict = request.asked_grid(services.known_grids, services.grids)
+    token = None if services.csv == OPEN else services.access.may(request, "csv")
+    asked, strict = request.asked_grid(services.known_grids, services.grids)
+    grid = asked if asked and strict else services.default_grid
+    refuse_other_grid(token, grid)
     room = request.room()
-    names = NameList(services.directory, grid if grid and strict else services.default_grid)
-    if room is None:
-        return Answer(200, b"", TEXT, generation=names.generation_name, stream=names)
-    try:
+    with contextlib.ExitStack() as unless_sent:
+        slot = unless_sent.enter_context(contextlib.closing(services.list_slots.take())) if room is None else None
+        names = unless_sent.enter_context(contextlib.closing(NameList(services.directory, grid, slot)))
+        if room is None:
+            unless_sent.pop_all()
+            return Answer(200, b"", TEXT, (), names.generation_name, names)
         first = next(iter(names), b"").decode()
-    finally:
-        names.close()
     return text(fitting_lines(first.splitlines(), room), names.generation_name)

@@ -1,0 +1,95 @@
+"""Readers of the csv who do not read, through a real Apache: mod_fcgid has few processes, each with one connection."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.apache import Apache, apache
+from tests.support.hosting import Account
+from tests.support.processes import SECONDS, eventually
+from tests.support.sandbox import Sandbox, csv
+
+ROWS = 200_000
+"""About 10 MB of text: more than Apache and the sockets on the way hold."""
+
+IMPATIENT = """
+from functools import partial
+import sys
+from n2k_fcgi.servers import cgi, fastcgi
+from n2k_fcgi.servers.pace import Pace
+quick = partial(Pace, rate=300_000, period=0.5)
+fastcgi.serve = partial(fastcgi.serve, pace=quick)
+cgi.answer = partial(cgi.answer, pace=quick)
+fastcgi.main(data_dir={data!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """A site with a list that anybody may have, whose worker wants 300 KB/s over half a second."""
+    made = Account(tmp_path_factory.mktemp("account") / "home")
+    made.settings("csv = open")
+    box = Sandbox(made.data)
+    try:
+        box.import_text(csv(*[(f"{n:08x}-0000-4000-8000-000000000009", f"Name{n:06} Last") for n in range(ROWS)]), as_of=1)
+    finally:
+        box.close()
+    made.n2k("deploy", str(made.site))
+    first, _, _ = made.script.read_text().partition("\n")
+    made.script.write_text(first + IMPATIENT.format(data=str(made.data)))
+    return made
+
+
+@contextlib.contextmanager
+def unread(server: Apache) -> Iterator[socket.socket]:
+    """A client that asked for the list and reads nothing by itself."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(SECONDS)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(b"GET /name2key.csv HTTP/1.1\r\nHost: h\r\n\r\n")
+        yield client
+
+
+def rest(client: socket.socket, *, pause: float = 0.0) -> bytes:
+    """What comes until the end of the connection."""
+    got = bytearray()
+    with contextlib.suppress(ConnectionResetError, TimeoutError):
+        while data := client.recv(4000):
+            got += data
+            time.sleep(pause)
+    return bytes(got)
+
+
+def test_as_many_unread_lists_as_there_are_processes(account: Account) -> None:
+    """And twice as many: one has the slot, the others are told to wait, and whoever asks something else is answered."""
+    with apache(account.site) as server, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(unread(server)) for _ in range(4)]
+        for _ in range(5):
+            assert server.get("/health").status == 200
+            assert server.get("/?name=masakazu.kojima").body == b"a27b84f0-2757-4176-9579-43a181d4a5a0"
+        heads = sorted(client.recv(12) for client in clients)
+        assert heads == [b"HTTP/1.1 200"] + [b"HTTP/1.1 429"] * 3
+
+
+def test_a_list_that_is_cut_off_looks_cut_off(account: Account) -> None:
+    """Who sips gets a part, behind which Apache writes its page of an error; the process serves the next one all of it."""
+    with apache(account.site) as server:
+        with unread(server) as client:
+            got = rest(client, pause=0.02)
+        assert got.startswith(b"HTTP/1.1 200") and b"Transfer-Encoding: chunked" in got
+        assert len(got) < 40 * ROWS and (b"500 Internal Server Error" in got or not got.endswith(b"0\r\n\r\n"))
+        assert eventually(lambda: server.get("/name2key.csv").status == 200)
+        assert server.get("/name2key.csv").body.count(b"\n") >= ROWS
+
+
+def test_a_cgi_process_ends(account: Account) -> None:
+    """Where a process is started for each request, the one whose reader does not read ends by itself and frees the slot."""
+    with apache(account.site, gateway="cgid") as server, unread(server):
+        assert eventually(lambda: len(server.workers(account.script)) == 1)
+        assert server.get("/health").status == 200
+        assert eventually(lambda: server.workers(account.script) == [])
+        assert server.get("/name2key.csv").body.count(b"\n") >= ROWS

@@ -1,0 +1,102 @@
+"""A process that holds the writers' lock and does not go on: a worker waits for it once, and lookups not at all after that."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.errors import StoreBusy
+from n2k_fcgi.store.lmdb import writable
+from n2k_fcgi.store.lmdb.environment import hold
+from n2k_fcgi.store.lmdb.layout import PRIVATE
+from tests.support.fastcgi_client import Client, request
+from tests.support.golden import prepare
+from tests.support.processes import eventually
+from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
+from tests.support.worker import FIND, worker
+
+WRITES = 4
+
+
+@contextmanager
+def stuck(data_dir: Path, name: str) -> Iterator[None]:
+    """Another process holds the writers' lock of a file."""
+    code = (
+        "import sys, time; from pathlib import Path; from n2k_fcgi.store.lmdb.environment import hold\n"
+        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "with hold(Path(sys.argv[1]), PRIVATE, 5) as held: print(held, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(data_dir / f"{name}.writer")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "True\n"
+        try:
+            yield
+        finally:
+            holder.communicate("")
+
+
+@pytest.mark.parametrize("name", ["captures", "volatile"])
+def test_a_worker_waits_once(tmp_path: Path, name: str) -> None:
+    """Of four writes that wait before a lookup one tries for two seconds, three once; 503 with Retry-After; then all is well.
+
+    What is only counted (``volatile``) is not, and the writes are done.
+    """
+    golden = prepare(tmp_path / "data")
+    token = golden.placeholders["{TOKEN}"]
+    key = "66666666-0000-4000-8000-00000000000{}"
+    trace = tmp_path / "trace"
+    through = ["strace", "-f", "-qq", "-e", "trace=flock", "-o", str(trace)]
+    with worker(golden.data_dir, through=through) as child:
+        assert child.ask(FIND)[0] == 200
+        with stuck(golden.data_dir, name):
+            trace.write_text("")
+            clients = [Client(child.address) for _ in range(WRITES)]
+            for number, client in enumerate(clients):
+                uri = f"/?name=New+Name{number}&key={key.format(number)}"
+                client.send(request(uri, HTTP_X_N2K_TOKEN=token))
+            assert child.ask(FIND) == (200, MASAKAZU)
+            answers = [client.answer() for client in clients]
+            for client in clients:
+                client.socket.close()
+        statuses = {answer.status[:3] for answer in answers}
+        assert statuses == ({"503"} if name == "captures" else {"200"})
+        assert all(answer.headers.get("Retry-After") == "10" for answer in answers if answer.status[:3] == "503")
+        # A try each two milliseconds for two seconds, less on a busy machine; then one for each write.
+        tries = re.findall(r"LOCK_EX\|LOCK_NB\) = -1 EAGAIN", trace.read_text())
+        assert len(tries) <= 2 / 0.002 + WRITES
+        assert child.register(golden, "New Name9", key.format(9))[0] == 200
+
+
+def test_only_the_first_of_several_writes_waits(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told by the patience that each has; once the lock was free again, the next one waits as before."""
+    given: list[float] = []
+
+    def noted(path: Path, modes: object, patience: float) -> object:
+        given.append(patience)
+        return hold(path, PRIVATE, min(patience, 0.01))
+
+    sandbox.register("Governor Linden", GOVERNOR)
+    monkeypatch.setattr(writable, "hold", noted)
+    with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0):
+        for _ in range(WRITES):
+            with pytest.raises(StoreBusy):
+                sandbox.record(MASAKAZU, "Masakazu Kojima", 5)
+        assert sandbox.view().name2key("governor.linden") is not None
+    sandbox.record(MASAKAZU, "Masakazu Kojima", 6)
+    sandbox.record(MASAKAZU, "Masakazu Kojima", 7)
+    patience = writable.WRITER_PATIENCE
+    assert given == [patience, 0, 0, 0, 0, patience]
+
+
+def test_patience_comes_back_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nobody tried for a while, the next write waits again."""
+    monkeypatch.setattr(writable, "WRITER_PATIENCE", 0.05)
+    monkeypatch.setattr(writable, "STUCK_FOR", 0.0)
+    with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0), pytest.raises(StoreBusy):
+        sandbox.record(MASAKAZU, "Masakazu Kojima", 5)
+    sandbox.record(MASAKAZU, "Masakazu Kojima", 6)
+    assert eventually(lambda: sandbox.view().name2key("masakazu.kojima") is not None)

@@ -107,3 +107,20 @@ def test_a_pointer_into_nowhere(peopled: Commands) -> None:
     (peopled.data_dir / "CURRENT").write_text("20200101T000000.000Z\n")
     done = peopled("check")
     assert (done.code, done.out) == (48, "CURRENT names 20200101T000000.000Z, which is not there\n")
+
+
+def test_no_line_names_who_is_hidden(peopled: Commands) -> None:
+    """Whatever is wrong with his rows; and where captures.mdb cannot be read, nobody is named, since it knows whom to hide."""
+    peopled("register", "Masakazu Seen", MASAKAZU, "--grid", "OpenSim")
+    peopled("forget", MASAKAZU)
+    with edited_generation(peopled, b"names") as transaction:
+        assert transaction.delete(b"masakazu.kojima") and transaction.delete(b"governor.linden")
+    with edited(peopled.data_dir / "captures.mdb", None) as transaction:
+        assert transaction.delete(b"nmasakazu.seen")
+    said = peopled("check").out
+    assert f"{peopled.live()}: (hidden) is (hidden), but that name does not lead back" in said.splitlines()
+    assert "captures: (hidden) is or was (hidden), but that name does not lead to it" in said.splitlines()
+    assert f"{GOVERNOR} is 'Governor Linden', but" in said and MASAKAZU not in said and "masakazu" not in said.lower()
+    (peopled.data_dir / "captures.mdb").write_bytes(b"x" * 100_000)
+    done = peopled("check")
+    assert done.code == 49 and GOVERNOR not in done.out and MASAKAZU not in done.out and "(hidden)" in done.out

@@ -32,7 +32,7 @@ def revalidated(request: Request, fields: Body, generation: str) -> Answer:
     """``answer`` with an ETag; 304 for a caller who has that already."""
     body = _encoded(fields)
     fingerprint = _fingerprint(body)
-    headers: Headers = (*EXPOSED, ("ETag", f'"{fingerprint}"'), ("Cache-Control", "no-cache"))
+    headers: Headers = (*EXPOSED, ("ETag", f'"{fingerprint}"'))
     if _has(request.header("IF_NONE_MATCH"), fingerprint):
         return Answer(304, b"", JSON, headers, generation)
     return Answer(200, body, JSON, headers, generation)

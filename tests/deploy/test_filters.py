@@ -15,6 +15,7 @@ from tests.support.machine import Machine
 from tests.support.snippets import snippets
 
 AVATAR = "/api/v1/avatars/a27b84f0-2757-4176-9579-43a181d4a5a0"
+STATISTICS = "/api/v1/statistics"
 ADDRESSES = (AVATAR, f"{AVATAR}/history", "/api/v1/search?prefix=former")
 
 DEFLATE = "SetOutputFilter DEFLATE"
@@ -36,7 +37,7 @@ def behind_nginx(machine: Machine, settings: str) -> Iterator[Ask]:
     port = free_port()
     snippet = snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port}; {settings}")
     with machine.service(SERVICE), machine.nginx(snippet, port):
-        yield over_http("127.0.0.1", port)
+        yield over_http("127.0.0.1", port, "/n2k")
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,20 @@ def test_a_compressed_answer_is_known_again(
                     assert (again.status, again.body) == (304, b""), (method, known)
             other = ask("GET", address, {"Accept-Encoding": encoding, "If-None-Match": '"0-gzip"'}, b"")
             assert (other.status, other.body) == (200, packed.body)
+
+
+KEPT_FOR_A_MONTH = f"""
+LoadModule expires_module {MODULES}/mod_expires.so
+ExpiresActive on
+ExpiresDefault "access plus 1 month"
+"""
+"""What guides to a fast site say, and hosts set; it means files, and is done to answers as well."""
+
+
+def test_a_host_that_has_answers_kept(machine: Machine) -> None:
+    """Names are found by somebody else tomorrow: no cache and no browser may answer with what was true a month ago."""
+    with behind_apache(machine, KEPT_FOR_A_MONTH) as ask:
+        for address in ("/?name=masakazu.kojima", "/name2key/masakazu.kojima", "/ready", AVATAR, STATISTICS, "/?name=%"):
+            kept = ask("GET", address, {}, b"").headers["cache-control"]
+            assert "no-cache" in kept.split(", "), address
+            assert "max-age" in kept or "%" in address, "the precondition: the module is on"

@@ -68,7 +68,8 @@ def over_http(host: str, port: int, mount: str = "") -> Ask:
             if body:
                 connection.send(body)
             response = connection.getresponse()
-            return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            fields = {name.lower(): response.getheader(name, "") for name in response.headers}  # of several, one list
+            return Reply(response.status, fields, response.read())
         finally:
             connection.close()
 

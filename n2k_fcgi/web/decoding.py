@@ -4,6 +4,7 @@ Paths and queries are decoded here and not by the web server: behind mod_fcgid P
 while REQUEST_URI arrives as it was sent (tried with Apache, nginx and lighttpd).
 """
 
+import re
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -12,6 +13,8 @@ from n2k_fcgi.errors import BadRequest, BodyTooLarge
 Environ = dict[str, Any]
 
 MAX_FIELDS = 200
+
+_SLASHES = re.compile(rb"/{2,}")
 
 _HEX = {f"{n:02x}".encode(): bytes((n,)) for n in range(256)}
 
@@ -85,6 +88,19 @@ def read_body(environ: Environ, max_body: int) -> bytes:
     return data
 
 
+def refuse_packed(data: bytes, encoding: str) -> None:
+    """Raise BadRequest for a body that is still packed as the header Content-Encoding says.
+
+    The bytes decide: a web server that unpacks a body on its way may leave the header.
+    """
+    if encoding.strip().lower() in ("", "identity"):
+        return
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest(why=f"the body is packed, send it as it is (Content-Encoding: {encoding[:20]!r})") from None
+
+
 def parse_multipart(environ: Environ, data: bytes, max_body: int) -> dict[str, str]:
     """``curl -F`` and web forms with files: rare here, so Werkzeug's parser is imported when one comes."""
     import io
@@ -137,6 +153,8 @@ def _below_mount(path: bytes, script: bytes) -> bytes:
             front = b"/".join(pieces[: depth + 1])
             if front == mount or _is_same(front, mount):
                 return b"/" + (pieces[depth + 1] if len(pieces) > depth + 1 else b"")
+    if b"//" in path and script.count(b"/") > 1:  # web servers find the folder all the same
+        return _below_mount(_SLASHES.sub(b"/", path), script)
     return path or b"/"
 
 

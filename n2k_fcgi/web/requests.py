@@ -4,7 +4,7 @@ from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.grids import Grid, grid_of_shard, parse_grid
 from n2k_fcgi.model.keys import is_key_shaped
-from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_body, target_of, unquote
+from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
 
 API = b"/api"
 
@@ -67,6 +67,7 @@ class Request:
         """The body as it was sent, empty for other methods than POST and PUT. Raises BodyTooLarge, BadRequest."""
         if self._data is None:
             self._data = read_body(self.environ, self.max_body) if self.method in ("POST", "PUT") else b""
+            refuse_packed(self._data, self.environ.get("HTTP_CONTENT_ENCODING", ""))
         return self._data
 
     @property

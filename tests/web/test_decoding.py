@@ -1,12 +1,14 @@
 """What stands between a server's variables and a request: fields, bodies, and the path below the mount."""
 
+import gzip
 import io
+import zlib
 from typing import Any
 
 import pytest
 
 from n2k_fcgi.errors import BadRequest, BodyTooLarge
-from n2k_fcgi.web.decoding import MAX_FIELDS, parse_fields, parse_multipart, read_body, target_of
+from n2k_fcgi.web.decoding import MAX_FIELDS, parse_fields, parse_multipart, read_body, refuse_packed, target_of
 
 CAP = 1000
 """Bytes of a body that the tests allow."""
@@ -78,6 +80,21 @@ def multipart(*fields: tuple[str, str]) -> dict[str, str]:
     return parse_multipart({"CONTENT_TYPE": "multipart/form-data; boundary=XX"}, data, 100_000)
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "Deflate", "gzip, br", "\x7f" * 99])
+def test_a_packed_body_is_called_that(encoding: str) -> None:
+    """And not a broken form or text in another encoding; the sender hears what to do."""
+    for data in (gzip.compress(b"name=A"), zlib.compress(b"name=A")):
+        with pytest.raises(BadRequest, match=r"the body is packed, send it as it is \(Content-Encoding: ") as caught:
+            refuse_packed(data, encoding)
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "", "identity", " Identity "])
+def test_a_body_that_is_not_packed_any_more(encoding: str) -> None:
+    """A web server that unpacked it may have left the header; text is taken as it is."""
+    refuse_packed("name=Zoë".encode(), encoding)
+
+
 def test_a_field_of_multipart_that_comes_twice() -> None:
     """As in every other form: fine with one value, refused with two, and not any number of fields."""
     assert multipart(("name", "A B"), ("key", "x"), ("name", "A B")) == {"name": "A B", "key": "x"}
@@ -106,6 +123,12 @@ def test_a_field_of_multipart_that_comes_twice() -> None:
         ("/my%20names/name2key/a", "/my names/dispatch.fcgi", b"/name2key/a", b""),
         ("/caf%C3%A9/name2key", "/caf\u00c3\u00a9/dispatch.fcgi", b"/name2key", b""),
         ("/bad%zz/name2key", "/bad/dispatch.fcgi", b"/bad%zz/name2key", b""),
+        ("//n2k/?a=//b", "/n2k/dispatch.fcgi", b"/", b"a=//b"),
+        ("/n2k//name2key/a", "/n2k/dispatch.fcgi", b"//name2key/a", b""),
+        ("//n2k//name2key/a", "/n2k/dispatch.fcgi", b"/name2key/a", b""),
+        ("/my///n2k/name2key/a", "/my/n2k/dispatch.fcgi", b"/name2key/a", b""),
+        ("//n2kx/name2key", "/n2k/dispatch.fcgi", b"/n2kx/name2key", b""),
+        ("//n2k/name2key", "/dispatch.fcgi", b"//n2k/name2key", b""),
     ],
 )
 def test_the_path_below_the_mount(uri: str, script: str, path: bytes, query: bytes) -> None:

@@ -53,6 +53,8 @@ def nobody(request: Request, services: Services) -> Answer:
 
 
 def _keys(body: api.Body) -> list[bytes]:
+    if "keys" not in body:
+        raise BadRequest(why="'keys' is missing, a list of keys")
     keys = api.texts_of(body, "keys")
     if len(keys) > MOST_A_REQUEST:
         raise BadRequest(why=f"at most {MOST_A_REQUEST} keys at a time")

@@ -391,10 +391,14 @@ def _read(file: Path) -> dict[str, tuple[str, str]]:
 
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
-        parser.read_string(file.read_text("utf-8-sig"), str(file))
+        data = file.read_bytes()
+        parser.read_string(data.decode("utf-8-sig"), str(file))
     except OSError as error:
         raise ConfigUnreadable(path=file, why=error.strerror or error) from None
-    except (configparser.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigUnreadable(path=file, why=f"line {line} is not in UTF-8: save the file in that encoding") from None
+    except configparser.Error as error:
         raise ConfigUnreadable(path=file, why=" ".join(str(error).split())) from None
     found: dict[str, tuple[str, str]] = {}
     for section in parser.sections():

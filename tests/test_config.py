@@ -119,7 +119,9 @@ def test_unknown_names_are_refused_with_their_place(tmp_path: Path) -> None:
         ("keep = 3\n", "no section headers"),
         ("[n2k]\nkeep\n", "[line  2]"),
         ("[n2k]\nkeep = 3\nkeep = 4\n", "[line  3]"),
-        ("[n2k]\nregister = \xff\n", "utf-8"),
+        ("[n2k]\nregister = \xff\n", "line 2 is not in UTF-8: save the file in that encoding"),
+        ("\n# f\xfcr Zo\xeb\n\n[n2k]\n", "line 2 is not in UTF-8"),
+        ("\xff\xfe[\0n\0002\0k\0]\0\n\0", "line 1 is not in UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_parsed(tmp_path: Path, text: str, says: str) -> None:

@@ -1,5 +1,6 @@
 """What a file is, told by its first bytes; and what to do with one that is not read here."""
 
+import os
 from typing import NamedTuple
 
 from n2k_fcgi.errors import DumpNeedsUnpacking, DumpNotUnderstood
@@ -13,6 +14,8 @@ TAR = "a tar archive"
 DECOMPRESSED_BY_TAR = ("bz2", "gz", "xz")
 
 _EMPTY_ZIP = b"PK\x05\x06"
+_ZIP_TAIL = 22 + 65_535
+"""Bytes at the end of a zip in which its last record begins: that and the longest comment."""
 _TAR_HEADER = 512
 _TAR_SUM = slice(148, 156)
 _WHITE_SPACE = b"\xef\xbb\xbf \t\r\n"
@@ -79,6 +82,19 @@ def refuse_archive(kind: str, start: bytes) -> None:
     if before and (inner := described(trimmed)):
         what = f"white space stands before {inner}, as a script may put it there"
         raise DumpNotUnderstood(why=f"{what}: take it away (tail -c +{before + 1} FILE > NEW)")
+
+
+def refuse_end_of_zip(fd: int) -> None:
+    """Raise DumpNeedsUnpacking for a file that does not begin as a zip but ends as one: the last part of several (the one
+    called .zip), or a zip behind a program that unpacks it."""
+    size = os.fstat(fd).st_size
+    tail = os.pread(fd, _ZIP_TAIL, max(0, size - _ZIP_TAIL))
+    place = tail.rfind(_EMPTY_ZIP)
+    if place < 0:
+        return
+    if any(tail[place + len(_EMPTY_ZIP) :][:2]):  # the number of this part, from 0
+        raise DumpNeedsUnpacking(what="the last part of a zip in several parts", command="zip -s 0 FILE --out WHOLE.zip")
+    raise DumpNeedsUnpacking(what="a zip with something before it", command="unzip -p FILE | n2k import -")
 
 
 def _foreign(start: bytes) -> _Foreign | None:

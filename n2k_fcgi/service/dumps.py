@@ -27,7 +27,7 @@ from n2k_fcgi.errors import (
     is_no_memory,
 )
 from n2k_fcgi.service.archives import kind_of as kind_of  # downloads ask for it here
-from n2k_fcgi.service.archives import refuse_archive
+from n2k_fcgi.service.archives import refuse_archive, refuse_end_of_zip
 from n2k_fcgi.service.as_of import FILE, GZ, Clue
 from n2k_fcgi.service.streams import DAMAGE, DECOMPRESSORS, Streams
 from n2k_fcgi.service.unpacking import Indexed, Wholeness, unpacker
@@ -177,6 +177,8 @@ class Dump:
         for block in self._contents():
             if total == 0:
                 refuse_archive(self.kind, block)
+                if self.kind == "plain" and self.size is not None and b"\0" in block:
+                    refuse_end_of_zip(self._file.fileno())
             total += len(block)
             if self._max_bytes is not None and total > self._max_bytes:
                 raise DumpTooLarge(limit=self._max_bytes)

@@ -29,6 +29,15 @@ _METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "zstd", 95: "xz", 98:
 _READ_HERE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _MODULES = {zipfile.ZIP_BZIP2: "bz2", zipfile.ZIP_LZMA: "lzma"}
 """What zipfile needs to read a member packed so."""
+_DOUBT = dict.fromkeys(
+    (
+        "Bad magic number for central directory",
+        "Bad offset for central directory",
+        "Corrupt zip64 end of central directory locator",
+    ),
+    "; or it is whole and Python cannot read it: unzip -p FILE | n2k import -",
+)
+"""What zipfile says of a damaged directory, and of a whole one with more in it than it knows."""
 _OFFICE = ("[Content_Types].xml", "META-INF/manifest.xml")
 _LOCAL_HEADER = struct.Struct("<6xH18xH")
 """Of a member: its flags, and how long its name is that follows behind two more bytes."""
@@ -71,7 +80,7 @@ def _refusals(name: str) -> Iterator[None]:
     except (*DAMAGE, zipfile.BadZipFile, ValueError, OverflowError, struct.error) as error:
         if "multiple disks" in str(error):
             raise DumpNeedsUnpacking(what="a part of a zip", command="zip -s 0 FILE --out WHOLE.zip") from None
-        raise DumpBroken(why=where + (str(error) or "it ends too early")) from None
+        raise DumpBroken(why=where + (str(error) or "it ends too early") + _DOUBT.get(str(error), "")) from None
 
 
 def _chosen(archive: zipfile.ZipFile, file: BinaryIO) -> zipfile.ZipInfo:

@@ -12,17 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import DumpNeedsUnpacking, DumpNotUnderstood, N2KError
+from n2k_fcgi.errors import DumpBroken, DumpNeedsUnpacking, DumpNotUnderstood, N2KError
 from n2k_fcgi.service.dumps import Dump
 
 ROWS = b"".join(b"%08d-1111-4111-8111-111111111111,Fake%d Resident\n" % (n, n) for n in range(100, 500))
 
 
-def zipped(content: bytes) -> bytes:
+def zipped(content: bytes, comment: bytes = b"") -> bytes:
     """A zip with a csv."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("name2key.csv", content)
+        archive.comment = comment
     return buffer.getvalue()
 
 
@@ -149,3 +150,33 @@ def test_text_is_no_archive(tmp_path: Path) -> None:
         path.write_bytes(content)
         with Dump(path) as dump:
             assert b"".join(dump.blocks()) == content
+
+
+@pytest.mark.parametrize("comment", [b"", b"x" * 65_535])
+def test_the_last_part_of_a_zip_is_called_one(tmp_path: Path, comment: bytes) -> None:
+    """It has the ending .zip, begins in the middle of a file, and has its number in its last record."""
+    whole = bytearray(zipped(ROWS, comment))
+    whole[whole.rindex(b"PK\5\6") + 4] = 1
+    error = refusal(tmp_path, b"\x8f\0\x10" + bytes(whole[5000:]))
+    assert isinstance(error, DumpNeedsUnpacking)
+    assert "the last part of a zip in several parts" in str(error) and "(zip -s 0 FILE --out WHOLE.zip)" in str(error)
+
+
+@pytest.mark.parametrize("before", [b"MZ\x90\0\3\0\0\0" * 100, b"#!/bin/sh\nexit\n\0", b"\x7fELF\2\1\1\0" + bytes(5000)])
+def test_a_zip_behind_a_program(tmp_path: Path, before: bytes) -> None:
+    """One that unpacks itself: other programs find the zip in it."""
+    error = refusal(tmp_path, before + zipped(ROWS))
+    assert isinstance(error, DumpNeedsUnpacking)
+    assert str(error).startswith("this is a zip with something before it") and "unzip -p FILE | n2k import -" in str(error)
+
+
+def test_a_zip_with_more_in_it_than_python_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zip64 may have data of its makers' in its last record but two, which unzip passes over and zipfile stumbles on: what
+    reads it is said, beside that it may be damaged."""
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 0)
+    whole = zipped(ROWS)
+    at, end = whole.index(b"PK\6\6"), whole.index(b"PK\6\7")
+    extra = b"\1\0\4\0\0\0abcd"
+    size = int.from_bytes(whole[at + 4 : at + 12], "little") + len(extra)
+    error = refusal(tmp_path, whole[: at + 4] + size.to_bytes(8, "little") + whole[at + 12 : end] + extra + whole[end:])
+    assert isinstance(error, DumpBroken) and "unzip -p FILE | n2k import -" in str(error)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from n2k_fcgi.errors import DeployRefused
+from n2k_fcgi.errors import DeployRefused, is_no_memory
 
 PACKAGES = ("n2k_fcgi", "werkzeug", "flup", "lmdb", "loguru", "click")
 """What a worker may import."""
@@ -36,7 +36,13 @@ def refuse_bad_installation() -> None:
     for path in (_package_folder("n2k_fcgi"), Path(sys.executable), Path(sys.executable).resolve()):
         refuse_open_to_all(path)
     command = [sys.executable, "-I", "-c", "import " + ", ".join(PACKAGES)]
-    done = subprocess.run(command, cwd="/", env={}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd="/", env={}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError as error:
+        if is_no_memory(error):
+            raise
+        what = f"no process can be started to try it ({error.strerror})"
+        raise DeployRefused(why=f"{what}: end others, or try again later") from None
     if done.returncode:
         last = done.stderr.strip().rpartition("\n")[2]
         raise DeployRefused(why=f"the web server could not import it ({last}): install it in a virtual environment")

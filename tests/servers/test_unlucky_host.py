@@ -82,6 +82,21 @@ def test_where_neither_thread_nor_process_can_be_started(golden: Golden) -> None
         assert child.stderr == ""
 
 
+def test_doctor_where_no_process_can_be_started(golden: Golden) -> None:
+    """It says so of the one thing that it tries in a process, and examines the rest; deploy is refused with the same words."""
+    grant = granted("--nproc=1", nobody=True)
+    command = [*grant, sys.executable, "-m", "n2k_fcgi", "--dir", str(golden.data_dir)]
+    done = subprocess.run([*command, "doctor"], capture_output=True, text=True)
+    assert "no process can be started to try it (Resource temporarily unavailable)" in done.stdout
+    assert "captures" in done.stdout and "processes" in done.stdout and done.returncode == 83
+    site = golden.data_dir.parent / "site"
+    site.mkdir()
+    if os.getuid() == 0:
+        os.chown(site, 65534, 65534)
+    done = subprocess.run([*command, "deploy", str(site)], capture_output=True, text=True)
+    assert done.returncode not in (0, 1) and "no process can be started" in done.stderr and not list(site.iterdir())
+
+
 @pytest.mark.parametrize("spare, file", [(4, DATA_FILE), (24, DATA_FILE), (34, CAPTURES)])
 def test_a_map_that_does_not_fit(large: Path, spare: int, file: str) -> None:
     """One line, and the file in the log, with *spare* MB of addresses or so; the worker lives, and leaves no descriptor."""

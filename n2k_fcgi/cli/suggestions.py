@@ -12,6 +12,8 @@ from n2k_fcgi.model.keys import is_key_shaped
 EXTRA_ARGUMENT = "Got unexpected extra argument"
 """How click begins to say so, in every version."""
 
+DASHES = "A name that begins with a dash comes after '--': {path} -- ..."
+
 QUOTES = "What has a space needs quotes, such as 'Governor Linden'."
 
 
@@ -69,16 +71,27 @@ def one_name(words: Sequence[str], missing: Collection[str], is_known: Callable[
 
 
 def advice(refusal: click.ClickException, group: click.Group) -> str:
-    """A line to say below a refusal of click's: quotes are missing, or an option of *group* stands too late. '' for others."""
+    """A line to say below a refusal of click's; '' for most.
+
+    Quotes are missing, an option of *group* stands too late, or what was meant as a name was taken for an option.
+    """
     if refusal.message.startswith(EXTRA_ARGUMENT):
         return QUOTES
     if isinstance(refusal, click.NoSuchOption) and refusal.option_name in _options(group):
         return f"It goes before the command: n2k {refusal.option_name} ..."
+    if isinstance(refusal, click.NoSuchOption) and not refusal.possibilities and _takes_name(refusal.ctx):
+        return DASHES.format(path=refusal.ctx.command_path if refusal.ctx else "")
     return ""
 
 
 def _is_half(word: str) -> bool:
     return not is_key_shaped(word) and re.search(r"[\s.+@]", word) is None
+
+
+def _takes_name(ctx: click.Context | None) -> bool:
+    from n2k_fcgi.cli.options import Words  # late: for who mistyped only
+
+    return ctx is not None and any(isinstance(param.type, Words) for param in ctx.command.params)
 
 
 def _options(group: click.Group) -> set[str]:

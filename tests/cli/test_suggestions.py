@@ -77,6 +77,21 @@ def test_one_word_too_many(peopled: Commands, arguments: Sequence[str]) -> None:
     assert peopled.contents() == before
 
 
+@pytest.mark.parametrize("word", ["-1", "-x", "--dashes"])
+@pytest.mark.parametrize("command", ["lookup", "search", "forget"])
+def test_a_name_that_begins_with_a_dash(peopled: Commands, command: str, word: str) -> None:
+    """It was taken for an option: the line below says how it is taken for a name, and so it is then."""
+    done = peopled(command, word)
+    assert done.code == 2 and done.err.endswith(f"A name that begins with a dash comes after '--': n2k {command} -- ...\n")
+    assert "No such option" not in peopled(command, "--", word).err
+
+
+def test_an_option_that_is_none(peopled: Commands) -> None:
+    """Nothing of names is said where an option was mistyped, or no name is wanted."""
+    for arguments in (["lookup", "--histry", "x"], ["doctor", "-z"], ["stats", "-1"]):
+        assert "dash" not in peopled(*arguments).err
+
+
 @pytest.mark.parametrize(("option", "rest"), [("--dir", ["x", "y"]), ("--config", ["x", "y"]), ("-q", ["y"])])
 def test_an_option_that_stands_too_late(n2k: Commands, option: str, rest: Sequence[str]) -> None:
     """The options of n2k itself go before the command: said where one comes behind it."""

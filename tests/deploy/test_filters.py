@@ -1,8 +1,9 @@
-"""Web servers that compress answers on their way, and change the ETag by that: a caller who has an answer still gets 304."""
+"""What web servers do to answers on their way: they compress them and change the ETag by that, they let caches keep them."""
 
 import contextlib
 import gzip
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,21 +24,28 @@ BROTLI = f"LoadModule brotli_module {MODULES}/mod_brotli.so\nSetOutputFilter BRO
 GZIP = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"
 
 
+def asking(url: str) -> Ask:
+    """A way to ask what is below *url*."""
+    parts = urlsplit(url)
+    assert parts.hostname and parts.port
+    return over_http(parts.hostname, parts.port, parts.path)
+
+
 @contextlib.contextmanager
-def behind_apache(machine: Machine, settings: str) -> Iterator[Ask]:
+def behind_apache(machine: Machine, settings: str) -> Iterator[str]:
     """What deploy wrote, with a filter of the host's."""
     machine.account.n2k("deploy", str(machine.account.site))
     with apache(machine.account.site, settings=settings) as server:
-        yield over_http("127.0.0.1", server.port)
+        yield server.url
 
 
 @contextlib.contextmanager
-def behind_nginx(machine: Machine, settings: str) -> Iterator[Ask]:
+def behind_nginx(machine: Machine, settings: str) -> Iterator[str]:
     """nginx as docs/deploy.md has it, with more settings."""
     port = free_port()
     snippet = snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port}; {settings}")
     with machine.service(SERVICE), machine.nginx(snippet, port):
-        yield over_http("127.0.0.1", port, "/n2k")
+        yield f"http://127.0.0.1:{port}/n2k"
 
 
 @pytest.mark.parametrize(
@@ -52,13 +60,14 @@ def behind_nginx(machine: Machine, settings: str) -> Iterator[Ask]:
 )
 def test_a_compressed_answer_is_known_again(
     machine: Machine,
-    server: Callable[[Machine, str], contextlib.AbstractContextManager[Ask]],
+    server: Callable[[Machine, str], contextlib.AbstractContextManager[str]],
     settings: str,
     encoding: str,
     changed: str,
 ) -> None:
     """Asked with the tag that came, alone, in a list and by an asterisk: 304 without a body; another tag gets all of it."""
-    with server(machine, settings) as ask:
+    with server(machine, settings) as url:
+        ask = asking(url)
         for address in ADDRESSES:
             plain = ask("GET", address, {}, b"")
             packed = ask("GET", address, {"Accept-Encoding": encoding}, b"")
@@ -84,8 +93,27 @@ ExpiresDefault "access plus 1 month"
 
 def test_a_host_that_has_answers_kept(machine: Machine) -> None:
     """Names are found by somebody else tomorrow: no cache and no browser may answer with what was true a month ago."""
-    with behind_apache(machine, KEPT_FOR_A_MONTH) as ask:
+    with behind_apache(machine, KEPT_FOR_A_MONTH) as url:
+        ask = asking(url)
         for address in ("/?name=masakazu.kojima", "/name2key/masakazu.kojima", "/ready", AVATAR, STATISTICS, "/?name=%"):
             kept = ask("GET", address, {}, b"").headers["cache-control"]
             assert "no-cache" in kept.split(", "), address
             assert "max-age" in kept or "%" in address, "the precondition: the module is on"
+
+
+@pytest.mark.parametrize(
+    "server, settings, may_keep",
+    [(behind_nginx, "", ""), (behind_nginx, "expires 30d;", "max-age=2592000"), (behind_apache, KEPT_FOR_A_MONTH, "")],
+    ids=["plain", "nginx", "apache"],
+)
+def test_doctor_warns_where_answers_are_kept(
+    machine: Machine, server: Callable[[Machine, str], contextlib.AbstractContextManager[str]], settings: str, may_keep: str
+) -> None:
+    """nginx puts its own in the place of our header, Apache beside it, which does no harm."""
+    with server(machine, settings) as url:
+        done = machine.account.run("doctor", url)
+    line = next(line for line in done.stdout.splitlines() if "lookup: " in line)
+    if may_keep:
+        assert line.startswith("warning") and f"Cache-Control: {may_keep}," in line and "expires off" in line
+    else:
+        assert line.startswith("ok")

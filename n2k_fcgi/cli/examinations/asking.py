@@ -49,6 +49,7 @@ def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = N
             answer = error
         with answer:
             body = answer.read(READ_BYTES).decode("utf-8", "replace")
-            return Reply(answer.status, body, {name.lower(): value for name, value in answer.headers.items()})
+            fields = answer.headers
+            return Reply(answer.status, body, {name.lower(): ", ".join(fields.get_all(name, [])) for name in fields})
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Reply(0, str(getattr(error, "reason", error)), {})

@@ -100,6 +100,10 @@ def lookup(base: str, known: Known) -> Finding:
     if (reply.status, reply.body) != (200, known.key):
         what = f"{known.name!r} got {reply.status} {reply.body.strip()[:60]!r} and not {known.key}"
         return problem("lookup", what, "run 'n2k check'; is a cache between?")
+    kept = reply.headers.get("cache-control", "")
+    if not {"no-cache", "no-store"} & set(kept.replace(" ", "").split(",")):
+        what = f"{known.name!r} got its key, and caches may keep that (Cache-Control: {kept or 'none'}, ours is no-cache)"
+        return warning("lookup", what, "have the web server leave that header as it is (nginx: 'expires off;')")
     return ok("lookup", f"{known.name!r} got its key")
 
 

@@ -329,6 +329,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
                 backlog = self._accept_waiting()
             left = GRACE - (time.monotonic() - started)
             if left <= 0:
+                self._turn(0)  # what has arrived while others were answered
                 self._drop(lambda connection: not connection.answering)
                 left += WRITING_GRACE
             if left <= 0 or not (self._connections or backlog):

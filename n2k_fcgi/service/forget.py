@@ -71,6 +71,10 @@ class Forgetting:
         leaving = _known(view, avatar.key, only)
         return leaving._replace(names=[*leaving.names, (grid, name)])
 
+    def grids_of(self, name: str) -> list[str]:
+        """The grids where somebody is shown under canonical *name*, each once: for asking which one is meant."""
+        return list(dict.fromkeys(avatar.grid for avatar in self._directory.view().named(name)))
+
     def forget(self, leaving: Leaving) -> None:
         """Hide them, from every process's next look on."""
         self._directory.forgotten.forget(leaving.keys, leaving.names, int(self._clock()), leaving.only)

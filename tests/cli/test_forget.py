@@ -59,6 +59,30 @@ def test_forget_on_a_grid(n2k: Commands) -> None:
     assert n2k("lookup", "twin name").out == f"Twin Name\t{MASAKAZU}\tProduction\n"
 
 
+@pytest.mark.parametrize("who", ["Twin Name", "twin.name", "TWIN+NAME"])
+def test_forget_a_name_of_another_grid_asks_which(n2k: Commands, who: str) -> None:
+    """She is known elsewhere only: nothing is done, and the line says how; with the grid, or for a name of nobody, as ever."""
+    n2k("import", "--grid", "OpenSim", "-", stdin=csv((OTHER, "Twin Name")).encode())
+    done = n2k("forget", who)
+    where = f"not found: '{who}' is nobody on Production, but known on OpenSim: say --grid OpenSim, or the key"
+    assert (done.code, done.out, done.err) == (17, "", f"n2k: {where}; nobody was hidden\n")
+    assert "forgotten: 0\n" in n2k("stats").out
+    assert n2k("register", "Twin Name", MASAKAZU).code == 0, "the name is free for others on Production"
+    assert n2k("forget", who).err == "hidden from now on; 'n2k purge' takes it out of the files\n"
+    assert n2k("forget", "--grid", "OpenSim", who).code == 0
+    assert n2k("lookup", who).code == 17
+    assert n2k("forget", who).code == 0, "who is hidden everywhere is not told of"
+
+
+def test_forget_names_every_other_grid(n2k: Commands) -> None:
+    """Two grids know the name; a label with a space is quoted as a shell wants it; --grid with a third one still hides there."""
+    n2k("import", "--grid", "OpenSim", "-", stdin=csv((OTHER, "Twin Name")).encode())
+    n2k("import", "--grid", "My World", "-", stdin=csv((MASAKAZU, "Twin Name")).encode())
+    said = n2k("forget", "Twin Name")
+    assert said.code == 17 and "--grid 'my world'" in said.err and "--grid OpenSim" in said.err
+    assert n2k("forget", "--grid", "Production", "Twin Name").code == 0
+
+
 def test_undoing_what_was_never_asked(peopled: Commands) -> None:
     """19, and one line."""
     done = peopled("forget", "--undo", GOVERNOR)

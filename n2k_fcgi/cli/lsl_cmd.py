@@ -61,7 +61,7 @@ def _print(context: Context, script: Script, grid: str | None, note: str, which:
     token = _token(context, script, world, note, which)
     if urlsplit(settings.url).hostname in ONLY_HERE:
         context.talk(f"warning: {settings.url} is this machine's own address: no grid elsewhere reaches it")
-    if grid is None and script.scope != "forget":
+    if grid is None:
         others = ", ".join(label for label in settings.labels if label != world)
         context.talk(f"for the grid {world}; for another say --grid" + (f" (the settings name {others})" if others else ""))
     text = filled_in(script, url=settings.url, token=token, grid=world)

@@ -51,7 +51,7 @@ def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
         token_id = token.split("_")[1]
         assert f"token {token_id} ({scope}) is for this script only; 'n2k token revoke {token_id}' ends it\n" in done.err
         assert token not in done.err
-    assert ("for the grid Production; for another say --grid" in done.err) == (name != "forget")
+    assert "for the grid Production; for another say --grid" in done.err
 
 
 def test_quiet_is_quiet(n2k: Commands) -> None:
@@ -206,7 +206,8 @@ def test_it_says_for_which_grid(n2k: Commands, grids: str, default: str, said: s
         done = n2k("lsl", name)
         assert said in done.err
         assert f'\nstring GRID = "{default}";\n' in done.out
-    assert "for the grid" not in n2k("lsl", "--grid", default, "touch").err + n2k("lsl", "forget").err
+    assert said in n2k("lsl", "forget").err, "its token is bound to the grid, or to none"
+    assert "for the grid" not in n2k("lsl", "--grid", default, "touch").err + n2k("lsl", "--grid", default, "forget").err
 
 
 def test_without_an_address_nothing_is_made(n2k: Commands) -> None:

@@ -1,5 +1,6 @@
 """``n2k sample``: an invented dump to try things out with."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import click
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import counted
+from n2k_fcgi.service.as_of import SECOND_LIFE_BEGAN
 from n2k_fcgi.service.hostile import with_bad_csv, with_bad_json
 from n2k_fcgi.service.packers import FORMATS, format_of, new_file, write_packed
 from n2k_fcgi.service.sample import MAX_ROWS, Sample, csv_lines, json_lines
@@ -29,6 +31,7 @@ STDOUT = "-"
 def command(context: Context, rows: int, seed: int, hostile: bool, unsorted: bool, form: str | None, output: str) -> None:
     """Write an invented dump in W-Hat's form: 'uuid,First Last', one avatar a line.
 
+    FILE is dated 2003, the time for which an import takes it to speak: every real dump and registration is newer.
     The same rows and seed always give the same dump. It has three well-known avatars, Governor Linden, Masakazu Kojima
     and Username Resident; the others are nobody. The formats hold csv lines, but jsonl, which holds JSON lines with a
     grid and a time.
@@ -42,8 +45,11 @@ def command(context: Context, rows: int, seed: int, hostile: bool, unsorted: boo
     if output == STDOUT:
         write_packed(sys.stdout.buffer, form, lines)
         return
-    with new_file(Path(output)) as file:
+    path = Path(output)
+    with new_file(path) as file:
         write_packed(file, form, lines)
+    if path.is_file():  # a device keeps its time
+        os.utime(path, (SECOND_LIFE_BEGAN, SECOND_LIFE_BEGAN))
     context.talk(f"wrote {counted(rows, 'avatar')} to {output}")
 
 

@@ -1,5 +1,6 @@
 """``n2k sample``."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -46,6 +47,19 @@ def test_packed_to_a_pipe(n2k: Commands, tmp_path: Path, form: str) -> None:
         assert n2k("import", tmp_path / "odd name").code == 0
     else:
         assert (tmp_path / "odd name").read_bytes() == piped
+
+
+@pytest.mark.parametrize("name", ["a.csv.bz2", "a.csv.gz", "a.zip", "a.csv"])
+@pytest.mark.parametrize("how", [[], ["--replace"]], ids=["merged", "replaced"])
+def test_every_real_dump_is_newer(n2k: Commands, tmp_path: Path, name: str, how: list[str]) -> None:
+    """The sample first, then an update to a real dump of some years ago, as docs/dumps.md has it: it is taken, not refused as older."""
+    _sample(n2k, "--rows", 100, "-o", tmp_path / name)
+    assert "as of 2003-01-01T00:00:00Z" in n2k("import", tmp_path / name).out
+    real = tmp_path / "real.csv"
+    real.write_text("".join(f"{GOVERNOR[:-4]}{n:04x},Real{n} Last\n" for n in range(100)))
+    os.utime(real, (1_600_000_000, 1_600_000_000))
+    done = n2k("update", *how, real)
+    assert done.code == 0 and done.out.startswith(f"updated from {real}: {100 if how else 200} avatars"), done
 
 
 @pytest.mark.parametrize("name", ["a.csv.bz2", "a.jsonl"])

@@ -127,6 +127,19 @@ def test_the_very_same_dump(n2k: Commands, tmp_path: Path) -> None:
     assert n2k("import", "--force", dump).code == 0 and n2k.live() > live
 
 
+@pytest.mark.parametrize("command", ["import", "update"])
+def test_the_very_same_dump_with_replace(peopled: Commands, tmp_path: Path, command: str) -> None:
+    """Merged first, it left those there whom it does not have: with --replace it is no unchanged dump, and they go."""
+    dump = tmp_path / "dump.csv"
+    dump.write_bytes(csv((GOVERNOR, "Governor Linden")).encode())
+    assert peopled("import", "--force", dump).code == 0
+    assert peopled("lookup", MASAKAZU).code == 0
+    done = peopled(command, "--replace", dump)
+    assert (done.code, "1 avatar (0 added, 0 changed, 2 removed" in done.out) == (0, True), done
+    assert peopled("lookup", MASAKAZU).code == 17
+    assert peopled("import", dump).out.startswith("unchanged: "), "without --replace it is"
+
+
 def test_bad_lines_are_shown(n2k: Commands) -> None:
     """Each reason with its count, and the first bad lines with their numbers, on standard error."""
     done = n2k("import", "--max-bad", "50", "-", stdin=PEOPLE + BAD)

@@ -112,8 +112,8 @@ class Importer:
         """Build and publish a generation of *dump* merged with the live one; whatever fails leaves that one alone.
 
         Rows that name no grid are of *grid*. *as_of*: unix seconds for which the dump speaks, else ``as_of.settle`` says.
-        *replace*: avatars of *grid* that the dump does not have go. *force*: also when this very dump is live, or has far
-        fewer rows than the one before; a damaged live generation is left out then.
+        *replace*: avatars of *grid* that the dump does not have go. Both take this
+        very dump when it is live, too. *force*: also when it has far fewer rows than the one before; a damaged live generation is left out then.
 
         Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, FutureTime, StoreFull.
         """
@@ -162,7 +162,7 @@ class Importer:
             self._refuse_bad(tally, rows)
             if live and not force:
                 self._refuse_shrunk(live, grid, rows)
-            if live and not force and self._is_live_already(live, dump, grid, speaks_for):
+            if live and not force and not replace and self._is_live_already(live, dump, grid, speaks_for):
                 manifest = self._generations.manifest(live)
                 return ImportReport(manifest, tally, False, [], [], speaks_for, dump.member, dump.warnings)
             previous = self._open_previous(live, force, stack)

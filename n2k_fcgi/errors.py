@@ -481,7 +481,10 @@ class CountsDisagree(N2KError):
 class DumpShrank(N2KError):
     """Far fewer rows than last time: a truncated or wrong dump, more often than a smaller world."""
 
-    template = "the dump has {rows}, the one before had {before}: more than {limit} % fewer, nothing was imported (--force)"
+    template = (
+        "the dump has {rows}, the one before had {before} (of {grid}): more than {limit} % fewer, nothing was imported "
+        "(of another grid? --grid; of this one all the same: --force)"
+    )
     status = 400
     exit_code = 69
 

@@ -77,7 +77,7 @@ def command(
 def _as_line(report: ImportReport) -> str:
     manifest = report.manifest
     if not report.published:
-        return f"unchanged: {manifest.source} is live already as generation {manifest.name} (--force imports it again)"
+        return f"unchanged: {manifest.source} of {manifest.grid} is live already as generation {manifest.name} (--force imports it again)"
     return f"imported {manifest.source}: {counts(report)}"
 
 

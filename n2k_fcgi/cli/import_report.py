@@ -9,11 +9,11 @@ from n2k_fcgi.service.ingest.importer import ImportReport
 
 
 def counts(report: ImportReport) -> str:
-    """What became of the rows, how long it took, which file of a zip was read, the time that was used and why."""
+    """What became of the rows, how long it took, which file of a zip was read, the grid, the time that was used and why."""
     new = report.manifest
     member = f"from {shown(report.member)} in the zip, " if report.member else ""
     rows = f"{counted(new.rows, 'avatar')} ({new.added} added, {new.changed} changed, {new.removed} removed, "
-    when = f"as of {options.iso(new.as_of)} ({report.as_of.why})"
+    when = f"of {new.grid} as of {options.iso(new.as_of)} ({report.as_of.why})"
     return f"{rows}{counted(new.refused, 'line')} refused) in {new.seconds:.1f} s, {member}{when}, generation {new.name}"
 
 

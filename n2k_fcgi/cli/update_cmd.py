@@ -83,18 +83,18 @@ def command(
     if as_json:
         click.echo(json.dumps(_as_json(outcome)))
     elif not context.quiet:  # cron mails whatever is printed
-        click.echo(_as_line(outcome))
+        click.echo(_as_line(outcome, world))
 
 
 def _limits(settings: Settings) -> Limits:
     return Limits(settings.update_stall, settings.update_time, settings.update_size, settings.update_tries)
 
 
-def _as_line(outcome: Outcome) -> str:
+def _as_line(outcome: Outcome, grid: str) -> str:
     if outcome.result == NOT_MODIFIED:
-        return f"not modified: {outcome.source} is as it was at the last update (--force fetches it again)"
+        return f"not modified: {outcome.source} is as it was at the last update of {grid} (--force fetches it again)"
     if outcome.result != UPDATED or outcome.report is None:
-        return f"unchanged: {outcome.source} is the dump that was imported last (--force imports it again)"
+        return f"unchanged: {outcome.source} is the dump that was imported last of {grid} (--force imports it again)"
     return f"updated from {outcome.source}: {counts(outcome.report)}"
 
 

@@ -123,7 +123,7 @@ def test_the_very_same_dump(n2k: Commands, tmp_path: Path) -> None:
     live = n2k.live()
     again = n2k("import", dump)
     assert (again.code, n2k.live()) == (0, live)
-    assert again.out == f"unchanged: dump.csv is live already as generation {live} (--force imports it again)\n"
+    assert again.out == f"unchanged: dump.csv of Production is live already as generation {live} (--force imports it again)\n"
     assert n2k("import", "--force", dump).code == 0 and n2k.live() > live
 
 
@@ -138,6 +138,23 @@ def test_the_very_same_dump_with_replace(peopled: Commands, tmp_path: Path, comm
     assert (done.code, "1 avatar (0 added, 0 changed, 2 removed" in done.out) == (0, True), done
     assert peopled("lookup", MASAKAZU).code == 17
     assert peopled("import", dump).out.startswith("unchanged: "), "without --replace it is"
+
+
+@pytest.mark.parametrize(
+    ("given", "label"), [([], "Production"), (["--grid", "opensim"], "OpenSim"), (["--grid", "Testing"], "Testing")]
+)
+def test_every_report_names_the_grid(n2k: Commands, tmp_path: Path, given: list[str], label: str) -> None:
+    """Imported, unchanged, updated, shrunken: who left --grid out, or mistyped it, sees for which grid it was."""
+    dump = tmp_path / "dump.csv"
+    dump.write_bytes(PEOPLE)
+    assert f" s, of {label} as of 2" in n2k("import", *given, dump).out
+    assert n2k("import", *given, dump).out.startswith(f"unchanged: dump.csv of {label} is live already")
+    assert f"imported last of {label} (" in n2k("update", *given, dump).out
+    assert f" s, of {label} as of 2" in n2k("update", "--force", *given, dump).out
+    dump.write_bytes(ONE)
+    done = n2k("import", *given, dump)
+    said = f"the one before had 3 (of {label}): more than 10 % fewer, nothing was imported (of another grid? --grid; of this one"
+    assert done.code == 69 and said in done.err
 
 
 def test_bad_lines_are_shown(n2k: Commands) -> None:

@@ -147,7 +147,7 @@ def test_a_file_of_the_future_is_as_of_now(n2k: Commands, tmp_path: Path, second
     assert (
         ", as of 20" in done.out and "Z (now: the file's time is 20" in done.out and "which is still to come), gen" in done.out
     )
-    assert n2k("import", dump).out.startswith("unchanged: dump.csv is live already")
+    assert n2k("import", dump).out.startswith("unchanged: dump.csv of Production is live already")
     assert is_now(imported(n2k, "--force", dump), "now: the file's time is 20")
     later_names_win(n2k, tmp_path)
 

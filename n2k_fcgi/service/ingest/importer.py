@@ -246,7 +246,7 @@ class Importer:
     def _refuse_shrunk(self, live: str, grid: str, rows: int) -> None:
         before = self._generations.manifest(live)
         if before.grid == grid and rows < before.dump_rows * (1 - self._max_shrink / 100):
-            raise DumpShrank(rows=rows, before=before.dump_rows, limit=f"{self._max_shrink:g}")
+            raise DumpShrank(rows=rows, before=before.dump_rows, grid=grid, limit=f"{self._max_shrink:g}")
 
     def _is_live_already(self, live: str, dump: Dump, grid: str, as_of: AsOf) -> bool:
         """Whether importing it again would change nothing. It would bring back who was shown again since.

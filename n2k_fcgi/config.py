@@ -358,7 +358,7 @@ def load(
     given.update(from_env)
     given.update(from_flags)
     values = {name: _parse(name, text, where) for name, (text, where) in given.items()}
-    settings = _in_known_spelling(Settings(**values), given["default_grid"][1])
+    settings = _in_known_spelling(Settings(**values), *given["default_grid"])
     return Loaded(settings, {name: where for name, (_, where) in given.items()}, file, stamp)
 
 
@@ -419,10 +419,11 @@ def _parse(name: str, text: str, where: str) -> Any:
         raise BadSetting(name=name, where=where, why=f"must be {error}{but}") from None
 
 
-def _in_known_spelling(settings: Settings, where: str) -> Settings:
+def _in_known_spelling(settings: Settings, given: str, where: str) -> Settings:
     """Stores compare grids as text, so the default must be spelled as in ``grids``; one that is not there is refused."""
     label = parse_grid(settings.default_grid, settings.labels)
     if label not in settings.labels:
         known = ", ".join(settings.labels)
-        raise BadSetting(name="default_grid", where=where, why=f"add {label!r} to the setting 'grids' ({known})")
+        why = f"add {given.strip()!r} to the setting 'grids' ({known}), or set default_grid to one of these"
+        raise BadSetting(name="default_grid", where=where, why=why)
     return settings._replace(default_grid=label)

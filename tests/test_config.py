@@ -260,7 +260,10 @@ def test_an_unreadable_value_says_where_it_stands(tmp_path: Path) -> None:
 def test_a_default_grid_that_is_not_known_contradicts() -> None:
     """The default grid must be among the known ones; the message says what to add where."""
     message = refusal(default_grid="Elsewhere", grids="Production")
-    expected = "setting 'default_grid' (command line): add 'elsewhere' to the setting 'grids' (Production)"
+    expected = (
+        "setting 'default_grid' (command line): add 'Elsewhere' to the setting 'grids' (Production), "
+        "or set default_grid to one of these"
+    )
     assert message == expected
     assert tuple(grid.label for grid in given("grids", "Production, Elsewhere")) == ("Production", "Elsewhere")
 

@@ -12,9 +12,9 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import counted
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.export import Export, Known, csv_lines, json_lines
 from n2k_fcgi.service.packers import format_of, new_file, write_packed
 from n2k_fcgi.store.lmdb.generation import Generation
@@ -47,7 +47,7 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
     """
     settings = context.settings
     form = form or ("csv" if ".csv" in Path(file).suffixes else "jsonl")
-    world = parse_grid(grid, settings.labels) if grid else settings.default_grid if form == "csv" else None
+    world = to_look_at(context, grid) or (settings.default_grid if form == "csv" else None)
     packing = format_of(file) if file != STDOUT else None
     if packing == "zip":
         raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")

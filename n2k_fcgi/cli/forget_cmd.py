@@ -23,8 +23,9 @@ def command(context: Context, who: str, grid: str | None, undo: bool) -> None:
     """Hide an avatar from every answer, in both directions, from now on and whatever is imported later.
 
     By key: on every grid, under every name that it has or had. By name: whoever that is on the grid, or will be; when it
-    is somebody on other grids only, nothing is done before --grid says which (exit code 17). Nothing but keyed digests is kept of it; the rows themselves stay in the files, unseen, until 'n2k purge'. Until then --undo
-    brings everything back; after it, the next import of a dump that has them. Exit code 19 when there is nothing to undo.
+    is somebody on other grids only, nothing is done before --grid says which (exit code 17). Nothing but keyed digests is
+    kept of it; the rows themselves stay in the files, unseen, until 'n2k purge'. Until then --undo brings everything back;
+    after it, the next import of a dump that has them. Exit code 19 when there is nothing to undo.
 
     Example: n2k forget a27b84f0-2757-4176-9579-43a181d4a5a0
     """

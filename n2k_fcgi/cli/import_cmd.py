@@ -6,10 +6,10 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.import_report import counts, fields, tell_warnings
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.errors import N2KError, counted, shown
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.importer import ImportReport
 from n2k_fcgi.service.ingest.lines import Tally
@@ -55,7 +55,7 @@ def command(
     settings = context.settings
     context.make_directory()
     options.be_nice(nice)
-    world = parse_grid(grid, settings.labels) if grid else settings.default_grid
+    world = to_store(context, grid)
     with Dump(dump, max_bytes=max_bytes, jobs=jobs) as opened, ProgressBar(opened.size, hidden=context.quiet) as progress:
         job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show, tell=context.warn)
         try:
@@ -77,7 +77,8 @@ def command(
 def _as_line(report: ImportReport) -> str:
     manifest = report.manifest
     if not report.published:
-        return f"unchanged: {manifest.source} of {manifest.grid} is live already as generation {manifest.name} (--force imports it again)"
+        which = f"{manifest.source} of {manifest.grid} is live already as generation {manifest.name}"
+        return f"unchanged: {which} (--force imports it again)"
     return f"imported {manifest.source}: {counts(report)}"
 
 

@@ -9,12 +9,12 @@ import click
 from n2k_fcgi import logs
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.cli.suggestions import one_name
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.history import History, Named
@@ -39,7 +39,7 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
     Example: n2k lookup 'Governor Linden' a27b84f0-2757-4176-9579-43a181d4a5a0
     """
     settings = context.settings
-    world = parse_grid(grid, settings.labels) if grid else None
+    world = to_look_at(context, grid)
     view = directory(context.store, settings).view()
     imported = view.generation.grids if view.generation else ()
     without = mentions(context.store, settings, imported).without if with_history and as_json else str

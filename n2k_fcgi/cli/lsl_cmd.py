@@ -9,10 +9,10 @@ import click
 from n2k_fcgi import __version__
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.config import FILE_NAME
 from n2k_fcgi.errors import AddressNeeded, TokenNeeded
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.scripts import SCRIPTS, Script, filled_in, token_grid
 from n2k_fcgi.service.tokens import create_token, refuse_other_grid, token_id, verify_token
 
@@ -57,7 +57,7 @@ def _print(context: Context, script: Script, grid: str | None, note: str, which:
     settings = context.settings
     if not settings.url:
         raise AddressNeeded(file=context.loaded.file or FILE_NAME)
-    world = parse_grid(grid, settings.labels) if grid else settings.default_grid
+    world = to_store(context, grid)
     token = _token(context, script, world, note, which)
     if urlsplit(settings.url).hostname in ONLY_HERE:
         context.talk(f"warning: {settings.url} is this machine's own address: no grid elsewhere reaches it")

@@ -4,9 +4,9 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.model.avatar import Conflict
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.wiring import about, unknown
 
@@ -26,7 +26,7 @@ def command(context: Context, conflicts: bool, grid: str | None, as_json: bool) 
     Example: n2k pending --conflicts
     """
     settings = context.settings
-    world = parse_grid(grid, settings.labels) if grid else None
+    world = to_look_at(context, grid)
     if conflicts:
         for conflict in about(context.store).conflicts():
             if world in (None, conflict.grid):

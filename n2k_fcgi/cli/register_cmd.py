@@ -4,8 +4,8 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.model.avatar import Source
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.wiring import registrar
 
@@ -24,6 +24,6 @@ def command(context: Context, name: str, key: str, grid: str | None) -> None:
     """
     settings = context.settings
     context.make_directory()
-    world = parse_grid(grid, settings.labels) if grid else settings.default_grid
+    world = to_store(context, grid)
     capture = registrar(context.store, settings).register(name, key, world, Source(region="n2k register")).capture
     click.echo(f"{capture.name}\t{format_key(capture.key)}\t{capture.grid}")

@@ -4,10 +4,10 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.service.search import MOST_AVATARS, search
 from n2k_fcgi.wiring import directory
@@ -29,7 +29,7 @@ def command(context: Context, prefix: str, limit: int, reverse: bool, grid: str 
     Example: n2k search --limit 5 'masakazu k'
     """
     settings = context.settings
-    world = parse_grid(grid, settings.labels) if grid else None
+    world = to_look_at(context, grid)
     view = directory(context.store, settings).view()
     left, cursor = limit, None
     while left > 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from n2k_fcgi.cli.grids import meant
 from n2k_fcgi.cli.lookup_cmd import as_line, find
 from n2k_fcgi.cli.standard_streams import as_typed
 from n2k_fcgi.config import Settings
@@ -41,10 +42,12 @@ class Shell(cmd.Cmd):
 
     prompt = "n2k> "
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, is_known: Callable[[str], bool]) -> None:
+        """*is_known*: whether anything is known of a grid."""
         super().__init__(completekey="")  # we bind the key ourselves
         self._store = store
         self._settings = settings
+        self._is_known = is_known
         self._grid: str | None = None
         self._matches: list[str] = []
         self.unanswered = 0
@@ -129,7 +132,9 @@ class Shell(cmd.Cmd):
         """Prefer a grid, or say which is preferred."""
         if grid:
             self._grid = parse_grid(grid, self._settings.labels)
-        click.echo(f"grid: {self._grid or self._settings.default_grid}")
+        preferred = self._grid or self._settings.default_grid
+        doubt = "" if self._is_known(preferred) else f": nothing is known of it{meant(preferred, self._settings.labels)}"
+        click.echo(f"grid: {preferred}{doubt}")
 
     def do_stats(self, _: str) -> None:
         """How much is in the directory, in one line."""

@@ -5,6 +5,7 @@ import sys
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import is_known
 from n2k_fcgi.cli.shell import HELP, Shell
 from n2k_fcgi.cli.standard_streams import piped_lines
 from n2k_fcgi.errors import NotFound, counted
@@ -25,7 +26,7 @@ def command(context: Context) -> None:
 
     Example: printf '%s\\n' 'Governor Linden' a27b84f0-2757-4176-9579-43a181d4a5a0 | n2k shell
     """
-    shell = Shell(context.store, context.settings)
+    shell = Shell(context.store, context.settings, lambda grid: is_known(context, grid))
     if sys.stdin.isatty() and sys.stdout.isatty():
         context.talk(HELP.splitlines()[0])
         shell.converse(context.settings.data_dir / TYPED_LINES)

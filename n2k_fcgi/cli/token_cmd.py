@@ -4,8 +4,8 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.suggestions import Group, OneOf
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.tokens import SCOPES, create_token, revoke_token
 from n2k_fcgi.wiring import mentions
 
@@ -32,7 +32,7 @@ def create(context: Context, scopes: tuple[str, ...], grid: str | None, rate: in
     Example: n2k token create --scope register --grid Production
     """
     context.make_directory()
-    world = parse_grid(grid, context.settings.labels) if grid else None
+    world = to_store(context, grid) if grid else None
     new = create_token(context.store.tokens, tuple(dict.fromkeys(scopes)), world, rate=rate, note=note)
     click.echo(f"{new.token.id} {','.join(new.token.scopes)} {world or '-'} {new.text}")
 

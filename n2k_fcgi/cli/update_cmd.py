@@ -7,10 +7,10 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.download_line import DownloadLine
+from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.import_report import counts, fields, tell_warnings
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.config import Settings
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.service.download import Limits
 from n2k_fcgi.service.dumps import Dump
 from n2k_fcgi.service.ingest.importer import ImportReport
@@ -59,7 +59,7 @@ def command(
         raise click.UsageError("say what to update from: a URL or a file, here or as the setting 'update_source'")
     context.make_directory()
     options.be_nice(nice)
-    world = parse_grid(grid, settings.labels) if grid else settings.default_grid
+    world = to_store(context, grid)
 
     def load(dump: Dump, speaks_for: int | None) -> ImportReport:
         with ProgressBar(dump.size, hidden=context.quiet) as bar:

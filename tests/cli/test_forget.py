@@ -75,7 +75,7 @@ def test_forget_a_name_of_another_grid_asks_which(n2k: Commands, who: str) -> No
 
 
 def test_forget_names_every_other_grid(n2k: Commands) -> None:
-    """Two grids know the name; a label with a space is quoted as a shell wants it; --grid with a third one still hides there."""
+    """Two grids know the name; a label with a space is quoted; --grid with a third one still hides there."""
     n2k("import", "--grid", "OpenSim", "-", stdin=csv((OTHER, "Twin Name")).encode())
     n2k("import", "--grid", "My World", "-", stdin=csv((MASAKAZU, "Twin Name")).encode())
     said = n2k("forget", "Twin Name")

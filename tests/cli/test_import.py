@@ -153,7 +153,7 @@ def test_every_report_names_the_grid(n2k: Commands, tmp_path: Path, given: list[
     assert f" s, of {label} as of 2" in n2k("update", "--force", *given, dump).out
     dump.write_bytes(ONE)
     done = n2k("import", *given, dump)
-    said = f"the one before had 3 (of {label}): more than 10 % fewer, nothing was imported (of another grid? --grid; of this one"
+    said = f"the one before had 3 (of {label}): more than 10 % fewer, nothing was imported (of another grid? --grid; "
     assert done.code == 69 and said in done.err
 
 

@@ -52,7 +52,7 @@ def test_packed_to_a_pipe(n2k: Commands, tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("name", ["a.csv.bz2", "a.csv.gz", "a.zip", "a.csv"])
 @pytest.mark.parametrize("how", [[], ["--replace"]], ids=["merged", "replaced"])
 def test_every_real_dump_is_newer(n2k: Commands, tmp_path: Path, name: str, how: list[str]) -> None:
-    """The sample first, then an update to a real dump of some years ago, as docs/dumps.md has it: it is taken, not refused as older."""
+    """The sample first, then an update to a real dump of some years ago, as docs/dumps.md has it: it is not older."""
     _sample(n2k, "--rows", 100, "-o", tmp_path / name)
     assert "as of 2003-01-01T00:00:00Z" in n2k("import", tmp_path / name).out
     real = tmp_path / "real.csv"

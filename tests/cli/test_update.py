@@ -102,7 +102,10 @@ def test_the_second_time_nothing_is_fetched(n2k: Commands, web: WebServer, url: 
     n2k("update", url)
     live = n2k.live()
     done = n2k("update", url)
-    assert (done.code, done.out) == (0, f"not modified: {url} is as it was at the last update of Production (--force fetches it again)\n")
+    assert (done.code, done.out) == (
+        0,
+        f"not modified: {url} is as it was at the last update of Production (--force fetches it again)\n",
+    )
     assert web.headers()["If-None-Match"] == '"one"' and n2k.live() == live
     assert n2k("update", "--force", url).out.startswith("updated from")
     assert "If-None-Match" not in web.headers() and n2k.live() > live
@@ -114,7 +117,10 @@ def test_the_same_dump_under_another_tag_is_unchanged(n2k: Commands, web: WebSer
     live = n2k.live()
     web.paths["/dump.csv.bz2"] = file(PACKED, '"two"')
     done = n2k("update", url)
-    assert (done.code, done.out) == (0, f"unchanged: {url} is the dump that was imported last of Production (--force imports it again)\n")
+    assert (done.code, done.out) == (
+        0,
+        f"unchanged: {url} is the dump that was imported last of Production (--force imports it again)\n",
+    )
     assert n2k("update", url).out.startswith("not modified")
     web.paths["/dump.csv.bz2"] = sent(PACKED, Last_Modified="")
     assert [n2k("update", url).out.partition(":")[0] for _ in range(2)] == ["unchanged"] * 2

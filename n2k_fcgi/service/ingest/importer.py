@@ -112,8 +112,9 @@ class Importer:
         """Build and publish a generation of *dump* merged with the live one; whatever fails leaves that one alone.
 
         Rows that name no grid are of *grid*. *as_of*: unix seconds for which the dump speaks, else ``as_of.settle`` says.
-        *replace*: avatars of *grid* that the dump does not have go. Both take this
-        very dump when it is live, too. *force*: also when it has far fewer rows than the one before; a damaged live generation is left out then.
+        *replace*: avatars of *grid* that the dump does not have go. Both *replace* and *force* take this very dump when it
+        is live, too. *force*: also when it has far fewer rows than the one before; a damaged live generation is left out
+        then.
 
         Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, FutureTime, StoreFull.
         """

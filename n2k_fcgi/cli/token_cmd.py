@@ -71,5 +71,5 @@ def revoke(context: Context, token_id: str) -> None:
 
     Example: n2k token revoke 0123456789ab
     """
-    revoke_token(context.store.tokens, token_id)
-    context.talk(f"revoked {token_id}")
+    is_new = revoke_token(context.store.tokens, token_id)
+    context.talk(f"revoked {token_id}" if is_new else f"{token_id} was revoked already")

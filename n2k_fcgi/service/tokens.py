@@ -39,12 +39,13 @@ def create_token(
     return NewToken(token, f"n2k_{name}_{secret}")
 
 
-def revoke_token(store: TokenStore, name: str) -> None:
-    """Make the token with the id *name* worthless from the next request on. Raises NoSuchToken."""
+def revoke_token(store: TokenStore, name: str) -> bool:
+    """Make the token with the id *name* worthless from the next request on; False: it was already. Raises NoSuchToken."""
     token = store.find(name) if re.fullmatch(r"[0-9a-f]{12}", name) else None
     if token is None:
         raise NoSuchToken(id=name)
     store.add(token._replace(revoked=True))
+    return not token.revoked
 
 
 def verify_token(store: TokenStore, text: str, scope: str) -> Token:

@@ -118,6 +118,8 @@ def test_a_revoked_token_is_refused_at_once(n2k: Commands) -> None:
         assert register(url, token) == 200
         done = n2k("token", "revoke", token.split("_")[1])
         assert (done.code, done.err) == (0, f"revoked {token.split('_')[1]}\n")
+        again = n2k("token", "revoke", token.split("_")[1])
+        assert (again.code, again.err) == (0, f"{token.split('_')[1]} was revoked already\n")
         assert register(url, token) == 401
     assert "\trevoked\t" in n2k("token", "list").out
 

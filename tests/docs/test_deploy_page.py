@@ -22,8 +22,8 @@ def test_the_pages_agree_on_where_things_are() -> None:
 def test_an_update_begins_with_a_fresh_folder() -> None:
     """An older version's build/ in the folder would be installed again; what cannot be fetched again is saved before."""
     steps = DEPLOY.partition("### Upgrade")[2].partition("```sh\n")[2].partition("```")[0].splitlines()
-    assert [re.findall(r"^mv|export --captures|pip install|deploy|doctor", step)[0] for step in steps] == [
-        *("mv", "export --captures", "pip install", "deploy", "doctor"),
+    assert [re.findall(r"^rm -rf|^mv|export --captures|pip install|deploy|doctor", step)[0] for step in steps] == [
+        *("rm -rf", "mv", "export --captures", "pip install", "deploy", "doctor"),
     ]
 
 
@@ -31,3 +31,4 @@ def test_the_way_back_is_told() -> None:
     """How to take it away again, and how out of the 404 of a script that was deleted by hand."""
     section = DEPLOY.partition("### Take it away again")[2].partition("\n### ")[0]
     assert "n2k deploy --remove ~/example.com/n2k" in section and "by hand" in section and "404" in section
+    assert all(word in section for word in ("n2k_fcgi.old", "completion.bash", "~/.local/bin/n2k"))

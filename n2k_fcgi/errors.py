@@ -314,6 +314,15 @@ class StoreBusy(N2KError):
     retry_after = 10
 
 
+class StoreReadOnly(N2KError):
+    """The file system takes no writes: mounted so, or made so by the kernel after an error of the disk. Lookups go on."""
+
+    template = "cannot write {path}: its file system is read-only, and was perhaps made so by an error of the disk"
+    public = "nothing was written: the disk is read-only"
+    status = 503
+    exit_code = 52
+
+
 class NoMemory(N2KError):
     """The host's limit on memory or addresses leaves no room; the next request may need less."""
 

@@ -187,8 +187,7 @@ def test_a_clock_that_was_set_back_locks_nobody_out(sandbox: Sandbox, clock: Clo
 
 
 def test_quiet_subjects_are_swept_away(sandbox: Sandbox, clock: Clock) -> None:
-    """A thousand addresses leave nothing once they were quiet for long, nor do rows of an earlier version."""
-    sandbox.store.volatile.write(lambda transaction: transaction.put(METER + b"old", bytes(8)))
+    """A thousand addresses leave nothing once they were quiet for long."""
     for n in range(1000):
         sandbox.store.meters.take([Charge(b"a%d" % n, 10)], clock.now)
     clock.now += SWEEP_EVERY

@@ -1,14 +1,12 @@
 """Keys that nobody knows: a bounded queue without duplicates, emptied by names and by a resolver's word."""
 
-import struct
 from pathlib import Path
 
 import pytest
 
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.service.pending import MOST_A_REQUEST, Unknown, keys_in
-from n2k_fcgi.store.lmdb.layout import PENDING_KEY
-from n2k_fcgi.store.lmdb.pending import NOBODY_FOR, WAITS_FOR
+from n2k_fcgi.store.lmdb.pending import NOBODY_FOR, WAITS_FOR, Pending
 from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -152,13 +150,15 @@ def test_what_nobody_names_makes_room_in_time(tmp_path: Path) -> None:
         box.close()
 
 
-def test_rows_of_an_earlier_version_are_read(sandbox: Sandbox) -> None:
-    """They do not say who asked: they wait, rest and go like the others."""
-    row = struct.pack("<qq", 900, 0)
-    sandbox.store.volatile.write(lambda transaction: transaction.put(PENDING_KEY + KEYS[0] + b"Production", row))
-    one = queue(sandbox)
-    assert one.ask(KEYS[:2]) == 1 and one.waiting() == KEYS[:2]
-    assert one.nobody(KEYS[:1]) == 1 and one.waiting() == KEYS[1:2]
+def test_times_still_to_come_hold_nothing_up(sandbox: Sandbox) -> None:
+    """Noted while the clock was years ahead: nobody's is asked for again, and what waits makes room when the queue is full."""
+    clock = Clock()
+    clock.now = 2_000_000_000.0
+    assert queue(sandbox, clock).ask(KEYS[:2]) == 2 and queue(sandbox, clock).nobody(KEYS[:1]) == 1
+    assert queue(sandbox).ask(KEYS[:1]) == 1 and queue(sandbox).waiting() == [KEYS[0], KEYS[1]]
+    store = Pending(sandbox.store.volatile, 2)
+    assert store.add(KEYS[2:3], "Production", 1001) == 1
+    assert [asked.key for asked in store.waiting()] == [KEYS[0], KEYS[2]]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,23 @@
-"""Files of format 1, as the version before wrote them: read as they are, and made format 2 by the first write."""
+"""Files of format 1, as the version before wrote them: read as they are, and made format 2 by the first write.
+
+And two versions at once: what a later one has written, an earlier one that still runs does not touch.
+"""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import lmdb
+import pytest
 
+from n2k_fcgi.errors import StoreTooNew
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, GENERATIONS, HELD, MANIFEST
+from n2k_fcgi.store.base import Charge
+from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, GENERATIONS, HELD, MANIFEST, VOLATILE
+from n2k_fcgi.store.lmdb.writable import LOOK_EVERY
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
@@ -64,3 +74,46 @@ def test_captures_of_format_1_are_read_and_become_format_2(tmp_path: Path) -> No
         env.close()
     finally:
         box.close()
+
+
+def _raise_format(box: Sandbox, name: str, number: bytes) -> None:
+    """What a later version does, in another process, to a file that this process has open."""
+    code = "import lmdb, sys; env = lmdb.open(sys.argv[1], subdir=False); t = env.begin(write=True)\n"
+    code += "t.put(b'mformat', sys.argv[2].encode()); t.commit()"
+    subprocess.run([sys.executable, "-c", code, str(box.data_dir / name), number.decode()], check=True)
+
+
+def test_a_later_version_beside_a_running_process(tmp_path: Path) -> None:
+    """From then on this one writes nothing more, and within a second reads nothing more, of what it may not know."""
+    box = Sandbox(tmp_path / "data")
+    box.record(MASAKAZU, "Masakazu Kojima", 1)
+    box.store.meters.take([Charge(b"a", 10)], 1.0)
+    for name in (CAPTURES, VOLATILE):
+        _raise_format(box, name, b"9")
+    with pytest.raises(StoreTooNew, match="format 9, this program reads up to 2: update n2k_fcgi"):
+        box.record(GOVERNOR, "Governor Linden", 2)
+    with pytest.raises(StoreTooNew, match="format 9, this program reads up to 3: update n2k_fcgi"):
+        box.store.meters.take([Charge(b"a", 10)], 1.0)
+    time.sleep(LOOK_EVERY + 0.1)
+    with pytest.raises(StoreTooNew):
+        box.store.captures.by_key(parse_key(MASAKAZU))
+    box.close()
+
+
+@pytest.mark.parametrize("number", [b"1", b"2"])
+def test_a_volatile_file_of_an_earlier_version_begins_anew(sandbox: Sandbox, number: bytes) -> None:
+    """Whose rows look otherwise. An earlier version that still runs sees another file, of a format that it refuses."""
+    path = sandbox.data_dir / VOLATILE
+    assert sandbox.store.meters.take([Charge(b"a", 10)], 1.0) == 0
+    sandbox.store.close()
+    env = lmdb.open(str(path), subdir=False)
+    with env.begin(write=True) as transaction:
+        transaction.put(b"lold", bytes(8))
+        transaction.put(b"p" + parse_key(MASAKAZU) + b"Production", bytes(16))
+        transaction.put(b"mformat", number)
+    env.close()
+    assert sandbox.store.pending.waiting() == []
+    assert sandbox.store.meters.take([Charge(b"old", 10)], 1.0) == 0
+    assert sandbox.store.pending.add([parse_key(MASAKAZU)], "Production", 5) == 1
+    with sandbox.store.volatile.read() as transaction:
+        assert transaction.get(b"mformat") == b"3"

@@ -37,6 +37,7 @@ def examine(settings: Settings, store: Store) -> Iterator[Finding]:
     yield free_space(settings.data_dir, live_bytes(store))
     yield log(settings)
     yield captures(settings, store)
+    yield from stopped_readers(store)
     yield generation(settings, store)
 
 
@@ -123,6 +124,16 @@ def captures(settings: Settings, store: Store) -> Finding:
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         return problem("captures", f"this user cannot write {path}", "registrations are refused: restore its owner and mode")
     return ok("captures", f"{count}, writable")
+
+
+def stopped_readers(store: Store) -> Iterator[Finding]:
+    """Processes that were stopped while they read the captures: the file grows with every registration until they go on."""
+    for pid, behind in store.captures.readers_behind():
+        yield problem(
+            "readers",
+            f"process {pid} reads {CAPTURES} as it was {behind} changes ago, so the file grows with each",
+            f"let it go on (kill -CONT {pid}) or end it (kill -KILL {pid})",
+        )
 
 
 def live_bytes(store: Store) -> int:

@@ -6,6 +6,7 @@ refused, since a name that went could be given to another key; elsewhere the old
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import lmdb
@@ -33,6 +34,12 @@ from n2k_fcgi.store.lmdb.writable import Result, WritableFile, with_prefix
 
 _EVICTED = CAPTURE_META + EVICTED_KEY
 
+STRETCH = 1000
+"""Keys that are read at a time."""
+
+CLOCKS_DIFFER = 86_400
+"""Seconds by which a right clock may have been ahead of another right one, with time zones mistaken and all."""
+
 
 class Captures:
     """The captures of one data directory. Implements ``store.base.CaptureStore``.
@@ -48,6 +55,10 @@ class Captures:
     def lock_problem(self) -> str | None:
         """See ``WritableFile.lock_problem``."""
         return self._file.lock_problem()
+
+    def readers_behind(self) -> list[tuple[int, int]]:
+        """See ``WritableFile.readers_behind``."""
+        return self._file.readers_behind()
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -175,16 +186,24 @@ class Captures:
         return sum(dropped.values())
 
     def captures(self) -> Iterator[Capture]:
-        """All, in key order, from one transaction: consume it at once."""
+        """All, in key order."""
         for _, stored in self.all_stored():
             yield stored.capture
 
     def all_stored(self) -> Iterator[tuple[bytes, StoredCapture]]:
-        """All with their former names, in key order."""
-        with self._file.read() as transaction:
-            for key, value in with_prefix(transaction, CAPTURE_KEY):
-                for stored in unpack_captures(key, value):
-                    yield key, stored
+        """All with their former names, in key order.
+
+        A stretch at a time: who reads on when he likes (a pager behind an export) must keep no transaction open.
+        """
+        first = b""
+        while True:
+            with self._file.read() as transaction:
+                rows = list(islice(with_prefix(transaction, CAPTURE_KEY, first), STRETCH))
+                found = [(key, stored) for key, value in rows for stored in unpack_captures(key, value)]
+            yield from found
+            if len(rows) < STRETCH:
+                return
+            first = rows[-1][0] + b"\0"  # the smallest db_key behind it
 
     def names(self) -> Iterator[tuple[str, list[bytes]]]:
         """Every canonical name with its keys, in order."""
@@ -283,16 +302,21 @@ def _other_holder(rows: CaptureRows, keys: list[bytes], seen: Observation) -> by
     return None
 
 
+def _believed(seen: int, now: int) -> int:
+    """When somebody was *seen*, unless it is far ahead of *now*: the clock was wrong then, and no dump could ever win."""
+    return seen if seen <= now + CLOCKS_DIFFER else now
+
+
 def _seen_again(before: StoredCapture | None, now: Capture) -> StoredCapture:
     if before is None:
         return StoredCapture(now, [])
     was, former = before
     if canonical_form(was.name) != canonical_form(now.name):
         former = [(name, seen) for name, seen in former if canonical_form(name) != canonical_form(now.name)]
-        former.append((was.name, was.last_seen))
+        former.append((was.name, _believed(was.last_seen, now.last_seen)))
     merged = now._replace(
         first_seen=min(was.first_seen, now.first_seen),
-        last_seen=max(was.last_seen, now.last_seen),
+        last_seen=max(_believed(was.last_seen, now.last_seen), now.last_seen),
         times_seen=was.times_seen + 1,
     )
     return StoredCapture(merged, former)

@@ -23,16 +23,20 @@ from n2k_fcgi.errors import (
     NoMemory,
     StoreDamaged,
     StoreFull,
+    StoreReadOnly,
     StoreTooNew,
     StoreUnreadable,
     is_no_memory,
 )
-from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMAT, Modes
+from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMATS, Modes
 
 MAX_DATABASES = 8
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a full disk, or a full quota."""
+
+_REFUSED = frozenset(map(os.strerror, (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM)))
+"""What the system says when it is not the disk: LMDB hands its words on."""
 
 
 def open_reader(path: Path) -> lmdb.Environment:
@@ -62,8 +66,13 @@ def open_environment(path: Path, **options: Any) -> lmdb.Environment:
 
 
 def meaning(path: Path, error: Exception, otherwise: Callable[..., N2KError]) -> N2KError:
-    """What an error of LMDB's about *path* means: NoMemory when memory was refused, else the error *otherwise*."""
-    return NoMemory(what=path) if is_no_memory(error) else otherwise(path=path, why=reason(error))
+    """What an error of LMDB's about *path* means: what the system refused, where it says so, else the error *otherwise*."""
+    why = reason(error)
+    if is_no_memory(error):
+        return NoMemory(what=path)
+    if why == os.strerror(errno.EROFS):
+        return StoreReadOnly(path=path)
+    return (StoreUnreadable if why in _REFUSED else otherwise)(path=path, why=why)
 
 
 def reason(error: Exception) -> str:
@@ -84,11 +93,13 @@ def refuse_truncated(path: Path, env: lmdb.Environment) -> None:
         raise damaged(path, f"it has {size} bytes of {needed}")
 
 
-def refuse_other_format(path: Path, value: bytes | None) -> None:
-    """Raise StoreTooNew, or what ``damaged`` gives when *value*, the stored format version, says none at all."""
+def refuse_other_format(path: Path, value: bytes | None, formats: range = FORMATS) -> None:
+    """Raise StoreTooNew, or what ``damaged`` gives when *value*, the stored format version, says none or one before *formats*."""
     found = int(value) if value and value.isdigit() else 0
-    if found > FORMAT:
-        raise StoreTooNew(path=path, found=found, known=FORMAT)
+    if found >= formats.stop:
+        raise StoreTooNew(path=path, found=found, known=formats[-1])
+    if 0 < found < formats.start:
+        raise damaged(path, f"it has format {found}, of an earlier version")
     if found < 1:
         raise damaged(path, "it holds no format version")
 
@@ -118,7 +129,7 @@ def open_lock(path: Path, modes: Modes) -> int:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.file)
     except OSError as error:
         refuse_os_error(path, error)
-    with contextlib.suppress(PermissionError):  # the umask may have taken the group's part; another owner has given it
+    with contextlib.suppress(OSError):  # the umask may have taken the group's part; another owner has given it
         os.fchmod(fd, modes.file)
     return fd
 
@@ -142,9 +153,11 @@ def sync_folder(path: Path) -> None:
 
 
 def refuse_os_error(path: Path, error: OSError) -> NoReturn:
-    """Turn an OSError about *path* into StoreFull, NoMemory or StoreUnreadable."""
+    """Turn an OSError about *path* into StoreFull, StoreReadOnly, NoMemory or StoreUnreadable."""
     if is_no_memory(error):
         raise NoMemory(what=path) from None
+    if error.errno == errno.EROFS:
+        raise StoreReadOnly(path=path) from None
     if error.errno in NO_ROOM:
         raise StoreFull(path=path, why=error.strerror) from None
     raise StoreUnreadable(path=path, why=error.strerror or error) from None

@@ -13,6 +13,12 @@ from typing import NamedTuple
 FORMAT = 2
 """Raised when bytes on disk change meaning; docs/storage.md describes each."""
 
+FORMATS = range(1, FORMAT + 1)
+"""Those that are read."""
+
+VOLATILE_FORMATS = range(3, 4)
+"""The same of volatile.mdb: a file of an earlier one begins anew, since all in it may be lost."""
+
 CURRENT = "CURRENT"
 GENERATIONS = "generations"
 DATA_FILE = "data.mdb"

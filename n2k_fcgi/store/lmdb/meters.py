@@ -57,7 +57,7 @@ class Meters:
 
 def _before(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
     value = transaction.get(METER + charge.subject)
-    if value is None or len(value) != _ROW.size:  # of an earlier version: a minute's counts are lost
+    if value is None:
         return now
     moment, written = _ROW.unpack(value)
     # Written in what is the future now, the clock was set back: that must lock nobody out.
@@ -81,5 +81,5 @@ def _sweep(transaction: lmdb.Transaction, now: float) -> None:
         return
     transaction.put(_SWEPT, _MOMENT.pack(now))
     for subject, row in list(with_prefix(transaction, METER)):
-        if len(row) != _ROW.size or not _ROW.unpack(row)[1] <= now < _ROW.unpack(row)[0]:
+        if not _ROW.unpack(row)[1] <= now < _ROW.unpack(row)[0]:
             transaction.delete(METER + subject)

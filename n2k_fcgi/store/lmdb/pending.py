@@ -23,7 +23,6 @@ WAITS_FOR = 30 * 86_400
 """Seconds after which a key that nobody named makes room for others."""
 
 _ROW = struct.Struct("<qq4s")
-_ROW_WITHOUT_ASKER = struct.Struct("<qq")
 _COUNT = CAPTURE_META + b"pending"
 
 
@@ -114,10 +113,11 @@ def _rows_of(transaction: lmdb.Transaction, keys: list[bytes], is_meant: Callabl
 
 
 def _is_wanted(row: bytes | memoryview | None, now: int) -> bool:
-    """Not in the queue, or there as nobody's for so long that it may be somebody's by now."""
+    """Not in the queue, or there as nobody's for so long that it may be somebody's by now (or since what is still to come)."""
     if row is None:
         return True
-    return 0 < _read(row).nobody_at < now - NOBODY_FOR
+    nobody_at = _read(row).nobody_at
+    return nobody_at != 0 and not now - NOBODY_FOR <= nobody_at <= now
 
 
 class _Row(NamedTuple):
@@ -127,9 +127,6 @@ class _Row(NamedTuple):
 
 
 def _read(value: bytes | memoryview) -> _Row:
-    if len(value) == _ROW_WITHOUT_ASKER.size:  # of an earlier version
-        first, nobody_at = _ROW_WITHOUT_ASKER.unpack(value)
-        return _Row(first, nobody_at, bytes(4))
     return _Row._make(_ROW.unpack(value))
 
 
@@ -148,7 +145,7 @@ class _Room:
         )
         waiting: dict[bytes, list[bytes]] = {}
         for row, db_key in rows:
-            if row.nobody_at or row.first < now - WAITS_FOR:
+            if row.nobody_at or not now - WAITS_FOR <= row.first <= now:
                 transaction.delete(db_key)
             else:
                 waiting.setdefault(row.asker, []).append(db_key)

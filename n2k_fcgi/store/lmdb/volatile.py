@@ -11,19 +11,19 @@ import lmdb
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE, Modes
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE, VOLATILE_FORMATS, Modes
 from n2k_fcgi.store.lmdb.lockfile import lock_of
 from n2k_fcgi.store.lmdb.writable import Result, WritableFile
 
 
 class VolatileFile:
-    """``WritableFile``, made when it is missing and made anew when it is damaged.
+    """``WritableFile``, made when it is missing and made anew when it is damaged or an earlier version's.
 
     Raises StoreUnreadable where the data directory cannot be written and the file is not there.
     """
 
     def __init__(self, data_dir: Path, modes: Modes) -> None:
-        self.file = WritableFile(data_dir / VOLATILE, modes, durable=False)
+        self.file = WritableFile(data_dir / VOLATILE, modes, durable=False, formats=VOLATILE_FORMATS)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import lmdb
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import StoreBusy, StoreFull, StoreUnreadable
+from n2k_fcgi.errors import CapturesDamaged, NoMemory, StoreBusy, StoreFull, StoreReadOnly, StoreUnreadable
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import (
     damaged,
@@ -23,7 +23,7 @@ from n2k_fcgi.store.lmdb.environment import (
     refuse_truncated,
     sync_folder,
 )
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT, FORMAT_KEY, WRITER_SUFFIX, Modes
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT_KEY, FORMATS, WRITER_SUFFIX, Modes
 from n2k_fcgi.store.lmdb.lockfile import MAX_READERS, NO_IDENTITY, Identity, identity, is_parted, lock_of, reserve
 
 Result = TypeVar("Result")
@@ -34,6 +34,9 @@ Moment = tuple[Identity, int]
 FIRST_MAP = 16 * 1024 * 1024
 """Bytes of address space for a new writable file; doubled when full. The file itself only grows as it is used."""
 
+LEAST_MAP = 1024 * 1024
+"""The same where the host grants no more."""
+
 WRITER_PATIENCE = 2.0
 """Seconds to wait for another process's write transaction; ours take well under a millisecond and an fsync."""
 
@@ -43,11 +46,13 @@ STUCK_FOR = 30.0
 LOOK_EVERY = 1.0
 """Seconds between two looks, by readers, whether the file or its lock file was replaced; writers look every time."""
 
+FAR_BEHIND = 500
+"""Changes during which a read transaction of ours cannot have lasted, unless its process was stopped: it takes microseconds."""
+
 FRESH_SUFFIX = ".fresh"
 ROWS_A_TRANSACTION = 10_000
 
 _FORMAT_DB_KEY = CAPTURE_META + FORMAT_KEY
-_FORMAT = str(FORMAT).encode()
 
 
 class WritableFile:
@@ -56,22 +61,27 @@ class WritableFile:
     Everything is in LMDB's main database, told apart by the first byte of a db_key (``layout``): opening a named one
     takes a write transaction, for which a starting worker would have to wait.
 
-    Read-only when the file or its folder cannot be written, or the disk has no room for the lock file: lookups go on then,
-    and ``write`` raises StoreUnreadable.
+    Read-only when the file or its folder cannot be written, or the disk takes no lock file: lookups go on then, and ``write``
+    raises StoreUnreadable or StoreReadOnly.
 
-    *durable*: a write is on the disk when it returns. Without, it survives the process but perhaps not a power cut.
+    *durable*: a write is on the disk when it returns. Without, it survives the process but perhaps not a power cut. *formats*:
+    those that it may have, a new one the last. A later version of this program may raise it under a running process, which
+    refuses from then on.
     """
 
-    def __init__(self, path: Path, modes: Modes, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, modes: Modes, *, durable: bool = True, formats: range = FORMATS) -> None:
         self.path = path
         self.modes = modes
         self._durable = durable
+        self._formats = formats
         self._env: lmdb.Environment | None = None
         self._snapshot: lmdb.Transaction | None = None
         self._read_only = False
         self._in_queue = False
         self._retired = False
         self._identity: Identity = NO_IDENTITY
+        self._size = 0
+        """Bytes it had at the last look. LMDB never shortens a file: one that is shorter was cut, and reading is SIGBUS."""
         self._next_look = 0.0
         self._stuck_until = 0.0  # no waiting for the writers' queue until then
 
@@ -204,13 +214,20 @@ class WritableFile:
                 with self._env.begin(write=True) as transaction:
                     if is_parted(self._env, transaction, is_writer=True):
                         raise _Parted
+                    found = transaction.get(_FORMAT_DB_KEY)
+                    if found is not None:
+                        refuse_other_format(self.path, found, self._formats)
                     result = change(transaction)
-                    if int(transaction.get(_FORMAT_DB_KEY) or 0) < FORMAT:  # what earlier versions would not understand
-                        transaction.put(_FORMAT_DB_KEY, _FORMAT)
+                    if found is None or int(found) < self._formats[-1]:  # what earlier versions would not understand
+                        transaction.put(_FORMAT_DB_KEY, str(self._formats[-1]).encode())
                     return result
             except _Parted:
                 self._open_with_new_lock_file()
             except lmdb.MapFullError:
+                for pid, behind in self.readers_behind():
+                    logs.warning(
+                        f"{self.path.name} grows: process {pid} reads it as it was {behind} changes ago, see 'n2k doctor'"
+                    )
                 self._resize(self._env.info()["map_size"] * 2)
             except lmdb.MapResizedError:
                 self._resize(0)
@@ -263,8 +280,16 @@ class WritableFile:
 
     def _close_if_replaced(self) -> None:
         self._next_look = time.monotonic() + LOOK_EVERY
-        if self._env is not None and identity(self.path) != self._identity:
+        if self._env is None:
+            return
+        if identity(self.path) != self._identity:
             self.close()
+            return
+        size, before = self.path.stat().st_size, self._size
+        if size < before:
+            self.close()
+            raise CapturesDamaged(path=self.path, why=f"it was cut to {size} bytes of {before} under a running process")
+        self._size = size
 
     def _opened(self) -> lmdb.Environment:
         is_time_to_look = time.monotonic() >= self._next_look
@@ -275,7 +300,7 @@ class WritableFile:
             self._open()
         if (is_new or is_time_to_look) and not self._read_only and self._seems_parted():
             self._mend_lock_file(WRITER_PATIENCE if is_new else 0)
-        if is_new:
+        if is_new or is_time_to_look:
             self._refuse_other_format()
         assert self._env is not None
         return self._env
@@ -289,17 +314,21 @@ class WritableFile:
         if not self._read_only:
             try:
                 self._open_writable()
-            except StoreFull:  # no room for the lock file: what is there can be read without it
+            except (StoreFull, StoreReadOnly):  # no lock file can be made: what is there can be read without it
                 self._read_only = True
         if self._env is None:
             self._identity = identity(self.path)
             self._env = open_reader(self.path)
+        self._size = self.path.stat().st_size
 
     def _open_writable(self) -> None:
         reserve(self.path, self.modes)
         self._identity = identity(self.path)  # before: should one be replaced meanwhile, the next look finds another
-        size = max(FIRST_MAP, self.path.stat().st_size * 2 if self.path.exists() else 0)
-        env = open_environment(self.path, map_size=size, max_readers=MAX_READERS, mode=self.modes.file, sync=self._durable)
+        size = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            env = self._mapped(max(FIRST_MAP, size * 2))
+        except NoMemory:  # room to grow is more than the host grants: lookups need none
+            env = self._mapped(max(size, LEAST_MAP))
         try:
             refuse_truncated(self.path, env)
             # A worker that was killed keeps its slot. With all of them taken LMDB would not even open the file, so whoever
@@ -310,6 +339,9 @@ class WritableFile:
             raise
         self._env = env
         self._read_only = False
+
+    def _mapped(self, size: int) -> lmdb.Environment:
+        return open_environment(self.path, map_size=size, max_readers=MAX_READERS, mode=self.modes.file, sync=self._durable)
 
     def _mend_lock_file(self, patience: float) -> None:
         """Make a lock file anew that belongs to another data file: reads would begin from that one's last transaction.
@@ -330,14 +362,29 @@ class WritableFile:
         self.close()  # one environment a file and process
         if not all(os.access(path, os.R_OK | os.W_OK) for path in (self.path, lock_of(self.path))):
             return None
-        # Not read-only: LMDB would not look at the lock file's number then (tried).
-        with contextlib.closing(open_environment(self.path, mode=self.modes.file)) as env, env.begin() as transaction:
+        try:  # Not read-only: LMDB would not look at the lock file's number then (tried).
+            env = open_environment(self.path, mode=self.modes.file)
+        except StoreReadOnly:
+            return None
+        with contextlib.closing(env), env.begin() as transaction:
             if not is_parted(env, transaction, is_writer=False):
                 return None
         return (
             f"{lock_of(self.path).name} belongs to another file than {self.path.name} (a backup was put back, or a purge was"
             " killed): it is made anew at the next use"
         )
+
+    def readers_behind(self) -> list[tuple[int, int]]:
+        """Processes that read in a transaction from which FAR_BEHIND others passed, and how many: they were stopped inside it.
+
+        Pages that were freed since are not used again while they live, so every change makes the file longer.
+        """
+        if self._env is None or self._read_only:
+            return []
+        last: int = self._env.info()["last_txnid"]
+        rows = [line.split() for line in self._env.readers().splitlines()[1:]]  # process, thread, transaction ('-': none)
+        behind = [(int(pid), last - int(number)) for pid, _, number in rows if number.isdecimal()]
+        return [(pid, count) for pid, count in behind if count >= FAR_BEHIND]
 
     def _open_with_new_lock_file(self) -> None:
         """The caller holds the writers' queue. Other processes notice by the lock file's inode."""
@@ -351,7 +398,7 @@ class WritableFile:
         with self._env.begin() as transaction:
             value = transaction.get(_FORMAT_DB_KEY)
         try:
-            refuse_other_format(self.path, value)
+            refuse_other_format(self.path, value, self._formats)
         except BaseException:
             self.close()
             raise
@@ -361,10 +408,10 @@ class _Parted(Exception):
     """The lock file is not this data file's."""
 
 
-def with_prefix(transaction: lmdb.Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Every (db_key without *prefix*, value) whose db_key starts so, in order; valid inside the transaction."""
+def with_prefix(transaction: lmdb.Transaction, prefix: bytes, first: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    """Every (db_key without *prefix*, value) whose db_key starts so, from *first* on; valid inside the transaction."""
     cursor = transaction.cursor()
-    more = cursor.set_range(prefix)
+    more = cursor.set_range(prefix + first)
     while more:
         db_key, value = bytes(cursor.key()), bytes(cursor.value())
         if not db_key.startswith(prefix):

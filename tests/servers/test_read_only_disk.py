@@ -1,0 +1,123 @@
+"""A file system that takes no writes any more, as the kernel makes it after an error of the disk, and then does again."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from n2k_fcgi.errors import N2KError, NoMemory, StoreFull, StoreReadOnly, StoreUnreadable
+from n2k_fcgi.store.lmdb.environment import meaning
+from tests.support.golden import Golden
+from tests.support.processes import eventually
+from tests.support.worker import everybodys_data, set_modes, worker
+
+CODE = """
+import json, subprocess, sys
+from pathlib import Path
+from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.wiring import live_application
+from tests.support.asking import wsgi
+from tests.support.sandbox import MASAKAZU, Sandbox, csv
+
+place = Path(sys.argv[1])
+box = Sandbox(place / "data", log_file="-")
+box.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+token = create_token(box.store.tokens, ("admin",)).text
+box.register("Governor Linden", "3d6181b0-6a4b-97ef-18d8-722652995cf1")
+box.close()
+KEY = "99999999-2222-3333-4444-555555555555"
+# The kernel after an error: files and folders seem to be writable, and are not.
+frozen = [path for path in box.data_dir.iterdir() if path.suffix in (".mdb-lock", ".writer")]
+assert {"captures.mdb-lock", "captures.writer"} <= {path.name for path in frozen}
+for path in frozen:
+    subprocess.run(["mount", "--bind", path, path], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", path], check=True)
+application = live_application({"data_dir": str(box.data_dir), "log_file": "-"})
+ask = wsgi(application)
+
+def register():
+    body = json.dumps({"name": "New Comer", "key": KEY}).encode()
+    answer = ask("POST", "/api/v1/avatars", {"X-N2K-Token": token}, body)
+    return answer.status, answer.body.decode()
+
+def state():
+    return [ask("GET", "/?name=masakazu.kojima", {}, b"").body.decode(), ask("GET", "/ready", {}, b"").status, *register()]
+
+said = {"frozen": state()}
+n2k = [sys.executable, "-m", "n2k_fcgi", "--dir", box.data_dir]
+for words in (["lookup", "Governor Linden"], ["check"], ["stats"], ["register", "A B", KEY], ["purge"]):
+    done = subprocess.run([*n2k, *words], capture_output=True, text=True)
+    said[words[0]] = [done.returncode, done.stderr]
+for path in frozen:
+    subprocess.run(["umount", path], check=True)
+said["back"] = state()
+said["found"] = ask("GET", "/?key=" + KEY, {}, b"").body.decode()
+application.close()
+said["problems"] = box.problems()
+box.close()
+print(json.dumps(said))
+"""
+
+
+def test_a_file_system_made_read_only(tmp_path: Path) -> None:
+    """Lookups go on in a worker that starts then, and in commands; what writes is refused by one line; the same worker writes
+    when it may again."""
+    inside = f'mount -t tmpfs -o size=40m tmpfs {tmp_path} && exec {sys.executable} -c "$CODE" {tmp_path}'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside]
+    done = subprocess.run(command, env={**os.environ, "CODE": CODE}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    answer, ready, status, text = said["frozen"]
+    assert (answer, ready, status) == ("a27b84f0-2757-4176-9579-43a181d4a5a0", 200, 503)
+    assert "read-only" in text
+    assert [said[word] for word in ("lookup", "check", "stats")] == [[0, ""], [0, "no problems found\n"], [0, ""]]
+    for word in ("register", "purge"):
+        code, line = said[word]
+        assert code == StoreReadOnly.exit_code and line.count("\n") == 1 and "its file system is read-only" in line
+    assert said["back"][:3] == ["a27b84f0-2757-4176-9579-43a181d4a5a0", 200, 200]
+    assert (said["found"], said["problems"]) == ("New Comer", [])
+
+
+def test_modes_that_change_under_a_running_worker() -> None:
+    """Read-only while it runs: lookups as ever, registrations stored or refused by one line; then all as before."""
+    with everybodys_data() as golden, worker(golden.data_dir, nobody=True) as child:
+        assert register(child, golden, 1)[0] == 200 and child.finds()
+        set_modes(golden.data_dir, 0o555, 0o444)
+        assert eventually(child.finds)
+        status, text = register(child, golden, 2)
+        assert status == 503 and "not written" in text and text.count("\n") == 1
+        assert child.ask(f"/?key={key(2)}") == (200, "")
+        set_modes(golden.data_dir, 0o777, 0o666)
+        assert register(child, golden, 2)[0] == 200 and child.ask(f"/?key={key(2)}") == (200, "While2 Readonly")
+        assert child.finds() and child.process.poll() is None
+
+
+def key(n: int) -> str:
+    """A key of the test's own."""
+    return f"{n:08x}-7777-3333-4444-555555555555"
+
+
+def register(child: "object", golden: Golden, n: int) -> tuple[int, str]:
+    """Register the avatar with ``key(n)``."""
+    return child.register(golden, f"While{n} Readonly", key(n))  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("mdb_txn_commit: Read-only file system", StoreReadOnly),
+        ("/n2k-data/captures.mdb: Too many open files", StoreUnreadable),
+        ("/n2k-data/captures.mdb: Permission denied", StoreUnreadable),
+        ("mdb_env_sync: Operation not permitted", StoreUnreadable),
+        ("mdb_txn_commit: Input/output error", StoreFull),
+        ("mdb_txn_commit: No space left on device", StoreFull),
+        ("/n2k-data/captures.mdb: Cannot allocate memory", NoMemory),
+    ],
+)
+def test_what_the_system_said_is_not_called_a_full_disk(said: str, meant: type[N2KError]) -> None:
+    """LMDB hands the system's words on; only those that can mean a full disk do."""
+    assert type(meaning(Path("captures.mdb"), lmdb.Error(said), StoreFull)) is meant

@@ -170,7 +170,8 @@ class Updater:
         if order.force or live is None:
             return
         live_time = live.as_of if live.grid == order.grid else self._latest(order.grid)
-        if live_time is not None and as_of < live_time:
+        # One that is still to come is of a wrong clock, and no dump could be newer.
+        if live_time is not None and as_of < live_time <= time.time():
             raise DumpNotNewer(found=iso(as_of), live=iso(live_time), grid=order.grid)
 
     def _latest(self, grid: str) -> int | None:

@@ -1,7 +1,9 @@
 """One import, from the dump to the published generation."""
 
+import calendar
 import contextlib
 import gc
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -41,6 +43,10 @@ from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, IMPORT_LOCK, KEYS, NAMES
+
+_SECONDS = "%Y%m%dT%H%M%S"
+_NAME = re.compile(r"(\d{8}T\d{6})\.(\d{3})Z[px]*$")
+"""A generation's name: its time, and a letter for each purge."""
 
 SMALL_DUMP = 100
 """Lines up to which ``max_bad`` allows one bad line: a title above the header is not a reason to refuse a short dump."""
@@ -322,11 +328,21 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _stamp(now: float, existing: list[str]) -> str:
-    """A generation's name: the time, sortable; later than every existing one even when the clock was set back."""
-    name = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-    if existing and name <= existing[-1]:
-        name = existing[-1] + "x"
-    return name
+    """A generation's name: the time, sortable; later than every existing one even when the clock was set back.
+
+    It is the next millisecond's then: names do not grow, however many imports it takes for the clock to pass the latest.
+    """
+    name = _named(int(now * 1000))
+    if not existing or name > existing[-1]:
+        return name
+    latest = _NAME.match(existing[-1])
+    if latest is None:  # a person's name for it
+        return existing[-1] + "x"
+    return _named(calendar.timegm(time.strptime(latest[1], _SECONDS)) * 1000 + int(latest[2]) + 1)
+
+
+def _named(milliseconds: int) -> str:
+    return time.strftime(_SECONDS, time.gmtime(milliseconds // 1000)) + f".{milliseconds % 1000:03d}Z"
 
 
 def _agree(what: str, given: int, kept: int) -> None:

@@ -49,12 +49,17 @@ class OriginTable:
         """The time of a number."""
         return self.origins[number].as_of
 
+    def believed(self, origin: Origin) -> Origin:
+        """An *origin* of the generation before. A time still to come (of a wrong clock) is taken for this dump's."""
+        return origin if origin.as_of <= self._now else origin._replace(as_of=self.origins[0].as_of)
+
 
 class Carried:
     """What becomes of the previous generation's origin numbers in the new one."""
 
     def __init__(self, origins: OriginTable, previous: list[Origin], replaced_grid: str | None) -> None:
         own = origins.origins[0]
+        previous = [origins.believed(origin) for origin in previous]
         self.numbers = _Numbers(origins, previous, replaced_grid)
         """Old number -> new one; None: rows of it are dropped (``--replace``)."""
         self.confirmed = frozenset(

@@ -1,0 +1,93 @@
+"""A clock that is years wrong for a while: what was written meanwhile neither wins for ever nor holds anything up."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.commands import PEOPLE, Commands, Done
+from tests.support.sandbox import GOVERNOR, MASAKAZU, csv
+
+DAY = 86_400
+YEARS = 14 * 365 * DAY
+
+CODE = """
+import sys, time
+right, shift = time.time, int(sys.argv.pop(1))
+time.time = lambda: right() + shift
+from n2k_fcgi.cli import main
+main()
+"""
+
+
+def wrongly(n2k: Commands, shift: int, *arguments: object, stdin: bytes = b"") -> Done:
+    """Run a command in a process whose clock is *shift* seconds ahead (negative: behind)."""
+    command = [sys.executable, "-c", CODE, str(shift), "--dir", str(n2k.data_dir), *map(str, arguments)]
+    done = subprocess.run(command, env=n2k.environment(), input=stdin, capture_output=True, timeout=60)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def names(n2k: Commands) -> list[str]:
+    """The generations, the oldest first, the live one with a star."""
+    return [line[:2].strip() + line[2:].split()[0] for line in n2k("generations").out.splitlines()]
+
+
+@pytest.mark.parametrize("shift", [YEARS, -YEARS, 3 * DAY])
+def test_the_next_dump_wins_over_one_of_a_wrong_clock(n2k: Commands, shift: int) -> None:
+    """Neither refused as older nor merged as older, and it is the live one; other avatars stay."""
+    n2k("init")
+    assert wrongly(n2k, shift, "import", "-", stdin=PEOPLE).code == 0
+    renamed = n2k.data_dir.parent / "renamed.csv"
+    renamed.write_text(csv((MASAKAZU, "Renamed Resident")))
+    assert n2k("import", "--force", renamed).code == 0
+    assert n2k("lookup", MASAKAZU).out.startswith("Renamed Resident\t")
+    assert n2k("lookup", GOVERNOR).out.startswith("Governor Linden\t")
+    assert names(n2k)[-1] == "*" + n2k.live()
+    assert n2k("check").code == 0
+
+
+def test_an_update_after_one_of_a_wrong_clock(n2k: Commands) -> None:
+    """The nightly run is not told that the dump is not newer than a time that is still to come; a real older one is."""
+    n2k("init")
+    assert wrongly(n2k, YEARS, "import", "-", stdin=PEOPLE).code == 0
+    dump = n2k.data_dir.parent / "dump.csv"
+    dump.write_bytes(PEOPLE + csv(("99999999-2222-3333-4444-555555555555", "Late Comer")).encode())
+    assert n2k("update", dump).code == 0
+    assert n2k("lookup", "Late Comer").code == 0
+    dump.write_bytes(dump.read_bytes() + csv(("99999999-2222-3333-4444-555555555556", "Later Comer")).encode())
+    refused = n2k("update", "--as-of", "2020-01-01", dump)
+    assert refused.code == 74 and "still to come" not in refused.err
+
+
+def test_names_of_generations_do_not_grow(n2k: Commands) -> None:
+    """After one of the future each is a millisecond later, in order, and the one before is what `generations` lists first."""
+    n2k("init")
+    assert wrongly(n2k, YEARS, "import", "-", stdin=PEOPLE).code == 0
+    seen = [n2k.live()]
+    for _ in range(4):
+        assert n2k("import", "--force", "-", stdin=PEOPLE).code == 0
+        seen.append(n2k.live())
+    assert seen == sorted(set(seen)) and {len(name) for name in seen} == {len("20261121T064000.123Z")}
+    assert names(n2k) == [*seen[-2:-1], "*" + seen[-1]]
+    assert wrongly(n2k, -YEARS, "import", "--force", "-", stdin=PEOPLE).code == 0
+    assert n2k.live() > seen[-1] and len(n2k.live()) == len(seen[-1])
+
+
+def test_an_avatar_seen_in_the_future_is_seen_now_when_it_comes_again(n2k: Commands) -> None:
+    """Then a later dump may rename it, as ever; its former name is of no later time either."""
+    n2k("init")
+    key = "99999999-2222-3333-4444-555555555555"
+    assert wrongly(n2k, YEARS, "register", "--grid", "Mine", "First Name", key).code == 0
+    assert n2k("register", "--grid", "Mine", "Second Name", key).code == 0
+    assert "seen 20" in n2k("lookup", "--history", key).out and "seen 204" not in n2k("lookup", "--history", key).out
+    later = csv((key, "Third Name")).encode()
+    assert wrongly(n2k, DAY // 2, "import", "--grid", "Mine", "-", stdin=later).code == 0
+    assert wrongly(n2k, DAY // 2, "lookup", "--grid", "Mine", key).out.startswith("Third Name\t")
+
+
+def test_a_limit_that_was_used_up_in_the_future_locks_nobody_out(n2k: Commands) -> None:
+    """Nor does one in the past: the first write with the right clock is taken."""
+    n2k("init")
+    for shift in (YEARS, -YEARS, 0):
+        done = wrongly(n2k, shift, "register", f"Shift{shift % 97} Resident", f"{shift % 9999:08x}-2222-3333-4444-555555555555")
+        assert done.code == 0, done

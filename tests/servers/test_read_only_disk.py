@@ -10,7 +10,7 @@ import lmdb
 import pytest
 
 from n2k_fcgi.errors import N2KError, NoMemory, StoreFull, StoreReadOnly, StoreUnreadable
-from n2k_fcgi.store.lmdb.environment import meaning
+from n2k_fcgi.store.lmdb.environment import meaning, sync_folder
 from tests.support.golden import Golden
 from tests.support.processes import eventually
 from tests.support.worker import everybodys_data, set_modes, worker
@@ -121,3 +121,9 @@ def register(child: "object", golden: Golden, n: int) -> tuple[int, str]:
 def test_what_the_system_said_is_not_called_a_full_disk(said: str, meant: type[N2KError]) -> None:
     """LMDB hands the system's words on; only those that can mean a full disk do."""
     assert type(meaning(Path("captures.mdb"), lmdb.Error(said), StoreFull)) is meant
+
+
+def test_a_folder_that_cannot_be_synced_is_named(tmp_path: Path) -> None:
+    """The system's own error of a sync names no file."""
+    with pytest.raises(StoreUnreadable, match="cannot open .*/gone: No such file"):
+        sync_folder(tmp_path / "gone")

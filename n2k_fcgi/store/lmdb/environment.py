@@ -144,12 +144,15 @@ def try_lock(fd: int) -> bool:
 
 
 def sync_folder(path: Path) -> None:
-    """Make renames and new files in *path* survive a power cut."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Make renames and new files in *path* survive a power cut. Raises StoreFull, StoreReadOnly, StoreUnreadable."""
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:  # the system names no file for a sync
+        refuse_os_error(path, error)
 
 
 def refuse_os_error(path: Path, error: OSError) -> NoReturn:

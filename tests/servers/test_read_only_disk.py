@@ -125,5 +125,5 @@ def test_what_the_system_said_is_not_called_a_full_disk(said: str, meant: type[N
 
 def test_a_folder_that_cannot_be_synced_is_named(tmp_path: Path) -> None:
     """The system's own error of a sync names no file."""
-    with pytest.raises(StoreUnreadable, match="cannot open .*/gone: No such file"):
+    with pytest.raises(StoreUnreadable, match=r"cannot open .*/gone: No such file"):
         sync_folder(tmp_path / "gone")

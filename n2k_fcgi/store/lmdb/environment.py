@@ -94,7 +94,7 @@ def refuse_truncated(path: Path, env: lmdb.Environment) -> None:
 
 
 def refuse_other_format(path: Path, value: bytes | None, formats: range = FORMATS) -> None:
-    """Raise StoreTooNew, or what ``damaged`` gives when *value*, the stored format version, says none or one before *formats*."""
+    """Raise StoreTooNew, or what ``damaged`` gives when *value*, the stored version, says none or one before *formats*."""
     found = int(value) if value and value.isdigit() else 0
     if found >= formats.stop:
         raise StoreTooNew(path=path, found=found, known=formats[-1])

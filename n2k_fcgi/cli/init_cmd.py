@@ -6,10 +6,15 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.examinations.data import permissions
+from n2k_fcgi.cli.examinations.findings import OK
 from n2k_fcgi.config import FILE_NAME, SECTION, TABLE
+from n2k_fcgi.deploy.deployment import web_root_around
+from n2k_fcgi.errors import BadSetting
 from n2k_fcgi.service.tokens import create_token
 from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
+from n2k_fcgi.store.lmdb.layout import GENERATIONS
 from n2k_fcgi.wiring import modes_of
 
 
@@ -19,12 +24,21 @@ def command(context: Context) -> None:
     """Make the data directory, its settings file and a first token.
 
     What is there already stays. The token, which lets scripts register avatars and you download the csv, is written to
-    the file 'token'.
+    the file 'token'. A folder that a web server serves is refused.
 
     Example: n2k init
     """
     data_dir = context.settings.data_dir
+    root = web_root_around(data_dir)
+    if root == data_dir.resolve() and not os.path.isdir(data_dir / GENERATIONS):
+        why = "it is a folder of the web: name another one for the data, and give this one to 'n2k deploy'"
+        raise BadSetting(name="data_dir", where=data_dir, why=why)
     context.make_directory()
+    if root is not None:
+        context.talk(f"warning: the data lies below the web root {root}: move it out, and say where by --dir")
+    access = permissions(context.settings)
+    if access.verdict != OK:
+        context.talk(f"warning: {access.text}: {access.advice}")
     kind = file_system(data_dir)
     if kind in NETWORK_FILE_SYSTEMS:
         context.talk(f"warning: {data_dir} is on {kind}: LMDB loses data on network filesystems, use a local disk")

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.deploy.htaccess import Unsafe, block, file_of, merged, place_of_block
+from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, block, file_of, merged, place_of_block
 from n2k_fcgi.deploy.installation import refuse_bad_installation, refuse_open_to_all
 from n2k_fcgi.deploy.neighbours import FRONT_PAGES, named, site_in, vanishing
 from n2k_fcgi.deploy.replacing import Written, put, read
@@ -90,9 +90,12 @@ def refuse_to_hide(web_dir: Path) -> None:
 def web_root_around(data_dir: Path, web_dir: Path | None = None) -> Path | None:
     """The folder that a web server serves, or may, with *data_dir* in it; None when the data is out of its reach.
 
-    That is *web_dir*, and any folder that is called as hosts call those, or that has a domain's name and a site in it.
+    That is *web_dir*, *data_dir* itself with a site in it, and any folder that is called as hosts call those, or that has a
+    domain's name and a site in it.
     """
     data = data_dir.resolve()
+    if _is_served(data) or _has_site(data):
+        return data
     web = web_dir.resolve() if web_dir else None
     if web and data.is_relative_to(web):
         return web
@@ -114,6 +117,8 @@ def likely_url(web_dir: Path) -> str:
 def _is_served(folder: Path) -> bool:
     if folder.name.lower() in WEB_ROOTS:
         return True
-    return bool(_DOMAIN.fullmatch(folder.name.lower())) and any(
-        os.path.exists(folder / name) for name in (".htaccess", *FRONT_PAGES)
-    )
+    return bool(_DOMAIN.fullmatch(folder.name.lower())) and _has_site(folder)
+
+
+def _has_site(folder: Path) -> bool:
+    return any(os.path.exists(folder / name) for name in (HTACCESS, "dispatch.fcgi", *FRONT_PAGES))

@@ -34,6 +34,8 @@ def command(context: Context, url: str | None, web_dir: Path | None) -> None:
 
     Example: n2k doctor https://example.com/n2k/
     """
+    if url and not url.lower().startswith(("http://", "https://")):
+        raise click.UsageError(f"say http:// or https:// before the address, not only {url!r}")
     count = 0
     for finding in _examine(context, url, web_dir):
         click.echo(finding)

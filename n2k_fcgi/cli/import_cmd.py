@@ -7,7 +7,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_store
-from n2k_fcgi.cli.import_report import counts, fields, tell_warnings
+from n2k_fcgi.cli.import_report import counts, fields, tell_warnings, telling_when_stopped
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.errors import N2KError, counted, shown
 from n2k_fcgi.service.dumps import Dump
@@ -18,7 +18,7 @@ from n2k_fcgi.wiring import importer, mentions
 
 
 @click.command("import")
-@click.argument("dump", metavar="DUMP|-")
+@click.argument("dumps", metavar="DUMP|-", nargs=-1, required=True)
 @options.grid
 @click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the archive's, the file's, now).")
 @options.replace
@@ -31,7 +31,7 @@ from n2k_fcgi.wiring import importer, mentions
 @pass_context
 def command(
     context: Context,
-    dump: str,
+    dumps: tuple[str, ...],
     grid: str | None,
     as_of: int | None,
     replace: bool,
@@ -50,13 +50,20 @@ def command(
 
     Example: n2k import name2key.csv.bz2
     """
+    if len(dumps) > 1:
+        raise click.UsageError(f"one dump at a time, not {len(dumps)}; what has a space needs quotes")
+    dump = dumps[0]
     if is_url(dump):  # not repeated: it may hold a password
         raise click.UsageError("import reads a file, or standard input as '-': 'n2k update URL' fetches one")
     settings = context.settings
     context.make_directory()
     options.be_nice(nice)
     world = to_store(context, grid)
-    with Dump(dump, max_bytes=max_bytes, jobs=jobs) as opened, ProgressBar(opened.size, hidden=context.quiet) as progress:
+    with (
+        telling_when_stopped(context),
+        Dump(dump, max_bytes=max_bytes, jobs=jobs) as opened,
+        ProgressBar(opened.size, hidden=context.quiet) as progress,
+    ):
         job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show, tell=context.warn)
         try:
             report = job.run(opened, world, as_of=as_of, replace=replace, force=force)

@@ -1,11 +1,26 @@
 """How an import's report looks, after ``n2k import`` and ``n2k update``."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context
 from n2k_fcgi.errors import counted, shown
 from n2k_fcgi.service.ingest.importer import ImportReport
+
+
+@contextlib.contextmanager
+def telling_when_stopped(context: Context) -> Iterator[None]:
+    """Say that nothing was imported when what is inside is stopped (Ctrl-C, SIGTERM) before it published."""
+    generations = context.store.generations
+    before = generations.current_name()
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if generations.current_name() == before:
+            context.warn("n2k: nothing was imported")
+        raise
 
 
 def counts(report: ImportReport) -> str:

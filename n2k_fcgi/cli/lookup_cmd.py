@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import click
 
@@ -15,7 +15,7 @@ from n2k_fcgi.cli.suggestions import one_name
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
+from n2k_fcgi.model.keys import format_key, is_cut_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.history import History, Named
 from n2k_fcgi.service.lookup import View
@@ -58,7 +58,13 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
         view = directory(context.store, settings).view()
         if name := one_name(what, missing, lambda name: find(view, name, world, settings.labels) is not None):
             context.talk(f"if that is one name, quote it: n2k lookup {shlex.quote(name)}")
-        raise NotFound(what=", ".join(missing))
+        raise NotFound(what=", ".join(missing) + why_not(view, missing))
+
+
+def why_not(view: View, missing: Iterable[str] = ()) -> str:
+    """What may be the reason that nothing was found, behind the message; '' when nothing seems to be."""
+    cut = "; that looks like a key that is cut off" if any(map(is_cut_key, missing)) else ""
+    return cut + ("; nothing was imported yet" if view.generation is None else "")
 
 
 def _one(view: View, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:

@@ -5,6 +5,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_look_at
+from n2k_fcgi.cli.lookup_cmd import why_not
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
@@ -42,7 +43,7 @@ def command(context: Context, prefix: str, limit: int, reverse: bool, grid: str 
         if cursor is None:
             break
     if left == limit:
-        raise NotFound(what=f"names that begin with {prefix}")
+        raise NotFound(what=f"names that begin with {prefix}{why_not(view)}")
 
 
 def _json(avatar: Avatar) -> str:

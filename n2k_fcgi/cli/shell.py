@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.grids import meant
-from n2k_fcgi.cli.lookup_cmd import as_line, find
+from n2k_fcgi.cli.lookup_cmd import as_line, find, why_not
 from n2k_fcgi.cli.standard_streams import as_typed
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError, NotFound, counted
@@ -105,7 +105,7 @@ class Shell(cmd.Cmd):
         known = self._settings.labels
         avatar = find(view, line, self._grid, known) or find(view, line, None, known)
         if avatar is None:
-            raise NotFound(what=line)
+            raise NotFound(what=line + why_not(view, [line]))
         click.echo(as_line(avatar))
 
     def do_name(self, name: str) -> None:

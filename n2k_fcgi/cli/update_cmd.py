@@ -8,7 +8,7 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.download_line import DownloadLine
 from n2k_fcgi.cli.grids import to_store
-from n2k_fcgi.cli.import_report import counts, fields, tell_warnings
+from n2k_fcgi.cli.import_report import counts, fields, tell_warnings, telling_when_stopped
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.config import Settings
 from n2k_fcgi.service.download import Limits
@@ -66,7 +66,7 @@ def command(
             job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=bar.show, tell=context.warn)
             return job.run(dump, world, as_of=speaks_for, replace=replace, force=force)
 
-    with DownloadLine(hidden=context.quiet) as line:
+    with telling_when_stopped(context), DownloadLine(hidden=context.quiet) as line:
         updater = Updater(
             context.store.generations,
             context.store.forgotten,

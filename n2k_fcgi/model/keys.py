@@ -23,6 +23,14 @@ def is_key_shaped(text: str) -> bool:
     return len(text) == 32 and _PLAIN.fullmatch(text) is not None
 
 
+def is_cut_key(text: str) -> bool:
+    """Tell whether *text* is the beginning of a UUID with dashes, eight digits and a dash at least, or nearly one without."""
+    digits = text.strip()
+    if len(digits) < 36 and "-" in digits:
+        return len(digits) > 8 and DASHED.fullmatch(digits + NULL_KEY[len(digits) :]) is not None
+    return re.fullmatch(r"[0-9a-fA-F]{20,31}", digits) is not None
+
+
 def parse_key(text: str) -> bytes:
     """Read a UUID, either case, dashes all or none, surrounding white space ignored, as 16 bytes.
 

@@ -30,6 +30,8 @@ def bind_unix(path: Path, mode: int = 0o600) -> socket.socket:
         raise CannotListen(address=path, why="the current folder is gone") from None
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise CannotListen(address=path, why=f"the path is longer than {LONGEST_PATH} bytes")
+    if not os.path.isdir(path.parent):
+        raise CannotListen(address=path, why=f"there is no folder {path.parent}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _alone_in(path.parent):

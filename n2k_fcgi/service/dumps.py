@@ -29,6 +29,7 @@ from n2k_fcgi.errors import (
 from n2k_fcgi.service.archives import kind_of as kind_of  # downloads ask for it here
 from n2k_fcgi.service.archives import refuse_archive, refuse_end_of_zip
 from n2k_fcgi.service.as_of import FILE, GZ, Clue
+from n2k_fcgi.service.location import lacks_scheme
 from n2k_fcgi.service.streams import DAMAGE, DECOMPRESSORS, Streams
 from n2k_fcgi.service.unpacking import Indexed, Wholeness, unpacker
 
@@ -278,4 +279,5 @@ def _open(source: str) -> BinaryIO:
             raise DumpUnreadable(path=source, why="it is a directory")
         return path.open("rb", buffering=0)
     except OSError as error:
-        raise DumpUnreadable(path=source, why=error.strerror) from None
+        hint = " (is it an address? say http:// or https:// before it)" if lacks_scheme(source) else ""
+        raise DumpUnreadable(path=source, why=f"{error.strerror}{hint}") from None

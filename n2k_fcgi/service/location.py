@@ -7,6 +7,7 @@ from n2k_fcgi.errors import DownloadRefused
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|https?:", re.IGNORECASE)
 _WEB = re.compile(r"https?://", re.IGNORECASE)
+_BARE = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?/", re.IGNORECASE)
 _SAFE = "/%:=&?~#+!$,;'@()*[]"
 """Characters of a path or query that are sent as they are; others, such as spaces, are percent-encoded."""
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -23,6 +24,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def is_url(source: str) -> bool:
     """Tell whether *source* is a URL of any kind, or was meant as one; else it is a path."""
     return _URL.match(source.strip()) is not None
+
+
+def lacks_scheme(source: str) -> bool:
+    """Tell whether *source* looks like an address without its ``https://``: a host, perhaps a port, and a path."""
+    return _BARE.match(source.strip()) is not None
 
 
 class Location(NamedTuple):

@@ -280,7 +280,7 @@ def test_ctrl_c_leaves_nothing_behind(peopled: Commands) -> None:
     """An interrupted import ends with 130, without a traceback; no unfinished folder is left, and the next one works."""
     before = peopled.contents()
     done = _interrupt(peopled)
-    assert (done.code, done.out, done.err.strip()) == (130, "", "n2k: stopped")
+    assert (done.code, done.out, done.err.strip()) == (130, "", "n2k: nothing was imported\n\nn2k: stopped")
     assert peopled.contents() == before
     assert [path.name for path in (peopled.data_dir / "generations").iterdir()] == [peopled.live()]
     assert peopled("import", "-", stdin=PEOPLE).code == 0
@@ -334,7 +334,7 @@ def test_messages_about_a_zip_name_its_member(n2k: Commands, tmp_path: Path, com
     """The report, its JSON, and every refusal: of lines, of an empty one, of too much, of fewer rows, of an older one."""
     dump = tmp_path / "dump.zip"
     dump.write_bytes(zipped(PEOPLE))
-    assert " s, from tmp/name2key.csv in the zip, as of " in n2k(command, dump).out
+    assert " s, from tmp/name2key.csv in the zip, of Production as of " in n2k(command, dump).out
     assert json.loads(n2k(command, "--force", "--json", dump).out)["member"] == "tmp/name2key.csv"
     refusals = {63: PEOPLE + BAD, 64: b"", 69: ONE, 66: PEOPLE * 2, 62: b"<!DOCTYPE html>"}
     for code, content in refusals.items():
@@ -352,3 +352,27 @@ def test_an_older_zip_names_its_member(n2k: Commands, tmp_path: Path) -> None:
     done = n2k("update", tmp_path / "dump.zip", TZ="UTC")
     assert done.code == 74
     assert done.err.startswith("n2k: people.csv in the zip: the dump is of 2020-01-01T00:00:00Z, the live one of Production")
+
+
+@pytest.mark.parametrize("command", ["import", "update"])
+@pytest.mark.parametrize("name", ["w-hat.com/name2key.csv.zip", "127.0.0.1:8000/name2key.csv", "localhost/name2key.csv.bz2"])
+def test_an_address_without_its_scheme(n2k: Commands, command: str, name: str) -> None:
+    """No such file, and what is missing when it was meant as an address."""
+    done = n2k(command, name)
+    said = "No such file or directory (is it an address? say http:// or https:// before it)"
+    assert (done.code, done.out, done.err) == (60, "", f"n2k: cannot read the dump {name}: {said}\n")
+
+
+def test_a_missing_file_is_no_address(n2k: Commands) -> None:
+    """The hint is for what looks like one."""
+    for name in ("name2key.csv.bz2", "/srv/example.org/dump.csv", "./example.org/dump.csv", "dumps/dump.csv"):
+        assert "address" not in n2k("import", name).err
+
+
+def test_several_dumps(n2k: Commands, tmp_path: Path) -> None:
+    """What a shell makes of '*.csv': one at a time."""
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_bytes(PEOPLE)
+    done = n2k("import", tmp_path / "a.csv", tmp_path / "b.csv")
+    assert (done.code, "one dump at a time, not 2" in done.err) == (2, True) and not n2k.data_dir.exists()
+    assert n2k("import").code == 2

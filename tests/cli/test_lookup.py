@@ -104,3 +104,26 @@ def test_an_import_keeps_what_was_registered(n2k: Commands) -> None:
 def test_a_wrong_registration(n2k: Commands, name: str, key: str, code: int) -> None:
     """A placeholder of the viewer and a bad key are refused."""
     assert n2k("register", name, key).code == code
+
+
+def test_before_the_first_import(n2k: Commands) -> None:
+    """Not found, and the reason; not any more when something was imported."""
+    n2k("init")
+    assert n2k("lookup", "Some One").err == "n2k: not found: Some One; nothing was imported yet\n"
+    assert n2k("search", "some").err == "n2k: not found: names that begin with some; nothing was imported yet\n"
+    assert n2k("shell", stdin=b"Some One\n").out == "not found: Some One; nothing was imported yet\n"
+    n2k.has_people()
+    assert n2k("lookup", "Some One").err == "n2k: not found: Some One\n"
+
+
+@pytest.mark.parametrize("text", ["a27b84f0-2757-4176", MASAKAZU[:-1], MASAKAZU.upper()[:9], MASAKAZU.replace("-", "")[:31]])
+def test_a_key_that_is_cut_off(peopled: Commands, text: str) -> None:
+    """It may be a name, and is looked up as one; then the line says what it looks like."""
+    done = peopled("lookup", text)
+    assert (done.code, done.err) == (17, f"n2k: not found: {text}; that looks like a key that is cut off\n")
+
+
+@pytest.mark.parametrize("text", ["a27b84f0", "deadbeef", "Anna-Lena", "12345678-x"])
+def test_a_name_is_no_key_that_is_cut_off(peopled: Commands, text: str) -> None:
+    """Digits alone, and a name with a dash."""
+    assert "cut off" not in peopled("lookup", text).err

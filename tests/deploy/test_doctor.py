@@ -231,3 +231,11 @@ def test_the_token_is_not_sent_where_others_can_read_it(base: str, private: bool
     if not private:
         assert "unencrypted" in website.authorization(base, known, is_ours=True).text
     assert "somebody else" in website.authorization(base, known, is_ours=False).text
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:18765/n2k/", "example.com/n2k/", "ftp://example.com/n2k/"])
+def test_an_address_without_its_scheme(account: Account, url: str) -> None:
+    """Nothing is examined; the line says what is missing."""
+    done = account.run("doctor", url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"say http:// or https:// before the address, not only {url!r}" in done.stderr

@@ -150,3 +150,17 @@ def test_a_site_without_a_generation(folder: Folder) -> None:
     finally:
         current.write_text(name)
     assert done.returncode == FOUND and "problem  readiness: 503 no generation yet" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["generations", "captures.mdb"])
+def test_a_site_whose_data_is_away(folder: Folder, name: str) -> None:
+    """What cannot be asked is said to be unseen, with the service's own line: no rewriting is blamed."""
+    there = folder.account.data / name
+    there.rename(there.with_suffix(".away"))
+    try:
+        lines = folder.examined()
+    finally:
+        there.with_suffix(".away").rename(there)
+    assert lines["readiness"].startswith("problem  readiness: 503 the data "), lines
+    assert all("rewriting" not in line for line in lines.values()), lines
+    assert lines["query"].startswith("warning  query: not seen: 503 "), lines

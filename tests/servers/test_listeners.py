@@ -38,6 +38,15 @@ def test_a_stale_socket_file_is_replaced(folder: Path) -> None:
         client.connect(str(folder / "s"))
 
 
+@pytest.mark.parametrize("name", ["gone/s", "gone/deeper/s"])
+def test_a_folder_that_is_not_there_is_named(folder: Path, name: str) -> None:
+    """It is the folder that has to be made, not the socket."""
+    missing = (folder / name).parent
+    with pytest.raises(CannotListen, match=f"there is no folder {missing}$"):
+        bind_unix(folder / name)
+    assert not missing.exists()
+
+
 def test_a_live_socket_is_not_taken_over(folder: Path) -> None:
     """A second server is refused, and the first one still answers."""
     with bind_unix(folder / "s") as first:

@@ -97,6 +97,8 @@ def ready(base: str, known: Known) -> Finding:
 def lookup(base: str, known: Known) -> Finding:
     """Whether a name of the live generation gets its key."""
     reply = ask(f"{base}/?name={quote_plus(known.name)}")
+    if _is_our_503(reply):
+        return _not_seen("lookup", reply)
     if (reply.status, reply.body) != (200, known.key):
         what = f"{known.name!r} got {reply.status} {reply.body.strip()[:60]!r} and not {known.key}"
         return problem("lookup", what, "run 'n2k check'; is a cache between?")
@@ -110,6 +112,8 @@ def lookup(base: str, known: Known) -> Finding:
 def awkward_query(base: str) -> Finding:
     """Whether all characters arrive in a query: the sentence for people repeats the name."""
     reply = ask(f"{base}/?compat=false&name={quote_plus(AWKWARD)}")
+    if _is_our_503(reply):
+        return _not_seen("query", reply)
     spoken = " ".join(AWKWARD.replace("+", " ").split())
     if reply.status != 200 or spoken not in reply.body:
         return problem("query", f"{AWKWARD!r} came back as {reply.status} {reply.body.strip()[:60]!r}", _REWRITE)
@@ -119,9 +123,20 @@ def awkward_query(base: str) -> Finding:
 def awkward_path(base: str) -> Finding:
     """Whether they arrive in a path: our own refusal of such a name shows it."""
     reply = ask(f"{base}/name2key/{quote(AWKWARD)}")
+    if _is_our_503(reply):
+        return _not_seen("path", reply)
     if (reply.status, reply.body.strip()) != (400, "Invalid name"):
         return problem("path", f"{AWKWARD!r} in a path got {reply.status} {reply.body.strip()[:60]!r}", _REWRITE)
     return ok("path", f"{AWKWARD!r} arrived whole")
+
+
+def _is_our_503(reply: Reply) -> bool:
+    return reply.status == 503 and reply.is_ours_in_form
+
+
+def _not_seen(subject: str, reply: Reply) -> Finding:
+    """The service answers, but not what was asked: that shows nothing of the way there."""
+    return warning(subject, f"not seen: {reply.status} {reply.body.strip()[:120]}", "mend that first, then ask again")
 
 
 def hidden(base: str) -> Finding:

@@ -123,8 +123,9 @@ class Forgotten:
             if only is not None:
                 asked -= {digest for digest in asked if _is_everywhere(transaction, digest)}
             group = _group(transaction, asked)  # asked for again, perhaps under another name
+            when = _after_purge(transaction, now)
             for digest in asked:
-                group[digest] = _hidden_on(group.get(digest), only, now)
+                group[digest] = _hidden_on(group.get(digest), only, when)
             _put_group(transaction, group)
 
         self._file.write(change)
@@ -157,7 +158,7 @@ class Forgotten:
 
     def note_purge(self, now: int) -> None:
         """Remember that a purge takes rows out from now on."""
-        self._file.write(lambda transaction: _put_time(transaction, _PURGED, now))
+        self._file.write(lambda transaction: _put_time(transaction, _PURGED, _after_purge(transaction, now)))
 
     def purged(self) -> int:
         """When a purge last began; 0: never."""
@@ -166,6 +167,11 @@ class Forgotten:
     def _time(self, db_key: bytes) -> int:
         with self._file.read() as transaction:
             return int(transaction.get(db_key) or 0)
+
+
+def _after_purge(transaction: lmdb.Transaction, now: int) -> int:
+    """*now*, but behind the last purge: which of two that fall into one second was first must be told."""
+    return max(now, int(transaction.get(_PURGED) or 0) + 1)
 
 
 def _put_time(transaction: lmdb.Transaction, db_key: bytes, now: int) -> None:

@@ -436,7 +436,7 @@ class NoDumpInZip(N2KError):
 class TooManyBadLines(N2KError):
     """More bad lines than ``max_bad`` allows."""
 
-    template = "{bad} of {lines} bad (mostly: {most}), more than {limit} %: nothing was imported (see --max-bad)"
+    template = "{bad} of {lines} bad (mostly: {most}), more than {limit} %: nothing was imported (see {how})"
     status = 400
     exit_code = 63
 

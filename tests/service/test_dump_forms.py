@@ -17,6 +17,8 @@ from tests.support.sandbox import Sandbox, csv
 PEOPLE = [(format_key(number.to_bytes(16, "big")), f"Fake{number} Resident") for number in range(100, 138)]
 PEOPLE += [(format_key((138).to_bytes(16, "big")), "Zoë Ünal"), ("ffffffff-ffff-ffff-ffff-ffffffffffff", "Эд")]
 PLAIN = csv(*PEOPLE)
+PARTS = csv(*((key, name.replace(" ", ",", 1)) for key, name in PEOPLE))
+PARTED = "first and last name in a column each"
 HALVES = csv(*PEOPLE[:20]).encode(), csv(*PEOPLE[20:]).encode()
 IN_BRACES = [(f"{{{key}}}", name) for key, name in PEOPLE]
 JSON = [json.dumps({"key": key, "name": name}) for key, name in PEOPLE]
@@ -66,6 +68,20 @@ FORMS: dict[str, tuple[str | bytes, list[str]]] = {
     "keys in braces, swapped": (
         "".join(f'"{name}";"{key}"\n' for key, name in IN_BRACES),
         [SEMICOLONS, SWAPPED],
+    ),
+    "three columns": (PARTS, [PARTED]),
+    "three columns, header": ("Key,FirstName,LastName\n" + PARTS, ["the header 'Key,FirstName,LastName'", PARTED]),
+    "three columns, bars, header": (
+        ("uuid,first,last\n" + PARTS).replace(",", "|"),
+        ["the header 'uuid|first|last'", "'|' between the columns", PARTED],
+    ),
+    "three columns, semicolons, quotes": (
+        PARTS.replace(",", '";"').replace("\n", '"\n"').removesuffix('"').join(['"', ""]),
+        [SEMICOLONS, PARTED],
+    ),
+    "three columns, the key last": (
+        "".join(f"{name.replace(' ', ',', 1)},{key}\n" for key, name in PEOPLE),
+        [PARTED, SWAPPED],
     ),
     "CR": (PLAIN.replace("\n", "\r"), [CR]),
     "CR LF": (PLAIN.replace("\n", "\r\n"), []),
@@ -127,8 +143,15 @@ def test_a_damaged_first_row_is_no_header(first: str) -> None:
     assert tally.bad_lines == 2 and tally.found == []
 
 
-REFUSED: dict[str, tuple[str, str]] = {
+REFUSED: dict[str, tuple[str | bytes, str]] = {
     "more columns": (PLAIN.replace(",", ",0,"), "40 of 40 lines are bad (mostly: wrong field count)"),
+    "two more columns": (PARTS.replace("\n", ",2007\n"), "nothing was imported (see docs/dumps.md"),
+    "another header": ("uuid,username,shown\n" + PARTS, "(mostly: wrong field count)"),
+    "last names first": ("uuid,LastName,FirstName\n" + PARTS, "(mostly: wrong field count)"),
+    "Latin-1": (
+        csv((PEOPLE[0][0], "Zoë O'Neil"), (PEOPLE[1][0], "Jürgen Last")).encode("latin-1"),
+        "(see 'iconv -f WINDOWS-1252 -t UTF-8'",
+    ),
     "columns swapped on the way": (PLAIN * 3 + _swapped(), "40 of 160 lines are bad (mostly: key and name swapped)"),
     "names that are keys": ("".join(f"{key},{key}\n" for key, _ in PEOPLE), "(mostly: a UUID as a name)"),
     "NULs": (PLAIN.replace(",0", ",\0") + PLAIN.replace(" ", "\0"), "(mostly: a NUL byte)"),
@@ -137,7 +160,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_read_is_refused_by_name(sandbox: Sandbox, text: str, said: str) -> None:
+def test_what_cannot_be_read_is_refused_by_name(sandbox: Sandbox, text: str | bytes, said: str) -> None:
     """One line says what most of the bad lines are."""
     with pytest.raises(TooManyBadLines) as caught:
         sandbox.import_text(text)

@@ -15,6 +15,9 @@ _END_BYTES = 200
 """A key at the end of a line is looked for in so much of it: searching 64 KB of tabs would take a while."""
 
 _KEY = rb"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+_FIRST_AND_LAST = re.compile(rb"first.*last", re.IGNORECASE)
+_NAME_PART = re.compile(r"[^\W\d_][\w'-]*")
+_CELL_EDGE = ' ="'
 _EDGE, _SEPARATOR = rb'[\s"={}]*', rb"([,;\t|])"
 _KEY_FIRST = re.compile(rb"%b%b%b%b" % (_EDGE, _KEY, _EDGE, _SEPARATOR))
 _KEY_LAST = re.compile(rb"%b%b%b%b$" % (_SEPARATOR, _EDGE, _KEY, _EDGE))
@@ -31,7 +34,18 @@ class Dialect(NamedTuple):
 
     separator: str = ","
     key_column: int = 0
-    """0 or 1."""
+    """0 or 1: before the name or behind it."""
+    in_parts: bool = False
+    """Whether first and last name have a column each."""
+
+    def key_and_name(self, fields: list[str]) -> tuple[str, str] | None:
+        """Both of the fields of a line; None when they are too few or too many."""
+        if not 2 <= len(fields) <= 2 + self.in_parts:
+            return None
+        key = fields[-self.key_column]
+        names = fields[:-1] if self.key_column else fields[1:]
+        cells = [from_cells(key, name) for name in names]
+        return cells[0][0], " ".join(name.strip() for _, name in cells) if self.in_parts else cells[0][1]
 
     def fields(self, text: str) -> list[str]:
         """The fields of a line, quotes taken off, without empty ones behind the second. Raises csv.Error."""
@@ -67,12 +81,16 @@ def beginning(lines: bytes, found: list[str]) -> tuple[Dialect, int]:
         found.append(f"the line '{_shown(hint)}'")
         at = _blank_until(lines, at + len(hint) + 1)
     header = _line(lines, at)
-    if _is_header(header):
+    found_header = _is_header(header)
+    if found_header:
         found.append(f"the header '{_shown(header)}'")
         at = _blank_until(lines, at + len(header) + 1)
     dialect = _dialect(lines, at)
     if dialect.separator != WHAT.separator:
         found.append("tabs between the columns" if dialect.separator == "\t" else f"'{dialect.separator}' between the columns")
+    if _has_two_names(lines, at, dialect, header if found_header else b""):
+        dialect = dialect._replace(in_parts=True)
+        found.append("first and last name in a column each")
     if dialect.key_column != WHAT.key_column:
         found.append("columns swapped: name,uuid")
     return dialect, at
@@ -114,6 +132,27 @@ def _dialect(lines: bytes, at: int) -> Dialect:
         elif found := _KEY_LAST.search(line[-_END_BYTES:]):
             votes[Dialect(found[1].decode(), 1)] += 1
     return max(votes, key=votes.__getitem__, default=WHAT)
+
+
+def _has_two_names(lines: bytes, at: int, dialect: Dialect, header: bytes) -> bool:
+    """Whether most lines are a key and two words, and the *header*, where there is one, calls these first and last."""
+    if header and not _FIRST_AND_LAST.search(header):
+        return False
+    looked_at = lines[at:].split(b"\n", LOOKED_AT)[:LOOKED_AT]
+    rows = [line for line in looked_at if not is_blank(line)]
+    return 2 * sum(_is_key_and_words(line, dialect) for line in rows) > len(rows)
+
+
+def _is_key_and_words(line: bytes, dialect: Dialect) -> bool:
+    try:
+        fields = dialect.fields(line.decode("utf-8", "replace").strip("\r\n"))
+    except csv.Error:
+        return False
+    if len(fields) != 3:
+        return False
+    key = fields.pop(-dialect.key_column)
+    are_words = all(_NAME_PART.fullmatch(field.strip(_CELL_EDGE)) for field in fields)
+    return are_words and _KEY_FIRST.match(key.encode() + b",") is not None
 
 
 def _shown(line: bytes) -> str:

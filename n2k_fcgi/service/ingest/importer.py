@@ -29,7 +29,7 @@ from n2k_fcgi.service.ingest.ahead import ahead
 from n2k_fcgi.service.ingest.disputes import Disputes, Move
 from n2k_fcgi.service.ingest.hidden import without_hidden
 from n2k_fcgi.service.ingest.keys import KeyCounts, KeyMerge, build_history, outdated_names
-from n2k_fcgi.service.ingest.lines import Tally, batches
+from n2k_fcgi.service.ingest.lines import FIELD_COUNT, NOT_UTF8, Tally, batches
 from n2k_fcgi.service.ingest.names import NameCounts, build_names
 from n2k_fcgi.service.ingest.origins import OriginTable
 from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
@@ -50,6 +50,14 @@ _NAME = re.compile(r"(\d{8}T\d{6})\.(\d{3})Z[px]*$")
 
 SMALL_DUMP = 100
 """Lines up to which ``max_bad`` allows one bad line: a title above the header is not a reason to refuse a short dump."""
+
+
+HOW = "--max-bad"
+_HOW = {
+    FIELD_COUNT: f"docs/dumps.md for what is read, and {HOW}",
+    NOT_UTF8: f"'iconv -f WINDOWS-1252 -t UTF-8' for what is Latin-1, and {HOW}",
+}
+"""What a refusal for too many bad lines refers to, by the reason of most."""
 
 
 class Progress(NamedTuple):
@@ -246,7 +254,7 @@ class Importer:
         allowed = lines * self._max_bad / 100
         if bad > allowed and not (bad == 1 and 1 < lines <= SMALL_DUMP and self._max_bad > 0):
             most = tally.bad.most_common(1)[0][0]
-            raise TooManyBadLines(bad=bad, lines=lines, most=most, limit=f"{self._max_bad:g}")
+            raise TooManyBadLines(bad=bad, lines=lines, most=most, limit=f"{self._max_bad:g}", how=_HOW.get(most, HOW))
         if rows == 0:
             raise EmptyDump
 

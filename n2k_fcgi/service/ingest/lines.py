@@ -18,7 +18,7 @@ from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import LONGEST_TEXT, parse_name
 from n2k_fcgi.model.placeholders import is_placeholder
 from n2k_fcgi.service.ingest.batch import Batch, joined, separate, together
-from n2k_fcgi.service.ingest.dialect import LOOKED_AT, Dialect, beginning, from_cells, is_blank
+from n2k_fcgi.service.ingest.dialect import LOOKED_AT, Dialect, beginning, is_blank
 from n2k_fcgi.service.ingest.encoding import UTF8_MARK, as_utf8
 from n2k_fcgi.service.ingest.plain import read_plain, stretches
 
@@ -33,6 +33,9 @@ BATCH_BYTES = 128 * 1024
 
 PLACEHOLDER = "a placeholder as a name"
 """Why a line is refused that says "(Loading...)" or the like."""
+
+FIELD_COUNT, NOT_UTF8 = "wrong field count", "invalid UTF-8"
+"""Two more reasons, for which a refusal has advice of its own."""
 
 LONG_AGO = 1
 """Unix seconds of a former name that does not say when it was seen: before any other."""
@@ -163,7 +166,7 @@ def _pieces(chunk: bytes) -> Iterator[bytes]:
 
 def _csv_reader(dialect: Dialect, tally: Tally, known_grids: tuple[str, ...], number: Numbering) -> Callable[[bytes], Batch]:
     def read(chunk: bytes) -> Batch:
-        batch = read_plain(chunk, dialect)
+        batch = None if dialect.in_parts else read_plain(chunk, dialect)
         if batch is not None:
             tally.count(batch.rows)
             return batch
@@ -209,7 +212,7 @@ def _text(line: bytes) -> str:
     try:
         return line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise BadLine("invalid UTF-8") from None
+        raise BadLine(NOT_UTF8) from None
 
 
 def _csv_row(line: bytes, dialect: Dialect, tally: Tally, known_grids: tuple[str, ...]) -> list[Row]:
@@ -218,9 +221,10 @@ def _csv_row(line: bytes, dialect: Dialect, tally: Tally, known_grids: tuple[str
         fields = dialect.fields(text)
     except csv.Error:
         raise BadLine("broken quotes") from None
-    if len(fields) != 2:
-        raise BadLine("wrong field count")
-    key, name = from_cells(fields[dialect.key_column], fields[1 - dialect.key_column])
+    found = dialect.key_and_name(fields)
+    if found is None:
+        raise BadLine(FIELD_COUNT)
+    key, name = found
     row = [_row(key, name, None, None, known_grids)]
     if line.endswith(b"\r"):
         tally.mended["CR LF line end"] += 1

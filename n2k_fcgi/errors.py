@@ -6,6 +6,7 @@ A class is a message that tells the user what to do, one HTTP status and one exi
 """
 
 import errno
+import os
 
 SHOWN_CHARACTERS = 120
 """How much of a caller's text a message repeats: enough to recognise it, too little to flood a log."""
@@ -275,6 +276,11 @@ class StoreUnreadable(N2KError):
     public = "the data cannot be read, or not written: the log of the server says why"
     status = 503
     exit_code = 41
+
+    def __init__(self, *, path: object, why: object) -> None:
+        super().__init__(path=path, why=why)
+        if os.strerror(errno.EACCES) in str(why):
+            self.args = (f"{self} (run it as the user whose data it is, or have that one set share_with_group)",)
 
 
 class StoreDamaged(N2KError):

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from n2k_fcgi.errors import StoreUnreadable
 from n2k_fcgi.service.interpreter import needed
 from n2k_fcgi.store.lmdb.environment import refuse_os_error
 
@@ -87,6 +88,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                 if not is_special:
                     unfinished.unlink(missing_ok=True)
                 raise
+    except PermissionError:
+        raise StoreUnreadable(path=path, why="you may not write there") from None
     except OSError as error:
         refuse_os_error(path, error)
 

@@ -1,5 +1,6 @@
 """``n2k init``."""
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -104,3 +105,22 @@ def test_a_folder_that_others_may_enter_is_warned_of(n2k: Commands) -> None:
     assert (done.code, said in done.err) == (0, True), done
     n2k.data_dir.chmod(0o700)
     assert "warning" not in n2k("init").err
+
+
+@pytest.mark.parametrize("command", [["lookup", "governor"], ["generations"], ["import", "-"], ["token", "list"]])
+def test_the_data_of_another_user(peopled: Commands, command: list[str]) -> None:
+    """Whoever may not look in is told as whom to run it, whatever the command."""
+    peopled.data_dir.chmod(0)
+    try:
+        done = subprocess.run(
+            ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--", *peopled.command(*command)]
+            if os.geteuid() == 0
+            else peopled.command(*command),
+            env=peopled.environment(),
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        peopled.data_dir.chmod(0o700)
+    said = "Permission denied (run it as the user whose data it is, or have that one set share_with_group)"
+    assert (done.returncode, said in done.stderr) == (41, True), done

@@ -65,6 +65,17 @@ def open_environment(path: Path, **options: Any) -> lmdb.Environment:
         refuse_os_error(path, error)
 
 
+def is_there(path: Path) -> bool:
+    """Whether the file exists. Raises StoreUnreadable where we may not look."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        refuse_os_error(path, error)
+    return True
+
+
 def meaning(path: Path, error: Exception, otherwise: Callable[..., N2KError]) -> N2KError:
     """What an error of LMDB's about *path* means: what the system refused, where it says so, else the error *otherwise*."""
     why = reason(error)

@@ -11,6 +11,7 @@ import lmdb
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged
+from n2k_fcgi.store.lmdb.environment import is_there
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE, VOLATILE_FORMATS, Modes
 from n2k_fcgi.store.lmdb.lockfile import lock_of
 from n2k_fcgi.store.lmdb.writable import Result, WritableFile
@@ -28,7 +29,7 @@ class VolatileFile:
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:
         """One read transaction; values are valid inside it only. A file that is not there reads as an empty one."""
-        if not self.file.path.exists():
+        if not is_there(self.file.path):
             yield _Empty()  # type: ignore[misc]  # reading commands make no file
             return
         self._renewed(self._look)
@@ -48,7 +49,7 @@ class VolatileFile:
             transaction.get(CAPTURE_META)
 
     def _renewed(self, action: Callable[[], Result]) -> Result:
-        if not self.file.path.exists():
+        if not is_there(self.file.path):
             self.file.create()
         try:
             return action()

@@ -16,6 +16,7 @@ from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import (
     damaged,
     hold,
+    is_there,
     meaning,
     open_environment,
     open_reader,
@@ -87,7 +88,7 @@ class WritableFile:
 
     def create(self) -> None:
         """Make the file with its format version, or do nothing when it is there."""
-        if self.path.exists():
+        if is_there(self.path):
             return
         with self._queued():
             self._open_writable()
@@ -308,7 +309,7 @@ class WritableFile:
     def _open(self) -> None:
         if self._retired:
             raise StoreUnreadable(path=self.path, why="the settings changed meanwhile, ask again")
-        if not self.path.exists():
+        if not is_there(self.path):
             raise StoreUnreadable(path=self.path, why="it is not there: run 'n2k init'")
         self._read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
         if not self._read_only:

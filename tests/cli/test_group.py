@@ -60,7 +60,7 @@ def test_an_import_is_logged(peopled: Commands) -> None:
 def test_quiet_says_errors_only(n2k: Commands) -> None:
     """-q takes away the talk, not the refusals."""
     assert n2k("-q", "init").err == ""
-    assert n2k("-q", "lookup", "nobody").err == "n2k: not found: nobody\n"
+    assert n2k("-q", "lookup", "nobody").err == "n2k: not found: nobody; nothing was imported yet\n"
 
 
 def test_a_closed_pipe_is_no_error(n2k: Commands) -> None:

@@ -176,7 +176,7 @@ def test_one_is_no_plural(n2k: Commands, tmp_path: Path) -> None:
     for sentence in (
         ": 1 avatar (1 added",
         "1 line refused",
-        "1 of 2 lines is bad (mostly: ",
+        "1 of 2 lines is bad (mostly: wrong field count), more than 0 %",
         "1 of 1 line is bad",
         "1 avatar, 0 captures, generation",
         "an answer for 1 line\n",

@@ -21,6 +21,7 @@ from n2k_fcgi.errors import (
     DumpTooLarge,
     DumpUnreadable,
     EmptyDump,
+    HelperLost,
     NoMemory,
     TooManyBadLines,
     TooManyGrids,
@@ -193,7 +194,7 @@ class Dump:
         given = 0
         if self._helper is not None:
             wholeness = Wholeness(self.kind)
-            with contextlib.suppress(OSError):  # where it gave up: nothing is sure then
+            with contextlib.suppress(OSError, DumpBroken, HelperLost, NoMemory):  # it gave up: nothing is sure then
                 while block := self._stream.read(BLOCK):
                     given += len(block)
                     wholeness.unpacked(block)

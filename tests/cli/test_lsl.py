@@ -226,12 +226,12 @@ def test_without_an_address_nothing_is_made(n2k: Commands) -> None:
         ("https://example.com/n2k/", "https://example.com/n2k/"),
         ("https://example.com", "https://example.com/"),
         ("https://example.com/a.b/n2k", "https://example.com/a.b/n2k/"),
-        ("https://example.com/n2k/dispatch.fcgi", "https://example.com/n2k/dispatch.fcgi"),
+        ("https://example.com/n2k/dispatch.fcgi", "https://example.com/n2k/dispatch.fcgi/"),
         ("https://example.com/dispatch.fcgi/", "https://example.com/dispatch.fcgi/"),
     ],
 )
 def test_the_address_of_a_folder_gets_its_slash(n2k: Commands, url: str, written: str) -> None:
-    """Without it Apache redirects, and a redirected POST loses its fields; a script's own name takes none."""
+    """Without it Apache redirects, and a redirected POST loses its fields; behind a script's own name it does no harm."""
     assert f'string URL = "{written}";' in n2k("lsl", "--url", url, "query").out.splitlines()
 
 

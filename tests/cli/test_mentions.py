@@ -62,6 +62,7 @@ ASKED: dict[str, tuple[tuple[object, ...], ...]] = {
     "fcgi": (("--help",),),
     "forget": (("--undo", OTHER), (OTHER,), ("quillon.ash",)),
     "generations": ((), ("list", "--json"), ("prune",)),
+    "grids": ((), ("list", "--json"), ("remove", "nowhere")),
     "import": (("--max-bad", "90", "-"), ("--json", "--force", "--max-bad", "90", "-")),
     "init": ((),),
     "lookup": (

@@ -49,7 +49,7 @@ def test_a_minutes_worth_then_as_it_refills(sandbox: Sandbox, clock: Clock) -> N
         counted.write("192.0.2.1", None)
     with pytest.raises(TooManyRequests, match="try again in 10 s") as refusal:
         counted.write("192.0.2.1", None)
-    assert refusal.value.seconds == 10
+    assert refusal.value.retry_after == 10
     counted.write("192.0.2.2", None)
     clock.now += 10
     counted.write("192.0.2.1", None)

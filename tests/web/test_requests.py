@@ -55,7 +55,8 @@ def test_nobody_is_given_more_than_a_script_can_keep(asked: str, room: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("path", "is_api"), [("/api/v1", True), ("/api/v1/", True), ("/api/v1/x", True), ("/api/v10", False), ("/api/v1x/y", False)]
+    ("path", "is_api"),
+    [("/api/v1", True), ("/api/v1/", True), ("/api/v1/x", True), ("/api/v10", True), ("/apiary", False), ("/v1/api/", False)],
 )
 def test_what_speaks_json(path: str, is_api: bool) -> None:
     """The address and what is below it, not what begins with the same letters."""

@@ -108,7 +108,7 @@ class Asgi:
             if answer.rest is None:
                 await _send_at_once(send, answer.status, answer.headers, answer.first)
             else:
-                await self._send_stream(send, answer)
+                await self._send_stream(receive, send, answer)
         except TooSlow:
             logs.info("an answer that was read too slowly was cut off")
             raise
@@ -120,8 +120,8 @@ class Asgi:
         """The body, not read where there is none or it is announced as too large. None: the caller went away."""
         headers = dict(scope["headers"])
         announced, most = headers.get(b"content-length", b""), self._served.max_body
-        if not announced and b"transfer-encoding" not in headers:
-            return b""
+        if not announced and b"transfer-encoding" not in headers and scope["http_version"].startswith("1"):
+            return b""  # HTTP/2 announces nothing
         if announced.isdigit() and int(announced) > most:
             return b""
         return await asyncio.wait_for(_read(receive, most), self._body_seconds)
@@ -142,18 +142,24 @@ class Asgi:
         is_whole = isinstance(blocks, list | tuple) and len(blocks) <= 1
         return Begun(int(status[:3]), encoded, first, None if is_whole else rest, close)
 
-    async def _send_stream(self, send: Send, answer: Begun) -> None:
-        """Block by block, each asked for when the one before was taken. Raises TooSlow."""
+    async def _send_stream(self, receive: Receive, send: Send, answer: Begun) -> None:
+        """Block by block, each asked for when the one before was taken, until the reader goes away. Raises TooSlow."""
         assert answer.rest is not None
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         pace = Pace(time.monotonic(), rate=self._rate, period=self._period)
         block: bytes | None = answer.first
-        while block is not None:
-            await self._send_block(send, block, pace)
-            taken = time.monotonic()
-            block = await self._in_thread(next, answer.rest, None)
-            pace.waited(time.monotonic() - taken)
-        await send({"type": "http.response.body", "body": b""})
+        left = asyncio.ensure_future(_until_gone(receive))
+        try:
+            while block is not None:
+                await self._send_block(send, block, pace)
+                if left.done():  # what is sent from now on is dropped without a word
+                    return
+                taken = time.monotonic()
+                block = await self._in_thread(next, answer.rest, None)
+                pace.waited(time.monotonic() - taken)
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            left.cancel()
 
     async def _send_block(self, send: Send, block: bytes, pace: Pace) -> None:
         sending = asyncio.ensure_future(send({"type": "http.response.body", "body": block, "more_body": True}))
@@ -174,6 +180,12 @@ class Asgi:
 async def _send_at_once(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Wait until the caller goes away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass  # the rest of a body that nobody asked for
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:

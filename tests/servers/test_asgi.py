@@ -1,5 +1,6 @@
 """The application under granian: who stops in the middle of a body or of an answer keeps nobody else waiting."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -12,7 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from n2k_fcgi.servers.asgi import environ_of
+from n2k_fcgi.servers.asgi import Asgi, environ_of
+from tests.support.asgi_app import Endless
 from tests.support.asking import over_http
 from tests.support.golden import prepare
 from tests.support.processes import eventually
@@ -127,13 +129,47 @@ def test_an_answer_that_is_read_too_slowly_is_cut_off(short: Standalone, tmp_pat
     assert over_http(short.host, short.port)("POST", "/", {}, b"abc").body == b"3"
 
 
-def test_an_answer_that_is_read_comes_whole(short: Standalone, tmp_path: Path) -> None:
-    """100 MB for who reads them; a reader that goes away ends the stream at once."""
+def test_an_answer_that_is_read_comes_whole(short: Standalone) -> None:
+    """100 MB for who reads them."""
     answer = over_http(short.host, short.port)("GET", "/stream", {}, b"")
     assert (answer.status, len(answer.body)) == (200, 100_000_000)
-    with connected(short.host, short.port, b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n") as client:
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /stream HTTP/1.0\r\n\r\n",
+        b"POST /stream HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST /stream HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000,
+    ],
+)
+def test_for_a_reader_that_went_away_nothing_more_is_made(short: Standalone, tmp_path: Path, sent: bytes) -> None:
+    """A small part of the 1,000 blocks, whatever came with the request; the stream is closed."""
+    with connected(short.host, short.port, sent) as client:
         assert client.recv(1000)
-    assert eventually(lambda: (tmp_path / "said").read_text().count("stream closed") == 2)
+    said = tmp_path / "said"
+    assert eventually(lambda: "stream closed after" in said.read_text())
+    assert int(said.read_text().split()[3]) < 300
+
+
+def test_the_body_of_a_request_by_http_2_is_read() -> None:
+    """There a body need not be announced, neither its length nor that it comes in chunks; without one nothing is there."""
+    lengths = []
+    for pieces in [[b"abc", b"de"], [b"abc"], [b""]]:
+        sent = [{"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]} for piece in pieces]
+        scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "http_version": "2", "headers": []}
+        answered = []
+
+        async def receive(sent: list[dict[str, object]] = sent) -> dict[str, object]:
+            return sent.pop(0)
+
+        async def send(message: dict[str, object], answered: list[dict[str, object]] = answered) -> None:
+            answered.append(message)
+
+        asyncio.run(Asgi(Endless, lambda application: application)(scope, receive, send))
+        lengths.append(answered[-1]["body"])
+    assert lengths == [b"5", b"3", b"0"]
 
 
 @pytest.mark.parametrize(

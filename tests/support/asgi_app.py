@@ -31,13 +31,16 @@ class Endless:
 class Stream:
     """100 MB."""
 
+    def __init__(self) -> None:
+        self._made = 0
+
     def __iter__(self) -> Iterator[bytes]:
-        for _ in range(BLOCKS):
+        for self._made in range(1, BLOCKS + 1):
             yield BLOCK
 
     def close(self) -> None:
         """Said, so that a test sees it."""
-        os.write(2, b"stream closed\n")
+        os.write(2, b"stream closed after %d blocks\n" % self._made)
 
 
 def application() -> Asgi:

@@ -60,7 +60,7 @@ def deploy(plan: Deployment) -> list[Written]:
     except Unsafe as problem:
         raise DeployRefused(why=problem) from None
     except OSError as error:
-        raise DeployRefused(why=f"cannot read or write {error.filename or plan.web_dir}: {error.strerror}") from None
+        raise DeployRefused(why=f"{error.strerror}: {error.filename or plan.web_dir}") from None
 
 
 def refuse_unsafe(plan: Deployment) -> None:

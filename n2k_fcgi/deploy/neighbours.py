@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from n2k_fcgi.deploy.htaccess import HTACCESS, rewrites_itself
+from n2k_fcgi.deploy.replacing import content
 from n2k_fcgi.deploy.script import scripts_in
 
 CHALLENGES = Path(".well-known") / "acme-challenge"
@@ -67,6 +68,6 @@ def _holds_a_file(folder: Path) -> bool:
 
 def _has_own_rewriting(folder: Path) -> bool:
     try:
-        return rewrites_itself((folder / HTACCESS).read_bytes())
+        return rewrites_itself(content(folder / HTACCESS))
     except OSError:
         return False

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from n2k_fcgi.deploy.htaccess import HTACCESS
+from n2k_fcgi.deploy.replacing import content
 
 ACL = "system.posix_acl_access"
 """The attribute of a file that has an access list: it may let the web server in where the mode does not."""
@@ -67,7 +68,7 @@ def _is_closed(place: Path, bit: int) -> bool:
 
 def _option_lines(rules: Path) -> list[list[str]]:
     try:
-        text = rules.read_bytes()
+        text = content(rules)
     except OSError:
         return []
     return [line.decode("latin-1").lower().split() for line in _OPTIONS.findall(text)]

@@ -48,7 +48,7 @@ def take_away(web_dir: Path) -> Removal:
     except htaccess.Unsafe as problem:
         raise RemovalRefused(why=problem) from None
     except OSError as error:
-        raise RemovalRefused(why=f"{error.filename or web_dir}: {error.strerror}") from None
+        raise RemovalRefused(why=f"{error.strerror}: {error.filename or web_dir}") from None
     # Those of a script that somebody deleted by hand are found by the name that the block has for it.
     named = htaccess.script_named(before)
     stopped, left = stop(workers_of([*scripts, web_dir / named] if named else scripts))

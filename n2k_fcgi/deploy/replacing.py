@@ -1,11 +1,16 @@
 """Files of a web folder, read and replaced by rename, so that no request ever meets half a file."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+
+LARGEST = 1024 * 1024
+"""Bytes of a file that is read: rules and scripts have some KB."""
 
 
 class Written(NamedTuple):
@@ -15,10 +20,25 @@ class Written(NamedTuple):
     changed: bool
 
 
+def content(path: Path) -> bytes:
+    """What *path* holds. Raises OSError, also for what is no file, and for a file above LARGEST.
+
+    Whoever can put a pipe or a device in a file's place could have us wait for ever, or read until no memory is left.
+    """
+    # A pipe opened so is there at once, with nobody at its other end.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        held = file.read(LARGEST + 1)
+    if len(held) > LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {LARGEST} bytes", str(path))
+    return held
+
+
 def read(path: Path) -> bytes | None:
-    """What *path* holds; None: it is not there. Raises OSError."""
+    """``content``; None: it is not there."""
     try:
-        return path.read_bytes()
+        return content(path)
     except FileNotFoundError:
         return None
 

@@ -98,3 +98,42 @@ def test_data_elsewhere_is_let_be(account: Account, data: str) -> None:
     account.data.rename(moved)
     account.data = moved
     account.n2k("deploy", str(account.site))
+
+
+@pytest.mark.parametrize("name", [".htaccess", "dispatch.fcgi"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "too large"])
+def test_what_is_no_file_to_read_is_refused_at_once(account: Account, name: str, kind: str) -> None:
+    """A pipe would keep us waiting for ever, a device or a heap of zeros take all memory: deploy says which it is and why."""
+    place = account.site / name
+    if kind == "pipe":
+        os.mkfifo(place)
+        why = "it is no file"
+    elif kind == "device":
+        if name == ".htaccess" and os.getuid() == 0:
+            os.mkfifo(account.home / "pipe")
+            place.symlink_to(account.home / "pipe")  # root's own, as the devices are: the link is followed
+        else:
+            place.symlink_to("/dev/zero")
+        why = "it is no file" if name == "dispatch.fcgi" or os.getuid() == 0 else "remove the link"
+    else:
+        with place.open("wb") as file:
+            file.truncate(64 << 30)
+        why = "it is larger than 1048576 bytes"
+    done = account.run("deploy", str(account.site))
+    assert done.returncode == REFUSED and why in done.stderr
+    assert [entry.name for entry in account.site.iterdir()] == [name]
+    done = account.run("deploy", "--remove", str(account.site))
+    assert done.returncode == (NOT_REMOVED if name == ".htaccess" else 0), done.stderr
+    assert [entry.name for entry in account.site.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("where", ["above", "beside"])
+def test_a_pipe_among_the_neighbours_holds_nobody_up(account: Account, where: str) -> None:
+    """Rules of the folders above and of those in it are looked at, too: a pipe there is as if it had none."""
+    folder = account.site.parent if where == "above" else account.site / "blog"
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / ".htaccess")
+    account.n2k("deploy", str(account.site))
+    done = account.run("doctor")
+    assert "Traceback" not in done.stderr
+    account.n2k("deploy", "--remove", str(account.site))

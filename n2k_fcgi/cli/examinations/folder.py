@@ -8,6 +8,7 @@ from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.deploy import htaccess
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, mended
+from n2k_fcgi.deploy.replacing import content
 from n2k_fcgi.deploy.script import is_ours
 from n2k_fcgi.deploy.workers import workers
 
@@ -23,7 +24,7 @@ def examine(web_dir: Path, code: str) -> Iterator[Finding]:
     """Look at one folder; *code* is the digest of what is installed."""
     try:
         rules = htaccess.file_of(web_dir)
-        text = rules.read_bytes()
+        text = content(rules)
         name = htaccess.script_named(text)
     except htaccess.Unsafe as fault:
         yield problem("folder", f"{web_dir}: {fault}", "then run 'n2k deploy' again")
@@ -76,7 +77,7 @@ def neighbours(web_dir: Path) -> Finding:
 
 def _text_of_ours(path: Path) -> str:
     try:
-        text = path.read_bytes()
+        text = content(path)
     except OSError:
         return ""
     return text.decode("ascii", "replace") if is_ours(text) else ""

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-
 LARGEST = 1024 * 1024
 """Bytes of a file that is read: rules and scripts have some KB."""
 

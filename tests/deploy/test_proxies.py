@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.deploy.test_homes import SERVICE
+from tests.deploy.test_homes import LIGHTTPD_ROOT, NGINX_ROOT, SERVICE
 from tests.support.apache import apache
 from tests.support.foreground import free_port
 from tests.support.hosting import REPOSITORY
 from tests.support.machine import Machine
-from tests.support.snippets import snippets
+from tests.support.snippets import changed, snippets
 from tests.support.standalone import serving
 
 JOINED = "fastcgi_param HTTP_X_FORWARDED_FOR $http_x_forwarded_for if_not_empty;"
@@ -31,7 +31,7 @@ def by_nginx(machine: Machine) -> Iterator[int]:
     """The port of nginx as docs/deploy.md has it."""
     assert JOINED in (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
     port = free_port()
-    snippet = snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port};")
+    snippet = changed(snippets("nginx")[0], *NGINX_ROOT).replace("listen 80;", f"listen 127.0.0.1:{port};")
     with machine.service(SERVICE), machine.nginx(snippet.replace("fastcgi_pass", f"{JOINED} fastcgi_pass"), port):
         yield port
 
@@ -40,7 +40,7 @@ def by_nginx(machine: Machine) -> Iterator[int]:
 def by_lighttpd(machine: Machine) -> Iterator[int]:
     """The port of lighttpd as docs/deploy.md has it."""
     port = free_port()
-    with machine.service(SERVICE), machine.lighttpd(snippets("lighttpd")[0], port):
+    with machine.service(SERVICE), machine.lighttpd(changed(snippets("lighttpd")[0], *LIGHTTPD_ROOT), port):
         yield port
 
 

@@ -120,8 +120,8 @@ class Asgi:
         """The body, not read where there is none or it is announced as too large. None: the caller went away."""
         headers = dict(scope["headers"])
         announced, most = headers.get(b"content-length", b""), self._served.max_body
-        if not announced and b"transfer-encoding" not in headers and scope["http_version"].startswith("1"):
-            return b""  # HTTP/2 announces nothing
+        if not announced and b"transfer-encoding" not in headers:
+            return b""
         if announced.isdigit() and int(announced) > most:
             return b""
         return await asyncio.wait_for(_read(receive, most), self._body_seconds)

@@ -90,7 +90,7 @@ def free_port(host: str, port: int) -> int:
 def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: int, prefix: str, access_log: bool) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight is answered. *port* must be free."""
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
 
     os.environ[_FLAGS] = json.dumps([dict(flags), prefix])
     server = Granian(
@@ -98,6 +98,9 @@ def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: in
         address=host,
         port=port,
         interface=Interfaces.ASGI,
+        # With HTTP/2 beside it granian waits for a connection's first bytes without an end: a thousand that send nothing are
+        # all that it takes (tried). So it waits 30 s, as for every head of a request.
+        http=HTTPModes.http1,
         workers=workers,
         websockets=False,
         factory=True,

@@ -1,6 +1,5 @@
 """The application under granian: who stops in the middle of a body or of an answer keeps nobody else waiting."""
 
-import asyncio
 import json
 import signal
 import socket
@@ -13,8 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from n2k_fcgi.servers.asgi import Asgi, environ_of
-from tests.support.asgi_app import Endless
+from n2k_fcgi.servers.asgi import environ_of
 from tests.support.asking import over_http
 from tests.support.golden import prepare
 from tests.support.processes import eventually
@@ -153,23 +151,15 @@ def test_for_a_reader_that_went_away_nothing_more_is_made(short: Standalone, tmp
     assert int(said.read_text().split()[3]) < 300
 
 
-def test_the_body_of_a_request_by_http_2_is_read() -> None:
-    """There a body need not be announced, neither its length nor that it comes in chunks; without one nothing is there."""
-    lengths = []
-    for pieces in [[b"abc", b"de"], [b"abc"], [b""]]:
-        sent = [{"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]} for piece in pieces]
-        scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "http_version": "2", "headers": []}
-        answered = []
-
-        async def receive(sent: list[dict[str, object]] = sent) -> dict[str, object]:
-            return sent.pop(0)
-
-        async def send(message: dict[str, object], answered: list[dict[str, object]] = answered) -> None:
-            answered.append(message)
-
-        asyncio.run(Asgi(Endless, lambda application: application)(scope, receive, send))
-        lengths.append(answered[-1]["body"])
-    assert lengths == [b"5", b"3", b"0"]
+@pytest.mark.parametrize(
+    "begun", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n", b"\x16\x03\x01\x00\x05hello"]
+)
+def test_only_http_1_is_spoken(tmp_path: Path, begun: bytes) -> None:
+    """Which version comes is not waited for: granian would without an end, and so keep whoever connects and says nothing."""
+    golden = prepare(tmp_path / "data")
+    with serving(golden.data_dir) as server, connected(server.host, server.port, begun) as client:
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ") or not answer
 
 
 @pytest.mark.parametrize(

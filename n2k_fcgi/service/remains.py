@@ -214,9 +214,10 @@ def _is_packed(path: Path) -> bool:
 def texts_of_json(data: bytes) -> Iterator[str]:
     """Every value in it that is a text; all of it as it is when it is no JSON."""
     try:
-        yield from _texts(json.loads(data))
-    except ValueError:
-        yield data.decode("utf-8", "surrogateescape")
+        texts = list(_texts(json.loads(data)))
+    except (ValueError, RecursionError):  # what is nested too deeply
+        texts = [data.decode("utf-8", "surrogateescape")]
+    yield from texts
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -256,7 +256,7 @@ class Updater:
             return {grid: Remembered(**entry) for grid, entry in json.loads(path.read_text("utf-8")).items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, RecursionError, TypeError, AttributeError) as error:
             logs.warning(f"{path} cannot be read, the dump is fetched whole: {error}")
             return {}
 

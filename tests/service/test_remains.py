@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.remains import PIECE, Remains
+from n2k_fcgi.service.remains import PIECE, Remains, texts_of_json
 from n2k_fcgi.wiring import inspection, purge
 from tests.support.sandbox import GOVERNOR, Sandbox
 from tests.support.traces import KEY
@@ -85,3 +85,9 @@ def test_free_pages_and_other_databases_are_read(sandbox: Sandbox) -> None:
     (sandbox.data_dir / "backup.mdb").unlink()
     purge(sandbox.store, sandbox.settings).run()
     assert inspected(sandbox) == []
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000 + f'"{KEY}"', '{"a":' * 100_000 + f'"{KEY}"', f'{{"a": "{KEY}'])
+def test_json_that_cannot_be_read_is_looked_at_as_a_text(text: str) -> None:
+    """Nested too deeply, or cut off: all of it, so that nobody is missed."""
+    assert list(texts_of_json(text.encode())) == [text]

@@ -72,6 +72,18 @@ def test_a_truncated_data_file_is_refused_before_it_is_mapped(sandbox: Sandbox) 
     path.write_bytes(whole)
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format":' * 100_000, "[]", "{", '{"format": null}'])
+def test_a_damaged_manifest_is_told_whatever_is_in_it(sandbox: Sandbox, text: str) -> None:
+    """Nested too deeply for Python's reader, something else than an object, cut off: our error, which names the file."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    path = _data(sandbox, name).parent / "manifest.json"
+    whole = path.read_text()
+    path.write_text(text)
+    with pytest.raises(StoreDamaged, match=r"manifest\.json"):
+        sandbox.store.generations.manifest(name)
+    path.write_text(whole)
+
+
 def test_a_pointer_of_the_very_same_time_is_noticed(sandbox: Sandbox) -> None:
     """Where clocks are coarse or set back, two pointers may be of one moment: another file is another pointer."""
     names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]

@@ -163,7 +163,7 @@ class Generations:
             raise StoreDamaged(path=path.parent, why="it has no manifest") from None
         except OSError as error:
             raise StoreUnreadable(path=path, why=error.strerror) from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise StoreDamaged(path=path, why=error) from None
 
     def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:

@@ -399,7 +399,8 @@ def _read(file: Path) -> dict[str, tuple[str, str]]:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigUnreadable(path=file, why=f"line {line} is not in UTF-8: save the file in that encoding") from None
     except configparser.Error as error:
-        raise ConfigUnreadable(path=file, why=" ".join(str(error).split())) from None
+        why = str(error).replace(repr(str(file)), "it")  # the path is said already, and a long one hides the rest
+        raise ConfigUnreadable(path=file, why=" ".join(why.split())) from None
     found: dict[str, tuple[str, str]] = {}
     for section in parser.sections():
         if section != SECTION:

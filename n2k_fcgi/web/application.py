@@ -9,7 +9,7 @@ from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, is_no_memory
 from n2k_fcgi.web import api, express
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import ALWAYS, REASONS, Answer, Headers, error, options
+from n2k_fcgi.web.responses import ALWAYS, ASKED_AGAIN, REASONS, Answer, Headers, error, options
 from n2k_fcgi.web.services import Services
 
 StartResponse = Callable[..., Any]
@@ -112,6 +112,8 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
 def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Send an answer the WSGI way; a HEAD request gets the headers alone."""
     headers = [*ALWAYS, *answer.headers]
+    if NOT_STORED not in answer.headers:
+        headers.append(ASKED_AGAIN)
     if answer.status != 304:  # which says of the length only what the whole answer would (RFC 9110, 15.4.5)
         headers.insert(0, ("Content-Type", answer.content_type))
         if answer.stream is None:

@@ -16,9 +16,12 @@ FROM_ANYWHERE: Headers = (("Access-Control-Allow-Origin", "*"),)
 _PREFLIGHT_HEADERS = "Authorization, Content-Type, If-None-Match, X-N2K-Token"
 _PREFLIGHT_SECONDS = "86400"
 
-ALWAYS: Headers = (("X-Content-Type-Options", "nosniff"), *FROM_ANYWHERE, ("Cache-Control", "no-cache"))
-"""Headers of every answer. A host may let all that is fetched from a site be kept for a month (Apache's mod_expires does not
-ask whether it is a file or an answer): ``no-cache`` is obeyed beside what it adds."""
+ALWAYS: Headers = (("X-Content-Type-Options", "nosniff"), *FROM_ANYWHERE)
+"""Headers of every answer."""
+
+ASKED_AGAIN = ("Cache-Control", "no-cache")
+"""Of every answer but those that are not stored at all. A host may let all that is fetched from a site be kept for a month
+(Apache's mod_expires does not ask whether it is a file or an answer): ``no-cache`` is obeyed beside what it adds."""
 
 REASONS = {
     200: "200 OK",

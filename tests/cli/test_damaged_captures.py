@@ -44,7 +44,7 @@ def test_the_advice_is_the_captures_own(peopled: Commands, damage: str) -> None:
         ("check",),
         ("stats",),
         ("export", "-"),
-        ("forget", "New Comer"),
+        ("forget", "--grid", "OpenSim", "New Comer"),
         ("token", "list"),
         ("purge",),
         ("doctor",),

@@ -179,6 +179,8 @@ def test_only_the_directory_asks_for_the_live_generation() -> None:
         "service/lookup.py: current",
         "service/lookup.py: hold",
         "cli/export_cmd.py: hold",
+        "cli/grids.py: current",
+        "cli/import_report.py: current_name",
         "service/update.py: current",
         "service/update.py: current_name",
         "service/ingest/importer.py: current_name",

@@ -145,7 +145,7 @@ def test_a_file_of_the_future_is_as_of_now(n2k: Commands, tmp_path: Path, second
     os.utime(dump, (seconds, seconds))
     done = n2k("import", dump)
     assert (
-        ", as of 20" in done.out and "Z (now: the file's time is 20" in done.out and "which is still to come), gen" in done.out
+        " as of 20" in done.out and "Z (now: the file's time is 20" in done.out and "which is still to come), gen" in done.out
     )
     assert n2k("import", dump).out.startswith("unchanged: dump.csv of Production is live already")
     assert is_now(imported(n2k, "--force", dump), "now: the file's time is 20")
@@ -166,8 +166,8 @@ def test_a_usual_time_is_told_too(n2k: Commands, tmp_path: Path) -> None:
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     os.utime(dump, (MAY_2026, MAY_2026))
-    assert ", as of 2026-05-28T20:26:40Z (the file's time), generation " in n2k("import", dump).out
-    assert ", as of 2026-05-01T00:00:00Z (--as-of), generation " in n2k("import", "--as-of", "2026-05-01", dump).out
+    assert " as of 2026-05-28T20:26:40Z (the file's time), generation " in n2k("import", dump).out
+    assert " as of 2026-05-01T00:00:00Z (--as-of), generation " in n2k("import", "--as-of", "2026-05-01", dump).out
     assert "Z (now: it says no time), generation " in n2k("import", "-", stdin=PEOPLE).out
 
 
@@ -181,7 +181,7 @@ def updated(n2k: Commands, *options: str, last_modified: str, content: bytes = P
 def test_a_last_modified_that_cannot_be_is_now(n2k: Commands, tmp_path: Path, seconds: int) -> None:
     """In the future, in 1970, in 1980: the report of the update says so."""
     done = updated(n2k, last_modified=formatdate(seconds, usegmt=True))
-    assert ", as of 20" in done.out and "Z (now: Last-Modified is " in done.out
+    assert " as of 20" in done.out and "Z (now: Last-Modified is " in done.out
     report = json.loads(updated(n2k, "--force", "--json", last_modified=formatdate(seconds, usegmt=True)).out)
     assert is_now(report, "now: Last-Modified is ")
     later_names_win(n2k, tmp_path)
@@ -190,9 +190,9 @@ def test_a_last_modified_that_cannot_be_is_now(n2k: Commands, tmp_path: Path, se
 def test_a_last_modified_is_told(n2k: Commands) -> None:
     """Without one a download is as of now, whatever time its file here has; an archive's own time comes first."""
     usual = formatdate(MAY_2026 + 60, usegmt=True)
-    assert ", as of 2026-05-28T20:27:40Z (Last-Modified), gen" in updated(n2k, last_modified=usual).out
+    assert " as of 2026-05-28T20:27:40Z (Last-Modified), gen" in updated(n2k, last_modified=usual).out
     packed = gzip.compress(PEOPLE, mtime=MAY_2026 + 120)
-    assert ", as of 2026-05-28T20:28:40Z (the gz's time), gen" in updated(n2k, last_modified=usual, content=packed).out
+    assert " as of 2026-05-28T20:28:40Z (the gz's time), gen" in updated(n2k, last_modified=usual, content=packed).out
     assert "Z (now: it says no time), gen" in updated(n2k, last_modified="", content=PEOPLE + b"\n").out
 
 

@@ -146,7 +146,7 @@ def test_who_may_have_the_list(people: Sandbox, setting: str, scopes: tuple[str,
         for headers in ({"X-N2K-Token": token}, {"Authorization": f"Bearer {token}"}):
             answer = wsgi(application)("GET", CSV, headers if token else {}, b"")
             assert answer.status == status
-            assert ("cache-control" in answer.headers) is (setting in ("", "csv = token"))
+            assert (answer.headers["cache-control"] == "no-store") is (setting in ("", "csv = token"))
             assert status != 200 or answer.body.decode() == f"{MASAKAZU},Masakazu Kojima\n"
     finally:
         application.close()

@@ -79,7 +79,7 @@ def test_a_damaged_manifest_is_told_whatever_is_in_it(sandbox: Sandbox, text: st
     path = _data(sandbox, name).parent / "manifest.json"
     whole = path.read_text()
     path.write_text(text)
-    with pytest.raises(StoreDamaged, match=r"manifest\.json"):
+    with pytest.raises(StoreDamaged, match="/manifest"):
         sandbox.store.generations.manifest(name)
     path.write_text(whole)
 

@@ -286,10 +286,16 @@ class WritableFile:
         if identity(self.path) != self._identity:
             self.close()
             return
-        size, before = self.path.stat().st_size, self._size
+        try:
+            size, before = self.path.stat().st_size, self._size
+        except OSError:  # it went just now: the next opening says what is there
+            self.close()
+            return
         if size < before:
             self.close()
-            raise CapturesDamaged(path=self.path, why=f"it was cut to {size} bytes of {before} under a running process")
+            if identity(self.path) == self._identity:  # else it is another file, put there just now
+                raise CapturesDamaged(path=self.path, why=f"it was cut to {size} bytes of {before} under a running process")
+            return
         self._size = size
 
     def _opened(self) -> lmdb.Environment:
@@ -335,6 +341,12 @@ class WritableFile:
             # A worker that was killed keeps its slot. With all of them taken LMDB would not even open the file, so whoever
             # comes in its place frees it.
             env.reader_check()
+        except CapturesDamaged:
+            env.close()
+            if identity(self.path) == self._identity:
+                raise
+            self._open_writable()  # another file was put there between opening it and looking at its size
+            return
         except BaseException:
             env.close()
             raise

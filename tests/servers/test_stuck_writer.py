@@ -49,7 +49,7 @@ def test_a_worker_waits_once(tmp_path: Path, name: str) -> None:
     token = golden.placeholders["{TOKEN}"]
     key = "66666666-0000-4000-8000-00000000000{}"
     trace = tmp_path / "trace"
-    through = ["strace", "-f", "-qq", "-e", "trace=flock", "-o", str(trace)]
+    through = ["strace", "-D", "-f", "-qq", "-e", "trace=flock", "-o", str(trace)]  # -D: the worker itself is our child
     with worker(golden.data_dir, through=through) as child:
         assert child.ask(FIND)[0] == 200
         with stuck(golden.data_dir, name):

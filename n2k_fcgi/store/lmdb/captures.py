@@ -151,36 +151,40 @@ class Captures:
 
         *without*: makes of a text that may name anybody one that does not name them.
         """
+
+        def keep(stored: StoredCapture) -> StoredCapture | None:
+            return None if _is_hidden(stored, hidden) else _shown(stored, hidden, without)
+
+        def clean(db_key: bytes, value: bytes) -> bytes:
+            return cleaned_token(db_key[1:].decode(), value, without) if db_key[:1] == TOKEN else value
+
+        return self._rewrite(keep, clean)
+
+    def drop_grid(self, grid: str) -> int:
+        """Write the file anew without a grid that registrations brought, and its captures; give how many went."""
+        created = CREATED_GRID + grid.encode()
+        return self._rewrite(
+            lambda stored: None if stored.capture.grid == grid else stored,
+            lambda db_key, value: None if db_key == created else value,
+        )
+
+    def _rewrite(
+        self, keep: Callable[[StoredCapture], StoredCapture | None], other: Callable[[bytes, bytes], bytes | None]
+    ) -> int:
+        """Write the file anew with what *keep* makes of captures and *other* of all else, None: nothing; give how many went."""
         dropped: dict[bytes, int] = {}  # by key: rows may be copied again (the map was too small)
 
         def copy(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
             if db_key[:1] == CAPTURE_KEY:
                 key = db_key[1:]
                 before = unpack_captures(key, value)
-                kept = [_shown(stored, hidden, without) for stored in before if not _is_hidden(stored, hidden)]
+                kept = [made for made in map(keep, before) if made is not None]
                 dropped[key] = len(before) - len(kept)
                 CaptureRows(transaction).put(key, kept)
-            elif db_key[:1] == TOKEN:
-                transaction.put(db_key, cleaned_token(db_key[1:].decode(), value, without))
             elif db_key[:1] != CAPTURE_NAME:  # names come back with their keys
-                transaction.put(db_key, value)
-
-        self._file.rewrite(copy)
-        return sum(dropped.values())
-
-    def drop_grid(self, grid: str) -> int:
-        """Write the file anew without a grid that registrations brought, and its captures; give how many went."""
-        dropped: dict[bytes, int] = {}
-
-        def copy(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
-            if db_key[:1] == CAPTURE_KEY:
-                key = db_key[1:]
-                before = unpack_captures(key, value)
-                kept = [stored for stored in before if stored.capture.grid != grid]
-                dropped[key] = len(before) - len(kept)
-                CaptureRows(transaction).put(key, kept)
-            elif db_key[:1] != CAPTURE_NAME and db_key != CREATED_GRID + grid.encode():
-                transaction.put(db_key, value)
+                made = other(db_key, value)
+                if made is not None:
+                    transaction.put(db_key, made)
 
         self._file.rewrite(copy)
         return sum(dropped.values())

@@ -33,6 +33,10 @@ class Site:
         """The ids of the processes that serve, oldest first."""
         return self.server.workers(self.account.script)
 
+    def ends(self, pids: list[int]) -> bool:
+        """Whether none of *pids* serves, now or soon: a worker gives its last answer first and ends then."""
+        return eventually(lambda: not set(pids) & set(self.workers()))
+
     def lookup(self) -> tuple[int, bytes]:
         """Ask for a name, over a connection of its own; 0 when Apache closed that without an answer."""
         try:
@@ -144,7 +148,7 @@ def test_workers_told_to_stop_answer_what_they_have(site: Site) -> None:
 
     assert site.in_flight(stop) == [RIGHT] * (PROCESSES + 1)
     assert site.lookup() == RIGHT
-    assert not set(before) & set(site.workers())
+    assert site.ends(before)
 
 
 def test_workers_stopped_under_load_lose_nothing(site: Site) -> None:
@@ -157,7 +161,7 @@ def test_workers_stopped_under_load_lose_nothing(site: Site) -> None:
 
     assert set(site.under_load(stop_the_oldest)) == {RIGHT}, site.server.error_log
     assert len(stopped) == ROUNDS
-    assert not set(stopped) & set(site.workers())
+    assert site.ends(stopped)
 
 
 def test_a_graceful_restart_loses_nothing_in_flight(site: Site) -> None:
@@ -166,7 +170,7 @@ def test_a_graceful_restart_loses_nothing_in_flight(site: Site) -> None:
     answers = site.in_flight(lambda workers: site.restart(lambda: any(map(_is_told_to_stop, workers))))
     assert answers == [RIGHT] * (PROCESSES + 1)
     assert site.lookup() == RIGHT
-    assert not set(before) & set(site.workers())
+    assert site.ends(before)
 
 
 def test_graceful_restarts_under_load_lose_nothing(site: Site) -> None:

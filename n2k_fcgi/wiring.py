@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, file_stamp, load
 from n2k_fcgi.errors import N2KError, NoMemory
-from n2k_fcgi.service.limits import Limits
-from n2k_fcgi.service.lookup import Directory
-from n2k_fcgi.service.pending import Unknown
-from n2k_fcgi.service.register import Registrar
-from n2k_fcgi.service.slots import Slots
+from n2k_fcgi.service.access.limits import Limits
+from n2k_fcgi.service.access.slots import Slots
+from n2k_fcgi.service.directory.lookup import Directory
+from n2k_fcgi.service.directory.pending import Unknown
+from n2k_fcgi.service.directory.register import Registrar
 from n2k_fcgi.store.datadir import LOG_FOLDER
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
@@ -32,12 +32,12 @@ from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.services import Services
 
 if TYPE_CHECKING:
-    from n2k_fcgi.service.about import About
-    from n2k_fcgi.service.forget import Forgetting
+    from n2k_fcgi.service.directory.about import About
+    from n2k_fcgi.service.directory.forget import Forgetting
+    from n2k_fcgi.service.directory.mentions import Mentions
+    from n2k_fcgi.service.directory.purge import Purge
+    from n2k_fcgi.service.directory.remains import Inspection
     from n2k_fcgi.service.ingest.importer import Importer, Progress
-    from n2k_fcgi.service.mentions import Mentions
-    from n2k_fcgi.service.purge import Purge
-    from n2k_fcgi.service.remains import Inspection
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
@@ -103,7 +103,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
 
 def forgetting(store: Store, settings: Settings) -> "Forgetting":
     """The right to leave."""
-    from n2k_fcgi.service.forget import Forgetting
+    from n2k_fcgi.service.directory.forget import Forgetting
 
     return Forgetting(directory(store, settings), store.pending)
 
@@ -115,28 +115,28 @@ def unknown(store: Store, settings: Settings) -> Unknown:
 
 def about(store: Store) -> "About":
     """What may be told of the directory."""
-    from n2k_fcgi.service.about import About
+    from n2k_fcgi.service.directory.about import About
 
     return About(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
 
 
 def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> "Purge":
     """Taking the forgotten out of the files; imported late, as imports are."""
-    from n2k_fcgi.service.purge import Purge
+    from n2k_fcgi.service.directory.purge import Purge
 
     return Purge(store.generations, store.captures, store.volatile, store.forgotten, settings.labels, tell)
 
 
 def inspection(store: Store, settings: Settings) -> "Inspection":
     """Looking where the forgotten still stand."""
-    from n2k_fcgi.service.remains import Inspection
+    from n2k_fcgi.service.directory.remains import Inspection
 
     return Inspection(store.generations, store.captures, store.tokens, store.forgotten.hidden(), settings.labels)
 
 
 def mentions(store: Store, settings: Settings, imported: Iterable[str] = ()) -> "Mentions":
     """Finding the forgotten in texts that are about to be shown to the owner. *imported*: grids of the generation at hand."""
-    from n2k_fcgi.service.mentions import Mentions
+    from n2k_fcgi.service.directory.mentions import Mentions
 
     hidden = store.forgotten.hidden()
     if not hidden:

@@ -15,8 +15,8 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import counted
-from n2k_fcgi.service.export import Export, Known, csv_lines, json_lines
-from n2k_fcgi.service.packers import format_of, new_file, write_packed
+from n2k_fcgi.service.dumps.export import Export, Known, csv_lines, json_lines
+from n2k_fcgi.service.dumps.packers import format_of, new_file, write_packed
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.wiring import Store, mentions, modes_of
 

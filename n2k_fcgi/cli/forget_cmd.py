@@ -10,7 +10,7 @@ from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.forget import Undone
+from n2k_fcgi.service.directory.forget import Undone
 from n2k_fcgi.wiring import forgetting
 
 

@@ -10,10 +10,10 @@ from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.import_report import counts, fields, tell_warnings, telling_when_stopped
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.errors import N2KError, counted, shown
-from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.dumps.lines import Tally
+from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.importer import ImportReport
-from n2k_fcgi.service.ingest.lines import Tally
-from n2k_fcgi.service.location import is_url
+from n2k_fcgi.service.update.location import is_url
 from n2k_fcgi.wiring import importer, mentions
 
 

@@ -11,7 +11,7 @@ from n2k_fcgi.cli.examinations.findings import OK
 from n2k_fcgi.config import FILE_NAME, SECTION, TABLE
 from n2k_fcgi.deploy.deployment import web_root_around
 from n2k_fcgi.errors import BadSetting
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.store.lmdb.layout import GENERATIONS

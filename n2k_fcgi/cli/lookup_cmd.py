@@ -17,8 +17,8 @@ from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.keys import format_key, is_cut_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.history import History, Named
-from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.directory.history import History, Named
+from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.wiring import directory, mentions
 

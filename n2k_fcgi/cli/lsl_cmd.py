@@ -13,8 +13,8 @@ from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.config import FILE_NAME
 from n2k_fcgi.errors import AddressNeeded, TokenNeeded
-from n2k_fcgi.service.scripts import SCRIPTS, Script, filled_in, token_grid
-from n2k_fcgi.service.tokens import create_token, refuse_other_grid, token_id, verify_token
+from n2k_fcgi.service.access.tokens import create_token, refuse_other_grid, token_id, verify_token
+from n2k_fcgi.service.scripts.catalogue import SCRIPTS, Script, filled_in, token_grid
 
 ONLY_HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 NO_TOKEN, READ_TOKEN = "none", "-"

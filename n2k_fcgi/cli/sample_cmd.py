@@ -10,10 +10,10 @@ import click
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import counted
-from n2k_fcgi.service.as_of import SECOND_LIFE_BEGAN
-from n2k_fcgi.service.hostile import with_bad_csv, with_bad_json
-from n2k_fcgi.service.packers import FORMATS, format_of, new_file, write_packed
-from n2k_fcgi.service.sample import MAX_ROWS, Sample, csv_lines, json_lines
+from n2k_fcgi.service.dumps.as_of import SECOND_LIFE_BEGAN
+from n2k_fcgi.service.dumps.hostile import with_bad_csv, with_bad_json
+from n2k_fcgi.service.dumps.packers import FORMATS, format_of, new_file, write_packed
+from n2k_fcgi.service.dumps.sample import MAX_ROWS, Sample, csv_lines, json_lines
 
 STDOUT = "-"
 

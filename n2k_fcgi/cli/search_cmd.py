@@ -10,7 +10,7 @@ from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.keys import format_key
-from n2k_fcgi.service.search import MOST_AVATARS, search
+from n2k_fcgi.service.directory.search import MOST_AVATARS, search
 from n2k_fcgi.wiring import directory
 
 

@@ -16,10 +16,10 @@ from n2k_fcgi.errors import N2KError, NotFound, counted
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.history import History
-from n2k_fcgi.service.lookup import View
-from n2k_fcgi.service.search import search
-from n2k_fcgi.service.statistics import gather
+from n2k_fcgi.service.directory.history import History
+from n2k_fcgi.service.directory.lookup import View
+from n2k_fcgi.service.directory.search import search
+from n2k_fcgi.service.directory.statistics import gather
 from n2k_fcgi.wiring import Store, directory
 
 HISTORY_LINES = 1000

@@ -6,7 +6,7 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.service.statistics import gather
+from n2k_fcgi.service.directory.statistics import gather
 
 
 @click.command("stats")

@@ -6,7 +6,7 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.suggestions import Group, OneOf
-from n2k_fcgi.service.tokens import SCOPES, create_token, revoke_token
+from n2k_fcgi.service.access.tokens import SCOPES, create_token, revoke_token
 from n2k_fcgi.wiring import mentions
 
 HEADINGS = ("id", "scopes", "grid", "made", "state", "writes a minute", "note")

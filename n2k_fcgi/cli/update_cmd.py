@@ -11,10 +11,10 @@ from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.import_report import counts, fields, tell_warnings, telling_when_stopped
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.config import Settings
-from n2k_fcgi.service.download import Limits
-from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.importer import ImportReport
-from n2k_fcgi.service.update import NOT_MODIFIED, UPDATED, Order, Outcome, Updater
+from n2k_fcgi.service.update.download import Limits
+from n2k_fcgi.service.update.nightly import NOT_MODIFIED, UPDATED, Order, Outcome, Updater
 from n2k_fcgi.wiring import importer
 
 

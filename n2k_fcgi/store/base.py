@@ -5,10 +5,14 @@ A store returns values (``Avatar``, ``Capture``, ``Token``), never buffers of it
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, Source, StoredCapture
+from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, StoredCapture
+from n2k_fcgi.model.charges import Charge
+from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.model.observations import Asked, Observation
+from n2k_fcgi.model.tokens import Token
 
 MOST_FORMER = 64
 """Former names of one key on one grid that captures keep; what they held before that bound stays, and answers."""
@@ -77,18 +81,18 @@ class GenerationStore(Protocol):
     """The published generations; one of them is live.
 
     Another may be published at any moment, and the one before it pruned: two calls may speak of two generations. So the
-    only one who asks for the live one is ``service.lookup.Directory``, once an answer.
+    only one who asks for the live one is ``service.directory.lookup.Directory``, once an answer.
     """
 
     def current(self) -> GenerationView | None:
         """The live generation; None when nothing was imported yet. Valid until the next call."""
         ...
 
-    def live(self) -> "Manifest | None":
+    def live(self) -> Manifest | None:
         """What the live one says of itself; None when there is none."""
         ...
 
-    def listed(self) -> "tuple[str, list[Manifest]]":
+    def listed(self) -> tuple[str, list[Manifest]]:
         """The live one's name ('': none), and what each says of itself, the oldest first, the live one among them.
 
         One that cannot be read is left out.
@@ -115,26 +119,6 @@ class HeldGeneration(Protocol):
     def release(self) -> None:
         """The answer is done, or given up."""
         ...
-
-
-class Observation(NamedTuple):
-    """An avatar as it was seen, to be recorded."""
-
-    key: bytes
-    name: str
-    canonical: str
-    grid: str
-    source: Source
-    refuse_conflict: bool
-    """Whether a name that is another key's on that grid stays there."""
-    grids_left: int | None = None
-    """Set for a grid that nobody knows: how many such may be there at most."""
-    brought_by: str = ""
-    """Who would bring that grid: a token's id, '' for who has none. One of them brings MOST_GRIDS_BY_ONE at the most."""
-
-
-MOST_GRIDS_BY_ONE = 8
-"""Grids that one token, or all who have none together, can bring: the room for others must not be used up by one."""
 
 
 class CaptureStore(AvatarIndex, Protocol):
@@ -166,22 +150,6 @@ class CaptureStore(AvatarIndex, Protocol):
     def captures(self) -> Iterator[Capture]:
         """All of them, in key order."""
         ...
-
-
-class Token(NamedTuple):
-    """The right to write, without its secret."""
-
-    id: str
-    digest: bytes
-    """SHA-256 of the secret."""
-    scopes: tuple[str, ...]
-    grid: str | None
-    created: int
-    revoked: bool
-    rate: int | None = None
-    """Writes a minute; None: as the setting ``token_limit`` says."""
-    note: str = ""
-    """What its owner made it for."""
 
 
 class TokenStore(Protocol):
@@ -278,13 +246,6 @@ class ForgottenStore(Protocol):
         ...
 
 
-class Asked(NamedTuple):
-    """A key that nobody knows, and the grid it was asked for on."""
-
-    key: bytes
-    grid: str
-
-
 class PendingStore(Protocol):
     """Keys that were asked about and nobody knows."""
 
@@ -324,16 +285,6 @@ class ConflictStore(Protocol):
         ...
 
 
-class Charge(NamedTuple):
-    """What is to be counted against whom."""
-
-    subject: bytes
-    a_minute: int
-    """How much is admitted in a minute, and at once after a quiet one."""
-    weight: int = 1
-    """More than *a_minute* is admitted after a quiet minute, and spread over the minutes that follow: nothing is until then."""
-
-
 class MeterStore(Protocol):
     """Counts per minute that all workers share."""
 
@@ -344,40 +295,3 @@ class MeterStore(Protocol):
     def take(self, charges: Sequence[Charge], now: float) -> float:
         """Count all of *charges* and give 0, or count none and give the seconds to wait."""
         ...
-
-
-class Manifest(NamedTuple):
-    """What a generation says of itself; ``manifest.json`` beside its data."""
-
-    name: str
-    format: int
-    created: int
-    """Unix seconds, as are all times."""
-    source: str
-    """The dump's file name, '-' for standard input."""
-    sha256: str
-    """Of the dump as it was read, still packed."""
-    as_of: int
-    grid: str
-    """The grid of the dump's rows that name none themselves."""
-    dump_rows: int
-    """Good rows of the dump."""
-    rows: int
-    """Avatars: current names of keys on grids."""
-    names: int
-    """Distinct canonical names among them."""
-    keys: int
-    """Distinct keys among them."""
-    former: int
-    """Former names that still answer."""
-    added: int
-    changed: int
-    removed: int
-    unchanged: int
-    refused: int
-    """Bad lines."""
-    conflicts: int
-    """Names that came with more than one key on one grid."""
-    bytes: int
-    """Size of the data file: a file of another size is not opened."""
-    seconds: float

@@ -8,7 +8,9 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from n2k_fcgi.model.avatar import Capture, Conflict, Source, StoredCapture
-from n2k_fcgi.store.base import Asked, Manifest, Token
+from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.model.observations import Asked
+from n2k_fcgi.model.tokens import Token
 
 
 class Holds(Enum):

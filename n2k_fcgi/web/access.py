@@ -2,10 +2,11 @@
 way logs."""
 
 from n2k_fcgi.errors import BadRequest, TokenNeeded, WritingIsOff
-from n2k_fcgi.service.limits import Limits
-from n2k_fcgi.service.pending import Unknown
-from n2k_fcgi.service.tokens import token_id, verify_token
-from n2k_fcgi.store.base import Token, TokenStore
+from n2k_fcgi.model.tokens import Token
+from n2k_fcgi.service.access.limits import Limits
+from n2k_fcgi.service.access.tokens import token_id, verify_token
+from n2k_fcgi.service.directory.pending import Unknown
+from n2k_fcgi.store.base import TokenStore
 from n2k_fcgi.web.addresses import client_address
 from n2k_fcgi.web.requests import Request
 

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from n2k_fcgi.model.grids import Grid
-from n2k_fcgi.service.lookup import Directory
-from n2k_fcgi.service.pending import Unknown
-from n2k_fcgi.service.register import Registrar
-from n2k_fcgi.service.slots import Slots
+from n2k_fcgi.service.access.slots import Slots
+from n2k_fcgi.service.directory.lookup import Directory
+from n2k_fcgi.service.directory.pending import Unknown
+from n2k_fcgi.service.directory.register import Registrar
 from n2k_fcgi.web.access import Access
 
 if TYPE_CHECKING:
-    from n2k_fcgi.service.about import About
-    from n2k_fcgi.service.forget import Forgetting
+    from n2k_fcgi.service.directory.about import About
+    from n2k_fcgi.service.directory.forget import Forgetting
 
 
 class Services(NamedTuple):

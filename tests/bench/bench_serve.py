@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import quote_plus
 
-from n2k_fcgi.service.sample import Sample
+from n2k_fcgi.service.dumps.sample import Sample
 from tests.bench import fronts
 from tests.bench.load import Load, cold_start, load, spawned
 from tests.bench.measure import descendants, machine, private, resident

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import DumpBroken, HelperLost, NoMemory, is_no_memory
+from n2k_fcgi.service.dumps.unpacking import Unpacker
 from n2k_fcgi.service.ingest.ahead import _next
-from n2k_fcgi.service.unpacking import Unpacker
 from tests.support.commands import N2K, PEOPLE, Commands
 from tests.support.processes import eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU

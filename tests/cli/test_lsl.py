@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from n2k_fcgi import __version__
-from n2k_fcgi.service.scripts import SCRIPTS, filled_in, literal
+from n2k_fcgi.service.scripts.catalogue import SCRIPTS, filled_in, literal
 from tests.support.commands import Commands, on_terminal
 
 URL = "https://example.com/dispatch.fcgi"

@@ -10,8 +10,9 @@ import pytest
 from n2k_fcgi.cli import COMMANDS
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store import fields
-from n2k_fcgi.store.base import Manifest, Token
 from n2k_fcgi.store.datadir import TABLE, Purging
 from n2k_fcgi.wiring import registrar
 from tests.support.commands import PEOPLE, Commands, on_terminal

@@ -176,12 +176,12 @@ def test_only_the_directory_asks_for_the_live_generation() -> None:
             if is_look and ast.unparse(node.value).endswith("generations"):
                 asking.add(f"{path.relative_to(PACKAGE)}: {node.attr}")
     assert {each for each in asking if not each.startswith("store/")} == {
-        "service/lookup.py: current",
-        "service/lookup.py: hold",
+        "service/directory/lookup.py: current",
+        "service/directory/lookup.py: hold",
         "cli/export_cmd.py: hold",
         "cli/grids.py: current",
         "cli/import_report.py: current_name",
-        "service/update.py: current",
-        "service/update.py: current_name",
+        "service/update/nightly.py: current",
+        "service/update/nightly.py: current_name",
         "service/ingest/importer.py: current_name",
     }

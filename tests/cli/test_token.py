@@ -12,7 +12,7 @@ import pytest
 
 import n2k_fcgi
 from n2k_fcgi.config import load
-from n2k_fcgi.service.tokens import SCOPES, create_token
+from n2k_fcgi.service.access.tokens import SCOPES, create_token
 from n2k_fcgi.wiring import Store
 from tests.support.commands import Commands
 from tests.support.processes import running
@@ -101,7 +101,7 @@ def test_every_scope_has_a_reader() -> None:
     """What a token can be made for is asked for by something that the service answers."""
     package = Path(n2k_fcgi.__file__).parent
     readers = "\n".join(
-        path.read_text("utf-8") for folder in ("web", "service/scripts.py") for path in _sources(package / folder)
+        path.read_text("utf-8") for folder in ("web", "service/scripts/catalogue.py") for path in _sources(package / folder)
     )
     assert [scope for scope in SCOPES if f'"{scope}"' not in readers] == []
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from n2k_fcgi.service.scripts import SCRIPTS
+from n2k_fcgi.service.scripts.catalogue import SCRIPTS
 from tests.support.processes import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "lsl.md").read_text("utf-8")

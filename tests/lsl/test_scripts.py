@@ -6,7 +6,7 @@ import pytest
 from lummao import compile_script
 
 from n2k_fcgi import __version__
-from n2k_fcgi.service import scripts
+from n2k_fcgi.service.scripts import catalogue as scripts
 from tests.support.directory_server import DirectoryServer, n2k
 from tests.support.grid_rules import OPENSIM, SECOND_LIFE
 from tests.support.lsl_blocks import shared_block

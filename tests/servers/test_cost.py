@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from n2k_fcgi.service.sample import Sample, csv_lines
+from n2k_fcgi.service.dumps.sample import Sample, csv_lines
 from tests.support.fastcgi_client import Client, request
 from tests.support.processes import Child, eventually, listening, running
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.wiring import live_application
 from tests.servers.test_name_list import ROWS, key_of
 from tests.support.asking import wsgi

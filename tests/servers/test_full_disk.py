@@ -11,7 +11,7 @@ import pytest
 CODE = """
 import json, os, sys
 from pathlib import Path
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi
 from tests.support.sandbox import MASAKAZU, GOVERNOR, Sandbox, csv

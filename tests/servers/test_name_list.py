@@ -13,7 +13,7 @@ import pytest
 from n2k_fcgi.errors import StoreUnreadable
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.name_list import STRETCH, NameList, written
+from n2k_fcgi.service.directory.name_list import STRETCH, NameList, written
 from n2k_fcgi.store.lmdb.layout import GENERATIONS
 from n2k_fcgi.wiring import directory, live_application
 from tests.support.asking import cgi_environ

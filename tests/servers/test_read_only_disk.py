@@ -18,7 +18,7 @@ from tests.support.worker import everybodys_data, set_modes, worker
 CODE = """
 import json, subprocess, sys
 from pathlib import Path
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi
 from tests.support.sandbox import MASAKAZU, Sandbox, csv

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import DumpBroken, DumpNeedsUnpacking, DumpNotUnderstood, N2KError
-from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.dumps.reading import Dump
 
 ROWS = b"".join(b"%08d-1111-4111-8111-111111111111,Fake%d Resident\n" % (n, n) for n in range(100, 500))
 

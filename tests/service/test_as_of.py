@@ -8,7 +8,7 @@ import pytest
 
 from n2k_fcgi.errors import FutureTime
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.as_of import FILE, GZ, LAST_MODIFIED, SECOND_LIFE_BEGAN, ZIP, ZIP_LOCAL, AsOf, Clue, settle
+from n2k_fcgi.service.dumps.as_of import FILE, GZ, LAST_MODIFIED, SECOND_LIFE_BEGAN, ZIP, ZIP_LOCAL, AsOf, Clue, settle
 from n2k_fcgi.store.lmdb.layout import GENERATIONS, MANIFEST, META, ORIGINS_KEY
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 

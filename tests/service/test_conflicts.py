@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from n2k_fcgi.errors import NameTaken
 from n2k_fcgi.model.avatar import Conflict, Source
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.service.register import Offer
+from n2k_fcgi.service.directory.register import Offer
 from n2k_fcgi.store.lmdb.conflicts import MOST
 from n2k_fcgi.wiring import about, registrar
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv

@@ -9,9 +9,9 @@ import pytest
 
 from n2k_fcgi.errors import DumpNotUnderstood, TooManyBadLines
 from n2k_fcgi.model.keys import format_key
-from n2k_fcgi.service.export import csv_line
-from n2k_fcgi.service.ingest.batch import separate
-from n2k_fcgi.service.ingest.lines import Tally, batches
+from n2k_fcgi.service.dumps.batch import separate
+from n2k_fcgi.service.dumps.export import csv_line
+from n2k_fcgi.service.dumps.lines import Tally, batches
 from tests.support.sandbox import Sandbox, csv
 
 PEOPLE = [(format_key(number.to_bytes(16, "big")), f"Fake{number} Resident") for number in range(100, 138)]

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import DumpBroken, DumpChanged, DumpNotUnderstood, DumpTooLarge, DumpUnreadable
-from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.dumps.reading import Dump
 
 CONTENT = b"".join(b"%032x,Name%d\n" % (n, n) for n in range(1, 60_000))
 

@@ -9,9 +9,9 @@ import pytest
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service import export
-from n2k_fcgi.service.export import Export, csv_lines, json_lines
-from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.directory.lookup import View
+from n2k_fcgi.service.dumps import export
+from n2k_fcgi.service.dumps.export import Export, csv_lines, json_lines
 from n2k_fcgi.store.lmdb.generation import Generation
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 

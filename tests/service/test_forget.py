@@ -8,13 +8,13 @@ import pytest
 
 from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.export import Export, json_lines
-from n2k_fcgi.service.forget import Forgetting, Leaving
-from n2k_fcgi.service.history import History
+from n2k_fcgi.service.directory.forget import Forgetting, Leaving
+from n2k_fcgi.service.directory.history import History
+from n2k_fcgi.service.directory.name_list import NameList
+from n2k_fcgi.service.directory.search import search
+from n2k_fcgi.service.directory.statistics import gather
+from n2k_fcgi.service.dumps.export import Export, json_lines
 from n2k_fcgi.service.ingest import room
-from n2k_fcgi.service.name_list import NameList
-from n2k_fcgi.service.search import search
-from n2k_fcgi.service.statistics import gather
 from n2k_fcgi.store.lmdb.captures import captures_file
 from n2k_fcgi.store.lmdb.layout import FORGOTTEN, PRIVATE
 from n2k_fcgi.store.lmdb.writable import with_prefix

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service import search as module
-from n2k_fcgi.service.cursors import SEALED, seal, unseal
-from n2k_fcgi.service.search import Page, search
+from n2k_fcgi.service.directory import search as module
+from n2k_fcgi.service.directory.cursors import SEALED, seal, unseal
+from n2k_fcgi.service.directory.search import Page, search
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 SECRET = bytes(range(32))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.history import History
+from n2k_fcgi.service.directory.history import History
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 KEY = parse_key(MASAKAZU)

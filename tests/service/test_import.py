@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from n2k_fcgi.errors import DumpShrank, EmptyDump, ImportRunning, NameTaken, StoreDamaged, TooManyBadLines
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.dumps import Dump
-from n2k_fcgi.service.forget import Forgetting
+from n2k_fcgi.service.directory.forget import Forgetting
+from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest import runs
 from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import CURRENT, GENERATIONS, IMPORT_LOCK, KEYS, NAMES, PRIVATE
@@ -112,7 +112,7 @@ def test_the_order_of_a_dump_changes_nothing(sandbox: Sandbox, tmp_path: Path, m
     monkeypatch.setattr(runs, "RANGE_LINES", 64)
     monkeypatch.setattr(runs, "SAMPLE_EVERY", 8)
     monkeypatch.setattr(runs, "RUN_LINES", 100)
-    monkeypatch.setattr("n2k_fcgi.service.dumps.BLOCK", 4096)
+    monkeypatch.setattr("n2k_fcgi.service.dumps.reading.BLOCK", 4096)
     rows = sorted((f"{n * 2654435761 % 2**32 + 1:032x}", f"Name{n % 700} Last{n % 3}") for n in range(2000))
     contents = []
     for place, shuffled in enumerate((rows, rows[::-1], rows[1::2] + rows[::2])):

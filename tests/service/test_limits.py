@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import TooManyRequests
-from n2k_fcgi.service.limits import Limits
-from n2k_fcgi.service.tokens import create_token
-from n2k_fcgi.store.base import Charge, Token
+from n2k_fcgi.model.charges import Charge
+from n2k_fcgi.model.tokens import Token
+from n2k_fcgi.service.access.limits import Limits
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.lmdb.layout import METER
 from n2k_fcgi.store.lmdb.meters import SWEEP_EVERY, Meters
 from tests.support.sandbox import Sandbox

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.service.pending import MOST_A_REQUEST, Unknown, keys_in
+from n2k_fcgi.service.directory.pending import MOST_A_REQUEST, Unknown, keys_in
 from n2k_fcgi.store.lmdb.pending import NOBODY_FOR, WAITS_FOR, Pending
 from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv

@@ -16,10 +16,10 @@ import pytest
 from n2k_fcgi.errors import StoreUnreadable
 from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.model.names import canonical, is_what_name
-from n2k_fcgi.service import hostile
-from n2k_fcgi.service.ingest.lines import Tally, batches
-from n2k_fcgi.service.packers import FORMATS, format_of, new_file, write_packed
-from n2k_fcgi.service.sample import MAX_ROWS, WELL_KNOWN, Sample, csv_lines, json_lines
+from n2k_fcgi.service.dumps import hostile
+from n2k_fcgi.service.dumps.lines import Tally, batches
+from n2k_fcgi.service.dumps.packers import FORMATS, format_of, new_file, write_packed
+from n2k_fcgi.service.dumps.sample import MAX_ROWS, WELL_KNOWN, Sample, csv_lines, json_lines
 
 SIZES = [1, 2, 3, 4, 5, 7, 20, 23, 100, 1003, 20_000]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from n2k_fcgi.errors import BadName, BadRequest
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service import search as module
-from n2k_fcgi.service.search import search
+from n2k_fcgi.service.directory import search as module
+from n2k_fcgi.service.directory.search import search
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 

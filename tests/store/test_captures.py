@@ -12,7 +12,7 @@ import pytest
 from n2k_fcgi.errors import CapturesDamaged, NameTaken, StoreTooNew, StoreUnreadable, TooManyNames
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb import lockfile, writable
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.store.base import Charge
+from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.store.lmdb.layout import PRIVATE, VOLATILE
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.volatile import VolatileFile

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from tests.support.sandbox import Sandbox, csv
 
 CASES_FILE = Path(__file__).parent.parent / "golden" / "cases.jsonl"

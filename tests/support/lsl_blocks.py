@@ -2,7 +2,7 @@
 
 import re
 
-from n2k_fcgi.service.scripts import FOLDER, SCRIPTS
+from n2k_fcgi.service.scripts.catalogue import FOLDER, SCRIPTS
 
 BLOCKS = ("common", "asking", "registering", "detecting", "events")
 MASTER = "touch"

@@ -1,6 +1,6 @@
 """The scripts as a user would paste them: what ``n2k lsl`` prints."""
 
-from n2k_fcgi.service import scripts
+from n2k_fcgi.service.scripts import catalogue as scripts
 
 SCRIPTS = sorted(path.stem for path in scripts.FOLDER.glob("*.lsl"))
 

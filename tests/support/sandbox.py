@@ -6,10 +6,10 @@ from n2k_fcgi.config import Settings, load
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.model.observations import Observation
+from n2k_fcgi.service.directory.lookup import View
+from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.importer import Importer, ImportReport
-from n2k_fcgi.service.lookup import View
-from n2k_fcgi.store.base import Observation
 from n2k_fcgi.store.lmdb.check import check_captures, check_generations
 from n2k_fcgi.store.lmdb.directory import create_directory
 from n2k_fcgi.wiring import Store, directory, forgetting, importer, modes_of, registrar

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.web.application import StartResponse
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.wiring import LiveApplication, live_application

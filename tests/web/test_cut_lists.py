@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi
 from tests.support.golden import Ask

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.wiring import LiveApplication, live_application
 from tests.support.asking import wsgi
 from tests.support.error_table import error_classes, fields

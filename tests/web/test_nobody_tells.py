@@ -12,7 +12,7 @@ import pytest
 
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.web.routes import ROUTES
 from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi

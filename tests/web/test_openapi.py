@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from n2k_fcgi.service.tokens import create_token
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.web.routes import ROUTES
 from n2k_fcgi.wiring import LiveApplication, live_application
 from tests.support.asking import wsgi

@@ -12,7 +12,7 @@ from n2k_fcgi.deploy.deployment import web_root_around
 from n2k_fcgi.errors import N2KError, NoGeneration, counted
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.store.lmdb.environment import hold

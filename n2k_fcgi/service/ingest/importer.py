@@ -23,20 +23,21 @@ from n2k_fcgi.errors import (
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key
-from n2k_fcgi.service.as_of import AsOf, settle
-from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.service.dumps.as_of import AsOf, settle
+from n2k_fcgi.service.dumps.lines import FIELD_COUNT, NOT_UTF8, Tally, batches
+from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.ahead import ahead
 from n2k_fcgi.service.ingest.disputes import Disputes, Move
 from n2k_fcgi.service.ingest.hidden import without_hidden
 from n2k_fcgi.service.ingest.keys import KeyCounts, KeyMerge, build_history, outdated_names
-from n2k_fcgi.service.ingest.lines import FIELD_COUNT, NOT_UTF8, Tally, batches
 from n2k_fcgi.service.ingest.names import NameCounts, build_names
 from n2k_fcgi.service.ingest.origins import OriginTable
 from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
 from n2k_fcgi.service.ingest.runs import Range
 from n2k_fcgi.service.ingest.spills import Spills
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
-from n2k_fcgi.store.base import ConflictStore, ForgottenStore, Manifest
+from n2k_fcgi.store.base import ConflictStore, ForgottenStore
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import Origin
 from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error

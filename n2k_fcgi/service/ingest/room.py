@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from n2k_fcgi.errors import StoreFull
-from n2k_fcgi.service.dumps import Dump
+from n2k_fcgi.service.dumps.reading import Dump
 
 PLAIN_FACTOR, PACKED_FACTOR = 2, 5
 """Bytes that an import takes at least, spills and the new generation together, for a byte of a plain or packed dump.

@@ -15,7 +15,8 @@ from n2k_fcgi.errors import N2KError, NameTaken, TooManyNames, TooManyNewGrids, 
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical as canonical_form
-from n2k_fcgi.store.base import MOST_FORMER, MOST_GRIDS_BY_ONE, MOST_KEYS, HiddenSet, Observation
+from n2k_fcgi.model.observations import MOST_GRIDS_BY_ONE, Observation
+from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS, HiddenSet
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from n2k_fcgi.errors import N2KError, counted
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import KEY_BYTES, format_key
+from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.base import HiddenSet, Manifest
+from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
-from n2k_fcgi.store.base import Manifest
+from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.store.lmdb.environment import refuse_os_error, sync_folder
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, MANIFEST, Modes

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import lmdb
 
-from n2k_fcgi.store.base import Charge
+from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, METER
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix

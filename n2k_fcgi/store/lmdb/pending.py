@@ -11,7 +11,7 @@ from typing import NamedTuple
 import lmdb
 
 from n2k_fcgi.model.keys import KEY_BYTES
-from n2k_fcgi.store.base import Asked
+from n2k_fcgi.model.observations import Asked
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, PENDING_KEY
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix

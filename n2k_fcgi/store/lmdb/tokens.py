@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import lmdb
 
-from n2k_fcgi.store.base import Token
+from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.layout import TOKEN

@@ -3,8 +3,8 @@
 import contextlib
 
 from n2k_fcgi.errors import SwitchedOff
-from n2k_fcgi.service.name_list import NameList
-from n2k_fcgi.service.tokens import refuse_other_grid
+from n2k_fcgi.service.access.tokens import refuse_other_grid
+from n2k_fcgi.service.directory.name_list import NameList
 from n2k_fcgi.web.access import OFF, OPEN
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import TEXT, Answer, fitting_lines, text

@@ -6,7 +6,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import BadRequest, NothingHere, shown
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.tokens import refuse_other_grid
+from n2k_fcgi.service.access.tokens import refuse_other_grid
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, key_or_null, text
 from n2k_fcgi.web.services import Services

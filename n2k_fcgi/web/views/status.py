@@ -1,7 +1,7 @@
 """For monitors: is the process alive, and can it answer?"""
 
 from n2k_fcgi.errors import NoGeneration
-from n2k_fcgi.service.lookup import NO_GENERATION
+from n2k_fcgi.service.directory.lookup import NO_GENERATION
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, text
 from n2k_fcgi.web.services import Services

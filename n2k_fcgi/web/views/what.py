@@ -7,8 +7,8 @@ from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import canonical, is_what_name
-from n2k_fcgi.service.lookup import View
-from n2k_fcgi.service.pending import keys_in
+from n2k_fcgi.service.directory.lookup import View
+from n2k_fcgi.service.directory.pending import keys_in
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, error, fitting_lines, key_or_null, text
 from n2k_fcgi.web.services import Services

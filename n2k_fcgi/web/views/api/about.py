@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from n2k_fcgi.model.keys import format_key
-from n2k_fcgi.service.tokens import own_grid
+from n2k_fcgi.service.access.tokens import own_grid
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer

@@ -3,10 +3,10 @@
 from n2k_fcgi.errors import BadRequest, N2KError, NotFound, TokenNotEnough
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.history import History, Named
-from n2k_fcgi.service.register import Offer, Registered
-from n2k_fcgi.service.tokens import refuse_other_grid
-from n2k_fcgi.store.base import Token
+from n2k_fcgi.model.tokens import Token
+from n2k_fcgi.service.access.tokens import refuse_other_grid
+from n2k_fcgi.service.directory.history import History, Named
+from n2k_fcgi.service.directory.register import Offer, Registered
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer

@@ -5,8 +5,8 @@ from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.lookup import View
-from n2k_fcgi.service.search import MOST_AVATARS, search
+from n2k_fcgi.service.directory.lookup import View
+from n2k_fcgi.service.directory.search import MOST_AVATARS, search
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer

@@ -3,7 +3,7 @@
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.tokens import own_grid, refuse_other_grid
+from n2k_fcgi.service.access.tokens import own_grid, refuse_other_grid
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer

@@ -2,8 +2,8 @@
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.service.pending import MOST_A_REQUEST
-from n2k_fcgi.service.tokens import own_grid, refuse_other_grid
+from n2k_fcgi.service.access.tokens import own_grid, refuse_other_grid
+from n2k_fcgi.service.directory.pending import MOST_A_REQUEST
 from n2k_fcgi.web import api
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer

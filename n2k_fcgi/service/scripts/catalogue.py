@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from n2k_fcgi.model.grids import PRODUCTION, TESTING
 
-FOLDER = Path(__file__).parents[1] / "lsl"
+FOLDER = Path(__file__).parents[2] / "lsl"
 """In a checkout a link to ``lsl/`` at its top."""
 
 

@@ -12,8 +12,8 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import N2KError, NotForgotten, TokenNotEnough
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.history import History
-from n2k_fcgi.service.lookup import Directory, View
+from n2k_fcgi.service.directory.history import History
+from n2k_fcgi.service.directory.lookup import Directory, View
 from n2k_fcgi.store.base import PendingStore
 
 

@@ -17,10 +17,10 @@ from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import LONGEST_TEXT, parse_name
 from n2k_fcgi.model.placeholders import is_placeholder
-from n2k_fcgi.service.ingest.batch import Batch, joined, separate, together
-from n2k_fcgi.service.ingest.dialect import LOOKED_AT, Dialect, beginning, is_blank
-from n2k_fcgi.service.ingest.encoding import UTF8_MARK, as_utf8
-from n2k_fcgi.service.ingest.plain import read_plain, stretches
+from n2k_fcgi.service.dumps.batch import Batch, joined, separate, together
+from n2k_fcgi.service.dumps.dialect import LOOKED_AT, Dialect, beginning, is_blank
+from n2k_fcgi.service.dumps.encoding import UTF8_MARK, as_utf8
+from n2k_fcgi.service.dumps.plain import read_plain, stretches
 
 BAD_SHOWN = 10
 """Bad lines that are kept to be shown."""

@@ -17,13 +17,7 @@ from typing import TypeVar
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.base import (
-    CaptureStore,
-    ForgottenStore,
-    GenerationStore,
-    GenerationView,
-    HeldGeneration,
-)
+from n2k_fcgi.store.base import CaptureStore, ForgottenStore, GenerationStore, GenerationView, HeldGeneration
 
 Asked = TypeVar("Asked", str, bytes)
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import IO, BinaryIO, NamedTuple
 
 from n2k_fcgi.errors import DumpBroken, DumpNeedsUnpacking, DumpNotUnderstood, NoDumpInZip
-from n2k_fcgi.service.archives import described, is_of_users
-from n2k_fcgi.service.as_of import ZIP, ZIP_LOCAL, Clue
-from n2k_fcgi.service.ingest.looks import why_no_rows
+from n2k_fcgi.service.dumps.archives import described, is_of_users
+from n2k_fcgi.service.dumps.as_of import ZIP, ZIP_LOCAL, Clue
+from n2k_fcgi.service.dumps.looks import why_no_rows
+from n2k_fcgi.service.dumps.streams import DAMAGE
 from n2k_fcgi.service.interpreter import needed
-from n2k_fcgi.service.streams import DAMAGE
 
 LOOK_BYTES = 64 * 1024
 """Of a member, unpacked: enough to see whether its lines are rows."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
-from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.capture_rows import ORIGIN as CAPTURED

@@ -15,9 +15,9 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import ImportRunning, counted
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
+from n2k_fcgi.service.directory.mentions import Mentions
+from n2k_fcgi.service.directory.remains import grids_of, texts_of_json
 from n2k_fcgi.service.ingest.room import refuse_when_low
-from n2k_fcgi.service.mentions import Mentions
-from n2k_fcgi.service.remains import grids_of, texts_of_json
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import ForgottenStore
 from n2k_fcgi.store.datadir import UPDATE_LOCK, Purging, files

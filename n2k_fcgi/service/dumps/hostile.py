@@ -1,4 +1,4 @@
-"""Lines as no dump should have them but some do, mixed into good ones: each kind that ``ingest.lines`` refuses or mends.
+"""Lines as no dump should have them but some do, mixed into good ones: each kind that ``dumps.lines`` refuses or mends.
 
 No more than one line in a hundred is refused, so that an import with the usual ``max_bad`` takes the rest.
 """
@@ -47,7 +47,7 @@ _USUAL_DISTANCE = 200
 _ROWS_FOR_END = 2000
 """Rows above which the endless last line comes too: below, it would be one refusal too many."""
 _ENDLESS = b"x" * (65 * 1024)
-"""Without a line end, as when something else was appended: beyond ``ingest.lines.LINE_BYTES``."""
+"""Without a line end, as when something else was appended: beyond ``dumps.lines.LINE_BYTES``."""
 
 
 def with_bad_csv(lines: Iterable[bytes], rows: int) -> Iterator[bytes]:

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.service.lookup import NO_GENERATION
-from n2k_fcgi.store.base import CaptureStore, ForgottenStore, Manifest, PendingStore, TokenStore
+from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.service.directory.lookup import NO_GENERATION
+from n2k_fcgi.store.base import CaptureStore, ForgottenStore, PendingStore, TokenStore
 
 
 class Statistics(NamedTuple):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.directory.lookup import View
 
 
 class Named(NamedTuple):

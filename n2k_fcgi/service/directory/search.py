@@ -9,8 +9,8 @@ from typing import NamedTuple
 from n2k_fcgi.errors import BadName, BadRequest
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import LONGEST_TEXT, canonical
-from n2k_fcgi.service.cursors import SEALED, seal, unseal
-from n2k_fcgi.service.lookup import View
+from n2k_fcgi.service.directory.cursors import SEALED, seal, unseal
+from n2k_fcgi.service.directory.lookup import View
 
 MOST_AVATARS = 1000
 """Avatars of one page."""

@@ -4,18 +4,11 @@ import time
 from collections.abc import Callable
 
 from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.lookup import NO_GENERATION
-from n2k_fcgi.service.statistics import Statistics, gather
-from n2k_fcgi.store.base import (
-    CaptureStore,
-    ConflictStore,
-    ForgottenStore,
-    GenerationStore,
-    Manifest,
-    PendingStore,
-    TokenStore,
-)
+from n2k_fcgi.service.directory.lookup import NO_GENERATION
+from n2k_fcgi.service.directory.statistics import Statistics, gather
+from n2k_fcgi.store.base import CaptureStore, ConflictStore, ForgottenStore, GenerationStore, PendingStore, TokenStore
 
 COUNTED_FOR = 10.0
 """Seconds that counts are given again: they read whole files, and anybody may ask."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
 from n2k_fcgi.model.grids import parse_grid
-from n2k_fcgi.store.base import Token, TokenStore
+from n2k_fcgi.model.tokens import Token
+from n2k_fcgi.store.base import TokenStore
 
 SCOPES = ("register", "forget", "csv", "admin")
 """What a token can allow; ``admin`` includes the others. An old token may have a scope that is not here: it allows nothing."""

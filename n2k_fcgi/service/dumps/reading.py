@@ -27,12 +27,12 @@ from n2k_fcgi.errors import (
     TooManyGrids,
     is_no_memory,
 )
-from n2k_fcgi.service.archives import kind_of as kind_of  # downloads ask for it here
-from n2k_fcgi.service.archives import refuse_archive, refuse_end_of_zip
-from n2k_fcgi.service.as_of import FILE, GZ, Clue
-from n2k_fcgi.service.location import lacks_scheme
-from n2k_fcgi.service.streams import DAMAGE, DECOMPRESSORS, Streams
-from n2k_fcgi.service.unpacking import Indexed, Wholeness, unpacker
+from n2k_fcgi.service.dumps.archives import kind_of as kind_of  # downloads ask for it here
+from n2k_fcgi.service.dumps.archives import refuse_archive, refuse_end_of_zip
+from n2k_fcgi.service.dumps.as_of import FILE, GZ, Clue
+from n2k_fcgi.service.dumps.streams import DAMAGE, DECOMPRESSORS, Streams
+from n2k_fcgi.service.dumps.unpacking import Indexed, Wholeness, unpacker
+from n2k_fcgi.service.update.location import lacks_scheme
 
 BLOCK = 1024 * 1024
 """Unpacked bytes a step."""
@@ -142,7 +142,7 @@ class Dump:
 
     def _zip_member(self) -> Readable:
         """Its directory stands at the end, so it is no stream."""
-        from n2k_fcgi.service.zips import open_member
+        from n2k_fcgi.service.dumps.zips import open_member
 
         self._file.seek(0)
         member = open_member(self._file)

@@ -11,9 +11,10 @@ from n2k_fcgi.model.avatar import Capture, Conflict, Source
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import is_second_life_name, parse_name
-from n2k_fcgi.service.lookup import Directory
-from n2k_fcgi.service.pending import drop_named
-from n2k_fcgi.store.base import MOST_KEYS, Asked, ConflictStore, GenerationView, Observation, PendingStore
+from n2k_fcgi.model.observations import Asked, Observation
+from n2k_fcgi.service.directory.lookup import Directory
+from n2k_fcgi.service.directory.pending import drop_named
+from n2k_fcgi.store.base import MOST_KEYS, ConflictStore, GenerationView, PendingStore
 
 NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 
@@ -106,7 +107,7 @@ class Registrar:
         """*source* without whoever asked to be forgotten: a prim of his goes on reporting others."""
         if not self._directory.forgotten.secret():  # nobody ever asked
             return source
-        from n2k_fcgi.service.mentions import AskedNow, Mentions
+        from n2k_fcgi.service.directory.mentions import AskedNow, Mentions
         from n2k_fcgi.store.fields import cleaned
 
         return cleaned(source, Mentions(AskedNow(self._directory.forgotten), self._known_grids).without)

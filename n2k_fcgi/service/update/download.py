@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from n2k_fcgi import __version__
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow, NoMemory, is_no_memory
-from n2k_fcgi.service.dumps import kind_of
-from n2k_fcgi.service.ingest.encoding import looks_like_text
+from n2k_fcgi.service.dumps.encoding import looks_like_text
+from n2k_fcgi.service.dumps.reading import kind_of
 from n2k_fcgi.service.interpreter import needed
-from n2k_fcgi.service.location import Location
+from n2k_fcgi.service.update.location import Location
 from n2k_fcgi.store.lmdb.environment import refuse_os_error
 
 BLOCK = 256 * 1024

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import DASHED, KEY_BYTES
-from n2k_fcgi.service.lookup import Directory, View
-from n2k_fcgi.store.base import Asked, PendingStore
+from n2k_fcgi.model.observations import Asked
+from n2k_fcgi.service.directory.lookup import Directory, View
+from n2k_fcgi.store.base import PendingStore
 
 MOST_A_REQUEST = 1000
 """Keys that are looked at of one request; the rest is passed over."""

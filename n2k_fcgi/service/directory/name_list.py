@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
-from n2k_fcgi.service.export import csv_line
-from n2k_fcgi.service.lookup import Directory
-from n2k_fcgi.service.slots import Slot
+from n2k_fcgi.service.access.slots import Slot
+from n2k_fcgi.service.directory.lookup import Directory
+from n2k_fcgi.service.dumps.export import csv_line
 
 STRETCH = 500
 """Avatars of one step, about 25 KB of text and a millisecond: others are answered between two steps."""

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import DownloadTooLarge, DumpNotNewer, DumpUnreadable, ImportRunning
-from n2k_fcgi.service.as_of import FILE, GZ, LAST_MODIFIED, Clue, iso, refuse_future, settle
-from n2k_fcgi.service.download import BLOCK, Fetched, Limits, Validators, fetch
-from n2k_fcgi.service.dumps import Dump, kind_of
+from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.service.dumps.as_of import FILE, GZ, LAST_MODIFIED, Clue, iso, refuse_future, settle
+from n2k_fcgi.service.dumps.reading import Dump, kind_of
 from n2k_fcgi.service.ingest.importer import ImportReport
-from n2k_fcgi.service.location import Location, is_url, parse_location
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
-from n2k_fcgi.store.base import ForgottenStore, Manifest
+from n2k_fcgi.service.update.download import BLOCK, Fetched, Limits, Validators, fetch
+from n2k_fcgi.service.update.location import Location, is_url, parse_location
+from n2k_fcgi.store.base import ForgottenStore
 from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, NEW_SUFFIX, UPDATE_LOCK, UPDATE_STATE
 from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
 from n2k_fcgi.store.lmdb.generations import Generations

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.mentions import A_KEY, A_WORD, Mention, Mentions
+from n2k_fcgi.service.directory.mentions import A_KEY, A_WORD, Mention, Mentions
 from n2k_fcgi.store.base import HiddenSet, TokenStore
 from n2k_fcgi.store.datadir import UPDATE_STATE, files
 from n2k_fcgi.store.fields import free_texts

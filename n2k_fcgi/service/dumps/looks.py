@@ -1,7 +1,7 @@
 """A look at the start of some content: are its lines rows?"""
 
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.service.ingest.lines import Tally, batches
+from n2k_fcgi.service.dumps.lines import Tally, batches
 
 
 def why_no_rows(start: bytes, *, is_whole: bool) -> str:

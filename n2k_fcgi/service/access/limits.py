@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import N2KError, TooManyRequests
-from n2k_fcgi.store.base import Charge, MeterStore, Token
+from n2k_fcgi.model.charges import Charge
+from n2k_fcgi.model.tokens import Token
+from n2k_fcgi.store.base import MeterStore
 
 KEYS_A_MINUTE = 300
 """Keys that one address may put into the resolver's queue. A resolver finds some 100 names a minute (LSL's own limits)."""

@@ -1,0 +1,40 @@
+"""What a generation says of itself: the fields of its ``manifest.json``."""
+
+from typing import NamedTuple
+
+
+class Manifest(NamedTuple):
+    """What a generation says of itself."""
+
+    name: str
+    format: int
+    created: int
+    """Unix seconds, as are all times."""
+    source: str
+    """The dump's file name, '-' for standard input."""
+    sha256: str
+    """Of the dump as it was read, still packed."""
+    as_of: int
+    grid: str
+    """The grid of the dump's rows that name none themselves."""
+    dump_rows: int
+    """Good rows of the dump."""
+    rows: int
+    """Avatars: current names of keys on grids."""
+    names: int
+    """Distinct canonical names among them."""
+    keys: int
+    """Distinct keys among them."""
+    former: int
+    """Former names that still answer."""
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    refused: int
+    """Bad lines."""
+    conflicts: int
+    """Names that came with more than one key on one grid."""
+    bytes: int
+    """Size of the data file: a file of another size is not opened."""
+    seconds: float

@@ -1,0 +1,1 @@
+"""Who may do how much: tokens, rate limits, slots for long lists."""

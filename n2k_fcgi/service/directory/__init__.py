@@ -1,0 +1,1 @@
+"""What the directory answers and stores: lookups, history, registrations, the right to be forgotten."""

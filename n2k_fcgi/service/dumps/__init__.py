@@ -1,0 +1,1 @@
+"""Dump files: recognized, unpacked, read as batches of rows, and written."""

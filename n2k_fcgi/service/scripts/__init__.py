@@ -1,0 +1,1 @@
+"""The LSL scripts: listed, and filled in."""

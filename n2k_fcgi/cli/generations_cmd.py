@@ -9,7 +9,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import Group
 from n2k_fcgi.errors import counted
 from n2k_fcgi.store.fields import cleaned
-from n2k_fcgi.wiring import importer, mentions
+from n2k_fcgi.wiring import mentions
 
 
 @click.group("generations", cls=Group, invoke_without_command=True)
@@ -53,7 +53,7 @@ def use(context: Context, name: str) -> None:
 
     Example: n2k generations use 20261121T064000.123Z
     """
-    with importer(context.store, context.settings).locked():
+    with context.store.generations.locked():
         context.store.generations.use(name)
     context.talk(f"live: {name}")
 
@@ -65,6 +65,6 @@ def prune(context: Context) -> None:
 
     Example: n2k generations prune
     """
-    with importer(context.store, context.settings).locked():
+    with context.store.generations.locked():
         for name in context.store.generations.prune(context.settings.keep):
             click.echo(name)

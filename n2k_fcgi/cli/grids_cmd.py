@@ -10,7 +10,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import Group
 from n2k_fcgi.errors import GridStays, counted
 from n2k_fcgi.model.grids import parse_grid
-from n2k_fcgi.wiring import directory, importer
+from n2k_fcgi.wiring import directory
 
 
 @click.group("grids", cls=Group, invoke_without_command=True)
@@ -58,7 +58,7 @@ def remove(context: Context, grid: str) -> None:
     Example: n2k grids remove opnesim
     """
     label = parse_grid(grid, context.settings.labels)
-    with importer(context.store, context.settings).locked():
+    with context.store.generations.locked():
         if label in context.settings.labels:
             raise GridStays(grid=label, why="the setting 'grids' names it")
         if label in _imported(context):

@@ -6,7 +6,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.errors import StillNamed, counted, shown
-from n2k_fcgi.wiring import importer, inspection, log_path, purge
+from n2k_fcgi.wiring import inspection, log_path, purge
 
 
 @click.command("purge")
@@ -37,7 +37,7 @@ def command(context: Context, check: bool, nice: int) -> None:
     if check:
         _check(context)
         return
-    with importer(store, settings).locked():
+    with store.generations.locked():
         done = purge(store, settings, context.warn).run()
     log = log_path(settings)
     logs.begin_anew(log)

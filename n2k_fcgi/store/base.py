@@ -9,6 +9,8 @@ from typing import Protocol
 
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, StoredCapture
+from n2k_fcgi.model.batch import Batch
+from n2k_fcgi.model.builds import Built, Merge, Watch
 from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.observations import Asked, Observation
@@ -101,6 +103,57 @@ class GenerationStore(Protocol):
 
     def hold(self) -> "HeldGeneration | None":
         """``current`` for an answer that takes many steps: valid until released, whatever is published meanwhile."""
+        ...
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep every other process out of the methods below, which are called inside. Raises ImportRunning at once.
+
+        The lock ends with the process that holds it.
+        """
+        ...
+
+    def sweep(self) -> list[str]:
+        """Remove what killed builds left; return the names of the generations that they were building."""
+        ...
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make the finished build of *manifest*'s name the live generation: atomic, durable when this returns."""
+        ...
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove the oldest generations but *keep*, never the live one; return their names. Readers are not disturbed."""
+        ...
+
+
+class GenerationBuild(Protocol):
+    """A generation under construction.
+
+    Nothing of it is visible before ``GenerationStore.publish``, and nothing of the live one changes. Memory is bounded,
+    however much is added. If its process is killed, ``GenerationStore.sweep`` removes what is left.
+
+    Raises StoreFull, NoMemory, HelperLost.
+    """
+
+    @property
+    def name(self) -> str:
+        """The stamp that it will be published under, later than that of every generation before."""
+        ...
+
+    def add(self, batch: Batch) -> None:
+        """Add rows, in the order of the dump."""
+        ...
+
+    def finish(self, merge: Merge, watch: Watch) -> Built:
+        """Merge with the live generation, verify all counts, and return when the result is durable. No ``add`` follows.
+
+        Of the names of a key on a grid, added or live, the current one is that of the latest origin; of equal times, the
+        one that was added last. All others are former names. Names of the live generation that were not added are kept.
+        Raises CountsDisagree, StoreDamaged, TooManyGrids.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Remove it, unless it was published. Always called at the end, also after an error."""
         ...
 
 

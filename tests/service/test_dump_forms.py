@@ -8,8 +8,8 @@ import json
 import pytest
 
 from n2k_fcgi.errors import DumpNotUnderstood, TooManyBadLines
+from n2k_fcgi.model.batch import separate
 from n2k_fcgi.model.keys import format_key
-from n2k_fcgi.service.dumps.batch import separate
 from n2k_fcgi.service.dumps.export import csv_line
 from n2k_fcgi.service.dumps.lines import Tally, batches
 from tests.support.sandbox import Sandbox, csv

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2k_fcgi.errors import DumpNotUnderstood
+from n2k_fcgi.model.batch import separate
 from n2k_fcgi.model.names import canonical
+from n2k_fcgi.model.origins import Origin, OriginTable
 from n2k_fcgi.service.dumps import lines as reader
-from n2k_fcgi.service.dumps.batch import separate
 from n2k_fcgi.service.dumps.dialect import LOOKED_AT, SEPARATORS, WHAT, Dialect
 from n2k_fcgi.service.dumps.lines import BAD_SHOWN, LINE_BYTES, Tally, batches
 from n2k_fcgi.service.dumps.plain import read_plain
-from n2k_fcgi.service.ingest.origins import OriginTable
-from n2k_fcgi.store.lmdb.codec import Origin
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
 GOOD = f"{MASAKAZU},Masakazu Kojima\n".encode()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import HelperLost
-from n2k_fcgi.service.dumps.batch import Batch, joined
+from n2k_fcgi.model.batch import Batch, joined
 from n2k_fcgi.service.ingest.beside import SortingBeside
 from n2k_fcgi.service.ingest.runs import RANGE_LINES, RUN_LINES, Range
 from n2k_fcgi.service.ingest.sorting import Sorting

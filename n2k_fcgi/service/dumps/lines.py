@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from n2k_fcgi.errors import BadGrid, BadKey, BadName, DumpNotUnderstood
+from n2k_fcgi.model.batch import Batch, joined, separate, together
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import LONGEST_TEXT, parse_name
 from n2k_fcgi.model.placeholders import is_placeholder
-from n2k_fcgi.service.dumps.batch import Batch, joined, separate, together
 from n2k_fcgi.service.dumps.dialect import LOOKED_AT, Dialect, beginning, is_blank
 from n2k_fcgi.service.dumps.encoding import UTF8_MARK, as_utf8
 from n2k_fcgi.service.dumps.plain import read_plain, stretches

@@ -10,10 +10,10 @@ from binascii import unhexlify
 from collections.abc import Iterator
 from functools import lru_cache
 
+from n2k_fcgi.model.batch import Batch, joined, separate
 from n2k_fcgi.model.keys import NULL_KEY
 from n2k_fcgi.model.names import PART_BYTES
 from n2k_fcgi.model.placeholders import PLAIN_MARK, PLAIN_PLACEHOLDER
-from n2k_fcgi.service.dumps.batch import Batch, joined, separate
 from n2k_fcgi.service.dumps.dialect import Dialect
 
 _KEY = rb"(?!%b)[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}" % NULL_KEY.encode()

@@ -20,7 +20,7 @@ from typing import Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import HelperLost, N2KError, NoMemory, is_no_memory
-from n2k_fcgi.service.dumps.batch import Batch
+from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.service.ingest.runs import MARSHAL, Range
 from n2k_fcgi.service.ingest.sorting import Sorting
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from n2k_fcgi.model.grids import PRODUCTION
-from n2k_fcgi.service.ingest.origins import OriginTable
+from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.service.ingest.runs import Runs
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, unpack_names

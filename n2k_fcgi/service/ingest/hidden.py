@@ -2,9 +2,9 @@
 
 from itertools import compress
 
+from n2k_fcgi.model.batch import Batch, joined, separate
 from n2k_fcgi.model.keys import KEY_BYTES
-from n2k_fcgi.service.dumps.batch import Batch, joined, separate
-from n2k_fcgi.service.ingest.origins import OriginTable
+from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.store.base import HiddenSet
 
 

@@ -14,7 +14,6 @@ from n2k_fcgi.errors import (
     CountsDisagree,
     DumpShrank,
     EmptyDump,
-    ImportRunning,
     N2KError,
     StoreDamaged,
     TooManyBadLines,
@@ -24,6 +23,7 @@ from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.model.origins import Origin, OriginTable
 from n2k_fcgi.service.dumps.as_of import AsOf, settle
 from n2k_fcgi.service.dumps.lines import FIELD_COUNT, NOT_UTF8, Tally, batches
 from n2k_fcgi.service.dumps.reading import Dump
@@ -32,18 +32,16 @@ from n2k_fcgi.service.ingest.disputes import Disputes, Move
 from n2k_fcgi.service.ingest.hidden import without_hidden
 from n2k_fcgi.service.ingest.keys import KeyCounts, KeyMerge, build_history, outdated_names
 from n2k_fcgi.service.ingest.names import NameCounts, build_names
-from n2k_fcgi.service.ingest.origins import OriginTable
 from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
 from n2k_fcgi.service.ingest.runs import Range
 from n2k_fcgi.service.ingest.spills import Spills
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import ConflictStore, ForgottenStore
 from n2k_fcgi.store.lmdb.builder import Builder
-from n2k_fcgi.store.lmdb.codec import Origin
-from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
+from n2k_fcgi.store.lmdb.environment import refuse_os_error
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, IMPORT_LOCK, KEYS, NAMES
+from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, KEYS, NAMES
 
 _SECONDS = "%Y%m%dT%H%M%S"
 _NAME = re.compile(r"(\d{8}T\d{6})\.(\d{3})Z[px]*$")
@@ -133,7 +131,7 @@ class Importer:
 
         Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, FutureTime, StoreFull.
         """
-        with self.locked(), _no_garbage_collection(), dump.naming_member():
+        with self._generations.locked(), _no_garbage_collection(), dump.naming_member():
             tell_unfinished("an import or purge", self._generations.sweep(), self._tell)
             refuse_without_room(self._generations.data_dir, dump)
             started = time.time()
@@ -146,15 +144,6 @@ class Importer:
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     self._generations.discard(name)
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other imports (and switches of generation) out. Raises ImportRunning."""
-        path = self._generations.data_dir / IMPORT_LOCK
-        with hold(path, self._generations.modes, 0) as held:
-            if not held:
-                raise ImportRunning(path=self._generations.data_dir)
-            yield
 
     def _build(
         self,

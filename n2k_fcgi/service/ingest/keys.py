@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.service.ingest.origins import Carried, OriginTable
+from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.service.ingest.runs import Range, Runs
 from n2k_fcgi.service.ingest.stretches import Merged, Row, Stretch, aligned
 from n2k_fcgi.store.lmdb.builder import Builder
+from n2k_fcgi.store.lmdb.building.carried import Carried
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS

@@ -6,11 +6,12 @@ The same lines also make the index of former names, and say which records of the
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.service.ingest.disputes import Disputes
-from n2k_fcgi.service.ingest.origins import Carried, OriginTable
 from n2k_fcgi.service.ingest.runs import Cursor, Range
 from n2k_fcgi.service.ingest.stretches import Merged, Row, aligned
 from n2k_fcgi.store.lmdb.builder import Builder
+from n2k_fcgi.store.lmdb.building.carried import Carried
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, unpack_names
 from n2k_fcgi.store.lmdb.generation import Generation
 

@@ -8,8 +8,8 @@ from itertools import chain
 from operator import add
 from struct import Struct
 
+from n2k_fcgi.model.batch import Batch, separate
 from n2k_fcgi.model.keys import KEY_BYTES
-from n2k_fcgi.service.dumps.batch import Batch, separate
 
 NAME_CUT = -KEY_BYTES - 1
 KEY_CUT = KEY_BYTES

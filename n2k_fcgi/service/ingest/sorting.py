@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from n2k_fcgi.service.dumps.batch import Batch
+from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.service.ingest.records import KEY_CUT, NAME_CUT, name_and_key_lines
 from n2k_fcgi.service.ingest.runs import Range, Runs
 

@@ -1,15 +1,12 @@
 """Values <-> bytes. The formats are described in docs/storage.md; a change raises ``layout.FORMAT``.
 
-A generation writes down each grid and dump time once, as an *origin*, and a row names its origin with one byte: ten
-million rows then know their grid and their age for ten megabytes an index.
+A row of a generation has the number of its origin (``model.origins``), one byte.
 """
 
 import struct
-from typing import NamedTuple
 
 from n2k_fcgi.model.avatar import Capture, Source, StoredCapture
-
-MAX_ORIGINS = 255
+from n2k_fcgi.model.origins import Origin
 
 NAME_RECORD = 17
 """Bytes of one record in names and former: origin, key."""
@@ -19,13 +16,6 @@ _NAME_RECORDS = struct.Struct("B16s")
 
 class BadValue(Exception):
     """Bytes that we never wrote: the file is damaged. Says what they should be, and nothing of what they are."""
-
-
-class Origin(NamedTuple):
-    """Where rows come from: the grid, and the time (unix seconds) for which the dump speaks."""
-
-    grid: str
-    as_of: int
 
 
 def pack_name(origin: int, key: bytes) -> bytes:

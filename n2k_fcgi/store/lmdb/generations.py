@@ -3,16 +3,16 @@
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
+from n2k_fcgi.errors import ImportRunning, NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.model.manifests import Manifest
-from n2k_fcgi.store.lmdb.environment import refuse_os_error, sync_folder
+from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error, sync_folder
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, MANIFEST, Modes
+from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, IMPORT_LOCK, MANIFEST, Modes
 from n2k_fcgi.store.lmdb.resident import resident_bytes
 
 LOOKS_BETWEEN_SIZES = 64
@@ -266,6 +266,14 @@ class Generations:
         for name in gone:
             self._remove(self._folder / name)
         return gone
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """See ``store.base.GenerationStore``."""
+        with hold(self.data_dir / IMPORT_LOCK, self.modes, 0) as held:
+            if not held:
+                raise ImportRunning(path=self.data_dir)
+            yield
 
     def sweep(self) -> list[str]:
         """Remove what killed imports and purges left, and give the names of what they were building. Under the import lock."""

@@ -1,12 +1,24 @@
-"""Numbering the origins (grid and dump time) of a generation under construction."""
+"""Origins: where rows of a generation come from, each written down once and numbered.
+
+A row names its origin with one byte: ten million rows then know their grid and their age for ten megabytes an index.
+"""
 
 import time
+from typing import NamedTuple
 
 from n2k_fcgi.errors import TooManyGrids
-from n2k_fcgi.store.lmdb.codec import MAX_ORIGINS, Origin
+
+MAX_ORIGINS = 255
 
 EXACT_ORIGINS = 200
 """Beyond this many, a new time of a known grid takes the nearest number of that grid; the rest is for further grids."""
+
+
+class Origin(NamedTuple):
+    """Where rows come from: the grid, and the time (unix seconds) that the dump describes."""
+
+    grid: str
+    as_of: int
 
 
 class OriginTable:
@@ -52,33 +64,3 @@ class OriginTable:
     def believed(self, origin: Origin) -> Origin:
         """An *origin* of the generation before. A time still to come (of a wrong clock) is taken for this dump's."""
         return origin if origin.as_of <= self._now else origin._replace(as_of=self.origins[0].as_of)
-
-
-class Carried:
-    """What becomes of the previous generation's origin numbers in the new one."""
-
-    def __init__(self, origins: OriginTable, previous: list[Origin], replaced_grid: str | None) -> None:
-        own = origins.origins[0]
-        previous = [origins.believed(origin) for origin in previous]
-        self.numbers = _Numbers(origins, previous, replaced_grid)
-        """Old number -> new one; None: rows of it are dropped (``--replace``)."""
-        self.confirmed = frozenset(
-            old for old, origin in enumerate(previous) if origin.grid == own.grid and origin.as_of <= own.as_of
-        )
-        """Old numbers whose rows a row of the dump confirms or renames, being of its grid and no later."""
-
-
-class _Numbers(dict[int, "int | None"]):
-    """Numbers are given when a row first asks, so that origins without rows go."""
-
-    def __init__(self, origins: OriginTable, previous: list[Origin], replaced_grid: str | None) -> None:
-        super().__init__()
-        self._origins = origins
-        self._previous = previous
-        self._replaced_grid = replaced_grid
-
-    def __missing__(self, old: int) -> int | None:
-        origin = self._previous[old]
-        number = None if origin.grid == self._replaced_grid else self._origins.number(origin)
-        self[old] = number
-        return number

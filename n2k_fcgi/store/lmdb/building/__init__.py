@@ -1,0 +1,1 @@
+"""Building generations: batches are sorted on disk, merged with the previous generation, and appended."""

@@ -109,7 +109,7 @@ def test_a_violation_is_found(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("cli/serve_cmd.py", "from n2k_fcgi import __version__, config, logs\nfrom n2k_fcgi.servers import http"),
-        ("servers/fastcgi.py", "from n2k_fcgi.wiring import live_application\nimport n2k_fcgi.web.application"),
+        ("servers/fastcgi.py", "from n2k_fcgi.wiring import application\nfrom n2k_fcgi.web.decoding import Environ"),
         ("store/lmdb/codec.py", "import os\nfrom ..base import Store\nfrom ...model import names"),
         ("web/text.py", "'from n2k_fcgi.cli import main'"),
         ("__main__.py", "from n2k_fcgi.start import run"),

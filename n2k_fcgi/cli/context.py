@@ -59,7 +59,7 @@ class Context:
         click.echo(line, err=True)
 
     def server_flags(self) -> dict[str, str]:
-        """The flags for ``wiring.live_application``, which loads the settings again whenever they change."""
+        """The flags for ``LiveApplication``, which loads the settings again whenever they change."""
         from n2k_fcgi.deploy.installation import code_digest
 
         flags = {**self.flags, "code": code_digest()}

@@ -19,13 +19,13 @@ def command(context: Context, path: str | None, listen: str | None, socket_mode:
     Example: n2k fcgi --socket ~/n2k-data/fcgi.sock
     """
     from n2k_fcgi.servers.fastcgi import serve
-    from n2k_fcgi.wiring import live_application
+    from n2k_fcgi.servers.live import LiveApplication
 
     _ = context.settings  # a settings file with a mistake is said now, not with the first answer
     listener = _listener(path, listen, socket_mode)
     context.talk(f"FastCGI on {_address_of(listener)}")
     context.close()
-    application = live_application(context.server_flags(), buffered_logs=True)
+    application = LiveApplication(context.server_flags(), buffered_logs=True)
     try:
         serve(application, listener, max_body=lambda: application.max_body, owns_listener=True)
     finally:

@@ -9,42 +9,24 @@ import asyncio
 import io
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from n2k_fcgi import logs
 from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD, Pace
-from n2k_fcgi.web.decoding import Environ
+from n2k_fcgi.servers.wsgi import Environ, Served, WSGIApplication
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 BODY_SECONDS = 60.0
 """How long a whole body may take: 128 KB at 2 KB a second."""
 
 TOO_LATE = b"the body did not come within a minute: send it again, all at once\n"
-
-
-class Served(Protocol):
-    """What is served: made and closed in the thread that it runs in."""
-
-    @property
-    def max_body(self) -> int:
-        """Bytes of the largest body, as set now."""
-        ...
-
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """PEP 3333."""
-        ...
-
-    def close(self) -> None:
-        """Give all back."""
-        ...
 
 
 class Begun(NamedTuple):
@@ -68,7 +50,7 @@ class Asgi:
     def __init__(
         self,
         make: Callable[[], Served],
-        mount: Callable[[WsgiApplication], WsgiApplication],
+        mount: Callable[[WSGIApplication], WSGIApplication],
         *,
         rate: float = LEAST_RATE,
         period: float = PERIOD,

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 
 from n2k_fcgi import logs
-from n2k_fcgi.servers.gateway import Environ, Reply, WSGIApplication, body_refused, new_environ
+from n2k_fcgi.servers.gateway import Reply, new_environ
 from n2k_fcgi.servers.pace import Pace
+from n2k_fcgi.servers.wsgi import Environ, WSGIApplication
 
 
 class TooSlow(Exception):
@@ -27,7 +28,10 @@ def answer(application: WSGIApplication, *, max_body: int, pace: Callable[[float
     environ = new_environ()
     environ.update((name.decode("latin-1"), value.decode("latin-1")) for name, value in os.environb.items())
     body = _body(environ, max_body)
-    reply = Reply(application if len(body) <= max_body else body_refused(max_body), environ, body, run_once=True)
+    if len(body) > max_body:
+        environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or str(len(body))  # which the application refuses
+        body = b""
+    reply = Reply(application, environ, body, run_once=True)
     reader = pace(time.monotonic())
     try:
         while not reply.done:

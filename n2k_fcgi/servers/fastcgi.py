@@ -5,12 +5,12 @@ import socket
 from collections.abc import Callable
 
 from n2k_fcgi.servers.counters import Counters
-from n2k_fcgi.servers.gateway import WSGIApplication
 from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, is_for_us_alone, owned
 from n2k_fcgi.servers.loop import Server
 from n2k_fcgi.servers.pace import Pace
 from n2k_fcgi.servers.presence import Presence
 from n2k_fcgi.servers.stopping import StopRequest
+from n2k_fcgi.servers.wsgi import WSGIApplication
 
 __all__ = ["Counters", "bind_tcp", "bind_unix", "main", "serve"]
 
@@ -21,12 +21,10 @@ def main(**flags: str) -> None:
     *flags* are settings (``data_dir="/home/u/n2k-data"``), ``config``, the settings file, and ``code``, the digest of the
     code that was deployed.
     """
-    from n2k_fcgi.wiring import (
-        live_application,
-    )  # late: the CLI imports this module, and not every command serves
+    from n2k_fcgi.servers.live import LiveApplication  # late: the tests' workers serve applications of their own
 
     listener = inherited()
-    application = live_application(flags, buffered_logs=listener is not None)
+    application = LiveApplication(flags, buffered_logs=listener is not None)
     try:
         if listener is None:
             from n2k_fcgi.servers import cgi

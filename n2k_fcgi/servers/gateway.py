@@ -9,10 +9,9 @@ from types import TracebackType
 from typing import Any
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import BodyTooLarge, NoMemory, is_no_memory, shown
+from n2k_fcgi.errors import NoMemory, is_no_memory, shown
+from n2k_fcgi.servers.wsgi import Environ, WSGIApplication
 
-Environ = dict[str, Any]
-WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 MAX_ERRORS = 32 * 1024
@@ -237,15 +236,3 @@ class Reply:
                 logs.error(f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
             return problem
         return None
-
-
-def body_refused(limit: int) -> WSGIApplication:
-    """The application that answers a body above *limit* bytes, in the form of the address that was asked."""
-
-    def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        from n2k_fcgi.web.application import error_answer, respond  # late: the gateway itself carries any application
-        from n2k_fcgi.web.requests import Request
-
-        return respond(error_answer(BodyTooLarge(limit=limit), Request(environ, limit)), environ, start_response)
-
-    return application

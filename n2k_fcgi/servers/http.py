@@ -9,14 +9,14 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CannotListen, NoMemory, is_no_memory
 from n2k_fcgi.servers.listeners import why_not
-from n2k_fcgi.web.decoding import Environ
-from n2k_fcgi.wiring import live_application
+from n2k_fcgi.servers.live import LiveApplication
+from n2k_fcgi.servers.wsgi import Environ, StartResponse, WSGIApplication
 
 if TYPE_CHECKING:
     from n2k_fcgi.servers.asgi import Asgi
@@ -30,17 +30,15 @@ KILL_AFTER = 5
 GRANIAN_ADDRESSES = 512 * 1024 * 1024
 """Bytes below which it is not tried: it ends with a crash report when it gets no memory (200 MB were tried)."""
 
-WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-
 
 class Mounted:
     """Serves *application* below *prefix*; 404 outside. (granian's own option answers outside as if it were the root.)"""
 
-    def __init__(self, application: WsgiApplication, prefix: str) -> None:
+    def __init__(self, application: WSGIApplication, prefix: str) -> None:
         self._application = application
         self._prefix = prefix
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
         path: str = environ.get("PATH_INFO", "")
         if path != self._prefix and not path.startswith(self._prefix + "/"):
@@ -123,7 +121,7 @@ def worker_application() -> "Asgi":
     from n2k_fcgi.servers.asgi import Asgi
 
     flags, prefix = json.loads(os.environ[_FLAGS])
-    return Asgi(lambda: live_application(flags), lambda application: Mounted(application, prefix) if prefix else application)
+    return Asgi(lambda: LiveApplication(flags), lambda application: Mounted(application, prefix) if prefix else application)
 
 
 def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: str, access_log: bool) -> None:
@@ -135,7 +133,7 @@ def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: st
             if access_log:
                 super().log_request(code, size)
 
-    application = live_application(flags)
+    application = LiveApplication(flags)
     mounted: Any = Mounted(application, prefix) if prefix else application
     server = make_server(host, port, mounted, request_handler=Handler)
 

@@ -22,13 +22,14 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import counted
 from n2k_fcgi.servers.connection import MAX_REQUESTS, Connection
 from n2k_fcgi.servers.counters import Counters
-from n2k_fcgi.servers.gateway import Reply, WSGIApplication, new_environ
+from n2k_fcgi.servers.gateway import Reply, new_environ
 from n2k_fcgi.servers.listeners import Peers
 from n2k_fcgi.servers.pace import Pace
 from n2k_fcgi.servers.presence import Presence
 from n2k_fcgi.servers.protocol import Buffer, Malformed, decode_pairs, ending, output, whole_request
 from n2k_fcgi.servers.request import Request
 from n2k_fcgi.servers.stopping import StopRequest
+from n2k_fcgi.servers.wsgi import WSGIApplication
 
 RECEIVE_BYTES = 64 * 1024
 FLUSH_AFTER = 1.0

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from flup.server import fcgi_base as flup
 
-from n2k_fcgi.servers.gateway import Reply, body_refused, new_environ
+from n2k_fcgi.servers.gateway import Reply, new_environ
 from n2k_fcgi.servers.protocol import Malformed, decode_pairs
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Request(flup.Request):  # type: ignore[misc]
         """Make the reply and give it. Raises Malformed for PARAMS that cannot be decoded."""
         environ = new_environ()
         decode_pairs(bytes(self._params), environ)
-        application = body_refused(self.server.max_body()) if self._discarded else self.server.application
+        if self._discarded:
+            environ["CONTENT_LENGTH"] = str(self._discarded)  # which the application refuses
         self.server.counters.requests += 1
-        self.reply = Reply(application, environ, bytes(self._body))
+        self.reply = Reply(self.server.application, environ, bytes(self._body))
         return self.reply

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.store.lmdb.check import check_generations
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import PRIVATE
-from n2k_fcgi.wiring import directory, live_application
+from n2k_fcgi.wiring import directory
 from tests.support.asking import wsgi
 from tests.support.commands import Commands, Done
 from tests.support.golden import CASES_FILE, Reply, prepare, run_all
@@ -25,7 +26,7 @@ PACKAGE = ROOT / "n2k_fcgi"
 def test_every_golden_case_while_another_generation_is_live_at_each_look(tmp_path: Path) -> None:
     """All requests get the answers that they get in quiet times, and none looks at CURRENT twice."""
     golden = prepare(tmp_path / "data")
-    application = live_application({"data_dir": str(golden.data_dir)})
+    application = LiveApplication({"data_dir": str(golden.data_dir)})
     ask = wsgi(application)
     counts = []
     with restless(golden.data_dir) as looks:

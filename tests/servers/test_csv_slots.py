@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.wiring import live_application
 from tests.servers.test_name_list import ROWS, key_of
 from tests.support.asking import wsgi
 from tests.support.fastcgi_client import Client, get, request
@@ -141,7 +141,7 @@ def test_who_may_have_the_list(people: Sandbox, setting: str, scopes: tuple[str,
     token = create_token(people.store.tokens, scopes, grid).text if scopes else ""
     people.close()
     (people.data_dir / "n2k.ini").write_text(f"[n2k]\n{setting}\n")
-    application = live_application({"data_dir": str(people.data_dir)})
+    application = LiveApplication({"data_dir": str(people.data_dir)})
     try:
         for headers in ({"X-N2K-Token": token}, {"Authorization": f"Bearer {token}"}):
             answer = wsgi(application)("GET", CSV, headers if token else {}, b"")
@@ -157,7 +157,7 @@ def test_wrong_tokens_are_limited(people: Sandbox) -> None:
     token = create_token(people.store.tokens, ("csv",)).text
     people.close()
     (people.data_dir / "n2k.ini").write_text("[n2k]\nfailure_limit = 3\n")
-    application = live_application({"data_dir": str(people.data_dir)})
+    application = LiveApplication({"data_dir": str(people.data_dir)})
     try:
         ask = wsgi(application)
         assert [ask("GET", CSV, {}, b"").status for _ in range(5)] == [401] * 3 + [429] * 2
@@ -173,7 +173,7 @@ def test_a_list_that_cannot_begin_keeps_no_slot(people: Sandbox) -> None:
     (live,) = (people.data_dir / "generations" / (people.data_dir / "CURRENT").read_text().strip()).glob("data.mdb")
     whole = live.read_bytes()
     live.write_bytes(whole[:5000])
-    application = live_application({"data_dir": str(people.data_dir)})
+    application = LiveApplication({"data_dir": str(people.data_dir)})
     try:
         ask = wsgi(application)
         assert ask("GET", CSV, {}, b"").status == 503

@@ -12,7 +12,7 @@ CODE = """
 import json, os, sys
 from pathlib import Path
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.wiring import live_application
+from n2k_fcgi.servers.live import LiveApplication
 from tests.support.asking import wsgi
 from tests.support.sandbox import MASAKAZU, GOVERNOR, Sandbox, csv
 
@@ -33,7 +33,7 @@ with open(place / "fill", "wb") as file:
         file.close()
     except OSError:
         pass
-application = live_application({"data_dir": str(box.data_dir), "log_file": "-"})
+application = LiveApplication({"data_dir": str(box.data_dir), "log_file": "-"})
 ask = wsgi(application)
 headers = {"X-N2K-Token": token}
 stored, refused = [], []

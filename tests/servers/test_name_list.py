@@ -13,9 +13,10 @@ import pytest
 from n2k_fcgi.errors import StoreUnreadable
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.directory.name_list import STRETCH, NameList, written
 from n2k_fcgi.store.lmdb.layout import GENERATIONS
-from n2k_fcgi.wiring import directory, live_application
+from n2k_fcgi.wiring import directory
 from tests.support.asking import cgi_environ
 from tests.support.fastcgi_client import Client, get, request
 from tests.support.processes import eventually
@@ -216,7 +217,7 @@ def test_an_edit_of_the_settings_does_not_cut_it(large: Sandbox) -> None:
     """What the store is not made from leaves it open; what it is made from ends the list, and lookups go on."""
     large.close()
     file = large.data_dir / "n2k.ini"
-    application = live_application({"data_dir": str(large.data_dir)})
+    application = LiveApplication({"data_dir": str(large.data_dir)})
     try:
         blocks = _asked(application, "/name2key.csv")
         steps = iter(blocks)

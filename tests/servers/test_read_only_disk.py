@@ -19,7 +19,7 @@ CODE = """
 import json, subprocess, sys
 from pathlib import Path
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.wiring import live_application
+from n2k_fcgi.servers.live import LiveApplication
 from tests.support.asking import wsgi
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
 
@@ -36,7 +36,7 @@ assert {"captures.mdb-lock", "captures.writer"} <= {path.name for path in frozen
 for path in frozen:
     subprocess.run(["mount", "--bind", path, path], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro", path], check=True)
-application = live_application({"data_dir": str(box.data_dir), "log_file": "-"})
+application = LiveApplication({"data_dir": str(box.data_dir), "log_file": "-"})
 ask = wsgi(application)
 
 def register():

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from n2k_fcgi.wiring import live_application
+from n2k_fcgi.servers.live import LiveApplication
 
 ROOT = Path(__file__).parents[2]
 ANSWER_SECONDS = 30.0
@@ -99,7 +99,7 @@ class DirectoryServer:
 
     def start(self) -> None:
         """Start, on the same port as before."""
-        application = live_application({"data_dir": str(self.data_dir)})
+        application = LiveApplication({"data_dir": str(self.data_dir)})
         server = make_server("127.0.0.1", self.port, application, request_handler=Handler)
         self.port = server.server_port
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.005))

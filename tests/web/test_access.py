@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.web.application import StartResponse
 from n2k_fcgi.web.decoding import Environ
-from n2k_fcgi.wiring import LiveApplication, live_application
 from tests.support.asking import wsgi
 from tests.support.golden import Reply
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
@@ -64,7 +64,7 @@ def service(data_dir: Path, **flags: str) -> Iterator[Service]:
     box.store.forgotten.forget([parse_key(GOVERNOR)], [], 1)
     admin, register = (create_token(box.store.tokens, (scope,)).text for scope in ("admin", "register"))
     box.close()
-    application = live_application({"data_dir": str(data_dir), **flags})
+    application = LiveApplication({"data_dir": str(data_dir), **flags})
     try:
         yield Service(application, admin, register)
     finally:

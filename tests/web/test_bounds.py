@@ -12,6 +12,7 @@ import pytest
 
 from n2k_fcgi.model.avatar import Capture, Source, StoredCapture
 from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.service.directory.lookup import MOST_ROWS
 from n2k_fcgi.service.directory.name_list import STRETCH
@@ -20,7 +21,6 @@ from n2k_fcgi.store.lmdb import capture_rows, generation
 from n2k_fcgi.store.lmdb.capture_rows import CaptureRows
 from n2k_fcgi.store.lmdb.captures import captures_file
 from n2k_fcgi.store.lmdb.layout import PRIVATE
-from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
@@ -65,7 +65,7 @@ class Site:
         box.close()
         self._headers = {"X-N2K-Token": token, "Content-Type": "application/json"}
         self._counts = counts
-        self.application = live_application({"data_dir": str(box.data_dir), "write_limit": "100000", "csv": "open", **flags})
+        self.application = LiveApplication({"data_dir": str(box.data_dir), "write_limit": "100000", "csv": "open", **flags})
         self._ask = wsgi(self.application)
         self.text("/?name=warm.up")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi
 from tests.support.golden import Ask
 from tests.support.sandbox import Sandbox, csv
@@ -28,7 +28,7 @@ def asked(tmp_path: Path) -> Iterator[tuple[Ask, str]]:
     box.import_text(csv(*[(key_of(n), name) for n, name in enumerate(NAMES, 1)]), as_of=5)
     token = create_token(box.store.tokens, ("register", "csv")).text
     box.close()
-    application = live_application({"data_dir": str(box.data_dir)})
+    application = LiveApplication({"data_dir": str(box.data_dir)})
     yield wsgi(application), token
     application.close()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.wiring import LiveApplication, live_application
 from tests.support.asking import wsgi
 from tests.support.error_table import error_classes, fields
 from tests.support.golden import Ask
@@ -83,7 +83,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str], Callable[[], 
     started: list[LiveApplication] = []
 
     def start() -> LiveApplication:
-        started.append(live_application({"data_dir": str(box.data_dir)}))
+        started.append(LiveApplication({"data_dir": str(box.data_dir)}))
         return started[-1]
 
     yield box.data_dir, token, start

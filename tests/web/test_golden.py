@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.web import express
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.wiring import live_application
 from tests.support.asking import cgi_environ, over_cgi, over_fastcgi, over_http, wsgi
 from tests.support.fastcgi_client import PARAMS, STDIN, Client, begin, pairs, stream
 from tests.support.golden import CASES_FILE, prepare, run_all
@@ -26,7 +26,7 @@ WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.why_n
 def test_application(tmp_path: Path, mount: str) -> None:
     """The application itself, at the root and below a prefix, as Apache's rewrite hands requests over."""
     golden = prepare(tmp_path / "data")
-    application = live_application({"data_dir": str(golden.data_dir)})
+    application = LiveApplication({"data_dir": str(golden.data_dir)})
     try:
         assert run_all(wsgi(application, mount), golden) == CASES
     finally:
@@ -43,7 +43,7 @@ def test_the_short_way_and_the_table_give_the_same_answers(tmp_path: Path, monke
 
     express_lookup = express.lookup
     monkeypatch.setattr(express, "lookup", never)
-    application = live_application({"data_dir": str(golden.data_dir)})
+    application = LiveApplication({"data_dir": str(golden.data_dir)})
     try:
         assert run_all(wsgi(application, "/sub"), golden) == CASES
     finally:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.web.addresses import client_address
-from n2k_fcgi.wiring import live_application
 from tests.support.asking import cgi_environ
 from tests.support.fastcgi_client import get
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
@@ -55,7 +55,7 @@ def asker(data_dir: Path, **flags: str) -> Iterator[Asker]:
     box.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     tokens = [create_token(box.store.tokens, ("register",)).text for _ in range(2)]
     box.close()
-    application = live_application({"data_dir": str(data_dir), **LOW, **flags})
+    application = LiveApplication({"data_dir": str(data_dir), **LOW, **flags})
     try:
         yield Asker(application, *tokens)
     finally:

@@ -12,9 +12,9 @@ import pytest
 
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import format_key, parse_key
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.web.routes import ROUTES
-from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi
 from tests.support.golden import Ask
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -66,7 +66,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, Ask, str]]:
     box.forget_key(parse_key(KEY))
     box.close()
     flags = {name: "1000000" for name in ("write_limit", "token_limit", "failure_limit")}
-    application = live_application({"data_dir": str(box.data_dir), "log_level": "DEBUG", "csv": "open", **flags})
+    application = LiveApplication({"data_dir": str(box.data_dir), "log_level": "DEBUG", "csv": "open", **flags})
     yield box.data_dir, wsgi(application), token
     application.close()
     box.close()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -27,7 +27,7 @@ class Grids:
         self.tokens = {name: create_token(box.store.tokens, scopes, grid).text for name, grid in grids.items()}
         self.tokens["lower case"] = create_token(box.store.tokens, scopes, "opensim").text
         box.close()
-        self.application = live_application({"data_dir": str(data_dir)})
+        self.application = LiveApplication({"data_dir": str(data_dir)})
         self._ask = wsgi(self.application)
 
     def ask(self, method: str, what: str, token: str, **body: Any) -> tuple[int, Any]:

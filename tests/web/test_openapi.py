@@ -19,9 +19,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.web.routes import ROUTES
-from n2k_fcgi.wiring import LiveApplication, live_application
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveAppli
     box.register("Seen Here", "99999999-1111-4111-8111-111111111111")
     token = create_token(box.store.tokens, ("admin",)).text
     box.close()
-    application = live_application({"data_dir": str(box.data_dir), **HIGH})
+    application = LiveApplication({"data_dir": str(box.data_dir), **HIGH})
     offer = json.dumps({"name": "Opens Files", "key": "88888888-1111-4111-8111-111111111111"}).encode()
     assert wsgi(application)("POST", "/api/v1/avatars", {"X-N2K-Token": token}, offer).status == 200
     yield application, token
@@ -135,7 +135,7 @@ def test_limits_are_as_described(tmp_path: Path) -> None:
     box = Sandbox(tmp_path / "data")
     box.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
     box.close()
-    application = live_application({"data_dir": str(box.data_dir), "write_limit": "1"})
+    application = LiveApplication({"data_dir": str(box.data_dir), "write_limit": "1"})
     operation = described(application)["/api/v1/pending"]["POST"]
     body = {"keys": ["66666666-1111-4111-8111-111111111111"]}
     answers = [operation.Case(body=body, media_type="application/json").call_and_validate(checks=CHECKS) for _ in range(2)]

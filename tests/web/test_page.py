@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urljoin
 import pytest
 
 from n2k_fcgi.model.keys import NULL_KEY
-from n2k_fcgi.wiring import live_application
+from n2k_fcgi.servers.live import LiveApplication
 from tests.support.asking import wsgi
 from tests.support.golden import Reply
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
@@ -16,7 +16,7 @@ LSL = "text/*, application/xhtml+xml, application/atom+xml, application/json"
 
 
 def _ask(sandbox: Sandbox, target: str, **headers: str) -> Reply:
-    application = live_application({"data_dir": str(sandbox.data_dir)})
+    application = LiveApplication({"data_dir": str(sandbox.data_dir)})
     try:
         return wsgi(application)("GET", target, {name.replace("_", "-"): text for name, text in headers.items()}, b"")
     finally:
@@ -118,7 +118,7 @@ def test_its_links_lead_somewhere(sandbox: Sandbox, mount: str, path: str) -> No
     """Wherever the page is asked for: in a folder, without the slash, at the script itself; what they lead to answers."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")))
     sandbox.store.close()
-    application = live_application({"data_dir": str(sandbox.data_dir)})
+    application = LiveApplication({"data_dir": str(sandbox.data_dir)})
     try:
         ask = wsgi(application, mount)
         for asked in {path, "", "/dispatch.fcgi"} if path == "/" and mount else {path}:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.web.requests import IN_WORLD_BYTES, LARGEST_BODY, MAX_QUERY, Request, number
-from n2k_fcgi.wiring import live_application
 from tests.support.asking import cgi_environ, wsgi
 from tests.support.sandbox import MASAKAZU, Sandbox
 
@@ -87,7 +87,7 @@ def test_a_source_is_short_and_can_be_shown() -> None:
 def test_a_number_of_thousands_of_digits_is_the_callers_mistake(tmp_path: Path, limit: str) -> None:
     """Python refuses to read such a number in words of its own; the answer is a 400 of one line all the same."""
     Sandbox(tmp_path / "data").close()
-    application = live_application({"data_dir": str(tmp_path / "data")})
+    application = LiveApplication({"data_dir": str(tmp_path / "data")})
     try:
         reply = wsgi(application)("GET", f"/api/v1/search?prefix=a&limit={limit}", {}, b"")
     finally:

@@ -7,8 +7,8 @@ import pytest
 
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.wiring import live_application
 from tests.support.asking import wsgi
 from tests.support.sandbox import MASAKAZU, Sandbox
 
@@ -28,7 +28,7 @@ def test_a_capture_knows_its_source(tmp_path: Path, way: str) -> None:
     box = Sandbox(tmp_path / "data", grids="Production, Mine = OpenSim")
     headers = {**HEADERS, "X-N2K-Token": create_token(box.store.tokens, ("register",)).text}
     box.close()
-    application = live_application({"data_dir": str(tmp_path / "data"), "grids": "Production, Mine = OpenSim"})
+    application = LiveApplication({"data_dir": str(tmp_path / "data"), "grids": "Production, Mine = OpenSim"})
     try:
         ask = wsgi(application)
         one = {"name": "Masakazu Kojima", "key": MASAKAZU}

@@ -5,24 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from n2k_fcgi import wiring
-from n2k_fcgi.wiring import LiveApplication
+from n2k_fcgi.servers.live import LiveApplication
 from tests.support.asking import wsgi
 from tests.support.golden import Ask
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
 
-@pytest.fixture(autouse=True)
-def _look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at the settings file with every request, so that no test waits."""
-    monkeypatch.setattr(wiring, "LOOK_EVERY", 0.0)
-
-
 @contextmanager
 def _live(data_dir: Path) -> Iterator[Ask]:
-    application = LiveApplication({"data_dir": str(data_dir)})
+    """It looks at the settings file with every request, so that no test waits."""
+    application = LiveApplication({"data_dir": str(data_dir)}, look_every=0)
     try:
         yield wsgi(application)
     finally:
@@ -59,7 +51,7 @@ def test_a_broken_edit_is_logged_and_the_old_settings_stay(sandbox: Sandbox) -> 
         for _ in range(3):
             assert _get(ask, target)[0] == 200
     log = (sandbox.data_dir / "log" / "n2k.log").read_text()
-    assert log.count("settings not taken") == 1 and "perhaps" in log
+    assert log.count("settings rejected; keeping the previous ones") == 1 and "perhaps" in log
 
 
 def test_an_edited_level_shows_lookups_with_their_duration(sandbox: Sandbox) -> None:

@@ -1,0 +1,115 @@
+"""The application as the settings file says it now: an edit takes effect without a restart."""
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from n2k_fcgi import logs
+from n2k_fcgi.config import Loaded, Settings, file_stamp, load
+from n2k_fcgi.errors import N2KError, NoMemory
+from n2k_fcgi.servers.wsgi import Environ, StartResponse, WSGIApplication
+from n2k_fcgi.wiring import Store, application, set_up_logs, unavailable
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
+
+DEFAULT_MAX_BODY = 128 * 1024
+"""Bytes, while the settings cannot be read: a POST then gets the reason, and not that it is too large."""
+
+NO_SETTINGS = frozenset({"config", "code"})
+"""Flags of a server that are no settings: the settings file, and the digest of the code it was started with."""
+
+
+class LiveApplication:
+    """A WSGI application that follows its settings file: an edit takes effect within a second, a broken one is logged.
+
+    Made in the process that serves. It starts whatever the settings are: with a broken file it answers 503 and one line
+    until the file is repaired, because mod_fcgid throttles the site of a worker that dies at its start.
+
+    *flags* are settings given on a command line, and those in NO_SETTINGS. *buffered_logs*: the server calls ``logs.flush``
+    while ``logs.pending`` says so. *look_every*: seconds between two looks at the settings file.
+    """
+
+    def __init__(self, flags: Mapping[str, str], *, buffered_logs: bool = False, look_every: float = LOOK_EVERY) -> None:
+        self._flags = dict(flags)
+        self._buffered_logs = buffered_logs
+        self._store: Store | None = None
+        self._application: WSGIApplication | None = None
+        self._problem: N2KError | None = None
+        self._settings: Settings | None = None
+        self._file: Path | None = None
+        self._stamp: tuple[int, int, int] | None = None
+        self._look_every = look_every
+        self._next_look = 0.0
+        self._load()
+
+    @property
+    def max_body(self) -> int:
+        """The largest request body in bytes, as set now."""
+        return self._settings.max_body if self._settings else DEFAULT_MAX_BODY
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """PEP 3333."""
+        if time.monotonic() >= self._next_look:
+            self._look()
+        if self._application is None:
+            assert self._problem is not None
+            return unavailable(self._problem)(environ, start_response)
+        return self._application(environ, start_response)
+
+    def close(self) -> None:
+        """Close the store and the log."""
+        if self._store is not None:
+            self._store.close()
+        logs.shut_down()
+
+    def _look(self) -> None:
+        self._next_look = time.monotonic() + self._look_every
+        if self._application is None or file_stamp(self._file) != self._stamp:
+            self._load()
+
+    def _load(self) -> None:
+        self._next_look = time.monotonic() + self._look_every
+        try:
+            self._take(load(self._config_file(), flags=self._settings_flags()))
+        except N2KError as problem:
+            self._keep_old(problem)
+        except MemoryError:
+            self._keep_old(NoMemory())
+            self._stamp = None  # tried again at the next look
+
+    def _config_file(self) -> Path | None:
+        named = self._flags.get("config")
+        return Path(named) if named else None
+
+    def _settings_flags(self) -> dict[str, str]:
+        return {name: text for name, text in self._flags.items() if name not in NO_SETTINGS}
+
+    def _keep_old(self, problem: N2KError) -> None:
+        if str(problem) != str(self._problem):
+            logs.error(f"settings rejected; keeping the previous ones: {problem}")
+        self._problem = problem
+        if self._file is not None:
+            self._stamp = file_stamp(self._file)
+
+    def _take(self, loaded: Loaded) -> None:
+        settings = loaded.settings
+        is_reload = self._application is not None
+        self._problem, self._file, self._stamp = None, loaded.file, loaded.stamp
+        if settings == self._settings:
+            return
+        set_up_logs(settings, buffered=self._buffered_logs)
+        if self._store is None or _of_store(settings) != _of_store(self._settings):
+            if self._store is not None:
+                self._store.retire()
+            self._store = Store(settings)
+        self._application = application(self._store, settings, self._flags.get("code", ""))
+        self._settings = settings
+        if is_reload:
+            logs.info(f"settings reloaded from {loaded.file}")
+
+
+def _of_store(settings: Settings | None) -> object:
+    """What a store is made from: an edit of other settings leaves it open, and a long answer under way whole."""
+    s = settings
+    return s and (s.data_dir, s.map_resident, s.share_with_group, s.max_pending)

@@ -6,11 +6,12 @@ process cannot leave behind.
 """
 
 import contextlib
-import fcntl
 import itertools
 import os
 import sys
 from pathlib import Path
+
+from n2k_fcgi.files import locked, write_all
 
 BUFFER_BYTES = 64 * 1024
 
@@ -58,9 +59,7 @@ class LogFile:
             self._open_current()
             if os.fstat(self._fd).st_size + len(data) > self._rotate_bytes:
                 self._rotate(len(data))
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._fd, view) :]
+            write_all(self._fd, data)
             self._complained = False
         except OSError as error:
             self._complain(error, data)
@@ -70,15 +69,10 @@ class LogFile:
         self._pending.clear()
         self._pending_bytes = 0
         self.close()
-        with contextlib.suppress(OSError):
-            lock = self._open(self._numbered("lock"), os.O_RDWR)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                for path in [self._path, *self._path.parent.glob(f"{self._path.name}.*")]:
-                    if path == self._path or path.suffix[1:].isdecimal():
-                        path.unlink(missing_ok=True)
-            finally:
-                os.close(lock)
+        with contextlib.suppress(OSError), self._locked():
+            for path in [self._path, *self._path.parent.glob(f"{self._path.name}.*")]:
+                if path == self._path or path.suffix[1:].isdecimal():
+                    path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Flush and close; a later write opens again."""
@@ -117,9 +111,7 @@ class LogFile:
 
     def _rotate(self, incoming: int) -> None:
         """Set the full file aside, unless another process did so while we waited for the lock."""
-        lock = self._open(self._numbered("lock"), os.O_RDWR)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._locked():
             self._open_current()
             size = os.fstat(self._fd).st_size
             if size == 0 or size + incoming <= self._rotate_bytes:
@@ -132,8 +124,9 @@ class LogFile:
                     os.replace(older, self._numbered(number))
             self._drop_older()
             self._open_current()
-        finally:
-            os.close(lock)
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return locked(self._open(self._numbered("lock"), os.O_RDWR))
 
     def _drop_older(self) -> None:
         """Files beyond *keep*, from a time when it was larger."""

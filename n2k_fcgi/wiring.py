@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from n2k_fcgi import logs
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError
+from n2k_fcgi.files import PRIVATE, SHARED, Modes
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.slots import Slots
 from n2k_fcgi.service.directory.lookup import Directory
@@ -19,7 +20,6 @@ from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import PRIVATE, SHARED, Modes
 from n2k_fcgi.store.lmdb.meters import Meters
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.tokens import Tokens

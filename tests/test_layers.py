@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "n2k_fcgi"
 
-_MODEL = {"errors", "late", "logs"}
+_MODEL = {"errors", "files", "late", "logs"}
 _STORE = _MODEL | {"model"}
 _SERVICE = _STORE | {"store"}
 _WEB = _SERVICE | {"service"}
@@ -17,17 +17,18 @@ _SERVERS = _WIRING | {"wiring"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # n2k_fcgi/__init__.py
     "errors": {"logs"},
-    "logfile": set(),
+    "files": {"errors"},
+    "logfile": {"files"},
     "late": set(),
     "logs": {"late", "logfile"},
-    "config": {"model", "errors", "logs"},
+    "config": {"model", "errors", "files", "logs"},
     "model": _MODEL,
     "store": _STORE,
     "service": _SERVICE,
     "web": _WEB,
     "wiring": _WIRING,
     "servers": _SERVERS,
-    "deploy": {"errors", "model", "store", "config"},
+    "deploy": {"errors", "files", "model", "store", "config"},
     "cli": _SERVERS | {"servers", "deploy"},
     "start": {"errors"},
     "__main__": {"start"},
@@ -92,6 +93,8 @@ def test_imports_go_down_only(path: Path) -> None:
         ("wiring.py", "from n2k_fcgi.logfile import LogFile"),
         ("errors.py", "from n2k_fcgi.model.keys import NULL_KEY"),
         ("logs.py", "from n2k_fcgi.errors import shown"),
+        ("files.py", "from n2k_fcgi import logs"),
+        ("logfile.py", "from n2k_fcgi.errors import shown"),
         ("__init__.py", "from n2k_fcgi.errors import N2KError"),
         ("__main__.py", "from n2k_fcgi.servers import fastcgi"),
         ("web/late.py", "import importlib\nimportlib.import_module('n2k_fcgi.cli')"),

@@ -1,8 +1,6 @@
 """``n2k export``: the directory as a file that ``n2k import`` reads."""
 
 import contextlib
-import os
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,7 +86,5 @@ def _opened(file: str, mode: int) -> Iterator[BinaryIO]:
     if file == STDOUT:
         yield cast(BinaryIO, sys.stdout.buffer)
         return
-    with new_file(Path(file)) as target:
-        if stat.S_ISREG(os.fstat(target.fileno()).st_mode):
-            os.fchmod(target.fileno(), mode)
+    with new_file(Path(file), mode) as target:
         yield target

@@ -1,7 +1,6 @@
 """``n2k init``: a data directory, a settings file, the first token."""
 
 import os
-from pathlib import Path
 
 import click
 
@@ -11,9 +10,9 @@ from n2k_fcgi.cli.examinations.findings import OK
 from n2k_fcgi.config import FILE_NAME, SECTION, TABLE
 from n2k_fcgi.deploy.deployment import web_root_around
 from n2k_fcgi.errors import BadSetting
+from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, PRIVATE, create, file_system, replace
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.datadir import TOKEN_FILE
-from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.store.lmdb.layout import GENERATIONS
 from n2k_fcgi.wiring import modes_of
 
@@ -44,27 +43,13 @@ def command(context: Context) -> None:
         context.talk(f"warning: {data_dir} is on {kind}: LMDB loses data on network filesystems, use a local disk")
     mode = modes_of(context.settings).file
     settings_file, token_file = data_dir / FILE_NAME, data_dir / TOKEN_FILE
-    if _write_new(settings_file, _settings_text(), mode):
+    if create(settings_file, _settings_text().encode(), mode):
         context.talk(f"settings: {settings_file}")
     if not context.store.tokens.tokens():
         new = create_token(context.store.tokens, ("register", "csv"))
-        token_file.unlink(missing_ok=True)
-        _write_new(token_file, new.text + "\n", 0o600)
+        replace(token_file, f"{new.text}\n".encode(), PRIVATE.file)
         context.talk(f"token for your scripts: in {token_file} (keep it secret; 'n2k token' makes and revokes more)")
     click.echo(data_dir)
-
-
-def _write_new(path: Path, text: str, mode: int) -> bool:
-    """Write *path* unless it is there; never readable by others, not even while it is written."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except FileExistsError:
-        return False
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(fd)
-    return True
 
 
 def _settings_text() -> str:

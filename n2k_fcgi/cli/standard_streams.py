@@ -101,7 +101,7 @@ class _Error(io.FileIO):
 
 
 def _refuse(problem: OSError) -> NoReturn:
-    from n2k_fcgi.store.lmdb.environment import NO_ROOM  # late: ``n2k --help`` needs no LMDB
+    from n2k_fcgi.files import NO_ROOM  # late: fcntl and the rest are for errors only
 
     if isinstance(problem, BrokenPipeError):
         raise ReaderGone from None

@@ -6,7 +6,8 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.service.directory.statistics import gather
+from n2k_fcgi.service.directory.lookup import NO_GENERATION
+from n2k_fcgi.wiring import about
 
 
 @click.command("stats")
@@ -17,12 +18,10 @@ def command(context: Context, as_json: bool) -> None:
 
     Example: n2k stats
     """
-    store = context.store
-    live = store.generations.live()
-    counts = gather(live, store.captures, store.tokens, store.forgotten, store.pending)._asdict()
+    counts = about(context.store).statistics()._asdict()
     if as_json:
         click.echo(json.dumps(counts))
         return
-    counts["as_of"] = options.iso(counts["as_of"]) if live else "-"
+    counts["as_of"] = options.iso(counts["as_of"]) if counts["generation"] != NO_GENERATION else "-"
     for name, value in counts.items():
         click.echo(f"{name.replace('_', ' ')}: {value}")

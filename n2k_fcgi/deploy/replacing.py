@@ -1,12 +1,12 @@
 """Files of a web folder, read and replaced by rename, so that no request ever meets half a file."""
 
-import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from n2k_fcgi.files import NEW_SUFFIX, replacement
 
 LARGEST = 1024 * 1024
 """Bytes of a file that is read: rules and scripts have some KB."""
@@ -48,22 +48,7 @@ def put(path: Path, before: bytes | None, content: bytes, mode: int) -> Written:
         if stat.S_IMODE(path.stat().st_mode) != mode:
             path.chmod(mode)
         return Written(path, False)
-    with _taking_the_place_of(path) as fd, os.fdopen(fd, "wb") as file:
-        os.fchmod(fd, mode)
+    beside = path.with_name(f"{path.name}.{os.getpid()}{NEW_SUFFIX}")  # a name that no file of the site has
+    with replacement(path, mode, beside=beside) as file:
         file.write(content)
-        file.flush()
-        os.fsync(fd)
     return Written(path, True)
-
-
-@contextlib.contextmanager
-def _taking_the_place_of(path: Path) -> Iterator[int]:
-    """A new file beside *path*, renamed over it when the block ends well."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        yield fd
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

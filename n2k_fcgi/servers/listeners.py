@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import socket
 import stat
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from n2k_fcgi.errors import CannotListen
+from n2k_fcgi.files import locked
 
 BACKLOG = 1024
 """Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
@@ -137,15 +137,9 @@ def _address(text: str) -> Any:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _alone_in(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Keep two servers that start together from each removing the other's socket file."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
+    return locked(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
 
 def _remove_stale(path: Path) -> None:

@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+from n2k_fcgi.files import NEW_SUFFIX
+
 SETTINGS_FILE = "n2k.ini"
 TOKEN_FILE = "token"
 TYPED_LINES = "history"
@@ -18,8 +20,6 @@ UPDATE_STATE = "update.json"
 LIST_LOCK = "csv.{}.lock"
 DOWNLOADED = "download.part"
 DECODED = "download.inner"
-NEW_SUFFIX = ".new"
-"""Of a file that is about to replace another."""
 
 
 class Purging(Enum):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.store.lmdb.check import check_generations
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import PRIVATE
 from n2k_fcgi.wiring import directory
 from tests.support.asking import wsgi
 from tests.support.commands import Commands, Done

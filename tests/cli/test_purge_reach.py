@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.config import FILE_NAME
+from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.store.datadir import SETTINGS_FILE, TABLE, UPDATE_LOCK, Purging, files
-from n2k_fcgi.store.lmdb.environment import hold
-from n2k_fcgi.store.lmdb.layout import PRIVATE
 from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.processes import eventually
 from tests.support.sandbox import MASAKAZU, csv

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.store.lmdb.environment import hold
-from n2k_fcgi.store.lmdb.layout import IMPORT_LOCK, PRIVATE
+from n2k_fcgi.files import PRIVATE, hold
+from n2k_fcgi.store.lmdb.layout import IMPORT_LOCK
 from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.golden import prepare
 from tests.support.processes import eventually

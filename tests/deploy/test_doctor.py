@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi import files
 from n2k_fcgi.cli.examinations import data, website
 from n2k_fcgi.cli.examinations.findings import PROBLEM, WARNING
 from n2k_fcgi.config import load
-from n2k_fcgi.store.lmdb import directory
 from tests.support.hosting import REPOSITORY, Account
 
 FOUND = 83
@@ -188,7 +188,7 @@ def test_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     mounts.write_text(
         f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / {tmp_path} rw,relatime shared:7 - nfs4 server:/home rw\n"
     )
-    monkeypatch.setattr(directory, "MOUNTS", mounts)
+    monkeypatch.setattr(files, "MOUNTS", mounts)
     assert data.file_system_below(tmp_path / "data").verdict == PROBLEM
     assert data.file_system_below(Path("/")).verdict == "ok"
 

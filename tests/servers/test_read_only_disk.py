@@ -10,7 +10,8 @@ import lmdb
 import pytest
 
 from n2k_fcgi.errors import N2KError, NoMemory, StoreFull, StoreReadOnly, StoreUnreadable
-from n2k_fcgi.store.lmdb.environment import meaning, sync_folder
+from n2k_fcgi.files import sync_folder
+from n2k_fcgi.store.lmdb.environment import meaning
 from tests.support.golden import Golden
 from tests.support.processes import eventually
 from tests.support.worker import everybodys_data, set_modes, worker

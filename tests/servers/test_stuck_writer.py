@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import StoreBusy
+from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.store.lmdb import writable
-from n2k_fcgi.store.lmdb.environment import hold
-from n2k_fcgi.store.lmdb.layout import PRIVATE
 from tests.support.fastcgi_client import Client, request
 from tests.support.golden import prepare
 from tests.support.processes import eventually
@@ -26,8 +25,8 @@ WRITES = 4
 def stuck(data_dir: Path, name: str) -> Iterator[None]:
     """Another process holds the writers' lock of a file."""
     code = (
-        "import sys, time; from pathlib import Path; from n2k_fcgi.store.lmdb.environment import hold\n"
-        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "import sys, time; from pathlib import Path; from n2k_fcgi.files import hold\n"
+        "from n2k_fcgi.files import PRIVATE\n"
         "with hold(Path(sys.argv[1]), PRIVATE, 5) as held: print(held, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(data_dir / f"{name}.writer")]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi import files
 from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull
+from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.directory.forget import Forgetting, Leaving
 from n2k_fcgi.service.directory.history import History
@@ -14,9 +16,8 @@ from n2k_fcgi.service.directory.name_list import NameList
 from n2k_fcgi.service.directory.search import search
 from n2k_fcgi.service.directory.statistics import gather
 from n2k_fcgi.service.dumps.export import Export, json_lines
-from n2k_fcgi.service.ingest import room
 from n2k_fcgi.store.lmdb.captures import captures_file
-from n2k_fcgi.store.lmdb.layout import FORGOTTEN, PRIVATE
+from n2k_fcgi.store.lmdb.layout import FORGOTTEN
 from n2k_fcgi.store.lmdb.writable import with_prefix
 from n2k_fcgi.wiring import directory, forgetting, purge, unknown
 from tests.support.processes import talking
@@ -226,7 +227,7 @@ def test_a_purge_stops_before_the_disk_is_full(box: Sandbox, monkeypatch: pytest
     """Copies need room, and others need some, too: it is said, and all is as it was."""
     box.forget_key(KEY)
     before = box.store.generations.names()
-    monkeypatch.setattr(room, "RESERVE", 1 << 62)
+    monkeypatch.setattr(files, "RESERVE", 1 << 62)
     with pytest.raises(StoreFull, match="MB are free"):
         purge(box.store, box.settings).run()
     assert box.store.generations.names() == before and box.view().name2key("governor.linden") is not None

@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from n2k_fcgi.errors import DumpShrank, EmptyDump, ImportRunning, NameTaken, StoreDamaged, TooManyBadLines
+from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.forget import Forgetting
 from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest import runs
-from n2k_fcgi.store.lmdb.environment import hold
-from n2k_fcgi.store.lmdb.layout import CURRENT, GENERATIONS, IMPORT_LOCK, KEYS, NAMES, PRIVATE
+from n2k_fcgi.store.lmdb.layout import CURRENT, GENERATIONS, IMPORT_LOCK, KEYS, NAMES
 from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 

@@ -10,14 +10,14 @@ import lmdb
 import pytest
 
 from n2k_fcgi.errors import CapturesDamaged, NameTaken, StoreTooNew, StoreUnreadable, TooManyNames
+from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb import lockfile, writable
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
-from n2k_fcgi.store.lmdb.environment import hold
-from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, PRIVATE
+from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT
 from n2k_fcgi.store.lmdb.writable import with_prefix
 from tests.support.processes import talking
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
@@ -130,7 +130,7 @@ def test_the_map_grows_and_other_processes_follow(sandbox: Sandbox) -> None:
     """A file that outgrows its first map is written and read on, here and in a process that had it open."""
     code = (
         "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
-        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "from n2k_fcgi.files import PRIVATE\n"
         "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE))\n"
         "input(); print(sum(1 for _ in captures.captures()), flush=True); input()\n"
         "print(sum(1 for _ in captures.captures()), flush=True)"
@@ -187,7 +187,7 @@ def test_readers_notice_a_file_that_was_replaced(sandbox: Sandbox) -> None:
     """At their next look: what they had open has no name any more."""
     code = (
         "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb import writable; writable.LOOK_EVERY = 0\n"
-        "from n2k_fcgi.store.lmdb.captures import *; from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "from n2k_fcgi.store.lmdb.captures import *; from n2k_fcgi.files import PRIVATE\n"
         "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE))\n"
         "while True: input(); print(captures.count(), flush=True)"
     )
@@ -212,7 +212,7 @@ def test_the_killed_do_not_fill_the_table_of_readers(sandbox: Sandbox, monkeypat
     assert sandbox.store.captures.count() == 1
     code = (
         "import sys, os; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
-        "from n2k_fcgi.store.lmdb import lockfile, writable; from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "from n2k_fcgi.store.lmdb import lockfile, writable; from n2k_fcgi.files import PRIVATE\n"
         "writable.MAX_READERS, lockfile.LOCK_BYTES = 3, 1\n"
         "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE)); print(captures.count(), flush=True)\n"
         "os.kill(os.getpid(), 9)"
@@ -271,7 +271,7 @@ def test_readers_killed_in_mid_transaction_do_not_make_the_file_grow(sandbox: Sa
     """Their slots are cleared before the next write, so pages are used again."""
     code = (
         "import sys, os, signal; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
-        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "from n2k_fcgi.files import PRIVATE\n"
         "with captures_file(Path(sys.argv[1]), PRIVATE).read(): os.kill(os.getpid(), signal.SIGKILL)"
     )
     sandbox.record(KEY, "Masakazu Kojima", 1)
@@ -339,7 +339,7 @@ def test_a_replaced_file_is_noticed_before_a_write(sandbox: Sandbox) -> None:
     sandbox.record(OTHER, "Governor Linden", 2)
     code = (
         "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
-        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "from n2k_fcgi.files import PRIVATE\n"
         "print(sum(1 for _ in Captures(captures_file(Path(sys.argv[1]), PRIVATE)).captures()))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir)], capture_output=True, text=True, check=True)

@@ -10,21 +10,11 @@ import lmdb
 import pytest
 
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
+from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import (
-    BUILDING,
-    CURRENT,
-    DATA_FILE,
-    FORMAT,
-    FORMAT_KEY,
-    GENERATIONS,
-    KEYS,
-    MANIFEST,
-    META,
-    PRIVATE,
-)
+from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, FORMAT_KEY, GENERATIONS, KEYS, MANIFEST, META
 from n2k_fcgi.wiring import purge
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
@@ -219,7 +209,7 @@ def test_a_pruned_generation_goes_on_serving_its_reader(sandbox: Sandbox) -> Non
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     code = (
         "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.generations import Generations\n"
-        "from n2k_fcgi.store.lmdb.layout import PRIVATE\n"
+        "from n2k_fcgi.files import PRIVATE\n"
         "held = Generations(Path(sys.argv[1]), PRIVATE, resident_limit=1 << 40).current()\n"
         "print('open', flush=True); sys.stdin.readline()\n"
         "print(len(held.by_name('masakazu.kojima')), flush=True)"

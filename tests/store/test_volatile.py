@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.charges import Charge
-from n2k_fcgi.store.lmdb.layout import PRIVATE, VOLATILE
+from n2k_fcgi.store.lmdb.layout import VOLATILE
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from tests.support.processes import talking

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.avatar import Capture, Source, StoredCapture
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.servers.live import LiveApplication
@@ -20,7 +21,6 @@ from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb import capture_rows, generation
 from n2k_fcgi.store.lmdb.capture_rows import CaptureRows
 from n2k_fcgi.store.lmdb.captures import captures_file
-from n2k_fcgi.store.lmdb.layout import PRIVATE
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 

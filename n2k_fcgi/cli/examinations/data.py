@@ -10,12 +10,11 @@ from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB, Settings
 from n2k_fcgi.deploy.deployment import web_root_around
 from n2k_fcgi.errors import N2KError, NoGeneration, counted
+from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, file_system, hold
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.store.datadir import TOKEN_FILE
-from n2k_fcgi.store.lmdb.directory import NETWORK_FILE_SYSTEMS, file_system
-from n2k_fcgi.store.lmdb.environment import hold
 from n2k_fcgi.store.lmdb.layout import CAPTURES, WRITER_SUFFIX
 from n2k_fcgi.wiring import DEFAULT_LOG, Store, directory, modes_of
 

@@ -8,9 +8,8 @@ import os
 from pathlib import Path
 
 from n2k_fcgi.errors import ListBusy, StoreUnreadable
+from n2k_fcgi.files import Modes, open_lock, refuse_os_error, try_lock
 from n2k_fcgi.store.datadir import LIST_LOCK
-from n2k_fcgi.store.lmdb.environment import open_lock, refuse_os_error, try_lock
-from n2k_fcgi.store.lmdb.layout import Modes
 
 
 class Slot:

@@ -9,9 +9,10 @@ from enum import Enum
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import N2KError, NotForgotten, TokenNotEnough
+from n2k_fcgi.errors import NotForgotten, TokenNotEnough
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import canonical
+from n2k_fcgi.service.best_effort import best_effort
 from n2k_fcgi.service.directory.history import History
 from n2k_fcgi.service.directory.lookup import Directory, View
 from n2k_fcgi.store.base import PendingStore
@@ -80,10 +81,8 @@ class Forgetting:
         self._directory.forgotten.forget(leaving.keys, leaving.names, int(self._clock()), leaving.only)
         # Who it was is nobody's business, the log's neither.
         logs.info(f"forget: {'one avatar' if leaving.grids else 'whoever has an unknown name or key'} is hidden from now on")
-        try:
+        with best_effort("the resolver's list"):
             self._pending.drop(leaving.keys, lambda grid: leaving.only in (None, grid))
-        except N2KError as problem:
-            logs.warning(f"the resolver's list was not updated: {problem}")
 
     def undo_key(self, key: bytes, only: str | None = None) -> Undone:
         """Show the avatar again that was hidden; *only*: on that grid.

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import ImportRunning, counted
+from n2k_fcgi.files import hold, refuse_os_error, refuse_when_low
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.service.directory.remains import grids_of, texts_of_json
-from n2k_fcgi.service.ingest.room import refuse_when_low
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import ForgottenStore
 from n2k_fcgi.store.datadir import UPDATE_LOCK, Purging, files
@@ -25,7 +25,6 @@ from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.builder import Builder
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_names, unpack_spellings
-from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, HELD, HISTORY, KEYS, NAMES

@@ -12,6 +12,7 @@ from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import is_second_life_name, parse_name
 from n2k_fcgi.model.observations import Asked, Observation
+from n2k_fcgi.service.best_effort import best_effort
 from n2k_fcgi.service.directory.lookup import Directory
 from n2k_fcgi.service.directory.pending import drop_named
 from n2k_fcgi.store.base import MOST_KEYS, ConflictStore, GenerationView, PendingStore
@@ -100,7 +101,8 @@ class Registrar:
                 results.append(problem)
         recorded = iter(self._record(accepted, conflicts, now) if accepted else ())
         if conflicts:
-            _if_possible(lambda: self._conflicts.note(conflicts), "the list of conflicts")
+            with best_effort("the list of conflicts"):
+                self._conflicts.note(conflicts)
         return [next(recorded) if result is None else result for result in results]
 
     def _without_hidden(self, source: Source) -> Source:
@@ -140,7 +142,8 @@ class Registrar:
                 conflicts.append(_conflict(seen, refusal, now))
             done.append(refusal)
         named = [Asked(each.capture.key, each.capture.grid) for each in done if isinstance(each, Registered)]
-        _if_possible(lambda: drop_named(self._pending, named), "the resolver's list")
+        with best_effort("the resolver's list"):
+            drop_named(self._pending, named)
         return done
 
 
@@ -166,11 +169,3 @@ def _conflict(seen: Observation, refusal: NameTaken, now: int) -> Conflict:
     """What is to be listed of a refusal; the log has it at once."""
     logs.warning(f"conflict: {seen.name!r} offered for {format_key(seen.key)} on {seen.grid}, refused")
     return Conflict(seen.name, seen.grid, refusal.holder, seen.key, now, now, 1, "capture")
-
-
-def _if_possible(action: Callable[[], object], what: str) -> None:
-    """Do what is good to have: the answer to a registration does not hang on it."""
-    try:
-        action()
-    except N2KError as problem:
-        logs.warning(f"{what} was not updated: {problem}")

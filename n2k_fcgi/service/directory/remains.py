@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical
@@ -20,7 +21,6 @@ from n2k_fcgi.store.datadir import UPDATE_STATE, files
 from n2k_fcgi.store.fields import free_texts
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import unpack_names, unpack_spellings
-from n2k_fcgi.store.lmdb.environment import refuse_os_error
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import CAPTURES, DATA_FILE, FORMER, GENERATIONS, HELD, HISTORY, KEYS, MANIFEST, NAMES

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from n2k_fcgi.errors import StoreUnreadable
+from n2k_fcgi.files import refuse_os_error, replacement
 from n2k_fcgi.service.interpreter import needed
-from n2k_fcgi.store.lmdb.environment import refuse_os_error
 
 FORMATS = ("csv", "bz2", "gz", "zip", "xz", "jsonl")
 """What can be written; all but jsonl hold csv lines."""
@@ -70,31 +70,18 @@ _PACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[IO[by
 
 
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file beside *path* that becomes it when the block ends well, and goes when it does not.
+def new_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+    """A file that becomes *path* when the block ends well, and is removed when it does not.
 
-    Its mode is what the umask leaves. What is no plain file, such as a device, is written to and stays what it is.
+    *mode*: None is what the umask leaves. What is no plain file, such as a device, is written to and stays what it is.
     Raises StoreFull, StoreUnreadable.
     """
     is_special = path.exists() and not path.is_file()
-    unfinished = path if is_special else path.with_name(f".{path.name}.{os.getpid()}.part")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with unfinished.open("wb" if is_special else "xb") as file:
-            try:
-                yield file
-                if not is_special:
-                    _put_in_place(file, unfinished, path)
-            except BaseException:
-                if not is_special:
-                    unfinished.unlink(missing_ok=True)
-                raise
+        with path.open("wb") if is_special else replacement(path, mode, beside=unfinished) as file:
+            yield file
     except PermissionError:
         raise StoreUnreadable(path=path, why="you may not write there") from None
     except OSError as error:
         refuse_os_error(path, error)
-
-
-def _put_in_place(file: BinaryIO, unfinished: Path, path: Path) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    unfinished.replace(path)

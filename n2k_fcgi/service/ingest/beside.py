@@ -20,6 +20,7 @@ from typing import Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import HelperLost, N2KError, NoMemory, is_no_memory
+from n2k_fcgi.files import write_all
 from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.service.ingest.runs import MARSHAL, Range
 from n2k_fcgi.service.ingest.sorting import Sorting
@@ -99,11 +100,9 @@ class SortingBeside:
 
 
 def _send(pipe: int, *message: Any) -> None:
-    """Write with system calls: Python's BufferedWriter loses a part when a stop signal cuts a write short (Ctrl-Z, fg)."""
     packed = marshal.dumps(message, MARSHAL)
-    for data in (memoryview(len(packed).to_bytes(_LENGTH, "little")), memoryview(packed)):
-        while data:
-            data = data[os.write(pipe, data) :]
+    write_all(pipe, len(packed).to_bytes(_LENGTH, "little"))
+    write_all(pipe, packed)
 
 
 def _receive(pipe: int) -> tuple[Any, ...] | None:

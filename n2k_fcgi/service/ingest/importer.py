@@ -14,16 +14,17 @@ from n2k_fcgi.errors import (
     CountsDisagree,
     DumpShrank,
     EmptyDump,
-    N2KError,
     StoreDamaged,
     TooManyBadLines,
     counted,
 )
+from n2k_fcgi.files import refuse_os_error, refuse_when_low
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.origins import Origin, OriginTable
+from n2k_fcgi.service.best_effort import best_effort
 from n2k_fcgi.service.dumps.as_of import AsOf, settle
 from n2k_fcgi.service.dumps.lines import FIELD_COUNT, NOT_UTF8, Tally, batches
 from n2k_fcgi.service.dumps.reading import Dump
@@ -32,13 +33,12 @@ from n2k_fcgi.service.ingest.disputes import Disputes, Move
 from n2k_fcgi.service.ingest.hidden import without_hidden
 from n2k_fcgi.service.ingest.keys import KeyCounts, KeyMerge, build_history, outdated_names
 from n2k_fcgi.service.ingest.names import NameCounts, build_names
-from n2k_fcgi.service.ingest.room import refuse_when_low, refuse_without_room
+from n2k_fcgi.service.ingest.room import refuse_without_room
 from n2k_fcgi.service.ingest.runs import Range
 from n2k_fcgi.service.ingest.spills import Spills
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import ConflictStore, ForgottenStore
 from n2k_fcgi.store.lmdb.builder import Builder
-from n2k_fcgi.store.lmdb.environment import refuse_os_error
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, KEYS, NAMES
@@ -214,10 +214,8 @@ class Importer:
         for move in moves:
             logs.warning(f"conflict: the dump gives {move.name!r} to {format_key(move.key)}, refused")
         conflicts = [Conflict(m.name, PRODUCTION, m.holder, m.key, as_of, as_of, 1, "dump") for m in moves]
-        try:
+        with best_effort("the list of conflicts"):
             self._conflicts.note(conflicts)
-        except N2KError as problem:
-            logs.warning(f"the list of conflicts was not updated: {problem}")
 
     def _read(self, dump: Dump, tally: Tally, origins: OriginTable, spills: Spills) -> int:
         rows = 0

@@ -1,9 +1,9 @@
-"""Room on the disk for an import: looked at before it starts and while it runs."""
+"""Free space on the disk for an import, checked before it starts."""
 
-import os
 from pathlib import Path
 
 from n2k_fcgi.errors import StoreFull
+from n2k_fcgi.files import RESERVE, free_bytes
 from n2k_fcgi.service.dumps.reading import Dump
 
 PLAIN_FACTOR, PACKED_FACTOR = 2, 5
@@ -13,9 +13,6 @@ Measured on a W-Hat-shaped dump of 10,000,000 rows (make bench-import): 2.7 for 
 asked for, because other dumps repeat themselves more.
 """
 
-RESERVE = 16 * 1024 * 1024
-"""Bytes that an import leaves free for others."""
-
 
 def refuse_without_room(folder: Path, dump: Dump) -> None:
     """Raise StoreFull when the disk cannot hold what this dump becomes; a pipe's size is not known beforehand."""
@@ -24,16 +21,3 @@ def refuse_without_room(folder: Path, dump: Dump) -> None:
     free = free_bytes(folder)
     if free < needed:
         raise StoreFull(path=folder, why=f"{free // 1_000_000} MB are free, about {needed // 1_000_000} MB are needed")
-
-
-def refuse_when_low(folder: Path) -> None:
-    """Raise StoreFull when another step would fill the disk."""
-    free = free_bytes(folder)
-    if free < RESERVE:
-        raise StoreFull(path=folder, why=f"only {free // 1_000_000} MB are free")
-
-
-def free_bytes(folder: Path) -> int:
-    """What this user may still write."""
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize

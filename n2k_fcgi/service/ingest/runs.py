@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi.errors import CountsDisagree
+from n2k_fcgi.files import PRIVATE, open_new, write_all
 
 RANGE_LINES = 8_192
 """Lines that a range holds about; twice as many in memory at the worst, but for equal db_keys. Their objects fit into a
@@ -60,7 +61,7 @@ class Runs:
         self._samples: list[bytes] = []
         self._pending: list[bytes] = []
         self._end = 0
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._fd = open_new(path, PRIVATE.file)
 
     def add(self, lines: list[bytes]) -> None:
         """Take more lines; RUN_LINES of them or more are written as one run."""
@@ -78,8 +79,7 @@ class Runs:
         for at in range(0, len(lines), BLOCK_LINES):
             data = memoryview(marshal.dumps(lines[at : at + BLOCK_LINES], MARSHAL))
             places.append(places[-1] + len(data))
-            while data:
-                data = data[os.write(self._fd, data) :]
+            write_all(self._fd, data)
         self._runs.append(places)
         self._end = places[-1]
 

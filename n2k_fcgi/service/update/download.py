@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, NoReturn
 
 from n2k_fcgi import __version__
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow, NoMemory, is_no_memory
+from n2k_fcgi.files import refuse_os_error, write_all
 from n2k_fcgi.service.dumps.encoding import looks_like_text
 from n2k_fcgi.service.dumps.reading import kind_of
 from n2k_fcgi.service.interpreter import needed
 from n2k_fcgi.service.update.location import Location
-from n2k_fcgi.store.lmdb.environment import refuse_os_error
 
 BLOCK = 256 * 1024
 HEAD = 4096
@@ -254,10 +254,8 @@ class _Download:
             self._refuse(f"it comes encoded as {self._encoding}, which was not asked for and cannot be read here")
 
     def _write(self, block: bytes) -> None:
-        rest = memoryview(block)
         try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file.fileno(), block)
         except OSError as error:
             refuse_os_error(self._path, error)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import DownloadTooLarge, DumpNotNewer, DumpUnreadable, ImportRunning
+from n2k_fcgi.files import NEW_SUFFIX, PRIVATE, hold, open_new, refuse_os_error, replace
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.service.dumps.as_of import FILE, GZ, LAST_MODIFIED, Clue, iso, refuse_future, settle
 from n2k_fcgi.service.dumps.reading import Dump, kind_of
@@ -19,8 +20,7 @@ from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.service.update.download import BLOCK, Fetched, Limits, Validators, fetch
 from n2k_fcgi.service.update.location import Location, is_url, parse_location
 from n2k_fcgi.store.base import ForgottenStore
-from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, NEW_SUFFIX, UPDATE_LOCK, UPDATE_STATE
-from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error
+from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, UPDATE_LOCK, UPDATE_STATE
 from n2k_fcgi.store.lmdb.generations import Generations
 
 _TEMPORARY = (DOWNLOADED, DECODED, UPDATE_STATE + NEW_SUFFIX)
@@ -222,7 +222,7 @@ class Updater:
     def _new_file(self, name: str) -> Path:
         path = self._folder / name
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.close(open_new(path, PRIVATE.file))
         except OSError as error:
             refuse_os_error(path, error)
         return path
@@ -242,13 +242,7 @@ class Updater:
         entry = Remembered(location.url, order.replace, order.as_of, *validators, sha256=digest, when=when)
         grids = {**self._state(), order.grid: entry}
         text = json.dumps({grid: known._asdict() for grid, known in grids.items()}, indent=1) + "\n"
-        path = self._folder / UPDATE_STATE
-        fresh = self._new_file(UPDATE_STATE + NEW_SUFFIX)
-        try:
-            fresh.write_text(text, "utf-8")
-            fresh.replace(path)
-        except OSError as error:
-            refuse_os_error(path, error)
+        replace(self._folder / UPDATE_STATE, text.encode(), PRIVATE.file)
 
     def _state(self) -> dict[str, Remembered]:
         """What was remembered a grid; nothing when it cannot be read, since it only saves a download."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import lmdb
 
 from n2k_fcgi.errors import N2KError, NameTaken, TooManyNames, TooManyNewGrids, shown
+from n2k_fcgi.files import Modes
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical as canonical_form
@@ -20,16 +21,7 @@ from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS, HiddenSet
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
-from n2k_fcgi.store.lmdb.layout import (
-    CAPTURE_KEY,
-    CAPTURE_META,
-    CAPTURE_NAME,
-    CAPTURES,
-    CREATED_GRID,
-    EVICTED_KEY,
-    TOKEN,
-    Modes,
-)
+from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CAPTURES, CREATED_GRID, EVICTED_KEY, TOKEN
 from n2k_fcgi.store.lmdb.tokens import cleaned_token
 from n2k_fcgi.store.lmdb.writable import Result, WritableFile, with_prefix
 

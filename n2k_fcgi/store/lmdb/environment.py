@@ -6,14 +6,11 @@ writer waiting for another process answers no signal, so writers queue on a lock
 killed inside a transaction pins old pages until ``reader_check()``.
 """
 
-import contextlib
 import errno
-import fcntl
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import lmdb
 
@@ -22,18 +19,15 @@ from n2k_fcgi.errors import (
     N2KError,
     NoMemory,
     StoreDamaged,
-    StoreFull,
     StoreReadOnly,
     StoreTooNew,
     StoreUnreadable,
     is_no_memory,
 )
-from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMATS, Modes
+from n2k_fcgi.files import refuse_os_error
+from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMATS
 
 MAX_DATABASES = 8
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says of a full disk, or a full quota."""
 
 _REFUSED = frozenset(map(os.strerror, (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM)))
 """What the system says when it is not the disk: LMDB hands its words on."""
@@ -113,65 +107,3 @@ def refuse_other_format(path: Path, value: bytes | None, formats: range = FORMAT
         raise damaged(path, f"it has format {found}, of an earlier version")
     if found < 1:
         raise damaged(path, "it holds no format version")
-
-
-@contextlib.contextmanager
-def hold(path: Path, modes: Modes, patience: float) -> Iterator[bool]:
-    """Hold an exclusive lock on *path*, or yield False after *patience* seconds.
-
-    The kernel lets go of it when the holder dies, so it is never stale.
-    """
-    fd = open_lock(path, modes)
-    deadline = time.monotonic() + patience
-    try:
-        while not try_lock(fd):
-            if time.monotonic() >= deadline:
-                yield False
-                return
-            time.sleep(0.002)
-        yield True
-    finally:
-        os.close(fd)
-
-
-def open_lock(path: Path, modes: Modes) -> int:
-    """Open (or make) a lock file."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.file)
-    except OSError as error:
-        refuse_os_error(path, error)
-    with contextlib.suppress(OSError):  # the umask may have taken the group's part; another owner has given it
-        os.fchmod(fd, modes.file)
-    return fd
-
-
-def try_lock(fd: int) -> bool:
-    """Lock an open file for this process alone, or give False at once; it holds until *fd* is closed."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def sync_folder(path: Path) -> None:
-    """Make renames and new files in *path* survive a power cut. Raises StoreFull, StoreReadOnly, StoreUnreadable."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    except OSError as error:  # the system names no file for a sync
-        refuse_os_error(path, error)
-
-
-def refuse_os_error(path: Path, error: OSError) -> NoReturn:
-    """Turn an OSError about *path* into StoreFull, StoreReadOnly, NoMemory or StoreUnreadable."""
-    if is_no_memory(error):
-        raise NoMemory(what=path) from None
-    if error.errno == errno.EROFS:
-        raise StoreReadOnly(path=path) from None
-    if error.errno in NO_ROOM:
-        raise StoreFull(path=path, why=error.strerror) from None
-    raise StoreUnreadable(path=path, why=error.strerror or error) from None

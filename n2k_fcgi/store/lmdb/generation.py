@@ -11,7 +11,8 @@ from typing import Any
 
 import lmdb
 
-from n2k_fcgi.errors import StoreDamaged, StoreUnreadable
+from n2k_fcgi.errors import StoreDamaged
+from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.store.base import MOST_KEYS
@@ -57,7 +58,7 @@ class Generation:
         try:
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise StoreUnreadable(path=self.path, why=error.strerror or error) from None
+            refuse_os_error(self.path, error)
         try:
             self._open(self.path)
         except BaseException:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from n2k_fcgi import logs
+from n2k_fcgi import files, logs
 from n2k_fcgi.errors import ImportRunning, NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
+from n2k_fcgi.files import NEW_SUFFIX, Modes, hold, refuse_os_error, sync_folder
 from n2k_fcgi.model.manifests import Manifest
-from n2k_fcgi.store.lmdb.environment import hold, refuse_os_error, sync_folder
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, IMPORT_LOCK, MANIFEST, Modes
+from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, IMPORT_LOCK, MANIFEST
 from n2k_fcgi.store.lmdb.resident import resident_bytes
 
 LOOKS_BETWEEN_SIZES = 64
@@ -59,7 +59,7 @@ class Generations:
                 raise StoreMissing(path=self.data_dir) from None
             return None
         except OSError as error:
-            raise StoreUnreadable(path=self._pointer, why=error.strerror) from None
+            refuse_os_error(Path(self._pointer), error)
         stamp = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         if self._open is None or stamp != self._stamp:
             self.close()
@@ -145,7 +145,7 @@ class Generations:
         try:
             size = path.stat().st_size
         except OSError as error:
-            raise StoreUnreadable(path=path, why=error.strerror) from None
+            refuse_os_error(path, error)
         if size != manifest.bytes:
             raise StoreDamaged(path=path, why=f"it has {size} bytes, its manifest says {manifest.bytes}")
         return Generation(self._folder / name, manifest.created)
@@ -162,7 +162,7 @@ class Generations:
         except FileNotFoundError:
             raise StoreDamaged(path=path.parent, why="it has no manifest") from None
         except OSError as error:
-            raise StoreUnreadable(path=path, why=error.strerror) from None
+            refuse_os_error(path, error)
         except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise StoreDamaged(path=path, why=error) from None
 
@@ -213,13 +213,12 @@ class Generations:
 
     def _finish(self, manifest: Manifest) -> None:
         building = self._folder / (manifest.name + BUILDING)
+        files.replace(building / MANIFEST, _text_of(manifest), self.modes.file)
         try:
-            _write_durably(building / MANIFEST, _manifest_text(manifest), self.modes)
-            sync_folder(building)
             building.rename(self._folder / manifest.name)
-            sync_folder(self._folder)
         except OSError as error:
             refuse_os_error(building, error)
+        sync_folder(self._folder)
 
     def use(self, name: str) -> None:
         """Make a finished generation the live one, by one rename. Raises NoSuchGeneration, and refuses a damaged one."""
@@ -227,14 +226,7 @@ class Generations:
             raise NoSuchGeneration(name=name)
         if self._open is None or self._open.name != name:
             self.open(name).close()
-        pointer = Path(self._pointer)
-        fresh = pointer.with_name(CURRENT + ".new")
-        try:
-            _write_durably(fresh, name + "\n", self.modes)
-            fresh.rename(pointer)
-            sync_folder(pointer.parent)
-        except OSError as error:
-            refuse_os_error(fresh, error)
+        files.replace(Path(self._pointer), f"{name}\n".encode(), self.modes.file)
 
     def replace(self, old: str, manifest: Manifest) -> None:
         """Put the finished build of *manifest*'s name in the place of generation *old*, which goes."""
@@ -244,13 +236,8 @@ class Generations:
     def rewrite(self, manifest: Manifest) -> None:
         """Put another manifest into the place of a finished generation's."""
         path = self._folder / manifest.name / MANIFEST
-        fresh = self.data_dir / (MANIFEST + ".new")  # not beside it: the folder of a generation has two files
-        try:
-            _write_durably(fresh, _manifest_text(manifest), self.modes)
-            fresh.rename(path)
-            sync_folder(path.parent)
-        except OSError as error:
-            refuse_os_error(path, error)
+        beside = self.data_dir / (MANIFEST + NEW_SUFFIX)  # not in the folder of a generation: it has two files
+        files.replace(path, _text_of(manifest), self.modes.file, beside=beside)
 
     def supersede(self, old: str, new: str) -> None:
         """Remove *old*; *new*, which is there, is live in its place if it was. A killed ``replace`` is ended by this."""
@@ -317,14 +304,5 @@ class Held:
         self._generations.let_go(self.view)
 
 
-def _manifest_text(manifest: Manifest) -> str:
-    return json.dumps(manifest._asdict(), indent=1) + "\n"
-
-
-def _write_durably(path: Path, text: str, modes: Modes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, modes.file)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        os.fchmod(fd, modes.file)
-        file.write(text)
-        file.flush()
-        os.fsync(fd)
+def _text_of(manifest: Manifest) -> bytes:
+    return (json.dumps(manifest._asdict(), indent=1) + "\n").encode()

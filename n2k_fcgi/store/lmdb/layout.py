@@ -8,8 +8,6 @@ DATA/volatile.mdb                         pending keys, conflicts, limits: what 
 DATA/import.lock, DATA/*.writer           flock'ed, never stale
 """
 
-from typing import NamedTuple
-
 FORMAT = 2
 """Raised when bytes on disk change meaning; docs/storage.md describes each."""
 
@@ -67,15 +65,3 @@ EVICTED_KEY = b"evicted"
 """Behind CAPTURE_META: how many names went because a key had too many, or a name too many keys."""
 PURGED_KEY = b"purged"
 """Behind CAPTURE_META: when a purge last began, in unix seconds."""
-
-
-class Modes(NamedTuple):
-    """File modes of a data directory."""
-
-    file: int
-    directory: int
-
-
-PRIVATE = Modes(0o600, 0o700)
-SHARED = Modes(0o660, 0o2770)
-"""For hosts where cron and the web server are different users of one group."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import lmdb
 
 from n2k_fcgi.errors import StoreFull
-from n2k_fcgi.store.lmdb.environment import NO_ROOM, refuse_os_error
-from n2k_fcgi.store.lmdb.layout import LOCK_SUFFIX, Modes
+from n2k_fcgi.files import NO_ROOM, Modes, open_lock
+from n2k_fcgi.store.lmdb.layout import LOCK_SUFFIX
 
 MAX_READERS = 512
 
@@ -53,10 +53,7 @@ def reserve(path: Path, modes: Modes) -> None:
     before the environment is open, because closing a file drops all locks that this process has on it.
     """
     lock = lock_of(path)
-    try:
-        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.file)
-    except OSError as error:
-        refuse_os_error(lock, error)
+    fd = open_lock(lock, modes)
     try:
         os.posix_fallocate(fd, 0, LOCK_BYTES)
     except OSError as error:

@@ -12,19 +12,18 @@ import lmdb
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged, NoMemory, StoreBusy, StoreFull, StoreReadOnly, StoreUnreadable
+from n2k_fcgi.files import Modes, hold, sync_folder
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import (
     damaged,
-    hold,
     is_there,
     meaning,
     open_environment,
     open_reader,
     refuse_other_format,
     refuse_truncated,
-    sync_folder,
 )
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT_KEY, FORMATS, WRITER_SUFFIX, Modes
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT_KEY, FORMATS, WRITER_SUFFIX
 from n2k_fcgi.store.lmdb.lockfile import MAX_READERS, NO_IDENTITY, Identity, identity, is_parted, lock_of, reserve
 
 Result = TypeVar("Result")

@@ -1,0 +1,230 @@
+"""Files, for every layer: replaced durably, written whole, locked, and what the system refuses in our words.
+
+What raises OSError says so; all else raises StoreFull, StoreReadOnly, NoMemory or StoreUnreadable.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, NoReturn
+
+from n2k_fcgi.errors import NoMemory, StoreFull, StoreReadOnly, StoreUnreadable, is_no_memory
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""A full disk, or a full quota."""
+
+RESERVE = 16 * 1024 * 1024
+"""Bytes of the disk that long runs leave free for others."""
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.glusterfs"}
+)
+"""Where locks and shared maps do not reach the other hosts (lmdb.h, "Caveats")."""
+
+MOUNTS = Path("/proc/self/mountinfo")
+
+NEW_SUFFIX = ".new"
+"""Of a file that is about to replace another."""
+
+
+class Modes(NamedTuple):
+    """File modes of a data directory."""
+
+    file: int
+    directory: int
+
+
+PRIVATE = Modes(0o600, 0o700)
+SHARED = Modes(0o660, 0o2770)
+"""For hosts where cron and the web server are different users of one group."""
+
+
+def refuse_os_error(path: Path, error: OSError) -> NoReturn:
+    """Turn an OSError about *path* into StoreFull, StoreReadOnly, NoMemory or StoreUnreadable."""
+    if is_no_memory(error):
+        raise NoMemory(what=path) from None
+    if error.errno == errno.EROFS:
+        raise StoreReadOnly(path=path) from None
+    if error.errno in NO_ROOM:
+        raise StoreFull(path=path, why=error.strerror) from None
+    raise StoreUnreadable(path=path, why=error.strerror or error) from None
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of *data* to a blocking descriptor, by system calls. Raises OSError.
+
+    Python's BufferedWriter loses a part when a stop signal cuts a write short (Ctrl-Z, fg).
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def open_new(path: Path, mode: int | None) -> int:
+    """Make *path*, which must not exist, and open it for reading and writing. Raises OSError, FileExistsError among them.
+
+    *mode* is exact, and never exceeded meanwhile; None: what the umask leaves of 0666.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if mode is None else mode)
+    if mode is not None:
+        os.fchmod(fd, mode)  # the umask may have taken the group's part
+    return fd
+
+
+def create(path: Path, content: bytes, mode: int) -> bool:
+    """Make *path* with *content*, on the disk when this returns; False: it exists and is left alone. Raises OSError."""
+    try:
+        fd = open_new(path, mode)
+    except FileExistsError:
+        return False
+    try:
+        write_all(fd, content)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return True
+
+
+def replace(path: Path, content: bytes, mode: int, *, beside: Path | None = None) -> None:
+    """Replace or make *path* durably: see ``replacement``."""
+    try:
+        with replacement(path, mode, beside=beside) as file:
+            file.write(content)
+    except OSError as error:
+        refuse_os_error(path, error)
+
+
+@contextlib.contextmanager
+def replacement(path: Path, mode: int | None, *, beside: Path | None = None) -> Iterator[BinaryIO]:
+    """A new file that becomes *path* by one rename when the block ends well, on the disk then; else it is removed.
+
+    *beside*: where it is written, on the same file system; a file of that name is removed first, since only a killed run
+    leaves one. Raises OSError.
+    """
+    fresh = beside or path.with_name(path.name + NEW_SUFFIX)
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(open_new(fresh, mode), "wb") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            fresh.replace(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+    _sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames and new files in *path* survive a power cut."""
+    try:
+        _sync_folder(path)
+    except OSError as error:  # the system names no file for a sync
+        refuse_os_error(path, error)
+
+
+def _sync_folder(path: Path) -> None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # it can be written but not read
+        return
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the file system syncs no folders
+            raise
+    finally:
+        os.close(fd)
+
+
+# --- locks -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def hold(path: Path, modes: Modes, patience: float) -> Iterator[bool]:
+    """Hold an exclusive lock on *path*, or yield False after *patience* seconds.
+
+    The kernel releases it when the holder dies, so it is never stale.
+    """
+    fd = open_lock(path, modes)
+    deadline = time.monotonic() + patience
+    try:
+        while not try_lock(fd):
+            if time.monotonic() >= deadline:
+                yield False
+                return
+            time.sleep(0.002)
+        yield True
+    finally:
+        os.close(fd)
+
+
+def open_lock(path: Path, modes: Modes) -> int:
+    """Open (or make) a lock file."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.file)
+    except OSError as error:
+        refuse_os_error(path, error)
+    with contextlib.suppress(OSError):  # the umask may have taken the group's part; another owner has given it
+        os.fchmod(fd, modes.file)
+    return fd
+
+
+def try_lock(fd: int) -> bool:
+    """Lock an open file for this process alone, or return False at once; it holds until *fd* is closed."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def locked(fd: int) -> Iterator[None]:
+    """Wait for an exclusive lock on an open file or folder; closed at the end. Raises OSError."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+# --- the disk --------------------------------------------------------------------------------------------------------
+
+
+def refuse_when_low(folder: Path) -> None:
+    """Raise StoreFull when another step would fill the disk."""
+    free = free_bytes(folder)
+    if free < RESERVE:
+        raise StoreFull(path=folder, why=f"only {free // 1_000_000} MB are free")
+
+
+def free_bytes(folder: Path) -> int:
+    """What this user may still write."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that *path* is (or would be) on, such as ``ext4``; '' when it cannot be determined."""
+    try:
+        lines = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return ""
+    place = str(path.resolve())
+    best, kind = "", ""
+    for line in lines:
+        # mountinfo(5): id parent major:minor root mount-point options optional... - type source super-options
+        left, _, right = line.partition(" - ")
+        point = left.split(" ")[4].encode().decode("unicode_escape")
+        inside = place == point or place.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, right.split(" ")[0]
+    return kind

@@ -213,8 +213,9 @@ class Generations:
 
     def _finish(self, manifest: Manifest) -> None:
         building = self._folder / (manifest.name + BUILDING)
-        files.replace(building / MANIFEST, _text_of(manifest), self.modes.file)
         try:
+            files.create(building / MANIFEST, _text_of(manifest), self.modes.file)
+            sync_folder(building)
             building.rename(self._folder / manifest.name)
         except OSError as error:
             refuse_os_error(building, error)

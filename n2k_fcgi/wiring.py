@@ -13,7 +13,7 @@ from n2k_fcgi.files import PRIVATE, SHARED, Modes
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.slots import Slots
 from n2k_fcgi.service.directory.lookup import Directory
-from n2k_fcgi.service.directory.pending import Unknown
+from n2k_fcgi.service.directory.pending import PendingKeys
 from n2k_fcgi.service.directory.register import Registrar
 from n2k_fcgi.store.datadir import LOG_FOLDER
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
@@ -31,9 +31,9 @@ from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.services import Services
 
 if TYPE_CHECKING:
-    from n2k_fcgi.service.directory.about import About
     from n2k_fcgi.service.directory.forget import Forgetting
     from n2k_fcgi.service.directory.mentions import Mentions
+    from n2k_fcgi.service.directory.overview import Overview
     from n2k_fcgi.service.directory.purge import Purge
     from n2k_fcgi.service.directory.remains import Inspection
     from n2k_fcgi.service.ingest.importer import Importer, Progress
@@ -98,16 +98,16 @@ def forgetting(store: Store, settings: Settings) -> "Forgetting":
     return Forgetting(directory(store, settings), store.pending)
 
 
-def unknown(store: Store, settings: Settings) -> Unknown:
+def pending_keys(store: Store, settings: Settings) -> PendingKeys:
     """The queue of keys without a name."""
-    return Unknown(directory(store, settings), store.pending)
+    return PendingKeys(directory(store, settings), store.pending)
 
 
-def about(store: Store) -> "About":
+def overview(store: Store) -> "Overview":
     """What may be told of the directory."""
-    from n2k_fcgi.service.directory.about import About
+    from n2k_fcgi.service.directory.overview import Overview
 
-    return About(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
+    return Overview(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
 
 
 def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> "Purge":
@@ -147,9 +147,9 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         directory=directory(store, settings),
         registrar=registrar(store, settings),
         forgetting=lambda: forgetting(store, settings),
-        unknown=unknown(store, settings),
+        pending=pending_keys(store, settings),
         access=Access(store.tokens, limits, settings.register, settings.trusted_proxies),
-        about=lru_cache(lambda: about(store)),
+        overview=lru_cache(lambda: overview(store)),
         default_grid=settings.default_grid,
         known_grids=settings.labels,
         grids=settings.grids,

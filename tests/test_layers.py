@@ -81,7 +81,7 @@ def test_imports_go_down_only(path: Path) -> None:
         ("model/names.py", "from n2k_fcgi.store import base"),
         ("store/base.py", "import n2k_fcgi.service.directory.lookup"),
         ("service/directory/lookup.py", "def late():\n    from n2k_fcgi.web import routes"),
-        ("web/views/root.py", "from n2k_fcgi.config import Settings"),
+        ("web/classic/root.py", "from n2k_fcgi.config import Settings"),
         ("store/lmdb/codec.py", "from n2k_fcgi import config"),
         ("web/routes.py", "from n2k_fcgi import __version__, wiring"),
         ("store/lmdb/codec.py", "from ...service import lookup"),

@@ -8,7 +8,7 @@ from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.keys import format_key
-from n2k_fcgi.wiring import about, unknown
+from n2k_fcgi.wiring import overview, pending_keys
 
 
 @click.command("pending")
@@ -28,11 +28,11 @@ def command(context: Context, conflicts: bool, grid: str | None, as_json: bool) 
     settings = context.settings
     world = to_look_at(context, grid)
     if conflicts:
-        for conflict in about(context.store).conflicts():
+        for conflict in overview(context.store).conflicts():
             if world in (None, conflict.grid):
                 click.echo(_json(conflict) if as_json else _line(conflict))
         return
-    for asked in unknown(context.store, settings).waiting(world):
+    for asked in pending_keys(context.store, settings).waiting(world):
         key = format_key(asked.key)
         click.echo(json_line({"key": key, "grid": asked.grid}) if as_json else f"{key}\t{asked.grid}")
 

@@ -19,7 +19,7 @@ from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.history import History
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.service.directory.search import search
-from n2k_fcgi.wiring import Store, about, directory
+from n2k_fcgi.wiring import Store, directory, overview
 
 HISTORY_LINES = 1000
 MATCHES = 20
@@ -137,7 +137,7 @@ class Shell(cmd.Cmd):
 
     def do_stats(self, _: str) -> None:
         """How much is in the directory, in one line."""
-        counts = about(self._store).statistics()
+        counts = overview(self._store).statistics()
         seen = f"{counted(counts.avatars, 'avatar')}, {counted(counts.captures, 'capture')}"
         click.echo(f"{seen}, generation {counts.generation}")
 

@@ -7,7 +7,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.service.directory.lookup import NO_GENERATION
-from n2k_fcgi.wiring import about
+from n2k_fcgi.wiring import overview
 
 
 @click.command("stats")
@@ -18,7 +18,7 @@ def command(context: Context, as_json: bool) -> None:
 
     Example: n2k stats
     """
-    counts = about(context.store).statistics()._asdict()
+    counts = overview(context.store).statistics()._asdict()
     if as_json:
         click.echo(json.dumps(counts))
         return

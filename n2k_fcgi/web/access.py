@@ -5,9 +5,10 @@ from n2k_fcgi.errors import BadRequest, TokenNeeded, WritingIsOff
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.tokens import token_id, verify_token
-from n2k_fcgi.service.directory.pending import Unknown
+from n2k_fcgi.service.directory.pending import PendingKeys
 from n2k_fcgi.store.base import TokenStore
 from n2k_fcgi.web.addresses import client_address
+from n2k_fcgi.web.areas import area_of
 from n2k_fcgi.web.requests import Request
 
 OPEN, OFF = "open", "off"
@@ -36,7 +37,7 @@ class Access:
         """The token that allows *scope*. Raises as ``may_register`` does."""
         request.wants_token = True
         _refuse_token_in_url(request)
-        text = _text(request)
+        text = area_of(request).token(request)
         try:
             return verify_token(self._tokens, text, scope)
         except TokenNeeded:
@@ -47,11 +48,11 @@ class Access:
         """Count writes before they are done. Raises TooManyRequests, with nothing counted."""
         self._limits.write(self._address(request), token, writes)
 
-    def queue(self, request: Request, unknown: Unknown, keys: list[bytes], grid: str) -> int:
-        """Queue keys that nobody knows, as anybody may; give how many are new. Raises TooManyRequests, with nothing queued."""
+    def queue(self, request: Request, pending: PendingKeys, keys: list[bytes], grid: str) -> int:
+        """Queue unknown keys, which needs no token; return how many are new. Raises TooManyRequests, with nothing queued."""
         self.count(request, None)
         address = self._address(request)
-        return unknown.ask(keys, grid, address, lambda count: self._limits.keys(address, count))
+        return pending.add(keys, grid, address, lambda count: self._limits.keys(address, count))
 
     def _address(self, request: Request) -> str:
         return client_address(request.environ, self._trusted_proxies)
@@ -60,13 +61,3 @@ class Access:
 def _refuse_token_in_url(request: Request) -> None:
     if "token" in request.query:
         raise BadRequest(why="a token in a URL ends up in logs: send it as the header X-N2K-Token, and make a new one")
-
-
-def _text(request: Request) -> str:
-    text = request.header("X_N2K_TOKEN")
-    scheme, _, credentials = request.header("AUTHORIZATION").partition(" ")
-    if not text and scheme.lower() == "bearer":
-        text = credentials.strip()
-    if text or request.is_api:
-        return text
-    return request.form.get("token", "")

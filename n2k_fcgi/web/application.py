@@ -6,10 +6,11 @@ from typing import Any
 
 from n2k_fcgi import late, logs
 from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, is_no_memory
-from n2k_fcgi.web import api, express
+from n2k_fcgi.web import express
+from n2k_fcgi.web.areas import area_of
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import ALWAYS, ASKED_AGAIN, REASONS, Answer, Headers, error, options
+from n2k_fcgi.web.responses import ALWAYS, ASKED_AGAIN, REASONS, Answer, Headers, options
 from n2k_fcgi.web.services import Services
 
 StartResponse = Callable[..., Any]
@@ -44,7 +45,7 @@ class Application:
             if is_no_memory(problem):
                 return error_answer(NoMemory(), request)
             logs.error(f"unexpected error answering {request.method}", traceback=True)
-            return _worded(request, 500, UNEXPECTED)
+            return _error(request, 500, UNEXPECTED)
 
     def _route(self, request: Request) -> Answer:
         short = express.lookup(request)
@@ -70,7 +71,7 @@ class Application:
             endpoint, values = adapter.match(method=method)
         except MethodNotAllowed as problem:
             allow = _allow(problem.valid_methods or ())
-            return _worded(request, 405, f"method not allowed here: use {allow}", (("Allow", allow),))
+            return _error(request, 405, f"method not allowed here: use {allow}", (("Allow", allow),))
         except HTTPException:
             raise _nothing_here(request) from None
         return view_of(endpoint)(request, self._services, **values)
@@ -81,16 +82,13 @@ def _allow(methods: Iterable[str]) -> str:
 
 
 def _nothing_here(request: Request) -> NothingHere:
-    return NothingHere(how="see /api/v1/openapi.json for what can be asked") if request.is_api else NothingHere()
+    hint = area_of(request).hint
+    return NothingHere(how=hint) if hint else NothingHere()
 
 
-def _worded(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
-    """An error in the form that this part of the service speaks."""
-    if request.is_from_page and status < 500:  # beyond, there may be no memory left for a page
-        from n2k_fcgi.web.views.page import page
-
-        return page(request, error(status, message, headers))
-    return (api.error if request.is_api else error)(status, message, headers)
+def _error(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
+    """An error in the form of the area that was asked."""
+    return area_of(request).error(request, status, message, headers)
 
 
 def error_answer(problem: N2KError, request: Request) -> Answer:
@@ -106,7 +104,7 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
         logs.error(f"{problem.status} {problem}")
     else:
         logs.debug(f"{problem.status} {problem}")
-    return _worded(request, problem.status, problem.told, headers)
+    return _error(request, problem.status, problem.told, headers)
 
 
 def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -8,10 +8,10 @@ test runs every golden case both ways.
 from collections.abc import Callable
 
 from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.web.classic.root import root
+from n2k_fcgi.web.classic.w_hat import key2name_path, name2key_path
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
-from n2k_fcgi.web.views.root import root
-from n2k_fcgi.web.views.what import key2name_path, name2key_path
 
 _PATHS: dict[bytes, tuple[Callable[..., Answer], str]] = {
     b"/name2key/": (name2key_path, "name"),

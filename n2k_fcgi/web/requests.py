@@ -6,11 +6,6 @@ from n2k_fcgi.model.grids import Grid, grid_of_shard, parse_grid
 from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
 
-API = b"/api"
-
-ROOTS = (b"/", b"/touch", b"/touch/")
-"""Addresses at which names and keys are asked by ``?name=`` and ``?key=``."""
-
 MAX_QUERY = 64 * 1024
 """Bytes of a query string. Servers allow 8 KB or so; this bounds what a generous one lets through."""
 
@@ -107,34 +102,15 @@ class Request:
         """Whether it says that a script sent it (forgeable: for the form of an answer, never for access)."""
         return "HTTP_X_SECONDLIFE_SHARD" in self.environ or "HTTP_X_SECONDLIFE_OWNER_KEY" in self.environ
 
-    @property
-    def is_api(self) -> bool:
-        """Whether it is for the part of the service that speaks JSON."""
-        path = self.raw_path
-        return path == API or path.startswith(API + b"/")
+    def kept_bytes(self, fields: dict[str, str]) -> int | None:
+        """How many bytes of the answer the caller keeps; None: all. Raises BadRequest if ``max_bytes`` is not a number.
 
-    def room(self) -> int | None:
-        """Bytes that the caller will keep of the answer; None: all. Raises BadRequest for a ``max_bytes`` that is no number.
-
-        A script loses what is beyond, in mid-line, without being told.
+        *fields*: where ``max_bytes`` may be, the query or ``fields()``. A script loses the rest without notice, in mid-line.
         """
-        asked = (self.query if self.is_api else self.fields()).get("max_bytes")
+        asked = fields.get("max_bytes")
         if asked is not None:
             return min(number(asked, "max_bytes", 1, 10**8), LARGEST_BODY)
         return IN_WORLD_BYTES if self.is_in_world else None
-
-    @property
-    def wants_page(self) -> bool:
-        """Whether a browser asks: an explicit ``text/html``. LSL's own Accept has ``text/*``, which is not that."""
-        return "text/html" in self.environ.get("HTTP_ACCEPT", "") and not self.is_in_world
-
-    @property
-    def is_from_page(self) -> bool:
-        """Whether the form of our page at the root asks: a browser, with the field ``page``."""
-        try:
-            return "page" in self.query and self.raw_path in ROOTS and self.wants_page
-        except BadRequest:
-            return False
 
     @property
     def way_to_root(self) -> str:
@@ -182,6 +158,13 @@ class Request:
         if kind not in ("", "text/plain", "application/x-www-form-urlencoded"):
             raise BadRequest(why=f"a body of type {kind!r}: send form fields")
         return parse_fields(data.strip()) if data.strip() else {}
+
+
+def token_in_headers(request: Request) -> str:
+    """The token that X-N2K-Token has, or ``Authorization: Bearer``; '' without one."""
+    text = request.header("X_N2K_TOKEN")
+    scheme, _, credentials = request.header("AUTHORIZATION").partition(" ")
+    return credentials.strip() if not text and scheme.lower() == "bearer" else text
 
 
 def _path_asked(environ: Environ) -> str:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from n2k_fcgi.model.grids import Grid
 from n2k_fcgi.service.access.slots import Slots
 from n2k_fcgi.service.directory.lookup import Directory
-from n2k_fcgi.service.directory.pending import Unknown
+from n2k_fcgi.service.directory.pending import PendingKeys
 from n2k_fcgi.service.directory.register import Registrar
 from n2k_fcgi.web.access import Access
 
 if TYPE_CHECKING:
-    from n2k_fcgi.service.directory.about import About
     from n2k_fcgi.service.directory.forget import Forgetting
+    from n2k_fcgi.service.directory.overview import Overview
 
 
 class Services(NamedTuple):
@@ -22,9 +22,9 @@ class Services(NamedTuple):
     registrar: Registrar
     forgetting: "Callable[[], Forgetting]"
     """Made when it is asked for: a worker that only answers lookups does not import it."""
-    unknown: Unknown
+    pending: PendingKeys
     access: Access
-    about: "Callable[[], About]"
+    overview: "Callable[[], Overview]"
     """Likewise; the same one each time, since it keeps its counts for some seconds."""
     default_grid: str
     known_grids: tuple[str, ...]

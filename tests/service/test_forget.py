@@ -13,13 +13,13 @@ from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.directory.forget import Forgetting, Leaving
 from n2k_fcgi.service.directory.history import History
 from n2k_fcgi.service.directory.name_list import NameList
+from n2k_fcgi.service.directory.overview import gather
 from n2k_fcgi.service.directory.search import search
-from n2k_fcgi.service.directory.statistics import gather
 from n2k_fcgi.service.dumps.export import Export, json_lines
 from n2k_fcgi.store.lmdb.captures import captures_file
 from n2k_fcgi.store.lmdb.layout import FORGOTTEN
 from n2k_fcgi.store.lmdb.writable import with_prefix
-from n2k_fcgi.wiring import directory, forgetting, purge, unknown
+from n2k_fcgi.wiring import directory, forgetting, pending_keys, purge
 from tests.support.processes import talking
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -99,17 +99,17 @@ def test_nobody_takes_a_forgotten_name(box: Sandbox) -> None:
         with pytest.raises(AskedToBeForgotten, match="nothing was stored"):
             box.register(name, key)
     assert box.view().with_key(parse_key(OTHER)) == []
-    queue = unknown(box.store, box.settings)
-    assert queue.ask([KEY, parse_key(OTHER)], "Production") == 1
+    queue = pending_keys(box.store, box.settings)
+    assert queue.add([KEY, parse_key(OTHER)], "Production") == 1
     assert [asked.key for asked in queue.waiting()] == [parse_key(OTHER)]
 
 
 def test_a_waiting_key_leaves_the_queue(sandbox: Sandbox) -> None:
     """Whom nobody knew may ask, too; the resolver is not sent after him any more."""
-    queue = unknown(sandbox.store, sandbox.settings)
-    assert queue.ask([KEY], "Production") == 1
+    queue = pending_keys(sandbox.store, sandbox.settings)
+    assert queue.add([KEY], "Production") == 1
     sandbox.forget_key(KEY)
-    assert queue.waiting() == [] and queue.ask([KEY], "Production") == 0
+    assert queue.waiting() == [] and queue.add([KEY], "Production") == 0
 
 
 def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:
@@ -270,7 +270,7 @@ def test_pending_keys_of_the_hidden_are_not_handed_out(sandbox: Sandbox) -> None
     sandbox.store.forgotten.forget([parse_key(MASAKAZU)], [], 6)
     counts = gather(None, sandbox.store.captures, sandbox.store.tokens, sandbox.store.forgotten, sandbox.store.pending)
     assert counts.pending == 1
-    asked = unknown(sandbox.store, sandbox.settings).waiting()
+    asked = pending_keys(sandbox.store, sandbox.settings).waiting()
     assert [each.key for each in asked] == [parse_key(GOVERNOR)] == [each.key for each in sandbox.store.pending.waiting()]
 
 

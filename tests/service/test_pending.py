@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.service.directory.pending import MOST_A_REQUEST, Unknown, keys_in
+from n2k_fcgi.service.directory.pending import MOST_A_REQUEST, PendingKeys, keys_in
 from n2k_fcgi.store.lmdb.pending import NOBODY_FOR, WAITS_FOR, Pending
 from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -28,17 +28,17 @@ class Queue:
     """The service, asked on one grid."""
 
     def __init__(self, box: Sandbox, clock: Clock, grid: str) -> None:
-        self._unknown = Unknown(directory(box.store, box.settings), box.store.pending, clock=clock)
+        self._queue = PendingKeys(directory(box.store, box.settings), box.store.pending, clock=clock)
         self._grid = grid
 
     def ask(self, keys: list[bytes], asker: str = "") -> int:
-        return self._unknown.ask(keys, self._grid, asker)
+        return self._queue.add(keys, self._grid, asker)
 
     def nobody(self, keys: list[bytes]) -> int:
-        return self._unknown.nobody(keys, self._grid)
+        return self._queue.note_unknown(keys, self._grid)
 
     def waiting(self) -> list[bytes]:
-        return [asked.key for asked in self._unknown.waiting(self._grid)]
+        return [asked.key for asked in self._queue.waiting(self._grid)]
 
 
 def queue(box: Sandbox, clock: Clock | None = None, grid: str = "Production") -> Queue:

@@ -25,7 +25,7 @@ from n2k_fcgi.web.routes import ROUTES
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
-FILE = Path(__file__).parents[2] / "n2k_fcgi" / "web" / "openapi.json"
+FILE = Path(__file__).parents[2] / "n2k_fcgi" / "web" / "api" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
 OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for method in item]
 CHECKS = [

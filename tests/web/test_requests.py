@@ -7,6 +7,8 @@ import pytest
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.servers.live import LiveApplication
+from n2k_fcgi.web.areas import area_of
+from n2k_fcgi.web.classic.browser import wants_page
 from n2k_fcgi.web.requests import IN_WORLD_BYTES, LARGEST_BODY, MAX_QUERY, Request, number
 from tests.support.asking import cgi_environ, wsgi
 from tests.support.sandbox import MASAKAZU, Sandbox
@@ -43,24 +45,27 @@ def test_a_header_is_utf_8_where_it_can_be(sent: str, read: str) -> None:
 def test_either_header_says_that_a_script_asks(header: str) -> None:
     """Such a caller gets lines and no page, cut at what it will keep."""
     asked = request(**{header: "x"}, Accept="text/html")
-    assert asked.is_in_world and not asked.wants_page and asked.room() == IN_WORLD_BYTES
+    assert asked.is_in_world and not wants_page(asked) and asked.kept_bytes({}) == IN_WORLD_BYTES
     asked = request(Accept="text/html", X_SecondLife_Object_Name="x")
-    assert not asked.is_in_world and asked.wants_page and asked.room() is None
+    assert not asked.is_in_world and wants_page(asked) and asked.kept_bytes({}) is None
 
 
 @pytest.mark.parametrize(("asked", "room"), [("1", 1), ("2048", 2048), ("16384", LARGEST_BODY), ("99999999", LARGEST_BODY)])
 def test_nobody_is_given_more_than_a_script_can_keep(asked: str, room: int) -> None:
     """``max_bytes`` is for scripts, which keep 16,384 bytes at most."""
-    assert request(f"/?max_bytes={asked}").room() == request(f"/api/v1/search?max_bytes={asked}").room() == room
+    assert request("/").kept_bytes({"max_bytes": asked}) == room
 
 
 @pytest.mark.parametrize(
-    ("path", "is_api"),
-    [("/api/v1", True), ("/api/v1/", True), ("/api/v1/x", True), ("/api/v10", True), ("/apiary", False), ("/v1/api/", False)],
+    ("path", "folder"),
+    [
+        *(("/api/v1", "api"), ("/api/v1/", "api"), ("/api/v1/x", "api"), ("/api/v10", "api"), ("/api", "api")),
+        *(("/apiary", "classic"), ("/v1/api/", "classic"), ("/", "classic"), ("/name2key/api", "classic")),
+    ],
 )
-def test_what_speaks_json(path: str, is_api: bool) -> None:
-    """The address and what is below it, not what begins with the same letters."""
-    assert request(path).is_api == is_api
+def test_an_area_is_found_by_the_path(path: str, folder: str) -> None:
+    """Its prefix and what is below it, not what begins with the same letters; all else is the classic area's."""
+    assert area_of(request(path)).folder == folder
 
 
 @pytest.mark.parametrize("text", ["", "0", "11", "-1", "+5", "5.0", "٥", "five", "9" * 10, "9" * 5000, "0000000005"])

@@ -17,7 +17,7 @@ _NULL = bytes(KEY_BYTES)
 _KEYS = re.compile(rf"(?<![0-9a-fA-F-])(?:{DASHED.pattern})(?![0-9a-fA-F-])")
 
 
-class Unknown:
+class PendingKeys:
     """The queue of keys without a name."""
 
     def __init__(self, directory: Directory, pending: PendingStore, *, clock: Callable[[], float] = time.time) -> None:
@@ -25,7 +25,7 @@ class Unknown:
         self._pending = pending
         self._clock = clock
 
-    def ask(self, keys: Iterable[bytes], grid: str, asker: str = "", admit: Callable[[int], None] = lambda _: None) -> int:
+    def add(self, keys: Iterable[bytes], grid: str, asker: str = "", admit: Callable[[int], None] = lambda _: None) -> int:
         """Queue those of *keys* that nobody knows, for a resolver on *grid*; give how many are new to the queue.
 
         *asker*: whose share of the queue they take; where it is full, he gets some of whoever has most of it. *admit* is told
@@ -51,7 +51,7 @@ class Unknown:
             drop_named(self._pending, settled)
         return [each for each in asked if each not in settled and grid in (None, each.grid)]
 
-    def nobody(self, keys: Iterable[bytes], grid: str) -> int:
+    def note_unknown(self, keys: Iterable[bytes], grid: str) -> int:
         """Note that no avatar of *grid* has these keys, so that they are not handed out there again for some days."""
         return self._pending.nobody(keys, grid, int(self._clock()))
 

@@ -7,11 +7,11 @@ from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.service.directory.search import MOST_AVATARS, search
-from n2k_fcgi.web import api
+from n2k_fcgi.web import json_bodies
+from n2k_fcgi.web.api.shapes import asked_grid, avatar_fields
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
-from n2k_fcgi.web.views.api.shapes import asked_grid, avatar_fields
 
 MOST_ASKED = 1000
 """Names and keys of one bulk lookup."""
@@ -25,14 +25,14 @@ def lookup(request: Request, services: Services) -> Answer:
 
     ``more``: how many are not answered, because a script would lose them or the names and keys before took too long.
     """
-    body = api.body_of(request)
-    names, keys = api.texts_of(body, "names"), api.texts_of(body, "keys")
+    body = json_bodies.body_of(request)
+    names, keys = json_bodies.texts_of(body, "names"), json_bodies.texts_of(body, "keys")
     if len(names) + len(keys) > MOST_ASKED:
         raise BadRequest(why=f"at most {MOST_ASKED} names and keys at a time")
-    text = api.optional_text(body, "grid")
+    text = json_bodies.optional_text(body, "grid")
     grid = request.shard_grid(services.grids) if text is None else parse_grid(text, services.known_grids)
     view = services.directory.view()
-    results: list[api.Body] = []
+    results: list[json_bodies.Body] = []
     with view.snapshot():
         for number, asked in enumerate([*names, *keys]):
             if view.is_enough():
@@ -42,11 +42,11 @@ def lookup(request: Request, services: Services) -> Answer:
             else:
                 results.append(_by_key(view, asked, grid, text is not None))
     count = len(names) + len(keys)
-    fields = api.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
-    return api.answer(fields, view.generation_name)
+    fields = json_bodies.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
+    return json_bodies.answer(fields, view.generation_name)
 
 
-def _by_name(view: View, name: str, grid: str | None, strict: bool, known_grids: tuple[str, ...]) -> api.Body:
+def _by_name(view: View, name: str, grid: str | None, strict: bool, known_grids: tuple[str, ...]) -> json_bodies.Body:
     try:
         parsed = parse_name(name, known_grids)
     except N2KError as problem:
@@ -57,7 +57,7 @@ def _by_name(view: View, name: str, grid: str | None, strict: bool, known_grids:
     return _result(name, avatar and (view.key2name(avatar.key, avatar.grid, strict=True) or avatar))
 
 
-def _by_key(view: View, key: str, grid: str | None, strict: bool) -> api.Body:
+def _by_key(view: View, key: str, grid: str | None, strict: bool) -> json_bodies.Body:
     if key.strip() == NULL_KEY:
         return _result(key, None)
     try:
@@ -66,7 +66,7 @@ def _by_key(view: View, key: str, grid: str | None, strict: bool) -> api.Body:
         return {**_result(key, None), "error": str(problem)}
 
 
-def _result(asked: str, avatar: Avatar | None) -> api.Body:
+def _result(asked: str, avatar: Avatar | None) -> json_bodies.Body:
     if avatar is None:
         return {"asked": asked, "key": None, "name": None, "grid": None}
     return {"asked": asked, "key": format_key(avatar.key), "name": avatar.name, "grid": avatar.grid}
@@ -85,13 +85,13 @@ def search_names(request: Request, services: Services) -> Answer:
     grid = asked_grid(request, services)
     with view.snapshot():
         page = search(view, query["prefix"], limit=limit, cursor=query.get("cursor"), reverse=reverse == "1", grid=grid)
-    groups: list[api.Body] = [{"name": name, "avatars": avatars} for name, avatars in page.names]
+    groups: list[json_bodies.Body] = [{"name": name, "avatars": avatars} for name, avatars in page.names]
 
-    def whole(shown: list[api.Body]) -> api.Body:
+    def whole(shown: list[json_bodies.Body]) -> json_bodies.Body:
         """A page cut short goes on behind the last name shown. Raises BadRequest when not even one fits."""
         if groups and not shown:
             raise BadRequest(why="not even the first name fits: ask with a larger max_bytes")
         following = page.next if len(shown) == len(groups) else shown[-1]["name"]
         return {"avatars": [avatar_fields(a) for group in shown for a in group["avatars"]], "next": following}
 
-    return api.revalidated(request, api.cut(request, groups, whole), view.generation_name)
+    return json_bodies.revalidated(request, json_bodies.cut(request, groups, whole), view.generation_name)

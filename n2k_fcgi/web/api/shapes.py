@@ -3,7 +3,7 @@
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import format_key
-from n2k_fcgi.web.api import Body, optional_text
+from n2k_fcgi.web.json_bodies import Body, optional_text
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.services import Services
 

@@ -19,7 +19,7 @@ def name_list(request: Request, services: Services) -> Answer:
     asked, strict = request.asked_grid(services.known_grids, services.grids)
     grid = asked if asked and strict else services.default_grid
     refuse_other_grid(token, grid)
-    room = request.room()
+    room = request.kept_bytes(request.fields())
     with contextlib.ExitStack() as unless_sent:
         slot = unless_sent.enter_context(contextlib.closing(services.list_slots.take())) if room is None else None
         names = unless_sent.enter_context(contextlib.closing(NameList(services.directory, grid, slot)))

@@ -4,29 +4,29 @@ from pathlib import Path
 
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.service.access.tokens import own_grid
-from n2k_fcgi.web import api
+from n2k_fcgi.web import json_bodies
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
-OPENAPI = Path(__file__).parents[2] / "openapi.json"
+OPENAPI = Path(__file__).with_name("openapi.json")
 
 
 def openapi(request: Request, services: Services) -> Answer:
     """The description of all this, OpenAPI 3.1."""
-    return Answer(200, OPENAPI.read_bytes(), api.JSON, api.EXPOSED)
+    return Answer(200, OPENAPI.read_bytes(), json_bodies.JSON, json_bodies.EXPOSED)
 
 
 def statistics(request: Request, services: Services) -> Answer:
     """Counts, a few seconds old at most."""
-    counts = services.about().statistics()
-    return api.answer(counts._asdict(), counts.generation)
+    counts = services.overview().statistics()
+    return json_bodies.answer(counts._asdict(), counts.generation)
 
 
 def generations(request: Request, services: Services) -> Answer:
     """Every generation that is kept, the latest first."""
-    live, manifests = services.about().generations()
-    rows: list[api.Body] = [
+    live, manifests = services.overview().generations()
+    rows: list[json_bodies.Body] = [
         {
             "name": m.name,
             "live": m.name == live,
@@ -45,7 +45,7 @@ def generations(request: Request, services: Services) -> Answer:
         }
         for m in reversed(manifests)
     ]
-    return api.answer(api.cut(request, rows, lambda items: {"generations": items}), live or "none")
+    return json_bodies.answer(json_bodies.cut(request, rows, lambda items: {"generations": items}), live or "none")
 
 
 def conflicts(request: Request, services: Services) -> Answer:
@@ -54,7 +54,7 @@ def conflicts(request: Request, services: Services) -> Answer:
     With a token for one grid those of that grid.
     """
     grid = own_grid(services.access.may(request, "admin"), services.known_grids)
-    rows: list[api.Body] = [
+    rows: list[json_bodies.Body] = [
         {
             "name": c.name,
             "grid": c.grid,
@@ -65,7 +65,7 @@ def conflicts(request: Request, services: Services) -> Answer:
             "count": c.times_seen,
             "origin": c.origin,
         }
-        for c in services.about().conflicts()
+        for c in services.overview().conflicts()
         if grid in (None, c.grid)
     ]
-    return api.answer(api.cut(request, rows, lambda items: {"conflicts": items}))
+    return json_bodies.answer(json_bodies.cut(request, rows, lambda items: {"conflicts": items}))

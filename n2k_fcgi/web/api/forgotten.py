@@ -4,11 +4,11 @@ from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.access.tokens import own_grid, refuse_other_grid
-from n2k_fcgi.web import api
+from n2k_fcgi.web import json_bodies
+from n2k_fcgi.web.api.shapes import grid_of
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
-from n2k_fcgi.web.views.api.shapes import grid_of
 
 
 def forget(request: Request, services: Services) -> Answer:
@@ -17,8 +17,8 @@ def forget(request: Request, services: Services) -> Answer:
     With a token for one grid it is hidden on that grid.
     """
     token = services.access.may(request, "forget")
-    body = api.body_of(request)
-    key, name = api.optional_text(body, "key"), api.optional_text(body, "name")
+    body = json_bodies.body_of(request)
+    key, name = json_bodies.optional_text(body, "key"), json_bodies.optional_text(body, "name")
     if (key is None) == (name is None):
         raise BadRequest(why="say who by 'key' or by 'name'")
     forgetting = services.forgetting()
@@ -33,7 +33,7 @@ def forget(request: Request, services: Services) -> Answer:
         refuse_other_grid(token, leaving.elsewhere)
     services.access.count(request, token)
     forgetting.forget(leaving)
-    return api.answer({"forgotten": True})
+    return json_bodies.answer({"forgotten": True})
 
 
 def undo(request: Request, services: Services, key: str) -> Answer:
@@ -42,4 +42,4 @@ def undo(request: Request, services: Services, key: str) -> Answer:
     avatar_key = parse_key(key)
     services.access.count(request, token)
     services.forgetting().undo_key(avatar_key, own_grid(token, services.known_grids))
-    return api.answer({"forgotten": False})
+    return json_bodies.answer({"forgotten": False})

@@ -53,7 +53,7 @@ def _new_keys(request: Request, services: Services, listed: str, grid: str | Non
     if not keys:
         return text("0 new keys.")
     asked = request.shard_grid(services.grids) if grid is None else parse_grid(grid, services.known_grids)
-    return text(f"{services.access.queue(request, services.unknown, keys, asked or services.default_grid)} new keys.")
+    return text(f"{services.access.queue(request, services.pending, keys, asked or services.default_grid)} new keys.")
 
 
 def name2key_path(request: Request, services: Services, name: str) -> Answer:
@@ -101,7 +101,7 @@ def _several_names(request: Request, services: Services, names: str, is_terse: b
             avatar = _find(view, request, services, name)
             key = format_key(avatar.key) if avatar else NULL_KEY
             lines.append(key if is_terse else f"{name} {key}")
-    return text(fitting_lines(lines, request.room()), view.generation_name)
+    return text(fitting_lines(lines, request.kept_bytes(request.fields())), view.generation_name)
 
 
 def _is_valid(name: str) -> bool:

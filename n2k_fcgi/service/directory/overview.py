@@ -1,20 +1,40 @@
-"""What may be told of a directory: its generations, its counts, its conflicts."""
+"""The directory itself: its generations, its counts, its conflicts."""
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
+from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.lookup import NO_GENERATION
-from n2k_fcgi.service.directory.statistics import Statistics, gather
 from n2k_fcgi.store.base import CaptureStore, ConflictStore, ForgottenStore, GenerationStore, PendingStore, TokenStore
 
 COUNTED_FOR = 10.0
 """Seconds that counts are given again: they read whole files, and anybody may ask."""
 
 
-class About:
+class Statistics(NamedTuple):
+    """Counts of one data directory."""
+
+    generation: str
+    avatars: int
+    names: int
+    former_names: int
+    as_of: int
+    captures: int
+    evicted: int
+    """Names that registrations on other grids than Second Life's pushed out: a key or a name had too many."""
+    tokens: int
+    """Those not revoked."""
+    forgotten: int
+    """Requests to be forgotten that are in force."""
+    pending: int
+    """Keys that wait for a name."""
+
+
+class Overview:
     """Answers questions about the directory itself."""
 
     def __init__(
@@ -57,3 +77,20 @@ class About:
         hides = self._forgotten.hidden().hides
         found = self._conflicts.conflicts()
         return [c for c in found if not any(hides(key, c.grid, canonical(c.name)) for key in (c.key, c.holder))]
+
+
+def gather(
+    manifest: Manifest | None, captures: CaptureStore, tokens: TokenStore, forgotten: ForgottenStore, pending: PendingStore
+) -> Statistics:
+    """Count; *manifest* is the live generation's, None before the first import."""
+    active = sum(not token.revoked for token in tokens.tokens())
+    seen, evicted = captures.count(), captures.evicted()
+    leavers, hidden = forgotten.count(), forgotten.hidden()
+    try:
+        waiting = sum(not hidden.hides_key(asked.key, asked.grid) for asked in pending.waiting())
+    except N2KError:  # a directory that is only to be read, and has no such list yet
+        waiting = 0
+    if manifest is None:
+        return Statistics(NO_GENERATION, 0, 0, 0, 0, seen, evicted, active, leavers, waiting)
+    m = manifest
+    return Statistics(m.name, m.rows, m.names, m.former, m.as_of, seen, evicted, active, leavers, waiting)

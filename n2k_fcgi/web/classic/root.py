@@ -7,6 +7,7 @@ from n2k_fcgi.errors import BadRequest, NothingHere, shown
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.access.tokens import refuse_other_grid
+from n2k_fcgi.web.classic.browser import is_from_page, wants_page
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, key_or_null, text
 from n2k_fcgi.web.services import Services
@@ -19,16 +20,16 @@ def root(request: Request, services: Services) -> Answer:
     if name is None and key is None:
         return _nothing_asked(request)
     answer = _answer(request, services, name, key)
-    if request.is_from_page:
-        from n2k_fcgi.web.views.page import page
+    if is_from_page(request):
+        from n2k_fcgi.web.classic.page import page
 
         return page(request, answer)
     return answer
 
 
 def _nothing_asked(request: Request) -> Answer:
-    if request.wants_page:
-        from n2k_fcgi.web.views.page import page
+    if wants_page(request):
+        from n2k_fcgi.web.classic.page import page
 
         return page(request)
     raise NothingHere
@@ -99,4 +100,4 @@ def register(request: Request, services: Services, name: str, key: str) -> Answe
 
 
 def _for_people(request: Request) -> bool:
-    return request.fields().get("compat", "").lower() == "false" or request.is_from_page
+    return request.fields().get("compat", "").lower() == "false" or is_from_page(request)

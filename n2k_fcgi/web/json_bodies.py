@@ -1,6 +1,6 @@
-"""What all of /api/v1 shares: JSON in and out, its errors, answers that did not change.
+"""JSON in and out, for every area that speaks it: objects, errors, answers that did not change.
 
-An answer is one JSON object on one line, in UTF-8. Nothing here knows of avatars.
+An answer is one JSON object on one line, in UTF-8.
 """
 
 from collections.abc import Callable
@@ -23,8 +23,8 @@ def answer(fields: Body, generation: str = "", *, status: int = 200, headers: He
     return Answer(status, _encoded(fields), JSON, (*EXPOSED, *headers), generation)
 
 
-def error(status: int, message: str, headers: Headers = ()) -> Answer:
-    """One line that says what is wrong, as ``error``."""
+def error(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
+    """One line that says what is wrong, as the field ``error``: the error form of an ``Area``."""
     return answer({"error": message}, status=status, headers=headers)
 
 
@@ -44,7 +44,7 @@ def cut(request: Request, items: list[Body], whole: Callable[[list[Body]], Body]
     A script loses what is beyond 2,048 bytes without being told (``max_bytes=`` says more), and half an object is none.
     """
     fields = whole(items)
-    room = request.room()
+    room = request.kept_bytes(request.query)
     if room is None or len(_encoded(fields)) <= room:
         return fields
     low, high = 0, len(items) - 1  # as many as fit, found by halves: sizes grow with the items

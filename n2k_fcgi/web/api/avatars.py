@@ -7,11 +7,11 @@ from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.service.access.tokens import refuse_other_grid
 from n2k_fcgi.service.directory.history import History, Named
 from n2k_fcgi.service.directory.register import Offer, Registered
-from n2k_fcgi.web import api
+from n2k_fcgi.web import json_bodies
+from n2k_fcgi.web.api.shapes import asked_grid, avatar_fields, grid_of
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
-from n2k_fcgi.web.views.api.shapes import asked_grid, avatar_fields, grid_of
 
 MOST_NAMES = 1000
 """Former names of one history that dumps brought, and as many of captures: the latest."""
@@ -38,8 +38,8 @@ def named(request: Request, services: Services) -> Answer:
             if view.is_enough():
                 break
     distinct = list({(fields["key"], fields["grid"]): fields for fields in reversed(found)}.values())[::-1]
-    fields = api.cut(request, distinct, lambda items: {"avatars": items})
-    return api.revalidated(request, fields, view.generation_name)
+    fields = json_bodies.cut(request, distinct, lambda items: {"avatars": items})
+    return json_bodies.revalidated(request, fields, view.generation_name)
 
 
 def with_key(request: Request, services: Services, key: str) -> Answer:
@@ -49,8 +49,8 @@ def with_key(request: Request, services: Services, key: str) -> Answer:
     found = [avatar_fields(avatar) for avatar in view.with_key(avatar_key) if grid in (None, avatar.grid)]
     if not found:
         raise NotFound(what=format_key(avatar_key))
-    fields = api.cut(request, found, lambda items: {"avatars": items})
-    return api.revalidated(request, fields, view.generation_name)
+    fields = json_bodies.cut(request, found, lambda items: {"avatars": items})
+    return json_bodies.revalidated(request, fields, view.generation_name)
 
 
 def history(request: Request, services: Services, key: str) -> Answer:
@@ -61,11 +61,11 @@ def history(request: Request, services: Services, key: str) -> Answer:
     found = [_named_fields(each) for each in names if grid in (None, each.avatar.grid)]
     if not found:
         raise NotFound(what=format_key(avatar_key))
-    fields = api.cut(request, found, lambda items: {"names": items})
-    return api.revalidated(request, fields, view.generation_name)
+    fields = json_bodies.cut(request, found, lambda items: {"names": items})
+    return json_bodies.revalidated(request, fields, view.generation_name)
 
 
-def _named_fields(named: Named) -> api.Body:
+def _named_fields(named: Named) -> json_bodies.Body:
     """Where somebody was seen is nobody's business but the owner's, so the source of a capture is not shown."""
     capture = named.capture
     seen = capture and {"first": capture.first_seen, "last": capture.last_seen, "count": capture.times_seen}
@@ -77,7 +77,7 @@ def _named_fields(named: Named) -> api.Body:
 def register(request: Request, services: Services) -> Answer:
     """One avatar, with the status of its refusal; or a list, with what was refused of it. On the disk when this answers."""
     token = services.access.may_register(request)
-    body = api.body_of(request)
+    body = json_bodies.body_of(request)
     if "avatars" in body:
         return _register_list(request, services, token, body)
     offer = _offer(body, request, services, None)
@@ -85,10 +85,10 @@ def register(request: Request, services: Services) -> Answer:
     services.access.count(request, token)
     done = services.registrar.register(*offer, request.source(), token.id if token else "")
     capture = done.capture
-    return api.answer({"key": format_key(capture.key), "name": capture.name, "grid": capture.grid, "new": done.is_new})
+    return json_bodies.answer({"key": format_key(capture.key), "name": capture.name, "grid": capture.grid, "new": done.is_new})
 
 
-def _register_list(request: Request, services: Services, token: Token | None, body: api.Body) -> Answer:
+def _register_list(request: Request, services: Services, token: Token | None, body: json_bodies.Body) -> Answer:
     wanted = body["avatars"]
     if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
         raise BadRequest(why="'avatars' must be a list of objects")
@@ -97,7 +97,7 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
     grid = grid_of(body, request, services)
     offers = [_offer(each, request, services, grid) for each in wanted]
     services.access.count(request, token, max(1, len(offers)))
-    refused: list[api.Body] = []
+    refused: list[json_bodies.Body] = []
     allowed: list[Offer] = []
     for offer in offers:
         try:
@@ -112,11 +112,13 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
         if isinstance(result, N2KError):
             refused.append(_refusal(offer, result))
     stored = sum(isinstance(result, Registered) for result in results)
-    return api.answer(api.cut(request, refused, lambda items: {"registered": stored, "refused": items}))
+    return json_bodies.answer(json_bodies.cut(request, refused, lambda items: {"registered": stored, "refused": items}))
 
 
-def _offer(fields: api.Body, request: Request, services: Services, grid: str | None) -> Offer:
-    return Offer(api.text_of(fields, "name"), api.text_of(fields, "key"), grid_of(fields, request, services, grid))
+def _offer(fields: json_bodies.Body, request: Request, services: Services, grid: str | None) -> Offer:
+    return Offer(
+        json_bodies.text_of(fields, "name"), json_bodies.text_of(fields, "key"), grid_of(fields, request, services, grid)
+    )
 
 
 def _world(offer: Offer, services: Services) -> str:
@@ -127,5 +129,5 @@ def _world(offer: Offer, services: Services) -> str:
         return offer.grid
 
 
-def _refusal(offer: Offer, refusal: N2KError) -> api.Body:
+def _refusal(offer: Offer, refusal: N2KError) -> json_bodies.Body:
     return {"key": offer.key[:64], "status": refusal.status, "why": refusal.told}

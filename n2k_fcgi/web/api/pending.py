@@ -4,21 +4,21 @@ from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.service.access.tokens import own_grid, refuse_other_grid
 from n2k_fcgi.service.directory.pending import MOST_A_REQUEST
-from n2k_fcgi.web import api
+from n2k_fcgi.web import json_bodies
+from n2k_fcgi.web.api.shapes import asked_grid, grid_of
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
-from n2k_fcgi.web.views.api.shapes import asked_grid, grid_of
 
 PAGE = 100
 """Keys of one answer when the caller does not say."""
 
 
-def ask(request: Request, services: Services) -> Answer:
+def add(request: Request, services: Services) -> Answer:
     """Queue the keys that nobody knows; anybody may, as with W-Hat's ``?keys=``."""
-    body = api.body_of(request)
+    body = json_bodies.body_of(request)
     keys, grid = _keys(body), grid_of(body, request, services)
-    return api.answer({"new": services.access.queue(request, services.unknown, keys, grid)})
+    return json_bodies.answer({"new": services.access.queue(request, services.pending, keys, grid)})
 
 
 def waiting(request: Request, services: Services) -> Answer:
@@ -33,29 +33,29 @@ def waiting(request: Request, services: Services) -> Answer:
         refuse_other_grid(token, grid)
     asked = request.query.get("limit")
     limit = PAGE if asked is None else number(asked, "limit", 1, MOST_A_REQUEST)
-    found = services.unknown.waiting(grid)
-    shown: list[api.Body] = [{"key": format_key(each.key)} for each in found[:limit]]
+    found = services.pending.waiting(grid)
+    shown: list[json_bodies.Body] = [{"key": format_key(each.key)} for each in found[:limit]]
 
-    def whole(items: list[api.Body]) -> api.Body:
+    def whole(items: list[json_bodies.Body]) -> json_bodies.Body:
         return {"keys": [item["key"] for item in items], "waiting": len(found)}
 
-    return api.answer(api.cut(request, shown, whole))
+    return json_bodies.answer(json_bodies.cut(request, shown, whole))
 
 
-def nobody(request: Request, services: Services) -> Answer:
+def note_unknown(request: Request, services: Services) -> Answer:
     """A resolver says that nobody on its grid has these keys: they are not handed out again there for some days."""
     token = services.access.may(request, "register")
-    body = api.body_of(request)
+    body = json_bodies.body_of(request)
     keys, grid = _keys(body), grid_of(body, request, services)
     refuse_other_grid(token, grid)
     services.access.count(request, token, max(1, len(keys)))
-    return api.answer({"dropped": services.unknown.nobody(keys, grid)})
+    return json_bodies.answer({"dropped": services.pending.note_unknown(keys, grid)})
 
 
-def _keys(body: api.Body) -> list[bytes]:
+def _keys(body: json_bodies.Body) -> list[bytes]:
     if "keys" not in body:
         raise BadRequest(why="'keys' is missing, a list of keys")
-    keys = api.texts_of(body, "keys")
+    keys = json_bodies.texts_of(body, "keys")
     if len(keys) > MOST_A_REQUEST:
         raise BadRequest(why=f"at most {MOST_A_REQUEST} keys at a time")
     return [parse_key(key) for key in keys]

@@ -1,0 +1,47 @@
+"""The area of one-line answers: gosl-basics' form at the root, W-Hat's endpoints, its csv list, the addresses for monitors.
+
+Errors are one line of text; a browser that asked with the form of our page gets the page with that line.
+"""
+
+from n2k_fcgi.web.area import Area, Route
+from n2k_fcgi.web.classic.browser import is_from_page
+from n2k_fcgi.web.requests import Request, token_in_headers
+from n2k_fcgi.web.responses import Answer, Headers
+from n2k_fcgi.web.responses import error as line
+
+_FORM = ("GET", "POST")
+
+
+def error(request: Request, status: int, message: str, headers: Headers) -> Answer:
+    """One line, or the page with it. Beyond 500 a line in any case: there may be no memory left for a page."""
+    answer = line(status, message, headers)
+    if status < 500 and is_from_page(request):
+        from n2k_fcgi.web.classic.page import page  # late: a worker that only answers scripts needs no page
+
+        return page(request, answer)
+    return answer
+
+
+def token(request: Request) -> str:
+    """The token in a header, else the field ``token`` of a form body."""
+    return token_in_headers(request) or request.form.get("token", "")
+
+
+AREA = Area(
+    folder="classic",
+    prefix=b"",
+    routes=(
+        Route("/", "root.root", _FORM),
+        Route("/touch/", "root.root", _FORM),
+        Route("/touch", "root.root", _FORM),
+        Route("/name2key", "w_hat.name2key", _FORM),
+        Route("/name2key/", "w_hat.name2key", _FORM),
+        Route("/name2key/<path:name>", "w_hat.name2key_path"),
+        Route("/key2name/<path:key>", "w_hat.key2name_path"),
+        Route("/name2key.csv", "name_list.name_list"),
+        Route("/health", "monitoring.health"),
+        Route("/ready", "monitoring.ready"),
+    ),
+    error=error,
+    token=token,
+)

@@ -1,29 +1,22 @@
 """The only place that turns settings into a store, services and the application."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.files import PRIVATE, SHARED, Modes
+from n2k_fcgi.files import Modes
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.slots import Slots
 from n2k_fcgi.service.directory.lookup import Directory
 from n2k_fcgi.service.directory.pending import PendingKeys
 from n2k_fcgi.service.directory.register import Registrar
+from n2k_fcgi.store.base import Store, StoreOptions
 from n2k_fcgi.store.datadir import LOG_FOLDER
-from n2k_fcgi.store.lmdb.captures import Captures, captures_file
-from n2k_fcgi.store.lmdb.conflicts import Conflicts
-from n2k_fcgi.store.lmdb.forgotten import Forgotten
-from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.meters import Meters
-from n2k_fcgi.store.lmdb.pending import Pending
-from n2k_fcgi.store.lmdb.tokens import Tokens
-from n2k_fcgi.store.lmdb.volatile import VolatileFile
+from n2k_fcgi.store.lmdb import engine
 from n2k_fcgi.web.access import Access
 from n2k_fcgi.web.application import Application, StartResponse, error_answer, respond
 from n2k_fcgi.web.decoding import Environ
@@ -41,37 +34,19 @@ if TYPE_CHECKING:
 DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
 
 
-class Store:
-    """The store of one data directory, opened file by file at first use. Not for use across ``fork()``."""
+def open_store(settings: Settings) -> Store:
+    """The store that the settings name; its parts are opened at first use."""
+    return engine.open_store(store_options(settings))
 
-    def __init__(self, settings: Settings) -> None:
-        modes = modes_of(settings)
-        self.generations = Generations(settings.data_dir, modes, resident_limit=settings.map_resident)
-        self._file = captures_file(settings.data_dir, modes)
-        self.captures = Captures(self._file)
-        self.tokens = Tokens(self._file)
-        self.forgotten = Forgotten(self._file)
-        self.volatile = VolatileFile(settings.data_dir, modes)
-        self.pending = Pending(self.volatile, settings.max_pending)
-        self.conflicts = Conflicts(self.volatile)
-        self.meters = Meters(self.volatile)
 
-    def close(self) -> None:
-        """Give maps and files back."""
-        self.generations.close()
-        self._file.close()
-        self.volatile.close()
-
-    def retire(self) -> None:
-        """Close for good, under an answer that is still being made, too: another store takes over these files."""
-        self.generations.close_all()
-        self._file.retire()
-        self.volatile.file.retire()
+def store_options(settings: Settings) -> StoreOptions:
+    """What a store is made from: an edit of other settings leaves it open, and a long answer under way whole."""
+    return StoreOptions(settings.data_dir, settings.share_with_group, settings.map_resident, settings.max_pending)
 
 
 def modes_of(settings: Settings) -> Modes:
     """File modes of the data directory."""
-    return SHARED if settings.share_with_group else PRIVATE
+    return store_options(settings).modes
 
 
 def directory(store: Store, settings: Settings) -> Directory:
@@ -114,30 +89,26 @@ def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda
     """Taking the forgotten out of the files; imported late, as imports are."""
     from n2k_fcgi.service.directory.purge import Purge
 
-    return Purge(store.generations, store.captures, store.volatile, store.forgotten, settings.labels, tell)
+    engine_store = cast(engine.LmdbStore, store)
+    return Purge(engine_store.generations, engine_store.captures, engine_store.volatile, store.forgotten, settings.labels, tell)
 
 
 def inspection(store: Store, settings: Settings) -> "Inspection":
     """Looking where the forgotten still stand."""
     from n2k_fcgi.service.directory.remains import Inspection
 
-    return Inspection(store.generations, store.captures, store.tokens, store.forgotten.hidden(), settings.labels)
+    engine_store = cast(engine.LmdbStore, store)
+    return Inspection(engine_store.generations, engine_store.captures, store.tokens, store.forgotten.hidden(), settings.labels)
 
 
-def mentions(store: Store, settings: Settings, imported: Iterable[str] = ()) -> "Mentions":
-    """Finding the forgotten in texts that are about to be shown to the owner. *imported*: grids of the generation at hand."""
+def mentions(store: Store, settings: Settings) -> "Mentions":
+    """Finding hidden avatars in texts that are about to be shown to the owner."""
     from n2k_fcgi.service.directory.mentions import Mentions
 
     hidden = store.forgotten.hidden()
     if not hidden:
         return Mentions(hidden)
-    return Mentions(hidden, {*settings.labels, *store.captures.created_grids(), *_grids_of_dumps(store), *imported})
-
-
-def _grids_of_dumps(store: Store) -> Iterator[str]:
-    for name in store.generations.names():
-        with contextlib.suppress(N2KError):  # pruned meanwhile, or damaged: others say so
-            yield store.generations.manifest(name).grid
+    return Mentions(hidden, {*settings.labels, *store.captures.created_grids(), *store.generations.grids()})
 
 
 def application(store: Store, settings: Settings, code: str = "") -> Application:
@@ -199,7 +170,7 @@ def importer(
     from n2k_fcgi.service.ingest.importer import Importer
 
     return Importer(
-        store.generations,
+        cast(engine.LmdbStore, store).generations,
         store.forgotten,
         store.conflicts,
         known_grids=settings.labels,

@@ -6,7 +6,8 @@ import click
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, load
-from n2k_fcgi.wiring import Store, modes_of, set_up_logs
+from n2k_fcgi.store.base import Store
+from n2k_fcgi.wiring import open_store, set_up_logs
 
 
 class Context:
@@ -37,15 +38,13 @@ class Context:
     def store(self) -> Store:
         """The store, open for reading and writing; the data directory must exist by the time it is used."""
         if self._store is None:
-            self._store = Store(self.settings)
+            self._store = open_store(self.settings)
         return self._store
 
     def make_directory(self) -> None:
         """Make the data directory when it is missing, for commands that write."""
-        from n2k_fcgi.store.lmdb.directory import create_directory
-
         is_new = not self.settings.data_dir.is_dir()
-        create_directory(self.settings.data_dir, modes_of(self.settings))
+        self.store.create()
         if is_new:
             self._set_up_logs(self.settings)  # the log lies in there
 

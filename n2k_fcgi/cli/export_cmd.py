@@ -15,8 +15,9 @@ from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import counted
 from n2k_fcgi.service.dumps.export import Export, Known, csv_lines, json_lines
 from n2k_fcgi.service.dumps.packers import format_of, new_file, write_packed
+from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.wiring import Store, mentions, modes_of
+from n2k_fcgi.wiring import mentions, modes_of
 
 STDOUT = "-"
 PACKED = ("bz2", "gz", "xz")
@@ -51,9 +52,10 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
         raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")
     count = _Count()
     with _held_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
-        without = mentions(context.store, settings, generation.grids if generation else ())
+        without = mentions(context.store, settings)
         hidden = context.store.forgotten.hidden()
-        export = Export(generation, context.store.captures, hidden, world, without=without.without)
+        captured = context.store.captures
+        export = Export(generation, captured, hidden, world, without=without.without)  # type: ignore[arg-type]
         known = count.counted(export.known())
         lines = csv_lines(known) if form == "csv" else json_lines(known)
         write_packed(target, packing if packing in PACKED else form, lines)
@@ -76,7 +78,7 @@ def _held_generation(store: Store, only_captures: bool) -> Iterator[Generation |
         yield None
         return
     try:
-        yield held.view
+        yield held.view  # type: ignore[misc]
     finally:
         held.release()
 

@@ -41,8 +41,7 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
     settings = context.settings
     world = to_look_at(context, grid)
     view = directory(context.store, settings).view()
-    imported = view.generation.grids if view.generation else ()
-    without = mentions(context.store, settings, imported).without if with_history and as_json else str
+    without = mentions(context.store, settings).without if with_history and as_json else str
     missing = []
     for text in what:
         if with_history:

@@ -19,7 +19,8 @@ from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.history import History
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.service.directory.search import search
-from n2k_fcgi.wiring import Store, directory, overview
+from n2k_fcgi.store.base import Store
+from n2k_fcgi.wiring import directory, overview
 
 HISTORY_LINES = 1000
 MATCHES = 20

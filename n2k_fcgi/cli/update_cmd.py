@@ -68,7 +68,7 @@ def command(
 
     with telling_when_stopped(context), DownloadLine(hidden=context.quiet) as line:
         updater = Updater(
-            context.store.generations,
+            context.store.generations,  # type: ignore[arg-type]
             context.store.forgotten,
             _limits(settings),
             open_dump=lambda path: Dump(path, max_bytes=max_bytes, jobs=jobs),

@@ -8,7 +8,8 @@ from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, file_stamp, load
 from n2k_fcgi.errors import N2KError, NoMemory
 from n2k_fcgi.servers.wsgi import Environ, StartResponse, WSGIApplication
-from n2k_fcgi.wiring import Store, application, set_up_logs, unavailable
+from n2k_fcgi.store.base import Store
+from n2k_fcgi.wiring import application, open_store, set_up_logs, store_options, unavailable
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
@@ -99,17 +100,11 @@ class LiveApplication:
         if settings == self._settings:
             return
         set_up_logs(settings, buffered=self._buffered_logs)
-        if self._store is None or _of_store(settings) != _of_store(self._settings):
+        if self._store is None or self._settings is None or store_options(settings) != store_options(self._settings):
             if self._store is not None:
                 self._store.retire()
-            self._store = Store(settings)
+            self._store = open_store(settings)
         self._application = application(self._store, settings, self._flags.get("code", ""))
         self._settings = settings
         if is_reload:
             logs.info(f"settings reloaded from {loaded.file}")
-
-
-def _of_store(settings: Settings | None) -> object:
-    """What a store is made from: an edit of other settings leaves it open, and a long answer under way whole."""
-    s = settings
-    return s and (s.data_dir, s.map_resident, s.share_with_group, s.max_pending)

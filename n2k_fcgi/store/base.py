@@ -1,13 +1,16 @@
-"""What the service needs of a store. Another engine implements these and nothing above changes.
+"""What the service needs of a store: Protocols that an engine implements. Nothing above names an engine but ``wiring``.
 
-A store returns values (``Avatar``, ``Capture``, ``Token``), never buffers of its engine: they outlive the transaction.
+An engine is a folder beside this file. It returns values (``Avatar``, ``Capture``, ``Token``), never buffers of its own, so
+that they outlive the transaction that read them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from n2k_fcgi.errors import N2KError
+from n2k_fcgi.files import PRIVATE, SHARED, Modes
 from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, StoredCapture
 from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.model.builds import Built, Merge, Watch
@@ -94,11 +97,31 @@ class GenerationStore(Protocol):
         """What the live one says of itself; None when there is none."""
         ...
 
-    def listed(self) -> tuple[str, list[Manifest]]:
-        """The live one's name ('': none), and what each says of itself, the oldest first, the live one among them.
+    def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
+        """The live one's name ('': none) and the manifests of all, oldest first, the live one among them.
 
-        One that cannot be read is left out.
+        One that cannot be read is left out; its error is raised if *strict*.
         """
+        ...
+
+    def current_name(self) -> str:
+        """The live one's name; '' when there is none."""
+        ...
+
+    def names(self) -> list[str]:
+        """Every finished generation, oldest first."""
+        ...
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest of one. Raises StoreDamaged, StoreTooNew, StoreUnreadable."""
+        ...
+
+    def grids(self) -> set[str]:
+        """The grids that any of them has avatars of; those of one that cannot be read are missing."""
+        ...
+
+    def use(self, name: str) -> None:
+        """Make a finished generation the live one, atomically and durably. Raises NoSuchGeneration; refuses a damaged one."""
         ...
 
     def hold(self) -> "HeldGeneration | None":
@@ -185,7 +208,19 @@ class CaptureStore(AvatarIndex, Protocol):
         ...
 
     def stored(self, key: bytes) -> list[StoredCapture]:
-        """What is known of one key, an entry a grid, former names with it."""
+        """What is known of one key, an entry per grid, with former names."""
+        ...
+
+    def all_stored(self) -> Iterator[tuple[bytes, StoredCapture]]:
+        """Every key and grid with its former names, in key order; no transaction is open between two steps."""
+        ...
+
+    def created_grids(self) -> list[str]:
+        """The grids that registrations created."""
+        ...
+
+    def drop_grid(self, grid: str) -> int:
+        """Remove a grid that registrations created, with its captures; return how many captures were removed."""
         ...
 
     def count(self) -> int:
@@ -347,4 +382,69 @@ class MeterStore(Protocol):
 
     def take(self, charges: Sequence[Charge], now: float) -> float:
         """Count all of *charges* and give 0, or count none and give the seconds to wait."""
+        ...
+
+
+class StoreOptions(NamedTuple):
+    """What a store is opened with. Stores of equal options are interchangeable."""
+
+    data_dir: Path
+    share_with_group: bool
+    """Files can be read and written by the group: cron and the web server may be different users."""
+    resident_limit: int
+    """Bytes of resident memory of this process above which pages of mapped files are released."""
+    max_pending: int
+    """How many pending keys are kept."""
+
+    @property
+    def modes(self) -> Modes:
+        """File modes of the data directory."""
+        return SHARED if self.share_with_group else PRIVATE
+
+
+class Finding(NamedTuple):
+    """Something wrong with what is stored."""
+
+    problem: str
+    """One line, without the name or key of anyone who asked to be forgotten."""
+    advice: str
+    """What to do about it; '' if the next use repairs it."""
+
+
+class Store(Protocol):
+    """All that is stored of one directory; each part is opened at first use. Not for use across ``fork()``."""
+
+    @property
+    def generations(self) -> GenerationStore: ...
+    @property
+    def captures(self) -> CaptureStore: ...
+    @property
+    def tokens(self) -> TokenStore: ...
+    @property
+    def forgotten(self) -> ForgottenStore: ...
+    @property
+    def pending(self) -> PendingStore: ...
+    @property
+    def conflicts(self) -> ConflictStore: ...
+    @property
+    def meters(self) -> MeterStore: ...
+
+    def create(self) -> None:
+        """Make an empty store; an existing one is kept. Raises StoreUnreadable, StoreFull."""
+        ...
+
+    def check(self) -> Iterator[Finding]:
+        """Check that generations and captures agree with themselves, in both directions; read everything, change nothing."""
+        ...
+
+    def stopped_readers(self) -> list[tuple[int, int]]:
+        """Processes that hold an old snapshot, so that space cannot be reused, and how many changes old it is."""
+        ...
+
+    def close(self) -> None:
+        """Release files, memory and connections; the next use opens them again."""
+        ...
+
+    def retire(self) -> None:
+        """Close for good, also during an answer: another store takes over. A later use raises StoreUnreadable."""
         ...

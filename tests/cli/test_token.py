@@ -13,7 +13,7 @@ import pytest
 import n2k_fcgi
 from n2k_fcgi.config import load
 from n2k_fcgi.service.access.tokens import SCOPES, create_token
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.wiring import open_store
 from tests.support.commands import Commands
 from tests.support.processes import running
 from tests.support.sandbox import MASAKAZU
@@ -87,7 +87,7 @@ def test_a_scope_without_a_reader_is_none(n2k: Commands, scope: str) -> None:
 def test_an_old_token_with_such_a_scope_is_listed(n2k: Commands) -> None:
     """A version before this one made tokens with the scope keyvalue: they are listed, and revoked, as ever."""
     n2k("init")
-    store = Store(load(environment={}, flags={"data_dir": str(n2k.data_dir)}).settings)
+    store = open_store(load(environment={}, flags={"data_dir": str(n2k.data_dir)}).settings)
     old = create_token(store.tokens, ("register", "keyvalue"), note="of old")
     store.close()
     rows = [line.split("\t") for line in n2k("token", "list").out.splitlines()]

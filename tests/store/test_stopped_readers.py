@@ -62,7 +62,7 @@ def test_doctor_names_who_was_stopped_while_he_read(sandbox: Sandbox) -> None:
         assert list(stopped_readers(sandbox.store)) == []
         change(sandbox, 1)
         (finding,) = stopped_readers(sandbox.store)
-        (pid, behind) = sandbox.store.captures.readers_behind()[0]
+        (pid, behind) = sandbox.store.stopped_readers()[0]
         assert behind == FAR_BEHIND and pid != os.getpid()
         assert f"process {pid} reads captures.mdb as it was {FAR_BEHIND} changes ago" in finding.text
         assert f"kill -CONT {pid}" in finding.advice

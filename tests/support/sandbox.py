@@ -10,9 +10,8 @@ from n2k_fcgi.model.observations import Observation
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.importer import Importer, ImportReport
-from n2k_fcgi.store.lmdb.check import check_captures, check_generations
-from n2k_fcgi.store.lmdb.directory import create_directory
-from n2k_fcgi.wiring import Store, directory, forgetting, importer, modes_of, registrar
+from n2k_fcgi.store.lmdb.engine import LmdbStore
+from n2k_fcgi.wiring import directory, forgetting, importer, registrar, store_options
 
 MASAKAZU = "a27b84f0-2757-4176-9579-43a181d4a5a0"
 GOVERNOR = "3d6181b0-6a4b-97ef-18d8-722652995cf1"
@@ -25,8 +24,8 @@ class Sandbox:
     def __init__(self, data_dir: Path, **flags: str) -> None:
         self.data_dir = data_dir
         self.settings: Settings = load(environment={}, flags={"data_dir": str(data_dir), **flags}).settings
-        create_directory(data_dir, modes_of(self.settings))
-        self.store = Store(self.settings)
+        self.store = LmdbStore(store_options(self.settings))
+        self.store.create()
 
     def importer(self, *, max_bad: float | None = None) -> Importer:
         """An importer into this directory, in this very process: tests of the command run the second one."""
@@ -84,9 +83,7 @@ class Sandbox:
 
     def problems(self) -> list[str]:
         """What the consistency check finds."""
-        parted, hidden = self.store.captures.lock_problem(), self.store.forgotten.hidden()
-        generations = check_generations(self.store.generations, hidden)
-        return [*generations, *([parted] if parted else []), *check_captures(self.store.captures, hidden)]
+        return [finding.problem for finding in self.store.check()]
 
     def close(self) -> None:
         """Close the store."""

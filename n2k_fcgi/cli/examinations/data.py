@@ -14,9 +14,10 @@ from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, file_system, hold
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.lookup import View
+from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.store.lmdb.layout import CAPTURES, WRITER_SUFFIX
-from n2k_fcgi.wiring import DEFAULT_LOG, Store, directory, modes_of
+from n2k_fcgi.wiring import DEFAULT_LOG, directory, modes_of
 
 LITTLE_SPACE = 64 * MIB
 """Free bytes below which captures and logs are in danger."""
@@ -127,7 +128,7 @@ def captures(settings: Settings, store: Store) -> Finding:
 
 def stopped_readers(store: Store) -> Iterator[Finding]:
     """Processes that were stopped while they read the captures: the file grows with every registration until they go on."""
-    for pid, behind in store.captures.readers_behind():
+    for pid, behind in store.stopped_readers():
         yield problem(
             "readers",
             f"process {pid} reads {CAPTURES} as it was {behind} changes ago, so the file grows with each",

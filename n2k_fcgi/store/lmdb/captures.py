@@ -45,14 +45,6 @@ class Captures:
         self._rows: CaptureRows | None = None
         self.rows_read = 0
 
-    def lock_problem(self) -> str | None:
-        """See ``WritableFile.lock_problem``."""
-        return self._file.lock_problem()
-
-    def readers_behind(self) -> list[tuple[int, int]]:
-        """See ``WritableFile.readers_behind``."""
-        return self._file.readers_behind()
-
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """See ``store.base.AvatarIndex``. What is beside the captures in their file is read in it, too."""

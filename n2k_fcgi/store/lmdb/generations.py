@@ -196,6 +196,27 @@ class Generations:
             raise StoreMissing(path=self.data_dir)
         return sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir() and not entry.name.endswith(BUILDING))
 
+    def grids(self) -> set[str]:
+        """See ``store.base.GenerationStore``."""
+        found: set[str] = set()
+        for name in self.names():
+            with contextlib.suppress(StoreDamaged, StoreTooNew, StoreUnreadable), self.opened(name) as generation:
+                found |= generation.grids
+        return found
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[Generation]:
+        """Generation *name* for one piece of work: the one that is open anyway, since LMDB allows one per file and process."""
+        in_use = self._open if self._open is not None and self._open.name == name else self._held.get(name)
+        if in_use is not None:
+            yield in_use
+            return
+        generation = self.open(name)
+        try:
+            yield generation
+        finally:
+            generation.close()
+
     def building(self, name: str) -> Path:
         """The folder in which generation *name* is built, made empty."""
         folder = self._folder / (name + BUILDING)

@@ -1,0 +1,94 @@
+"""LMDB as the engine below the service: the store of one data directory, its parts opened file by file at first use."""
+
+import contextlib
+from collections.abc import Iterator
+
+from n2k_fcgi.errors import N2KError
+from n2k_fcgi.files import refuse_os_error, sync_folder
+from n2k_fcgi.store.base import Finding, HiddenSet, Store, StoreOptions
+from n2k_fcgi.store.lmdb.captures import Captures, captures_file
+from n2k_fcgi.store.lmdb.conflicts import Conflicts
+from n2k_fcgi.store.lmdb.forgotten import Forgotten
+from n2k_fcgi.store.lmdb.generations import Generations
+from n2k_fcgi.store.lmdb.layout import GENERATIONS
+from n2k_fcgi.store.lmdb.meters import Meters
+from n2k_fcgi.store.lmdb.pending import Pending
+from n2k_fcgi.store.lmdb.tokens import Tokens
+from n2k_fcgi.store.lmdb.volatile import VolatileFile
+
+
+def open_store(options: StoreOptions) -> Store:
+    """The store of ``options.data_dir``; nothing is opened or read yet."""
+    return LmdbStore(options)
+
+
+class LmdbStore:
+    """Implements ``store.base.Store``. Not for use across ``fork()``."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        data_dir, modes = options.data_dir, options.modes
+        self._options = options
+        self.generations = Generations(data_dir, modes, resident_limit=options.resident_limit)
+        self._file = captures_file(data_dir, modes)
+        self.captures = Captures(self._file)
+        self.tokens = Tokens(self._file)
+        self.forgotten = Forgotten(self._file)
+        self.volatile = VolatileFile(data_dir, modes)
+        self.pending = Pending(self.volatile, options.max_pending)
+        self.conflicts = Conflicts(self.volatile)
+        self.meters = Meters(self.volatile)
+
+    def create(self) -> None:
+        """Make the data directory with an empty captures file; existing ones are kept. Raises StoreUnreadable, StoreFull."""
+        data_dir, modes = self._options.data_dir, self._options.modes
+        for folder in (data_dir, data_dir / GENERATIONS):
+            try:
+                if not folder.is_dir():
+                    folder.mkdir(mode=modes.directory, parents=True)
+                    folder.chmod(modes.directory)
+            except OSError as error:
+                refuse_os_error(folder, error)
+        try:
+            self._file.create()
+        finally:
+            self._file.close()  # a server may fork after this
+        sync_folder(data_dir)
+
+    def check(self) -> Iterator[Finding]:
+        """See ``store.base.Store``."""
+        from n2k_fcgi.store.lmdb.check import check_captures, check_generations  # late: for this command alone
+
+        lock_problem = self._lock_problem()  # first: the next use replaces the lock file
+        hidden = self._hidden()
+        for line in check_generations(self.generations, hidden):
+            yield Finding(line, "go back with 'n2k generations use', or import again")
+        if lock_problem:
+            yield Finding(lock_problem, "")
+        for line in check_captures(self.captures, hidden):
+            yield Finding(line, "put a backup of captures.mdb in its place (docs/storage.md)")
+
+    def _lock_problem(self) -> str | None:
+        with contextlib.suppress(N2KError):  # a file that cannot be read: its own check says so
+            return self._file.lock_problem()
+        return None
+
+    def _hidden(self) -> HiddenSet | None:
+        with contextlib.suppress(N2KError):  # as above
+            return self.forgotten.hidden()
+        return None
+
+    def stopped_readers(self) -> list[tuple[int, int]]:
+        """See ``store.base.Store``."""
+        return self._file.readers_behind()
+
+    def close(self) -> None:
+        """Release maps and files; the next use opens them again."""
+        self.generations.close()
+        self._file.close()
+        self.volatile.close()
+
+    def retire(self) -> None:
+        """Close for good, also during an answer: another store takes over these files."""
+        self.generations.close_all()
+        self._file.retire()
+        self.volatile.file.retire()

@@ -33,7 +33,7 @@ def show(context: Context, as_json: bool) -> None:
     Example: n2k grids list --json
     """
     captures = context.store.captures
-    seen = Counter(capture.grid for capture in captures.captures())
+    seen = Counter(stored.capture.grid for stored in captures.all_stored())
     origins = {
         "settings": context.settings.labels,
         "dumps": _imported(context),

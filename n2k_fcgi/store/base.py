@@ -4,7 +4,7 @@ An engine is a folder beside this file. It returns values (``Avatar``, ``Capture
 that they outlive the transaction that read them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -198,190 +198,204 @@ class HeldGeneration(Protocol):
 
 
 class CaptureStore(AvatarIndex, Protocol):
-    """Avatars seen in-world, acknowledged only once they are on the disk."""
+    """Avatars seen in-world. Writes are atomic, durable, and visible to every process when the call returns."""
 
     def record(self, observations: Sequence[Observation], now: int) -> list[Capture | N2KError]:
-        """Store observations, findable in both directions when this returns, in one transaction.
+        """Store observations in one atomic write; each is found in both directions when this returns.
 
-        One that is refused has its error in the capture's place and changes nothing: NameTaken, TooManyNewGrids, TooManyNames.
+        A rejected one has its error in its place and changes nothing: NameTaken, TooManyNewGrids, TooManyNames. The same
+        observation again only counts once more, so a retry is safe.
         """
         ...
 
     def stored(self, key: bytes) -> list[StoredCapture]:
-        """What is known of one key, an entry per grid, with former names."""
+        """Return the captures of one key, one per grid, with their former names."""
         ...
 
-    def all_stored(self) -> Iterator[tuple[bytes, StoredCapture]]:
-        """Every key and grid with its former names, in key order; no transaction is open between two steps."""
-        ...
+    def all_stored(self) -> Iterator[StoredCapture]:
+        """Iterate over all captures in the order of keys, one per key and grid, each once.
 
-    def created_grids(self) -> list[str]:
-        """The grids that registrations created."""
-        ...
-
-    def drop_grid(self, grid: str) -> int:
-        """Remove a grid that registrations created, with its captures; return how many captures were removed."""
-        ...
-
-    def count(self) -> int:
-        """How many keys were captured."""
-        ...
-
-    def evicted(self) -> int:
-        """How many names went because a key had too many, or a name too many keys."""
+        No snapshot: what is written meanwhile may appear or not. A slow reader holds nothing that writers need.
+        """
         ...
 
     def known_among(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Those of *keys* that were captured, on whatever grid."""
+        """Return those of *keys* that were captured, on any grid."""
         ...
 
-    def captures(self) -> Iterator[Capture]:
-        """All of them, in key order."""
+    def count(self) -> int:
+        """Count the captured keys."""
+        ...
+
+    def evicted(self) -> int:
+        """Count the names that were dropped because a key had too many, or a name too many keys."""
+        ...
+
+    def created_grids(self) -> list[str]:
+        """Return the grids that observations created (``Observation.grids_left``), sorted."""
+        ...
+
+    def drop_grid(self, grid: str) -> int:
+        """Remove a created grid with all its captures, in one atomic write; return how many captures."""
         ...
 
 
 class TokenStore(Protocol):
-    """Tokens by their id."""
+    """Tokens by their id. Writes are atomic, durable, and visible to every process when the call returns."""
 
     def find(self, token_id: str) -> Token | None:
-        """The token, revoked or not."""
+        """Return the token, revoked or not."""
         ...
 
     def add(self, token: Token) -> None:
-        """Store a new one, or replace it."""
+        """Store a token, or replace the one with its id."""
+        ...
+
+    def revoke(self, token_id: str) -> Token | None:
+        """Mark a token as revoked; return it as it was before, None when there is no such token. Idempotent."""
         ...
 
     def tokens(self) -> list[Token]:
-        """All, oldest first."""
+        """Return all tokens, the oldest first."""
         ...
+
+
+Binding = tuple[bytes, str, str]
+"""A key, a grid, and a canonical name that the key has or had there."""
 
 
 class HiddenSet(Protocol):
-    """Who asked to be forgotten, as it was at one moment: for work on many rows."""
+    """A copy of all tombstones as of one moment, for work on many rows. False when there are none."""
 
     def __bool__(self) -> bool:
-        """Whether there is anybody."""
+        """Whether there are any."""
         ...
 
     def hides(self, key: bytes, grid: str, canonical: str) -> bool:
-        """Whether this avatar, or whoever has this name, asked to be forgotten."""
+        """Whether this key is hidden on *grid*, or this name."""
         ...
 
     def hides_key(self, key: bytes, grid: str | None = None) -> bool:
-        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
+        """Whether the key is hidden on *grid*; None: on any grid."""
         ...
 
     def hides_everywhere(self, key: bytes) -> bool:
-        """Whether the avatar with *key* asked to be forgotten on every grid."""
+        """Whether the key is hidden on every grid."""
         ...
 
     def hides_name(self, grid: str, canonical: str) -> bool:
-        """Whether whoever has this name asked to be forgotten."""
+        """Whether this name is hidden."""
         ...
 
 
 class ForgottenStore(Protocol):
-    """Who asked to be forgotten. Nothing but keyed digests of keys and names is kept."""
+    """Avatars whose owners asked to be forgotten. Only keyed digests of keys and names are stored.
 
-    def shown(self, avatars: list[Avatar], canonical: str) -> list[Avatar]:
-        """Those of *avatars*, all called *canonical*, that nobody asked to forget."""
+    Writes are atomic, durable, and visible to every process when the call returns.
+    """
+
+    def hidden_among(self, bindings: Iterable[Binding]) -> set[Binding]:
+        """Return those of *bindings* of which the key is hidden on that grid, or the name."""
         ...
 
-    def is_hidden(self, key: bytes, grid: str, canonical: str) -> bool:
-        """Whether this avatar, or whoever has this name, asked to be forgotten."""
-        ...
-
-    def is_key_hidden(self, key: bytes, grid: str | None) -> bool:
-        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
+    def hidden_keys(self, keys: Iterable[bytes], grid: str | None) -> set[bytes]:
+        """Return those of *keys* that are hidden on *grid*; None: on any grid."""
         ...
 
     def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
-        """All of them, as they are now; *before* itself, which this gave earlier, when nothing was written since."""
+        """Return a copy of all tombstones; *before* itself, an earlier result, when nothing was written since."""
         ...
 
     def secret(self) -> bytes:
-        """Random bytes that only this directory knows; b'' before anybody asked."""
+        """Return random bytes that only this store has, always the same; b'' before the first ``forget``."""
         ...
 
     def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> None:
-        """Hide *keys* and *names*, (grid, canonical), together, from every process's next look on; on the disk then.
+        """Hide *keys* and *names*, (grid, canonical), as one group. Idempotent.
 
-        *only*: the keys on this grid alone. What is hidden everywhere stays so, and with those that it was hidden with.
+        *only*: hide the keys on this grid alone. What is hidden everywhere stays hidden everywhere, in its own group. Groups
+        that share a key or name become one.
         """
         ...
 
     def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> int | None:
-        """Show again what was hidden together with any of these; give when that was asked for first, None: nothing was.
+        """Show the groups of these keys and names again; return when the first was hidden, None when nothing was.
 
-        *only*: what was hidden on this grid alone; who is hidden everywhere stays so.
+        *only*: show what is hidden on this grid alone; what is hidden everywhere stays hidden.
         """
         ...
 
     def undone(self) -> int:
-        """When somebody was last shown again; 0: never. What was imported before that may lack rows of theirs."""
+        """Return the time of the last ``undo``, 0 for never: imports before it may lack rows that are shown again."""
         ...
 
     def note_purge(self, now: int) -> None:
-        """Remember that a purge takes rows out from now on."""
+        """Store that a purge removes rows from now on."""
         ...
 
     def purged(self) -> int:
-        """When a purge last began; 0: never."""
+        """Return when the last purge began, 0 for never. A ``forget`` after it has a later time, in the same second too."""
         ...
 
     def count(self) -> int:
-        """How many requests to be forgotten are in force."""
+        """Count the groups that are hidden."""
         ...
 
 
 class PendingStore(Protocol):
-    """Keys that were asked about and nobody knows."""
+    """A bounded queue of unknown keys that callers asked for.
+
+    May be lost as a whole at any time. Writes are atomic and visible to every process when the call returns.
+    """
 
     def unqueued(self, keys: Sequence[bytes], grid: str, now: int) -> list[bytes]:
-        """Those of *keys* that are not there for *grid*, or were found to be nobody's long ago."""
+        """Return those of *keys* that ``add`` would queue for *grid*: neither waiting nor lately marked unknown."""
         ...
 
     def add(self, keys: Iterable[bytes], grid: str, now: int, asker: str = "") -> int:
-        """Queue those of *keys*, asked for on *grid*, that are not there, as many as there is room for; give how many.
+        """Queue those of *keys* that are ``unqueued``, each once, while there is space; return how many.
 
-        Where there is none, *asker* gets some of whoever has most of it, up to the same share.
+        A full queue drops what waited too long and what is marked unknown, then the oldest key of the asker with most keys, as
+        long as *asker* has fewer: askers share a full queue evenly.
         """
         ...
 
     def waiting(self) -> list[Asked]:
-        """The keys to name, the one that waits longest first."""
+        """Return the keys to name, the one that waits longest first."""
         ...
 
-    def drop(self, keys: Iterable[bytes], is_meant: Callable[[str], bool] = ...) -> int:
-        """Take keys out that were asked for on a grid that *is_meant*, else on whatever grid; give how many were there."""
+    def drop(self, keys: Iterable[bytes], *, only: str | None = None, spare: str | None = None) -> int:
+        """Remove *keys* on any grid, or on *only*, or on all but *spare*; return how many entries were removed."""
         ...
 
-    def nobody(self, keys: Iterable[bytes], grid: str, now: int) -> int:
-        """Note that a resolver found nobody on *grid* behind these of the queue; give how many."""
+    def mark_unknown(self, keys: Iterable[bytes], grid: str, now: int) -> int:
+        """Note of queued keys that *grid* has no such avatar: not waiting for some days; return how many were queued."""
         ...
 
 
 class ConflictStore(Protocol):
-    """The latest names that were offered for another key than their own."""
+    """The latest conflicts, a bounded list.
+
+    May be lost as a whole at any time. Writes are atomic and visible to every process when the call returns.
+    """
 
     def note(self, conflicts: Iterable[Conflict]) -> None:
-        """Keep these; one that is there already is counted once more."""
+        """Store conflicts; one of the same grid, name and rejected key is counted once more. The oldest are dropped."""
         ...
 
     def conflicts(self) -> list[Conflict]:
-        """All, the latest first."""
+        """Return all, the latest first."""
         ...
 
 
 class MeterStore(Protocol):
-    """Counts per minute that all workers share."""
-
-    def wait(self, charges: Sequence[Charge], now: float) -> float:
-        """Seconds until all of *charges* would be admitted; 0: now. Counts nothing."""
-        ...
+    """Rate limits that all processes share. May be lost at any time: then everybody has a full minute's worth again."""
 
     def take(self, charges: Sequence[Charge], now: float) -> float:
-        """Count all of *charges* and give 0, or count none and give the seconds to wait."""
+        """Count all of *charges* and return 0, or count none and return the seconds to wait. Atomic across processes.
+
+        A clock that is set back locks nobody out.
+        """
         ...
 
 

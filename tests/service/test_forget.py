@@ -152,7 +152,7 @@ def test_what_was_asked_for_twice_is_undone_as_one(sandbox: Sandbox) -> None:
         assert forgotten.count() == 1
         assert forgotten.undo(*undo, 3)
         assert forgotten.count() == 0
-        assert not forgotten.is_hidden(b"x" * 16, *early) and not forgotten.is_hidden(b"x" * 16, *late)
+        assert not forgotten.hidden_among([(b"x" * 16, *early), (b"x" * 16, *late)])
 
 
 def test_undoing_brings_everything_back(box: Sandbox) -> None:

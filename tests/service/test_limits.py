@@ -83,7 +83,7 @@ def test_who_came_between_the_look_and_the_count_is_counted(sandbox: Sandbox, cl
     class Late(Meters):
         """Its first look sees nobody."""
 
-        def wait(self, charges: Sequence[Charge], now: float) -> float:
+        def _wait(self, charges: Sequence[Charge], now: float) -> float:
             return 0.0
 
     late = Late(sandbox.store.volatile)

@@ -16,7 +16,7 @@ def test_a_name_of_the_dump_stays_with_its_key(sandbox: Sandbox) -> None:
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     with pytest.raises(NameTaken, match="belongs to another key on Production"):
         sandbox.register("masakazu.kojima", USERNAME)
-    assert list(sandbox.store.captures.captures()) == []
+    assert list(sandbox.store.captures.all_stored()) == []
 
 
 def test_a_former_name_stays_with_its_key_too(sandbox: Sandbox) -> None:
@@ -47,7 +47,7 @@ def test_a_bad_name_stores_nothing(sandbox: Sandbox, name: str) -> None:
     """No garbage can be registered."""
     with pytest.raises(BadName):
         sandbox.register(name, MASAKAZU)
-    assert list(sandbox.store.captures.captures()) == []
+    assert list(sandbox.store.captures.all_stored()) == []
 
 
 @pytest.mark.parametrize("key", ["", "xyz", "00000000-0000-0000-0000-000000000000", MASAKAZU + "0"])
@@ -55,7 +55,7 @@ def test_a_bad_key_stores_nothing(sandbox: Sandbox, key: str) -> None:
     """Nor a key that is none."""
     with pytest.raises(BadKey):
         sandbox.register("Masakazu Kojima", key)
-    assert list(sandbox.store.captures.captures()) == []
+    assert list(sandbox.store.captures.all_stored()) == []
 
 
 NOT_LINDENS = {
@@ -78,7 +78,7 @@ def test_second_life_has_no_look_alikes(sandbox: Sandbox, name: str) -> None:
     for grid, text in (("Production", name), ("Production", f"{name} @Production"), ("OpenSim", f"{name} @production")):
         with pytest.raises(BadName, match="on Production a name is one or two parts of ASCII letters, digits and underscores"):
             sandbox.register(text, MASAKAZU, grid)
-    assert list(sandbox.store.captures.captures()) == []
+    assert list(sandbox.store.captures.all_stored()) == []
     sandbox.register(name, MASAKAZU, "OpenSim")
     assert [avatar.name for avatar in sandbox.view().with_key(parse_key(MASAKAZU))] == [name]
 
@@ -89,7 +89,7 @@ def test_second_life_has_no_look_alikes(sandbox: Sandbox, name: str) -> None:
 def test_second_life_has_names_in_all_their_spellings(sandbox: Sandbox, name: str) -> None:
     """What Linden Lab does issue is taken in any way it is written."""
     sandbox.register(name, MASAKAZU)
-    assert [capture.key for capture in sandbox.store.captures.captures()] == [parse_key(MASAKAZU)]
+    assert [stored.capture.key for stored in sandbox.store.captures.all_stored()] == [parse_key(MASAKAZU)]
 
 
 def test_odd_names_of_dumps_and_stores_stay(sandbox: Sandbox) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from n2k_fcgi.errors import CapturesDamaged, NameTaken, StoreTooNew, StoreUnreadable, TooManyNames
+from n2k_fcgi.errors import CapturesDamaged, StoreTooNew, StoreUnreadable
 from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb import lockfile, writable
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT
@@ -25,115 +24,14 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 KEY, OTHER = parse_key(MASAKAZU), parse_key(GOVERNOR)
 
 
-def test_a_record_is_found_in_both_directions(sandbox: Sandbox) -> None:
-    """The spelling that was seen is given back."""
-    sandbox.record(KEY, "Masakazu Kojima", 100)
-    assert [a.key for a in sandbox.store.captures.by_name("masakazu.kojima")] == [KEY]
-    assert [a.name for a in sandbox.store.captures.by_key(KEY)] == ["Masakazu Kojima"]
-
-
-def test_seeing_again_counts_and_keeps_the_first_time(sandbox: Sandbox) -> None:
-    """First seen stays, last seen and the count move."""
-    for now in (100, 300, 200):
-        sandbox.record(KEY, "Masakazu Kojima", now)
-    (capture,) = sandbox.store.captures.captures()
-    assert (capture.first_seen, capture.last_seen, capture.times_seen) == (100, 300, 3)
-
-
-def test_a_renamed_key_answers_to_its_former_name(sandbox: Sandbox) -> None:
-    """The former name leads to the key, the key to the current name."""
-    sandbox.record(KEY, "Masakazu Kojima", 100)
-    sandbox.record(KEY, "New Name", 200)
-    (former,) = sandbox.store.captures.by_name("masakazu.kojima")
-    assert (former.key, former.former, former.seen) == (KEY, True, 100)
-    assert [a.name for a in sandbox.store.captures.by_key(KEY)] == ["New Name"]
-
-
-def test_a_name_of_another_key_is_refused_and_changes_nothing(sandbox: Sandbox) -> None:
-    """The conflict rule holds inside the write transaction, for former names too."""
-    sandbox.record(KEY, "Masakazu Kojima", 100)
-    sandbox.record(KEY, "New Name", 200)
-    for taken in ("Masakazu Kojima", "New Name"):
-        with pytest.raises(NameTaken):
-            sandbox.record(OTHER, taken, 300)
-    assert sandbox.store.captures.by_key(OTHER) == []
-    sandbox.record(OTHER, "New Name", 300, refuse=False)
-    assert [a.key for a in sandbox.store.captures.by_name("new.name")] == [OTHER, KEY]
-
-
-def test_a_name_that_comes_and_goes_is_kept_once(sandbox: Sandbox) -> None:
-    """With the last time that it was in use; found once."""
-    for now, name in enumerate(("First Name", "Second Name", "first.name", "Third Name", "Second Name"), 1):
-        sandbox.record(KEY, name, now)
-    (stored,) = sandbox.store.captures.stored(KEY)
-    assert stored.former == [("first.name", 3), ("Third Name", 4)] and stored.capture.name == "Second Name"
-    for name in ("first.name", "second.name", "third.name"):
-        assert [a.former for a in sandbox.store.captures.by_name(name)] == [name != "second.name"]
-
-
-def test_who_is_called_so_comes_before_who_was(sandbox: Sandbox) -> None:
-    """However lately the other was; of two who are, the one seen last."""
-    for key, name, now in ((KEY, "Same Name", 1), (OTHER, "Same Name", 5), (OTHER, "Other Name", 9)):
-        sandbox.record(key, name, now, grid="OpenSim", refuse=False)
-    found = sandbox.store.captures.by_name("same.name")
-    assert [(a.key, a.former, a.seen) for a in found] == [(KEY, False, 1), (OTHER, True, 5)]
-    sandbox.record(b"x" * 16, "Same Name", 2, grid="OpenSim", refuse=False)
-    assert [a.key for a in sandbox.store.captures.by_name("same.name")] == [b"x" * 16, KEY, OTHER]
-    avatar = sandbox.view().name2key("same.name", "OpenSim")
-    assert avatar is not None and avatar.key == b"x" * 16
-
-
-def test_a_name_keeps_so_many_keys_and_the_oldest_go(sandbox: Sandbox) -> None:
-    """On a grid where names move: with the capture where it was the current name, else alone; other grids keep theirs."""
-    keys = [n.to_bytes(16, "big") for n in range(1, 71)]
-    sandbox.record(keys[0], "Shared Name", 1, grid="Mine")
-    sandbox.record(keys[0], "Shared Name", 2, grid="OpenSim")
-    sandbox.record(keys[1], "Shared Name", 3, grid="OpenSim", refuse=False)
-    sandbox.record(keys[1], "Own Name", 4, grid="OpenSim", refuse=False)
-    for now, key in enumerate(keys[2:], 5):
-        sandbox.record(key, "Shared Name", now, grid="OpenSim", refuse=False)
-    found = sandbox.store.captures.by_name("shared.name")
-    assert {a.key for a in found if a.grid == "OpenSim"} == set(keys[-MOST_KEYS:])
-    assert [a.key for a in found if a.grid == "Mine"] == keys[:1]
-    assert [a.name for a in sandbox.store.captures.by_key(keys[1])] == ["Own Name"]
-    assert sandbox.store.captures.by_key(keys[2]) == []
-    assert sandbox.store.captures.evicted() == 6
-    sandbox.record(keys[-1], "Shared Name", 200, grid="OpenSim", refuse=False)
-    assert sandbox.store.captures.evicted() == 6
-
-
-def test_a_name_of_second_life_loses_no_key(sandbox: Sandbox) -> None:
-    """Whatever conflicts the store was told to let pass: one too many is refused, and those that are there are seen again."""
-    keys = [n.to_bytes(16, "big") for n in range(1, MOST_KEYS + 2)]
-    for now, key in enumerate(keys[:-1]):
-        sandbox.record(key, "Shared Name", now, refuse=False)
-    with pytest.raises(TooManyNames, match=r"64 keys of the name 'Shared Name' on Production are kept, and no more"):
-        sandbox.record(keys[-1], "Shared Name", 100, refuse=False)
-    assert sandbox.store.captures.by_key(keys[-1]) == []
-    sandbox.record(keys[0], "Shared Name", 100, refuse=False)
-    assert {a.key for a in sandbox.store.captures.by_name("shared.name")} == set(keys[:-1])
-
-
-def test_former_names_that_go_lead_nowhere(sandbox: Sandbox) -> None:
-    """But for those that the key has on another grid."""
-    for n in range(MOST_FORMER + 3):
-        sandbox.record(KEY, f"Name{n}", n, grid="OpenSim")
-    sandbox.record(KEY, "Name0", 500, grid="Mine")
-    sandbox.record(KEY, "Last One", 600, grid="OpenSim")
-    named = {n for n in range(MOST_FORMER + 3) if sandbox.store.captures.by_name(f"name{n}")}
-    assert named == {0, *range(3, MOST_FORMER + 3)}
-    assert [a.grid for a in sandbox.store.captures.by_name("name0")] == ["Mine"]
-    assert sandbox.store.captures.evicted() == 3
-
-
 def test_the_map_grows_and_other_processes_follow(sandbox: Sandbox) -> None:
     """A file that outgrows its first map is written and read on, here and in a process that had it open."""
     code = (
         "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
         "from n2k_fcgi.files import PRIVATE\n"
         "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE))\n"
-        "input(); print(sum(1 for _ in captures.captures()), flush=True); input()\n"
-        "print(sum(1 for _ in captures.captures()), flush=True)"
+        "input(); print(sum(1 for _ in captures.all_stored()), flush=True); input()\n"
+        "print(sum(1 for _ in captures.all_stored()), flush=True)"
     )
     with talking(code, sandbox.data_dir) as go_on:
         assert go_on() == "0\n"
@@ -317,18 +215,6 @@ def test_a_later_format_is_refused(sandbox: Sandbox) -> None:
         transaction.put(b"mformat", b"%d" % FORMAT)
 
 
-def test_many_processes_register_at_once_and_none_is_lost(sandbox: Sandbox) -> None:
-    """Every acknowledged registration of four concurrent writers is there afterwards."""
-    code = (
-        "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
-        "box, first = Sandbox(Path(sys.argv[1])), int(sys.argv[2])\n"
-        "for n in range(first, first + 50): box.register(f'Writer{n} Resident', f'{n:032x}')\n"
-    )
-    children = [subprocess.Popen([sys.executable, "-c", code, str(sandbox.data_dir), str(1 + 100 * n)]) for n in range(4)]
-    assert [child.wait(60) for child in children] == [0, 0, 0, 0]
-    assert sum(1 for _ in sandbox.store.captures.captures()) == 200
-
-
 def test_a_replaced_file_is_noticed_before_a_write(sandbox: Sandbox) -> None:
     """A restored backup is another file: what is registered then is in it, not in the one that was deleted."""
     sandbox.record(KEY, "Masakazu Kojima", 1)
@@ -340,7 +226,7 @@ def test_a_replaced_file_is_noticed_before_a_write(sandbox: Sandbox) -> None:
     code = (
         "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
         "from n2k_fcgi.files import PRIVATE\n"
-        "print(sum(1 for _ in Captures(captures_file(Path(sys.argv[1]), PRIVATE)).captures()))"
+        "print(sum(1 for _ in Captures(captures_file(Path(sys.argv[1]), PRIVATE)).all_stored()))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(sandbox.data_dir)], capture_output=True, text=True, check=True)
     assert done.stdout == "2\n"

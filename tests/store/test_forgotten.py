@@ -21,9 +21,9 @@ def hidden(store: Forgotten) -> set[tuple[bytes, str]]:
     """Where the two keys are hidden; a copy for many rows says the same as a look at each."""
     copy = store.hidden()
     pairs = set(itertools.product((KEY, OTHER), ("Production", "OpenSim", "Mine")))
-    found = {pair for pair in pairs if store.is_key_hidden(*pair)}
+    found = {(key, grid) for key, grid in pairs if store.hidden_keys([key], grid)}
     assert found == {(key, grid) for key, grid in pairs if copy.hides(key, grid, "x")}
-    assert found == {(key, grid) for key, grid in pairs if store.is_hidden(key, grid, "x")}
+    assert found == {(key, grid) for key, grid, _ in store.hidden_among((*pair, "x") for pair in pairs)}
     return found
 
 
@@ -32,33 +32,6 @@ def rows(box: Sandbox) -> dict[bytes, bytes]:
     box.store.close()
     with lmdb.open(str(box.data_dir / CAPTURES), subdir=False) as env, env.begin() as transaction:
         return {bytes(key): bytes(value) for key, value in transaction.cursor() if bytes(key)[:1] == b"f"}
-
-
-def test_grid_by_grid(sandbox: Sandbox) -> None:
-    """Each request adds its grid, each undoing takes its own; once hidden everywhere, no grid changes that."""
-    store = sandbox.store.forgotten
-    store.forget([KEY], NAMES[:1], 10, "Production")
-    assert hidden(store) == {(KEY, "Production")} and store.count() == 1
-    store.forget([KEY], NAMES[1:], 20, "OpenSim")
-    assert hidden(store) == {(KEY, "Production"), (KEY, "OpenSim")} and store.count() == 1
-    assert store.undo([KEY], [], 30, "Mine") is None and store.undo([OTHER], [], 30, "OpenSim") is None
-    assert store.undo([KEY], [], 30, "OpenSim") == 10
-    assert hidden(store) == {(KEY, "Production")}
-    assert store.is_hidden(OTHER, *NAMES[0]) and not store.is_hidden(OTHER, *NAMES[1])
-    store.forget([KEY], NAMES, 40)
-    store.forget([KEY], NAMES, 50, "Mine")
-    assert hidden(store) == set(itertools.product([KEY], ["Production", "OpenSim", "Mine"]))
-    assert store.undo([KEY], [], 60, "Mine") is None
-    assert store.undo([], NAMES[1:], 60) == 10
-    assert hidden(store) == set() and store.count() == 0 and rows(sandbox) == {}
-
-
-def test_a_name_in_common_widens_nobody(sandbox: Sandbox) -> None:
-    """Somebody who left one grid had a name there of somebody who leaves all: he is still hidden on that grid only."""
-    store = sandbox.store.forgotten
-    store.forget([KEY], NAMES[1:], 10, "OpenSim")
-    store.forget([OTHER], NAMES[1:], 20)
-    assert hidden(store) == {(KEY, "OpenSim"), *itertools.product([OTHER], ["Production", "OpenSim", "Mine"])}
 
 
 @pytest.mark.parametrize("changed", ["nothing", "asked again", "another name", "on one grid"])
@@ -77,10 +50,10 @@ def test_rows_of_earlier_versions_go_on_hiding(sandbox: Sandbox, changed: str) -
     elif changed == "on one grid":
         store.forget([KEY], [("Mine", "masakazu.mine")], 20, "Mine")
     assert hidden(store) == set(itertools.product([KEY], ["Production", "OpenSim", "Mine"]))
-    assert all(store.is_hidden(OTHER, *name) for name in NAMES)
+    assert store.hidden_among((OTHER, *name) for name in NAMES) == {(OTHER, *name) for name in NAMES}
     assert store.count() == (2 if changed == "on one grid" else 1)
     assert store.undo([], NAMES[:1], 30) == 10
-    assert hidden(store) == set() and not any(store.is_hidden(OTHER, *name) for name in NAMES)
+    assert hidden(store) == set() and not store.hidden_among((OTHER, *name) for name in NAMES)
 
 
 def test_a_thousand_names_take_their_own_room(sandbox: Sandbox) -> None:

@@ -47,10 +47,10 @@ def test_who_takes_his_time_with_all_captures_makes_the_file_no_longer(sandbox: 
     """An export behind a pager, stopped in its middle: nothing is pinned, and it goes on to the end, each key once."""
     before = fill(sandbox)
     rows = sandbox.store.captures.all_stored()
-    found = [next(rows)[0] for _ in range(3)]
+    found = [next(rows) for _ in range(3)]
     change(sandbox, 1000)
     assert size(sandbox) <= before + 64 * 1024
-    assert found + [key for key, _ in rows] == KEYS
+    assert [stored.capture.key for stored in (*found, *rows)] == KEYS
 
 
 def test_doctor_names_who_was_stopped_while_he_read(sandbox: Sandbox) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.files import PRIVATE
-from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.store.lmdb.layout import VOLATILE
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
@@ -19,7 +18,6 @@ def test_reading_makes_no_file(sandbox: Sandbox) -> None:
     """A directory of an earlier version, or one that may only be read, has none: it reads as empty."""
     assert sandbox.store.pending.waiting() == []
     assert sandbox.store.conflicts.conflicts() == []
-    assert sandbox.store.meters.wait([Charge(b"x", 1)], 1e6) <= 0
     assert not (sandbox.data_dir / VOLATILE).exists()
 
 

@@ -115,7 +115,7 @@ def captures(settings: Settings, store: Store) -> Finding:
     """Whether registrations can be written."""
     path = settings.data_dir / CAPTURES
     try:
-        count = sum(1 for _ in store.captures.captures())
+        count = sum(1 for _ in store.captures.all_stored())
         with hold(queue := path.with_suffix(WRITER_SUFFIX), modes_of(settings), LOCK_PATIENCE) as held:
             if not held:
                 return problem("captures", "another process holds the writers' lock", f"find it: fuser {queue.name}")

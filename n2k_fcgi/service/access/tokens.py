@@ -42,10 +42,9 @@ def create_token(
 
 def revoke_token(store: TokenStore, name: str) -> bool:
     """Make the token with the id *name* worthless from the next request on; False: it was already. Raises NoSuchToken."""
-    token = store.find(name) if re.fullmatch(r"[0-9a-f]{12}", name) else None
+    token = store.revoke(name) if re.fullmatch(r"[0-9a-f]{12}", name) else None
     if token is None:
         raise NoSuchToken(id=name)
-    store.add(token._replace(revoked=True))
     return not token.revoked
 
 

@@ -14,7 +14,7 @@ from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.best_effort import best_effort
 from n2k_fcgi.service.directory.history import History
-from n2k_fcgi.service.directory.lookup import Directory, View
+from n2k_fcgi.service.directory.lookup import Directory, View, binding
 from n2k_fcgi.store.base import PendingStore
 
 
@@ -54,10 +54,11 @@ class Forgetting:
         """The avatar with *key* on every grid, known or not, and all names it has or had; *only*: on that grid."""
         view, forgotten = self._directory.full_view(), self._directory.forgotten
         leaving = _known(view, key, only)
-        if only is None or leaving.grids or forgotten.is_key_hidden(key, only):
+        if only is None or leaving.grids or forgotten.hidden_keys([key], only):
             return leaving
-        shown = (a.grid for a in view.with_key(key) if not forgotten.is_hidden(key, a.grid, canonical(a.name)))
-        return leaving._replace(elsewhere=next(shown, None))
+        known = view.with_key(key)
+        hidden = forgotten.hidden_among(map(binding, known))
+        return leaving._replace(elsewhere=next((a.grid for a in known if binding(a) not in hidden), None))
 
     def called(self, name: str, grid: str, *, only_there: bool = False) -> Leaving:
         """Whoever canonical *name* means on *grid*, on every grid or *only_there*; when it is nobody, whoever will be.
@@ -82,7 +83,7 @@ class Forgetting:
         # Who it was is nobody's business, the log's neither.
         logs.info(f"forget: {'one avatar' if leaving.grids else 'whoever has an unknown name or key'} is hidden from now on")
         with best_effort("the resolver's list"):
-            self._pending.drop(leaving.keys, lambda grid: leaving.only in (None, grid))
+            self._pending.drop(leaving.keys, only=leaving.only)
 
     def undo_key(self, key: bytes, only: str | None = None) -> Undone:
         """Show the avatar again that was hidden; *only*: on that grid.
@@ -92,7 +93,7 @@ class Forgetting:
         forgotten = self._directory.forgotten
         asked = forgotten.undo([key], [], int(self._clock()), only)
         if asked is None:
-            if only is not None and forgotten.is_key_hidden(key, only):
+            if only is not None and forgotten.hidden_keys([key], only):
                 raise TokenNotEnough(why=f"it is for the grid {only!r} only, and this avatar left all of them")
             raise NotForgotten(what=format_key(key))
         known = self._directory.view().with_key(key)

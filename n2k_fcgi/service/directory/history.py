@@ -39,8 +39,7 @@ class History:
         names = dict(current)
         for avatar in sorted(self._earlier(key, stored, most), key=lambda avatar: -avatar.seen):
             names.setdefault(_identity(avatar), avatar._replace(former=True))
-        shown = [avatar for avatar in names.values() if self._view.shows(avatar)]
-        return [Named(avatar, captures.get(_identity(avatar))) for avatar in shown]
+        return [Named(avatar, captures.get(_identity(avatar))) for avatar in self._view.shown(list(names.values()))]
 
     def _earlier(self, key: bytes, stored: list[StoredCapture], most: int | None) -> list[Avatar]:
         """Every name there ever was, or the latest *most*; the current ones may be among them."""

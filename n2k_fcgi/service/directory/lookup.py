@@ -17,7 +17,7 @@ from typing import TypeVar
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.base import CaptureStore, ForgottenStore, GenerationStore, GenerationView, HeldGeneration
+from n2k_fcgi.store.base import Binding, CaptureStore, ForgottenStore, GenerationStore, GenerationView, HeldGeneration
 
 Asked = TypeVar("Asked", str, bytes)
 
@@ -131,7 +131,10 @@ class View:
 
     def _shown_named(self, name: str) -> list[Avatar]:
         found = self._named(name)
-        return self._forgotten.shown(found, name) if found and self._forgotten is not None else found
+        if not found or self._forgotten is None:
+            return found
+        hidden = self._forgotten.hidden_among((a.key, a.grid, name) for a in found)
+        return [a for a in found if (a.key, a.grid, name) not in hidden] if hidden else found
 
     def _named(self, name: str) -> list[Avatar]:
         captured = self.captures.by_name(name)
@@ -148,9 +151,7 @@ class View:
 
     def _shown_with_key(self, key: bytes) -> list[Avatar]:
         found = self._with_key(key)
-        if not found or self._forgotten is None:
-            return found
-        return [a for a in found if not self._forgotten.is_hidden(a.key, a.grid, canonical(a.name))]
+        return self.shown(found) if found else found
 
     def _with_key(self, key: bytes) -> list[Avatar]:
         captured = self.captures.by_key(key)
@@ -166,9 +167,12 @@ class View:
                 by_grid[avatar.grid] = avatar
         return list(by_grid.values())
 
-    def shows(self, avatar: Avatar) -> bool:
-        """Whether nobody asked to forget *avatar*, whose name is spelled."""
-        return self._forgotten is None or not self._forgotten.is_hidden(avatar.key, avatar.grid, canonical(avatar.name))
+    def shown(self, avatars: list[Avatar]) -> list[Avatar]:
+        """Those of *avatars*, which have spellings, that are not hidden."""
+        if self._forgotten is None:
+            return avatars
+        hidden = self._forgotten.hidden_among(map(binding, avatars))
+        return [avatar for avatar in avatars if binding(avatar) not in hidden] if hidden else avatars
 
     def secret(self) -> bytes:
         """What only this directory knows; b'' before anybody asked to be forgotten."""
@@ -222,6 +226,11 @@ class HeldView(View):
         held, self._held, self.generation = self._held, None, None
         if held is not None:
             held.release()
+
+
+def binding(avatar: Avatar) -> Binding:
+    """The key, grid and canonical name of an avatar that has a spelling."""
+    return avatar.key, avatar.grid, canonical(avatar.name)
 
 
 def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, strict: bool = False) -> Avatar | None:

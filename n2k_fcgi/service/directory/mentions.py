@@ -68,11 +68,11 @@ class AskedNow:
 
     def hides_key(self, key: bytes) -> bool:
         """See the protocol."""
-        return self._forgotten.is_key_hidden(key, None)
+        return bool(self._forgotten.hidden_keys([key], None))
 
     def hides_name(self, grid: str, canonical: str) -> bool:
         """See the protocol."""
-        return self._forgotten.is_hidden(_NOBODY, grid, canonical)
+        return bool(self._forgotten.hidden_among([(_NOBODY, grid, canonical)]))
 
 
 class Mention(NamedTuple):

@@ -34,7 +34,8 @@ class PendingKeys:
         view, forgotten, now = self._directory.view(), self._directory.forgotten, int(self._clock())
         with view.snapshot():
             asked = [key for key in dict.fromkeys(keys) if key != _NULL and not _is_known(view, key, grid)]
-            unknown = [key for key in asked if not forgotten.is_key_hidden(key, grid)]
+            hidden = forgotten.hidden_keys(asked, grid)
+        unknown = [key for key in asked if key not in hidden]
         new = self._pending.unqueued(unknown, grid, now) if unknown else []
         if not new:  # no write for what is asked again and again
             return 0
@@ -53,14 +54,14 @@ class PendingKeys:
 
     def note_unknown(self, keys: Iterable[bytes], grid: str) -> int:
         """Note that no avatar of *grid* has these keys, so that they are not handed out there again for some days."""
-        return self._pending.nobody(keys, grid, int(self._clock()))
+        return self._pending.mark_unknown(keys, grid, int(self._clock()))
 
 
 def drop_named(pending: PendingStore, known: Iterable[Asked]) -> None:
     """Take keys out of the queue that have a name now, *known* being where: as ``_is_known`` has it."""
     known = list(known)
     pending.drop([each.key for each in known if each.grid == PRODUCTION])
-    pending.drop([each.key for each in known if each.grid != PRODUCTION], lambda asked_for: asked_for != PRODUCTION)
+    pending.drop([each.key for each in known if each.grid != PRODUCTION], spare=PRODUCTION)
 
 
 def _is_known(view: View, key: bytes, grid: str) -> bool:

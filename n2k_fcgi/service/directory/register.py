@@ -119,7 +119,7 @@ class Registrar:
         grid = parsed.home or offer.grid
         if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # look-alike and invisible letters, too
             raise BadName(name=offer.name, why=NOT_OF_SECOND_LIFE)
-        if self._directory.forgotten.is_hidden(key, grid, parsed.canonical):
+        if self._directory.forgotten.hidden_among([(key, grid, parsed.canonical)]):
             raise AskedToBeForgotten
         refuse = grid == PRODUCTION or not self._newest_wins
         is_known = grid in self._known_grids or (generation is not None and grid in generation.grids)
@@ -128,7 +128,7 @@ class Registrar:
 
     def _told(self, refusal: N2KError, grid: str) -> N2KError:
         """*refusal*, unless the name's holder asked to be forgotten: that he has it is told to nobody, no list either."""
-        is_hidden = isinstance(refusal, NameTaken) and self._directory.forgotten.is_key_hidden(refusal.holder, grid)
+        is_hidden = isinstance(refusal, NameTaken) and self._directory.forgotten.hidden_keys([refusal.holder], grid)
         return AskedToBeForgotten() if is_hidden else refusal
 
     def _record(self, accepted: list[Observation], conflicts: list[Conflict], now: int) -> list[Registered | N2KError]:

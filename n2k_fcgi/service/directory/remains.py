@@ -135,8 +135,8 @@ class Inspection:
 
     def _of_captures(self) -> Iterator[Place]:
         hides = self._hidden.hides
-        for number, (key, (capture, former)) in enumerate(self._captures.all_stored(), 1):
-            row = f"capture {number}"
+        for number, (capture, former) in enumerate(self._captures.all_stored(), 1):
+            key, row = capture.key, f"capture {number}"
             if hides(key, capture.grid, canonical(capture.name)):
                 yield "an avatar", row
             elif any(hides(key, capture.grid, canonical(name)) for name, _ in former):
@@ -233,7 +233,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def grids_of(generations: Generations, captures: Captures, known: Iterable[str]) -> set[str]:
     """All grids that a name of the forgotten can be of: a digest tells a name of one grid only."""
-    found = {*known, *captures.created_grids(), *(stored.capture.grid for _, stored in captures.all_stored())}
+    found = {*known, *captures.created_grids(), *(stored.capture.grid for stored in captures.all_stored())}
     generations.close()  # one environment a file and process
     for name in generations.names():
         with contextlib.closing(generations.open(name)) as generation:

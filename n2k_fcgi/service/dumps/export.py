@@ -106,10 +106,10 @@ class Export:
     def _keys(self) -> Iterator[tuple[bytes, list[Avatar], list[StoredCapture]]]:
         """In key order: the key, all its imported names (former ones marked), its captures."""
         imported = self._imported()
-        captured = groupby(self._captures.all_stored(), key=itemgetter(0))
+        captured = groupby(self._captures.all_stored(), key=lambda stored: stored.capture.key)
         both: Iterable[tuple[bytes, int, Any]] = merge(
             ((key, 0, avatars) for key, avatars in imported),
-            ((key, 1, [stored for _, stored in group]) for key, group in captured),
+            ((key, 1, list(group)) for key, group in captured),
             key=itemgetter(0, 1),
         )
         for key, found in groupby(both, key=itemgetter(0)):
@@ -152,7 +152,7 @@ class Export:
         contested: dict[str, list[Claim]] = {}
         for name in self._imported_twice():
             contested[name] = self._claims(name)
-        for _, stored in self._captures.all_stored():
+        for stored in self._captures.all_stored():
             name = canonical(stored.capture.name)
             contested[name] = self._claims(name)
             if len(contested[name]) < 2:

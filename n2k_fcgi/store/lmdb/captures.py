@@ -174,21 +174,13 @@ class Captures:
         self._file.rewrite(copy)
         return sum(dropped.values())
 
-    def captures(self) -> Iterator[Capture]:
-        """All, in key order."""
-        for _, stored in self.all_stored():
-            yield stored.capture
-
-    def all_stored(self) -> Iterator[tuple[bytes, StoredCapture]]:
-        """All with their former names, in key order.
-
-        A stretch at a time: who reads on when he likes (a pager behind an export) must keep no transaction open.
-        """
+    def all_stored(self) -> Iterator[StoredCapture]:
+        """See ``store.base.CaptureStore``. Read in chunks: a slow reader must not keep a transaction open."""
         first = b""
         while True:
             with self._file.read() as transaction:
                 rows = list(islice(with_prefix(transaction, CAPTURE_KEY, first), STRETCH))
-                found = [(key, stored) for key, value in rows for stored in unpack_captures(key, value)]
+                found = [stored for key, value in rows for stored in unpack_captures(key, value)]
             yield from found
             if len(rows) < STRETCH:
                 return

@@ -120,7 +120,8 @@ def check_captures(captures: Captures, hidden: HiddenSet | None) -> Iterator[str
     names = {name: set(keys) for name, keys in captures.names()}
     expected: dict[str, set[bytes]] = {}
     grids = set()
-    for key, stored in captures.all_stored():
+    for stored in captures.all_stored():
+        key = stored.capture.key
         grids.add(stored.capture.grid)
         for name in (stored.capture.name, *(former for former, _ in stored.former)):
             expected.setdefault(canonical(name), set()).add(key)

@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 import lmdb
 
-from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.store.base import HiddenSet
+from n2k_fcgi.store.base import Binding, HiddenSet
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORGOTTEN, PURGED_KEY, SECRET_KEY, UNDONE_KEY
 from n2k_fcgi.store.lmdb.writable import Moment, WritableFile, with_prefix
 
@@ -68,25 +67,21 @@ class Forgotten:
     def __init__(self, file: WritableFile) -> None:
         self._file = file
 
-    def shown(self, avatars: list[Avatar], canonical: str) -> list[Avatar]:
-        """Those of *avatars*, all called *canonical*, that nobody asked to forget."""
+    def hidden_among(self, bindings: Iterable[Binding]) -> set[Binding]:
+        """Return those of *bindings* of which the key is hidden on that grid, or the name."""
         with self._file.read() as transaction:
             secret = transaction.get(_SECRET)
-            if secret is None:  # nobody ever asked
-                return avatars
-            return [a for a in avatars if not _hides(transaction, bytes(secret), a.key, a.grid, canonical)]
+            if secret is None:  # before the first ``forget``: the common case
+                return set()
+            return {binding for binding in bindings if _hides(transaction, bytes(secret), *binding)}
 
-    def is_hidden(self, key: bytes, grid: str, canonical: str) -> bool:
-        """Whether this avatar, or whoever has this name, asked to be forgotten."""
+    def hidden_keys(self, keys: Iterable[bytes], grid: str | None) -> set[bytes]:
+        """Return those of *keys* that are hidden on *grid*; None: on any grid."""
         with self._file.read() as transaction:
             secret = transaction.get(_SECRET)
-            return secret is not None and _hides(transaction, bytes(secret), key, grid, canonical)
-
-    def is_key_hidden(self, key: bytes, grid: str | None) -> bool:
-        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
-        with self._file.read() as transaction:
-            secret = transaction.get(_SECRET)
-            return secret is not None and _hides_key(transaction, bytes(secret), key, grid)
+            if secret is None:
+                return set()
+            return {key for key in keys if _hides_key(transaction, bytes(secret), key, grid)}
 
     def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
         """All of them, as they are now; *before* itself, which this gave earlier, when nothing was written since."""

@@ -32,19 +32,14 @@ class Meters:
     def __init__(self, file: VolatileFile) -> None:
         self._file = file
 
-    def wait(self, charges: Sequence[Charge], now: float) -> float:
-        """Seconds until all of *charges* would be admitted; 0: now. Counts nothing."""
-        with self._file.read() as transaction:
-            return max(_excess(transaction, charge, now) for charge in charges)
-
     def take(self, charges: Sequence[Charge], now: float) -> float:
-        """Count all of *charges* and give 0, or count none and give the seconds to wait."""
-        wait = self.wait(charges, now)
-        if wait > 0:  # a flood costs a read a request, no write
+        """Count all of *charges* and return 0, or count none and return the seconds to wait."""
+        wait = self._wait(charges, now)
+        if wait > 0:  # a flood costs one read per request, no write
             return wait
 
         def change(transaction: lmdb.Transaction) -> float:
-            excess = max(_excess(transaction, charge, now) for charge in charges)
+            excess = _excess(transaction, charges, now)
             if excess > 0:
                 return excess
             _sweep(transaction, now)
@@ -53,6 +48,10 @@ class Meters:
             return 0.0
 
         return self._file.write(change)
+
+    def _wait(self, charges: Sequence[Charge], now: float) -> float:
+        with self._file.read() as transaction:
+            return _excess(transaction, charges, now)
 
 
 def _before(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
@@ -68,7 +67,12 @@ def _after(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
     return _before(transaction, charge, now) + min(MINUTE / charge.a_minute * charge.weight, LONGEST_WAIT)
 
 
-def _excess(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
+def _excess(transaction: lmdb.Transaction, charges: Sequence[Charge], now: float) -> float:
+    """Seconds until all of *charges* are admitted; 0 or less: now."""
+    return max(_excess_of(transaction, charge, now) for charge in charges)
+
+
+def _excess_of(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
     # More than a minute's worth is admitted after a quiet minute, or it never could be; what comes next waits for all of it.
     at_once = min(MINUTE / charge.a_minute * charge.weight, MINUTE)
     # A thousandth of a second is the rounding of floats: the last of a minute's worth is still admitted.

@@ -5,7 +5,7 @@ a digest of who asked: who is nobody on one grid may be somebody on another. ``m
 """
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import lmdb
@@ -71,22 +71,27 @@ class Pending:
             rows = [(*_read(value)[:2], which) for which, value in with_prefix(transaction, PENDING_KEY)]
         return [_asked(which) for first, nobody_at, which in sorted(rows) if not nobody_at]
 
-    def drop(self, keys: Iterable[bytes], is_meant: Callable[[str], bool] = lambda grid: True) -> int:
-        """Take keys out that were asked for on a grid that *is_meant*, else on whatever grid; give how many were there."""
-        known = list(keys)
-        with self._file.read() as transaction:
-            if not _rows_of(transaction, known, is_meant):
+    def drop(self, keys: Iterable[bytes], *, only: str | None = None, spare: str | None = None) -> int:
+        """Remove *keys* on any grid, or on *only*, or on all but *spare*; return how many entries were removed."""
+        known = list(dict.fromkeys(keys))
+
+        def found(transaction: lmdb.Transaction) -> list[bytes]:
+            rows = ((key, grid.decode()) for key in known for grid, _ in with_prefix(transaction, PENDING_KEY + key))
+            return [PENDING_KEY + key + grid.encode() for key, grid in rows if only in (None, grid) and grid != spare]
+
+        with self._file.read() as transaction:  # most keys were never asked for: no write for them
+            if not found(transaction):
                 return 0
 
         def change(transaction: lmdb.Transaction) -> int:
-            dropped = sum(transaction.delete(db_key) for db_key in _rows_of(transaction, known, is_meant))
+            dropped = sum(transaction.delete(db_key) for db_key in found(transaction))
             _put_count(transaction, _count(transaction) - dropped)
             return dropped
 
         return self._file.write(change)
 
-    def nobody(self, keys: Iterable[bytes], grid: str, now: int) -> int:
-        """Note that a resolver found nobody on *grid* behind these of the queue; give how many."""
+    def mark_unknown(self, keys: Iterable[bytes], grid: str, now: int) -> int:
+        """See ``store.base.PendingStore``."""
         known = [PENDING_KEY + key + grid.encode() for key in keys]
 
         def change(transaction: lmdb.Transaction) -> int:
@@ -104,12 +109,6 @@ class Pending:
 
 def _asked(which: bytes) -> Asked:
     return Asked(which[:KEY_BYTES], which[KEY_BYTES:].decode())
-
-
-def _rows_of(transaction: lmdb.Transaction, keys: list[bytes], is_meant: Callable[[str], bool]) -> list[bytes]:
-    """The db_keys of these keys on grids that are meant."""
-    rows = ((key, grid) for key in keys for grid, _ in with_prefix(transaction, PENDING_KEY + key))
-    return [PENDING_KEY + key + grid for key, grid in rows if is_meant(grid.decode())]
 
 
 def _is_wanted(row: bytes | memoryview | None, now: int) -> bool:

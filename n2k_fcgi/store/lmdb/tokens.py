@@ -32,6 +32,19 @@ class Tokens:
 
         self._file.write(change)
 
+    def revoke(self, token_id: str) -> Token | None:
+        """Mark a token as revoked; return it as it was before, None when there is no such token."""
+
+        def change(transaction: lmdb.Transaction) -> Token | None:
+            value = transaction.get(TOKEN + token_id.encode())
+            if value is None:
+                return None
+            token = _unpack(token_id, bytes(value))
+            transaction.put(TOKEN + token_id.encode(), _pack(token._replace(revoked=True)))
+            return token
+
+        return self._file.write(change)
+
     def tokens(self) -> list[Token]:
         """All, oldest first."""
         with self._file.read() as transaction:

@@ -1,0 +1,133 @@
+"""The contract of ``GenerationStore`` and ``GenerationView``; what captures share is in ``test_avatars``."""
+
+import pytest
+
+from n2k_fcgi.store.base import GenerationView
+from n2k_fcgi.wiring import Store
+from tests.contract.engines import Place
+from tests.contract.values import HERE, KEY, KEYS, OTHER, THERE, THIRD
+
+
+def live(store: Store) -> GenerationView:
+    """The live generation, which is there."""
+    generation = store.generations.current()
+    assert generation is not None
+    return generation
+
+
+def test_before_the_first_import(store: Store) -> None:
+    """Nothing is live, and asking is no error."""
+    assert store.generations.current() is None and store.generations.live() is None and store.generations.hold() is None
+    assert store.generations.listed() == ("", [])
+
+
+def test_a_published_generation_describes_itself(place: Place, store: Store) -> None:
+    """Its name, its grids, its counts; the manifest says the same."""
+    place.publish(store, (KEY, "Name One"), (OTHER, "Name Two"), as_of=5)
+    name = place.publish(store, (KEY, "Name One"), grid=THERE, as_of=7)
+    generation, manifest = live(store), store.generations.live()
+    assert manifest is not None
+    assert generation.name == manifest.name == name
+    assert (generation.grids, generation.count()) == (frozenset({HERE, THERE}), 2)
+    assert (manifest.rows, manifest.keys, manifest.names, manifest.former) == (3, 2, 2, 0)
+    assert (manifest.grid, manifest.as_of, manifest.dump_rows) == (THERE, 7, 1)
+
+
+def test_the_list_begins_with_the_oldest(place: Place, store: Store) -> None:
+    """And names the live one, which is in it."""
+    names = [place.publish(store, (KEY, f"Name{n}"), as_of=n) for n in (1, 2)]
+    assert names == sorted(names)
+    current, manifests = store.generations.listed()
+    assert current == names[-1] and [manifest.name for manifest in manifests] == names
+
+
+def test_another_process_sees_a_new_generation_at_once(place: Place, store: Store) -> None:
+    """With its next question for the live one, without being told."""
+    with place.peer() as peer:
+        assert peer("store.generations.current()") is None
+        for n in range(1, 5):
+            name = place.publish(store, (KEY, f"Name{n}"), as_of=n)
+            assert peer("store.generations.current().name") == peer("store.generations.live().name") == name
+            assert [a.name for a in peer("store.generations.current().by_key(key)", key=KEY)] == [f"Name{n}"]
+
+
+PUBLISH = "place.publish(store, (key, name), as_of=as_of)"
+"""By another process, as it is outside of tests: an engine may not open twice in one process what is held here."""
+
+
+def test_a_held_generation_is_read_on(place: Place, store: Store) -> None:
+    """Whatever is published meanwhile, and though the one that is held is pruned."""
+    place.publish(store, (KEY, "Name One"))
+    held = store.generations.hold()
+    assert held is not None
+    with place.peer() as peer:
+        for n in range(2, 6):
+            peer(PUBLISH, key=KEY, name=f"Name{n}", as_of=n)
+            assert [a.name for a in live(store).by_key(KEY)] == [f"Name{n}"]
+    assert [a.name for a in held.view.by_key(KEY)] == ["Name One"]
+    assert held.view.name not in {manifest.name for manifest in store.generations.listed()[1]}
+    held.release()
+    assert [a.name for a in live(store).by_key(KEY)] == ["Name5"]
+
+
+def test_two_answers_hold_the_same_generation(place: Place, store: Store) -> None:
+    """Released by one, the other goes on, also while it is live."""
+    place.publish(store, (KEY, "Name One"))
+    one, two, three = (store.generations.hold() for _ in range(3))
+    assert one is not None and two is not None and three is not None
+    one.release()
+    assert [a.name for a in two.view.by_key(KEY)] == ["Name One"]
+    with place.peer() as peer:
+        peer(PUBLISH, key=KEY, name="Name Two", as_of=2)
+    assert [a.name for a in live(store).by_key(KEY)] == ["Name Two"]
+    two.release()
+    assert [a.name for a in three.view.by_key(KEY)] == ["Name One"]
+    three.release()
+
+
+def test_history(place: Place, store: Store) -> None:
+    """Former names, the oldest first, each with the time of its last dump; of many the latest."""
+    for n in range(1, 6):
+        place.publish(store, (KEY, f"Name{n}"), as_of=n)
+    generation = live(store)
+    assert [(a.name, a.seen, a.former) for a in generation.history(KEY)] == [(f"Name{n}", n, True) for n in range(1, 5)]
+    assert [a.name for a in generation.history(KEY, 2)] == ["Name3", "Name4"]
+    assert [a.name for a in generation.history(KEY, 100)] == [f"Name{n}" for n in range(1, 5)]
+    assert generation.history(OTHER) == []
+
+
+def test_is_called(place: Place, store: Store) -> None:
+    """By current and former names, on that grid only, however many others have the name."""
+    keys = KEYS[:150]
+    place.publish(store, *((key, "Shared Name") for key in keys))
+    place.publish(store, (keys[0], "New Name"), as_of=2)
+    generation = live(store)
+    assert all(generation.is_called(key, "shared.name", HERE) for key in keys)
+    assert generation.is_called(keys[0], "new.name", HERE)
+    assert not generation.is_called(keys[0], "shared.name", THERE)
+    assert not generation.is_called(keys[1], "new.name", HERE) and not generation.is_called(KEYS[160], "shared.name", HERE)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_bindings(place: Place, store: Store, limit: int) -> None:
+    """Names in order with their avatars, former ones not: one name at least, until there are *limit* avatars."""
+    place.publish(store, (KEY, "Former"), (OTHER, "Shared"), (THIRD, "Shared"))
+    place.publish(store, (KEY, "Alone"), as_of=2)
+    place.publish(store, (KEY, "Last"), grid=THERE, as_of=3)
+    generation, found, first = live(store), [], b""
+    while rows := generation.bindings(first, limit):
+        assert all(rows) and sum(len(avatars) for _, avatars in rows[:-1]) < limit
+        found += [(name, {(a.key, a.grid) for a in avatars}) for name, avatars in rows]
+        first = rows[-1][0] + b"\0"
+    assert found == [(b"alone", {(KEY, HERE)}), (b"last", {(KEY, THERE)}), (b"shared", {(OTHER, HERE), (THIRD, HERE)})]
+    assert generation.bindings(b"shared\0", limit) == []
+
+
+def test_the_live_one_is_there_after_opening_again(place: Place) -> None:
+    """Its rows too."""
+    with place.opened() as store:
+        name = place.publish(store, (KEY, "Name One"))
+    with place.opened() as store:
+        assert live(store).name == name and [a.name for a in live(store).by_key(KEY)] == ["Name One"]
+        store.close()
+        assert live(store).name == name

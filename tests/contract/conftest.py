@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.store.base import Store
 from tests.contract.engines import ENGINES, Place
 
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from n2k_fcgi import wiring
 from n2k_fcgi.config import Settings, load
 from n2k_fcgi.service.dumps.reading import Dump
-from n2k_fcgi.store.lmdb.directory import create_directory
-from n2k_fcgi.wiring import Store, importer, modes_of
+from n2k_fcgi.store.base import Store
 
 QUEUE = 6
 """Pending keys that a store of a test keeps."""
@@ -27,14 +27,15 @@ def _settings(folder: Path) -> Settings:
     return load(environment={}, flags={"data_dir": str(folder), "max_pending": str(QUEUE)}).settings
 
 
-def _lmdb(folder: Path) -> Store:
-    settings = _settings(folder)
-    create_directory(folder, modes_of(settings))
-    return Store(settings)
+ENGINES: dict[str, Callable[[Path], Settings]] = {"lmdb": _settings}
+"""Each with the settings that name its store of a folder."""
 
 
-ENGINES: dict[str, Callable[[Path], Store]] = {"lmdb": _lmdb}
-"""Each with what opens its store of the folder's name; the first time that makes an empty one."""
+def open_store(engine: str, folder: Path) -> Store:
+    """The store of that folder; an empty one is made the first time."""
+    store = wiring.open_store(ENGINES[engine](folder))
+    store.create()
+    return store
 
 
 class Place(NamedTuple):
@@ -46,7 +47,7 @@ class Place(NamedTuple):
     @contextmanager
     def opened(self) -> Iterator[Store]:
         """The store, in this process. An engine may allow one per process at a time."""
-        store = ENGINES[self.engine](self.folder)
+        store = open_store(self.engine, self.folder)
         try:
             yield store
         finally:
@@ -67,7 +68,7 @@ class Place(NamedTuple):
         opening = (
             "import sys; from pathlib import Path; from tests.contract.engines import *; from tests.contract.values import *\n"
         )
-        opening += "store = ENGINES[sys.argv[1]](Path(sys.argv[2]))\n"
+        opening += "store = open_store(sys.argv[1], Path(sys.argv[2]))\n"
         command = [sys.executable, "-c", opening + code, self.engine, str(self.folder), *map(str, arguments)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -76,7 +77,8 @@ class Place(NamedTuple):
         path = self.folder.with_name(self.folder.name + ".dump")
         path.write_text("".join(f"{key.hex()},{name}\n" for key, name in rows))
         with Dump(path) as dump:
-            return importer(store, _settings(self.folder), jobs=1).run(dump, grid, as_of=as_of, force=True).manifest.name
+            importer = wiring.importer(store, ENGINES[self.engine](self.folder), jobs=1)
+            return importer.run(dump, grid, as_of=as_of, force=True).manifest.name
 
 
 class Peer:

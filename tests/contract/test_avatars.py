@@ -6,12 +6,10 @@ from itertools import count
 import pytest
 
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.base import MOST_KEYS, AvatarIndex
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.store.base import MOST_KEYS, AvatarIndex, Store
 from tests.contract.engines import Place
 from tests.contract.values import HERE, KEY, KEYS, NAMES, OTHER, THERE, record, seen
 
-Rows = list[tuple[bytes, str]]
 Fill = Callable[..., AvatarIndex]
 
 END = b"\xff"

@@ -3,7 +3,7 @@
 import pytest
 
 from n2k_fcgi.model.avatar import Conflict
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.store.base import Store
 from tests.contract.engines import SECONDS, Place, done
 from tests.contract.values import HERE, KEY, KEYS, MOMENTS, NAMES, OTHER, THERE, THIRD
 

@@ -5,8 +5,7 @@ import pickle
 
 import pytest
 
-from n2k_fcgi.store.base import ForgottenStore
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.store.base import ForgottenStore, Store
 from tests.contract.engines import SECONDS, Place, done
 from tests.contract.values import HERE, KEY, KEYS, NAMES, OTHER, THERE
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from n2k_fcgi.store.base import GenerationView
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.store.base import GenerationView, Store
 from tests.contract.engines import Place
 from tests.contract.values import HERE, KEY, KEYS, OTHER, THERE, THIRD
 

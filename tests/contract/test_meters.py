@@ -3,7 +3,7 @@
 import pytest
 
 from n2k_fcgi.model.charges import Charge
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.store.base import Store
 from tests.contract.engines import SECONDS, Place, done
 
 NOW = 1_764_000_000.123

@@ -3,7 +3,7 @@
 import pytest
 
 from n2k_fcgi.model.observations import Asked
-from n2k_fcgi.wiring import Store
+from n2k_fcgi.store.base import Store
 from tests.contract.engines import QUEUE, SECONDS, Place, done
 from tests.contract.values import HERE, KEYS, MOMENTS, THERE
 

@@ -9,6 +9,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import Modes
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.slots import Slots
 from n2k_fcgi.service.directory.lookup import Directory
@@ -49,9 +50,14 @@ def modes_of(settings: Settings) -> Modes:
     return store_options(settings).modes
 
 
+def grids(settings: Settings) -> Grids:
+    """The grids that are known."""
+    return Grids(settings.grids, settings.default_grid, settings.max_grids)
+
+
 def directory(store: Store, settings: Settings) -> Directory:
     """The lookups."""
-    return Directory(store.generations, store.captures, store.forgotten, settings.default_grid)
+    return Directory(store.generations, store.captures, store.forgotten, grids(settings))
 
 
 def registrar(store: Store, settings: Settings) -> Registrar:
@@ -61,8 +67,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
         store.pending,
         store.conflicts,
         newest_wins=settings.on_conflict == "newest",
-        known_grids=settings.labels,
-        max_grids=settings.max_grids,
+        grids=grids(settings),
     )
 
 
@@ -121,9 +126,7 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         pending=pending_keys(store, settings),
         access=Access(store.tokens, limits, settings.register, settings.trusted_proxies),
         overview=lru_cache(lambda: overview(store)),
-        default_grid=settings.default_grid,
-        known_grids=settings.labels,
-        grids=settings.grids,
+        grids=grids(settings),
         csv=settings.csv,
         list_slots=Slots(settings.data_dir, modes_of(settings), settings.csv_streams),
         code=code,
@@ -173,7 +176,7 @@ def importer(
         cast(engine.LmdbStore, store).generations,
         store.forgotten,
         store.conflicts,
-        known_grids=settings.labels,
+        grids=grids(settings),
         max_bad=settings.max_bad if max_bad is None else max_bad,
         max_shrink=settings.max_shrink,
         keep=settings.keep,

@@ -6,8 +6,9 @@ import click
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, load
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.wiring import open_store, set_up_logs
+from n2k_fcgi.wiring import grids, open_store, set_up_logs
 
 
 class Context:
@@ -33,6 +34,11 @@ class Context:
     def settings(self) -> Settings:
         """The settings in force."""
         return self.loaded.settings
+
+    @property
+    def grids(self) -> Grids:
+        """The grids of the settings."""
+        return grids(self.settings)
 
     @property
     def store(self) -> Store:

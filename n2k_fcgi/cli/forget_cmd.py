@@ -7,7 +7,6 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.errors import NotFound
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.forget import Undone
@@ -39,8 +38,8 @@ def command(context: Context, who: str, grid: str | None, undo: bool) -> None:
             return
         leaving = job.with_key(key)
     else:
-        parsed = parse_name(who, settings.labels)
-        world = parsed.home or (parse_grid(grid, settings.labels) if grid else settings.default_grid)
+        parsed = parse_name(who, context.grids)
+        world = context.grids.one(parsed.on(context.grids.wanted(grid or None)))
         if undo:
             context.talk(_UNDONE[job.undo_name(parsed.canonical, world)])
             return

@@ -4,17 +4,16 @@ from difflib import get_close_matches
 
 from n2k_fcgi.cli.context import Context
 from n2k_fcgi.errors import N2KError, shown
-from n2k_fcgi.model.grids import parse_grid
 
 
 def to_store(context: Context, given: str | None) -> str:
     """The grid *given*, else the setting ``default_grid``; says so when what is about to be stored makes it a new grid."""
     if not given:
-        return context.settings.default_grid
-    grid = parse_grid(given, context.settings.labels)
+        return context.grids.default
+    grid = context.grids.parse(given)
     if not is_known(context, grid):
         new = f"'{shown(given)}' is not in the setting 'grids': a grid of its own from now on"
-        context.talk(new + meant(grid, context.settings.labels))
+        context.talk(new + meant(grid, context.grids.labels))
     return grid
 
 
@@ -22,15 +21,15 @@ def to_look_at(context: Context, given: str | None) -> str | None:
     """The grid *given*, None for all of them; says so when nothing is known of it."""
     if not given:
         return None
-    grid = parse_grid(given, context.settings.labels)
+    grid = context.grids.parse(given)
     if not is_known(context, grid):
-        context.talk(f"nothing is known of the grid '{shown(given)}'{meant(grid, context.settings.labels)}")
+        context.talk(f"nothing is known of the grid '{shown(given)}'{meant(grid, context.grids.labels)}")
     return grid
 
 
 def is_known(context: Context, grid: str) -> bool:
     """Whether *grid* is in the setting ``grids``, or has avatars; True where that cannot be seen, as the command will say."""
-    if grid in context.settings.labels:
+    if grid in context.grids.labels:
         return True
     if not context.settings.data_dir.is_dir():
         return False

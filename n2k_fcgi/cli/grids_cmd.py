@@ -9,7 +9,6 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import Group
 from n2k_fcgi.errors import GridStays, counted
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.wiring import directory
 
 
@@ -35,7 +34,7 @@ def show(context: Context, as_json: bool) -> None:
     captures = context.store.captures
     seen = Counter(stored.capture.grid for stored in captures.all_stored())
     origins = {
-        "settings": context.settings.labels,
+        "settings": context.grids.labels,
         "dumps": _imported(context),
         "registrations": captures.created_grids(),
     }
@@ -57,9 +56,9 @@ def remove(context: Context, grid: str) -> None:
 
     Example: n2k grids remove opnesim
     """
-    label = parse_grid(grid, context.settings.labels)
+    label = context.grids.parse(grid)
     with context.store.generations.locked():
-        if label in context.settings.labels:
+        if label in context.grids.labels:
             raise GridStays(grid=label, why="the setting 'grids' names it")
         if label in _imported(context):
             raise GridStays(grid=label, why="the live generation has rows of it")

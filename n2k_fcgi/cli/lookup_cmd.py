@@ -12,9 +12,9 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.cli.suggestions import one_name
-from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key, is_cut_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.history import History, Named
@@ -45,17 +45,17 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
     missing = []
     for text in what:
         if with_history:
-            names = _history(view, settings, text, world)
+            names = _history(view, text, world)
             lines = [_as_json(named, without) if as_json else as_line(named.avatar) for named in names]
         else:
-            lines = _one(view, settings, text, world, as_json)
+            lines = _one(view, text, world, as_json)
         for line in lines:
             click.echo(line)
         if not lines:
             missing.append(text)
     if missing:
         view = directory(context.store, settings).view()
-        if name := one_name(what, missing, lambda name: find(view, name, world, settings.labels) is not None):
+        if name := one_name(what, missing, lambda name: find(view, name, world) is not None):
             context.talk(f"if that is one name, quote it: n2k lookup {shlex.quote(name)}")
         raise NotFound(what=", ".join(missing) + why_not(view, missing))
 
@@ -66,8 +66,8 @@ def why_not(view: View, missing: Iterable[str] = ()) -> str:
     return cut + ("; nothing was imported yet" if view.generation is None else "")
 
 
-def _one(view: View, settings: Settings, text: str, grid: str | None, as_json: bool) -> list[str]:
-    avatar = find(view, text, grid, settings.labels)
+def _one(view: View, text: str, grid: str | None, as_json: bool) -> list[str]:
+    avatar = find(view, text, grid)
     if avatar is None:
         return []
     if as_json:
@@ -75,9 +75,9 @@ def _one(view: View, settings: Settings, text: str, grid: str | None, as_json: b
     return [f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}"]
 
 
-def _history(view: View, settings: Settings, text: str, grid: str | None) -> list[Named]:
+def _history(view: View, text: str, grid: str | None) -> list[Named]:
     told = History(view)
-    keys = [parse_key(text)] if is_key_shaped(text.strip()) else told.keys_called(parse_name(text, settings.labels).canonical)
+    keys = [parse_key(text)] if is_key_shaped(text.strip()) else told.keys_called(parse_name(text, view.grids).canonical)
     return [named for key in keys for named in told.names_of(key) if grid in (None, named.avatar.grid)]
 
 
@@ -105,18 +105,9 @@ def as_line(avatar: Avatar) -> str:
     return f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}\t{former}{source}"
 
 
-def find(view: View, text: str, grid: str | None, known_grids: tuple[str, ...]) -> Avatar | None:
-    """The avatar that *text*, a key or a name in any spelling, means, under its current name."""
+def find(view: View, text: str, grid: str | None) -> Avatar | None:
+    """The avatar that *text*, a key or a name in any spelling, means on *grid* (None: on any), under its current name."""
     started = time.perf_counter()
-    avatar = _find(view, text, grid, known_grids)
+    avatar = view.find(text, Wanted(grid, strict=True))
     logs.timed(f"lookup {text} -> {avatar and format_key(avatar.key)}", started)
     return avatar
-
-
-def _find(view: View, text: str, grid: str | None, known_grids: tuple[str, ...]) -> Avatar | None:
-    if is_key_shaped(text.strip()):
-        return view.key2name(parse_key(text), grid, strict=grid is not None)
-    parsed = parse_name(text, known_grids)
-    world = parsed.home or grid
-    avatar = view.name2key(parsed.canonical, world, strict=world is not None)
-    return avatar and (view.key2name(avatar.key, avatar.grid, strict=True) or avatar)

@@ -6,6 +6,7 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.model.avatar import Source
+from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.wiring import registrar
 
@@ -24,6 +25,7 @@ def command(context: Context, name: str, key: str, grid: str | None) -> None:
     """
     settings = context.settings
     context.make_directory()
-    world = to_store(context, grid)
-    capture = registrar(context.store, settings).register(name, key, world, Source(region="n2k register")).capture
+    wanted = Wanted(to_store(context, grid))
+    job = registrar(context.store, settings)
+    capture = job.register(job.offer(name, key, wanted), Source(region="n2k register")).capture
     click.echo(f"{capture.name}\t{format_key(capture.key)}\t{capture.grid}")

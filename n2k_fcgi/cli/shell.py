@@ -13,14 +13,13 @@ from n2k_fcgi.cli.lookup_cmd import as_line, find, why_not
 from n2k_fcgi.cli.standard_streams import as_typed
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError, NotFound, counted
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.history import History
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.service.directory.search import search
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.wiring import directory, overview
+from n2k_fcgi.wiring import directory, grids, overview
 
 HISTORY_LINES = 1000
 MATCHES = 20
@@ -47,6 +46,7 @@ class Shell(cmd.Cmd):
         super().__init__(completekey="")  # we bind the key ourselves
         self._store = store
         self._settings = settings
+        self._grids = grids(settings)
         self._is_known = is_known
         self._grid: str | None = None
         self._matches: list[str] = []
@@ -102,8 +102,7 @@ class Shell(cmd.Cmd):
     def default(self, line: str) -> None:
         """Look up a name or a key."""
         view = self._view()
-        known = self._settings.labels
-        avatar = find(view, line, self._grid, known) or find(view, line, None, known)
+        avatar = find(view, line, self._grid) or find(view, line, None)
         if avatar is None:
             raise NotFound(what=line + why_not(view, [line]))
         click.echo(as_line(avatar))
@@ -131,9 +130,9 @@ class Shell(cmd.Cmd):
     def do_grid(self, grid: str) -> None:
         """Prefer a grid, or say which is preferred."""
         if grid:
-            self._grid = parse_grid(grid, self._settings.labels)
-        preferred = self._grid or self._settings.default_grid
-        doubt = "" if self._is_known(preferred) else f": nothing is known of it{meant(preferred, self._settings.labels)}"
+            self._grid = self._grids.parse(grid)
+        preferred = self._grid or self._grids.default
+        doubt = "" if self._is_known(preferred) else f": nothing is known of it{meant(preferred, self._grids.labels)}"
         click.echo(f"grid: {preferred}{doubt}")
 
     def do_stats(self, _: str) -> None:
@@ -164,7 +163,7 @@ class Shell(cmd.Cmd):
     def _completions(self, line: str) -> Iterator[str]:
         word, space, rest = line.partition(" ")
         if space and word == "grid":
-            yield from (f"grid {grid}" for grid in self._settings.labels if grid.lower().startswith(rest.lower()))
+            yield from (f"grid {grid}" for grid in self._grids.labels if grid.lower().startswith(rest.lower()))
         elif space and word in ("name", "all"):
             yield from (f"{word} {name}" for name in self._names(rest))
         else:

@@ -10,7 +10,7 @@ import unicodedata
 from typing import NamedTuple
 
 from n2k_fcgi.errors import BadGrid, BadName
-from n2k_fcgi.model.grids import CONTROLS, parse_grid
+from n2k_fcgi.model.grids import CONTROLS, Grids, Wanted
 from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.model.placeholders import is_placeholder
 
@@ -24,6 +24,9 @@ LONGEST_TEXT = 1024
 """Characters that are looked at, spaces and a visitor's grid included."""
 
 DEFAULT_LAST_NAME = "resident"
+
+ANY_GRIDS = Grids()
+"""For names whose home does not matter."""
 
 # One separator: white space, the plus sign of an undecoded query, the dot of a username, and runs of them.
 _SEPARATORS = re.compile(r"[\s+.]+")
@@ -39,6 +42,10 @@ class ParsedName(NamedTuple):
     spelling: str
     canonical: str
     home: str | None
+
+    def on(self, wanted: Wanted) -> Wanted:
+        """The grid on which the name is looked up or registered: a visitor's own, else *wanted*."""
+        return Wanted(self.home, True) if self.home else wanted
 
 
 def canonical(name: str) -> str:
@@ -59,10 +66,10 @@ def _fold(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()))
 
 
-def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
+def parse_name(text: str, grids: Grids = ANY_GRIDS) -> ParsedName:
     """Read a name in any spelling, with the home grid of a hypergrid visitor (``First.Last @host:port``, there ``First Last``).
 
-    *known_grids*: grids in the spelling that is kept, for a home that is one of them.
+    *grids*: the known ones, for the spelling of a home that is one of them.
 
     Raises BadName for what no avatar can be called: nothing, control or unprintable characters, a UUID, a placeholder, a
     part longer than PART_BYTES or a whole longer than NAME_BYTES, a home that is no grid.
@@ -79,7 +86,7 @@ def parse_name(text: str, known_grids: tuple[str, ...] = ()) -> ParsedName:
         visitor = _VISITOR.fullmatch(spelling)
         if visitor is None:
             raise BadName(name=text, why="there is an @ without a grid behind it")
-        spelling, home = _at_home(visitor["name"]), _home(visitor["home"], text, known_grids)
+        spelling, home = _at_home(visitor["name"]), _home(visitor["home"], text, grids)
     form = canonical(spelling)
     if not form:
         raise BadName(name=text, why="it is empty")
@@ -98,9 +105,9 @@ def _at_home(name: str) -> str:
     return f"{first} {last}" if first and last and " " not in name else name
 
 
-def _home(grid: str, text: str, known_grids: tuple[str, ...]) -> str:
+def _home(grid: str, text: str, grids: Grids) -> str:
     try:
-        return parse_grid(grid, known_grids)
+        return grids.parse(grid)
     except BadGrid as error:
         raise BadName(name=text, why=str(error)) from None
 

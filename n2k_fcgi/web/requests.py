@@ -2,7 +2,7 @@
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.avatar import Source
-from n2k_fcgi.model.grids import Grid, grid_of_shard, parse_grid
+from n2k_fcgi.model.grids import Grids, Wanted
 from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
 
@@ -121,17 +121,9 @@ class Request:
             return f"./{path.rpartition('/')[2]}/"
         return "../" * (self.raw_path.count(b"/") - 1)
 
-    def asked_grid(self, labels: tuple[str, ...], grids: tuple[Grid, ...]) -> tuple[str | None, bool]:
-        """(grid, strict): the one in ``grid=`` and no other, or the one in X-SecondLife-Shard before others, or None."""
-        explicit = self.fields().get("grid")
-        if explicit is not None:
-            return parse_grid(explicit, labels), True
-        return self.shard_grid(grids), False
-
-    def shard_grid(self, grids: tuple[Grid, ...]) -> str | None:
-        """The label of the grid whose simulator says that it sent this; None when none does."""
-        shard = self.header("X_SECONDLIFE_SHARD")
-        return grid_of_shard(shard, grids) if shard else None
+    def wanted(self, grids: Grids, named: str | None) -> Wanted:
+        """The grid that the request is about: *named*, what its ``grid`` says, else the one of X-SecondLife-Shard."""
+        return grids.wanted(named, self.header("X_SECONDLIFE_SHARD"))
 
     def source(self) -> Source:
         """Who says so, from X-SecondLife-* headers, cut to a length that nobody can fill a disk with."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from n2k_fcgi.model.grids import Grid
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.access.slots import Slots
 from n2k_fcgi.service.directory.lookup import Directory
 from n2k_fcgi.service.directory.pending import PendingKeys
@@ -26,10 +26,7 @@ class Services(NamedTuple):
     access: Access
     overview: "Callable[[], Overview]"
     """Likewise; the same one each time, since it keeps its counts for some seconds."""
-    default_grid: str
-    known_grids: tuple[str, ...]
-    """Their labels."""
-    grids: tuple[Grid, ...]
+    grids: Grids
     csv: str
     """Who may have the list: ``open``, ``token``, ``off``."""
     list_slots: Slots

@@ -9,6 +9,7 @@ import pytest
 
 from n2k_fcgi.cli import COMMANDS
 from n2k_fcgi.model.avatar import Source
+from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.tokens import Token
@@ -215,9 +216,9 @@ def test_a_prim_of_theirs_goes_on_reporting_others(sandbox: Sandbox) -> None:
     sandbox.record(KEY, "Quillon Ash", 1)
     job = registrar(sandbox.store, sandbox.settings)
     source = Source(OTHER, KEY, "Quillon Ash's Garden", "Production")
-    job.register("Person0 Here", GOVERNOR, "Production", source)
+    job.register(job.offer("Person0 Here", GOVERNOR, Wanted("Production")), source)
     sandbox.forget_key(parse_key(KEY))
-    job.register("Person1 Here", MASAKAZU, "Production", source)
+    job.register(job.offer("Person1 Here", MASAKAZU, Wanted("Production")), source)
     sources = [sandbox.store.captures.stored(parse_key(key))[0].capture.source for key in (GOVERNOR, MASAKAZU)]
     assert sources == [source, Source(OTHER, "", "…'s Garden", "Production")]
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2k_fcgi.errors import BadGrid
-from n2k_fcgi.model.grids import GRID_BYTES, PRODUCTION, TESTING, parse_grid
+from n2k_fcgi.model.grids import GRID_BYTES, PRODUCTION, TESTING, Grid, Grids, Wanted, parse_grid
+from n2k_fcgi.model.names import parse_name
 from tests.support.strategies import any_text, hostile_text, name_part, relaxed
 
 
@@ -74,3 +75,42 @@ def test_what_is_no_grid(text: str, why: str) -> None:
 def test_the_longest_grid() -> None:
     """GRID_BYTES of UTF-8 are accepted."""
     assert parse_grid("X" * GRID_BYTES) == "x" * GRID_BYTES
+
+
+GRIDS = Grids((Grid("Production", "Production"), Grid("Mine", "OpenSim")), default="Mine")
+
+
+@pytest.mark.parametrize(
+    ("named", "shard", "wanted", "one"),
+    [
+        (None, "", Wanted(None, False), "Mine"),
+        (None, "opensim", Wanted("Mine", False), "Mine"),
+        (None, "Production", Wanted("Production", False), "Production"),
+        ("PRODUCTION", "OpenSim", Wanted("Production", True), "Production"),
+        ("Elsewhere", "", Wanted("elsewhere", True), "elsewhere"),
+        ("mine", "\n", Wanted("Mine", True), "Mine"),
+    ],
+)
+def test_which_grid_is_meant(named: str | None, shard: str, wanted: Wanted, one: str) -> None:
+    """The one that is named and no other, else the simulator's before others, else the default where there must be one."""
+    assert GRIDS.wanted(named, shard) == wanted and GRIDS.one(wanted) == one
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Anna Grid", Wanted("Production", False)),
+        ("Anna.Grid @opensim", Wanted("opensim", True)),
+        ("Anna.Grid @MINE", Wanted("Mine", True)),
+    ],
+)
+def test_a_visitors_name_says_its_own_grid(name: str, meant: Wanted) -> None:
+    """Whatever the request names; a home is a label, in the spelling that is known, and not a shard."""
+    assert parse_name(name, GRIDS).on(Wanted("Production")) == meant
+
+
+def test_a_bad_grid_is_refused_wherever_it_stands() -> None:
+    """In a parameter and in the header of a simulator."""
+    for named, shard in (("", ""), (None, "\x01"), ("x" * 64, "Production")):
+        with pytest.raises(BadGrid):
+            GRIDS.wanted(named, shard)

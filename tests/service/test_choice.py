@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from n2k_fcgi.model.grids import Grid, grid_of_shard
+from n2k_fcgi.model.grids import Grid, Grids
 from n2k_fcgi.model.keys import format_key
 from tests.support.sandbox import Sandbox
 
@@ -92,14 +92,14 @@ def test_an_import_for_one_grid_turns_no_other_over(sandbox: Sandbox) -> None:
 )
 def test_a_shard_means_the_grid_that_the_owner_said(shard: str, label: str) -> None:
     """OpenSimulator's default word may mean an owner's grid; Second Life's two words always mean Second Life."""
-    grids = (Grid("Production", "Production"), Grid("Mine", "OpenSim"), Grid("Other", "Other"))
-    assert grid_of_shard(shard, grids) == label
+    grids = Grids((Grid("Production", "Production"), Grid("Mine", "OpenSim"), Grid("Other", "Other")))
+    assert grids.of_shard(shard) == label
 
 
 def test_second_lifes_words_are_second_lifes() -> None:
     """Whatever grid an owner would give them to: the settings refuse that, and it would change nothing here."""
-    grids = (Grid("Mine", "Production"), Grid("Yours", "testing"))
+    grids = Grids((Grid("Mine", "Production"), Grid("Yours", "testing")))
     for shard in ("Production", "production", " PRODUCTION "):
-        assert grid_of_shard(shard, grids) == "Production"
+        assert grids.of_shard(shard) == "Production"
     for shard in ("Testing", "testing", "TESTING "):
-        assert grid_of_shard(shard, grids) == "Testing"
+        assert grids.of_shard(shard) == "Testing"

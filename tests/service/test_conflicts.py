@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from n2k_fcgi.errors import NameTaken
 from n2k_fcgi.model.avatar import Conflict, Source
+from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.service.directory.register import Offer
 from n2k_fcgi.store.lmdb.conflicts import MOST
-from n2k_fcgi.wiring import about, registrar
+from n2k_fcgi.wiring import overview, registrar
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
@@ -25,7 +25,7 @@ def answer(box: Sandbox, name: str, grid: str = "Production") -> str | None:
 
 def listed(box: Sandbox) -> list[tuple[str, str, str, str, int]]:
     """Name, the key that keeps it, the key refused, origin and count of each conflict."""
-    found = about(box.store).conflicts()
+    found = overview(box.store).conflicts()
     return [(c.name, format_key(c.holder), format_key(c.key), c.origin, c.times_seen) for c in found]
 
 
@@ -92,8 +92,9 @@ def test_a_list_of_offers_notes_all_its_conflicts(sandbox: Sandbox) -> None:
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")))
     sandbox.register("Seen First", GOVERNOR)
     other = "11111111-2222-3333-4444-555555555555"
+    job = registrar(sandbox.store, sandbox.settings)
     offers = [
-        Offer(name, key, "Production")
+        job.offer(name, key, Wanted("Production"))
         for name, key in (
             ("Wanted Name", USERNAME),
             ("New One", USERNAME),
@@ -102,7 +103,7 @@ def test_a_list_of_offers_notes_all_its_conflicts(sandbox: Sandbox) -> None:
             ("", other),
         )
     ]
-    done = registrar(sandbox.store, sandbox.settings).register_all(offers, Source())
+    done = job.register_all(offers, Source())
     assert [type(result).__name__ for result in done] == ["NameTaken", "Registered", "NameTaken", "NameTaken", "BadName"]
     assert sorted(listed(sandbox)) == [
         ("New One", USERNAME, other, "capture", 1),

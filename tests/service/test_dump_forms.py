@@ -9,6 +9,7 @@ import pytest
 
 from n2k_fcgi.errors import DumpNotUnderstood, TooManyBadLines
 from n2k_fcgi.model.batch import separate
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.service.dumps.export import csv_line
 from n2k_fcgi.service.dumps.lines import Tally, batches
@@ -113,7 +114,7 @@ def test_a_dump_in_any_form_is_read(text: str | bytes, found: list[str], block: 
     """The same forty rows, none refused, whatever the pieces in which they come; what was odd is told."""
     data = text.encode() if isinstance(text, str) else text
     tally = Tally()
-    read = list(batches((data[at : at + block] for at in range(0, len(data), block)), tally, (), lambda *_: 0))
+    read = list(batches((data[at : at + block] for at in range(0, len(data), block)), tally, Grids(), lambda *_: 0))
     keys, spellings = (b"".join(batch[column] for batch in read) for column in (0, 1))
     assert keys.hex() == "".join(key.replace("-", "") for key, _ in PEOPLE)
     assert spellings.decode() == "".join(f"{name}\n" for _, name in PEOPLE)
@@ -123,7 +124,7 @@ def test_a_dump_in_any_form_is_read(text: str | bytes, found: list[str], block: 
 def test_line_numbers_are_those_of_an_editor() -> None:
     """Blank lines, hint and header count for the number that is shown, and for nothing else."""
     tally = Tally()
-    list(batches([b"\nsep=,\n\nuuid,name\n,\n" + PLAIN.encode() + b"\nnonsense\n"], tally, (), lambda *_: 0))
+    list(batches([b"\nsep=,\n\nuuid,name\n,\n" + PLAIN.encode() + b"\nnonsense\n"], tally, Grids(), lambda *_: 0))
     assert tally.shown == [(47, "wrong field count", "nonsense")] and tally.lines == 41
 
 
@@ -139,7 +140,7 @@ def test_line_numbers_are_those_of_an_editor() -> None:
 def test_a_damaged_first_row_is_no_header(first: str) -> None:
     """A bad line stays a bad line where a header may stand, and so does a second header."""
     tally = Tally()
-    list(batches([f"{first}\nuuid,name\n{PLAIN}".encode()], tally, (), lambda *_: 0))
+    list(batches([f"{first}\nuuid,name\n{PLAIN}".encode()], tally, Grids(), lambda *_: 0))
     assert tally.bad_lines == 2 and tally.found == []
 
 
@@ -178,7 +179,7 @@ def test_half_a_character_of_utf16_costs_a_line() -> None:
     """A lone surrogate and an odd byte at the end are bad names, not the end of the import."""
     tally = Tally()
     data = PLAIN.encode("utf-16") + f"{PEOPLE[0][0]},Fa\ud800ke\n".encode("utf-16-le", "surrogatepass") + b"x"
-    list(batches([data], tally, (), lambda *_: 0))
+    list(batches([data], tally, Grids(), lambda *_: 0))
     assert dict(tally.bad) == {"bad name": 1, "wrong field count": 1}
 
 
@@ -205,6 +206,6 @@ def test_what_is_exported_comes_back(names: list[str]) -> None:
     """Odd names, alone or many, are not taken for another form of csv."""
     tally = Tally()
     exported = [csv_line(number.to_bytes(16, "big"), name) for number, name in enumerate(names, 0xA1B2)]
-    read = list(batches(exported, tally, (), lambda *_: 0))
+    read = list(batches(exported, tally, Grids(), lambda *_: 0))
     assert separate(b"".join(batch.spellings for batch in read)) == [name.encode() for name in names]
     assert (tally.found, tally.bad_lines) == ([], 0)

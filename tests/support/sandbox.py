@@ -4,6 +4,7 @@ from pathlib import Path
 
 from n2k_fcgi.config import Settings, load
 from n2k_fcgi.model.avatar import Source
+from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.observations import Observation
@@ -52,7 +53,8 @@ class Sandbox:
 
     def register(self, name: str, key: str, grid: str = "Production") -> None:
         """Register through the service."""
-        registrar(self.store, self.settings).register(name, key, grid, Source())
+        job = registrar(self.store, self.settings)
+        job.register(job.offer(name, key, Wanted(grid)), Source())
 
     def forget_key(self, key: bytes) -> None:
         """Hide the avatar with *key* through the service."""

@@ -10,7 +10,7 @@ import time
 from typing import NamedTuple
 
 from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
-from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.base import TokenStore
 
@@ -76,9 +76,9 @@ def refuse_other_grid(token: Token | None, grid: str) -> None:
         raise TokenNotEnough(why=f"it is for the grid {token.grid!r} only")
 
 
-def own_grid(token: Token, known: tuple[str, ...]) -> str | None:
+def own_grid(token: Token, grids: Grids) -> str | None:
     """The grid that *token* is bound to as labels are spelled now, which may not be known when it was made; None: to none."""
-    return None if token.grid is None else parse_grid(token.grid, known)
+    return None if token.grid is None else grids.parse(token.grid)
 
 
 def _digest(secret: str) -> bytes:

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.grids import PRODUCTION
-from n2k_fcgi.model.names import canonical
+from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
+from n2k_fcgi.model.keys import is_key_shaped, parse_key
+from n2k_fcgi.model.names import ParsedName, canonical, parse_name
 from n2k_fcgi.store.base import Binding, CaptureStore, ForgottenStore, GenerationStore, GenerationView, HeldGeneration
 
 Asked = TypeVar("Asked", str, bytes)
@@ -37,25 +38,23 @@ class Directory:
     Nobody else asks for the live generation: a view is the only way to one, and each has its own.
     """
 
-    def __init__(
-        self, generations: GenerationStore, captures: CaptureStore, forgotten: ForgottenStore, default_grid: str
-    ) -> None:
+    def __init__(self, generations: GenerationStore, captures: CaptureStore, forgotten: ForgottenStore, grids: Grids) -> None:
         self._generations = generations
         self.captures = captures
         self.forgotten = forgotten
-        self._default_grid = default_grid
+        self.grids = grids
 
     def view(self) -> "View":
         """What is live now; valid until the next view is taken. Raises the errors of a store that cannot be read."""
-        return View(self._generations.current(), self.captures, self.forgotten, self._default_grid)
+        return View(self._generations.current(), self.captures, self.forgotten, self.grids)
 
     def full_view(self) -> "View":
         """The same with those who asked to be forgotten: for finding out what to hide, never for an answer."""
-        return View(self._generations.current(), self.captures, None, self._default_grid)
+        return View(self._generations.current(), self.captures, None, self.grids)
 
     def held_view(self) -> "HeldView":
         """``full_view`` for an answer of many steps: valid until it is released, whatever is published meanwhile."""
-        return HeldView(self._generations.hold(), self.captures, self._default_grid)
+        return HeldView(self._generations.hold(), self.captures, self.grids)
 
 
 class View:
@@ -64,12 +63,12 @@ class View:
     __slots__ = (
         "_by_key",
         "_by_name",
-        "_default_grid",
         "_forgotten",
         "_read_before",
         "captures",
         "generation",
         "generation_name",
+        "grids",
     )
 
     def __init__(
@@ -77,12 +76,12 @@ class View:
         generation: GenerationView | None,
         captures: CaptureStore,
         forgotten: ForgottenStore | None,
-        default_grid: str,
+        grids: Grids,
     ) -> None:
         self.generation = generation
         self.captures = captures
         self._forgotten = forgotten
-        self._default_grid = default_grid
+        self.grids = grids
         self.generation_name = NO_GENERATION if generation is None else generation.name
         self._by_name: dict[str, list[Avatar]] | None = None
         self._by_key: dict[bytes, list[Avatar]] | None = None
@@ -116,14 +115,26 @@ class View:
         found = self.named(name)
         if not found:
             return None
-        return choose(found, grid, self._default_grid, strict=strict)
+        return choose(found, grid, self.grids.default, strict=strict)
 
     def key2name(self, key: bytes, grid: str | None = None, *, strict: bool = False) -> Avatar | None:
         """The avatar with *key*, under its current name."""
         found = self.with_key(key)
         if not found:
             return None
-        return choose(found, grid, self._default_grid, strict=strict)
+        return choose(found, grid, self.grids.default, strict=strict)
+
+    def called(self, name: ParsedName, wanted: Wanted) -> Avatar | None:
+        """The avatar that *name* means, under its current name, spelled."""
+        wanted = name.on(wanted)
+        avatar = self.name2key(name.canonical, wanted.grid, strict=wanted.strict)
+        return avatar and (self.key2name(avatar.key, avatar.grid, strict=True) or avatar)
+
+    def find(self, text: str, wanted: Wanted) -> Avatar | None:
+        """The avatar that *text* means, a key or a name in any spelling, under its current name. Raises BadName, BadKey."""
+        if is_key_shaped(text.strip()):
+            return self.key2name(parse_key(text), wanted.grid, strict=wanted.strict)
+        return self.called(parse_name(text, self.grids), wanted)
 
     def named(self, name: str) -> list[Avatar]:
         """The avatars that are or were called so (canonical), the winner of each grid first; of too many the first ones."""
@@ -212,8 +223,8 @@ class HeldView(View):
 
     __slots__ = ("_held",)
 
-    def __init__(self, held: HeldGeneration | None, captures: CaptureStore, default_grid: str) -> None:
-        super().__init__(held.view if held else None, captures, None, default_grid)
+    def __init__(self, held: HeldGeneration | None, captures: CaptureStore, grids: Grids) -> None:
+        super().__init__(held.view if held else None, captures, None, grids)
         self._held = held
 
     def trim(self) -> None:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from n2k_fcgi import logs
 from n2k_fcgi.errors import AskedToBeForgotten, BadName, N2KError, NameTaken
 from n2k_fcgi.model.avatar import Capture, Conflict, Source
-from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.model.names import is_second_life_name, parse_name
+from n2k_fcgi.model.names import ParsedName, is_second_life_name, parse_name
 from n2k_fcgi.model.observations import Asked, Observation
 from n2k_fcgi.service.best_effort import best_effort
 from n2k_fcgi.service.directory.lookup import Directory
@@ -21,12 +21,14 @@ NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII lette
 
 
 class Offer(NamedTuple):
-    """A name for a key on a grid, as a caller wrote it."""
+    """A name for a key on a grid."""
 
-    name: str
+    name: ParsedName | BadName
+    """A name that cannot be read is refused when it is registered."""
     key: str
+    """As the caller wrote it."""
     grid: str
-    """A label; a visitor's name says its own grid."""
+    """The label of the grid that is meant, a visitor's own included."""
 
 
 class Registered(NamedTuple):
@@ -38,10 +40,7 @@ class Registered(NamedTuple):
 
 
 class Registrar:
-    """Takes observations. *newest_wins* lets a name move to another key, on other grids than Second Life's only.
-
-    *max_grids*: how many grids beside *known_grids* and the imported ones registrations may bring.
-    """
+    """Takes observations. *newest_wins* lets a name move to another key, on other grids than Second Life's only."""
 
     def __init__(
         self,
@@ -50,25 +49,31 @@ class Registrar:
         conflicts: ConflictStore,
         *,
         newest_wins: bool,
-        known_grids: tuple[str, ...] = (),
-        max_grids: int = 64,
+        grids: Grids,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
         self._pending = pending
         self._conflicts = conflicts
         self._newest_wins = newest_wins
-        self._known_grids = known_grids
-        self._max_grids = max_grids
+        self._grids = grids
         self._clock = clock
 
-    def register(self, name: str, key: str, grid: str, source: Source, by: str = "") -> Registered:
-        """Bind *name* to *key* on *grid*, fsync'ed when this returns.
+    def offer(self, name: str, key: str, wanted: Wanted) -> Offer:
+        """The offer of *name*, in any spelling, for *key* on the grid that is meant."""
+        try:
+            parsed = parse_name(name, self._grids)
+        except BadName as refusal:
+            return Offer(refusal, key, self._grids.one(wanted))
+        return Offer(parsed, key, self._grids.one(parsed.on(wanted)))
+
+    def register(self, offer: Offer, source: Source, by: str = "") -> Registered:
+        """Bind the name to the key on the grid of *offer*, durable when this returns.
 
         Raises BadName, BadKey, NameTaken when the name is known with another key, AskedToBeForgotten, TooManyNewGrids,
         TooManyNames.
         """
-        (done,) = self.register_all([Offer(name, key, grid)], source, by)
+        (done,) = self.register_all([offer], source, by)
         if isinstance(done, N2KError):
             raise done
         return done
@@ -112,18 +117,19 @@ class Registrar:
         from n2k_fcgi.service.directory.mentions import AskedNow, Mentions
         from n2k_fcgi.store.fields import cleaned
 
-        return cleaned(source, Mentions(AskedNow(self._directory.forgotten), self._known_grids).without)
+        return cleaned(source, Mentions(AskedNow(self._directory.forgotten), self._grids.labels).without)
 
     def _observation(self, offer: Offer, source: Source, generation: GenerationView | None, by: str) -> Observation:
-        parsed, key = parse_name(offer.name, self._known_grids), parse_key(offer.key)
-        grid = parsed.home or offer.grid
+        if isinstance(offer.name, BadName):
+            raise offer.name
+        parsed, key, grid = offer.name, parse_key(offer.key), offer.grid
         if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # look-alike and invisible letters, too
-            raise BadName(name=offer.name, why=NOT_OF_SECOND_LIFE)
+            raise BadName(name=parsed.spelling, why=NOT_OF_SECOND_LIFE)
         if self._directory.forgotten.hidden_among([(key, grid, parsed.canonical)]):
             raise AskedToBeForgotten
         refuse = grid == PRODUCTION or not self._newest_wins
-        is_known = grid in self._known_grids or (generation is not None and grid in generation.grids)
-        grids_left = None if is_known else self._max_grids
+        is_known = grid in self._grids.labels or (generation is not None and grid in generation.grids)
+        grids_left = None if is_known else self._grids.most_new
         return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left, by)
 
     def _told(self, refusal: N2KError, grid: str) -> N2KError:

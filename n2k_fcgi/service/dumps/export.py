@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
 from n2k_fcgi.service.directory.lookup import View
@@ -66,7 +67,7 @@ class Export:
         self._generation = generation
         self._captures = captures
         self._hidden = hidden
-        self._view = View(generation, captures, None, grid or "")
+        self._view = View(generation, captures, None, Grids())
         self._grid = grid
         self._without = without
         """Takes mentions of the hidden out of what others' captures say of where they come from."""

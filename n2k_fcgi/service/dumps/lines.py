@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from n2k_fcgi.errors import BadGrid, BadKey, BadName, DumpNotUnderstood
 from n2k_fcgi.model.batch import Batch, joined, separate, together
-from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import LONGEST_TEXT, parse_name
 from n2k_fcgi.model.placeholders import is_placeholder
@@ -93,7 +93,7 @@ class Tally:
             self.shown.append((self.number, reason, line[:80].decode("utf-8", "replace").rstrip("\r\n")))
 
 
-def batches(blocks: Iterable[bytes], tally: Tally, known_grids: tuple[str, ...], number: Numbering) -> Iterator[Batch]:
+def batches(blocks: Iterable[bytes], tally: Tally, grids: Grids, number: Numbering) -> Iterator[Batch]:
     """Read blocks of a dump (csv or JSON lines, told apart by the first character) as batches of rows.
 
     Raises DumpNotUnderstood when it is neither.
@@ -101,12 +101,12 @@ def batches(blocks: Iterable[bytes], tally: Tally, known_grids: tuple[str, ...],
     chunks = _whole_lines(as_utf8(blocks, tally.found), tally)
     first = next(chunks, b"")
     if _refuse_other_formats(first):
-        read = _json_reader(tally, known_grids, number)
+        read = _json_reader(tally, grids, number)
     else:
         dialect, begin = beginning(first, tally.found)
         tally.number += first.count(b"\n", 0, begin)
         first = first[begin:]
-        read = _csv_reader(dialect, tally, known_grids, number)
+        read = _csv_reader(dialect, tally, grids, number)
     for chunk in _chain(first, chunks):
         for lines in _pieces(chunk):
             yield read(lines)
@@ -164,7 +164,7 @@ def _pieces(chunk: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _csv_reader(dialect: Dialect, tally: Tally, known_grids: tuple[str, ...], number: Numbering) -> Callable[[bytes], Batch]:
+def _csv_reader(dialect: Dialect, tally: Tally, grids: Grids, number: Numbering) -> Callable[[bytes], Batch]:
     def read(chunk: bytes) -> Batch:
         batch = None if dialect.in_parts else read_plain(chunk, dialect)
         if batch is not None:
@@ -176,13 +176,13 @@ def _csv_reader(dialect: Dialect, tally: Tally, known_grids: tuple[str, ...], nu
         if plain is not None:
             tally.count(plain.rows)
             return plain
-        return _slowly(lines, tally, number, lambda line: _csv_row(line, dialect, tally, known_grids))
+        return _slowly(lines, tally, number, lambda line: _csv_row(line, dialect, tally, grids))
 
     return read
 
 
-def _json_reader(tally: Tally, known_grids: tuple[str, ...], number: Numbering) -> Callable[[bytes], Batch]:
-    return lambda lines: _slowly(lines, tally, number, lambda line: _json_row(line, tally, known_grids))
+def _json_reader(tally: Tally, grids: Grids, number: Numbering) -> Callable[[bytes], Batch]:
+    return lambda lines: _slowly(lines, tally, number, lambda line: _json_row(line, tally, grids))
 
 
 def _slowly(lines: bytes, tally: Tally, number: Numbering, parse: Callable[[bytes], list[Row]]) -> Batch:
@@ -215,7 +215,7 @@ def _text(line: bytes) -> str:
         raise BadLine(NOT_UTF8) from None
 
 
-def _csv_row(line: bytes, dialect: Dialect, tally: Tally, known_grids: tuple[str, ...]) -> list[Row]:
+def _csv_row(line: bytes, dialect: Dialect, tally: Tally, grids: Grids) -> list[Row]:
     text = _text(line)
     try:
         fields = dialect.fields(text)
@@ -225,7 +225,7 @@ def _csv_row(line: bytes, dialect: Dialect, tally: Tally, known_grids: tuple[str
     if found is None:
         raise BadLine(FIELD_COUNT)
     key, name = found
-    row = [_row(key, name, None, None, known_grids)]
+    row = [_row(key, name, None, None, grids)]
     if line.endswith(b"\r"):
         tally.mended["CR LF line end"] += 1
     if '"' in text:
@@ -235,7 +235,7 @@ def _csv_row(line: bytes, dialect: Dialect, tally: Tally, known_grids: tuple[str
     return row
 
 
-def _json_row(line: bytes, tally: Tally, known_grids: tuple[str, ...]) -> list[Row]:
+def _json_row(line: bytes, tally: Tally, grids: Grids) -> list[Row]:
     """One avatar, preceded by its former names (older rows: the later name becomes the current one).
 
     A placeholder among them, as exports of earlier versions have, is left out, and the real names stay.
@@ -248,13 +248,13 @@ def _json_row(line: bytes, tally: Tally, known_grids: tuple[str, ...]) -> list[R
         raise BadLine("no key and name")
     grid, seen = fields.get("grid"), _seconds(fields.get("seen"))
     if grid is not None:
-        grid = _grid(grid, known_grids)
+        grid = _grid(grid, grids)
     names: list[tuple[str, int | None]] = []
     for former in _former(fields.get("former", [])):
         names.append((former["name"], _seconds(former.get("seen")) or LONG_AGO))
     names.append((fields["name"], seen))
     real = [(name, when) for name, when in names if not _is_placeholder(name)]
-    rows = [_row(fields["key"], name, grid, when, known_grids) for name, when in real or names]
+    rows = [_row(fields["key"], name, grid, when, grids) for name, when in real or names]
     if len(real) < len(names):
         tally.mended["placeholder among real names"] += 1
     return rows
@@ -275,9 +275,9 @@ def _seconds(value: Any) -> int | None:
     return int(value)
 
 
-def _grid(value: Any, known_grids: tuple[str, ...]) -> str:
+def _grid(value: Any, grids: Grids) -> str:
     try:
-        return parse_grid(value if isinstance(value, str) else "", known_grids)
+        return grids.parse(value if isinstance(value, str) else "")
     except BadGrid:
         raise BadLine("bad grid") from None
 
@@ -286,7 +286,7 @@ def _is_placeholder(name: str) -> bool:
     return len(name) <= LONGEST_TEXT and is_placeholder(" ".join(name.split()))
 
 
-def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: tuple[str, ...]) -> Row:
+def _row(key: str, name: str, grid: str | None, seen: int | None, grids: Grids) -> Row:
     key = _bare(key)
     if not is_key_shaped(key):
         raise BadLine("key and name swapped" if is_key_shaped(_bare(name)) else "bad UUID")
@@ -301,7 +301,7 @@ def _row(key: str, name: str, grid: str | None, seen: int | None, known_grids: t
     if _is_placeholder(name):
         raise BadLine(PLACEHOLDER)
     try:
-        parsed = parse_name(name, known_grids)
+        parsed = parse_name(name, grids)
     except BadName as error:
         raise BadLine("over-long name" if error.too_long else "bad name") from None
     return Row(avatar_key, parsed.spelling, parsed.canonical, parsed.home or grid, seen)

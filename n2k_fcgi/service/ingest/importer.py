@@ -20,7 +20,7 @@ from n2k_fcgi.errors import (
 )
 from n2k_fcgi.files import refuse_os_error, refuse_when_low
 from n2k_fcgi.model.avatar import Conflict
-from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.model.grids import PRODUCTION, Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.origins import Origin, OriginTable
@@ -98,7 +98,7 @@ class Importer:
         forgotten: ForgottenStore,
         conflicts: ConflictStore,
         *,
-        known_grids: tuple[str, ...],
+        grids: Grids,
         max_bad: float,
         max_shrink: float,
         keep: int,
@@ -111,7 +111,7 @@ class Importer:
         self._generations = generations
         self._forgotten = forgotten
         self._conflicts = conflicts
-        self._known_grids = known_grids
+        self._grids = grids
         self._max_bad = max_bad
         self._max_shrink = max_shrink
         self._keep = keep
@@ -221,7 +221,7 @@ class Importer:
         rows = 0
         hidden = self._forgotten.hidden()
         blocks = ahead(dump.blocks()) if self._jobs > 1 else dump.blocks()
-        for batch in batches(blocks, tally, self._known_grids, origins.number_of_row):
+        for batch in batches(blocks, tally, self._grids, origins.number_of_row):
             rows += batch.rows
             spills.dump.add(without_hidden(batch, hidden, origins) if hidden else batch)
             refuse_when_low(self._generations.data_dir)

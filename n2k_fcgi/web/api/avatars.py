@@ -1,6 +1,7 @@
 """Avatars by name and by key, their history, registering them."""
 
 from n2k_fcgi.errors import BadRequest, N2KError, NotFound, TokenNotEnough
+from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.model.tokens import Token
@@ -8,7 +9,7 @@ from n2k_fcgi.service.access.tokens import refuse_other_grid
 from n2k_fcgi.service.directory.history import History, Named
 from n2k_fcgi.service.directory.register import Offer, Registered
 from n2k_fcgi.web import json_bodies
-from n2k_fcgi.web.api.shapes import asked_grid, avatar_fields, grid_of
+from n2k_fcgi.web.api.shapes import avatar_fields, only_grid, wanted_grid
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -25,11 +26,12 @@ def named(request: Request, services: Services) -> Answer:
     text = request.query.get("name")
     if text is None:
         raise BadRequest(why="ask with name=")
-    parsed = parse_name(text, services.known_grids)
-    grid = parsed.home or asked_grid(request, services)
+    parsed = parse_name(text, services.grids)
+    wanted = parsed.on(request.wanted(services.grids, request.query.get("grid")))
+    grid = wanted.grid if wanted.strict else None
     view = services.directory.view()
     with view.snapshot():
-        first = view.name2key(parsed.canonical, grid or request.shard_grid(services.grids), strict=grid is not None)
+        first = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
         found = []
         for avatar in sorted(view.named(parsed.canonical), key=lambda avatar: avatar != first):
             if grid in (None, avatar.grid):
@@ -44,7 +46,7 @@ def named(request: Request, services: Services) -> Answer:
 
 def with_key(request: Request, services: Services, key: str) -> Answer:
     """The avatar with this key, on each grid that knows it. 404 when none does."""
-    grid, avatar_key = asked_grid(request, services), parse_key(key)
+    grid, avatar_key = only_grid(request, services), parse_key(key)
     view = services.directory.view()
     found = [avatar_fields(avatar) for avatar in view.with_key(avatar_key) if grid in (None, avatar.grid)]
     if not found:
@@ -55,7 +57,7 @@ def with_key(request: Request, services: Services, key: str) -> Answer:
 
 def history(request: Request, services: Services, key: str) -> Answer:
     """Every name it has or had: the current ones first, then the former ones, the latest first. 404 when nobody knows it."""
-    grid, avatar_key = asked_grid(request, services), parse_key(key)
+    grid, avatar_key = only_grid(request, services), parse_key(key)
     view = services.directory.view()
     names = History(view).names_of(avatar_key, MOST_NAMES)
     found = [_named_fields(each) for each in names if grid in (None, each.avatar.grid)]
@@ -80,28 +82,28 @@ def register(request: Request, services: Services) -> Answer:
     body = json_bodies.body_of(request)
     if "avatars" in body:
         return _register_list(request, services, token, body)
-    offer = _offer(body, request, services, None)
-    refuse_other_grid(token, _world(offer, services))
+    offer = _offer(body, wanted_grid(body, request, services), services)
+    refuse_other_grid(token, offer.grid)
     services.access.count(request, token)
-    done = services.registrar.register(*offer, request.source(), token.id if token else "")
+    done = services.registrar.register(offer, request.source(), token.id if token else "")
     capture = done.capture
     return json_bodies.answer({"key": format_key(capture.key), "name": capture.name, "grid": capture.grid, "new": done.is_new})
 
 
 def _register_list(request: Request, services: Services, token: Token | None, body: json_bodies.Body) -> Answer:
-    wanted = body["avatars"]
-    if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
+    listed = body["avatars"]
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         raise BadRequest(why="'avatars' must be a list of objects")
-    if len(wanted) > MOST_OFFERS:
+    if len(listed) > MOST_OFFERS:
         raise BadRequest(why=f"at most {MOST_OFFERS} avatars at a time")
-    grid = grid_of(body, request, services)
-    offers = [_offer(each, request, services, grid) for each in wanted]
+    for_all = wanted_grid(body, request, services)
+    offers = [_offer(each, for_all, services) for each in listed]
     services.access.count(request, token, max(1, len(offers)))
     refused: list[json_bodies.Body] = []
     allowed: list[Offer] = []
     for offer in offers:
         try:
-            refuse_other_grid(token, _world(offer, services))
+            refuse_other_grid(token, offer.grid)
             allowed.append(offer)
         except TokenNotEnough as refusal:
             if len(refused) == len(offers) - 1:
@@ -115,18 +117,11 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
     return json_bodies.answer(json_bodies.cut(request, refused, lambda items: {"registered": stored, "refused": items}))
 
 
-def _offer(fields: json_bodies.Body, request: Request, services: Services, grid: str | None) -> Offer:
-    return Offer(
-        json_bodies.text_of(fields, "name"), json_bodies.text_of(fields, "key"), grid_of(fields, request, services, grid)
-    )
-
-
-def _world(offer: Offer, services: Services) -> str:
-    """The grid that an offer is about, a visitor's own; of a name that is none the registrar will say so."""
-    try:
-        return parse_name(offer.name, services.known_grids).home or offer.grid
-    except N2KError:
-        return offer.grid
+def _offer(fields: json_bodies.Body, otherwise: Wanted, services: Services) -> Offer:
+    """What one object offers, on the grid that it names, else on the one of *otherwise*. Raises BadRequest, BadGrid."""
+    name, key = json_bodies.text_of(fields, "name"), json_bodies.text_of(fields, "key")
+    named = json_bodies.optional_text(fields, "grid")
+    return services.registrar.offer(name, key, otherwise if named is None else services.grids.wanted(named))
 
 
 def _refusal(offer: Offer, refusal: N2KError) -> json_bodies.Body:

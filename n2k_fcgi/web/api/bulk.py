@@ -2,13 +2,13 @@
 
 from n2k_fcgi.errors import BadRequest, N2KError
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.grids import Grids, Wanted
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.service.directory.search import MOST_AVATARS, search
 from n2k_fcgi.web import json_bodies
-from n2k_fcgi.web.api.shapes import asked_grid, avatar_fields
+from n2k_fcgi.web.api.shapes import avatar_fields, only_grid, wanted_grid
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -29,8 +29,7 @@ def lookup(request: Request, services: Services) -> Answer:
     names, keys = json_bodies.texts_of(body, "names"), json_bodies.texts_of(body, "keys")
     if len(names) + len(keys) > MOST_ASKED:
         raise BadRequest(why=f"at most {MOST_ASKED} names and keys at a time")
-    text = json_bodies.optional_text(body, "grid")
-    grid = request.shard_grid(services.grids) if text is None else parse_grid(text, services.known_grids)
+    wanted = wanted_grid(body, request, services)
     view = services.directory.view()
     results: list[json_bodies.Body] = []
     with view.snapshot():
@@ -38,30 +37,27 @@ def lookup(request: Request, services: Services) -> Answer:
             if view.is_enough():
                 break
             if number < len(names):
-                results.append(_by_name(view, asked, grid, text is not None, services.known_grids))
+                results.append(_by_name(view, asked, wanted, services.grids))
             else:
-                results.append(_by_key(view, asked, grid, text is not None))
+                results.append(_by_key(view, asked, wanted))
     count = len(names) + len(keys)
     fields = json_bodies.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
     return json_bodies.answer(fields, view.generation_name)
 
 
-def _by_name(view: View, name: str, grid: str | None, strict: bool, known_grids: tuple[str, ...]) -> json_bodies.Body:
+def _by_name(view: View, name: str, wanted: Wanted, grids: Grids) -> json_bodies.Body:
     try:
-        parsed = parse_name(name, known_grids)
+        parsed = parse_name(name, grids)
     except N2KError as problem:
         return {**_result(name, None), "error": str(problem)}
-    if parsed.home:
-        grid, strict = parsed.home, True
-    avatar = view.name2key(parsed.canonical, grid, strict=strict)
-    return _result(name, avatar and (view.key2name(avatar.key, avatar.grid, strict=True) or avatar))
+    return _result(name, view.called(parsed, wanted))
 
 
-def _by_key(view: View, key: str, grid: str | None, strict: bool) -> json_bodies.Body:
+def _by_key(view: View, key: str, wanted: Wanted) -> json_bodies.Body:
     if key.strip() == NULL_KEY:
         return _result(key, None)
     try:
-        return _result(key, view.key2name(parse_key(key), grid, strict=strict))
+        return _result(key, view.key2name(parse_key(key), wanted.grid, strict=wanted.strict))
     except N2KError as problem:
         return {**_result(key, None), "error": str(problem)}
 
@@ -82,7 +78,7 @@ def search_names(request: Request, services: Services) -> Answer:
         raise BadRequest(why="reverse is 0 or 1")
     view = services.directory.view()
     limit = number(query["limit"], "limit", 1, MOST_AVATARS) if "limit" in query else PAGE
-    grid = asked_grid(request, services)
+    grid = only_grid(request, services)
     with view.snapshot():
         page = search(view, query["prefix"], limit=limit, cursor=query.get("cursor"), reverse=reverse == "1", grid=grid)
     groups: list[json_bodies.Body] = [{"name": name, "avatars": avatars} for name, avatars in page.names]

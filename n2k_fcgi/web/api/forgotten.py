@@ -5,7 +5,7 @@ from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.access.tokens import own_grid, refuse_other_grid
 from n2k_fcgi.web import json_bodies
-from n2k_fcgi.web.api.shapes import grid_of
+from n2k_fcgi.web.api.shapes import wanted_grid
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -23,10 +23,10 @@ def forget(request: Request, services: Services) -> Answer:
         raise BadRequest(why="say who by 'key' or by 'name'")
     forgetting = services.forgetting()
     if key is not None:
-        leaving = forgetting.with_key(parse_key(key), own_grid(token, services.known_grids))
+        leaving = forgetting.with_key(parse_key(key), own_grid(token, services.grids))
     else:
-        parsed = parse_name(name or "", services.known_grids)
-        grid = parsed.home or grid_of(body, request, services)
+        parsed = parse_name(name or "", services.grids)
+        grid = services.grids.one(parsed.on(wanted_grid(body, request, services)))
         refuse_other_grid(token, grid)
         leaving = forgetting.called(parsed.canonical, grid, only_there=token.grid is not None)
     if leaving.elsewhere is not None:
@@ -41,5 +41,5 @@ def undo(request: Request, services: Services, key: str) -> Answer:
     token = services.access.may(request, "admin")
     avatar_key = parse_key(key)
     services.access.count(request, token)
-    services.forgetting().undo_key(avatar_key, own_grid(token, services.known_grids))
+    services.forgetting().undo_key(avatar_key, own_grid(token, services.grids))
     return json_bodies.answer({"forgotten": False})

@@ -53,7 +53,7 @@ def conflicts(request: Request, services: Services) -> Answer:
 
     With a token for one grid those of that grid.
     """
-    grid = own_grid(services.access.may(request, "admin"), services.known_grids)
+    grid = own_grid(services.access.may(request, "admin"), services.grids)
     rows: list[json_bodies.Body] = [
         {
             "name": c.name,

@@ -5,7 +5,7 @@ from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.service.access.tokens import own_grid, refuse_other_grid
 from n2k_fcgi.service.directory.pending import MOST_A_REQUEST
 from n2k_fcgi.web import json_bodies
-from n2k_fcgi.web.api.shapes import asked_grid, grid_of
+from n2k_fcgi.web.api.shapes import only_grid, wanted_grid
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -17,7 +17,7 @@ PAGE = 100
 def add(request: Request, services: Services) -> Answer:
     """Queue the keys that nobody knows; anybody may, as with W-Hat's ``?keys=``."""
     body = json_bodies.body_of(request)
-    keys, grid = _keys(body), grid_of(body, request, services)
+    keys, grid = _keys(body), services.grids.one(wanted_grid(body, request, services))
     return json_bodies.answer({"new": services.access.queue(request, services.pending, keys, grid)})
 
 
@@ -28,7 +28,8 @@ def waiting(request: Request, services: Services) -> Answer:
     Without any, all.
     """
     token = services.access.may(request, "register")
-    grid = asked_grid(request, services) or own_grid(token, services.known_grids) or request.shard_grid(services.grids)
+    own = only_grid(request, services) or own_grid(token, services.grids)
+    grid = own or request.wanted(services.grids, None).grid
     if grid is not None:
         refuse_other_grid(token, grid)
     asked = request.query.get("limit")
@@ -46,7 +47,7 @@ def note_unknown(request: Request, services: Services) -> Answer:
     """A resolver says that nobody on its grid has these keys: they are not handed out again there for some days."""
     token = services.access.may(request, "register")
     body = json_bodies.body_of(request)
-    keys, grid = _keys(body), grid_of(body, request, services)
+    keys, grid = _keys(body), services.grids.one(wanted_grid(body, request, services))
     refuse_other_grid(token, grid)
     services.access.count(request, token, max(1, len(keys)))
     return json_bodies.answer({"dropped": services.pending.note_unknown(keys, grid)})

@@ -1,7 +1,7 @@
-"""How avatars look in JSON, and reading what a caller wrote of them."""
+"""How avatars look in JSON, and which grid a body means."""
 
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.web.json_bodies import Body, optional_text
 from n2k_fcgi.web.requests import Request
@@ -20,15 +20,11 @@ def avatar_fields(avatar: Avatar) -> Body:
     }
 
 
-def asked_grid(request: Request, services: Services) -> str | None:
-    """The grid in ``grid=``: only its avatars are wanted. Raises BadGrid."""
-    text = request.query.get("grid")
-    return None if text is None else parse_grid(text, services.known_grids)
+def wanted_grid(fields: Body, request: Request, services: Services) -> Wanted:
+    """The grid that a body is about, by its field ``grid``, else by the request. Raises BadGrid, BadRequest."""
+    return request.wanted(services.grids, optional_text(fields, "grid"))
 
 
-def grid_of(fields: Body, request: Request, services: Services, otherwise: str | None = None) -> str:
-    """The grid of something to be stored: as it says, else *otherwise*, else the shard's, else the default one."""
-    text = optional_text(fields, "grid")
-    if text is not None:
-        return parse_grid(text, services.known_grids)
-    return otherwise or request.shard_grid(services.grids) or services.default_grid
+def only_grid(request: Request, services: Services) -> str | None:
+    """The grid in ``grid=``: only its avatars are wanted. None: all. Raises BadGrid."""
+    return services.grids.wanted(request.query.get("grid")).grid

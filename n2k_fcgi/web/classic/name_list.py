@@ -16,8 +16,7 @@ def name_list(request: Request, services: Services) -> Answer:
     if services.csv == OFF:
         raise SwitchedOff(what="/name2key.csv", setting="csv")
     token = None if services.csv == OPEN else services.access.may(request, "csv")
-    asked, strict = request.asked_grid(services.known_grids, services.grids)
-    grid = asked if asked and strict else services.default_grid
+    grid = services.grids.one(services.grids.wanted(request.fields().get("grid")))
     refuse_other_grid(token, grid)
     room = request.kept_bytes(request.fields())
     with contextlib.ExitStack() as unless_sent:

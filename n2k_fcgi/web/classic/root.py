@@ -7,6 +7,7 @@ from n2k_fcgi.errors import BadRequest, NothingHere, shown
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.access.tokens import refuse_other_grid
+from n2k_fcgi.service.directory.register import Offer
 from n2k_fcgi.web.classic.browser import is_from_page, wants_page
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, key_or_null, text
@@ -49,12 +50,10 @@ def _answer(request: Request, services: Services, name: str | None, key: str | N
 def name2key(request: Request, services: Services, name: str) -> Answer:
     """200 with the key or the null key and nothing else; a sentence for people with ``compat=false``."""
     started = time.perf_counter()
-    parsed = parse_name(name, services.known_grids)
-    grid, strict = request.asked_grid(services.known_grids, services.grids)
-    if parsed.home:
-        grid, strict = parsed.home, True
+    parsed = parse_name(name, services.grids)
+    wanted = parsed.on(request.wanted(services.grids, request.fields().get("grid")))
     view = services.directory.view()
-    avatar = view.name2key(parsed.canonical, grid, strict=strict)
+    avatar = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
     key = format_key(avatar.key) if avatar else None
     if logs.enabled(logs.DEBUG):  # asked here, because every lookup would build a line to be dropped
         logs.timed(f"name2key {parsed.canonical} -> {key}", started)
@@ -70,9 +69,9 @@ def key2name(request: Request, services: Services, key: str) -> Answer:
     started = time.perf_counter()
     # The null key is asked by scripts that got it as an answer: nobody, not a mistake.
     avatar_key = None if key.strip() == NULL_KEY else parse_key(key)
-    grid, strict = request.asked_grid(services.known_grids, services.grids)
+    wanted = request.wanted(services.grids, request.fields().get("grid"))
     view = services.directory.view()
-    avatar = view.key2name(avatar_key, grid, strict=strict) if avatar_key else None
+    avatar = view.key2name(avatar_key, wanted.grid, strict=wanted.strict) if avatar_key else None
     if logs.enabled(logs.DEBUG):
         logs.timed(f"key2name {avatar_key.hex() if avatar_key else NULL_KEY} -> {avatar and avatar.name}", started)
     if not _for_people(request):
@@ -86,13 +85,13 @@ def key2name(request: Request, services: Services, key: str) -> Answer:
 def register(request: Request, services: Services, name: str, key: str) -> Answer:
     """Bind a name to a key: 200 and one sentence once it is on the disk."""
     started = time.perf_counter()
-    parsed = parse_name(name, services.known_grids)
-    grid, _ = request.asked_grid(services.known_grids, services.grids)
-    world = parsed.home or grid or services.default_grid
+    parsed = parse_name(name, services.grids)
+    wanted = parsed.on(request.wanted(services.grids, request.fields().get("grid")))
+    offer = Offer(parsed, key, services.grids.one(wanted))
     token = services.access.may_register(request)
-    refuse_other_grid(token, world)
+    refuse_other_grid(token, offer.grid)
     services.access.count(request, token)
-    done = services.registrar.register(name, key, world, request.source(), token.id if token else "")
+    done = services.registrar.register(offer, request.source(), token.id if token else "")
     capture = done.capture
     word = "Registered" if done.is_new else "Known:"
     logs.timed(f"register {parsed.canonical} {capture.key.hex()} on {capture.grid}", started)

@@ -4,7 +4,6 @@ import re
 
 from n2k_fcgi.errors import BadKey, BadRequest
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.grids import parse_grid
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import canonical, is_what_name
 from n2k_fcgi.service.directory.lookup import View
@@ -52,8 +51,8 @@ def _new_keys(request: Request, services: Services, listed: str, grid: str | Non
     keys = keys_in(listed)
     if not keys:
         return text("0 new keys.")
-    asked = request.shard_grid(services.grids) if grid is None else parse_grid(grid, services.known_grids)
-    return text(f"{services.access.queue(request, services.pending, keys, asked or services.default_grid)} new keys.")
+    wanted = request.wanted(services.grids, grid)
+    return text(f"{services.access.queue(request, services.pending, keys, services.grids.one(wanted))} new keys.")
 
 
 def name2key_path(request: Request, services: Services, name: str) -> Answer:
@@ -69,10 +68,10 @@ def name2key_path(request: Request, services: Services, name: str) -> Answer:
 
 def key2name_path(request: Request, services: Services, key: str) -> Answer:
     """200 with the canonical name, 404 with an empty body; a path that is no key is 404 too."""
-    grid, strict = request.asked_grid(services.known_grids, services.grids)
+    wanted = request.wanted(services.grids, request.fields().get("grid"))
     view = services.directory.view()
     try:
-        avatar = view.key2name(parse_key(key), grid, strict=strict)
+        avatar = view.key2name(parse_key(key), wanted.grid, strict=wanted.strict)
     except BadKey:
         avatar = None
     if avatar is None:
@@ -110,8 +109,8 @@ def _is_valid(name: str) -> bool:
 
 
 def _find(view: View, request: Request, services: Services, name: str) -> Avatar | None:
-    grid, strict = request.asked_grid(services.known_grids, services.grids)
-    return view.name2key(canonical(name), grid, strict=strict)
+    wanted = request.wanted(services.grids, request.fields().get("grid"))
+    return view.name2key(canonical(name), wanted.grid, strict=wanted.strict)
 
 
 def _invalid_name() -> Answer:

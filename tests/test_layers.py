@@ -88,7 +88,7 @@ def test_imports_go_down_only(path: Path) -> None:
         ("store/lmdb/codec.py", "from ... import web"),
         ("servers/http.py", "from n2k_fcgi.cli import main"),
         ("deploy/deployment.py", "from n2k_fcgi.servers import fastcgi"),
-        ("servers/fastcgi.py", "from n2k_fcgi.deploy.installation import code_digest"),
+        ("servers/fastcgi/server.py", "from n2k_fcgi.deploy.installation import code_digest"),
         ("wiring.py", "from n2k_fcgi.servers import fastcgi"),
         ("wiring.py", "from n2k_fcgi.logfile import LogFile"),
         ("errors.py", "from n2k_fcgi.model.keys import NULL_KEY"),
@@ -112,7 +112,7 @@ def test_a_violation_is_found(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("cli/serve_cmd.py", "from n2k_fcgi import __version__, config, logs\nfrom n2k_fcgi.servers import http"),
-        ("servers/fastcgi.py", "from n2k_fcgi.wiring import application\nfrom n2k_fcgi.web.decoding import Environ"),
+        ("servers/live.py", "from n2k_fcgi.wiring import application\nfrom n2k_fcgi.web.decoding import Environ"),
         ("store/lmdb/codec.py", "import os\nfrom ..base import Store\nfrom ...model import names"),
         ("web/text.py", "'from n2k_fcgi.cli import main'"),
         ("__main__.py", "from n2k_fcgi.start import run"),

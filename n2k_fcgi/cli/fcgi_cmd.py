@@ -27,13 +27,13 @@ def command(context: Context, path: str | None, listen: str | None, socket_mode:
     context.close()
     application = LiveApplication(context.server_flags(), buffered_logs=True)
     try:
-        serve(application, listener, max_body=lambda: application.max_body, owns_listener=True)
+        serve(application, listener, owns_listener=True)
     finally:
         application.close()
 
 
 def _listener(path: str | None, listen: str | None, socket_mode: str) -> socket.socket:
-    from n2k_fcgi.servers.fastcgi import bind_tcp, bind_unix
+    from n2k_fcgi.servers.listeners import bind_tcp, bind_unix
 
     if (path is None) == (listen is None):
         raise click.UsageError("give --socket PATH or --listen HOST:PORT")

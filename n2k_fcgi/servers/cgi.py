@@ -8,31 +8,31 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
 
 from n2k_fcgi import logs
 from n2k_fcgi.servers.gateway import Reply, new_environ
+from n2k_fcgi.servers.limits import DEFAULT, Limits
 from n2k_fcgi.servers.pace import Pace
-from n2k_fcgi.servers.wsgi import Environ, WSGIApplication
+from n2k_fcgi.servers.wsgi import Environ, Served
 
 
 class TooSlow(Exception):
     """The reader did not take the answer at the least rate. Never leaves this module."""
 
 
-def answer(application: WSGIApplication, *, max_body: int, pace: Callable[[float], Pace] = Pace) -> None:
+def answer(application: Served, limits: Limits = DEFAULT) -> None:
     """Answer the request in the process's environment; its body is on standard input, the answer goes to standard output.
 
-    *pace*: how slowly it may be read. What is cut off has no mark that it is incomplete: CGI knows none.
+    *limits*: how slowly it may be read. An answer that is cut off has no mark that it is incomplete: CGI knows none.
     """
     environ = new_environ()
     environ.update((name.decode("latin-1"), value.decode("latin-1")) for name, value in os.environb.items())
-    body = _body(environ, max_body)
-    if len(body) > max_body:
+    body = _body(environ, application.max_body)
+    if len(body) > application.max_body:
         environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or str(len(body))  # which the application refuses
         body = b""
     reply = Reply(application, environ, body, run_once=True)
-    reader = pace(time.monotonic())
+    reader = Pace(time.monotonic(), rate=limits.rate, period=limits.period)
     try:
         while not reply.done:
             asked = time.monotonic()

@@ -1,331 +1,241 @@
-"""One connection from a web server: records in, applications run, records out. It never blocks.
-
-Of flup's classes the life cycle stays (a connection holds requests by id, a request runs when it is complete) and the
-streams go: a block is asked of the application when all of the one before is written, and when its turn has come.
-"""
+"""One connection of the loop: a socket that never blocks, what waits to be written to it, and how long it may take."""
 
 import itertools
 import select
 import socket
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
-from flup.server import fcgi_base as flup
-
-from n2k_fcgi import logs
-from n2k_fcgi.servers.gateway import Reply
+from n2k_fcgi.servers.limits import Counters, Limits
 from n2k_fcgi.servers.pace import Pace
-from n2k_fcgi.servers.protocol import (
-    BEGIN_BODY,
-    HEADER,
-    Buffer,
-    Malformed,
-    decode_pairs,
-    end_request,
-    ending,
-    output,
-    record,
-)
-from n2k_fcgi.servers.request import Request
+from n2k_fcgi.servers.protocol import Protocol
 
-if TYPE_CHECKING:
-    from n2k_fcgi.servers.loop import Server
+Buffer = bytes | memoryview
 
-MAX_REQUESTS = 16
-"""Requests that one connection may have open at a time. Known web servers send one."""
-
-HIGH_WATER = 256 * 1024
-"""Bytes of pending output above which the web server is not asked for more, and no further request is begun."""
-
-HELD_AFTER_CUT = 600.0
-"""Seconds that a web server gets to close, too, when an answer was cut off: Apache's Timeout is 300 at most in practice."""
+RECEIVE_BYTES = 64 * 1024
 
 MAX_BUFFERS = 64
 """Buffers handed to one ``sendmsg``: about 2 MB of a large answer, more than any socket takes at once."""
 
 
-class Connection(flup.Connection):  # type: ignore[misc]
-    """Reads and writes when the loop says so; closes itself and tells the server."""
+class Connection:
+    """Carries bytes between a socket and its protocol. It knows neither the loop nor what is spoken.
 
-    _multiplexed = True
+    The protocol calls ``write``, ``finish``, ``hold`` and ``close``. All else is for the loop, which after each call reads
+    ``closed``, ``awaits_turn``, ``events``, ``pending`` and ``time_left``.
+    """
 
-    def __init__(self, sock: socket.socket, addr: Any, server: "Server") -> None:
-        super().__init__(sock, addr, server)
+    __slots__ = ("_counters", "_drained", "_ended", "_finishing", "_held", "_lingering", "_output", "_pace", "_protocol",
+                 "_sock", "_unread", "accounted", "closed", "fd", "limits", "pending", "touched", "watched")  # fmt: skip
+
+    def __init__(
+        self, sock: socket.socket, speak: "Callable[[Connection], Protocol]", limits: Limits, counters: Counters
+    ) -> None:
+        self.fd = sock.fileno()
+        self.limits = limits
         self.closed = False
-        self.touched = time.monotonic()  # when bytes last went either way
-        self._requests: dict[int, Request] = {}
-        self._input = bytearray()  # the beginning of a record
+        self.touched = time.monotonic()  # when a byte last moved, in either direction
+        self.pending = 0  # bytes in _output
+        self.accounted = 0  # of them, those that the loop has counted in its sum
+        self.watched = -1  # the events that epoll reports; -1: not registered
+        self._sock = sock
+        self._counters = counters
         self._output: deque[Buffer] = deque()
-        self._queued = 0  # bytes in _output
-        self._pace: Pace | None = None  # of the answers under way
-        self._drained = self.touched  # when all of _output was written last: from then on the reader waits for us
-        self._begun = False  # at least one request was
-        self._ended = False  # the web server sends no more
-        self._closing = False  # close when all is written
-        self._unread = False  # the web server may be writing a request that was refused
-        self._lingering = False  # written, or cut off, and half closed; what still arrives is thrown away
-        self._cut = False  # off, before its answers ended
-        self._interest = -1  # as registered with epoll; -1: not yet
+        self._pace: Pace | None = None  # of the reader, since output first had to wait for it
+        self._drained = self.touched  # when all of _output was last written: from then on the reader waits for us
+        self._ended = False  # the peer sends no more
+        self._finishing = False  # close when all is written
+        self._unread = False  # the peer may be writing what nobody will read
+        self._lingering = False  # half closed; what still arrives is thrown away
+        self._held = False  # lingering for a peer that was cut off
+        self._protocol = speak(self)
+
+    # --- for the protocol ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much output waits as may: begin nothing new, and go on when ``advance`` is called."""
+        return self.pending >= self.limits.high_water
+
+    def write(self, buffers: "list[Buffer] | tuple[Buffer, ...]") -> None:
+        """Send *buffers*, in order, at the speed of the reader. They are not copied: leave them as they are."""
+        self._output.extend(buffers)
+        self.pending += sum(map(len, buffers))
+
+    def finish(self, *, unread: bool = False) -> None:
+        """Close when all is written and the protocol has no more.
+
+        *unread*: the peer is in the middle of sending something that was refused. It would lose the answer if we closed
+        before it is done (the kernel resets the connection), so what it sends is read and thrown away.
+        """
+        self._finishing = True
+        self._unread |= unread
+
+    def hold(self) -> None:
+        """Drop the output and half close: the peer sees an end now, and ``closed`` is called when it has closed, too."""
+        self._held = True
+        self._drop_output()
+        self.touched = time.monotonic()
+        self._half_close()
+
+    def close(self) -> None:
+        """Close at once, and drop what is not sent."""
+        if self.closed:
+            return
+        self.closed = True
+        self._drop_output()
+        self._sock.close()
+        protocol = self._protocol
+        del self._protocol  # no cycle is left for the garbage collector
+        protocol.closed()
+
+    # --- for the loop: what it wants ------------------------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
-        """Kept open by the web server between two requests."""
-        return self._begun and not (self._input or self._requests or self._output or self._lingering)
+        """Whether it may be closed without loss."""
+        return not (self._output or self._lingering) and self._protocol.idle
 
     @property
     def answering(self) -> bool:
-        """An answer is being written."""
-        return bool(self._output) or (self._is_running and not self._cut)
+        """Whether an answer is being written."""
+        return bool(self._output) or (not self._held and self._protocol.has_more)
 
     @property
-    def _is_running(self) -> bool:
-        return any(request.reply for request in self._requests.values())
+    def awaits_turn(self) -> bool:
+        """Whether ``advance`` should be called: all output is written, and there is more."""
+        return not self._output and not self._held and self._protocol.has_more
 
     @property
-    def pending(self) -> int:
-        """Bytes that wait for the reader."""
-        return self._queued
+    def events(self) -> int:
+        """What epoll should report."""
+        wanted = 0
+        if not self._ended and (self._lingering or (not self.is_full and self._protocol.wants_input)):
+            wanted |= select.EPOLLIN
+        if self._output:
+            wanted |= select.EPOLLOUT
+        return wanted
 
-    def patience(self, now: float, stalled_after: float) -> float:
-        """Seconds until ``is_overdue`` may become true."""
-        if self._awaits_us:
-            return stalled_after
-        if self._cut:
-            return max(0.0, self.touched + HELD_AFTER_CUT - now)
-        left = max(0.0, self.touched + stalled_after - now)
-        return min(left, self._pace.left(now)) if self._pace else left
+    def time_left(self, now: float) -> float | None:
+        """Seconds until ``is_overdue`` may become true; None: no deadline runs."""
+        if self.awaits_turn:
+            return None
+        allowed = self._silence
+        left = None if allowed is None else max(0.0, self.touched + allowed - now)
+        if self._pace is None:
+            return left
+        measured = self._pace.left(now)
+        return measured if left is None else min(left, measured)
 
-    def is_overdue(self, now: float, stalled_after: float) -> bool:
-        """Whether no byte moved for *stalled_after* seconds, or the reader is too slow. Not while it waits for us."""
-        if self.idle or self._awaits_us:
+    def is_overdue(self, now: float) -> bool:
+        """Whether no byte moved for too long, or the reader is too slow. Never while it waits for us."""
+        if self.awaits_turn:
             return False
-        if self._cut:
-            return now - self.touched >= HELD_AFTER_CUT
-        is_slow = self._pace is not None and self._pace.is_too_slow(now)
-        return is_slow or now - self.touched >= stalled_after
+        allowed = self._silence
+        if allowed is not None and now - self.touched >= allowed:
+            return True
+        return self._pace is not None and self._pace.is_too_slow(now)
 
     @property
-    def _awaits_us(self) -> bool:
-        """All that there was is written, and there will be more."""
-        return self.answering and not self._output
+    def _silence(self) -> float | None:
+        if self._held:
+            return self.limits.held_after_cut
+        return self.limits.stalled_after if self._lingering else self._protocol.patience
+
+    # --- for the loop: what it does -------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Just accepted: what is there already is handled, and often answered, before epoll hears of the socket."""
+        self._receive()
+        self._flush()
 
     def ready(self, events: int) -> None:
         """Do what epoll says can be done without waiting."""
         if events & select.EPOLLIN:
-            data = self.server.receive(self._sock)
-            if data is not None:
-                self.feed(data)
+            self._receive()
         elif events & (select.EPOLLHUP | select.EPOLLERR):
             self.close()
-        self.pump()
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes that arrived; empty: no more will."""
-        if not data:
-            self._end_of_input()
-        elif not self._lingering:
-            self.touched = time.monotonic()
-            self._input += data
-            try:
-                self._read_records()
-            except Malformed as problem:
-                logs.debug(f"dropped a FastCGI connection: {problem}")
-                self.close()
-
-    def take_over(self, request_id: int, reply: Reply, rest: list[Buffer]) -> None:
-        """Go on with an answer that was begun on the short road; *rest* of it waits to be written."""
-        self._begun = True
-        self._put(rest)
-        if reply.done:
-            self._closing = True
-        else:
-            self._requests[request_id] = request = Request(self, request_id, 0)
-            request.stdin_ended = True
-            request.reply = reply
-        self.pump()
+        self._flush()
 
     def advance(self) -> None:
-        """Ask one of the running applications, each in its turn, for its next block, and write what fits."""
-        for number, request in self._requests.items():
-            if request.reply:
-                self._requests[number] = self._requests.pop(number)
-                self._advance(request, request.reply)
-                break
-        now = self.touched = time.monotonic()
-        if self._pace is not None:
-            self._pace.waited(now - self._drained)
-        self.pump()
+        """The turn of this connection, if it still awaits it."""
+        if self.awaits_turn:
+            self._protocol.advance()
+            now = self.touched = time.monotonic()
+            if self._pace is not None:
+                self._pace.waited(now - self._drained)
+        self._flush()
 
-    def pump(self) -> None:
-        """Write what fits; when that was all, get in line for the next block."""
-        if self.closed:
-            return
-        self._send()
-        if self.closed:
-            return
-        if not self._output and not self._requests and (self._closing or self._ended):
-            self._leave()
-        elif self.server.stopping and self.idle:
+    def stop(self) -> None:
+        """The server stops: an idle connection may have sent a request just now."""
+        if self.idle:
+            self._receive()
+            self._flush()
+
+    def cut_off(self) -> None:
+        """End in the middle of an answer: the reader sees no end of it."""
+        if self._lingering:
             self.close()
+        else:
+            self._protocol.cut_off()
+
+    # --- the socket -----------------------------------------------------------------------------------------------------
+
+    def _receive(self) -> None:
+        """Read once. The socket is left in blocking mode, which saves a system call: each call says that it must not wait."""
+        self._counters.receives += 1
+        try:
+            data = self._sock.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""  # reset by the peer
+        if not data:
+            self._ended = True
+            if self._lingering:
+                self.close()
+            else:
+                self._protocol.ended()
+        elif not self._lingering:
+            self.touched = time.monotonic()
+            self._protocol.received(data)
+
+    def _flush(self) -> None:
+        """Write what fits. When that was all, and no more comes, close."""
+        if self._output:
+            self._send()
         if self.closed:
             return
         if not self.answering:
             self._pace = None
-        elif self._awaits_us:
-            self.server.line_up(self)
-        self._watch()
-
-    def stop(self) -> None:
-        """The server stops: a kept connection closes, unless a request arrived just now."""
-        if self.idle:
-            data = self.server.receive(self._sock)
-            if data is not None:
-                self.feed(data)
-            self.pump()
-
-    def cut_off(self) -> None:
-        """End in the middle of an answer: its reader sees no end of it.
-
-        An application that is not done is closed when the web server has closed, too. mod_fcgid does not when we do: it waits
-        for its own reader, and gives this process nothing else. What the application holds, as a slot, is not free until then.
-        """
-        if not self._is_running or self._cut:
-            self.close()
-            return
-        self._cut, self._pace = True, None
-        self._output.clear()
-        self.server.queued -= self._queued
-        self._queued = 0
-        self.touched = time.monotonic()
-        self._half_close()
-        if not self.closed:
-            self._watch()
-
-    def close(self) -> None:
-        """Give up everything: sockets, and the iterables of applications under way."""
-        if self.closed:
-            return
-        self.closed = True
-        for request in self._requests.values():
-            if request.reply:
-                request.reply.close()
-        self._requests.clear()
-        self._output.clear()
-        self.server.queued -= self._queued
-        self.server.forget(self._sock, self)
-        self._sock.close()
-
-    # --- records in -------------------------------------------------------------------------------------------------
-
-    def _end_of_input(self) -> None:
-        """What is running gets its answer, if the web server still listens; what is incomplete stays so."""
-        self._ended = True
-        self._input.clear()
-        self._requests = {number: request for number, request in self._requests.items() if request.reply}
-        if not self.answering:
-            self.close()
-
-    def _read_records(self) -> None:
-        data, position = self._input, 0
-        while len(data) - position >= HEADER.size:
-            version, kind, request_id, length, padding = HEADER.unpack_from(data, position)
-            if version != flup.FCGI_VERSION_1:
-                raise Malformed(f"FastCGI version {version}")
-            start = position + HEADER.size
-            if len(data) < start + length + padding:
-                break
-            position = start + length + padding
-            self._read_record(kind, request_id, bytes(data[start : start + length]))
-        del data[:position]
-
-    def _read_record(self, kind: int, request_id: int, content: bytes) -> None:
-        if request_id == flup.FCGI_NULL_REQUEST_ID:
-            self._manage(kind, content)
-        elif kind == flup.FCGI_BEGIN_REQUEST:
-            self._begin(request_id, content)
-        elif request_id in self._requests:
-            self._continue(self._requests[request_id], kind, content)
-        # What belongs to no open request is ignored: it follows a refused or aborted one (specification, 3.3).
-
-    def _manage(self, kind: int, content: bytes) -> None:
-        if kind == flup.FCGI_GET_VALUES:
-            asked: dict[str, str] = {}
-            decode_pairs(content, asked)
-            known = {name: self.server.capability[name] for name in asked if name in self.server.capability}
-            pairs = b"".join(flup.encode_pair(name.encode(), str(value).encode()) for name, value in known.items())
-            self._put([record(flup.FCGI_GET_VALUES_RESULT, 0, pairs)])
-        elif flup.FCGI_BEGIN_REQUEST <= kind <= flup.FCGI_DATA:
-            raise Malformed("a request with the id 0")
-        else:
-            self._put([record(flup.FCGI_UNKNOWN_TYPE, 0, bytes([kind, 0, 0, 0, 0, 0, 0, 0]))])
-
-    def _begin(self, request_id: int, content: bytes) -> None:
-        if len(content) != BEGIN_BODY.size or request_id in self._requests:
-            raise Malformed("a bad BEGIN_REQUEST")
-        role, flags = BEGIN_BODY.unpack(content)
-        self._begun = True
-        request = Request(self, request_id, flags)
-        if role not in self.server.roles:
-            self._end(request, end_request(request_id, 0, flup.FCGI_UNKNOWN_ROLE))
-        elif len(self._requests) >= MAX_REQUESTS:
-            self._end(request, end_request(request_id, 0, flup.FCGI_OVERLOADED))
-        else:
-            self._requests[request_id] = request
-
-    def _continue(self, request: Request, kind: int, content: bytes) -> None:
-        if kind == flup.FCGI_ABORT_REQUEST:
-            if request.reply:
-                request.reply.close()
-            self._end(request, ending(request.requestId, b"", 1))
-        elif kind == flup.FCGI_PARAMS:
-            request.add_params(content)
-        elif kind == flup.FCGI_STDIN:
-            request.add_body(content)
-        # FCGI_DATA and unknown types are of no use to a responder.
-        if request.complete and not request.reply:
-            reply = request.run()
-            if self._queued < HIGH_WATER:
-                self._advance(request, reply)
-
-    # --- records out ------------------------------------------------------------------------------------------------
-
-    def _advance(self, request: Request, reply: Reply) -> None:
-        blocks = reply.advance()
-        if not reply.done:
-            self._put(output(request.requestId, blocks))
-            return
-        last = ending(request.requestId, reply.errors.getvalue(), int(reply.failed))
-        self._end(request, *output(request.requestId, blocks, last))
-
-    def _end(self, request: Request, *last: Buffer) -> None:
-        self._put(last)
-        self._requests.pop(request.requestId, None)
-        if not request.flags & flup.FCGI_KEEP_CONN:
-            self._closing = True
-            self._unread |= not request.stdin_ended
-
-    def _put(self, buffers: "list[Buffer] | tuple[Buffer, ...]") -> None:
-        self._output.extend(buffers)
-        size = sum(map(len, buffers))
-        self._queued += size
-        self.server.queued += size
+            if (self._finishing or self._ended) and not self._lingering:
+                self._leave()
 
     def _send(self) -> None:
-        if not self._output:
-            return
-        if self._pace is None:
-            self._pace = self.server.pace(time.monotonic())
+        self._counters.sends += 1
         try:
-            sent = self.server.send(self._sock, list(itertools.islice(self._output, MAX_BUFFERS)))
-        except OSError:
+            if len(self._output) == 1:
+                sent = self._sock.send(self._output[0], socket.MSG_DONTWAIT)
+            else:
+                sent = self._sock.sendmsg(list(itertools.islice(self._output, MAX_BUFFERS)), (), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # the reader went away
             self.close()
             return
+        now = time.monotonic()
         if sent:
-            self.touched = self._drained = time.monotonic()
+            self.touched = self._drained = now
+            self._remove(sent)
+        if self._pace is not None:
             self._pace.took(sent)
-        self._queued -= sent
-        self.server.queued -= sent
+        elif self._output:
+            self._pace = Pace(now, rate=self.limits.rate, period=self.limits.period)
+
+    def _remove(self, sent: int) -> None:
+        """Forget output that was sent."""
+        self.pending -= sent
         while sent:
             first = self._output.popleft()
             if sent < len(first):
@@ -333,27 +243,20 @@ class Connection(flup.Connection):  # type: ignore[misc]
                 break
             sent -= len(first)
 
+    def _drop_output(self) -> None:
+        self._output.clear()
+        self.pending = 0
+
     def _leave(self) -> None:
-        """Close. A web server in the middle of a refused request would lose the answer with it: let it finish first."""
-        if not self._unread:
-            self.close()
-        if not (self.closed or self._lingering):
+        if self._unread and not self._ended:
             self._half_close()
+        else:
+            self.close()
 
     def _half_close(self) -> None:
         self._lingering = True
+        self._pace = None
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             self.close()
-
-    def _watch(self) -> None:
-        """Tell epoll what to wait for."""
-        wanted = 0
-        if not self._ended and self._queued < HIGH_WATER:
-            wanted |= select.EPOLLIN
-        if self._output:
-            wanted |= select.EPOLLOUT
-        if wanted != self._interest:
-            self.server.watch(self._sock, self, wanted, is_new=self._interest < 0)
-            self._interest = wanted

@@ -1,4 +1,4 @@
-"""Listening sockets: made, inherited, and who may connect to them."""
+"""Listening sockets: made, inherited, closed."""
 
 import contextlib
 import errno
@@ -7,7 +7,6 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from n2k_fcgi.errors import CannotListen
 from n2k_fcgi.files import locked
@@ -96,45 +95,6 @@ def owned(listener: socket.socket) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.stat(path), mine):
                     os.unlink(path)
-
-
-def is_for_us_alone(listener: socket.socket) -> bool:
-    """Whether mod_fcgid made this socket, for this one process: it names it ``<its process id>.<number>`` (its source).
-
-    Then nobody else accepts from it, and closing it to newcomers sends them to another process instead of into the void.
-    """
-    name = listener.getsockname()
-    return isinstance(name, str) and os.path.basename(name).startswith(f"{os.getppid()}.") and os.path.exists(name)
-
-
-class Peers:
-    """Which addresses may connect: FCGI_WEB_SERVER_ADDRS, a list of IPv4 and IPv6 addresses, for TCP only."""
-
-    def __init__(self, addresses: "frozenset[Any] | None") -> None:
-        self._addresses = addresses
-
-    @classmethod
-    def of(cls, listener: socket.socket) -> "Peers":
-        """Read the variable, when *listener* is one that it speaks of and it is set. Raises CannotListen."""
-        text = os.environ.get("FCGI_WEB_SERVER_ADDRS", "").strip()
-        if not text or listener.family not in (socket.AF_INET, socket.AF_INET6):
-            return cls(None)
-        try:
-            return cls(frozenset(_address(part.strip()) for part in text.split(",") if part.strip()))
-        except ValueError as problem:
-            raise CannotListen(address="FCGI_WEB_SERVER_ADDRS", why=problem) from None
-
-    def allow(self, peer: Any) -> bool:
-        """Whether *peer*, as ``accept`` gave it, may speak to us."""
-        return self._addresses is None or _address(peer[0].partition("%")[0]) in self._addresses
-
-
-def _address(text: str) -> Any:
-    """An address; the IPv4 form of one that IPv6 only wraps. Raises ValueError."""
-    import ipaddress  # late: few servers use it
-
-    address = ipaddress.ip_address(text)
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _alone_in(folder: Path) -> contextlib.AbstractContextManager[None]:

@@ -1,145 +1,71 @@
-"""FastCGI on the wire: records in and out, name-value pairs. Bytes only, no sockets.
+"""The seam between the loop and what is spoken on a connection."""
 
-Rules from the FastCGI 1.0 specification (sections 3.3 to 5.5). Constants are flup's; the code is not, because flup decodes
-PARAMS record by record (a pair may be split over two) and copies what is left of the output for every record.
-"""
-
-import struct
-from collections.abc import Iterator
-
-from flup.server.fcgi_base import (
-    FCGI_BEGIN_REQUEST,
-    FCGI_END_REQUEST,
-    FCGI_KEEP_CONN,
-    FCGI_PARAMS,
-    FCGI_REQUEST_COMPLETE,
-    FCGI_RESPONDER,
-    FCGI_STDERR,
-    FCGI_STDIN,
-    FCGI_STDOUT,
-    FCGI_VERSION_1,
-    FCGI_BeginRequestBody,
-    FCGI_EndRequestBody,
-    FCGI_Header,
-)
-
-Buffer = bytes | memoryview
-
-MAX_CONTENT = 65528
-"""Content of one record: the largest multiple of eight below 64 KiB, so that no record needs padding for alignment."""
-
-HEADER = struct.Struct(FCGI_Header)
-BEGIN_BODY = struct.Struct(FCGI_BeginRequestBody)
-_OF_PROXIES = (b"HTTP_X_FORWARDED_FOR", b"HTTP_FORWARDED")
-_END_BODY = struct.Struct(FCGI_EndRequestBody)
-_LENGTH = struct.Struct("!L")
-_WHOLE_START = struct.Struct("!BBHHBx HB5x BBHHBx")
-"""BEGIN_REQUEST with its body, and the header of the first PARAMS record."""
-_TWO_HEADERS = struct.Struct("!BBHHBx BBHHBx")
+import typing
 
 
-class Malformed(ValueError):
-    """Bytes that are no FastCGI, or exceed a bound: the connection is dropped."""
+class Protocol(typing.Protocol):
+    """What one connection speaks: bytes in, bytes out; no sockets, no waiting.
 
+    A protocol is a folder beside this module. It brings a class of this shape; a function that makes one for a new
+    ``Connection`` (its constructor will do), handed to ``worker.serve``; and a main that opens a listener. The loop needs
+    no change. ``fastcgi/`` is the example; imports between two such folders are forbidden.
 
-def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
-    """Add the name-value pairs of a whole PARAMS stream to *pairs*, as latin-1 text (PEP 3333). Raises Malformed.
+    All calls come from one thread, never while another call for the same connection runs. No call may block. What it writes
+    (``Connection.write``) is sent when the call returns. After each call the loop reads the four properties.
 
-    Of a name that comes twice the last one counts, but for headers of proxies: one of the two is the caller's own
-    (``X_Forwarded_For`` beside ``X-Forwarded-For``, where the web server lets underscores through), and neither is believed.
+    *Bytes in*: ``received`` gets what arrived, cut anywhere: a protocol keeps the beginning of a request, within a limit.
+    *Bytes out, back pressure*: while ``Connection.is_full`` a protocol begins nothing new. It keeps what it was sent,
+    says ``has_more``, and goes on in ``advance``, which is called when all of the output is written. A pipelined
+    request, and the next block of a long answer, are thus made at the speed of the reader.
+    *Fairness*: connections that have more stand in line, and each turn of the loop advances one of them. A call that
+    writes about ``Limits.high_water`` bytes and returns keeps the other connections waiting for no more than that.
+    *Deadlines*: ``patience``, and the pace of the reader (``Limits.rate``), which is not the protocol's business.
+    *Stop*: the server stops accepting, handles what has arrived, and closes each connection as soon as it is idle. One in
+    the middle of a request gets ``Limits.grace`` seconds, one with output ``Limits.writing_grace``. The protocol is
+    not asked; it sees ``closed``.
+    *Errors*: nothing may be raised but MemoryError, which costs this connection alone. For bytes that break the rules of
+    the protocol, call ``Connection.close``, or write an error and ``Connection.finish``.
     """
-    text = data.decode("latin-1")
-    position, end = 0, len(data)
-    try:
-        while position < end:
-            name_length = data[position]
-            value_length = data[position + 1]
-            if name_length < 128 and value_length < 128:  # both in one byte: nearly always, and this runs 36 times a request
-                position += 2
-            else:
-                name_length, position = _length(data, position)
-                value_length, position = _length(data, position)
-            value = position + name_length
-            name = text[position:value]
-            position = value + value_length
-            pairs[name] = text[value:position]
-    except (IndexError, struct.error):
-        position = end + 1
-    if position != end:
-        raise Malformed("a name-value pair is cut off")
-    for header in _OF_PROXIES:
-        if data.count(header) > 1 and _names(data).count(header.decode()) > 1:
-            del pairs[header.decode()]
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is half received and nothing under way: the connection may be closed without loss."""
+        ...
 
-def _names(data: bytes) -> list[str]:
-    """The names of the pairs, those that come twice twice; *data* is sound."""
-    names, position = [], 0
-    while position < len(data):
-        name_length, position = _length(data, position)
-        value_length, position = _length(data, position)
-        names.append(data[position : position + name_length].decode("latin-1"))
-        position += name_length + value_length
-    return names
+    @property
+    def has_more(self) -> bool:
+        """Whether ``advance`` would write or free something: call it when all output is written."""
+        ...
 
+    @property
+    def wants_input(self) -> bool:
+        """Whether to read from the socket. False leaves it to the kernel to slow the peer down."""
+        ...
 
-def _length(data: bytes, position: int) -> tuple[int, int]:
-    """A length of one byte or four, and where it ends."""
-    if data[position] < 128:
-        return data[position], position + 1
-    return _LENGTH.unpack_from(data, position)[0] & 0x7FFFFFFF, position + 4
+    @property
+    def patience(self) -> float | None:
+        """Seconds without a byte, in either direction, after which ``cut_off`` is called. None: as many as the peer likes."""
+        ...
 
+    def received(self, data: bytes) -> None:
+        """Take bytes that arrived, at least one."""
+        ...
 
-def whole_request(data: bytes) -> tuple[int, bytes] | None:
-    """Read what mod_fcgid sends for a lookup: one Responder request without a body, on a connection that then closes.
+    def ended(self) -> None:
+        """The peer will send nothing more. What is under way may still be answered; the connection closes after that."""
+        ...
 
-    Gives the request's id and its PARAMS. None: something else or incomplete, read it record by record.
-    """
-    if len(data) < _WHOLE_START.size:
-        return None
-    version, kind, request_id, length, padding, role, flags, *params = _WHOLE_START.unpack_from(data)
-    if (version, kind, length, padding, role) != (FCGI_VERSION_1, FCGI_BEGIN_REQUEST, 8, 0, FCGI_RESPONDER):
-        return None
-    version, kind, params_id, length, padding = params
-    end = _WHOLE_START.size + length
-    if (version, kind, params_id) != (FCGI_VERSION_1, FCGI_PARAMS, request_id) or not length or not request_id:
-        return None
-    tail = _TWO_HEADERS.pack(FCGI_VERSION_1, FCGI_PARAMS, request_id, 0, 0, FCGI_VERSION_1, FCGI_STDIN, request_id, 0, 0)
-    if flags & FCGI_KEEP_CONN or data[end + padding :] != tail:
-        return None
-    return request_id, data[_WHOLE_START.size : end]
+    def advance(self) -> None:
+        """Go on: write the next block, or handle the next request. Called in turn while ``has_more``."""
+        ...
 
+    def cut_off(self) -> None:
+        """End in the middle, by ``Connection.close`` or ``Connection.hold``.
 
-def record(kind: int, request_id: int, content: bytes = b"") -> bytes:
-    """One small record: at most MAX_CONTENT bytes."""
-    return HEADER.pack(FCGI_VERSION_1, kind, request_id, len(content), 0) + content
+        The peer was silent for longer than ``patience``, reads too slowly, or too much output waits in all connections.
+        """
+        ...
 
-
-def end_request(request_id: int, app_status: int = 0, protocol_status: int = FCGI_REQUEST_COMPLETE) -> bytes:
-    """The END_REQUEST record."""
-    return record(FCGI_END_REQUEST, request_id, _END_BODY.pack(app_status, protocol_status))
-
-
-def output(request_id: int, blocks: list[bytes], ending: bytes = b"") -> list[Buffer]:
-    """Frame *blocks* as FCGI_STDOUT, followed by *ending*: one buffer when one record holds them, else views, no copies."""
-    size = sum(map(len, blocks))
-    if size == 0:
-        return [ending] if ending else []
-    if size <= MAX_CONTENT:
-        return [b"".join((HEADER.pack(FCGI_VERSION_1, FCGI_STDOUT, request_id, size, 0), *blocks, ending))]
-    buffers = [buffer for block in blocks for buffer in _records(request_id, block)]
-    return [*buffers, ending] if ending else buffers
-
-
-def ending(request_id: int, errors: bytes, app_status: int) -> bytes:
-    """What closes an answer: what was written to ``wsgi.errors``, the end of FCGI_STDOUT, END_REQUEST."""
-    said = record(FCGI_STDERR, request_id, errors) + record(FCGI_STDERR, request_id) if errors else b""
-    return said + record(FCGI_STDOUT, request_id) + end_request(request_id, app_status)
-
-
-def _records(request_id: int, block: bytes) -> Iterator[Buffer]:
-    view = memoryview(block)
-    for start in range(0, len(view), MAX_CONTENT):
-        content = view[start : start + MAX_CONTENT]
-        yield HEADER.pack(FCGI_VERSION_1, FCGI_STDOUT, request_id, len(content), 0)
-        yield content
+    def closed(self) -> None:
+        """The connection is closed, for whatever reason: free what is held for it. The last call."""
+        ...

@@ -1,9 +1,12 @@
-"""Being asked to stop: signals that only set a flag and wake the loop."""
+"""Why a server stops: a signal, which only sets a flag and wakes the loop; or what it runs is gone."""
 
 import os
 import signal
+import sys
 from types import FrameType, TracebackType
 from typing import Any
+
+import n2k_fcgi
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 """SIGUSR1 is what a graceful Apache may send."""
@@ -39,3 +42,38 @@ class StopRequest:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
+
+
+class Presence:
+    """The files that a process runs: its script and the code. After a removal by hand there is nobody to stop its workers.
+
+    A file counts as gone when it is missing twice in a row: an update replaces files by removing them first.
+    """
+
+    def __init__(self, files: tuple[str, ...]) -> None:
+        self._files = files
+        self._was_missing = False
+
+    @classmethod
+    def of_this_process(cls) -> "Presence":
+        """The script (``python -c`` has none) and the package."""
+        script = getattr(sys.modules["__main__"], "__file__", None)
+        files = (script, n2k_fcgi.__file__) if script else (n2k_fcgi.__file__,)
+        return cls(tuple(os.path.abspath(file) for file in files if file))
+
+    def is_over(self) -> bool:
+        """Look, with one ``stat`` per file. True if one is missing and was missing at the look before."""
+        is_missing = not all(map(_exists, self._files))
+        is_over = is_missing and self._was_missing
+        self._was_missing = is_missing
+        return is_over
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # a file server that does not answer, a folder closed for a while: not gone
+        return True
+    return True

@@ -16,14 +16,9 @@ ROWS = 200_000
 """About 10 MB of text: more than Apache and the sockets on the way hold."""
 
 IMPATIENT = """
-from functools import partial
-import sys
-from n2k_fcgi.servers import cgi, fastcgi
-from n2k_fcgi.servers.pace import Pace
-quick = partial(Pace, rate=300_000, period=0.5)
-fastcgi.serve = partial(fastcgi.serve, pace=quick)
-cgi.answer = partial(cgi.answer, pace=quick)
-fastcgi.main(data_dir={data!r})
+from n2k_fcgi.servers.fastcgi import main
+from n2k_fcgi.servers.limits import DEFAULT
+main(DEFAULT._replace(rate=300_000, period=0.5), data_dir={data!r})
 """
 
 

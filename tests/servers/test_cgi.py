@@ -11,7 +11,7 @@ import pytest
 from tests.support.fastcgi_client import get, variables
 from tests.support.processes import REPOSITORY, SECONDS, listening, running
 
-CGI = "from n2k_fcgi.servers.cgi import answer; from tests.support.apps import application; answer(application, max_body=%d)"
+CGI = "from n2k_fcgi.servers.cgi import answer; from tests.support.apps import Dispatch; answer(Dispatch(%d))"
 DISPATCH = "from n2k_fcgi.servers.fastcgi import main; main(data_dir=%r)"
 
 

@@ -111,7 +111,7 @@ def test_clients_that_left_before_their_turn_cost_nothing(tmp_path: Path) -> Non
 def test_a_stalled_peer_is_dropped(tmp_path: Path) -> None:
     """A half-received request and an unread answer end when no byte moved for the time set; a kept connection may wait."""
     with (
-        serving(tmp_path, "--set", "STALLED_AFTER=0.2", "--set", "HELD_AFTER_CUT=0.2") as child,
+        serving(tmp_path, "--set", "stalled_after=0.2", "--set", "held_after_cut=0.2") as child,
         Client(child.address) as kept,
         Client(child.address) as unread,
         Client(child.address) as half,
@@ -125,7 +125,7 @@ def test_a_stalled_peer_is_dropped(tmp_path: Path) -> None:
 
 def test_a_lack_of_descriptors_passes(tmp_path: Path) -> None:
     """Accepting pauses instead of spinning or dying, says so, leaves descriptors for the rest, and goes on afterwards."""
-    with serving(tmp_path, "--descriptors", "24", "--set", "ACCEPT_AGAIN_AFTER=600") as child:
+    with serving(tmp_path, "--descriptors", "24", "--set", "accept_again=600") as child:
         with contextlib.ExitStack() as stack:
             for _ in range(60):
                 stack.enter_context(Client(child.address)).send(begin())

@@ -62,7 +62,7 @@ def test_a_request_on_a_kept_connection_is_not_lost(tmp_path: Path) -> None:
 def test_a_half_received_request_has_a_bounded_grace(tmp_path: Path) -> None:
     """What completes soon after the stop is answered; what never does holds nobody up."""
     with (
-        serving(tmp_path, "--set", "WRITING_GRACE=600") as child,
+        serving(tmp_path, "--set", "writing_grace=600") as child,
         Client(child.address) as quick,
         Client(child.address) as never,
     ):
@@ -79,7 +79,7 @@ def test_a_half_received_request_has_a_bounded_grace(tmp_path: Path) -> None:
 
 def test_a_kept_connection_closes_with_its_last_answer(tmp_path: Path) -> None:
     """A request that completes after the stop is the last of its connection, which nobody waits for any more."""
-    with serving(tmp_path, "--set", "GRACE=600") as child, Client(child.address) as kept:
+    with serving(tmp_path, "--set", "grace=600") as child, Client(child.address) as kept:
         data = request("/hello", flags=KEEP)
         kept.send(data).answer()
         kept.send(data[:30])
@@ -93,7 +93,7 @@ def test_a_kept_connection_closes_with_its_last_answer(tmp_path: Path) -> None:
 def test_a_large_answer_is_written_to_its_end(tmp_path: Path) -> None:
     """An answer under way is completed for a slow reader, after the grace for half-received requests is over."""
     with (
-        serving(tmp_path, "--set", "WRITING_GRACE=600") as child,
+        serving(tmp_path, "--set", "writing_grace=600") as child,
         Client(child.address) as reader,
         Client(child.address) as never,
     ):

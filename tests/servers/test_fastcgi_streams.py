@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from n2k_fcgi.servers.request import MAX_DISCARDED
+from n2k_fcgi.servers.fastcgi.request import MAX_DISCARDED
 from tests.support import fastcgi_client as fcgi
 from tests.support.fastcgi_client import (
     ABORT,

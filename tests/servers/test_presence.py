@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.servers import loop
-from n2k_fcgi.servers.presence import Presence
+from n2k_fcgi.servers.limits import DEFAULT
+from n2k_fcgi.servers.stopping import Presence
 from tests.support.hosting import REPOSITORY
 from tests.support.processes import eventually, listening, running
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
@@ -21,10 +21,9 @@ from tests.support.worker import FIND, FOUND, Worker
 SCRIPT = """\
 import sys
 sys.path.insert(0, sys.argv[2])
-from n2k_fcgi.servers import loop
-loop.LOOK_EVERY = 0.1
 from n2k_fcgi.servers.fastcgi import main
-main(data_dir=sys.argv[1])
+from n2k_fcgi.servers.limits import DEFAULT
+main(DEFAULT._replace(housekeeping=0.1), data_dir=sys.argv[1])
 """
 
 
@@ -76,7 +75,7 @@ def stats(child: Worker, log: Path, count: int) -> Counter[str]:
 
 def test_a_look_takes_these_system_calls(home: Home, tmp_path: Path) -> None:
     """A wake-up of an idle worker is one wait and two stats, and nothing else; there is one a minute."""
-    assert loop.LOOK_EVERY == 60
+    assert DEFAULT.housekeeping == 60
     with home.worker() as worker:
         assert worker.ask(FIND) == FOUND
         calls = stats(worker, tmp_path / "trace", 20)
@@ -160,7 +159,7 @@ def test_a_folder_that_became_a_file_is_gone_too(tmp_path: Path) -> None:
 
 def test_what_a_process_runs(tmp_path: Path) -> None:
     """The script by its whole path, however it was started, and the package; of ``python -c`` the package alone."""
-    (tmp_path / "run").write_text("from n2k_fcgi.servers.presence import Presence as P; print(*P.of_this_process()._files)")
+    (tmp_path / "run").write_text("from n2k_fcgi.servers.stopping import Presence as P; print(*P.of_this_process()._files)")
     package = str(REPOSITORY / "n2k_fcgi" / "__init__.py")
     environment = {"PYTHONPATH": str(REPOSITORY)}
     for command, expected in (

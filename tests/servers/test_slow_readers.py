@@ -15,7 +15,7 @@ from tests.support.apps import pattern
 from tests.support.fastcgi_client import KEEP, SECONDS, Client, get, request, variables
 from tests.support.processes import REPOSITORY, Child, eventually, serving
 
-IMPATIENT = ("--rate", "100000", "--period", "0.5")
+IMPATIENT = ("--set", "rate=100000", "--set", "period=0.5")
 """A reader is too slow that takes less than 50 KB in half a second."""
 
 STREAMS = 20
@@ -103,7 +103,7 @@ def test_an_answer_that_is_read_too_slowly_is_cut_off(tmp_path: Path, uri: str, 
 @pytest.mark.parametrize("held", [0.5, 600])
 def test_a_web_server_that_holds_on_is_not_waited_for_for_ever(tmp_path: Path, held: float) -> None:
     """What was cut off is closed after a time whatever the web server does; and at once when this process is to stop."""
-    with serving(tmp_path, *IMPATIENT, "--set", f"HELD_AFTER_CUT={held}") as child, asked(child, "/endless") as (client,):
+    with serving(tmp_path, *IMPATIENT, "--set", f"held_after_cut={held}") as child, asked(child, "/endless") as (client,):
         assert sipped(client)
         assert held > 1 or eventually(lambda: counters(child)["closed"] == 1)
         child.process.terminate()
@@ -128,7 +128,7 @@ def test_the_pace_is_measured_for_each_answer(tmp_path: Path) -> None:
 
 def test_what_waits_is_bounded_over_all_connections(tmp_path: Path) -> None:
     """Beyond the bound those go who read least; whoever comes and reads gets his answer, one that is larger than it, too."""
-    with serving(tmp_path, "--set", "MAX_QUEUED=3000000") as child:
+    with serving(tmp_path, "--set", "max_queued=3000000") as child:
         get(child.address, "/boom")
         before = child.descriptors()
         with asked(child, "/big?1000000", 12) as unread:
@@ -147,9 +147,8 @@ def test_what_waits_is_bounded_over_all_connections(tmp_path: Path) -> None:
 
 
 CGI = (
-    "from functools import partial; from n2k_fcgi.servers.cgi import answer; from n2k_fcgi.servers.pace import Pace;"
-    "from tests.support import apps;"
-    "answer(apps.application, max_body=1, pace=partial(Pace, rate=100000, period=0.5));"
+    "from n2k_fcgi.servers.cgi import answer; from n2k_fcgi.servers.limits import DEFAULT; from tests.support import apps;"
+    "answer(apps.Dispatch(), DEFAULT._replace(rate=100000, period=0.5));"
     "import sys; sys.stderr.write(str(apps.CLOSED['count']))"
 )
 

@@ -9,15 +9,13 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from n2k_fcgi import logs
-from n2k_fcgi.servers import connection, loop
-from n2k_fcgi.servers.fastcgi import Counters, bind_tcp, bind_unix, serve
-from n2k_fcgi.servers.listeners import inherited
-from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD, Pace
+from n2k_fcgi.servers.fastcgi import serve
+from n2k_fcgi.servers.limits import DEFAULT, Counters
+from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited
 
 COUNTERS = Counters()
 CLOSED = {"count": 0}
@@ -222,9 +220,18 @@ PATHS: dict[str, Any] = {
 }
 
 
-def application(environ: dict[str, Any], start_response: Any) -> Any:
-    """Dispatch on the first part of the path."""
-    return PATHS[environ.get("REQUEST_URI", "/hello").partition("?")[0].split("/")[1]](environ, start_response)
+class Dispatch:
+    """The application: a path, a behaviour."""
+
+    def __init__(self, max_body: int = 131072) -> None:
+        self.max_body = max_body
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Dispatch on the first part of the path."""
+        return PATHS[environ.get("REQUEST_URI", "/hello").partition("?")[0].split("/")[1]](environ, start_response)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def listener(listen: str) -> tuple[socket.socket, bool]:
@@ -241,21 +248,14 @@ def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--listen", default="stdin")
-    parser.add_argument("--max-body", type=int, default=131072)
     parser.add_argument("--descriptors", type=int)
     parser.add_argument("--log", type=Path)
     parser.add_argument("--send-buffer", type=int, help="bytes, inherited by the connections of a TCP listener")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=SECONDS", help="a constant of the loop")
-    parser.add_argument("--rate", type=float, default=LEAST_RATE, help="bytes a second below which a reader is too slow")
-    parser.add_argument("--period", type=float, default=PERIOD, help="seconds over which that is measured")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="one of the loop's limits")
     options = parser.parse_args()
-    pace = partial(Pace, rate=options.rate, period=options.period)
     if options.log:
         logs.set_up(options.log, "INFO", rotate_bytes=1 << 20, keep=1, buffered=True)
-    for name, _, seconds in (text.partition("=") for text in options.set):
-        module = loop if hasattr(loop, name) else connection
-        assert hasattr(module, name)
-        setattr(module, name, float(seconds))
+    limits = DEFAULT._replace(**{name: float(number) for name, _, number in (text.partition("=") for text in options.set)})
     bound, owns = listener(options.listen)
     if options.send_buffer:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer)
@@ -265,7 +265,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(bound.getsockname()) + "\n")
         sys.stdout.flush()
     with bound:
-        serve(application, bound, max_body=options.max_body, owns_listener=owns, counters=COUNTERS, pace=pace)
+        serve(Dispatch(), bound, owns_listener=owns, limits=limits, counters=COUNTERS)
     logs.shut_down()
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2k_fcgi.servers.protocol import MAX_CONTENT, Malformed, decode_pairs, output, whole_request
+from n2k_fcgi.servers.fastcgi.records import MAX_CONTENT, Malformed, decode_pairs, output, whole_request
 from tests.support.fastcgi_client import KEEP, PARAMS, STDIN, begin, pairs, record, request, stream
 
 LATIN = st.text(st.characters(max_codepoint=255), max_size=300)

@@ -1,21 +1,16 @@
 """One FastCGI request: what has arrived of it, then the reply to it."""
 
-from typing import TYPE_CHECKING
-
 from flup.server import fcgi_base as flup
 
+from n2k_fcgi.servers.fastcgi.records import Malformed, decode_pairs
+from n2k_fcgi.servers.fastcgi.server import Server
 from n2k_fcgi.servers.gateway import Reply, new_environ
-from n2k_fcgi.servers.protocol import Malformed, decode_pairs
-
-if TYPE_CHECKING:
-    from n2k_fcgi.servers.connection import Connection
-    from n2k_fcgi.servers.loop import Server
 
 MAX_PARAMS = 256 * 1024
 """Bytes of PARAMS of one request; Apache's own limits allow less than half in practice."""
 
 MAX_DISCARDED = 64 * 1024 * 1024
-"""Bytes of a body above the cap that are read and thrown away, so that the web server gets to see the 413."""
+"""Bytes of a body above the limit that are read and thrown away, so that the web server gets to see the 413."""
 
 
 class Request(flup.Request):  # type: ignore[misc]
@@ -25,18 +20,25 @@ class Request(flup.Request):  # type: ignore[misc]
     what arrived again for every record and ignores its limit.
     """
 
-    def __init__(self, conn: "Connection", request_id: int, flags: int) -> None:
+    def __init__(self, server: Server, request_id: int, flags: int) -> None:
         # Not flup's __init__: it makes the four streams that this class replaces.
-        self._conn = conn
-        self.server: Server = conn.server
+        self.server = server
         self.requestId = request_id
         self.flags = flags
         self.reply: Reply | None = None
         self.stdin_ended = False
-        self._params = bytearray()
+        self._params: bytes | bytearray = bytearray()
         self._params_ended = False
         self._body = bytearray()
         self._discarded = 0
+
+    @classmethod
+    def whole(cls, server: Server, request_id: int, params: bytes) -> "Request":
+        """A request without a body, all of which has arrived."""
+        request = cls(server, request_id, 0)
+        request._params = params
+        request._params_ended = request.stdin_ended = True
+        return request
 
     @property
     def complete(self) -> bool:
@@ -51,11 +53,11 @@ class Request(flup.Request):  # type: ignore[misc]
         self._params_ended = not data
 
     def add_body(self, data: bytes) -> None:
-        """Take a piece of STDIN; empty: the end. Beyond the cap only its length is kept. Raises Malformed."""
+        """Take a piece of STDIN; empty: the end. Above the limit only the length is kept. Raises Malformed."""
         if self.stdin_ended:
             raise Malformed("STDIN after its end")
         self.stdin_ended = not data
-        if self._discarded or len(self._body) + len(data) > self.server.max_body():
+        if self._discarded or len(self._body) + len(data) > self.server.application.max_body:
             self._discarded += len(self._body) + len(data)
             self._body.clear()
             if self._discarded > MAX_DISCARDED:
@@ -64,11 +66,10 @@ class Request(flup.Request):  # type: ignore[misc]
             self._body += data
 
     def run(self) -> Reply:
-        """Make the reply and give it. Raises Malformed for PARAMS that cannot be decoded."""
+        """Make the reply and return it. Raises Malformed for PARAMS that cannot be decoded."""
         environ = new_environ()
         decode_pairs(bytes(self._params), environ)
         if self._discarded:
             environ["CONTENT_LENGTH"] = str(self._discarded)  # which the application refuses
-        self.server.counters.requests += 1
-        self.reply = Reply(self.server.application, environ, bytes(self._body))
+        self.reply = self.server.run(environ, bytes(self._body))
         return self.reply

@@ -1,0 +1,57 @@
+"""One process that serves a listening socket until it is told to stop."""
+
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from n2k_fcgi import logs
+from n2k_fcgi.servers.accepting import Admits
+from n2k_fcgi.servers.connection import Connection
+from n2k_fcgi.servers.limits import DEFAULT, Counters, Limits
+from n2k_fcgi.servers.listeners import owned
+from n2k_fcgi.servers.loop import Loop
+from n2k_fcgi.servers.protocol import Protocol
+from n2k_fcgi.servers.stopping import Presence, StopRequest
+
+
+def everyone(address: Any) -> bool:
+    """Admit each peer."""
+    return True
+
+
+def serve(
+    listener: socket.socket,
+    speak: Callable[[Connection], Protocol],
+    *,
+    owns_listener: bool,
+    admits: Admits = everyone,
+    limits: Limits = DEFAULT,
+    counters: Counters,
+) -> None:
+    """Serve connections until a stop signal, then finish what is in flight or waits to be accepted. For the main thread.
+
+    Ends likewise when the script that started this process, or the code, is gone.
+
+    *speak*: makes the protocol of a connection. With *owns_listener* no other process accepts from it: it is closed at the
+    end, and a socket file removed.
+    """
+    presence = Presence.of_this_process()
+    with owned(listener) if owns_listener else contextlib.nullcontext(), StopRequest() as stop:
+
+        def housekeeping() -> None:
+            if presence.is_over():
+                logs.warning("this worker ends: its script or its code is gone")
+                stop.asked = True
+
+        loop = Loop(
+            listener,
+            speak,
+            owns_listener=owns_listener,
+            admits=admits,
+            stop=stop,
+            limits=limits,
+            counters=counters,
+            housekeeping=housekeeping,
+        )
+        loop.run()

@@ -205,12 +205,11 @@ class Connection:
         """Write what fits. When that was all, and no more comes, close."""
         if self._output:
             self._send()
-        if self.closed:
+        if self._output or self.closed or not (self._held or not self._protocol.has_more):
             return
-        if not self.answering:
-            self._pace = None
-            if (self._finishing or self._ended) and not self._lingering:
-                self._leave()
+        self._pace = None
+        if (self._finishing or self._ended) and not self._lingering:
+            self._leave()
 
     def _send(self) -> None:
         self._counters.sends += 1
@@ -236,6 +235,9 @@ class Connection:
     def _remove(self, sent: int) -> None:
         """Forget output that was sent."""
         self.pending -= sent
+        if not self.pending:
+            self._output.clear()
+            return
         while sent:
             first = self._output.popleft()
             if sent < len(first):

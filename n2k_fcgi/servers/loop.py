@@ -109,16 +109,21 @@ class Loop:
 
     def _accept(self) -> bool:
         """Take one connection and answer what it has sent already. False: none waits, or none can be taken now."""
+        connection = None
         try:
             sock = self._acceptor.accept(len(self._connections))
             if sock is None:
                 return False
             connection = Connection(sock, self._speak, self._limits, self._counters)
+            connection.begin()
         except MemoryError:
-            logs.error(NO_MEMORY)  # the socket is closed with the object that there was no memory for
-            return True
-        self._connections[connection.fd] = connection
-        self._let(connection, connection.begin)
+            logs.error(NO_MEMORY)
+            if connection is None:
+                return True  # its socket, if there is one, is closed with the object
+            connection.close()
+        if not connection.closed:
+            self._connections[connection.fd] = connection
+            self._note(connection)
         return True
 
     def _let(self, connection: Connection, act: Callable[..., None], *arguments: int) -> None:

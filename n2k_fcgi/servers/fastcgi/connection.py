@@ -13,15 +13,15 @@ from n2k_fcgi.servers.fastcgi.records import (
     HEADER,
     Malformed,
     decode_pairs,
-    end_request,
     ending,
     output,
     record,
+    refusal,
     whole_request,
 )
 from n2k_fcgi.servers.fastcgi.request import Request
 from n2k_fcgi.servers.fastcgi.server import MAX_REQUESTS, Server
-from n2k_fcgi.servers.gateway import Reply
+from n2k_fcgi.servers.gateway import Reply, new_environ
 
 
 class FastCGI(flup.Connection):  # type: ignore[misc]
@@ -64,9 +64,7 @@ class FastCGI(flup.Connection):  # type: ignore[misc]
             whole = whole_request(data) if self._fresh else None
             self._fresh = False
             if whole is not None:
-                self._begun = True
-                request = self._requests[whole[0]] = Request.whole(self.server, *whole)
-                self._advance(request, request.run())
+                self._answer(*whole)
             else:
                 self._input += data
                 self._read_records()
@@ -104,6 +102,17 @@ class FastCGI(flup.Connection):  # type: ignore[misc]
             if request.reply:
                 request.reply.close()
         self._requests.clear()
+
+    def _answer(self, request_id: int, params: bytes) -> None:
+        """The fast path: a request without a body, the only one of its connection. Most are answered by one block."""
+        self._begun = True
+        environ = new_environ()
+        decode_pairs(params, environ)
+        reply = self.server.run(environ)
+        if self._write(request_id, reply):
+            self._connection.finish()
+        else:
+            self._requests[request_id] = Request.running(self.server, request_id, reply)
 
     # --- records in -----------------------------------------------------------------------------------------------------
 
@@ -148,10 +157,10 @@ class FastCGI(flup.Connection):  # type: ignore[misc]
         self._begun = True
         request = Request(self.server, request_id, flags)
         if role not in self.server.roles:
-            self._connection.write([end_request(request_id, 0, flup.FCGI_UNKNOWN_ROLE)])
+            self._connection.write([refusal(request_id, flup.FCGI_UNKNOWN_ROLE)])
             self._end(request)
         elif len(self._requests) >= MAX_REQUESTS:
-            self._connection.write([end_request(request_id, 0, flup.FCGI_OVERLOADED)])
+            self._connection.write([refusal(request_id, flup.FCGI_OVERLOADED)])
             self._end(request)
         else:
             self._requests[request_id] = request
@@ -175,11 +184,15 @@ class FastCGI(flup.Connection):  # type: ignore[misc]
     # --- records out ----------------------------------------------------------------------------------------------------
 
     def _advance(self, request: Request, reply: Reply) -> None:
-        blocks = reply.advance()
-        last = ending(request.requestId, reply.errors.getvalue(), int(reply.failed)) if reply.done else b""
-        self._connection.write(output(request.requestId, blocks, last))
-        if reply.done:
+        if self._write(request.requestId, reply):
             self._end(request)
+
+    def _write(self, request_id: int, reply: Reply) -> bool:
+        """Write the next blocks of a reply. Return whether they were the last."""
+        blocks = reply.advance()
+        last = ending(request_id, reply.errors.getvalue(), int(reply.failed)) if reply.done else b""
+        self._connection.write(output(request_id, blocks, last))
+        return reply.done
 
     def _end(self, request: Request) -> None:
         """Forget a request that is answered; with the last one the connection may end."""

@@ -32,6 +32,8 @@ HEADER = struct.Struct(FCGI_Header)
 BEGIN_BODY = struct.Struct(FCGI_BeginRequestBody)
 _OF_PROXIES = (b"HTTP_X_FORWARDED_FOR", b"HTTP_FORWARDED")
 _END_BODY = struct.Struct(FCGI_EndRequestBody)
+_ENDING = struct.Struct("!BBHHBx BBHHBx LB3x")
+"""The end of FCGI_STDOUT, and END_REQUEST with its body."""
 _LENGTH = struct.Struct("!L")
 _WHOLE_START = struct.Struct("!BBHHBx HB5x BBHHBx")
 """BEGIN_REQUEST with its body, and the header of the first PARAMS record."""
@@ -115,9 +117,9 @@ def record(kind: int, request_id: int, content: bytes = b"") -> bytes:
     return HEADER.pack(FCGI_VERSION_1, kind, request_id, len(content), 0) + content
 
 
-def end_request(request_id: int, app_status: int = 0, protocol_status: int = FCGI_REQUEST_COMPLETE) -> bytes:
-    """The END_REQUEST record."""
-    return record(FCGI_END_REQUEST, request_id, _END_BODY.pack(app_status, protocol_status))
+def refusal(request_id: int, protocol_status: int) -> bytes:
+    """The END_REQUEST record of a request that is not run."""
+    return record(FCGI_END_REQUEST, request_id, _END_BODY.pack(0, protocol_status))
 
 
 def output(request_id: int, blocks: list[bytes], ending: bytes = b"") -> list[Buffer]:
@@ -133,8 +135,13 @@ def output(request_id: int, blocks: list[bytes], ending: bytes = b"") -> list[Bu
 
 def ending(request_id: int, errors: bytes, app_status: int) -> bytes:
     """What closes an answer: what was written to ``wsgi.errors``, the end of FCGI_STDOUT, END_REQUEST."""
-    said = record(FCGI_STDERR, request_id, errors) + record(FCGI_STDERR, request_id) if errors else b""
-    return said + record(FCGI_STDOUT, request_id) + end_request(request_id, app_status)
+    end = _ENDING.pack(
+        *(FCGI_VERSION_1, FCGI_STDOUT, request_id, 0, 0),
+        *(FCGI_VERSION_1, FCGI_END_REQUEST, request_id, _END_BODY.size, 0, app_status, FCGI_REQUEST_COMPLETE),
+    )
+    if errors:
+        return record(FCGI_STDERR, request_id, errors) + record(FCGI_STDERR, request_id) + end
+    return end
 
 
 def _records(request_id: int, block: bytes) -> Iterator[Buffer]:

@@ -27,16 +27,16 @@ class Request(flup.Request):  # type: ignore[misc]
         self.flags = flags
         self.reply: Reply | None = None
         self.stdin_ended = False
-        self._params: bytes | bytearray = bytearray()
+        self._params = bytearray()
         self._params_ended = False
         self._body = bytearray()
         self._discarded = 0
 
     @classmethod
-    def whole(cls, server: Server, request_id: int, params: bytes) -> "Request":
-        """A request without a body, all of which has arrived."""
+    def running(cls, server: Server, request_id: int, reply: Reply) -> "Request":
+        """The only request of its connection, all of which has arrived."""
         request = cls(server, request_id, 0)
-        request._params = params
+        request.reply = reply
         request._params_ended = request.stdin_ended = True
         return request
 

@@ -21,7 +21,7 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
         most = most_connections()
         self.capability = {FCGI_MAX_CONNS: most, FCGI_MAX_REQS: most * MAX_REQUESTS, FCGI_MPXS_CONNS: 1}
 
-    def run(self, environ: Environ, body: bytes) -> Reply:
+    def run(self, environ: Environ, body: bytes = b"") -> Reply:
         """The reply to a request; nothing of it is made yet."""
         self._counters.requests += 1
         return Reply(self.application, environ, body)

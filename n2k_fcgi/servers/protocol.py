@@ -48,7 +48,7 @@ class Protocol(typing.Protocol):
         ...
 
     def received(self, data: bytes) -> None:
-        """Take bytes that arrived, at least one."""
+        """Take bytes that arrived, at least one. Not called while ``wants_input`` is False, nor after ``ended``."""
         ...
 
     def ended(self) -> None:

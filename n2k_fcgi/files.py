@@ -27,6 +27,12 @@ NETWORK_FILE_SYSTEMS = frozenset(
 
 MOUNTS = Path("/proc/self/mountinfo")
 
+PIECE = 1 << 20
+"""Bytes of a file that are searched at once."""
+
+AROUND = 512
+"""Bytes by which two pieces overlap on each side: more than a name or a key has."""
+
 NEW_SUFFIX = ".new"
 """Of a file that is about to replace another."""
 
@@ -142,6 +148,26 @@ def _sync_folder(path: Path) -> None:
             raise
     finally:
         os.close(fd)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def pieces(path: Path) -> Iterator[tuple[int, bytes, int, int]]:
+    """A file in overlapping pieces: (offset, bytes, begin, end). Search each for what starts from *begin* up to *end*.
+
+    What starts there is followed by AROUND bytes at least, or by the end of the file. Raises OSError.
+    """
+    with path.open("rb") as file:
+        offset, data, begin = 0, file.read(PIECE), 0
+        while data:
+            more = file.read(PIECE)
+            yield offset, data, begin, len(data) - AROUND if more else len(data)
+            if not more:
+                return
+            kept = min(len(data), 2 * AROUND)
+            offset += len(data) - kept
+            data, begin = data[-kept:] + more, kept - AROUND
 
 
 # --- locks -----------------------------------------------------------------------------------------------------------

@@ -91,19 +91,17 @@ def overview(store: Store) -> "Overview":
 
 
 def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> "Purge":
-    """Taking the forgotten out of the files; imported late, as imports are."""
+    """Removing the bytes of hidden avatars; imported late, as imports are."""
     from n2k_fcgi.service.directory.purge import Purge
 
-    engine_store = cast(engine.LmdbStore, store)
-    return Purge(engine_store.generations, engine_store.captures, engine_store.volatile, store.forgotten, settings.labels, tell)
+    return Purge(store, settings.data_dir, modes_of(settings), known_grids=settings.labels, tell=tell)
 
 
 def inspection(store: Store, settings: Settings) -> "Inspection":
-    """Looking where the forgotten still stand."""
+    """Searching for what is left of hidden avatars."""
     from n2k_fcgi.service.directory.remains import Inspection
 
-    engine_store = cast(engine.LmdbStore, store)
-    return Inspection(engine_store.generations, engine_store.captures, store.tokens, store.forgotten.hidden(), settings.labels)
+    return Inspection(store, settings.data_dir, settings.labels)
 
 
 def mentions(store: Store, settings: Settings) -> "Mentions":

@@ -72,7 +72,7 @@ def _examine_data(context: Context) -> Iterator[Finding]:
         yield problem("data directory", str(StoreMissing(path=data_dir)), "or say by --dir where it is")
         return
     yield from data.examine(context.settings, context.store)
-    yield from limits.examine(data_dir, data.live_bytes(context.store))
+    yield from limits.examine(data.live_bytes(context.store) + context.store.address_space())
 
 
 def _known(context: Context) -> Known:

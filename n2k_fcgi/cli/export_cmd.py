@@ -15,8 +15,6 @@ from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import counted
 from n2k_fcgi.service.dumps.export import Export, Known, csv_lines, json_lines
 from n2k_fcgi.service.dumps.packers import format_of, new_file, write_packed
-from n2k_fcgi.store.base import Store
-from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.wiring import mentions, modes_of
 
 STDOUT = "-"
@@ -51,11 +49,11 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
     if packing == "zip":
         raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")
     count = _Count()
-    with _held_generation(context.store, captures) as generation, _opened(file, modes_of(settings).file) as target:
+    lease = None if captures else context.store.generations.hold()
+    with lease or contextlib.nullcontext() as generation, _opened(file, modes_of(settings).file) as target:
         without = mentions(context.store, settings)
         hidden = context.store.forgotten.hidden()
-        captured = context.store.captures
-        export = Export(generation, captured, hidden, world, without=without.without)  # type: ignore[arg-type]
+        export = Export(generation, context.store.captures, hidden, world, without=without.without)
         known = count.counted(export.known())
         lines = csv_lines(known) if form == "csv" else json_lines(known)
         write_packed(target, packing if packing in PACKED else form, lines)
@@ -69,18 +67,6 @@ class _Count:
     def counted(self, known: Iterator[Known]) -> Iterator[Known]:
         for self.number, one in enumerate(known, 1):
             yield one
-
-
-@contextlib.contextmanager
-def _held_generation(store: Store, only_captures: bool) -> Iterator[Generation | None]:
-    held = None if only_captures else store.generations.hold()
-    if held is None:
-        yield None
-        return
-    try:
-        yield held.view  # type: ignore[misc]
-    finally:
-        held.release()
 
 
 @contextlib.contextmanager

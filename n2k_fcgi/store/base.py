@@ -4,7 +4,7 @@ An engine is a folder beside this file. It returns values (``Avatar``, ``Capture
 that they outlive the transaction that read them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,6 +16,7 @@ from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.model.builds import Built, Merge, Watch
 from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked, Observation
 from n2k_fcgi.model.tokens import Token
 
@@ -81,6 +82,17 @@ class GenerationView(AvatarIndex, Protocol):
         """
         ...
 
+    def keys_from(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
+        """Keys at or above *first* in order, at most *limit*, each with all its names: current ones, then former ones."""
+        ...
+
+    def ambiguous_names(self, first: bytes, limit: int) -> tuple[list[str], bytes | None]:
+        """Of the *limit* canonical names at or above *first*: those whose avatars have a grid or a time in common.
+
+        Only the generation knows which of these is the answer. Also return the next *first*, None after the last name.
+        """
+        ...
+
 
 class GenerationStore(Protocol):
     """The published generations; one of them is live.
@@ -124,8 +136,16 @@ class GenerationStore(Protocol):
         """Make a finished generation the live one, atomically and durably. Raises NoSuchGeneration; refuses a damaged one."""
         ...
 
-    def hold(self) -> "HeldGeneration | None":
-        """``current`` for an answer that takes many steps: valid until released, whatever is published meanwhile."""
+    def hold(self) -> "Lease | None":
+        """A lease on the live generation, for an answer of many steps; None when nothing was imported yet."""
+        ...
+
+    def drop_hidden(self, name: str, hidden: "HiddenSet", cleaned: Callable[[Manifest], Manifest]) -> int:
+        """Replace generation *name* by one without the *hidden*; return how many names were removed, 0 if it has none.
+
+        Its manifest is replaced by what *cleaned* makes of it, in any case. What was live stays live. Atomic: of a killed
+        call nothing is visible, or its result, and the next call with this name completes it. Durable; bounded in memory.
+        """
         ...
 
     def locked(self) -> AbstractContextManager[None]:
@@ -180,20 +200,16 @@ class GenerationBuild(Protocol):
         ...
 
 
-class HeldGeneration(Protocol):
-    """A generation that one answer goes on reading."""
+class Lease(AbstractContextManager[GenerationView], Protocol):
+    """A generation that one answer goes on reading: whatever is published or pruned, it is valid until released."""
 
     @property
     def view(self) -> GenerationView:
-        """The generation."""
-        ...
-
-    def trim(self) -> None:
-        """Between two steps: give its pages back when this process has grown."""
+        """The generation, which a ``with`` block gets too."""
         ...
 
     def release(self) -> None:
-        """The answer is done, or given up."""
+        """End the lease; idempotent. The end of a ``with`` block does the same."""
         ...
 
 
@@ -416,6 +432,28 @@ class StoreOptions(NamedTuple):
         return SHARED if self.share_with_group else PRIVATE
 
 
+Mentioned = Callable[[bytes], Iterable[Mention]]
+"""Finds hidden avatars in a text that may name anybody."""
+
+
+class PurgedRows(NamedTuple):
+    """What a purge removed from a store."""
+
+    generations: int
+    """How many were rewritten."""
+    names: int
+    """Current and former ones that were removed from them."""
+    captures: int
+
+
+class Remnant(NamedTuple):
+    """A hidden avatar that is still stored; its name or key is not in here."""
+
+    what: str
+    where: str
+    """A row's number, a field, a byte."""
+
+
 class Finding(NamedTuple):
     """Something wrong with what is stored."""
 
@@ -449,6 +487,31 @@ class Store(Protocol):
 
     def check(self) -> Iterator[Finding]:
         """Check that generations and captures agree with themselves, in both directions; read everything, change nothing."""
+        ...
+
+    def purge(self, hidden: HiddenSet, without: Callable[[str], str]) -> PurgedRows:
+        """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts and meters begin empty.
+
+        Texts that may name anybody (``store.fields``) become what *without* makes of them. Answers go on meanwhile. If it is
+        killed, nothing acknowledged is lost, and the next purge does the rest. Inside ``generations.locked``. Raises
+        StoreFull, StoreBusy.
+        """
+        ...
+
+    def remains(self, hidden: HiddenSet, mentioned: Mentioned) -> Iterator[tuple[str, Iterator[Remnant]]]:
+        """Each place that was searched, as a path below the data directory where it is one, with what is still there.
+
+        Space of rows that were deleted is searched too. The remnants of one place are read before the next place. Raises
+        OSError of a file that cannot be read.
+        """
+        ...
+
+    def write_problem(self, patience: float) -> Finding | None:
+        """Why nothing can be recorded now, having waited *patience* seconds for other writers; None if it can."""
+        ...
+
+    def address_space(self) -> int:
+        """Bytes of address space that a worker needs for this store, beside the live generation (``Manifest.bytes``)."""
         ...
 
     def stopped_readers(self) -> list[tuple[int, int]]:

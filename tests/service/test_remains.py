@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
+from n2k_fcgi.files import PIECE
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.directory.remains import PIECE, Remains, texts_of_json
+from n2k_fcgi.service.directory.remains import Remains, texts_of_json
 from n2k_fcgi.wiring import inspection, purge
 from tests.support.sandbox import GOVERNOR, Sandbox
 from tests.support.traces import KEY

@@ -10,13 +10,12 @@ from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB, Settings
 from n2k_fcgi.deploy.deployment import web_root_around
 from n2k_fcgi.errors import N2KError, NoGeneration, counted
-from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, file_system, hold
+from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.datadir import TOKEN_FILE
-from n2k_fcgi.store.lmdb.layout import CAPTURES, WRITER_SUFFIX
 from n2k_fcgi.wiring import DEFAULT_LOG, directory, modes_of
 
 LITTLE_SPACE = 64 * MIB
@@ -36,7 +35,7 @@ def examine(settings: Settings, store: Store) -> Iterator[Finding]:
     yield file_system_below(settings.data_dir)
     yield free_space(settings.data_dir, live_bytes(store))
     yield log(settings)
-    yield captures(settings, store)
+    yield captures(store)
     yield from stopped_readers(store)
     yield generation(settings, store)
 
@@ -111,19 +110,14 @@ def log(settings: Settings) -> Finding:
     return ok("log", str(path))
 
 
-def captures(settings: Settings, store: Store) -> Finding:
+def captures(store: Store) -> Finding:
     """Whether registrations can be written."""
-    path = settings.data_dir / CAPTURES
     try:
         count = sum(1 for _ in store.captures.all_stored())
-        with hold(queue := path.with_suffix(WRITER_SUFFIX), modes_of(settings), LOCK_PATIENCE) as held:
-            if not held:
-                return problem("captures", "another process holds the writers' lock", f"find it: fuser {queue.name}")
+        found = store.write_problem(LOCK_PATIENCE)
     except N2KError as refusal:
         return problem("captures", str(refusal), "registrations are refused; restore the file, or its owner and mode")
-    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        return problem("captures", f"this user cannot write {path}", "registrations are refused: restore its owner and mode")
-    return ok("captures", f"{count}, writable")
+    return problem("captures", *found) if found else ok("captures", f"{count}, writable")
 
 
 def stopped_readers(store: Store) -> Iterator[Finding]:
@@ -131,7 +125,7 @@ def stopped_readers(store: Store) -> Iterator[Finding]:
     for pid, behind in store.stopped_readers():
         yield problem(
             "readers",
-            f"process {pid} reads {CAPTURES} as it was {behind} changes ago, so the file grows with each",
+            f"process {pid} reads the captures as they were {behind} changes ago, so their file grows with each",
             f"let it go on (kill -CONT {pid}) or end it (kill -KILL {pid})",
         )
 

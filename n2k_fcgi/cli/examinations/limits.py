@@ -2,12 +2,9 @@
 
 import resource
 from collections.abc import Iterator
-from pathlib import Path
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB
-from n2k_fcgi.store.lmdb.layout import CAPTURES
-from n2k_fcgi.store.lmdb.writable import FIRST_MAP
 
 WORKER_ADDRESSES = 64 * MIB
 """Address space of a worker without its maps; it has one thread (31 to 38 MB were measured)."""
@@ -16,21 +13,19 @@ FEW_FILES = 64
 """Open files below which a busy FastCGI worker pauses accepting."""
 
 
-def examine(data_dir: Path, live_bytes: int) -> Iterator[Finding]:
-    """Look at the limits of this process; *live_bytes* is the size of the live generation."""
-    yield address_space(data_dir, live_bytes)
+def examine(store_bytes: int) -> Iterator[Finding]:
+    """Look at the limits of this process; *store_bytes*: what a worker maps of the store."""
+    yield address_space(store_bytes)
     yield open_files()
     yield processes()
 
 
-def address_space(data_dir: Path, live_bytes: int) -> Finding:
+def address_space(store_bytes: int) -> Finding:
     """Whether the maps fit: a map needs addresses for the whole file, not memory."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return ok("address space", "no limit")
-    captures = data_dir / CAPTURES
-    map_of_captures = max(FIRST_MAP, captures.stat().st_size * 2 if captures.exists() else 0)
-    needed = WORKER_ADDRESSES + live_bytes + map_of_captures
+    needed = WORKER_ADDRESSES + store_bytes
     what = f"limited to {limit // MIB} MiB, a worker needs {needed // MIB} MiB"
     if limit < needed:
         return problem("address space", what, "ask the host to raise 'ulimit -v', or import a smaller dump")

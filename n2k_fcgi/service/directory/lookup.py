@@ -18,7 +18,7 @@ from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import ParsedName, canonical, parse_name
-from n2k_fcgi.store.base import Binding, CaptureStore, ForgottenStore, GenerationStore, GenerationView, HeldGeneration
+from n2k_fcgi.store.base import Binding, CaptureStore, ForgottenStore, GenerationStore, GenerationView, Lease
 
 Asked = TypeVar("Asked", str, bytes)
 
@@ -221,22 +221,17 @@ class View:
 class HeldView(View):
     """A view that stays valid until it is released."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_lease",)
 
-    def __init__(self, held: HeldGeneration | None, captures: CaptureStore, grids: Grids) -> None:
-        super().__init__(held.view if held else None, captures, None, grids)
-        self._held = held
-
-    def trim(self) -> None:
-        """Between two steps: give pages back when this process has grown."""
-        if self._held is not None:
-            self._held.trim()
+    def __init__(self, lease: Lease | None, captures: CaptureStore, grids: Grids) -> None:
+        super().__init__(lease.view if lease else None, captures, None, grids)
+        self._lease = lease
 
     def release(self) -> None:
-        """The answer is done, or given up; the same again does nothing."""
-        held, self._held, self.generation = self._held, None, None
-        if held is not None:
-            held.release()
+        """The answer is done, or given up; idempotent."""
+        self.generation = None
+        if self._lease is not None:
+            self._lease.release()
 
 
 def binding(avatar: Avatar) -> Binding:

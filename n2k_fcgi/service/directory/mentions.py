@@ -6,10 +6,11 @@ A mention is a key, with dashes or without, or one or two words that are a whole
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from n2k_fcgi.model.grids import PRODUCTION, TESTING
 from n2k_fcgi.model.keys import DASHED, KEY_BYTES
+from n2k_fcgi.model.mention import Form, Mention
 from n2k_fcgi.model.names import NAME_BYTES, canonical
 from n2k_fcgi.store.base import ForgottenStore
 
@@ -75,17 +76,6 @@ class AskedNow:
         return bool(self._forgotten.hidden_among([(_NOBODY, grid, canonical)]))
 
 
-class Mention(NamedTuple):
-    """A place in some bytes."""
-
-    start: int
-    end: int
-    what: str
-
-
-A_KEY, A_NAME, A_WORD = "a key", "a name", "a word that is a name"
-
-
 class Mentions:
     """Finds the *hidden* of all *grids*, Second Life's among them."""
 
@@ -97,7 +87,7 @@ class Mentions:
     def without(self, text: str) -> str:
         """*text* with every mention cut out; '' when nothing else was in it."""
         data = text.encode("utf-8", "surrogateescape")
-        for mention in sorted(self.among(data), reverse=True) if self.hidden else ():
+        for mention in reversed(list(self.among(data))) if self.hidden else ():
             data = data[: mention.start] + CUT.encode() + data[mention.end :]
         left = data.decode("utf-8", "surrogateescape")
         return "" if left and not left.strip(CUT + " ") else left
@@ -123,7 +113,7 @@ class Mentions:
     def _keys(self, data: bytes) -> Iterator[Mention]:
         for match in _KEYS.finditer(data):
             if self.hidden.hides_key(bytes.fromhex(match[0].replace(b"-", b"").decode())):
-                yield Mention(*match.span(), A_KEY)
+                yield Mention(*match.span(), Form.KEY)
 
     def _names(self, pattern: "re.Pattern[bytes]", data: bytes, is_new: Callable[[bytes], bool]) -> Iterator[Mention]:
         """Names that have a word in them which *is_new*."""
@@ -137,9 +127,9 @@ class Mentions:
                 continue
             (start, end), new = match.span(), is_new(match[2])
             if last and start - last_end <= _GAP and (new or was_new) and self._is_name(f"{last} {word}"):
-                yield Mention(last_start, end, A_NAME)
+                yield Mention(last_start, end, Form.NAME)
             if new and self._is_name(word):
-                yield Mention(start, end, A_WORD)
+                yield Mention(start, end, Form.WORD)
             last, last_start, last_end, was_new = word, start, end, new
 
     def _is_name(self, name: str) -> bool:

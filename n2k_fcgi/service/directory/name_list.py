@@ -41,7 +41,6 @@ class NameList:
             block, first = self._block(first)
             if block:
                 yield block
-            self._view.trim()
         self.close()
 
     def close(self) -> None:

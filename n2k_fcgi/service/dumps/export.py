@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -19,14 +19,8 @@ from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
 from n2k_fcgi.service.directory.lookup import View
-from n2k_fcgi.store.base import HiddenSet
+from n2k_fcgi.store.base import CaptureStore, GenerationView, HiddenSet
 from n2k_fcgi.store.fields import cleaned
-from n2k_fcgi.store.lmdb.capture_rows import ORIGIN as CAPTURED
-from n2k_fcgi.store.lmdb.captures import Captures
-from n2k_fcgi.store.lmdb.codec import NAME_RECORD, unpack_names, unpack_spellings
-from n2k_fcgi.store.lmdb.generation import ORIGIN as IMPORTED
-from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS, NAMES
 
 STRETCH = 10_000
 """Keys read at a time."""
@@ -57,8 +51,8 @@ class Export:
 
     def __init__(
         self,
-        generation: Generation | None,
-        captures: Captures,
+        generation: GenerationView | None,
+        captures: CaptureStore,
         hidden: HiddenSet,
         grid: str | None = None,
         *,
@@ -118,22 +112,10 @@ class Export:
             yield key, parts.get(0, []), parts.get(1, [])
 
     def _imported(self) -> Iterator[tuple[bytes, list[Avatar]]]:
-        start = b""
-        while self._generation and (rows := list(islice(self._generation.rows(KEYS, start), STRETCH))):
-            start = rows[-1][0] + b"\0"  # the smallest db_key behind it
-            history = dict(self._generation.rows(HISTORY, rows[0][0], start))
-            for key, value in rows:
-                earlier = history.get(key)
-                yield key, [*self._avatars(key, value), *(self._avatars(key, earlier, former=True) if earlier else ())]
-            self._generation.trim()
-
-    def _avatars(self, key: bytes, value: bytes, *, former: bool = False) -> list[Avatar]:
-        assert self._generation is not None
-        origins = self._generation.origins
-        return [
-            Avatar(key, name.decode(), origins[number].grid, origins[number].as_of, IMPORTED, former)
-            for number, name in unpack_spellings(value)
-        ]
+        first = b""
+        while self._generation and (keys := self._generation.keys_from(first, STRETCH)):
+            yield from keys
+            first = keys[-1][0] + b"\0"  # the smallest one above it
 
     def _merged(self, key: bytes, imported: list[Avatar], captured: list[StoredCapture]) -> Iterator[Known]:
         """What is known of *key* on each grid; the current name is the one that a lookup gives."""
@@ -161,19 +143,10 @@ class Export:
         return contested
 
     def _imported_twice(self) -> Iterator[str]:
-        start = b""
-        while self._generation and (rows := list(islice(self._generation.rows(NAMES, start), STRETCH))):
-            start = rows[-1][0] + b"\0"
-            for name, value in rows:
-                if len(value) > NAME_RECORD and self._is_contested(value):
-                    yield name.decode()
-            self._generation.trim()
-
-    def _is_contested(self, value: bytes) -> bool:
-        """Whether time and grid alone do not say which of the records answers."""
-        assert self._generation is not None
-        origins = [self._generation.origins[number] for number, _ in unpack_names(value)]
-        return len({origin.grid for origin in origins}) < len(origins) or len({o.as_of for o in origins}) < len(origins)
+        first: bytes | None = b""
+        while self._generation and first is not None:
+            names, first = self._generation.ambiguous_names(first, STRETCH)
+            yield from names
 
     def _claims(self, name: str) -> list[Claim]:
         """The avatars whose current name is *name*, the one that answers first."""
@@ -188,7 +161,7 @@ class Export:
 def _names(captured: list[StoredCapture]) -> Iterator[Avatar]:
     for capture, former in captured:
         for name, seen in [*former, (capture.name, capture.last_seen)]:
-            yield Avatar(capture.key, name, capture.grid, seen, CAPTURED)
+            yield Avatar(capture.key, name, capture.grid, seen, "capture")
 
 
 def _known(current: Avatar, names: list[Avatar], capture: Capture | None) -> Known:

@@ -48,12 +48,12 @@ def unpack_spellings(value: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-def last_spellings(value: bytes, most: int) -> list[tuple[int, bytes]]:
-    """The last *most* (origin, spelling) of one key."""
+def last_spellings(value: bytes, most: int) -> bytes:
+    """The last *most* records of one key, still packed."""
     starts = [0]
     while starts[-1] < len(value):
         starts.append(starts[-1] + 2 + value[starts[-1] + 1])
-    return unpack_spellings(value[starts[max(0, len(starts) - 1 - most)] :])
+    return value[starts[max(0, len(starts) - 1 - most)] :]
 
 
 def pack_origins(origins: list[Origin]) -> bytes:

@@ -1,20 +1,24 @@
 """LMDB as the engine below the service: the store of one data directory, its parts opened file by file at first use."""
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.files import refuse_os_error, sync_folder
-from n2k_fcgi.store.base import Finding, HiddenSet, Store, StoreOptions
+from n2k_fcgi.files import hold, refuse_os_error, sync_folder
+from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.store.base import Finding, HiddenSet, Mentioned, PurgedRows, Remnant, Store, StoreOptions
+from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import GENERATIONS
+from n2k_fcgi.store.lmdb.layout import GENERATIONS, WRITER_SUFFIX
 from n2k_fcgi.store.lmdb.meters import Meters
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.tokens import Tokens
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
+from n2k_fcgi.store.lmdb.writable import FIRST_MAP
 
 
 def open_store(options: StoreOptions) -> Store:
@@ -76,6 +80,40 @@ class LmdbStore:
         with contextlib.suppress(N2KError):  # as above
             return self.forgotten.hidden()
         return None
+
+    def purge(self, hidden: HiddenSet, without: Callable[[str], str]) -> PurgedRows:
+        """See ``store.base.Store``. A file of captures is written anew: LMDB leaves what it deleted in free pages."""
+
+        def without_them(manifest: Manifest) -> Manifest:
+            return cleaned(manifest, without)
+
+        names = [self.generations.drop_hidden(name, hidden, without_them) for name in self.generations.names()]
+        captures = self.captures.drop_hidden(hidden, without)  # tokens and their notes with them
+        self.volatile.renew()
+        return PurgedRows(sum(count > 0 for count in names), sum(names), captures)
+
+    def remains(self, hidden: HiddenSet, mentioned: Mentioned) -> Iterator[tuple[str, Iterator[Remnant]]]:
+        """See ``store.base.Store``."""
+        from n2k_fcgi.store.lmdb.remains import Search  # late: for one command
+
+        data_dir = self._options.data_dir
+        return Search(data_dir, self.generations, self.captures, self.tokens, hidden, mentioned).files()
+
+    def write_problem(self, patience: float) -> Finding | None:
+        """See ``store.base.Store``."""
+        path = self._file.path
+        queue = path.with_suffix(WRITER_SUFFIX)
+        with hold(queue, self._options.modes, patience) as held:
+            if not held:
+                return Finding("another process holds the writers' lock", f"find it: fuser {queue.name}")
+        if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            return Finding(f"this user cannot write {path}", "registrations are refused: restore its owner and mode")
+        return None
+
+    def address_space(self) -> int:
+        """See ``store.base.Store``."""
+        path = self._file.path
+        return max(FIRST_MAP, path.stat().st_size * 2 if path.exists() else 0)
 
     def stopped_readers(self) -> list[tuple[int, int]]:
         """See ``store.base.Store``."""

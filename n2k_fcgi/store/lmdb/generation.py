@@ -45,10 +45,14 @@ class Generation:
     most once a process at a time.
     """
 
-    def __init__(self, folder: Path, created: int) -> None:
-        """*created*: unix seconds when it was made. Until 0.1 a dump could say that it is of a later time: read as this."""
+    def __init__(self, folder: Path, created: int, resident_limit: int = IMPORT_RESIDENT) -> None:
+        """*created*: unix seconds when it was made. Until 0.1 a dump could say that it is of a later time: read as this.
+
+        *resident_limit*: bytes of resident memory of this process above which long reading drops the map's pages.
+        """
         self.name = folder.name
         self._created = created
+        self._resident_limit = resident_limit
         self.path = folder / DATA_FILE
         self.holds = 0
         """How many answers under way need it, see ``generations.Generations.hold``."""
@@ -87,6 +91,8 @@ class Generation:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read everything inside in one transaction; not for iterators that are left open."""
+        if self.holds:
+            self.trim()
         with self._env.begin() as transaction:
             self._snapshot = contextlib.nullcontext(transaction)
             try:
@@ -104,8 +110,8 @@ class Generation:
         self._open(Path(f"/proc/self/fd/{self._fd}"))
 
     def trim(self) -> None:
-        """``reopen`` when this process has grown, as imports and exports do."""
-        if resident_bytes() > IMPORT_RESIDENT:
+        """``reopen`` if this process has grown, unless a ``snapshot`` is open. Called between two steps of long reading."""
+        if self._snapshot is None and resident_bytes() > self._resident_limit:
             self.reopen()
 
     def close(self) -> None:
@@ -202,6 +208,32 @@ class Generation:
         self.rows_read += avatars
         return found
 
+    def keys_from(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
+        """See ``store.base.GenerationView``."""
+        self.trim()
+        rows = self.chunk(KEYS, first, None, limit)
+        if not rows:
+            return []
+        history = dict(self.chunk(HISTORY, first, rows[-1][0] + b"\0", limit))  # each key there is among *rows*
+        found = []
+        for key, value in rows:
+            names = self._unpacked(key, value, former=False)
+            if key in history:
+                names += self._unpacked(key, history[key], former=True)
+            found.append((key, names))
+        return found
+
+    def ambiguous_names(self, first: bytes, limit: int) -> tuple[list[str], bytes | None]:
+        """See ``store.base.GenerationView``."""
+        self.trim()
+        rows = self.chunk(NAMES, first, None, limit)
+        names = [name.decode() for name, value in rows if len(value) > NAME_RECORD and self._is_ambiguous(value)]
+        return names, rows[-1][0] + b"\0" if len(rows) == limit else None
+
+    def _is_ambiguous(self, value: bytes) -> bool:
+        origins = [self.origins[number] for number in value[::NAME_RECORD]]
+        return len({origin.grid for origin in origins}) < len(origins) or len({o.as_of for o in origins}) < len(origins)
+
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
         """One raw value."""
         with self._begin() as transaction:
@@ -245,6 +277,14 @@ class Generation:
                     break
         return found
 
+    def chunks(self, database: bytes, limit: int) -> Iterator[list[tuple[bytes, bytes]]]:
+        """All rows of a database, at most *limit* at a time, with ``trim`` between; none where there is no such database."""
+        start = b""
+        while self.has(database) and (rows := self.chunk(database, start, None, limit)):
+            yield rows
+            start = rows[-1][0] + b"\0"  # the smallest db_key above it
+            self.trim()
+
     def _named(self, value: bytes, *, former: bool) -> list[Avatar]:
         """The avatars of a name, the first MOST_KEYS of each grid: a dump may give it to thousands."""
         if len(value) > MOST_KEYS * NAME_RECORD:
@@ -270,11 +310,15 @@ class Generation:
             raise meaning(self.path, error, StoreDamaged) from None
         if value is None:
             return []
-        records = unpack_spellings(value) if most is None else last_spellings(value, most)
-        self.rows_read += len(records)
+        avatars = self._unpacked(key, value if most is None else last_spellings(value, most), former=former)
+        self.rows_read += len(avatars)
+        return avatars
+
+    def _unpacked(self, key: bytes, value: bytes, *, former: bool) -> list[Avatar]:
+        origins = self.origins
         return [
-            Avatar(key, spelling.decode(), self.origins[origin].grid, self.origins[origin].as_of, ORIGIN, former)
-            for origin, spelling in records
+            Avatar(key, spelling.decode(), origins[number].grid, origins[number].as_of, ORIGIN, former)
+            for number, spelling in unpack_spellings(value)
         ]
 
 

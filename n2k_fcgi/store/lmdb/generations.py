@@ -11,9 +11,10 @@ from n2k_fcgi import files, logs
 from n2k_fcgi.errors import ImportRunning, NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.files import NEW_SUFFIX, Modes, hold, refuse_os_error, sync_folder
 from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, IMPORT_LOCK, MANIFEST
-from n2k_fcgi.store.lmdb.resident import resident_bytes
+from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 LOOKS_BETWEEN_SIZES = 64
 """Requests between two looks at our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
@@ -63,7 +64,7 @@ class Generations:
         stamp = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         if self._open is None or stamp != self._stamp:
             self.close()
-            self._open = self._of_live(lambda name: self._held.pop(name, None) or self.open(name))
+            self._open = self._of_live(lambda name: self._held.pop(name, None) or self.open(name, self.resident_limit))
             self._stamp = stamp
         self._looks += 1
         if self._looks >= LOOKS_BETWEEN_SIZES:
@@ -97,10 +98,10 @@ class Generations:
         self._held.clear()
         self._stamp = _NOWHERE
 
-    def hold(self) -> "Held | None":
+    def hold(self) -> "Lease | None":
         """See ``store.base.GenerationStore``."""
         generation = self.current()
-        return None if generation is None else Held(self, generation)
+        return None if generation is None else Lease(self, generation)
 
     def let_go(self, generation: Generation) -> None:
         """Close a generation that an answer held, unless it is still live or held by another."""
@@ -138,8 +139,8 @@ class Generations:
                 if name == before:
                     raise
 
-    def open(self, name: str) -> Generation:
-        """Open a generation by its name, refusing a data file that is not as large as its manifest says."""
+    def open(self, name: str, resident_limit: int = IMPORT_RESIDENT) -> Generation:
+        """Open a generation by its name; refuse a data file that is not as large as its manifest says."""
         manifest = self.manifest(name)
         path = self._folder / name / DATA_FILE
         try:
@@ -148,7 +149,7 @@ class Generations:
             refuse_os_error(path, error)
         if size != manifest.bytes:
             raise StoreDamaged(path=path, why=f"it has {size} bytes, its manifest says {manifest.bytes}")
-        return Generation(self._folder / name, manifest.created)
+        return Generation(self._folder / name, manifest.created, resident_limit)
 
     def manifest(self, name: str) -> Manifest:
         """What a generation says of itself; never that it is of a time later than when it was made."""
@@ -267,6 +268,12 @@ class Generations:
             self.use(new)
         self._remove(self._folder / old)
 
+    def drop_hidden(self, name: str, hidden: HiddenSet, cleaned: Callable[[Manifest], Manifest]) -> int:
+        """See ``store.base.GenerationStore``."""
+        from n2k_fcgi.store.lmdb.purging import drop_hidden  # late: workers purge nothing
+
+        return drop_hidden(self, name, hidden.hides, cleaned)
+
     def prune(self, keep: int) -> list[str]:
         """Remove the oldest generations but *keep*, never the live one; a worker that has one open goes on reading."""
         live = self.current_name()
@@ -307,23 +314,27 @@ class Generations:
             logs.warning(f"cannot remove {doomed}: the next import tries again")
 
 
-class Held:
-    """Implements ``store.base.HeldGeneration``."""
+class Lease:
+    """Implements ``store.base.Lease``."""
 
     def __init__(self, generations: Generations, generation: Generation) -> None:
         self.view = generation
         self._generations = generations
+        self._is_held = True
         generation.holds += 1
 
-    def trim(self) -> None:
-        """See the protocol."""
-        if resident_bytes() > self._generations.resident_limit:
-            self.view.reopen()
+    def __enter__(self) -> Generation:
+        return self.view
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """See the protocol."""
-        self.view.holds -= 1
-        self._generations.let_go(self.view)
+        if self._is_held:
+            self._is_held = False
+            self.view.holds -= 1
+            self._generations.let_go(self.view)
 
 
 def _text_of(manifest: Manifest) -> bytes:

@@ -1,5 +1,7 @@
 """Errors: messages that are one line, codes that scripts can rely on, and their page in the documentation."""
 
+import subprocess
+import sys
 from http import HTTPStatus
 from pathlib import Path
 
@@ -77,7 +79,7 @@ def test_shown_leaves_printable_text_alone() -> None:
 
 
 def test_messages_say_what_to_do() -> None:
-    """The message names the culprit; a path stands in the command that mends it."""
+    """The message names the culprit; the command to run has the path."""
     assert str(BadName(name="a\nb", why="no")) == "bad name 'a\\nb': no"
     assert str(StoreMissing(path=Path("/x"))) == "no n2k data in /x: run 'n2k --dir /x init'"
 
@@ -85,3 +87,19 @@ def test_messages_say_what_to_do() -> None:
 def test_the_page_is_up_to_date() -> None:
     """docs/errors.md is what the classes say: refresh it with python -m tests.support.error_table > docs/errors.md."""
     assert PAGE.read_text("utf-8") == error_table()
+
+
+def test_every_error_is_imported_from_the_package() -> None:
+    """Each module's errors are found in the package, which has no others, and an unknown name is an AttributeError."""
+    modules = {path.stem for path in Path(errors.__file__).parent.glob("*.py")}
+    assert modules == {"__init__", "base", "requests", "store", "dumps", "installation"}
+    for error in error_classes():
+        assert getattr(errors, error.__name__) is error
+    assert not hasattr(errors, "NoSuchError")
+
+
+def test_a_worker_does_not_load_the_errors_of_dumps() -> None:
+    """They cost cold start, and no request raises them."""
+    code = "import sys, n2k_fcgi.servers.fastcgi, n2k_fcgi.wiring; print('n2k_fcgi.errors.dumps' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

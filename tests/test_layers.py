@@ -16,7 +16,7 @@ _WIRING = _WEB | {"web", "config"}
 _SERVERS = _WIRING | {"wiring"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # n2k_fcgi/__init__.py
-    "errors": {"logs"},
+    "errors": set(),
     "files": {"errors"},
     "logfile": {"files"},
     "late": set(),
@@ -91,7 +91,7 @@ def test_imports_go_down_only(path: Path) -> None:
         ("servers/fastcgi/server.py", "from n2k_fcgi.deploy.installation import code_digest"),
         ("wiring.py", "from n2k_fcgi.servers import fastcgi"),
         ("wiring.py", "from n2k_fcgi.logfile import LogFile"),
-        ("errors.py", "from n2k_fcgi.model.keys import NULL_KEY"),
+        ("errors/base.py", "from n2k_fcgi.model.keys import NULL_KEY"),
         ("logs.py", "from n2k_fcgi.errors import shown"),
         ("files.py", "from n2k_fcgi import logs"),
         ("logfile.py", "from n2k_fcgi.errors import shown"),

@@ -8,7 +8,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import Group
-from n2k_fcgi.errors import GridStays, counted
+from n2k_fcgi.errors import GridNotRemovable, counted
 from n2k_fcgi.wiring import directory
 
 
@@ -59,11 +59,11 @@ def remove(context: Context, grid: str) -> None:
     label = context.grids.parse(grid)
     with context.store.generations.locked():
         if label in context.grids.labels:
-            raise GridStays(grid=label, why="the setting 'grids' names it")
+            raise GridNotRemovable(grid=label, why="the setting 'grids' names it")
         if label in _imported(context):
-            raise GridStays(grid=label, why="the live generation has rows of it")
+            raise GridNotRemovable(grid=label, why="the live generation has rows of it")
         if label not in context.store.captures.created_grids():
-            raise GridStays(grid=label, why="no registration brought it: see 'n2k grids'")
+            raise GridNotRemovable(grid=label, why="no registration brought it: see 'n2k grids'")
         gone = context.store.captures.drop_grid(label)
     context.talk(f"removed: {label}, {counted(gone, 'capture')}")
 

@@ -56,7 +56,7 @@ def test_an_update_after_one_of_a_wrong_clock(n2k: Commands) -> None:
     assert n2k("lookup", "Late Comer").code == 0
     dump.write_bytes(dump.read_bytes() + csv(("99999999-2222-3333-4444-555555555556", "Later Comer")).encode())
     refused = n2k("update", "--as-of", "2020-01-01", dump)
-    assert refused.code == 74 and "still to come" not in refused.err
+    assert refused.code == 74 and "in the future" not in refused.err
 
 
 def test_names_of_generations_do_not_grow(n2k: Commands) -> None:

@@ -1,4 +1,4 @@
-"""A damaged captures.mdb: whoever meets it says to put a backup in its place, and sends nobody to the generations."""
+"""A damaged captures.mdb: whoever meets it says to restore it from a backup, and sends nobody to the generations."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "no capture": lambda path: rewrite(path, b"k" + bytes.fromhex(MASAKAZU.replace("-", "")), b"[{}]"),
     "no token": lambda path: rewrite(path, b"t0123456789ab", b"{"),
 }
-ADVICE = ": put a backup in its place (docs/storage.md)\n"
+ADVICE = ": restore it from a backup (docs/storage.md)\n"
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -55,7 +55,7 @@ def test_the_advice_is_the_captures_own(peopled: Commands, damage: str) -> None:
         assert done.code in (0, 49, 83), (command, done)
         if done.code == 49:
             assert done.err.endswith(ADVICE), (command, done)
-        met += done.code == 49 or (command == ("doctor",) and "put a backup in its place" in done.out)
+        met += done.code == 49 or (command == ("doctor",) and "restore it from a backup" in done.out)
     assert met >= (1 if damage == "no token" else 5)
 
 

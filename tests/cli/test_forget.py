@@ -86,7 +86,7 @@ def test_forget_names_every_other_grid(n2k: Commands) -> None:
 def test_undoing_what_was_never_asked(peopled: Commands) -> None:
     """19, and one line."""
     done = peopled("forget", "--undo", GOVERNOR)
-    assert (done.code, done.err) == (19, f"n2k: nobody asked to forget {GOVERNOR}\n")
+    assert (done.code, done.err) == (19, f"n2k: no request to forget {GOVERNOR} is stored\n")
 
 
 def test_search_in_order_and_backwards(peopled: Commands) -> None:
@@ -156,7 +156,7 @@ def test_new_grids_are_bounded(n2k: Commands) -> None:
         done = n2k("register", "--grid", grid, f"Name{n} Last", keys[n], N2K_MAX_GRIDS="2")
         assert done.code == code, done
     assert (
-        "'three' is not known here, and 2 such are there already"
+        "unknown grid 'three', and callers have created 2 grids, the most allowed"
         in n2k("register", "--grid", "three", "Name9 Last", keys[8], N2K_MAX_GRIDS="2").err
     )
     n2k("import", "--grid", "three", "-", stdin=csv((OTHER, "Dumped One")).encode())

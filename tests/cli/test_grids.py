@@ -56,7 +56,7 @@ def test_other_grids_stay(n2k: Commands, grid: str, why: str) -> None:
     n2k("import", "--grid", "Dumped", "-", stdin=csv((GOVERNOR, "Dumped One")).encode())
     before = n2k("grids").out
     done = n2k("grids", "remove", grid)
-    assert (done.code, done.out) == (24, "") and done.err.endswith(f"stays: {why}\n")
+    assert (done.code, done.out) == (24, "") and done.err.endswith(f": {why}\n")
     assert n2k("grids").out == before
 
 
@@ -73,6 +73,6 @@ def test_one_token_does_not_use_up_the_room(n2k: Commands) -> None:
             return [each["why"] for each in json.loads(answer.body)["refused"]]
 
         refused = register(greedy, 1, 12)
-        assert len(refused) == 4 and "'grid9' is not known here, and 8 such are there already" in refused[0]
+        assert len(refused) == 4 and "unknown grid 'grid9', and callers have created 8 grids, the most allowed" in refused[0]
         assert len(register(greedy, 13, 1)) == 1
         assert register(other, 13, 3) == []

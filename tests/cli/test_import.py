@@ -153,7 +153,9 @@ def test_every_report_names_the_grid(n2k: Commands, tmp_path: Path, given: list[
     assert f" s, of {label} as of 2" in n2k("update", "--force", *given, dump).out
     dump.write_bytes(ONE)
     done = n2k("import", *given, dump)
-    said = f"the one before had 3 (of {label}): more than 10 % fewer, nothing was imported (of another grid? --grid; "
+    said = (
+        f"the previous one had 3 (of {label}): more than 10 % fewer, nothing was imported (if it is of another grid: --grid; "
+    )
     assert done.code == 69 and said in done.err
 
 
@@ -209,16 +211,16 @@ def test_the_last_line_needs_no_line_end(n2k: Commands) -> None:
 
 REFUSALS = {
     "too many bad lines": (PEOPLE + BAD, [], 63, "2 of 5 lines are bad (mostly: wrong field count), more than 1 %: nothing"),
-    "cut bz2": (bz2.compress(PEOPLE * 50)[:-9], [], 61, "the dump is broken ("),
-    "corrupt gz": (gzip.compress(PEOPLE)[:-6] + b"\0\0\0\0\0\0", [], 61, "the dump is broken ("),
-    "cut xz": (lzma.compress(PEOPLE * 50)[:-9], [], 61, "the dump is broken ("),
+    "cut bz2": (bz2.compress(PEOPLE * 50)[:-9], [], 61, "the dump is truncated or corrupt ("),
+    "corrupt gz": (gzip.compress(PEOPLE)[:-6] + b"\0\0\0\0\0\0", [], 61, "the dump is truncated or corrupt ("),
+    "cut xz": (lzma.compress(PEOPLE * 50)[:-9], [], 61, "the dump is truncated or corrupt ("),
     "nothing": (b"", [], 64, "the dump holds no rows: nothing was imported"),
     "an empty bz2": (bz2.compress(b""), [], 64, "the dump holds no rows: nothing was imported"),
     "a web page": (b"<!DOCTYPE html><p>Moved", [], 62, "it is a web page or XML"),
     "a JSON array": (b'[{"key": 1}]\n', [], 62, "it is a JSON array"),
     "an archive in an archive": (bz2.compress(gzip.compress(PEOPLE)), [], 62, "it is an archive in an archive"),
     "a bomb": (bz2.compress(b"x" * 10_000_000), ["--max-bytes", "100000"], 66, "more than 100000 bytes"),
-    "far fewer rows": (PEOPLE[: PEOPLE.index(b"\n") + 1], [], 69, "the dump has 1 row, the one before had 3"),
+    "far fewer rows": (PEOPLE[: PEOPLE.index(b"\n") + 1], [], 69, "the dump has 1 row, the previous one had 3"),
     "no grid": (PEOPLE, ["--grid", " "], 12, "bad grid"),
 }
 
@@ -253,7 +255,7 @@ def test_the_second_of_two_imports_leaves(peopled: Commands) -> None:
         before = peopled.contents()
         done = peopled("import", "-", stdin=PEOPLE)
         assert (done.code, done.out) == (65, "")
-        assert done.err == f"n2k: another import is running on {peopled.data_dir}: this one leaves\n"
+        assert done.err == f"n2k: another import is running on {peopled.data_dir}: try again when it has finished\n"
         assert peopled("lookup", "Governor Linden").code == 0
         assert peopled.contents() == before
 
@@ -351,7 +353,9 @@ def test_an_older_zip_names_its_member(n2k: Commands, tmp_path: Path) -> None:
         archive.writestr(zipfile.ZipInfo("people.csv", (2020, 1, 1, 0, 0, 0)), PEOPLE)
     done = n2k("update", tmp_path / "dump.zip", TZ="UTC")
     assert done.code == 74
-    assert done.err.startswith("n2k: people.csv in the zip: the dump is of 2020-01-01T00:00:00Z, the live one of Production")
+    assert done.err.startswith(
+        "n2k: people.csv in the zip: the dump is as of 2020-01-01T00:00:00Z, the live generation of Production"
+    )
 
 
 @pytest.mark.parametrize("command", ["import", "update"])

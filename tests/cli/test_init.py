@@ -122,5 +122,5 @@ def test_the_data_of_another_user(peopled: Commands, command: list[str]) -> None
         )
     finally:
         peopled.data_dir.chmod(0o700)
-    said = "(run it as the user whose data it is, or have that one set "  # a long path cuts the rest
+    said = "(run it as the user who owns the data, or have that user set "  # a long path cuts the rest
     assert (done.returncode, said in done.stderr) == (41, True), done

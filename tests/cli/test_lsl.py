@@ -141,7 +141,7 @@ def test_a_token_that_does_not_fit_is_refused(n2k: Commands) -> None:
         (["--grid", "OpenSim", "gate"], "it is for the grid 'Production' only"),
     ):
         done = n2k("lsl", "--url", URL, "--token", "-", *arguments, stdin=line)
-        assert (done.code, done.out, done.err) == (31, "", f"n2k: this token does not allow it: {why}\n")
+        assert (done.code, done.out, done.err) == (31, "", f"n2k: this token does not permit it: {why}\n")
     name = line.decode().split()[0]
     n2k("token", "revoke", name)
     other = f"n2k_{'0' * 12}_{'1' * 64}".encode()
@@ -215,7 +215,7 @@ def test_without_an_address_nothing_is_made(n2k: Commands) -> None:
     done = n2k("lsl", "touch")
     assert (done.code, done.out) == (85, "")
     file = n2k.data_dir / "n2k.ini"
-    assert done.err == f"n2k: where does the world reach this service? Say --url https://..., or set 'url' in {file}\n"
+    assert done.err == f"n2k: the public address of this service is not known: give --url https://..., or set 'url' in {file}\n"
     assert not n2k.data_dir.exists()
 
 

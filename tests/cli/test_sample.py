@@ -96,8 +96,8 @@ def test_where_nothing_can_be_written(n2k: Commands, tmp_path: Path) -> None:
 def test_a_full_disk(n2k: Commands) -> None:
     """When there is no room the command says so, for a file and for standard output."""
     done = n2k.bare("sample", "--rows", "100000", "-o", "/dev/full", "--format", "csv")
-    assert done.code == 45 and done.err.startswith("n2k: no room left for /dev/full: ")
+    assert done.code == 45 and done.err.startswith("n2k: no space left for /dev/full: ")
     with Path("/dev/full").open("wb") as full:
         command = n2k.command("sample", "--rows", "100000", "-o", "-")
         piped = subprocess.run(command, env=n2k.environment(), stdout=full, stderr=subprocess.PIPE, timeout=60)
-    assert piped.returncode == 45 and piped.stderr.startswith(b"n2k: no room left for ")
+    assert piped.returncode == 45 and piped.stderr.startswith(b"n2k: no space left for ")

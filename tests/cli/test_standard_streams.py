@@ -186,7 +186,7 @@ def test_a_full_or_closed_standard_output_is_told(crowded: Commands, arguments: 
     done = through(crowded, "echo username | n2k >/dev/full", *arguments)
     assert (done.code, done.err.splitlines()[-1]) == (
         45,
-        "n2k: no room left for standard output: it is not whole (No space left on device)",
+        "n2k: no space left for standard output: it is not whole (No space left on device)",
     )
     done = through(crowded, "echo username | n2k >&-", *arguments)
     assert (done.code, done.err.splitlines()[-1]) == (41, "n2k: cannot open standard output: Bad file descriptor")

@@ -190,4 +190,4 @@ def test_one_is_no_plural(n2k: Commands, tmp_path: Path) -> None:
     many = n2k.bare("sample", "--rows", "300", "-o", "-").raw
     assert "298 avatars (" in n2k("import", "-", stdin=many).out
     done = n2k("import", "--replace", "-", stdin=one)
-    assert (done.code, "the dump has 1 row, the one before had 300" in done.err) == (69, True)
+    assert (done.code, "the dump has 1 row, the previous one had 300" in done.err) == (69, True)

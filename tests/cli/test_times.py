@@ -215,7 +215,7 @@ def test_an_as_of_in_the_future_is_refused(peopled: Commands, tmp_path: Path, co
         done = peopled(command, "--force", "--as-of", when, source)
         assert web.requests == []
     assert (done.code, done.out, done.err.count("\n")) == (28, "", 1)
-    assert done.err.startswith("n2k: --as-of ") and " is still to come, it is 20" in done.err
+    assert done.err.startswith("n2k: --as-of ") and " is in the future (it is 20" in done.err
     assert {**before, "update.lock": ""} == {**peopled.contents(), "update.lock": ""}
 
 
@@ -228,8 +228,9 @@ def test_a_refusal_of_an_older_dump_names_ways_out_that_work(n2k: Commands, tmp_
     refusal = n2k("update", dump)
     assert refusal.code == 74
     assert refusal.err == (
-        "n2k: the dump is of 2026-05-28T20:26:40Z, the live one of Production is of 2026-06-01T00:00:00Z: nothing was imported "
-        "(if it is newer all the same: --as-of 2026-06-01T00:00:00Z; to go back to it: --force --replace)\n"
+        "n2k: the dump is as of 2026-05-28T20:26:40Z, the live generation of Production is as of 2026-06-01T00:00:00Z: "
+        "nothing was imported "
+        "(if the dump is newer: --as-of 2026-06-01T00:00:00Z; to go back to it: --force --replace)\n"
     )
     assert "1 changed" in n2k("update", "--as-of", "2026-06-01T00:00:00Z", dump).out
     assert n2k("lookup", MASAKAZU).out.startswith("Masakazu Older\t")

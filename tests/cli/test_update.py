@@ -249,9 +249,9 @@ TROUBLES: dict[str, tuple[Answer, int, str]] = {
     "stall": (stalled(OTHERS), 70, "no byte came for 1 s"),
     "too slow": (dripping, 73, "took longer than 2 s"),
     "cut": (cut(OTHERS), 70, "it breaks off after"),
-    "longer than said": (sent(OTHERS, length=len(OTHERS) - 9), 61, "the dump is broken"),
+    "longer than said": (sent(OTHERS, length=len(OTHERS) - 9), 61, "the dump is truncated or corrupt"),
     "shorter than said": (sent(OTHERS, length=len(OTHERS) + 9), 70, "it breaks off after"),
-    "truncated": (sent(OTHERS[:-9]), 61, "the dump is broken"),
+    "truncated": (sent(OTHERS[:-9]), 61, "the dump is truncated or corrupt"),
     "endless": (endless, 72, "is larger than 1048576 bytes"),
     "loop": (redirect("/dump.csv.bz2"), 71, "more than 5 redirects"),
     "file": (redirect("file:///etc/passwd"), 71, "something else than http or https"),
@@ -325,9 +325,10 @@ def test_a_redirect_to_another_server_is_followed(n2k: Commands, web: WebServer,
 def test_a_dump_that_is_not_newer_is_refused(n2k: Commands, web: WebServer, url: str) -> None:
     """Older than the live one of its grid: a mirror that lags behind. --force takes it; another grid is not concerned."""
     n2k("import", "--as-of", "2026-06-01", "-", stdin=csv((MASAKAZU, "Masakazu Kojima")).encode())
-    refused(n2k, url, 74, "the dump is of 2026-05-28T20:26:40Z, the live one of Production is of 2026-06-01T00:00:00Z")
+    said = "the dump is as of 2026-05-28T20:26:40Z, the live generation of Production is as of 2026-06-01T00:00:00Z"
+    refused(n2k, url, 74, said)
     assert n2k("update", "--grid", "OpenSim", url).out.startswith("updated")
-    refused(n2k, web.url("/dump.csv.bz2"), 74, "the live one of Production is of 2026-06-01")
+    refused(n2k, web.url("/dump.csv.bz2"), 74, "the live generation of Production is as of 2026-06-01")
     assert n2k("update", "--force", url).out.startswith("updated")
 
 
@@ -336,7 +337,7 @@ def test_a_shrunken_dump_is_refused(n2k: Commands, web: WebServer, url: str) -> 
     web.paths["/dump.csv.bz2"] = file(OTHERS)
     n2k("update", url)
     web.paths["/dump.csv.bz2"] = file(PACKED, '"two"')
-    refused(n2k, url, 69, "the dump has 3 rows, the one before had 499")
+    refused(n2k, url, 69, "the dump has 3 rows, the previous one had 499")
     assert n2k("update", "--force", url).out.startswith("updated")
     assert n2k("update", url).out.startswith("not modified")
 

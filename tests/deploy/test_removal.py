@@ -100,7 +100,7 @@ def test_broken_marks_are_left_to_their_owner(account: Account, marks: bytes) ->
     account.n2k("deploy", str(account.site))
     account.htaccess.write_bytes(b"# mine\n" + marks + b"# mine\n")
     done = account.run("deploy", "--remove", str(account.site))
-    assert done.returncode == REFUSED and "not taken away: .htaccess must hold" in done.stderr
+    assert done.returncode == REFUSED and "not removed: .htaccess must hold" in done.stderr
     assert account.script.exists() and marks in account.htaccess.read_bytes()
 
 

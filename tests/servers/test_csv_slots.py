@@ -18,7 +18,7 @@ from tests.support.sandbox import MASAKAZU, Sandbox, csv
 from tests.support.worker import Worker, set_modes, worker
 
 CSV = "/name2key.csv"
-BUSY = "the list is being sent to as many as may have it at a time (setting 'csv_streams'): try again in a minute\n"
+BUSY = "the limit of simultaneous downloads of this list is reached (setting 'csv_streams'): try again in a minute\n"
 
 
 @pytest.fixture

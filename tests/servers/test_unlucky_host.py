@@ -200,7 +200,7 @@ def test_a_full_disk(golden: Golden) -> None:
         answers = register_many(child, golden)
         acknowledged = {n for n, answer in answers.items() if answer[0] == 200}
         assert len(acknowledged) < 40, "the disk was not full"
-        assert all(refused(answer, "no room left") for n, answer in answers.items() if n not in acknowledged)
+        assert all(refused(answer, "no space left") for n, answer in answers.items() if n not in acknowledged)
         assert stored(child) == acknowledged
         assert child.finds()
     with worker(golden.data_dir) as roomy:

@@ -83,7 +83,7 @@ def test_a_tar_is_told_with_the_command_that_unpacks_it(tmp_path: Path, kind: st
     error = refusal(tmp_path, PACK[kind](tar), jobs=jobs)
     packing = "" if kind == "plain" else f", packed as {kind}"
     assert isinstance(error, DumpNeedsUnpacking)
-    assert str(error).startswith(f"this is a tar archive{packing}, which is not read here: unpack it first ({command})")
+    assert str(error).startswith(f"this is a tar archive{packing}, which n2k does not read: unpack it first ({command})")
 
 
 FOREIGN = {
@@ -109,7 +109,7 @@ def test_what_others_write_is_told(tmp_path: Path, magic: bytes, what: str, comm
     """Alone with the command that makes it readable; inside of ours as an archive in an archive. Never 'fetch it again'."""
     error = refusal(tmp_path, magic + bytes(600))
     assert isinstance(error, DumpNeedsUnpacking)
-    assert str(error) == f"this is {what}, which is not read here: unpack it first ({command}); nothing was imported"
+    assert str(error) == f"this is {what}, which n2k does not read: unpack it first ({command}); nothing was imported"
     for kind in ("gz", "bz2", "xz"):
         error = refusal(tmp_path, PACK[kind](magic + bytes(600)))
         assert isinstance(error, DumpNotUnderstood) and f"an archive in an archive ({what} in a {kind})" in str(error)

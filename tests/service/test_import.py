@@ -224,7 +224,7 @@ def test_a_shrunken_dump_is_refused(sandbox: Sandbox) -> None:
     """A truncated bz2 may read as whole; the count of rows tells."""
     rows = [(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 101)]
     live = sandbox.import_text(csv(*rows), as_of=1).manifest.name
-    with pytest.raises(DumpShrank, match="80 rows, the one before had 100"):
+    with pytest.raises(DumpShrank, match="80 rows, the previous one had 100"):
         sandbox.import_text(csv(*rows[:80]), as_of=2, force=False)
     assert sandbox.view().generation_name == live
     assert sandbox.import_text(csv(*rows[:95]), as_of=2, force=False).published

@@ -90,9 +90,9 @@ def test_a_later_version_beside_a_running_process(tmp_path: Path) -> None:
     box.store.meters.take([Charge(b"a", 10)], 1.0)
     for name in (CAPTURES, VOLATILE):
         _raise_format(box, name, b"9")
-    with pytest.raises(StoreTooNew, match="format 9, this program reads up to 2: update n2k_fcgi"):
+    with pytest.raises(StoreTooNew, match="format 9, this version reads up to 2: update n2k_fcgi"):
         box.record(GOVERNOR, "Governor Linden", 2)
-    with pytest.raises(StoreTooNew, match="format 9, this program reads up to 3: update n2k_fcgi"):
+    with pytest.raises(StoreTooNew, match="format 9, this version reads up to 3: update n2k_fcgi"):
         box.store.meters.take([Charge(b"a", 10)], 1.0)
     time.sleep(LOOK_EVERY + 0.1)
     with pytest.raises(StoreTooNew):

@@ -3,14 +3,13 @@
 import string
 import sys
 
-from n2k_fcgi import errors
-from n2k_fcgi.errors import N2KError
+from n2k_fcgi.errors import N2KError, dumps, installation, requests, store
 
 RANGES = (
-    (1, 1, "unexpected: a fault of this program; the log has the traceback"),
+    (1, 1, "unexpected: an error in this program; the log has the traceback"),
     (2, 2, "wrong usage of a command (click's own code; the message shows the usage)"),
-    (10, 29, "what the caller gave: a name, a key, a grid, a request"),
-    (30, 39, "access: tokens and what they allow"),
+    (10, 29, "the caller's input: a name, a key, a grid, a request"),
+    (30, 39, "access: tokens and what they permit"),
     (40, 59, "the store: the data directory and its generations"),
     (60, 79, "dumps and imports"),
     (80, 99, "the installation: settings, deployment, addresses"),
@@ -20,12 +19,12 @@ RANGES = (
 INTRODUCTION = """\
 # Errors
 
-When something goes wrong, n2k_fcgi says in one line what it was and what to do about it. A command prints that line on
-standard error and ends with the exit code below; a server answers with the HTTP status and the same line. Where the line
-is the owner's business (it names a path, say) the server writes it to its log and tells its callers less. A status above
-499 is our side's, one below is the caller's.
+Every error has a message of one line that says what is wrong and what to do. A command prints it on standard error and ends
+with the exit code below; a server answers with the HTTP status and the message. Where the message holds what only the owner
+may see, such as a path, the server writes it to its log and sends its callers a shorter one. Statuses from 500 on are the
+server's fault, others the caller's.
 
-A script can rely on the ranges of exit codes:
+Scripts can rely on the ranges of exit codes:
 
 | Exit code | What it is about |
 |---|---|
@@ -34,7 +33,8 @@ A script can rely on the ranges of exit codes:
 
 def error_classes() -> list[type[N2KError]]:
     """Every error class but the base, by exit code."""
-    found = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, N2KError) and c is not N2KError]
+    values = [value for module in (requests, store, dumps, installation) for value in vars(module).values()]
+    found = {value for value in values if isinstance(value, type) and issubclass(value, N2KError)} - {N2KError}
     return sorted(found, key=lambda error: error.exit_code)
 
 
@@ -46,7 +46,7 @@ def fields(error: type[N2KError]) -> list[str]:
 def error_table() -> str:
     """The whole page, Markdown."""
     lines = [f"| {low if low == high else f'{low}–{high}'} | {about} |" for low, high, about in RANGES]
-    lines += ["", "Each error, with what varies between angle brackets:", ""]
+    lines += ["", "Each error, with the variable parts in angle brackets:", ""]
     lines += ["| Exit code | HTTP status | Error | Message | When |", "|---|---|---|---|---|"]
     lines += [_row(error) for error in error_classes()]
     return INTRODUCTION + "\n".join(lines) + "\n"

@@ -102,7 +102,7 @@ def test_off_is_off_for_every_token(tmp_path: Path) -> None:
         for token in (one.admin, one.register, ""):
             for method, target, body in (WRITES["register"], WRITES["register, by JSON"]):
                 reply = one.ask(method, target, {"X-N2K-Token": token}, body)
-                assert reply.status == 403 and b"registration is off on this server" in reply.body
+                assert reply.status == 403 and b"registration is switched off on this server" in reply.body
         assert not one.is_registered()
         assert one.status(*FORGET, X_N2K_Token=one.admin) == 200
 

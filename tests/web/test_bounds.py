@@ -255,7 +255,7 @@ def test_registrations_are_bounded(box: Sandbox, counts: Counts) -> None:
         for n in range(MOST_FORMER + 1):
             assert site.post("avatars", name=f"Name{n}", key=MASAKAZU, grid=grid)["name"] == f"Name{n}"
     refused = site.post("avatars", name="One Toomany", key=MASAKAZU)
-    assert refused == {"error": "64 former names of this key on Production are kept, and no more: nothing was stored"}
+    assert refused == {"error": "64 former names of this key on Production are the most allowed: nothing was stored"}
     assert site.text(f"/?key={MASAKAZU}&grid=Production") == f"Name{MOST_FORMER}"
     for n in range(6):
         assert site.post("avatars", name=f"Other{n}", key=MASAKAZU, grid="OpenSim")["name"] == f"Other{n}"

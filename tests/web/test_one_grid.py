@@ -81,7 +81,7 @@ def test_a_name_on_one_grid_takes_nobody_from_another(grids: Grids) -> None:
 def test_a_name_of_another_grid_is_refused(grids: Grids, who: dict[str, str]) -> None:
     """The grid that is said, or a visitor's own, must be the token's."""
     status, answer = grids.ask("POST", "forgotten", "opensim", **who)
-    assert (status, answer) == (403, {"error": "this token does not allow it: it is for the grid 'OpenSim' only"})
+    assert (status, answer) == (403, {"error": "this token does not permit it: it is for the grid 'OpenSim' only"})
     assert grids.name_of(GOVERNOR, "Production") == "Governor Linden"
 
 

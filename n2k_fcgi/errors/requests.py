@@ -1,0 +1,194 @@
+"""Errors of a caller's input (exit codes 10 to 29) and of access (30 to 39)."""
+
+from n2k_fcgi.errors.base import N2KError
+
+# --- input ----------------------------------------------------------------------------------------------------------
+
+
+class BadName(N2KError):
+    """A name that no avatar can have."""
+
+    template = "bad name '{name}': {why}"
+    status = 400
+    exit_code = 10
+
+    def __init__(self, *, name: str, why: str, too_long: bool = False) -> None:
+        super().__init__(name=name, why=why)
+        self.too_long = too_long
+        """Whether the length is the reason: an import counts those separately."""
+
+
+class BadKey(N2KError):
+    """Not a UUID, or the null key where an avatar's key is needed."""
+
+    template = "bad key '{key}': {why}"
+    status = 400
+    exit_code = 11
+
+
+class BadGrid(N2KError):
+    """Not the name of a grid."""
+
+    template = "bad grid '{grid}': {why}"
+    status = 400
+    exit_code = 12
+
+
+class BadRequest(N2KError):
+    """A request that contradicts itself or cannot be read."""
+
+    template = "bad request: {why}"
+    status = 400
+    exit_code = 13
+
+
+class NothingHere(N2KError):
+    """No such page."""
+
+    template = "nothing here: {how}"
+    status = 404
+    exit_code = 14
+
+    def __init__(self, *, how: str = "ask with ?name=First+Last or ?key=UUID") -> None:
+        super().__init__(how=how)
+
+
+class BodyTooLarge(N2KError):
+    """A request body above the limit (a lower limit of mod_fcgid's answers 500 before the request arrives here)."""
+
+    template = "request body too large: {limit} bytes at most"
+    status = 413
+    exit_code = 15
+
+
+class NameTaken(N2KError):
+    """The conflict rule: a known name stays with its key."""
+
+    template = "the name '{name}' belongs to another key on {grid}: nothing was changed"
+    status = 409
+    exit_code = 16
+
+    def __init__(self, *, name: str, grid: str, holder: bytes = b"") -> None:
+        super().__init__(name=name, grid=grid)
+        self.holder = holder
+        """The key that has the name, for the list of conflicts; never sent to the caller."""
+
+
+class NotFound(N2KError):
+    """A lookup on the command line that found nothing: scripts test the exit code."""
+
+    template = "not found: {what}"
+    status = 404
+    exit_code = 17
+
+
+class AskedToBeForgotten(N2KError):
+    """The right to leave: a forgotten avatar is not registered again."""
+
+    template = "this avatar asked not to be listed here: nothing was stored"
+    status = 409
+    exit_code = 18
+
+
+class NotForgotten(N2KError):
+    """An undo of a request to be forgotten that was never made."""
+
+    template = "no request to forget {what} is stored"
+    status = 404
+    exit_code = 19
+
+
+class TooManyNewGrids(N2KError):
+    """A limit on the grids that callers may create: the name of a grid is free text."""
+
+    template = "unknown grid '{grid}', and callers have created {limit} grids, the most allowed (settings 'grids', 'max_grids')"
+    status = 409
+    exit_code = 20
+
+
+class GridNotRemovable(N2KError):
+    """``n2k grids remove`` of a grid that no registration created."""
+
+    template = "cannot remove the grid '{grid}': {why}"
+    status = 409
+    exit_code = 24
+
+
+class TooManyNames(N2KError):
+    """A limit on what callers may store in Second Life, where no name ever replaces another."""
+
+    template = "{what} on {grid} are the most allowed: nothing was stored"
+    status = 409
+    exit_code = 22
+
+
+class SwitchedOff(N2KError):
+    """The owner switched an answer off."""
+
+    template = "{what} is switched off on this server (setting '{setting}')"
+    status = 403
+    exit_code = 21
+
+
+class FutureTime(N2KError):
+    """A dump cannot describe a time in the future: it would win against everything seen until then."""
+
+    template = "--as-of {given} is in the future (it is {now}): nothing was imported"
+    status = 400
+    exit_code = 28
+
+
+# --- access ---------------------------------------------------------------------------------------------------------
+
+
+class TokenNeeded(N2KError):
+    """No token, or an unknown one (deliberately not distinguished)."""
+
+    template = "a valid token is needed: send it in the header X-N2K-Token ('n2k token create' makes one)"
+    status = 401
+    exit_code = 30
+
+
+class TokenNotEnough(N2KError):
+    """A known token without the right scope or grid."""
+
+    template = "this token does not permit it: {why}"
+    status = 403
+    exit_code = 31
+
+
+class WritingIsOff(N2KError):
+    """The owner switched registration off."""
+
+    template = "registration is switched off on this server (setting 'register')"
+    status = 403
+    exit_code = 32
+
+
+class NoSuchToken(N2KError):
+    """An unknown token id."""
+
+    template = "no token with the id '{id}': see 'n2k token list'"
+    status = 404
+    exit_code = 33
+
+
+class TooManyRequests(N2KError):
+    """A rate limit per minute. The message says how long to wait, as ``Retry-After`` does."""
+
+    template = "too many {what} from here: try again in {seconds} s"
+    status = 429
+    exit_code = 34
+
+    def __init__(self, *, what: str, seconds: int) -> None:
+        super().__init__(what=what, seconds=seconds)
+        self.retry_after = seconds
+
+
+class ListBusy(N2KError):
+    """The limit of simultaneous csv downloads is reached: each takes up a part of the service."""
+
+    template = "the limit of simultaneous downloads of this list is reached (setting 'csv_streams'): try again in a minute"
+    status = 429
+    exit_code = 35
+    retry_after = 60

@@ -9,6 +9,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import Modes
+from n2k_fcgi.model.choices import OnConflict
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.slots import Slots
@@ -66,7 +67,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
         directory(store, settings),
         store.pending,
         store.conflicts,
-        newest_wins=settings.on_conflict == "newest",
+        newest_wins=settings.on_conflict is OnConflict.NEWEST,
         grids=grids(settings),
     )
 

@@ -42,7 +42,7 @@ def test_defaults_are_the_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     """With nothing given, every setting has its default, says so, and the data directory is below home."""
     monkeypatch.setenv("HOME", str(tmp_path))
     loaded = load(environment={})
-    assert set(loaded.origins.values()) == {"default"}
+    assert set(loaded.set_by.values()) == {"default"}
     assert loaded.settings.data_dir == tmp_path / "n2k-data"
     assert loaded.file == tmp_path / "n2k-data" / FILE_NAME and loaded.stamp is None
     assert loaded.settings.log_rotate == 5 * 1024 * 1024 and loaded.settings.register == "token"
@@ -52,9 +52,9 @@ def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None
     """The nearest to the user wins, and every origin says who did."""
     file = written(tmp_path, "keep = 3", "log_keep = 3", "max_bad = 3")
     env = {"N2K_DIR": str(tmp_path), "N2K_LOG_KEEP": "5", "N2K_MAX_BAD": "5", "PATH": "/bin"}
-    settings, origins, read, stamp = load(environment=env, flags={"max_bad": "7"})
+    settings, set_by, read, stamp = load(environment=env, flags={"max_bad": "7"})
     assert (settings.keep, settings.log_keep, settings.max_bad, settings.register) == (3, 5, 7.0, "token")
-    assert [origins[n] for n in ("keep", "log_keep", "max_bad", "register", "data_dir")] == [
+    assert [set_by[n] for n in ("keep", "log_keep", "max_bad", "register", "data_dir")] == [
         str(file),
         "N2K_LOG_KEEP",
         "command line",
@@ -77,7 +77,7 @@ def test_every_setting_can_come_from_everywhere(tmp_path: Path, setting: Setting
     file = written(tmp_path, f"{name} = {default}")
     for loaded in (load(file, {}), load(environment={variable(name): default}), load(None, {}, {name: default})):
         assert getattr(loaded.settings, name) == setting.parse(default)
-        assert loaded.origins[name] in (str(file), variable(name), "command line")
+        assert loaded.set_by[name] in (str(file), variable(name), "command line")
 
 
 def test_the_environment_names_the_file(tmp_path: Path) -> None:
@@ -222,9 +222,9 @@ def test_values_in_their_known_spelling(name: str, text: str, value: object) -> 
         ("update_size", "1", "a size from 1024 to"),
         ("update_tries", "0", "a whole number from 1 to 20"),
         ("keep", "2 ; comment", "a whole number from 1 to 100"),
-        ("grids", " , ", "one grid or more, with commas between them"),
+        ("grids", " , ", "one grid or more, separated by commas"),
         ("grids", "a\x07b", "the name of a grid (bad grid"),
-        ("grids", "A=x, B=X", "a shard of one grid only: 'X' is given for 'A' and 'B'"),
+        ("grids", "A=x, B=X", "one grid for each shard: 'X' is given for 'A' and 'B'"),
         ("grids", "Production=OpenSim", "without '=' for Second Life's Production and Testing"),
         ("grids", "Mine=production", "without '=' for Second Life's Production and Testing"),
         ("grids", "Mine=", "the name of a grid (bad grid"),
@@ -234,8 +234,8 @@ def test_values_in_their_known_spelling(name: str, text: str, value: object) -> 
         ("default_grid", "", "the name of a grid (bad grid '': it is empty)"),
         ("data_dir", " ", "a path"),
         ("data_dir", "a\0b", "a path"),
-        ("data_dir", "~nobody-has-this-name/x", "below a home directory that is known here"),
-        ("log_file", "~nobody-has-this-name/x", "below a home directory that is known here"),
+        ("data_dir", "~nobody-has-this-name/x", "a path below the home directory of an existing user"),
+        ("log_file", "~nobody-has-this-name/x", "a path below the home directory of an existing user"),
     ],
 )
 def test_values_that_cannot_be_read(name: str, text: str, wanted: str) -> None:

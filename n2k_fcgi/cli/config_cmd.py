@@ -23,13 +23,13 @@ def command(context: Context, as_json: bool) -> None:
     if is_url(settings.update_source):  # it may hold a password
         settings = settings._replace(update_source=str(parse_location(settings.update_source)))
     hidden = {setting.name: "(set, not shown)" for setting in TABLE if setting.is_secret and getattr(settings, setting.name)}
-    rows = [(name, hidden.get(name, value), loaded.origins[name]) for name, value in settings._asdict().items()]
+    rows = [(name, hidden.get(name, value), loaded.set_by[name]) for name, value in settings._asdict().items()]
     if as_json:
-        shown = {name: {"value": _plain(value), "from": origin} for name, value, origin in rows}
+        shown = {name: {"value": _plain(value), "from": where} for name, value, where in rows}
         click.echo(json.dumps(shown, default=str))
         return
-    for name, value, origin in rows:
-        click.echo(f"{name} = {_text(value)}\t({origin})")
+    for name, value, where in rows:
+        click.echo(f"{name} = {_text(value)}\t({where})")
 
 
 def _plain(value: object) -> object:

@@ -51,9 +51,9 @@ def _put_there(context: Context, web_dir: Path, name: str, *, may_hide: bool) ->
         _say_stopped(stop(old)[0])
     if not compile_code():
         context.talk("note: not all .pyc files could be written: a worker starts more slowly without them")
-    for setting, origin in loaded.origins.items():
-        if origin.startswith("N2K_") and origin != "N2K_DIR":
-            context.talk(f"warning: {origin} is set here, but web servers do not see it: set {setting!r} in {FILE_NAME}")
+    for setting, variable in loaded.set_by.items():
+        if variable.startswith("N2K_") and variable != "N2K_DIR":
+            context.talk(f"warning: {variable} is set here, but web servers do not see it: set {setting!r} in {FILE_NAME}")
     _warn(context, web_dir)
     url = likely_url(web_dir)
     context.talk(f"now try: curl '{url}health' (it says 'alive'), then: n2k --dir {data_dir} doctor {url}")

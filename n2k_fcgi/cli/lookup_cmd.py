@@ -14,6 +14,7 @@ from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.cli.suggestions import one_name
 from n2k_fcgi.errors import NotFound
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key, is_cut_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
@@ -71,7 +72,7 @@ def _one(view: View, text: str, grid: str | None, as_json: bool) -> list[str]:
     if avatar is None:
         return []
     if as_json:
-        return [_json(name=avatar.name, key=format_key(avatar.key), grid=avatar.grid, origin=avatar.origin)]
+        return [_json(name=avatar.name, key=format_key(avatar.key), grid=avatar.grid, origin=avatar.provenance)]
     return [f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}"]
 
 
@@ -100,7 +101,7 @@ def _json(**fields: object) -> str:
 def as_line(avatar: Avatar) -> str:
     """Name, key, grid, and where that is known from, with tabs between."""
     when = options.iso(avatar.seen)
-    source = f"dump of {when[:10]}" if avatar.origin == "dump" else f"seen {when}"
+    source = f"dump of {when[:10]}" if avatar.provenance is Provenance.DUMP else f"seen {when}"
     former = "former name, " if avatar.former else ""
     return f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}\t{former}{source}"
 

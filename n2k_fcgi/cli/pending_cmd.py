@@ -38,7 +38,15 @@ def command(context: Context, conflicts: bool, grid: str | None, as_json: bool) 
 
 
 def _line(c: Conflict) -> str:
-    fields = (c.name, c.grid, format_key(c.holder), format_key(c.key), str(c.times_seen), options.iso(c.last_seen), c.origin)
+    fields = (
+        c.name,
+        c.grid,
+        format_key(c.holder),
+        format_key(c.key),
+        str(c.times_seen),
+        options.iso(c.last_seen),
+        c.provenance,
+    )
     return "\t".join(fields)
 
 

@@ -47,5 +47,5 @@ def command(context: Context, prefix: str, limit: int, reverse: bool, grid: str 
 
 
 def _json(avatar: Avatar) -> str:
-    fields = {"name": avatar.name, "key": format_key(avatar.key), "grid": avatar.grid, "origin": avatar.origin}
+    fields = {"name": avatar.name, "key": format_key(avatar.key), "grid": avatar.grid, "origin": avatar.provenance}
     return json_line(fields)

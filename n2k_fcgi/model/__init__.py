@@ -1,1 +1,1 @@
-"""What an avatar is: names, keys, grids. No I/O, no settings."""
+"""Values: names, keys, grids, avatars and what is stored of them. No I/O, no settings."""

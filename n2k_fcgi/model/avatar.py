@@ -1,6 +1,8 @@
-"""The values that travel between the layers. All are frozen."""
+"""Values about avatars that the layers exchange. All are frozen."""
 
 from typing import NamedTuple
+
+from n2k_fcgi.model.choices import Provenance
 
 
 class Avatar(NamedTuple):
@@ -9,28 +11,27 @@ class Avatar(NamedTuple):
     key: bytes
     """16 bytes; ``model.keys.format_key`` gives the text."""
     name: str
-    """The spelling that was imported or seen; '' from an index that only knows keys."""
+    """The spelling that was imported or registered; '' from an index that holds only keys."""
     grid: str
     seen: int
     """Unix seconds: when the capture was last seen, or the time of the dump (its ``as-of``)."""
-    origin: str
-    """``dump`` or ``capture``."""
+    provenance: Provenance
     former: bool = False
-    """The key answers with another name by now."""
+    """Whether the key has another name now."""
 
 
 class Source(NamedTuple):
-    """Who told us: taken from X-SecondLife-* headers, forgeable, recorded and never trusted."""
+    """Where a capture came from, by its X-SecondLife-* headers: forgeable, recorded, never trusted."""
 
     object_key: str = ""
     owner_key: str = ""
     region: str = ""
     grid: str = ""
-    """X-SecondLife-Shard as it was sent; the capture's own grid may be another (``grid=``, a visitor)."""
+    """X-SecondLife-Shard as it was sent; the capture's own grid may differ (``grid=``, a visitor)."""
 
 
 class Capture(NamedTuple):
-    """One live observation of an avatar in-world, as it is stored."""
+    """An avatar that was seen in-world and registered, as it is stored."""
 
     key: bytes
     name: str
@@ -42,24 +43,24 @@ class Capture(NamedTuple):
 
 
 class StoredCapture(NamedTuple):
-    """A capture with the names it had before."""
+    """A capture and its former names."""
 
     capture: Capture
     former: list[tuple[str, int]]
-    """(spelling, last seen so), oldest first."""
+    """(spelling, when it was last seen), oldest first."""
 
 
 class Conflict(NamedTuple):
-    """A name that was offered for another key than the one it belongs to; nothing was changed."""
+    """A name that was offered for a second key on one grid; nothing was changed."""
 
     name: str
     grid: str
     holder: bytes
     """The key that keeps the name."""
     key: bytes
-    """The key that was refused."""
+    """The key for which it was refused."""
     first_seen: int
     last_seen: int
     times_seen: int
-    origin: str
-    """``capture``: a registration; ``dump``: an import."""
+    provenance: Provenance
+    """Whether a registration or an import offered the name."""

@@ -1,29 +1,29 @@
-"""What an import and a generation under construction tell each other, whatever the engine."""
+"""Values that an import and the build of a generation exchange, in every engine."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Claims(NamedTuple):
-    """Several avatars of Second Life with one name, current or former."""
+    """Several keys of Second Life with one name, current or former."""
 
     name: str
     """Canonical."""
     keys: list[bytes]
-    """The latest first, current ones before former ones."""
+    """Latest first; keys that have the name now before those that had it."""
     holder: bytes | None
-    """The key that had the name in the generation before; None if no avatar had it, or those avatars are replaced."""
+    """The key that had the name in the previous generation; None if no key had it, or its grid is replaced."""
 
 
 class Merge(NamedTuple):
-    """How rows are merged with the live generation: what the import decides."""
+    """How to merge rows with the live generation: the decisions of the import."""
 
     holder: Callable[[Claims], bytes]
-    """Which of the keys keeps a contested name. Called once or more for each such name; the last result counts."""
+    """Return the key that keeps a contested name. Called once or more for each such name; the last result counts."""
     replaced_grid: str | None = None
-    """The avatars of this grid that were not added are removed; None: those of no grid."""
+    """Remove the avatars of this grid that the dump does not have; None: remove no avatars."""
     skip_damaged: bool = False
-    """Ignore a live generation that is damaged, with a warning in the log, instead of raising StoreDamaged."""
+    """Ignore a damaged live generation, with a warning in the log, instead of raising StoreDamaged."""
 
 
 class Built(NamedTuple):
@@ -44,9 +44,9 @@ class Built(NamedTuple):
     added: int
     """New avatars that the live generation does not have."""
     changed: int
-    """Those that it has by another name."""
+    """New avatars that it has by another name."""
     unchanged: int
-    """Those that it has by the same name."""
+    """New avatars that it has by the same name."""
     removed: int
     """Avatars of the replaced grid that were not added."""
     conflicts: int
@@ -54,7 +54,7 @@ class Built(NamedTuple):
 
 
 class Step(NamedTuple):
-    """How far the writing of a generation is."""
+    """The progress of writing a generation."""
 
     phase: str
     """``keys``, then ``names``."""

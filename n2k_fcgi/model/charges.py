@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 
 class Charge(NamedTuple):
-    """What is to be counted against whom."""
+    """An amount to count against one subject, such as an address or a token."""
 
     subject: bytes
     a_minute: int
-    """How much is admitted in a minute, and at once after a quiet one."""
+    """The limit per minute; after a quiet minute all of it is accepted at once."""
     weight: int = 1
-    """More than *a_minute* is admitted after a quiet minute, and spread over the minutes that follow: nothing is until then."""
+    """The amount. More than *a_minute* is accepted after a quiet minute, and delays later charges accordingly."""

@@ -1,4 +1,4 @@
-"""Avatar keys: UUID text on the outside, 16 bytes inside.
+"""Avatar keys: UUID text in requests and answers, 16 bytes inside.
 
 Only the shape is checked, never the RFC 4122 version or variant: Linden avatars have keys that are neither
 (Governor Linden is ``3d6181b0-6a4b-97ef-18d8-722652995cf1``).
@@ -10,21 +10,21 @@ from n2k_fcgi.errors import BadKey
 
 KEY_BYTES = 16
 NULL_KEY = "00000000-0000-0000-0000-000000000000"
-"""LSL's NULL_KEY: the answer "no such avatar", never the key of one."""
+"""LSL's NULL_KEY: the answer "no such avatar"; no avatar has it."""
 
 DASHED = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _PLAIN = re.compile(r"[0-9a-fA-F]{32}")
 
 
 def is_key_shaped(text: str) -> bool:
-    """Tell whether *text* is a UUID with dashes or the same 32 digits without."""
+    """Whether *text* is a UUID with dashes, or its 32 digits without dashes."""
     if len(text) == 36:
         return DASHED.fullmatch(text) is not None
     return len(text) == 32 and _PLAIN.fullmatch(text) is not None
 
 
 def is_cut_key(text: str) -> bool:
-    """Tell whether *text* is the beginning of a UUID with dashes, eight digits and a dash at least, or nearly one without."""
+    """Whether *text* is a truncated UUID: at least eight digits and a dash, or 20 to 31 digits without dashes."""
     digits = text.strip()
     if len(digits) < 36 and "-" in digits:
         return len(digits) > 8 and DASHED.fullmatch(digits + NULL_KEY[len(digits) :]) is not None
@@ -32,20 +32,20 @@ def is_cut_key(text: str) -> bool:
 
 
 def parse_key(text: str) -> bytes:
-    """Read a UUID, either case, dashes all or none, surrounding white space ignored, as 16 bytes.
+    """Return the 16 bytes of a UUID: either case, with or without dashes, surrounding white space ignored.
 
-    Raises BadKey when the shape is wrong or it is the null key.
+    Raises BadKey if it has another shape or is the null key.
     """
     digits = text.strip()
     if not is_key_shaped(digits):
         raise BadKey(key=text, why="a key is a UUID of 32 hexadecimal digits")
     key = bytes.fromhex(digits.replace("-", ""))
     if not any(key):
-        raise BadKey(key=text, why="the null key is nobody's")
+        raise BadKey(key=text, why="no avatar has the null key")
     return key
 
 
 def format_key(key: bytes) -> str:
-    """Give the 36 characters that LSL understands, in lower case."""
+    """Return the 36 characters of LSL's form, in lower case."""
     digits = key.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -1,22 +1,22 @@
-"""What a generation says of itself: the fields of its ``manifest.json``."""
+"""The description of a generation: the fields of its ``manifest.json``."""
 
 from typing import NamedTuple
 
 
 class Manifest(NamedTuple):
-    """What a generation says of itself."""
+    """Source, time, counts and size of a generation."""
 
     name: str
     format: int
     created: int
-    """Unix seconds, as are all times."""
+    """Unix seconds, as all times."""
     source: str
     """The dump's file name, '-' for standard input."""
     sha256: str
     """Of the dump as it was read, still packed."""
     as_of: int
     grid: str
-    """The grid of the dump's rows that name none themselves."""
+    """The grid of the dump's rows that name no grid."""
     dump_rows: int
     """Good rows of the dump."""
     rows: int
@@ -36,5 +36,5 @@ class Manifest(NamedTuple):
     conflicts: int
     """Names that came with more than one key on one grid."""
     bytes: int
-    """Size of the data file: a file of another size is not opened."""
+    """Size of the data file: a file of a different size is not opened."""
     seconds: float

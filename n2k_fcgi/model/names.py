@@ -1,8 +1,8 @@
-"""Legacy names and usernames: the spelling people see, and the canonical form that lookups compare.
+"""Legacy names and usernames: the spelling that is shown, and the canonical form that lookups compare.
 
-Second Life writes one avatar as ``Governor Linden``, ``governor.linden`` or ``GOVERNOR+LINDEN``, and a newcomer as
+Second Life writes one avatar as ``Governor Linden``, ``governor.linden`` or ``GOVERNOR+LINDEN``, and newer accounts as
 ``foo``, ``Foo Resident`` or ``foo.resident``; all spellings of one avatar share one canonical form (``governor.linden``,
-``foo``). Display names are not names in this sense: they are not unique.
+``foo``). Display names are not unique and play no part here.
 """
 
 import re
@@ -15,13 +15,13 @@ from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.model.placeholders import is_placeholder
 
 PART_BYTES = 63
-"""Longest first or last name in UTF-8. Second Life allows 31 characters; OpenSimulator's tables hold 64 with the end."""
+"""Longest first or last name in UTF-8. Second Life permits 31 characters; OpenSimulator's columns hold 64 with the end."""
 
 NAME_BYTES = 2 * PART_BYTES + 1
-"""Longest whole spelling. Case folding makes at most three bytes of one, so a canonical form fits LMDB's 511."""
+"""Longest whole spelling. Case folding makes at most three bytes of one, so a canonical name fits LMDB's limit of 511."""
 
 LONGEST_TEXT = 1024
-"""Characters that are looked at, spaces and a visitor's grid included."""
+"""Most characters of a text that may be a name, including spaces and a visitor's grid."""
 
 DEFAULT_LAST_NAME = "resident"
 
@@ -37,22 +37,22 @@ _WHAT_NAME = re.compile(r"\w+(?: \w+|\.\w+)?", re.ASCII)
 
 
 class ParsedName(NamedTuple):
-    """A name as a caller gave it: ``spelling`` to keep, ``canonical`` to compare, ``home`` grid of a visitor."""
+    """A caller's name: the ``spelling`` to store, the ``canonical`` form to compare, the ``home`` grid of a visitor."""
 
     spelling: str
     canonical: str
     home: str | None
 
     def on(self, wanted: Wanted) -> Wanted:
-        """The grid on which the name is looked up or registered: a visitor's own, else *wanted*."""
+        """Return the grid on which to look up or register the name: a visitor's home, else *wanted*."""
         return Wanted(self.home, True) if self.home else wanted
 
 
 def canonical(name: str) -> str:
-    """Give the form that all spellings of *name* share; '' when nothing of it is left. Idempotent.
+    """Return the form that all spellings of *name* share; '' if nothing of it remains. Idempotent.
 
-    Unicode NFC and case folded; separators become one dot; a last name of ``resident`` goes, but only as a whole second
-    part (W-Hat drops it anywhere, so that ``x.residentfoo`` meets ``xfoo``; we do not).
+    Unicode NFC and case folded; separators become one dot; a last name of ``resident`` is removed, but only as a whole
+    second part (W-Hat removes it anywhere, so that ``x.residentfoo`` equals ``xfoo``).
     """
     folded = name.lower() if name.isascii() else _fold(name)
     parts = [part for part in _SEPARATORS.split(folded) if part]
@@ -67,14 +67,14 @@ def _fold(name: str) -> str:
 
 
 def parse_name(text: str, grids: Grids = ANY_GRIDS) -> ParsedName:
-    """Read a name in any spelling, with the home grid of a hypergrid visitor (``First.Last @host:port``, there ``First Last``).
+    """Parse a name in any spelling, with the home grid of a visitor (``First.Last @host:port``, at home ``First Last``).
 
-    *grids*: the known ones, for the spelling of a home that is one of them.
+    *grids*: the known grids, for the spelling of the home.
 
-    Raises BadName for what no avatar can be called: nothing, control or unprintable characters, a UUID, a placeholder, a
-    part longer than PART_BYTES or a whole longer than NAME_BYTES, a home that is no grid.
+    Raises BadName for a text that no avatar can have as a name: empty, control or unprintable characters, a UUID, a
+    placeholder, a part longer than PART_BYTES, a whole longer than NAME_BYTES, a home that is not a grid.
     """
-    if len(text) > LONGEST_TEXT:  # before anything else: normalising takes time by the square of a run of marks
+    if len(text) > LONGEST_TEXT:  # checked first: normalising a run of combining marks takes quadratic time
         raise BadName(name=text, why=_which_is_long(text), too_long=True)
     spelling = _SPACES.sub(" ", text.strip()).strip(" ")
     if not text.isprintable() and CONTROLS.search(text):
@@ -85,13 +85,13 @@ def parse_name(text: str, grids: Grids = ANY_GRIDS) -> ParsedName:
     if "@" in spelling:
         visitor = _VISITOR.fullmatch(spelling)
         if visitor is None:
-            raise BadName(name=text, why="there is an @ without a grid behind it")
+            raise BadName(name=text, why="an @ must be followed by a grid")
         spelling, home = _at_home(visitor["name"]), _home(visitor["home"], text, grids)
     form = canonical(spelling)
     if not form:
         raise BadName(name=text, why="it is empty")
     if is_placeholder(spelling):
-        raise BadName(name=text, why="it stands for a name that is not known yet")
+        raise BadName(name=text, why="it is a placeholder for an unknown name")
     if is_key_shaped(form):
         raise BadName(name=text, why="it is a key")
     if len(spelling) > NAME_BYTES or _too_long(spelling):
@@ -100,7 +100,7 @@ def parse_name(text: str, grids: Grids = ANY_GRIDS) -> ParsedName:
 
 
 def _at_home(name: str) -> str:
-    """Give a visitor's name as the home grid has it: simulators abroad put a dot between first and last name."""
+    """Return a visitor's name as the home grid writes it: other simulators put a dot between first and last name."""
     first, _, last = name.partition(".")
     return f"{first} {last}" if first and last and " " not in name else name
 
@@ -130,11 +130,11 @@ def _which_is_long(spelling: str) -> str:
 
 
 def is_second_life_name(spelling: str) -> bool:
-    """Tell whether Linden Lab could have issued *spelling*: one or two parts of ASCII letters, digits and underscores."""
+    """Whether Linden Lab could have issued *spelling*: one or two parts of ASCII letters, digits and underscores."""
     parts = [part for part in _SEPARATORS.split(spelling) if part]
     return len(parts) <= 2 and all(_SECOND_LIFE_PART.fullmatch(part) for part in parts)
 
 
 def is_what_name(text: str) -> bool:
-    """Tell whether W-Hat's own endpoints would take *text*: ASCII letters, digits, underscore, one space or dot."""
+    """Whether W-Hat's own endpoints accept *text*: ASCII letters, digits, underscore, one space or dot."""
     return _WHAT_NAME.fullmatch(text) is not None

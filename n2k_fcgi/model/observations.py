@@ -1,15 +1,15 @@
-"""Avatars on their way into the store: seen in-world, or asked for by a key that is unknown."""
+"""Input of the store: avatars seen in-world, and pending keys."""
 
 from typing import NamedTuple
 
 from n2k_fcgi.model.avatar import Source
 
 MOST_GRIDS_BY_ONE = 8
-"""Grids that one token, or all who have none together, can bring: the room for others must not be used up by one."""
+"""Grids that one token, or all callers without a token together, may create: one caller must not use up the limit."""
 
 
 class Observation(NamedTuple):
-    """An avatar as it was seen, to be recorded."""
+    """An avatar that was seen, to be stored."""
 
     key: bytes
     name: str
@@ -17,15 +17,15 @@ class Observation(NamedTuple):
     grid: str
     source: Source
     refuse_conflict: bool
-    """Whether a name that is another key's on that grid stays there."""
+    """Whether to refuse a name that belongs to another key on that grid."""
     grids_left: int | None = None
-    """Set for a grid that nobody knows: how many such may be there at most."""
+    """For an unknown grid: the limit on the number of such grids; else None."""
     brought_by: str = ""
-    """Who would bring that grid: a token's id, '' for who has none. One of them brings MOST_GRIDS_BY_ONE at the most."""
+    """For an unknown grid: the id of the token that creates it, '' without a token. Each creates at most MOST_GRIDS_BY_ONE."""
 
 
 class Asked(NamedTuple):
-    """A key that nobody knows, and the grid it was asked for on."""
+    """A pending key, and the grid for which it was asked."""
 
     key: bytes
     grid: str

@@ -1,6 +1,6 @@
-"""Origins: where rows of a generation come from, each written down once and numbered.
+"""Origins: where the rows of a generation come from, each stored once and numbered.
 
-A row names its origin with one byte: ten million rows then know their grid and their age for ten megabytes an index.
+A row holds the number of its origin in one byte: the grid and time of ten million rows take ten megabytes per index.
 """
 
 import time
@@ -11,18 +11,18 @@ from n2k_fcgi.errors import TooManyGrids
 MAX_ORIGINS = 255
 
 EXACT_ORIGINS = 200
-"""Beyond this many, a new time of a known grid takes the nearest number of that grid; the rest is for further grids."""
+"""From this number on, a new time of a known grid gets the nearest origin of that grid; the other numbers are for new grids."""
 
 
 class Origin(NamedTuple):
-    """Where rows come from: the grid, and the time (unix seconds) that the dump describes."""
+    """The grid of rows, and the time (Unix seconds) that their dump describes."""
 
     grid: str
     as_of: int
 
 
 class OriginTable:
-    """Gives each origin its number, the dump's own being 0. Nobody was seen later than now, whatever a row says."""
+    """Numbers origins; the dump's own is 0. A time in the future counts as now."""
 
     def __init__(self, own: Origin) -> None:
         self.origins = [own]
@@ -30,14 +30,14 @@ class OriginTable:
         self._numbers = {own: 0}
 
     def number(self, origin: Origin) -> int:
-        """The number of *origin*; only origins that some row asks for get one. Raises TooManyGrids."""
+        """Return the number of *origin*, assigned at first use. Raise TooManyGrids."""
         known = self._numbers.get(origin)
         if known is None:
             known = self._numbers[origin] = self._new(origin)
         return known
 
     def number_of_row(self, grid: str | None, seen: int | None) -> int:
-        """The number for a row of the dump that says its *grid* or when it was *seen*, or leaves that to the dump."""
+        """Return the number for a row of the dump; a *grid* or time *seen* that it does not state is the dump's."""
         if grid is None and seen is None:
             return 0
         own = self.origins[0]
@@ -62,5 +62,5 @@ class OriginTable:
         return self.origins[number].as_of
 
     def believed(self, origin: Origin) -> Origin:
-        """An *origin* of the generation before. A time still to come (of a wrong clock) is taken for this dump's."""
+        """Return *origin*, of the previous generation; a time in the future (of a wrong clock) becomes the dump's."""
         return origin if origin.as_of <= self._now else origin._replace(as_of=self.origins[0].as_of)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Token(NamedTuple):
-    """The right to write, without its secret."""
+    """A token without its secret."""
 
     id: str
     digest: bytes
@@ -14,6 +14,6 @@ class Token(NamedTuple):
     created: int
     revoked: bool
     rate: int | None = None
-    """Writes a minute; None: as the setting ``token_limit`` says."""
+    """Writes per minute, instead of the setting ``token_limit``; None: the setting."""
     note: str = ""
-    """What its owner made it for."""
+    """The purpose, in the owner's words."""

@@ -2,6 +2,7 @@
 way logs."""
 
 from n2k_fcgi.errors import BadRequest, TokenNeeded, WritingIsOff
+from n2k_fcgi.model.choices import Permission
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.tokens import token_id, verify_token
@@ -11,13 +12,11 @@ from n2k_fcgi.web.addresses import client_address
 from n2k_fcgi.web.areas import area_of
 from n2k_fcgi.web.requests import Request
 
-OPEN, OFF = "open", "off"
-
 
 class Access:
     """Decides by the setting ``register`` (token, open, off), the tokens of the store, and the limits."""
 
-    def __init__(self, tokens: TokenStore, limits: Limits, register: str, trusted_proxies: tuple[str, ...]) -> None:
+    def __init__(self, tokens: TokenStore, limits: Limits, register: Permission, trusted_proxies: tuple[str, ...]) -> None:
         self._tokens = tokens
         self._limits = limits
         self._register = register
@@ -29,9 +28,9 @@ class Access:
         Raises WritingIsOff, TokenNeeded, TokenNotEnough, BadRequest (a token in the URL), TooManyRequests.
         """
         _refuse_token_in_url(request)
-        if self._register == OFF:
+        if self._register is Permission.OFF:
             raise WritingIsOff
-        return None if self._register == OPEN else self.may(request, "register")
+        return None if self._register is Permission.OPEN else self.may(request, "register")
 
     def may(self, request: Request, scope: str) -> Token:
         """The token that allows *scope*. Raises as ``may_register`` does."""

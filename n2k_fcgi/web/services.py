@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from n2k_fcgi.model.choices import Permission
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.access.slots import Slots
 from n2k_fcgi.service.directory.lookup import Directory
@@ -27,8 +28,8 @@ class Services(NamedTuple):
     overview: "Callable[[], Overview]"
     """Likewise; the same one each time, since it keeps its counts for some seconds."""
     grids: Grids
-    csv: str
-    """Who may have the list: ``open``, ``token``, ``off``."""
+    csv: Permission
+    """Who may download the list."""
     list_slots: Slots
     code: str = ""
     """The digest of the code that this server was started with, so that the doctor finds old code; '': not known."""

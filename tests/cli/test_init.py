@@ -53,8 +53,8 @@ def test_the_settings_file_is_all_defaults(n2k: Commands) -> None:
     n2k("init")
     loaded = load(environment={}, flags={"data_dir": str(n2k.data_dir)})
     text = (n2k.data_dir / "n2k.ini").read_text()
-    assert set(loaded.origins.values()) == {"default", "command line"}
-    assert all(f"\n#{name} = " in text for name in loaded.origins if name != "data_dir")
+    assert set(loaded.set_by.values()) == {"default", "command line"}
+    assert all(f"\n#{name} = " in text for name in loaded.set_by if name != "data_dir")
 
 
 def test_without_tokens_a_new_one_is_made(n2k: Commands) -> None:

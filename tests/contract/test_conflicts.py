@@ -3,11 +3,12 @@
 import pytest
 
 from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.store.base import Store
 from tests.contract.engines import SECONDS, Place, done
 from tests.contract.values import HERE, KEY, KEYS, MOMENTS, NAMES, OTHER, THERE, THIRD
 
-CONFLICT = Conflict("Wanted Name", HERE, KEY, OTHER, 5, 5, 1, "capture")
+CONFLICT = Conflict("Wanted Name", HERE, KEY, OTHER, 5, 5, 1, Provenance.CAPTURE)
 
 
 def test_an_empty_store(store: Store) -> None:
@@ -19,8 +20,8 @@ def test_an_empty_store(store: Store) -> None:
 @pytest.mark.parametrize(("name", "now"), [*((name, 1) for name in NAMES), *(("Name One", now) for now in MOMENTS)])
 def test_every_field_comes_back(store: Store, name: str, now: int) -> None:
     """Whatever the name and the time, of a registration and of a dump."""
-    for origin in ("capture", "dump"):
-        conflict = Conflict(name, THERE, KEY, OTHER if origin == "dump" else THIRD, now, now, 3, origin)
+    for provenance in Provenance:
+        conflict = Conflict(name, THERE, KEY, OTHER if provenance is Provenance.DUMP else THIRD, now, now, 3, provenance)
         store.conflicts.note([conflict])
         assert conflict in store.conflicts.conflicts()
     assert len(store.conflicts.conflicts()) == 2
@@ -59,8 +60,9 @@ def test_another_process_sees_a_write_at_once(place: Place, store: Store) -> Non
 
 WRITER = """
 from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.choices import Provenance
 for n in range(int(sys.argv[3])):
-    store.conflicts.note([Conflict("Wanted Name", HERE, key, OTHER, n, n, 1, "dump") for key in KEYS[:1]])
+    store.conflicts.note([Conflict("Wanted Name", HERE, key, OTHER, n, n, 1, Provenance.DUMP) for key in KEYS[:1]])
     print(n, flush=True)
 """
 

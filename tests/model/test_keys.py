@@ -42,7 +42,7 @@ def test_the_version_does_not_matter() -> None:
 def test_the_null_key_is_nobodys(null: str) -> None:
     """The null key is shaped like a key and is refused as one."""
     assert is_key_shaped(null.strip())
-    with pytest.raises(BadKey, match="the null key is nobody's"):
+    with pytest.raises(BadKey, match="no avatar has the null key"):
         parse_key(null)
 
 

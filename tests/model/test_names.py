@@ -180,14 +180,14 @@ def test_the_longest_names_are_accepted(longest: str) -> None:
         (GOVERNOR + ".", "a key"),
         (GOVERNOR.replace("-", ""), "a key"),
         (f"{GOVERNOR} @host", "a key"),
-        ("(Loading...)", "not known yet"),
-        ("(waiting)", "not known yet"),
-        ("???", "not known yet"),
+        ("(Loading...)", "placeholder"),
+        ("(waiting)", "placeholder"),
+        ("???", "placeholder"),
         ("First.Last @" + "h" * 64, "bad grid"),
         ("First.Last @" + "h" * 100_000, "at most"),
-        ("@host", "without a grid"),
-        ("a @b @c", "without a grid"),
-        ("Governor Linden @ Production", "without a grid"),
+        ("@host", "followed by a grid"),
+        ("a @b @c", "followed by a grid"),
+        ("Governor Linden @ Production", "followed by a grid"),
         ("J\ufffdrg", "cannot be shown"),
         (". @host", "empty"),
     ],
@@ -222,7 +222,7 @@ def test_what_no_avatar_is_called(name: str, why: str) -> None:
 )
 def test_a_placeholder_is_nobodys_name(name: str) -> None:
     """All that viewers and simulators say for a name that they do not know, in any case, bracket and spelling."""
-    with pytest.raises(BadName, match="not known yet"):
+    with pytest.raises(BadName, match="placeholder"):
         parse_name(name)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from n2k_fcgi.errors import NameTaken
 from n2k_fcgi.model.avatar import Conflict, Source
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.store.lmdb.conflicts import MOST
@@ -26,7 +27,7 @@ def answer(box: Sandbox, name: str, grid: str = "Production") -> str | None:
 def listed(box: Sandbox) -> list[tuple[str, str, str, str, int]]:
     """Name, the key that keeps it, the key refused, origin and count of each conflict."""
     found = overview(box.store).conflicts()
-    return [(c.name, format_key(c.holder), format_key(c.key), c.origin, c.times_seen) for c in found]
+    return [(c.name, format_key(c.holder), format_key(c.key), c.provenance, c.times_seen) for c in found]
 
 
 def test_a_newer_dump_does_not_move_a_name(sandbox: Sandbox) -> None:
@@ -115,7 +116,7 @@ def test_a_list_of_offers_notes_all_its_conflicts(sandbox: Sandbox) -> None:
 def test_the_list_is_bounded(sandbox: Sandbox) -> None:
     """The oldest go."""
     conflicts = [
-        Conflict(f"Name{n}", "Production", parse_key(MASAKAZU), n.to_bytes(16, "big"), n, n, 1, "capture")
+        Conflict(f"Name{n}", "Production", parse_key(MASAKAZU), n.to_bytes(16, "big"), n, n, 1, Provenance.CAPTURE)
         for n in range(1, MOST + 21)
     ]
     sandbox.store.conflicts.note(conflicts)

@@ -14,7 +14,7 @@ KEY = parse_key(MASAKAZU)
 def names(box: Sandbox, key: bytes = KEY) -> list[tuple[str, str, int, bool]]:
     """Name, origin, when, and whether it is a former one."""
     told = History(box.view())
-    return [(n.avatar.name, n.avatar.origin, n.avatar.seen, n.avatar.former) for n in told.names_of(key)]
+    return [(n.avatar.name, n.avatar.provenance, n.avatar.seen, n.avatar.former) for n in told.names_of(key)]
 
 
 def test_two_imports_with_renames_between_them(sandbox: Sandbox) -> None:

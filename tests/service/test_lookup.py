@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.directory.lookup import choose
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -14,7 +15,7 @@ A, B, C = (parse_key(key) for key in (MASAKAZU, GOVERNOR, USERNAME))
 
 
 def _avatar(key: bytes, grid: str, seen: int, *, former: bool = False) -> Avatar:
-    return Avatar(key, "Some Name", grid, seen, "dump", former)
+    return Avatar(key, "Some Name", grid, seen, Provenance.DUMP, former)
 
 
 def test_the_grid_asked_for_comes_first() -> None:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.lookup import View
 
@@ -55,7 +56,7 @@ class History:
 
 
 def _captured(capture: Capture) -> Avatar:
-    return Avatar(capture.key, capture.name, capture.grid, capture.last_seen, "capture")
+    return Avatar(capture.key, capture.name, capture.grid, capture.last_seen, Provenance.CAPTURE)
 
 
 def _identity(avatar: Avatar) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import ParsedName, canonical, parse_name
@@ -265,7 +266,7 @@ def _once(known: dict[Asked, list[Avatar]], asked: Asked, find: Callable[[Asked]
 
 
 def _name_rank(avatar: Avatar) -> tuple[bool, bool, int]:
-    if avatar.grid == PRODUCTION and avatar.origin == "dump":
+    if avatar.grid == PRODUCTION and avatar.provenance is Provenance.DUMP:
         return False, False, 0  # in the generation's own order, which knows whose the name is
     return avatar.former, avatar.grid == PRODUCTION, -avatar.seen
 

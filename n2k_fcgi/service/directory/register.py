@@ -8,6 +8,7 @@ from typing import NamedTuple
 from n2k_fcgi import logs
 from n2k_fcgi.errors import AskedToBeForgotten, BadName, N2KError, NameTaken
 from n2k_fcgi.model.avatar import Capture, Conflict, Source
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import ParsedName, is_second_life_name, parse_name
@@ -174,4 +175,4 @@ class _Imported:
 def _conflict(seen: Observation, refusal: NameTaken, now: int) -> Conflict:
     """What is to be listed of a refusal; the log has it at once."""
     logs.warning(f"conflict: {seen.name!r} offered for {format_key(seen.key)} on {seen.grid}, refused")
-    return Conflict(seen.name, seen.grid, refusal.holder, seen.key, now, now, 1, "capture")
+    return Conflict(seen.name, seen.grid, refusal.holder, seen.key, now, now, 1, Provenance.CAPTURE)

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
@@ -161,7 +162,7 @@ class Export:
 def _names(captured: list[StoredCapture]) -> Iterator[Avatar]:
     for capture, former in captured:
         for name, seen in [*former, (capture.name, capture.last_seen)]:
-            yield Avatar(capture.key, name, capture.grid, seen, "capture")
+            yield Avatar(capture.key, name, capture.grid, seen, Provenance.CAPTURE)
 
 
 def _known(current: Avatar, names: list[Avatar], capture: Capture | None) -> Known:

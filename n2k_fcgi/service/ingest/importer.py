@@ -20,6 +20,7 @@ from n2k_fcgi.errors import (
 )
 from n2k_fcgi.files import refuse_os_error, refuse_when_low
 from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION, Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.manifests import Manifest
@@ -213,7 +214,7 @@ class Importer:
         """Have the refused moves listed; the import is published whether that works or not."""
         for move in moves:
             logs.warning(f"conflict: the dump gives {move.name!r} to {format_key(move.key)}, refused")
-        conflicts = [Conflict(m.name, PRODUCTION, m.holder, m.key, as_of, as_of, 1, "dump") for m in moves]
+        conflicts = [Conflict(m.name, PRODUCTION, m.holder, m.key, as_of, as_of, 1, Provenance.DUMP) for m in moves]
         with best_effort("the list of conflicts"):
             self._conflicts.note(conflicts)
 

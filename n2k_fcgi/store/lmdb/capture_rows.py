@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable
 import lmdb
 
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical as canonical_form
 from n2k_fcgi.store.lmdb.codec import pack_captures, unpack_captures
 from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_NAME
-
-ORIGIN = "capture"
 
 MOST_LOOKED_AT = 4096
 """Keys of one name that are looked at: the oldest half, whose it is in Second Life, and the latest. No file written under the
@@ -54,7 +53,9 @@ class CaptureRows:
                 forms.setdefault(current, []).append(current_avatar(capture))
                 for name, seen in former:
                     if (form := canonical_form(name)) != current:
-                        forms.setdefault(form, []).append(Avatar(key, name, capture.grid, seen, ORIGIN, former=True))
+                        forms.setdefault(form, []).append(
+                            Avatar(key, name, capture.grid, seen, Provenance.CAPTURE, former=True)
+                        )
         return forms.get(canonical, [])
 
     def put(self, key: bytes, captures: list[StoredCapture]) -> None:
@@ -102,7 +103,7 @@ def split_keys(keys: bytes) -> list[bytes]:
 
 def current_avatar(capture: Capture) -> Avatar:
     """Under the name that it has now."""
-    return Avatar(capture.key, capture.name, capture.grid, capture.last_seen, ORIGIN)
+    return Avatar(capture.key, capture.name, capture.grid, capture.last_seen, Provenance.CAPTURE)
 
 
 def _forms(captures: Iterable[StoredCapture]) -> set[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import lmdb
 
 from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.store.lmdb.layout import CONFLICT
@@ -71,7 +72,7 @@ def _pack(conflict: Conflict) -> bytes:
         "first": conflict.first_seen,
         "last": conflict.last_seen,
         "count": conflict.times_seen,
-        "origin": conflict.origin,
+        "origin": conflict.provenance,
     }
     return json.dumps(row, ensure_ascii=False).encode()
 
@@ -80,4 +81,4 @@ def _unpack(identity: bytes, value: bytes) -> Conflict:
     row = json.loads(value)
     grid = identity.partition(b"\0")[0].decode()
     key, holder = identity[-KEY_BYTES:], bytes.fromhex(row["holder"])
-    return Conflict(row["name"], grid, holder, key, row["first"], row["last"], row["count"], row["origin"])
+    return Conflict(row["name"], grid, holder, key, row["first"], row["last"], row["count"], Provenance(row["origin"]))

@@ -14,6 +14,7 @@ import lmdb
 from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.store.base import MOST_KEYS
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, last_spellings, unpack_names, unpack_origins, unpack_spellings
@@ -31,8 +32,6 @@ from n2k_fcgi.store.lmdb.layout import (
     ORIGINS_KEY,
 )
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
-
-ORIGIN = "dump"
 
 _PIECE = 512
 """Rows between two looks whether the end was passed."""
@@ -301,7 +300,7 @@ class Generation:
 
     def _avatar(self, record: tuple[int, bytes], *, former: bool) -> Avatar:
         origin = self.origins[record[0]]
-        return Avatar(record[1], "", origin.grid, origin.as_of, ORIGIN, former)
+        return Avatar(record[1], "", origin.grid, origin.as_of, Provenance.DUMP, former)
 
     def _spelled(self, database: bytes, key: bytes, *, former: bool, most: int | None = None) -> list[Avatar]:
         try:
@@ -317,7 +316,7 @@ class Generation:
     def _unpacked(self, key: bytes, value: bytes, *, former: bool) -> list[Avatar]:
         origins = self.origins
         return [
-            Avatar(key, spelling.decode(), origins[number].grid, origins[number].as_of, ORIGIN, former)
+            Avatar(key, spelling.decode(), origins[number].grid, origins[number].as_of, Provenance.DUMP, former)
             for number, spelling in unpack_spellings(value)
         ]
 

@@ -63,7 +63,7 @@ def conflicts(request: Request, services: Services) -> Answer:
             "first": c.first_seen,
             "last": c.last_seen,
             "count": c.times_seen,
-            "origin": c.origin,
+            "origin": c.provenance,
         }
         for c in services.overview().conflicts()
         if grid in (None, c.grid)

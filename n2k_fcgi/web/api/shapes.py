@@ -15,7 +15,7 @@ def avatar_fields(avatar: Avatar) -> Body:
         "name": avatar.name,
         "grid": avatar.grid,
         "seen": avatar.seen,
-        "origin": avatar.origin,
+        "origin": avatar.provenance,
         "former": avatar.former,
     }
 

@@ -3,9 +3,9 @@
 import contextlib
 
 from n2k_fcgi.errors import SwitchedOff
+from n2k_fcgi.model.choices import Permission
 from n2k_fcgi.service.access.tokens import refuse_other_grid
 from n2k_fcgi.service.directory.name_list import NameList
-from n2k_fcgi.web.access import OFF, OPEN
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import TEXT, Answer, fitting_lines, text
 from n2k_fcgi.web.services import Services
@@ -13,9 +13,9 @@ from n2k_fcgi.web.services import Services
 
 def name_list(request: Request, services: Services) -> Answer:
     """200 and a line an avatar, ``key,First Last``; the grid asked for, else the default one. Scripts get whole lines only."""
-    if services.csv == OFF:
+    if services.csv is Permission.OFF:
         raise SwitchedOff(what="/name2key.csv", setting="csv")
-    token = None if services.csv == OPEN else services.access.may(request, "csv")
+    token = None if services.csv is Permission.OPEN else services.access.may(request, "csv")
     grid = services.grids.one(services.grids.wanted(request.fields().get("grid")))
     refuse_other_grid(token, grid)
     room = request.kept_bytes(request.fields())

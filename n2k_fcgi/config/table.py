@@ -1,0 +1,148 @@
+"""The settings: their types, defaults and documentation, in one table."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from n2k_fcgi.config import values
+from n2k_fcgi.model.choices import OnConflict, Permission
+from n2k_fcgi.model.grids import PRODUCTION, Grid
+
+KIB = 1024
+MIB = 1024 * 1024
+
+
+class Settings(NamedTuple):
+    """The value in force of every setting. ``TABLE`` has the defaults and the documentation."""
+
+    data_dir: Path
+    log_file: str
+    log_level: str
+    log_rotate: int
+    log_keep: int
+    default_grid: str
+    grids: tuple[Grid, ...]
+    max_grids: int
+    register: Permission
+    on_conflict: OnConflict
+    keep: int
+    max_bad: float
+    max_shrink: float
+    write_limit: int
+    token_limit: int
+    failure_limit: int
+    trusted_proxies: tuple[str, ...]
+    max_pending: int
+    csv: Permission
+    csv_streams: int
+    update_source: str
+    update_token: str
+    update_stall: int
+    update_time: int
+    update_size: int
+    update_tries: int
+    max_body: int
+    map_resident: int
+    share_with_group: bool
+    url: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the known grids."""
+        return tuple(grid.label for grid in self.grids)
+
+
+class Setting(NamedTuple):
+    """One row of the table. ``parse`` raises ValueError with the values that it takes."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str
+    meaning: str
+    is_secret: bool = False
+    """Whether its value must never be shown."""
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting("data_dir", values.path, "~/n2k-data", "The data directory. Never below a web root or on a network filesystem."),
+    Setting("log_file", values.log_file, "", "Where to log: a path, '-' for standard error; empty: log/n2k.log in data_dir."),
+    Setting("log_level", values.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "DEBUG shows each lookup's duration."),
+    Setting("log_rotate", values.size(4 * KIB, 1024 * MIB), "5M", "Size at which a log file is rotated to .1."),
+    Setting("log_keep", values.whole(0, 100), "4", "Number of rotated log files to keep."),
+    Setting("default_grid", values.grid, PRODUCTION, "The grid of requests that name no grid."),
+    Setting(
+        "grids",
+        values.grids,
+        "Production, Testing, OpenSim",
+        "Labels of the known grids; `Label=Shard` where X-SecondLife-Shard differs from the label.",
+    ),
+    Setting("max_grids", values.whole(0, 10_000), "64", "Number of further grids that callers may create by registering."),
+    Setting("register", values.choice_of(Permission), "token", "Who may register: anyone, holders of a token, no caller."),
+    Setting(
+        "on_conflict",
+        values.choice_of(OnConflict),
+        "refuse",
+        "A known name registered with another key, outside Second Life: refuse it, or let the newest key have the name.",
+    ),
+    Setting("keep", values.whole(1, 100), "2", "Number of generations to keep, including the live one."),
+    Setting("max_bad", values.percent, "1", "Percentage of bad lines above which a dump is rejected."),
+    Setting(
+        "max_shrink",
+        values.percent,
+        "10",
+        "Percentage of rows fewer than in the previous dump above which a dump is rejected.",
+    ),
+    Setting("write_limit", values.whole(1, 1_000_000), "600", "Registrations and other writes per minute from one address."),
+    Setting("token_limit", values.whole(1, 1_000_000), "600", "Writes per minute with one token that has no rate of its own."),
+    Setting(
+        "failure_limit",
+        values.whole(1, 1_000_000),
+        "30",
+        "Failed authentications per minute from one address before 429.",
+    ),
+    Setting(
+        "trusted_proxies",
+        values.networks,
+        "",
+        "Addresses or networks of your own proxies, whose X-Forwarded-For or Forwarded is trusted; empty: none.",
+    ),
+    Setting("max_pending", values.whole(0, 1_000_000), "10000", "Number of pending keys to keep for a resolver."),
+    Setting(
+        "csv",
+        values.choice_of(Permission),
+        "token",
+        "Who may download /name2key.csv: anyone, holders of a token with the scope csv, no caller.",
+    ),
+    Setting("csv_streams", values.whole(1, 1000), "1", "Simultaneous downloads of /name2key.csv; further ones get 429."),
+    Setting("update_source", values.source, "", "The URL or file that `n2k update` imports by default."),
+    Setting(
+        "update_token",
+        values.token,
+        "",
+        "Token that `n2k update` sends as X-N2K-Token to the host of its URL, for the csv of another n2k.",
+        is_secret=True,
+    ),
+    Setting("update_stall", values.whole(1, 3600), "60", "Seconds without data after which a download counts as broken."),
+    Setting("update_time", values.whole(1, 172_800), "7200", "Seconds that a whole download may take, retries included."),
+    Setting("update_size", values.size(1 * KIB, 1024 * 1024 * MIB), "4G", "Maximum size of a download, still packed."),
+    Setting("update_tries", values.whole(1, 20), "5", "Maximum number of connections per download; a broken one is resumed."),
+    Setting(
+        "max_body",
+        values.size(1 * KIB, 64 * MIB),
+        "128K",
+        "Maximum size of a request body; mod_fcgid's is 131072 bytes.",
+    ),
+    Setting(
+        "map_resident",
+        values.size(4 * MIB, 64 * 1024 * MIB),
+        "64M",
+        "Resident memory at which a worker reopens its map, so that the host's watchdog does not kill it.",
+    ),
+    Setting(
+        "share_with_group",
+        values.flag,
+        "no",
+        "Let the group read and write the files, where cron and the server run as different users.",
+    ),
+    Setting("url", values.url, "", "Public address of this service; `n2k lsl` writes it into scripts."),
+)

@@ -1,0 +1,32 @@
+"""Closed choices that settings, files and answers share. The value of each is the word that is written there."""
+
+from enum import Enum
+
+
+class Choice(str, Enum):
+    """A word out of a closed list; it equals its text and is formatted as its text."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Permission(Choice):
+    """Who may do something: anyone, holders of a token, or no caller at all."""
+
+    OPEN = "open"
+    TOKEN = "token"
+    OFF = "off"
+
+
+class OnConflict(Choice):
+    """Which key has a name outside Second Life that is registered for two keys: the first or the newest."""
+
+    REFUSE = "refuse"
+    NEWEST = "newest"
+
+
+class Provenance(Choice):
+    """Whether a name comes from an imported dump or from a capture."""
+
+    DUMP = "dump"
+    CAPTURE = "capture"

@@ -10,12 +10,10 @@ from n2k_fcgi.web import express
 from n2k_fcgi.web.areas import area_of
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import ALWAYS, ASKED_AGAIN, REASONS, Answer, Headers, options
+from n2k_fcgi.web.responses import REASONS, Answer, Headers, options, wsgi_headers
 from n2k_fcgi.web.services import Services
 
 StartResponse = Callable[..., Any]
-
-NOT_STORED = ("Cache-Control", "no-store")
 
 UNEXPECTED = "internal error: the log of the server says what happened"
 
@@ -29,16 +27,17 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
-        return respond(self.answer(Request(environ, self._max_body)), environ, start_response)
-
-    def answer(self, request: Request) -> Answer:
-        """The answer to a request, whatever happens. One that took a token, or wanted one, is for that caller alone."""
-        answer = self._answer(request)
-        return answer._replace(headers=(*answer.headers, NOT_STORED)) if request.wants_token else answer
+        request = Request(environ, self._max_body)
+        return respond(self._answer(request), environ, start_response, private=request.wants_token)
 
     def _answer(self, request: Request) -> Answer:
+        """The answer to a request, whatever happens."""
         try:
-            return self._route(request)
+            fast = express.lookup(request)
+            if fast is None:
+                return self._by_routes(request)
+            view, values = fast
+            return view(request, self._services, **values)
         except N2KError as problem:
             return error_answer(problem, request)
         except Exception as problem:  # noqa: BLE001 - the last resort of this front end
@@ -47,14 +46,7 @@ class Application:
             logs.error(f"unexpected error answering {request.method}", traceback=True)
             return _error(request, 500, UNEXPECTED)
 
-    def _route(self, request: Request) -> Answer:
-        short = express.lookup(request)
-        if short is not None:
-            view, values = short
-            return view(request, self._services, **values)
-        return self._through_table(request)
-
-    def _through_table(self, request: Request) -> Answer:
+    def _by_routes(self, request: Request) -> Answer:
         if "werkzeug.routing" not in sys.modules:
             late.refuse_without_room()
         from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -92,7 +84,7 @@ def _error(request: Request, status: int, message: str, headers: Headers = ()) -
 
 
 def error_answer(problem: N2KError, request: Request) -> Answer:
-    """One plain line, no path. A fault of ours is logged, path and all; a caller's mistake is not (he could fill the log)."""
+    """One plain line, no path. Our own faults are logged, with the path; those of callers are not, or they fill the log."""
     headers: Headers = ()
     if problem.status == 401:
         headers = (("WWW-Authenticate", "Bearer"),)
@@ -107,18 +99,9 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
     return _error(request, problem.status, problem.told, headers)
 
 
-def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Send an answer the WSGI way; a HEAD request gets the headers alone."""
-    headers = [*ALWAYS, *answer.headers]
-    if NOT_STORED not in answer.headers:
-        headers.append(ASKED_AGAIN)
-    if answer.status != 304:  # which says of the length only what the whole answer would (RFC 9110, 15.4.5)
-        headers.insert(0, ("Content-Type", answer.content_type))
-        if answer.stream is None:
-            headers.insert(1, ("Content-Length", str(len(answer.body))))
-    if answer.generation:
-        headers.append(("X-N2K-Generation", answer.generation))
-    start_response(REASONS[answer.status], headers)
+def respond(answer: Answer, environ: Environ, start_response: StartResponse, *, private: bool = False) -> Iterable[bytes]:
+    """Send an answer the WSGI way; a HEAD request gets the headers alone. *private*: for this caller alone, as with a token."""
+    start_response(REASONS[answer.status], wsgi_headers(answer, private=private))
     is_head = environ.get("REQUEST_METHOD") == "HEAD"
     if answer.stream is None:
         return [] if is_head else [answer.body]

@@ -6,6 +6,7 @@ while REQUEST_URI arrives as it was sent (tried with Apache, nginx and lighttpd)
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import IO, Any
 
 from n2k_fcgi.errors import BadRequest, BodyTooLarge
@@ -46,14 +47,14 @@ def parse_fields(data: bytes) -> dict[str, str]:
     same field twice with one value is fine; with two values, BadRequest.
     """
     fields: dict[str, str] = {}
-    for count, pair in enumerate(data.split(b"&")):
+    for count, pair in enumerate(data.replace(b"+", b" ").split(b"&")):
         if count >= MAX_FIELDS:
             raise BadRequest(why=f"more than {MAX_FIELDS} fields")
         if not pair:
             continue
         raw_name, _, raw_value = pair.partition(b"=")
-        name = unquote(raw_name.replace(b"+", b" ")).removeprefix("amp;")
-        value = unquote(raw_value.replace(b"+", b" "))
+        name = unquote(raw_name).removeprefix("amp;")
+        value = unquote(raw_value)
         if fields.setdefault(name, value) != value:
             raise BadRequest(why=f"the field {name!r} comes twice with different values")
     return fields
@@ -145,22 +146,29 @@ def _requoted(path: bytes) -> bytes:
 
 
 def _below_mount(path: bytes, script: bytes) -> bytes:
-    """Take the script's name off the front, or the folder it lies in (the web server rewrote to the script then)."""
-    for mount in (script, script.rpartition(b"/")[0]):
-        if mount and mount != b"/":
-            depth = mount.count(b"/")
-            pieces = path.split(b"/", depth + 1)
-            front = b"/".join(pieces[: depth + 1])
-            if front == mount or _is_same(front, mount):
-                return b"/" + (pieces[depth + 1] if len(pieces) > depth + 1 else b"")
+    """Remove the script's name from the front, or its folder (then the web server rewrote the request to the script)."""
+    for mount in _mounts(script):
+        if b"%" not in path:
+            if path.startswith(mount) and path[len(mount) : len(mount) + 1] in (b"", b"/"):
+                return path[len(mount) :] or b"/"
+            continue
+        depth = mount.count(b"/")
+        pieces = path.split(b"/", depth + 1)
+        front = b"/".join(pieces[: depth + 1])
+        if front == mount or _is_same(front, mount):
+            return b"/" + (pieces[depth + 1] if len(pieces) > depth + 1 else b"")
     if b"//" in path and script.count(b"/") > 1:  # web servers find the folder all the same
         return _below_mount(_SLASHES.sub(b"/", path), script)
     return path or b"/"
 
 
+@lru_cache(maxsize=16)
+def _mounts(script: bytes) -> tuple[bytes, ...]:
+    """The script and its folder, unless that is the root: a worker sees few scripts."""
+    return tuple(mount for mount in (script, script.rpartition(b"/")[0]) if mount not in (b"", b"/"))
+
+
 def _is_same(escaped: bytes, mount: bytes) -> bool:
-    if b"%" not in escaped:
-        return False
     try:
         return unquote(escaped).encode() == mount
     except BadRequest:

@@ -19,28 +19,30 @@ LARGEST_BODY = 16384
 class Request:
     """One HTTP request over its WSGI environ."""
 
-    __slots__ = ("_data", "_form_fields", "_query_fields", "_target", "environ", "max_body", "wants_token")
+    __slots__ = (
+        "_data",
+        "_form_fields",
+        "_query_fields",
+        "_raw_query",
+        "environ",
+        "max_body",
+        "method",
+        "raw_path",
+        "wants_token",
+    )
 
     def __init__(self, environ: Environ, max_body: int) -> None:
         self.environ = environ
         self.max_body = max_body
+        self.method: str = environ.get("REQUEST_METHOD", "GET")
+        """In capitals."""
+        self.raw_path, self._raw_query = target_of(environ)
+        """``raw_path``: the path below our mount point, still escaped, beginning with a slash."""
         self.wants_token = False
-        """Set by who asks for one: the answer is then nothing for a cache."""
-        self._target: tuple[bytes, bytes] | None = None
+        """Set when a token is looked for: no cache may store the answer."""
         self._query_fields: dict[str, str] | None = None
         self._form_fields: dict[str, str] | None = None
         self._data: bytes | None = None
-
-    @property
-    def method(self) -> str:
-        """The method, in capitals."""
-        method: str = self.environ.get("REQUEST_METHOD", "GET")
-        return method
-
-    @property
-    def raw_path(self) -> bytes:
-        """The path below our mount point, still escaped, beginning with a slash."""
-        return self._split()[0]
 
     @property
     def path(self) -> str:
@@ -51,7 +53,7 @@ class Request:
     def query(self) -> dict[str, str]:
         """The fields of the query string."""
         if self._query_fields is None:
-            raw = self._split()[1]
+            raw = self._raw_query
             if len(raw) > MAX_QUERY:
                 raise BadRequest(why=f"a query string of more than {MAX_QUERY} bytes")
             self._query_fields = parse_fields(raw) if raw else {}
@@ -79,8 +81,7 @@ class Request:
     def fields(self) -> dict[str, str]:
         """The fields of query and body together; one that is in both with two values is a BadRequest."""
         query = self.query
-        form = self.form
-        if not form:
+        if self.method not in ("POST", "PUT") or not (form := self.form):
             return query
         for name in query.keys() & form.keys():
             if query[name] != form[name]:
@@ -136,11 +137,6 @@ class Request:
     def _key_header(self, name: str) -> str:
         key = self.header(name).strip()
         return key.lower() if is_key_shaped(key) else ""
-
-    def _split(self) -> tuple[bytes, bytes]:
-        if self._target is None:
-            self._target = target_of(self.environ)
-        return self._target
 
     def _read_form(self) -> dict[str, str]:
         kind = self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()

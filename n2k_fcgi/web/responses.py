@@ -1,6 +1,7 @@
 """Answers that LSL takes: plain text or JSON, never compressed, cut at line ends where a script would cut in mid-line."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from n2k_fcgi.model.keys import NULL_KEY
@@ -19,9 +20,12 @@ _PREFLIGHT_SECONDS = "86400"
 ALWAYS: Headers = (("X-Content-Type-Options", "nosniff"), *FROM_ANYWHERE)
 """Headers of every answer."""
 
-ASKED_AGAIN = ("Cache-Control", "no-cache")
-"""Of every answer but those that are not stored at all. A host may let all that is fetched from a site be kept for a month
-(Apache's mod_expires does not ask whether it is a file or an answer): ``no-cache`` is obeyed beside what it adds."""
+REVALIDATED = ("Cache-Control", "no-cache")
+"""Of every answer that caches may store. A host may let all that is fetched from a site be kept for a month (Apache's
+mod_expires does not ask whether it is a file or an answer): ``no-cache`` is obeyed beside what it adds."""
+
+PRIVATE = ("Cache-Control", "no-store")
+"""Of every answer to a request that needs a token."""
 
 REASONS = {
     200: "200 OK",
@@ -50,6 +54,28 @@ class Answer(NamedTuple):
     """For X-N2K-Generation; '' when no generation was asked."""
     stream: Iterable[bytes] | None = None
     """Instead of ``body``: blocks that are made as they are sent. May have ``close``, as in PEP 3333."""
+
+
+def wsgi_headers(answer: Answer, *, private: bool) -> list[tuple[str, str]]:
+    """All headers of *answer*. *private*: it is for this caller alone, and no cache may store it."""
+    if answer.status == 304:  # it has no body, and its length would be that of the whole answer (RFC 9110, 15.4.5)
+        headers = [*_common(None, private)]
+    else:
+        headers = [*_common(answer.content_type, private)]
+        if answer.stream is None:
+            headers.append(("Content-Length", str(len(answer.body))))
+    if answer.headers:
+        headers += answer.headers
+    if answer.generation:
+        headers.append(("X-N2K-Generation", answer.generation))
+    return headers
+
+
+@lru_cache(maxsize=16)
+def _common(content_type: str | None, private: bool) -> Headers:
+    """What all answers of a kind share, made once: a lookup takes microseconds."""
+    kind = () if content_type is None else (("Content-Type", content_type),)
+    return (*kind, *ALWAYS, PRIVATE if private else REVALIDATED)
 
 
 def text(line: str, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:

@@ -86,11 +86,11 @@ class Found(HTMLParser):
 ANSWERS = [
     (f"key={MASAKAZU}", 200, f"{MASAKAZU} is the key of Masakazu Kojima on Production."),
     ("name=MASAKAZU.kojima", 200, f"Masakazu Kojima on Production has the key {MASAKAZU}."),
-    ("name=Nobody+Here", 200, "Nobody called Nobody Here is known."),
-    (f"key={NULL_KEY}", 200, f"Nobody with the key {NULL_KEY} is known."),
+    ("name=Nobody+Here", 200, "No avatar named Nobody Here is known."),
+    (f"key={NULL_KEY}", 200, f"No avatar with the key {NULL_KEY} is known."),
     ("key=none", 400, "bad key 'none': "),
     ("name=", 400, "bad name '': "),
-    ("name=%3Cscript%3E%22%26%27", 200, """Nobody called <script>"&' is known."""),
+    ("name=%3Cscript%3E%22%26%27", 200, """No avatar named <script>"&' is known."""),
 ]
 
 

@@ -62,10 +62,8 @@ class View:
     """The directory as it is for one answer. *forgotten* None: hide nobody."""
 
     __slots__ = (
-        "_by_key",
-        "_by_name",
         "_forgotten",
-        "_read_before",
+        "_remembered",
         "captures",
         "generation",
         "generation_name",
@@ -84,9 +82,7 @@ class View:
         self._forgotten = forgotten
         self.grids = grids
         self.generation_name = NO_GENERATION if generation is None else generation.name
-        self._by_name: dict[str, list[Avatar]] | None = None
-        self._by_key: dict[bytes, list[Avatar]] | None = None
-        self._read_before = 0
+        self._remembered: _Remembered | None = None
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -98,15 +94,15 @@ class View:
             stack.enter_context(self.captures.snapshot())
             if self.generation is not None:
                 stack.enter_context(self.generation.snapshot())
-            self._by_name, self._by_key, self._read_before = {}, {}, self._rows_read()
+            self._remembered = _Remembered(self._rows_read())
             try:
                 yield
             finally:
-                self._by_name = self._by_key = None
+                self._remembered = None
 
     def is_enough(self) -> bool:
         """Whether the ``snapshot`` around it has read so much that the answer should end here."""
-        return self._by_key is not None and self._rows_read() - self._read_before >= MOST_ROWS
+        return self._remembered is not None and self._rows_read() - self._remembered.read_before >= MOST_ROWS
 
     def _rows_read(self) -> int:
         return self.captures.rows_read + (0 if self.generation is None else self.generation.rows_read)
@@ -139,45 +135,32 @@ class View:
 
     def named(self, name: str) -> list[Avatar]:
         """The avatars that are or were called so (canonical), the winner of each grid first; of too many the first ones."""
-        return self._shown_named(name) if self._by_name is None else _once(self._by_name, name, self._shown_named)
+        if self._remembered is not None:
+            return _once(self._remembered.by_name, name, self._named)
+        return self._named(name)
 
-    def _shown_named(self, name: str) -> list[Avatar]:
-        found = self._named(name)
+    def _named(self, name: str) -> list[Avatar]:
+        found = self.captures.by_name(name)
+        if self.generation is not None:
+            imported = self.generation.by_name(name)
+            found = sorted(imported + found, key=_name_rank) if found else imported
         if not found or self._forgotten is None:
             return found
         hidden = self._forgotten.hidden_among((a.key, a.grid, name) for a in found)
         return [a for a in found if (a.key, a.grid, name) not in hidden] if hidden else found
 
-    def _named(self, name: str) -> list[Avatar]:
-        captured = self.captures.by_name(name)
-        if self.generation is None:
-            return captured
-        imported = self.generation.by_name(name)
-        if not captured:
-            return imported
-        return sorted(imported + captured, key=_name_rank)
-
     def with_key(self, key: bytes) -> list[Avatar]:
         """The current name of *key* on each grid that knows it."""
-        return self._shown_with_key(key) if self._by_key is None else _once(self._by_key, key, self._shown_with_key)
-
-    def _shown_with_key(self, key: bytes) -> list[Avatar]:
-        found = self._with_key(key)
-        return self.shown(found) if found else found
+        if self._remembered is not None:
+            return _once(self._remembered.by_key, key, self._with_key)
+        return self._with_key(key)
 
     def _with_key(self, key: bytes) -> list[Avatar]:
-        captured = self.captures.by_key(key)
-        if self.generation is None:
-            return captured
-        imported = self.generation.by_key(key)
-        if not captured:
-            return imported
-        by_grid = {avatar.grid: avatar for avatar in imported}
-        for avatar in captured:
-            other = by_grid.get(avatar.grid)
-            if other is None or _is_better_name(avatar, other):
-                by_grid[avatar.grid] = avatar
-        return list(by_grid.values())
+        found = self.captures.by_key(key)
+        if self.generation is not None:
+            imported = self.generation.by_key(key)
+            found = _overlaid(imported, found) if found else imported
+        return self.shown(found) if found else found
 
     def shown(self, avatars: list[Avatar]) -> list[Avatar]:
         """Those of *avatars*, which have spellings, that are not hidden."""
@@ -258,6 +241,17 @@ def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, stri
     return max(winners.values(), key=lambda avatar: (not avatar.former, avatar.seen), default=None)
 
 
+class _Remembered:
+    """What was found inside a ``snapshot``, and how many rows had been read before it."""
+
+    __slots__ = ("by_key", "by_name", "read_before")
+
+    def __init__(self, read_before: int) -> None:
+        self.by_name: dict[str, list[Avatar]] = {}
+        self.by_key: dict[bytes, list[Avatar]] = {}
+        self.read_before = read_before
+
+
 def _once(known: dict[Asked, list[Avatar]], asked: Asked, find: Callable[[Asked], list[Avatar]]) -> list[Avatar]:
     found = known.get(asked)
     if found is None:
@@ -269,6 +263,16 @@ def _name_rank(avatar: Avatar) -> tuple[bool, bool, int]:
     if avatar.grid == PRODUCTION and avatar.provenance is Provenance.DUMP:
         return False, False, 0  # in the generation's own order, which knows whose the name is
     return avatar.former, avatar.grid == PRODUCTION, -avatar.seen
+
+
+def _overlaid(imported: list[Avatar], captured: list[Avatar]) -> list[Avatar]:
+    """The current names of one key, one per grid."""
+    by_grid = {avatar.grid: avatar for avatar in imported}
+    for avatar in captured:
+        other = by_grid.get(avatar.grid)
+        if other is None or _is_better_name(avatar, other):
+            by_grid[avatar.grid] = avatar
+    return list(by_grid.values())
 
 
 def _is_better_name(captured: Avatar, imported: Avatar) -> bool:

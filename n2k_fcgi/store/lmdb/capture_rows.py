@@ -40,7 +40,10 @@ class CaptureRows:
 
     def keys_called(self, canonical: str) -> list[bytes]:
         """The keys that are or were called so on any grid, in the order in which they came; of too many those at both ends."""
-        keys = split_keys(bytes(self._transaction.get(CAPTURE_NAME + canonical.encode()) or b""))
+        value = self._transaction.get(CAPTURE_NAME + canonical.encode())
+        if value is None:  # the common case
+            return []
+        keys = split_keys(bytes(value))
         return keys if len(keys) <= MOST_LOOKED_AT else keys[: MOST_LOOKED_AT // 2] + keys[-MOST_LOOKED_AT // 2 :]
 
     def called(self, key: bytes, canonical: str) -> list[Avatar]:

@@ -68,6 +68,8 @@ class Captures:
     def by_name(self, canonical: str) -> list[Avatar]:
         """Current names first, the one seen last first of all; then former ones."""
         found = self._look(lambda rows: [a for key in rows.keys_called(canonical) for a in rows.called(key, canonical)])
+        if not found:
+            return found
         self.rows_read += len(found)
         return _first_of_each_grid(sorted(found, key=lambda avatar: (avatar.former, -avatar.seen)))
 

@@ -13,16 +13,26 @@ from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, key_or_null, text
 from n2k_fcgi.web.services import Services
 
+Fields = dict[str, str]
+
 
 def root(request: Request, services: Services) -> Answer:
     """Dispatch on the parameters ``name`` and ``key``. The page's own form gets the page again, with the answer."""
     fields = request.fields()
-    name, key = fields.get("name"), fields.get("key")
-    if name is None and key is None:
+    if "name" not in fields and "key" not in fields:
         return _nothing_asked(request)
-    answer = _answer(request, services, name, key)
-    if is_from_page(request):
-        from n2k_fcgi.web.classic.page import page
+    from_page = "page" in fields and is_from_page(request)
+    in_words = from_page or ("compat" in fields and fields["compat"].lower() == "false")
+    if "key" not in fields:
+        answer = name2key(request, services, fields, in_words=in_words)
+    elif "name" not in fields:
+        answer = key2name(request, services, fields, in_words=in_words)
+    elif request.method == "HEAD":
+        raise BadRequest(why="HEAD changes nothing: register with GET or POST")
+    else:
+        answer = register(request, services, fields)
+    if from_page:
+        from n2k_fcgi.web.classic.page import page  # late: a worker that only answers scripts needs no page
 
         return page(request, answer)
     return answer
@@ -30,64 +40,53 @@ def root(request: Request, services: Services) -> Answer:
 
 def _nothing_asked(request: Request) -> Answer:
     if wants_page(request):
-        from n2k_fcgi.web.classic.page import page
+        from n2k_fcgi.web.classic.page import page  # late, as above
 
         return page(request)
     raise NothingHere
 
 
-def _answer(request: Request, services: Services, name: str | None, key: str | None) -> Answer:
-    if name is not None and key is not None:
-        if request.method == "HEAD":
-            raise BadRequest(why="HEAD changes nothing: register with GET or POST")
-        return register(request, services, name, key)
-    if name is not None:
-        return name2key(request, services, name)
-    assert key is not None
-    return key2name(request, services, key)
-
-
-def name2key(request: Request, services: Services, name: str) -> Answer:
-    """200 with the key or the null key and nothing else; a sentence for people with ``compat=false``."""
+def name2key(request: Request, services: Services, fields: Fields, *, in_words: bool) -> Answer:
+    """200 with the key or the null key and nothing else; *in_words*: a sentence for people."""
     started = time.perf_counter()
-    parsed = parse_name(name, services.grids)
-    wanted = parsed.on(request.wanted(services.grids, request.fields().get("grid")))
+    parsed = parse_name(fields["name"], services.grids)
+    wanted = parsed.on(request.wanted(services.grids, fields.get("grid")))
     view = services.directory.view()
     avatar = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
     key = format_key(avatar.key) if avatar else None
     if logs.enabled(logs.DEBUG):  # asked here, because every lookup would build a line to be dropped
         logs.timed(f"name2key {parsed.canonical} -> {key}", started)
-    if not _for_people(request):
+    if not in_words:
         return key_or_null(key, view.generation_name)
     if avatar is None:
-        return text(f"Nobody called {shown(parsed.spelling)} is known.\n", view.generation_name)
+        return text(f"No avatar named {shown(parsed.spelling)} is known.\n", view.generation_name)
     return text(f"{shown(view.spelled(avatar).name)} on {avatar.grid} has the key {key}.\n", view.generation_name)
 
 
-def key2name(request: Request, services: Services, key: str) -> Answer:
-    """200 with the name or an empty body; a sentence for people with ``compat=false``."""
+def key2name(request: Request, services: Services, fields: Fields, *, in_words: bool) -> Answer:
+    """200 with the name or an empty body; *in_words*: a sentence for people."""
     started = time.perf_counter()
-    # The null key is asked by scripts that got it as an answer: nobody, not a mistake.
-    avatar_key = None if key.strip() == NULL_KEY else parse_key(key)
-    wanted = request.wanted(services.grids, request.fields().get("grid"))
+    # Scripts ask for the null key that they got as an answer: an unknown key, not a mistake.
+    key = None if fields["key"].strip() == NULL_KEY else parse_key(fields["key"])
+    wanted = request.wanted(services.grids, fields.get("grid"))
     view = services.directory.view()
-    avatar = view.key2name(avatar_key, wanted.grid, strict=wanted.strict) if avatar_key else None
+    avatar = view.key2name(key, wanted.grid, strict=wanted.strict) if key else None
     if logs.enabled(logs.DEBUG):
-        logs.timed(f"key2name {avatar_key.hex() if avatar_key else NULL_KEY} -> {avatar and avatar.name}", started)
-    if not _for_people(request):
+        logs.timed(f"key2name {key.hex() if key else NULL_KEY} -> {avatar and avatar.name}", started)
+    if not in_words:
         return text(avatar.name if avatar else "", view.generation_name)
-    shown_key = format_key(avatar_key) if avatar_key else NULL_KEY
+    shown_key = format_key(key) if key else NULL_KEY
     if avatar is None:
-        return text(f"Nobody with the key {shown_key} is known.\n", view.generation_name)
+        return text(f"No avatar with the key {shown_key} is known.\n", view.generation_name)
     return text(f"{shown_key} is the key of {shown(avatar.name)} on {avatar.grid}.\n", view.generation_name)
 
 
-def register(request: Request, services: Services, name: str, key: str) -> Answer:
-    """Bind a name to a key: 200 and one sentence once it is on the disk."""
+def register(request: Request, services: Services, fields: Fields) -> Answer:
+    """Bind a name to a key: 200 and one sentence once it is durable."""
     started = time.perf_counter()
-    parsed = parse_name(name, services.grids)
-    wanted = parsed.on(request.wanted(services.grids, request.fields().get("grid")))
-    offer = Offer(parsed, key, services.grids.one(wanted))
+    parsed = parse_name(fields["name"], services.grids)
+    wanted = parsed.on(request.wanted(services.grids, fields.get("grid")))
+    offer = Offer(parsed, fields["key"], services.grids.one(wanted))
     token = services.access.may_register(request)
     refuse_other_grid(token, offer.grid)
     services.access.count(request, token)
@@ -96,7 +95,3 @@ def register(request: Request, services: Services, name: str, key: str) -> Answe
     word = "Registered" if done.is_new else "Known:"
     logs.timed(f"register {parsed.canonical} {capture.key.hex()} on {capture.grid}", started)
     return text(f"{word} {capture.name} {format_key(capture.key)} on {capture.grid}\n")
-
-
-def _for_people(request: Request) -> bool:
-    return request.fields().get("compat", "").lower() == "false" or is_from_page(request)

@@ -11,7 +11,7 @@ import pytest
 
 from n2k_fcgi.errors import StoreBusy
 from n2k_fcgi.files import PRIVATE, hold
-from n2k_fcgi.store.lmdb import writable
+from n2k_fcgi.store.lmdb import writer_queue
 from tests.support.fastcgi_client import Client, request
 from tests.support.golden import prepare
 from tests.support.processes import eventually
@@ -79,7 +79,7 @@ def test_only_the_first_of_several_writes_waits(sandbox: Sandbox, monkeypatch: p
         return hold(path, PRIVATE, min(patience, 0.01))
 
     sandbox.register("Governor Linden", GOVERNOR)
-    monkeypatch.setattr(writable, "hold", noted)
+    monkeypatch.setattr(writer_queue, "hold", noted)
     with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0):
         for _ in range(WRITES):
             with pytest.raises(StoreBusy):
@@ -87,14 +87,14 @@ def test_only_the_first_of_several_writes_waits(sandbox: Sandbox, monkeypatch: p
         assert sandbox.view().name2key("governor.linden") is not None
     sandbox.record(MASAKAZU, "Masakazu Kojima", 6)
     sandbox.record(MASAKAZU, "Masakazu Kojima", 7)
-    patience = writable.WRITER_PATIENCE
+    patience = writer_queue.WRITER_PATIENCE
     assert given == [patience, 0, 0, 0, 0, patience]
 
 
 def test_patience_comes_back_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """When nobody tried for a while, the next write waits again."""
-    monkeypatch.setattr(writable, "WRITER_PATIENCE", 0.05)
-    monkeypatch.setattr(writable, "STUCK_FOR", 0.0)
+    monkeypatch.setattr(writer_queue, "WRITER_PATIENCE", 0.05)
+    monkeypatch.setattr(writer_queue, "STUCK_FOR", 0.0)
     with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0), pytest.raises(StoreBusy):
         sandbox.record(MASAKAZU, "Masakazu Kojima", 5)
     sandbox.record(MASAKAZU, "Masakazu Kojima", 6)

@@ -14,7 +14,7 @@ from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.store.lmdb import lockfile, writable
+from n2k_fcgi.store.lmdb import growing_map, lockfile, rewriting
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT
 from n2k_fcgi.store.lmdb.writable import with_prefix
@@ -56,7 +56,7 @@ def test_a_rewrite_that_outgrows_its_first_map_counts_right(sandbox: Sandbox) ->
 @pytest.mark.parametrize("rows", [1, 7, 40, 1000])
 def test_a_rewrite_copies_every_part(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """However many rows go into one transaction: captures in both directions, tokens, who is forgotten."""
-    monkeypatch.setattr(writable, "ROWS_A_TRANSACTION", rows)
+    monkeypatch.setattr(rewriting, "ROWS_A_TRANSACTION", rows)
     for n in range(1, 41):
         sandbox.record(parse_key(f"{n:032x}"), f"N{n}", 1)
     token = create_token(sandbox.store.tokens, ("register",))
@@ -102,7 +102,7 @@ def test_readers_notice_a_file_that_was_replaced(sandbox: Sandbox) -> None:
 
 def test_the_killed_do_not_fill_the_table_of_readers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is killed keeps its slot in LMDB's table: the next one frees it, or one day none could open the file."""
-    monkeypatch.setattr(writable, "MAX_READERS", 3)
+    monkeypatch.setattr(growing_map, "MAX_READERS", 3)
     monkeypatch.setattr(lockfile, "LOCK_BYTES", 1)
     sandbox.record(KEY, "Masakazu Kojima", 1)
     sandbox.store.close()
@@ -110,8 +110,8 @@ def test_the_killed_do_not_fill_the_table_of_readers(sandbox: Sandbox, monkeypat
     assert sandbox.store.captures.count() == 1
     code = (
         "import sys, os; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
-        "from n2k_fcgi.store.lmdb import lockfile, writable; from n2k_fcgi.files import PRIVATE\n"
-        "writable.MAX_READERS, lockfile.LOCK_BYTES = 3, 1\n"
+        "from n2k_fcgi.store.lmdb import lockfile, growing_map; from n2k_fcgi.files import PRIVATE\n"
+        "growing_map.MAX_READERS, lockfile.LOCK_BYTES = 3, 1\n"
         "captures = Captures(captures_file(Path(sys.argv[1]), PRIVATE)); print(captures.count(), flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )

@@ -21,9 +21,11 @@ from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS, HiddenSet
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
+from n2k_fcgi.store.lmdb.growing_map import Result
 from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CAPTURES, CREATED_GRID, EVICTED_KEY, TOKEN
+from n2k_fcgi.store.lmdb.rewriting import rewrite
 from n2k_fcgi.store.lmdb.tokens import cleaned_token
-from n2k_fcgi.store.lmdb.writable import Result, WritableFile, with_prefix
+from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
 
 _EVICTED = CAPTURE_META + EVICTED_KEY
 
@@ -173,7 +175,7 @@ class Captures:
                 if made is not None:
                     transaction.put(db_key, made)
 
-        self._file.rewrite(copy)
+        rewrite(self._file, copy)
         return sum(dropped.values())
 
     def all_stored(self) -> Iterator[StoredCapture]:

@@ -1,0 +1,103 @@
+"""The memory map of a file that several processes write: doubled when it is full, adopted when another process grew it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import lmdb
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import NoMemory, StoreFull, StoreUnreadable
+from n2k_fcgi.files import Modes
+from n2k_fcgi.store.lmdb.codec import BadValue
+from n2k_fcgi.store.lmdb.environment import damaged, meaning, open_environment
+from n2k_fcgi.store.lmdb.lockfile import MAX_READERS
+
+Result = TypeVar("Result")
+
+FIRST_MAP = 16 * 1024 * 1024
+"""Bytes of address space for a new file. The file itself grows only as it is used."""
+
+LEAST_MAP = 1024 * 1024
+"""The same where the host grants no more."""
+
+FAR_BEHIND = 500
+"""Changes that no read transaction of ours outlasts, since it takes microseconds, unless its process was stopped."""
+
+
+class GrowingMap:
+    """One open environment. If its map cannot be resized it is closed, and has to be opened anew."""
+
+    def __init__(self, path: Path, env: lmdb.Environment) -> None:
+        self.path = path
+        self.env = env
+        self.is_open = True
+
+    @classmethod
+    def open(cls, path: Path, modes: Modes, *, durable: bool) -> "GrowingMap":
+        """Open *path* for writing, or make it. *durable*: a commit is on disk when it returns."""
+
+        def opened(map_size: int) -> "GrowingMap":
+            options = {"map_size": map_size, "max_readers": MAX_READERS, "mode": modes.file, "sync": durable}
+            return cls(path, open_environment(path, **options))
+
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            return opened(max(FIRST_MAP, size * 2))
+        except NoMemory:  # more than the host grants: lookups need no space to grow
+            return opened(max(size, LEAST_MAP))
+
+    def read(self) -> lmdb.Transaction:
+        """A read transaction."""
+        try:
+            return self.env.begin()
+        except lmdb.MapResizedError:  # another process grew the file
+            self._resize(0)
+        except lmdb.ReadersFullError:
+            self.env.reader_check()
+        return self.env.begin()
+
+    def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
+        """Run *change* in one write transaction; again, if the map was too small. Raises StoreFull, CapturesDamaged."""
+        while True:
+            try:
+                with self.env.begin(write=True) as transaction:
+                    return change(transaction)
+            except lmdb.MapFullError:
+                for pid, behind in self.readers_behind():
+                    logs.warning(
+                        f"{self.path.name} grows: process {pid} reads it as it was {behind} changes ago, see 'n2k doctor'"
+                    )
+                self._resize(self.env.info()["map_size"] * 2)
+            except lmdb.MapResizedError:
+                self._resize(0)
+            except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError) as error:
+                raise meaning(self.path, error, damaged) from None
+            except BadValue as error:
+                raise damaged(self.path, error) from None
+            except (lmdb.DiskError, lmdb.Error) as error:
+                # A full disk appears as "Input/output error" (tried): LMDB loses the errno of a short write.
+                raise meaning(self.path, error, StoreFull) from None
+
+    def readers_behind(self) -> list[tuple[int, int]]:
+        """Processes with a read transaction that FAR_BEHIND changes or more have passed, and how many: they were stopped in it.
+
+        Pages that were freed since are not reused until they end or go on, so every change makes the file longer.
+        """
+        last: int = self.env.info()["last_txnid"]
+        rows = [line.split() for line in self.env.readers().splitlines()[1:]]  # process, thread, transaction or "-"
+        behind = [(int(pid), last - int(number)) for pid, _, number in rows if number.isdecimal()]
+        return [(pid, count) for pid, count in behind if count >= FAR_BEHIND]
+
+    def _resize(self, size: int) -> None:
+        """Map *size* bytes; 0: as many as another process mapped. Raises StoreUnreadable, NoMemory."""
+        try:
+            self.env.set_mapsize(size)
+        except lmdb.Error as error:
+            self.close()  # LMDB has released the old map already
+            raise meaning(self.path, error, StoreUnreadable) from None
+
+    def close(self) -> None:
+        """Release the map."""
+        self.env.close()
+        self.is_open = False

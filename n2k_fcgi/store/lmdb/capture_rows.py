@@ -1,7 +1,7 @@
-"""The rows of captures in one transaction: each key's is unpacked once, however many names lead to it.
+"""The rows of captures in one transaction: each key's row is unpacked once, however many names lead to it.
 
-One key may have many names, and one name many keys. Whoever may register makes both as he likes, so both are bounded where
-they are written (``captures``), and here where they are read: files from before that bound hold more.
+One key may have many names, and one name many keys. Callers who may register decide how many, so both are bounded where they
+are written (``recording``), and here where they are read: files of earlier versions hold more.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,12 +16,12 @@ from n2k_fcgi.store.lmdb.codec import pack_captures, unpack_captures
 from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_NAME
 
 MOST_LOOKED_AT = 4096
-"""Keys of one name that are looked at: the oldest half, whose it is in Second Life, and the latest. No file written under the
-bounds of ``store.base`` has more, but with more than sixty grids."""
+"""Keys of one name that are read: half of them the oldest, which keep a name in Second Life, half the latest. A file that was
+written within the bounds of ``store.base`` has more only with more than sixty grids."""
 
 
 class CaptureRows:
-    """What is known of keys and names; valid inside the transaction. *count* hears how many names were unpacked."""
+    """Captures by key and by name; valid inside the transaction. *count* is called with how many names were unpacked."""
 
     def __init__(self, transaction: lmdb.Transaction, count: Callable[[int], None] = lambda names: None) -> None:
         self._transaction = transaction
@@ -30,7 +30,7 @@ class CaptureRows:
         self._called: dict[bytes, dict[str, list[Avatar]]] = {}
 
     def of(self, key: bytes) -> list[StoredCapture]:
-        """What is known of one key, an entry a grid."""
+        """The captures of one key, one per grid."""
         known = self._stored.get(key)
         if known is None:
             value = self._transaction.get(CAPTURE_KEY + key)
@@ -39,7 +39,7 @@ class CaptureRows:
         return known
 
     def keys_called(self, canonical: str) -> list[bytes]:
-        """The keys that are or were called so on any grid, in the order in which they came; of too many those at both ends."""
+        """The keys that have or had the name on any grid, the oldest first; if there are too many, those at both ends."""
         value = self._transaction.get(CAPTURE_NAME + canonical.encode())
         if value is None:  # the common case
             return []
@@ -47,7 +47,7 @@ class CaptureRows:
         return keys if len(keys) <= MOST_LOOKED_AT else keys[: MOST_LOOKED_AT // 2] + keys[-MOST_LOOKED_AT // 2 :]
 
     def called(self, key: bytes, canonical: str) -> list[Avatar]:
-        """On which grids the key is or was called so."""
+        """The key once for each grid on which it has or had the name."""
         forms = self._called.get(key)
         if forms is None:
             forms = self._called[key] = {}
@@ -62,7 +62,7 @@ class CaptureRows:
         return forms.get(canonical, [])
 
     def put(self, key: bytes, captures: list[StoredCapture]) -> None:
-        """Write all that is known of a key, in both directions; names that it has no more do not lead to it."""
+        """Replace the captures of a key, in both directions: names that it no longer has do not lead to it."""
         before, after = _forms(self.of(key)), _forms(captures)
         if captures:
             self._transaction.put(CAPTURE_KEY + key, pack_captures(captures))
@@ -83,29 +83,29 @@ class CaptureRows:
         else:
             self._transaction.delete(name_key)
 
-    def without(self, key: bytes, grid: str, canonical: str) -> int:
-        """Take a name of a key on a grid out; with the current one all of the capture. Give how many names are gone."""
-        kept, gone = [], 0
+    def remove_name(self, key: bytes, grid: str, canonical: str) -> int:
+        """Remove a name of a key on a grid, and with a current name the whole capture; return how many names were removed."""
+        kept, removed = [], 0
         for stored in self.of(key):
             if stored.capture.grid != grid:
                 kept.append(stored)
             elif canonical_form(stored.capture.name) == canonical:
-                gone += 1 + len(stored.former)
+                removed += 1 + len(stored.former)
             else:
                 former = [named for named in stored.former if canonical_form(named[0]) != canonical]
-                gone += len(stored.former) - len(former)
+                removed += len(stored.former) - len(former)
                 kept.append(stored._replace(former=former))
         self.put(key, kept)
-        return gone
+        return removed
 
 
 def split_keys(keys: bytes) -> list[bytes]:
-    """The keys that lie behind each other in the value of a name."""
+    """The keys in the value of a name."""
     return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
 
 
 def current_avatar(capture: Capture) -> Avatar:
-    """Under the name that it has now."""
+    """The avatar under its current name."""
     return Avatar(capture.key, capture.name, capture.grid, capture.last_seen, Provenance.CAPTURE)
 
 

@@ -13,12 +13,12 @@ from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
 from n2k_fcgi.store.lmdb.generations import Generations
+from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP
 from n2k_fcgi.store.lmdb.layout import GENERATIONS, WRITER_SUFFIX
 from n2k_fcgi.store.lmdb.meters import Meters
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.tokens import Tokens
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
-from n2k_fcgi.store.lmdb.writable import FIRST_MAP
 
 
 def open_store(options: StoreOptions) -> Store:

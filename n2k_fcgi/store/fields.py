@@ -1,6 +1,6 @@
-"""Every field of what is stored, and whom it can name: what a purge does with a field, as ``datadir`` says of files.
+"""Every stored field, and which avatars it can name, so what a purge does with it; ``datadir`` is the same for files.
 
-A grid's name is no avatar's, whatever it reads.
+The name of a grid never counts as an avatar's.
 """
 
 from collections.abc import Callable
@@ -14,35 +14,35 @@ from n2k_fcgi.model.tokens import Token
 
 
 class Holds(Enum):
-    """Whom a field can name."""
+    """Which avatars a field can name."""
 
-    NOBODY = "stays: a number, a grid, a digest"
-    ITS_AVATAR = "goes with the row, or with its part of it"
-    ANYBODY = "text from elsewhere: keys and names of the forgotten are cut out of it"
+    NO_AVATAR = "kept: a number, a grid, a digest"
+    ITS_AVATAR = "removed with its row, or its part of the row"
+    ANY_AVATAR = "text from elsewhere: mentions of hidden avatars are cut out"
 
 
-NOBODY, ITS_AVATAR, ANYBODY = Holds
+NO_AVATAR, ITS_AVATAR, ANY_AVATAR = Holds
 
 TABLE: dict[type, dict[str, Holds]] = {
-    Source: {"object_key": ANYBODY, "owner_key": ANYBODY, "region": ANYBODY, "grid": ANYBODY},
-    Token: {**dict.fromkeys(Token._fields, NOBODY), "note": ANYBODY},
-    Manifest: {**dict.fromkeys(Manifest._fields, NOBODY), "source": ANYBODY},
-    Capture: {**dict.fromkeys(Capture._fields, NOBODY), "key": ITS_AVATAR, "name": ITS_AVATAR, "source": ANYBODY},
+    Source: {"object_key": ANY_AVATAR, "owner_key": ANY_AVATAR, "region": ANY_AVATAR, "grid": ANY_AVATAR},
+    Token: {**dict.fromkeys(Token._fields, NO_AVATAR), "note": ANY_AVATAR},
+    Manifest: {**dict.fromkeys(Manifest._fields, NO_AVATAR), "source": ANY_AVATAR},
+    Capture: {**dict.fromkeys(Capture._fields, NO_AVATAR), "key": ITS_AVATAR, "name": ITS_AVATAR, "source": ANY_AVATAR},
     StoredCapture: {"capture": ITS_AVATAR, "former": ITS_AVATAR},
-    Conflict: {**dict.fromkeys(Conflict._fields, NOBODY), **dict.fromkeys(("name", "holder", "key"), ITS_AVATAR)},
-    Asked: {"key": ITS_AVATAR, "grid": NOBODY},
+    Conflict: {**dict.fromkeys(Conflict._fields, NO_AVATAR), **dict.fromkeys(("name", "holder", "key"), ITS_AVATAR)},
+    Asked: {"key": ITS_AVATAR, "grid": NO_AVATAR},
 }
-"""Conflicts and pending keys lie in the volatile file, which begins anew."""
+"""Conflicts and pending keys are in the volatile file, which a purge empties."""
 
 Row = TypeVar("Row", Source, Token, Manifest)
 
 
 def free_texts(row: Source | Token | Manifest) -> dict[str, str]:
-    """The fields of *row* in which anybody may be named, with what they are."""
-    return {field: str(getattr(row, field)) for field, holds in TABLE[type(row)].items() if holds is ANYBODY}
+    """The fields of *row* that can name any avatar, with their texts."""
+    return {field: str(getattr(row, field)) for field, holds in TABLE[type(row)].items() if holds is ANY_AVATAR}
 
 
 def cleaned(row: Row, without: Callable[[str], str]) -> Row:
-    """*row* with what *without* makes of each such field."""
+    """*row* with each such text replaced by the result of *without*."""
     changed: dict[str, Any] = {field: without(text) for field, text in free_texts(row).items()}
     return row._replace(**changed)

@@ -6,7 +6,7 @@ import pytest
 
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.service.directory.pending import MOST_A_REQUEST, PendingKeys, keys_in
-from n2k_fcgi.store.lmdb.pending import NOBODY_FOR, WAITS_FOR, Pending
+from n2k_fcgi.store.lmdb.pending import UNKNOWN_FOR, WAITS_FOR, Pending
 from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -82,7 +82,7 @@ def test_a_key_that_is_nobodys_rests_for_days(sandbox: Sandbox) -> None:
     assert queue(sandbox, clock).nobody([KEYS[0], KEYS[7]]) == 1
     assert queue(sandbox, clock).waiting() == [KEYS[1]]
     assert queue(sandbox, clock).ask(KEYS[:2]) == 0
-    clock.now += NOBODY_FOR + 1
+    clock.now += UNKNOWN_FOR + 1
     assert queue(sandbox, clock).ask(KEYS[:2]) == 1
     assert queue(sandbox, clock).waiting() == [KEYS[1], KEYS[0]]
 

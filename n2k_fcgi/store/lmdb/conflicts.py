@@ -1,6 +1,6 @@
-"""Names that were offered for another key than their own: the latest ones, for the owner to look at.
+"""Conflicts, the latest ones, for the owner to look at.
 
-``c`` + grid, NUL, canonical name, NUL, refused key -> JSON: the name's spelling, its key, first and last seen, count, origin.
+``c`` + grid, NUL, canonical name, NUL, rejected key -> JSON: spelling, holder, first and last seen, count, origin.
 """
 
 import json
@@ -17,7 +17,7 @@ from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
 MOST = 1000
-"""Conflicts that are kept: the latest."""
+"""How many conflicts are kept."""
 
 
 class Conflicts:
@@ -27,7 +27,7 @@ class Conflicts:
         self._file = file
 
     def note(self, conflicts: Iterable[Conflict]) -> None:
-        """Keep these; one that is there already is counted once more."""
+        """Store conflicts; one that is stored already is counted once more."""
         new = list(conflicts)
 
         def change(transaction: lmdb.Transaction) -> None:
@@ -42,7 +42,7 @@ class Conflicts:
             self._file.write(change)
 
     def conflicts(self) -> list[Conflict]:
-        """All, the latest first."""
+        """Return all, the latest first."""
         with self._file.read() as transaction:
             found = [_unpack(identity, value) for identity, value in with_prefix(transaction, CONFLICT)]
         return sorted(found, key=lambda conflict: -conflict.last_seen)

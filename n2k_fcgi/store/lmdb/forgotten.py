@@ -1,12 +1,12 @@
-"""Who asked to be forgotten, kept in captures.mdb as keyed digests: nobody can read names or keys out of them.
+"""Tombstones of forgotten avatars, in captures.mdb: keyed digests, from which no name or key can be read.
 
-``f`` + digest (16 bytes) -> JSON, so that undoing one undoes all that was hidden together: ``when`` first; ``all``, the digests
-of the group in the row of its leader, who is named first, and in the others' rows only leader and digest (a key of a thousand
-names has a thousand digests); ``grids``, when it is hidden on these only. A row without ``grids`` hides everywhere, as all
-did in earlier versions, whose rows name the whole group each. A name's digest has its grid in it anyway.
+``f`` + digest (16 bytes) -> JSON: ``when`` the group was first hidden; ``all``, the digests that were hidden with it and are
+shown again with it; ``grids``, if it is hidden on these only. The row of the least digest of a group, its leader, lists all of
+the group, the other rows only the leader and themselves: a key with a thousand names has a thousand digests. Rows of earlier
+versions list the whole group each and have no ``grids``: they hide everywhere. A name's digest includes its grid.
 
-The secret lies beside them (``mforgotten``): a digest tells nothing to who does not have this very file, and who has it can
-only try names and keys one by one.
+The secret is in the same file (``mforgotten``): a digest reveals nothing without this file, and with it names and keys can
+only be tried one by one.
 """
 
 import json
@@ -28,12 +28,12 @@ _PURGED = CAPTURE_META + PURGED_KEY
 
 
 _ONLY_ON = b'"grids"'
-"""What only the row of a digest that is not hidden everywhere has in it; the rest is hexadecimal digits and a number."""
+"""Appears only in the row of a digest that is not hidden everywhere; all else is hexadecimal digits and a number."""
 _NOWHERE: frozenset[str] = frozenset()
 
 
 class Hidden:
-    """A copy of all digests at one *moment* of the file, for work on many rows. *digests*: each with its grids, None: all."""
+    """A copy of all tombstones at one *moment* of the file. *digests*: each with its grids; None: on every grid."""
 
     def __init__(self, secret: bytes, digests: Mapping[bytes, frozenset[str] | None], moment: Moment) -> None:
         self.moment = moment
@@ -44,25 +44,25 @@ class Hidden:
         return bool(self._digests)
 
     def hides(self, key: bytes, grid: str, canonical: str) -> bool:
-        """Whether this avatar, or whoever has this name, asked to be forgotten."""
+        """Whether this key is hidden on *grid*, or this name."""
         return self.hides_key(key, grid) or self.hides_name(grid, canonical)
 
     def hides_key(self, key: bytes, grid: str | None = None) -> bool:
-        """Whether the avatar with *key* asked to be forgotten on *grid*; None: on whatever grid."""
+        """Whether the key is hidden on *grid*; None: on any grid."""
         grids = self._digests.get(_of_key(self._secret, key), _NOWHERE)
         return grids is None or (bool(grids) if grid is None else grid in grids)
 
     def hides_everywhere(self, key: bytes) -> bool:
-        """Whether the avatar with *key* asked to be forgotten on every grid."""
+        """Whether the key is hidden on every grid."""
         return self._digests.get(_of_key(self._secret, key), _NOWHERE) is None
 
     def hides_name(self, grid: str, canonical: str) -> bool:
-        """Whether whoever has this name asked to be forgotten."""
+        """Whether this name is hidden."""
         return _of_name(self._secret, grid, canonical) in self._digests
 
 
 class Forgotten:
-    """Implements ``store.base.ForgottenStore`` over the file behind the captures."""
+    """Implements ``store.base.ForgottenStore`` in the file of the captures."""
 
     def __init__(self, file: WritableFile) -> None:
         self._file = file
@@ -84,7 +84,7 @@ class Forgotten:
             return {key for key in keys if _hides_key(transaction, bytes(secret), key, grid)}
 
     def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
-        """All of them, as they are now; *before* itself, which this gave earlier, when nothing was written since."""
+        """Return a copy of all tombstones; *before* itself, an earlier result, when nothing was written since."""
         with self._file.read() as transaction:
             moment = self._file.moment(transaction)
             if isinstance(before, Hidden) and before.moment == moment:
@@ -95,20 +95,17 @@ class Forgotten:
             return Hidden(bytes(secret or b""), digests, moment)
 
     def secret(self) -> bytes:
-        """What the digests are keyed with; b'' before anybody asked."""
+        """Return the key of the digests; b'' before the first ``forget``."""
         with self._file.read() as transaction:
             return bytes(transaction.get(_SECRET) or b"")
 
     def count(self) -> int:
-        """How many requests to be forgotten are in force."""
+        """Count the groups that are hidden."""
         with self._file.read() as transaction:
             return len({json.loads(value)["all"][0] for _, value in with_prefix(transaction, FORGOTTEN)})
 
     def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> None:
-        """Hide *keys* and *names*, (grid, canonical), together, from every process's next look on; on the disk then.
-
-        *only*: the keys on this grid alone. What is hidden everywhere stays so, and with those that it was hidden with.
-        """
+        """See ``store.base.ForgottenStore``."""
         fresh, keys, names = os.urandom(_SECRET_BYTES), list(keys), list(names)
 
         def change(transaction: lmdb.Transaction) -> None:
@@ -117,7 +114,7 @@ class Forgotten:
             asked = {_of_key(secret, key) for key in keys} | {_of_name(secret, *name) for name in names}
             if only is not None:
                 asked -= {digest for digest in asked if _is_everywhere(transaction, digest)}
-            group = _group(transaction, asked)  # asked for again, perhaps under another name
+            group = _group(transaction, asked)  # an earlier request, perhaps under another name
             when = _after_purge(transaction, now)
             for digest in asked:
                 group[digest] = _hidden_on(group.get(digest), only, when)
@@ -126,10 +123,7 @@ class Forgotten:
         self._file.write(change)
 
     def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> int | None:
-        """Show again what was hidden together with any of these; give when that was asked for first, None: nothing was.
-
-        *only*: what was hidden on this grid alone; who is hidden everywhere stays so.
-        """
+        """See ``store.base.ForgottenStore``."""
         keys, names = list(keys), list(names)
 
         def change(transaction: lmdb.Transaction) -> int | None:
@@ -148,15 +142,15 @@ class Forgotten:
         return self._file.write(change)
 
     def undone(self) -> int:
-        """When somebody was last shown again; 0: never. What was imported before that may lack rows of theirs."""
+        """Return the time of the last ``undo``; 0: never."""
         return self._time(_UNDONE)
 
     def note_purge(self, now: int) -> None:
-        """Remember that a purge takes rows out from now on."""
+        """Store that a purge removes rows from now on."""
         self._file.write(lambda transaction: _put_time(transaction, _PURGED, _after_purge(transaction, now)))
 
     def purged(self) -> int:
-        """When a purge last began; 0: never."""
+        """Return when the last purge began; 0: never."""
         return self._time(_PURGED)
 
     def _time(self, db_key: bytes) -> int:
@@ -165,7 +159,7 @@ class Forgotten:
 
 
 def _after_purge(transaction: lmdb.Transaction, now: int) -> int:
-    """*now*, but behind the last purge: which of two that fall into one second was first must be told."""
+    """*now*, but later than the last purge: of two events in one second, the order must be known."""
     return max(now, int(transaction.get(_PURGED) or 0) + 1)
 
 
@@ -189,7 +183,7 @@ def _is_everywhere(transaction: lmdb.Transaction, digest: bytes) -> bool:
 
 
 class _Row(NamedTuple):
-    """What is known of a digest."""
+    """The tombstone of a digest."""
 
     when: int
     grids: frozenset[str] | None
@@ -203,7 +197,7 @@ def _hidden_on(before: _Row | None, only: str | None, now: int) -> _Row:
 
 
 def _without(row: _Row, only: str | None, is_shown: bool) -> _Row | None:
-    """What stays of *row* when it *is_shown* on *only* again, None: everywhere."""
+    """What is left of *row* when it *is_shown* again on the grid *only* (None: on every grid); None if nothing is."""
     if not is_shown:
         return row
     left = (row.grids or _NOWHERE) - {only} if only is not None else _NOWHERE
@@ -211,7 +205,7 @@ def _without(row: _Row, only: str | None, is_shown: bool) -> _Row | None:
 
 
 def _group(transaction: lmdb.Transaction, digests: set[bytes]) -> dict[bytes, _Row]:
-    """All that was hidden together with any of *digests*, these among it where they are hidden."""
+    """The groups of *digests*, with those of them that are hidden."""
     found: dict[bytes, _Row] = {}
     waiting = set(digests)
     while waiting:
@@ -225,7 +219,7 @@ def _group(transaction: lmdb.Transaction, digests: set[bytes]) -> dict[bytes, _R
 
 
 def _put_group(transaction: lmdb.Transaction, group: dict[bytes, _Row]) -> None:
-    """Write the rows of *group*, the least digest being its leader."""
+    """Write the rows of *group*; the least digest is its leader."""
     ordered = [digest.hex() for digest in sorted(group)]
     when = min((row.when for row in group.values()), default=0)
     for digest, row in group.items():
@@ -245,6 +239,6 @@ def _of_name(secret: bytes, grid: str, canonical: str) -> bytes:
 
 
 def _digest(secret: bytes, data: bytes) -> bytes:
-    import hashlib  # late: OpenSSL takes 4 MB, and most directories have nobody to hide
+    import hashlib  # late: OpenSSL takes 4 MB, and most stores have no tombstones
 
     return hashlib.blake2b(data, key=secret, digest_size=DIGEST_BYTES).digest()

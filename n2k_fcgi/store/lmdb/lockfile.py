@@ -1,9 +1,9 @@
-"""LMDB's lock file, beside each file that several processes write: readers' slots, the writers' mutex, the last transaction.
+"""LMDB's lock file, beside each file that several processes write: reader slots, the writers' mutex, the last transaction.
 
-It belongs to one data file. Removed under a running server, or left behind when a backup is put back, it does not: processes
-that write the same data then have a mutex each, or begin from the number of another file's last transaction, and overwrite
-what others wrote. (Three processes, 40 runs with such mishaps: without a check 39 lost or corrupted writes, with the check of
-``identity`` 20, with the one of ``is_parted`` as well none, at 4 to 6 microseconds a write.)
+It belongs to one data file. If it is removed under a running server, or a backup is restored without removing it, processes
+that write the same data have different mutexes, or begin from the number of another file's last transaction, and overwrite each
+other's writes. (Three processes, 40 runs with such accidents: 39 lost or corrupted writes without a check, 20 with the check
+of ``identity``, none with that of ``is_parted`` as well, at 4 to 6 microseconds per write.)
 """
 
 import contextlib
@@ -20,10 +20,10 @@ from n2k_fcgi.store.lmdb.layout import LOCK_SUFFIX
 MAX_READERS = 512
 
 LOCK_BYTES = (MAX_READERS + 64) * 64
-"""Its size: a slot of 64 bytes a reader, and some at its beginning."""
+"""Its size: a header, and a slot of 64 bytes per reader."""
 
 Identity = tuple[int, int, int, int]
-"""Device and inode of a data file, then of its lock file; zeros for what is not there."""
+"""Device and inode of a data file, then of its lock file; zeros for a missing file."""
 
 NO_IDENTITY: Identity = (0, 0, 0, 0)
 
@@ -34,14 +34,14 @@ def lock_of(path: Path) -> Path:
 
 
 def identity(path: Path) -> Identity:
-    """What tells a data file and its lock file from others of the same names."""
+    """Identify a data file and its lock file, among others that had or will have the same names."""
     return (*_device_and_inode(path), *_device_and_inode(lock_of(path)))
 
 
 def is_parted(env: lmdb.Environment, transaction: lmdb.Transaction, *, is_writer: bool) -> bool:
-    """Whether the lock file knows another last transaction than the data file.
+    """Whether the lock file has another last transaction than the data file.
 
-    A transaction takes its number from the lock file, ``last_txnid`` is the data file's. Certain only while nobody commits.
+    A transaction takes its number from the lock file; ``last_txnid`` is the data file's. Certain only while no process commits.
     """
     last: int = env.info()["last_txnid"]
     number: int = transaction.id()

@@ -1,7 +1,7 @@
-"""Counting per minute across all workers: who wrote how much of late.
+"""Rate limits over all workers, by the generic cell rate algorithm (ITU-T I.371).
 
-``l`` + subject -> the moment (unix seconds, a float) at which all that was counted lies in the past at the subject's rate, and
-when that was written: the generic cell rate algorithm (ITU-T I.371). Old moments mean nothing.
+``l`` + subject -> the time (Unix seconds, a float) at which everything counted will be in the past at the subject's rate, and
+when that was written. A row whose time has passed means nothing.
 """
 
 import struct
@@ -16,10 +16,10 @@ from n2k_fcgi.store.lmdb.writable import with_prefix
 
 MINUTE = 60.0
 SWEEP_EVERY = 600
-"""Seconds between two looks for subjects that were quiet for long."""
+"""Seconds between two removals of rows that mean nothing any more."""
 
 LONGEST_WAIT = 3600.0
-"""Seconds that one large charge can keep its subject waiting at the most."""
+"""Seconds that one large charge can make its subject wait, at most."""
 
 _MOMENT = struct.Struct("<d")
 _ROW = struct.Struct("<dd")
@@ -59,7 +59,7 @@ def _before(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
     if value is None:
         return now
     moment, written = _ROW.unpack(value)
-    # Written in what is the future now, the clock was set back: that must lock nobody out.
+    # If it was written in the future, the clock was set back: that must lock nobody out.
     return float(moment) if written <= now < moment else now
 
 

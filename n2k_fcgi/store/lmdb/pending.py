@@ -1,7 +1,7 @@
-"""Keys that were asked about and nobody knows: a bounded, deduplicated queue for whoever can name them.
+"""Pending keys: a bounded queue without duplicates, for resolvers.
 
-``p`` + key + grid -> when it was first asked for, and when a resolver last found nobody behind it (0: never), unix seconds, and
-a digest of who asked: who is nobody on one grid may be somebody on another. ``mpending`` -> how many there are.
+``p`` + key + grid -> when it was first asked for, when a resolver last marked it as unknown on that grid (0: never), both in
+Unix seconds, and a digest of the asker. ``mpending`` -> how many there are.
 """
 
 import struct
@@ -16,18 +16,18 @@ from n2k_fcgi.store.lmdb.layout import CAPTURE_META, PENDING_KEY
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
-NOBODY_FOR = 7 * 86_400
-"""Seconds that a key which a resolver found to be nobody's is not asked about again."""
+UNKNOWN_FOR = 7 * 86_400
+"""Seconds in which a key that was marked as unknown is not queued again."""
 
 WAITS_FOR = 30 * 86_400
-"""Seconds after which a key that nobody named makes room for others."""
+"""Seconds after which a full queue drops a key that no resolver named."""
 
 _ROW = struct.Struct("<qq4s")
 _COUNT = CAPTURE_META + b"pending"
 
 
 class Pending:
-    """Implements ``store.base.PendingStore``. *most*: keys that are kept; later ones are not taken."""
+    """Implements ``store.base.PendingStore``. *most*: how many keys are kept."""
 
     def __init__(self, file: VolatileFile, most: int) -> None:
         self._file = file
@@ -47,29 +47,29 @@ class Pending:
 
         def change(transaction: lmdb.Transaction) -> int:
             count, added = _count(transaction), 0
-            room = _Room.of(transaction, now) if count + len(wanted) > self._most else None
+            shares = _Shares.of(transaction, now) if count + len(wanted) > self._most else None
             for key in wanted:
                 db_key = PENDING_KEY + key + grid.encode()
                 row = transaction.get(db_key)
                 if not _is_wanted(row, now):
                     continue
-                if row is None and room is not None:
-                    if not room.make(transaction, mine, self._most):
+                if row is None and shares is not None:
+                    if not shares.make_space(transaction, mine, self._most):
                         break
-                    room.taken(mine, db_key)
+                    shares.add(mine, db_key)
                 transaction.put(db_key, _ROW.pack(now, 0, mine))
                 count += row is None
                 added += 1
-            _put_count(transaction, count if room is None else room.count)
+            _put_count(transaction, count if shares is None else shares.count)
             return added
 
         return self._file.write(change)
 
     def waiting(self) -> list[Asked]:
-        """The keys to name, the one that waits longest first."""
+        """Return the keys to name, the one that waits longest first."""
         with self._file.read() as transaction:
             rows = [(*_read(value)[:2], which) for which, value in with_prefix(transaction, PENDING_KEY)]
-        return [_asked(which) for first, nobody_at, which in sorted(rows) if not nobody_at]
+        return [_asked(which) for first, unknown_at, which in sorted(rows) if not unknown_at]
 
     def drop(self, keys: Iterable[bytes], *, only: str | None = None, spare: str | None = None) -> int:
         """Remove *keys* on any grid, or on *only*, or on all but *spare*; return how many entries were removed."""
@@ -112,16 +112,16 @@ def _asked(which: bytes) -> Asked:
 
 
 def _is_wanted(row: bytes | memoryview | None, now: int) -> bool:
-    """Not in the queue, or there as nobody's for so long that it may be somebody's by now (or since what is still to come)."""
+    """Whether the key is not queued, or was marked as unknown so long ago that it may be known by now (or in the future)."""
     if row is None:
         return True
-    nobody_at = _read(row).nobody_at
-    return nobody_at != 0 and not now - NOBODY_FOR <= nobody_at <= now
+    unknown_at = _read(row).unknown_at
+    return unknown_at != 0 and not now - UNKNOWN_FOR <= unknown_at <= now
 
 
 class _Row(NamedTuple):
     first: int
-    nobody_at: int
+    unknown_at: int
     asker: bytes
 
 
@@ -129,29 +129,29 @@ def _read(value: bytes | memoryview) -> _Row:
     return _Row._make(_ROW.unpack(value))
 
 
-class _Room:
-    """Who has how much of a full queue, within one write transaction."""
+class _Shares:
+    """The keys of each asker in a full queue, within one write transaction."""
 
     def __init__(self, waiting: dict[bytes, list[bytes]], count: int) -> None:
         self._waiting = waiting  # by asker: db_keys, the oldest last
         self.count = count
 
     @classmethod
-    def of(cls, transaction: lmdb.Transaction, now: int) -> "_Room":
-        """Drop what is nobody's and what waits for too long, and see what is left."""
+    def of(cls, transaction: lmdb.Transaction, now: int) -> "_Shares":
+        """Drop the keys that were marked as unknown and those that wait for too long; divide what is left."""
         rows = sorted(
             ((_read(value), PENDING_KEY + which) for which, value in with_prefix(transaction, PENDING_KEY)), reverse=True
         )
         waiting: dict[bytes, list[bytes]] = {}
         for row, db_key in rows:
-            if row.nobody_at or not now - WAITS_FOR <= row.first <= now:
+            if row.unknown_at or not now - WAITS_FOR <= row.first <= now:
                 transaction.delete(db_key)
             else:
                 waiting.setdefault(row.asker, []).append(db_key)
         return cls(waiting, sum(map(len, waiting.values())))
 
-    def make(self, transaction: lmdb.Transaction, asker: bytes, most: int) -> bool:
-        """Room for one more of *asker*, of *most* in all: from whoever has most, unless that is no more than he would have."""
+    def make_space(self, transaction: lmdb.Transaction, asker: bytes, most: int) -> bool:
+        """Make space for one more key of *asker*; False if the largest share is not larger than *asker*'s would be."""
         if self.count < most:
             return True
         largest = max(self._waiting, key=lambda each: len(self._waiting[each]))
@@ -161,8 +161,8 @@ class _Room:
         self.count -= 1
         return True
 
-    def taken(self, asker: bytes, db_key: bytes) -> None:
-        """*asker* has one more, the latest."""
+    def add(self, asker: bytes, db_key: bytes) -> None:
+        """Count one more key of *asker*, the latest."""
         self._waiting.setdefault(asker, []).insert(0, db_key)
         self.count += 1
 

@@ -1,4 +1,7 @@
-"""Tokens, kept beside the captures: without their secrets."""
+"""Tokens, without their secrets, in the file of the captures.
+
+``t`` + id -> JSON.
+"""
 
 import json
 from collections.abc import Callable
@@ -19,13 +22,13 @@ class Tokens:
         self._file = file
 
     def find(self, token_id: str) -> Token | None:
-        """The token, revoked or not."""
+        """Return the token, revoked or not."""
         with self._file.read() as transaction:
             value = transaction.get(TOKEN + token_id.encode())
             return None if value is None else _unpack(token_id, bytes(value))
 
     def add(self, token: Token) -> None:
-        """Store a new one, or replace it."""
+        """Store a token, or replace the one with its id."""
 
         def change(transaction: lmdb.Transaction) -> None:
             transaction.put(TOKEN + token.id.encode(), _pack(token))
@@ -46,14 +49,14 @@ class Tokens:
         return self._file.write(change)
 
     def tokens(self) -> list[Token]:
-        """All, oldest first."""
+        """Return all tokens, the oldest first."""
         with self._file.read() as transaction:
             found = [_unpack(token_id.decode(), value) for token_id, value in with_prefix(transaction, TOKEN)]
         return sorted(found, key=lambda token: (token.created, token.id))
 
 
 def cleaned_token(token_id: str, value: bytes, without: Callable[[str], str]) -> bytes:
-    """A token's row with what *without* makes of the texts in it."""
+    """The row of a token with each text that may name anybody replaced by the result of *without*."""
     return _pack(cleaned(_unpack(token_id, value), without))
 
 

@@ -1,6 +1,6 @@
-"""The file of what may be lost: pending keys, conflicts, limits. Written without waiting for the disk.
+"""The volatile file: pending keys, conflicts, rate limits. Written without waiting for the disk.
 
-A power cut may leave it damaged; it is made anew then. Its loss costs a minute of limits and a list that fills again.
+A power cut may damage it; then it is replaced by an empty one. That costs a minute of limits and lists that fill again.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from n2k_fcgi.store.lmdb.writable import WritableFile
 
 
 class VolatileFile:
-    """``WritableFile``, made when it is missing and made anew when it is damaged or an earlier version's.
+    """A ``WritableFile`` that is made when it is missing, and replaced when it is damaged or of an earlier version.
 
     Raises StoreUnreadable where the data directory cannot be written and the file is not there.
     """
@@ -30,9 +30,9 @@ class VolatileFile:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:
-        """One read transaction; values are valid inside it only. A file that is not there reads as an empty one."""
+        """One read transaction; values are valid inside it only. A missing file reads as an empty one."""
         if not is_there(self.file.path):
-            yield _Empty()  # type: ignore[misc]  # reading commands make no file
+            yield _Empty()  # type: ignore[misc]  # reading makes no file
             return
         self._renewed(self._look)
         with self.file.read() as transaction:
@@ -61,7 +61,7 @@ class VolatileFile:
             return action()
 
     def renew(self) -> None:
-        """Begin with an empty file. Other processes notice within a second."""
+        """Replace it by an empty file. Other processes notice within a second."""
         with self.file.alone():
             for path in (self.file.path, lock_of(self.file.path)):
                 path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from n2k_fcgi.files import locked, write_all
+from n2k_fcgi.files import PRIVATE, Modes, locked, write_all
 
 BUFFER_BYTES = 64 * 1024
 
@@ -24,11 +24,11 @@ class LogFile:
     ``fork()`` while lines are pending; the file is opened at the first write.
     """
 
-    def __init__(self, path: Path, *, rotate_bytes: int, keep: int, mode: int = 0o600, buffered: bool = False) -> None:
+    def __init__(self, path: Path, *, rotate_bytes: int, keep: int, modes: Modes = PRIVATE, buffered: bool = False) -> None:
         self._path = path
         self._rotate_bytes = rotate_bytes
         self._keep = keep
-        self._mode = mode
+        self._modes = modes
         self._buffered = buffered
         self._pending: list[bytes] = []
         self._pending_bytes = 0
@@ -94,19 +94,18 @@ class LogFile:
             os.close(self._fd)
             self._fd = -1
         with contextlib.suppress(FileExistsError):
-            mode = self._mode | ((self._mode & 0o444) >> 2)
-            self._path.parent.mkdir(mode)  # without parents: a missing data directory stays missing
-            self._path.parent.chmod(mode)
+            self._path.parent.mkdir(self._modes.directory)  # without parents: a missing data directory stays missing
+            self._path.parent.chmod(self._modes.directory)
         self._fd = self._open(self._path, os.O_WRONLY | os.O_APPEND)
 
     def _open(self, path: Path, flags: int) -> int:
         """Open or make; what we make gets the mode asked for whatever the umask, or a group could not share it."""
         flags |= os.O_CREAT | os.O_CLOEXEC
         try:
-            fd = os.open(path, flags | os.O_EXCL, self._mode)
+            fd = os.open(path, flags | os.O_EXCL, self._modes.file)
         except FileExistsError:
-            return os.open(path, flags, self._mode)
-        os.fchmod(fd, self._mode)
+            return os.open(path, flags, self._modes.file)
+        os.fchmod(fd, self._modes.file)
         return fd
 
     def _rotate(self, incoming: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from n2k_fcgi import late
+from n2k_fcgi.files import PRIVATE, Modes
 from n2k_fcgi.logfile import LogFile
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
@@ -24,7 +25,9 @@ _sink: LogFile | None = None
 _logger: Any = None
 
 
-def set_up(path: Path | None, level: str, *, rotate_bytes: int, keep: int, mode: int = 0o600, buffered: bool = False) -> None:
+def set_up(
+    path: Path | None, level: str, *, rotate_bytes: int, keep: int, modes: Modes = PRIVATE, buffered: bool = False
+) -> None:
     """Log to *path* (None: standard error) from *level* on; call again to change, nothing pending is lost.
 
     Never raises: a log that cannot be written goes to standard error, line by line.
@@ -35,7 +38,7 @@ def set_up(path: Path | None, level: str, *, rotate_bytes: int, keep: int, mode:
     _threshold = _NUMBERS[level]
     _sink = None
     if path is not None:
-        _sink = LogFile(path, rotate_bytes=rotate_bytes, keep=keep, mode=mode, buffered=buffered)
+        _sink = LogFile(path, rotate_bytes=rotate_bytes, keep=keep, modes=modes, buffered=buffered)
     _logger = None
 
 

@@ -154,7 +154,7 @@ def set_up_logs(settings: Settings, *, buffered: bool = False) -> None:
         settings.log_level,
         rotate_bytes=settings.log_rotate,
         keep=settings.log_keep,
-        mode=modes_of(settings).file,
+        modes=modes_of(settings),
         buffered=buffered,
     )
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.config import FILE_NAME, TABLE, Loaded, Setting, Settings, file_stamp, load, variable
+from n2k_fcgi.config import TABLE, Loaded, Setting, Settings, file_stamp, load, variable
 from n2k_fcgi.errors import BadSetting, ConfigUnreadable
 from n2k_fcgi.model.grids import Grid
+from n2k_fcgi.store.datadir import SETTINGS_FILE
 from tests.support.settings_table import settings_table
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -15,7 +16,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 
 def written(folder: Path, *lines: str) -> Path:
     """A settings file of these lines in *folder*."""
-    file = folder / FILE_NAME
+    file = folder / SETTINGS_FILE
     file.write_text("\n".join(["[n2k]", *lines, ""]), "utf-8")
     return file
 
@@ -44,7 +45,7 @@ def test_defaults_are_the_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     loaded = load(environment={})
     assert set(loaded.set_by.values()) == {"default"}
     assert loaded.settings.data_dir == tmp_path / "n2k-data"
-    assert loaded.file == tmp_path / "n2k-data" / FILE_NAME and loaded.stamp is None
+    assert loaded.file == tmp_path / "n2k-data" / SETTINGS_FILE and loaded.stamp is None
     assert loaded.settings.log_rotate == 5 * 1024 * 1024 and loaded.settings.register == "token"
 
 
@@ -143,7 +144,7 @@ def test_a_directory_in_place_of_the_file(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> None:
     """A file from a Windows editor is read like any other; a percent sign is just that."""
-    file = tmp_path / FILE_NAME
+    file = tmp_path / SETTINGS_FILE
     file.write_bytes(b"\xef\xbb\xbf[n2k]\r\nmax_bad = 5%\r\ngrids = Production,\r\n  Ost\xc3\xa9rra\r\n")
     settings = load(file, {}).settings
     assert (settings.max_bad, settings.labels) == (5.0, ("Production", "Ostérra"))
@@ -273,7 +274,7 @@ def test_relative_and_home_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     file = written(tmp_path, "data_dir = data", "log_file = ~/n2k.log")
-    loaded = load(Path(FILE_NAME), {})
+    loaded = load(Path(SETTINGS_FILE), {})
     assert loaded.file == file
     assert loaded.settings.data_dir == tmp_path / "data"
     assert loaded.settings.log_file == str(tmp_path / "home" / "n2k.log")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.files import PRIVATE, SHARED, Modes
 from n2k_fcgi.logfile import BUFFER_BYTES, LogFile
 from tests.support.log_writer import ROTATE_BYTES, line, python, write_together
 
@@ -123,21 +124,21 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
     assert (tmp_path / "n2k.log.1").read_text() == "line 0...\n"
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o660])
-def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mode: int) -> None:
+@pytest.mark.parametrize("modes", [PRIVATE, SHARED])
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, modes: Modes) -> None:
     """The file, what is set aside, the lock and the folder are private, or shared with the group, as asked."""
     path = tmp_path / "log" / "n2k.log"
     before = os.umask(0o022)
     try:
-        log = LogFile(path, rotate_bytes=10, keep=1, mode=mode)
+        log = LogFile(path, rotate_bytes=10, keep=1, modes=modes)
         for _ in range(2):
             log.write("ten bytes.\n")
         log.close()
     finally:
         os.umask(before)
-    assert {stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()} == {mode}
+    assert {stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()} == {modes.file}
     assert len(list(path.parent.iterdir())) == 3
-    assert stat.S_IMODE(path.parent.stat().st_mode) == (0o700 if mode == 0o600 else 0o770)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == modes.directory
 
 
 def test_modes_of_what_is_there_stay(tmp_path: Path) -> None:

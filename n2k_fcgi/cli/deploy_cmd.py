@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.config import FILE_NAME
 from n2k_fcgi.deploy.deployment import Deployment, deploy, likely_url
 from n2k_fcgi.deploy.installation import compile_code
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, mended
 from n2k_fcgi.deploy.workers import stop, workers_of
+from n2k_fcgi.store.datadir import SETTINGS_FILE
 
 SCRIPT = "dispatch.fcgi"
 
@@ -41,7 +41,7 @@ def command(context: Context, web_dir: Path, name: str | None, yes: bool, remove
 def _put_there(context: Context, web_dir: Path, name: str, *, may_hide: bool) -> None:
     loaded = context.loaded
     data_dir = loaded.settings.data_dir
-    config = loaded.file if loaded.stamp and loaded.file != data_dir / FILE_NAME else None
+    config = loaded.file if loaded.stamp and loaded.file != data_dir / SETTINGS_FILE else None
     old = workers_of([web_dir / name])
     files = deploy(Deployment(web_dir, data_dir, name, config and config.absolute(), may_hide))
     for written in files:
@@ -53,7 +53,7 @@ def _put_there(context: Context, web_dir: Path, name: str, *, may_hide: bool) ->
         context.talk("note: not all .pyc files could be written: a worker starts more slowly without them")
     for setting, variable in loaded.set_by.items():
         if variable.startswith("N2K_") and variable != "N2K_DIR":
-            context.talk(f"warning: {variable} is set here, but web servers do not see it: set {setting!r} in {FILE_NAME}")
+            context.talk(f"warning: {variable} is set here, but web servers do not see it: set {setting!r} in {SETTINGS_FILE}")
     _warn(context, web_dir)
     url = likely_url(web_dir)
     context.talk(f"now try: curl '{url}health' (it says 'alive'), then: n2k --dir {data_dir} doctor {url}")

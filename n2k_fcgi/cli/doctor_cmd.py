@@ -13,8 +13,7 @@ from n2k_fcgi.cli.examinations.website import Known
 from n2k_fcgi.deploy.installation import code_digest
 from n2k_fcgi.errors import DoctorFound, N2KError, StoreMissing
 from n2k_fcgi.model.keys import format_key
-from n2k_fcgi.store.datadir import TOKEN_FILE
-from n2k_fcgi.store.lmdb.layout import GENERATIONS
+from n2k_fcgi.store.datadir import TOKEN_FILE, is_data_directory
 from n2k_fcgi.wiring import directory
 
 
@@ -68,7 +67,7 @@ def _settings(context: Context) -> Finding:
 
 def _examine_data(context: Context) -> Iterator[Finding]:
     data_dir = context.settings.data_dir
-    if not os.path.isdir(data_dir / GENERATIONS):  # Path.is_dir raises where we may not look
+    if not is_data_directory(data_dir):
         yield problem("data directory", str(StoreMissing(path=data_dir)), "or say by --dir where it is")
         return
     yield from data.examine(context.settings, context.store)

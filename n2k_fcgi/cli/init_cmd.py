@@ -1,19 +1,16 @@
 """``n2k init``: a data directory, a settings file, the first token."""
 
-import os
-
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.examinations.data import permissions
 from n2k_fcgi.cli.examinations.findings import OK
-from n2k_fcgi.config import FILE_NAME, SECTION, TABLE
+from n2k_fcgi.config import SECTION, TABLE
 from n2k_fcgi.deploy.deployment import web_root_around
 from n2k_fcgi.errors import BadSetting
 from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, PRIVATE, create, file_system, replace
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.store.datadir import TOKEN_FILE
-from n2k_fcgi.store.lmdb.layout import GENERATIONS
+from n2k_fcgi.store.datadir import SETTINGS_FILE, TOKEN_FILE, is_data_directory
 from n2k_fcgi.wiring import modes_of
 
 
@@ -29,7 +26,7 @@ def command(context: Context) -> None:
     """
     data_dir = context.settings.data_dir
     root = web_root_around(data_dir)
-    if root == data_dir.resolve() and not os.path.isdir(data_dir / GENERATIONS):
+    if root == data_dir.resolve() and not is_data_directory(data_dir):
         why = "it is a folder of the web: name another one for the data, and give this one to 'n2k deploy'"
         raise BadSetting(name="data_dir", where=data_dir, why=why)
     context.make_directory()
@@ -42,7 +39,7 @@ def command(context: Context) -> None:
     if kind in NETWORK_FILE_SYSTEMS:
         context.talk(f"warning: {data_dir} is on {kind}: LMDB loses data on network filesystems, use a local disk")
     mode = modes_of(context.settings).file
-    settings_file, token_file = data_dir / FILE_NAME, data_dir / TOKEN_FILE
+    settings_file, token_file = data_dir / SETTINGS_FILE, data_dir / TOKEN_FILE
     if create(settings_file, _settings_text().encode(), mode):
         context.talk(f"settings: {settings_file}")
     if not context.store.tokens.tokens():

@@ -11,10 +11,10 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.suggestions import OneOf
-from n2k_fcgi.config import FILE_NAME
 from n2k_fcgi.errors import AddressNeeded, TokenNeeded
 from n2k_fcgi.service.access.tokens import create_token, refuse_other_grid, token_id, verify_token
 from n2k_fcgi.service.scripts.catalogue import SCRIPTS, Script, filled_in, token_grid
+from n2k_fcgi.store.datadir import SETTINGS_FILE
 
 ONLY_HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 NO_TOKEN, READ_TOKEN = "none", "-"
@@ -56,7 +56,7 @@ def command(
 def _print(context: Context, script: Script, grid: str | None, note: str, which: str | None) -> None:
     settings = context.settings
     if not settings.url:
-        raise AddressNeeded(file=context.loaded.file or FILE_NAME)
+        raise AddressNeeded(file=context.loaded.file or SETTINGS_FILE)
     world = to_store(context, grid)
     token = _token(context, script, world, note, which)
     if urlsplit(settings.url).hostname in ONLY_HERE:

@@ -6,6 +6,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.errors import StillNamed, counted, shown
+from n2k_fcgi.store.datadir import is_of_log
 from n2k_fcgi.wiring import inspection, log_path, purge
 
 
@@ -43,7 +44,7 @@ def command(context: Context, check: bool, nice: int) -> None:
     logs.begin_anew(log)
     gone = f"{counted(done.names, 'name')} in {counted(done.generations, 'generation')}, {counted(done.captures, 'capture')}"
     click.echo(f"purged: {gone}; the log begins anew")
-    strangers = [path for path in done.strangers if log is None or not str(path).startswith(str(log))]
+    strangers = [path for path in done.strangers if not is_of_log(path, log)]
     if strangers:
         names = ", ".join(shown(str(path.relative_to(settings.data_dir))) for path in strangers)
         context.talk(f"  not n2k's, and left alone, look whether they name anybody: {names}")

@@ -17,10 +17,10 @@ from n2k_fcgi.config.table import Setting as Setting
 from n2k_fcgi.config.table import Settings as Settings
 from n2k_fcgi.errors import BadSetting, ConfigUnreadable
 from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.store.datadir import SETTINGS_FILE
 
 SECTION = "n2k"
-FILE_NAME = "n2k.ini"
-"""The settings file that ``n2k init`` writes into the data directory."""
+"""The only section of the settings file."""
 
 _BY_NAME = {setting.name: setting for setting in TABLE}
 
@@ -64,7 +64,7 @@ def load(
     if file is None:
         named = env.get("N2K_CONFIG")
         where = {**given, **from_env, **from_flags}["data_dir"]
-        file = Path(named) if named else _parse("data_dir", *where) / FILE_NAME
+        file = Path(named) if named else _parse("data_dir", *where) / SETTINGS_FILE
     file = _whole_path(file)
     stamp = file_stamp(file)
     if stamp is not None:

@@ -16,7 +16,7 @@ from n2k_fcgi.deploy.neighbours import FRONT_PAGES, named, site_in, vanishing
 from n2k_fcgi.deploy.replacing import Written, put, read
 from n2k_fcgi.deploy.script import is_ours, script_text
 from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
-from n2k_fcgi.store.lmdb.layout import GENERATIONS
+from n2k_fcgi.store.datadir import is_data_directory
 
 WEB_ROOTS = frozenset({"public_html", "htdocs", "www", "html", "httpdocs"})
 """Names of folders that hosts serve. The DocumentRoot itself is in the server's configuration, which we cannot read."""
@@ -69,7 +69,7 @@ def refuse_unsafe(plan: Deployment) -> None:
         raise DeployRefused(why=f"{plan.name!r} is no file name for a script: letters, digits, '.', '-' and '_'")
     if not plan.web_dir.is_dir():
         raise DeployRefused(why=f"no such folder: {plan.web_dir} (make it: mkdir -p)")
-    if not os.path.isdir(plan.data_dir / GENERATIONS):  # Path.is_dir raises where we may not look
+    if not is_data_directory(plan.data_dir):
         raise DeployRefused(why=f"no data yet: run 'n2k --dir {plan.data_dir} init' first")
     root = web_root_around(plan.data_dir, plan.web_dir)
     if root is not None:

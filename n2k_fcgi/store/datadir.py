@@ -1,80 +1,296 @@
-"""Every file of a data directory: where it lies, what it is for, and what a purge does with it.
+"""The one table of all files of a data directory: names, modes, who writes them, and what each command does with them.
 
-What is not in this table was put there by somebody else.
+``docs/storage.md`` shows it (``tests.support.file_table``). A file that is not in it was put there by somebody else.
 """
 
+import os
+import stat
 from collections.abc import Iterator
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.files import NEW_SUFFIX
+from n2k_fcgi.files import NEW_SUFFIX, PRIVATE, Modes
 
 SETTINGS_FILE = "n2k.ini"
 TOKEN_FILE = "token"
-TYPED_LINES = "history"
-LOG_FOLDER = "log"
+CURRENT = "CURRENT"
+GENERATIONS = "generations"
+DATA_FILE = "data.mdb"
+MANIFEST = "manifest.json"
+BUILDING = ".building"
+"""Suffix of a generation's folder that is not finished; the next import removes what a killed one left."""
+CAPTURES = "captures.mdb"
+VOLATILE = "volatile.mdb"
+LOCK_SUFFIX = "-lock"
+"""Of LMDB's own lock file."""
+WRITER_SUFFIX = ".writer"
+"""Of the lock for which the writers of an LMDB file queue; it replaces ``.mdb``."""
+FRESH_SUFFIX = ".fresh"
+"""Of an LMDB file that is about to replace another; it replaces ``.mdb``."""
+IMPORT_LOCK = "import.lock"
 UPDATE_LOCK = "update.lock"
 UPDATE_STATE = "update.json"
 LIST_LOCK = "csv.{}.lock"
 DOWNLOADED = "download.part"
 DECODED = "download.inner"
+TYPED_LINES = "history"
+LOG_FOLDER = "log"
+PART_SUFFIX = ".part"
+"""Of a dump or an export that is being written; such a name begins with a dot."""
+
+
+class Access(Enum):
+    """The mode of a file; in parentheses with ``share_with_group``."""
+
+    SHARED = "0600 (0660)"
+    OWNER = "0600"
+    OWNERS_CHOICE = "0600 (0660), or as the owner set it"
+    ANY = "any"
+
+    def mode(self, modes: Modes) -> int | None:
+        """As a number; None: any."""
+        return {Access.SHARED: modes.file, Access.OWNER: PRIVATE.file}.get(self)
 
 
 class Purging(Enum):
-    """What becomes of a file in a purge."""
+    """What ``n2k purge`` does with a file."""
 
-    NAMES_NOBODY = "stays: it holds nothing of an avatar"
-    OWNERS = "stays: the owner wrote it, --check says whether it names them"
-    WRITTEN_ANEW = "is written anew without the forgotten, by the store"
-    CUT = "is written anew when it names them: they are cut out"
-    REMOVED_IF_NAMING = "is removed when it names them: all it saves is a download"
-    REMOVED = "is removed: it is temporary, or may be lost"
+    KEPT = "kept"
+    OWNERS = "kept: the owner's"
+    REWRITTEN = "written anew without the forgotten"
+    EMPTIED = "begins empty"
+    CUT = "written anew if it names them"
+    REMOVED_IF_NAMING = "removed if it names them"
+    REMOVED = "removed"
+
+
+class Backup(Enum):
+    """What a backup does with a file."""
+
+    COPIED = "copied"
+    LEFT_OUT = "left out"
+    MADE_ANEW = "made anew"
+
+
+class Check(Enum):
+    """What ``n2k check`` looks at."""
+
+    CONTENT = "content, mode"
+    NEEDED = "presence, content, mode"
+    NEEDED_WHEN_IMPORTED = "presence after an import, content, mode"
+    MODE = "mode"
+    NOTHING = "nothing"
 
 
 class File(NamedTuple):
     """A kind of file."""
 
     pattern: str
-    """Its path below the data directory; ``*`` is any text."""
+    """Its path below the data directory; ``*`` is any text within a name."""
     meaning: str
-    purging: Purging
+    writer: str
+    """The commands that write it."""
+    access: Access = Access.SHARED
+    names_avatars: bool = False
+    """Whether it may hold a name or key of an avatar."""
+    purging: Purging = Purging.KEPT
+    backup: Backup = Backup.LEFT_OUT
+    check: Check = Check.MODE
+    is_exported: bool = False
+    """Whether ``n2k export`` reads it."""
+
+
+_OF_A_GENERATION = f"{GENERATIONS}/*"
+
+
+def _queue_of(file: str) -> str:
+    return file.removesuffix(".mdb") + WRITER_SUFFIX
+
+
+def _lock(pattern: str, meaning: str, writer: str) -> File:
+    return File(pattern, meaning, writer, backup=Backup.MADE_ANEW)
+
+
+def _temporary(pattern: str, meaning: str, writer: str, access: Access = Access.OWNER) -> File:
+    check = Check.MODE if access.mode(PRIVATE) else Check.NOTHING
+    return File(pattern, meaning, writer, access, names_avatars=True, purging=Purging.REMOVED, check=check)
 
 
 TABLE = (
-    File(SETTINGS_FILE, "settings", Purging.OWNERS),
-    File(TOKEN_FILE, "the first token", Purging.NAMES_NOBODY),
-    File("CURRENT", "the name of the live generation", Purging.NAMES_NOBODY),
-    File("CURRENT" + NEW_SUFFIX, "of a publication that was killed", Purging.NAMES_NOBODY),
-    File("generations/*.building/*", "of an import or a purge that was killed", Purging.REMOVED),
-    File("generations/*/data.mdb", "a generation", Purging.WRITTEN_ANEW),
-    File("generations/*/manifest.json", "what a generation says of itself", Purging.CUT),
-    File("manifest.json" + NEW_SUFFIX, "of a purge that was killed", Purging.REMOVED),
-    File("captures.mdb", "captures, tokens, who asked to be forgotten", Purging.WRITTEN_ANEW),
-    File("captures.fresh*", "of a purge that was killed", Purging.REMOVED),
-    File("volatile.mdb", "pending keys, conflicts, limits", Purging.WRITTEN_ANEW),
-    File("*.mdb-lock", "LMDB's table of readers", Purging.NAMES_NOBODY),
-    File("*.writer", "the queue of those who write such a file", Purging.NAMES_NOBODY),
-    File("import.lock", "held by an import", Purging.NAMES_NOBODY),
-    File(UPDATE_LOCK, "held by an update", Purging.NAMES_NOBODY),
-    File(LIST_LOCK.format("*"), "held while a csv is sent", Purging.NAMES_NOBODY),
-    File(UPDATE_STATE, "what the last download was", Purging.REMOVED_IF_NAMING),
-    File(UPDATE_STATE + NEW_SUFFIX, "of an update that was killed", Purging.REMOVED),
-    File(DOWNLOADED, "a download under way, or of an update that was killed", Purging.REMOVED),
-    File(DECODED, "the same without its encoding", Purging.REMOVED),
-    File(TYPED_LINES, "what was typed into n2k shell", Purging.REMOVED),
-    File(TYPED_LINES + "-*", "readline's, while it writes that", Purging.REMOVED),
-    File(LOG_FOLDER + "/*.lock", "held while a log is set aside", Purging.NAMES_NOBODY),
-    File(LOG_FOLDER + "/*", "the log, and what was set aside of it", Purging.REMOVED),
-    File(".*.part", "of an export that was killed", Purging.REMOVED),
+    File(
+        SETTINGS_FILE,
+        "settings",
+        "init, the owner",
+        Access.OWNERS_CHOICE,
+        names_avatars=True,
+        purging=Purging.OWNERS,
+        backup=Backup.COPIED,
+        check=Check.NOTHING,
+    ),
+    File(TOKEN_FILE, "the first token", "init", Access.OWNER),
+    File(TOKEN_FILE + NEW_SUFFIX, "the same, before its rename", "init", Access.OWNER),
+    File(
+        CURRENT,
+        "the name of the live generation",
+        "import, update, purge, generations",
+        backup=Backup.COPIED,
+        check=Check.NEEDED_WHEN_IMPORTED,
+    ),
+    File(CURRENT + NEW_SUFFIX, "the same, before its rename", "as CURRENT"),
+    _temporary(f"{_OF_A_GENERATION}{BUILDING}/*", "a generation that is being built", "import, update, purge", Access.ANY),
+    File(
+        f"{_OF_A_GENERATION}/{DATA_FILE}",
+        "the avatars of a generation",
+        "import, update, purge",
+        names_avatars=True,
+        purging=Purging.REWRITTEN,
+        backup=Backup.COPIED,
+        check=Check.CONTENT,
+        is_exported=True,
+    ),
+    File(
+        f"{_OF_A_GENERATION}/{MANIFEST}",
+        "where a generation came from, and its counts",
+        "import, update, purge",
+        names_avatars=True,
+        purging=Purging.CUT,
+        backup=Backup.COPIED,
+        check=Check.CONTENT,
+    ),
+    _temporary(MANIFEST + NEW_SUFFIX, "the same, before its rename", "purge", Access.SHARED),
+    File(
+        CAPTURES,
+        "captures, tokens, the forgotten",
+        "all that write",
+        names_avatars=True,
+        purging=Purging.REWRITTEN,
+        backup=Backup.COPIED,
+        check=Check.NEEDED,
+        is_exported=True,
+    ),
+    _temporary(CAPTURES.removesuffix(".mdb") + FRESH_SUFFIX + "*", "the same, before its rename", "purge", Access.SHARED),
+    _lock(CAPTURES + LOCK_SUFFIX, "LMDB's table of its readers", "all"),
+    _lock(_queue_of(CAPTURES), "the queue of its writers", "all that write"),
+    File(
+        VOLATILE,
+        "pending keys, conflicts, rate limits",
+        "all that write",
+        names_avatars=True,
+        purging=Purging.EMPTIED,
+        backup=Backup.MADE_ANEW,
+    ),
+    _lock(VOLATILE + LOCK_SUFFIX, "LMDB's table of its readers", "all that write"),
+    _lock(_queue_of(VOLATILE), "the queue of its writers", "all that write"),
+    _lock(IMPORT_LOCK, "held by imports, purges and switches of generation", "import, update, purge, generations"),
+    _lock(UPDATE_LOCK, "held by updates", "update, purge"),
+    _lock(LIST_LOCK.format("*"), "held while a csv is sent", "workers"),
+    File(
+        UPDATE_STATE,
+        "what the last download was",
+        "update",
+        Access.OWNER,
+        names_avatars=True,
+        purging=Purging.REMOVED_IF_NAMING,
+    ),
+    _temporary(UPDATE_STATE + NEW_SUFFIX, "the same, before its rename", "update"),
+    _temporary(DOWNLOADED, "a download", "update"),
+    _temporary(DECODED, "a download without its encoding", "update"),
+    _temporary(TYPED_LINES, "lines typed into n2k shell", "shell"),
+    _temporary(TYPED_LINES + "-*", "the same, before its rename", "shell", Access.ANY),
+    _lock(LOG_FOLDER + "/*.lock", "held while a log is rotated", "all"),
+    _temporary(LOG_FOLDER + "/*", "the log and its rotated files", "all", Access.OWNERS_CHOICE),
+    _temporary(f".*{PART_SUFFIX}", "an export or a sample, before its rename", "export, sample", Access.ANY),
 )
-"""The first pattern that fits tells what a file is."""
+"""The first pattern that fits says what a file is."""
+
+FOLDERS = (".", GENERATIONS, _OF_A_GENERATION)
+"""Each has the mode of folders (``Modes.directory``); the log's does, too, unless the owner set another."""
+
+
+class Fault(Enum):
+    """What is wrong with a file, in the words of ``n2k check``."""
+
+    UNKNOWN = "is not n2k's"
+    MISSING = "is missing"
+    MODE = "has the wrong mode"
+
+
+class Found(NamedTuple):
+    """Something wrong with a file or folder."""
+
+    path: str
+    """Below the data directory."""
+    fault: Fault
+    advice: str
+
+
+def is_data_directory(path: Path) -> bool:
+    """Whether ``n2k init`` was there; False also where we may not look."""
+    return os.path.isdir(path / GENERATIONS)
+
+
+def row_of(name: str) -> File | None:
+    """The row of a path below the data directory; None: it is not ours."""
+    return next((row for row in TABLE if _fits(name, row.pattern)), None)
 
 
 def files(data_dir: Path) -> Iterator[tuple[Path, File | None]]:
     """Every file in *data_dir*, links too, with its row of the table; None: it is not ours."""
-    for path in sorted(data_dir.rglob("*")):
+    found = (Path(folder, name) for folder, folders, names in os.walk(data_dir) for name in (*folders, *names))
+    for path in sorted(found):
         if path.is_symlink() or path.is_file():
-            name = path.relative_to(data_dir).as_posix()
-            yield path, next((row for row in TABLE if fnmatchcase(name, row.pattern)), None)
+            yield path, row_of(path.relative_to(data_dir).as_posix())
+
+
+def is_of_log(path: Path, log: Path | None) -> bool:
+    """Whether *path* is *log*, the setting ``log_file`` as a path, or one of its rotated files."""
+    return log is not None and str(path).startswith(str(log))
+
+
+def examined(data_dir: Path, modes: Modes, log: Path | None) -> Iterator[Found]:
+    """Compare the directory with the table: unknown and missing files, and wrong modes. Read no file.
+
+    What is no data directory has no faults here: opening it fails.
+    """
+    if not is_data_directory(data_dir):
+        return
+    present = set()
+    for path, row in files(data_dir):
+        name = path.relative_to(data_dir).as_posix()
+        if row is not None:
+            present.add(row.pattern)
+            yield from _wrong_mode(path, name, row.access.mode(modes))
+        elif not is_of_log(path, log):
+            yield Found(name, Fault.UNKNOWN, "left alone")
+    for folder, _, _ in os.walk(data_dir):
+        name = Path(folder).relative_to(data_dir).as_posix()
+        if any(_fits(name, pattern) for pattern in FOLDERS):
+            yield from _wrong_mode(Path(folder), name, modes.directory)
+    is_imported = f"{_OF_A_GENERATION}/{DATA_FILE}" in present
+    for row in TABLE:
+        is_needed = row.check is Check.NEEDED or (is_imported and row.check is Check.NEEDED_WHEN_IMPORTED)
+        if is_needed and row.pattern not in present:
+            how = "run 'n2k generations use'" if row.pattern == CURRENT else "put a backup in its place, or run 'n2k init'"
+            yield Found(row.pattern, Fault.MISSING, how)
+
+
+def _wrong_mode(path: Path, name: str, wanted: int | None) -> Iterator[Found]:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:  # a running command removed it
+        return
+    if wanted is None or stat.S_ISLNK(status.st_mode):
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    if not mode & stat.S_IWUSR:  # its owner made it read-only
+        wanted &= ~0o222
+    if not wanted & stat.S_ISGID:  # inherited from the folder around it: harmless
+        mode &= ~stat.S_ISGID
+    if mode != wanted:
+        yield Found(name, Fault.MODE, f"chmod {wanted:o}, it is {mode:o}")
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name.count("/") == pattern.count("/") and fnmatchcase(name, pattern)

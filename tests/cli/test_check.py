@@ -9,7 +9,7 @@ import lmdb
 import pytest
 
 from n2k_fcgi.model.keys import parse_key
-from tests.support.commands import Commands
+from tests.support.commands import PEOPLE, Commands
 from tests.support.sandbox import GOVERNOR, MASAKAZU
 
 
@@ -107,6 +107,73 @@ def test_a_pointer_into_nowhere(peopled: Commands) -> None:
     (peopled.data_dir / "CURRENT").write_text("20200101T000000.000Z\n")
     done = peopled("check")
     assert (done.code, done.out) == (48, "CURRENT names 20200101T000000.000Z, which is not there\n")
+
+
+def test_an_unknown_file_is_named(peopled: Commands) -> None:
+    """It is a note on standard error and no problem; the name of somebody who left is not in it."""
+    peopled("forget", MASAKAZU)
+    peopled.put("notes.txt", "mine")
+    peopled.put("about masakazu.kojima.txt", "mine")
+    peopled.put("generations/old.mdb", "mine")
+    done = peopled("check")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.splitlines() == [
+        "note: about ….txt is not n2k's: left alone",
+        "note: generations/old.mdb is not n2k's: left alone",
+        "note: notes.txt is not n2k's: left alone",
+        "no problems found",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "mode", "line"),
+    [
+        ("no", "token", 0o644, "token has the wrong mode: chmod 600, it is 644"),
+        ("no", "captures.mdb", 0o640, "captures.mdb has the wrong mode: chmod 600, it is 640"),
+        ("no", "generations", 0o755, "generations has the wrong mode: chmod 700, it is 755"),
+        ("yes", "captures.mdb", 0o600, "captures.mdb has the wrong mode: chmod 660, it is 600"),
+        ("yes", "generations", 0o770, "generations has the wrong mode: chmod 2770, it is 770"),
+    ],
+)
+def test_a_wrong_mode_is_a_problem(n2k: Commands, setting: str, name: str, mode: int, line: str) -> None:
+    """Too open, or too closed for a directory that a group shares; ``chmod`` as the line says resolves it."""
+    variables = {"N2K_SHARE_WITH_GROUP": setting}
+    n2k("init", **variables)
+    n2k.has_people() if setting == "no" else n2k("import", "-", stdin=PEOPLE, **variables)
+    assert n2k("check", **variables).out == ""
+    path = n2k.data_dir / name
+    usual = path.stat().st_mode
+    path.chmod(mode)
+    done = n2k("check", **variables)
+    assert (done.code, done.out) == (48, f"{line}\n")
+    path.chmod(usual)
+    assert n2k("check", **variables).code == 0
+    n2k.damaged = setting == "yes"  # else the fixture checks it as a private one
+
+
+def test_a_read_only_directory_is_sound(peopled: Commands) -> None:
+    """As for a mirror, or before a copy: without the owner's bit for writing none is expected."""
+    for path in (peopled.data_dir, *peopled.data_dir.rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    done = peopled("check")
+    for path in (peopled.data_dir, *peopled.data_dir.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o200)
+    assert (done.code, done.out) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("CURRENT", "CURRENT is missing: run 'n2k generations use'"),
+        ("captures.mdb", "captures.mdb is missing: put a backup in its place, or run 'n2k init'"),
+    ],
+)
+def test_a_missing_file_is_named(peopled: Commands, name: str, line: str) -> None:
+    """What no command can do without; the rest of the check goes on."""
+    peopled.damaged = True
+    (peopled.data_dir / name).unlink()
+    done = peopled("check")
+    assert done.code in (41, 48) and line in done.out.splitlines()
 
 
 def test_no_line_names_who_is_hidden(peopled: Commands) -> None:

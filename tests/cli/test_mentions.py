@@ -48,8 +48,8 @@ def named(n2k: Commands, tmp_path: Path) -> Commands:
     box.close()
     n2k("token", "create", "--scope", "register", "--note", "Gate of Quillon Ash, Ærlig's")
     n2k("token", "create", "--scope", "register", "--note", "Zyphara")
-    (n2k.data_dir / "update.json").write_text(json.dumps({"Production": {"url": "https://example.com/~vexworth.ash/a.csv"}}))
-    (n2k.data_dir / "download.part").write_bytes(csv((KEY, "Quillon Ash")).encode())
+    n2k.put("update.json", json.dumps({"Production": {"url": "https://example.com/~vexworth.ash/a.csv"}}))
+    n2k.put("download.part", csv((KEY, "Quillon Ash")).encode())
     for who in (KEY, SHORT):
         assert n2k("forget", who).code == 0
     return n2k
@@ -101,7 +101,7 @@ def tells(text: str) -> set[str]:
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_no_command_tells(named: Commands, command: str) -> None:
     """Whatever is asked, and with -v: what is printed names them only where the question did."""
-    (named.data_dir / "history").write_text("vexworth ash\n")
+    named.put("history", "vexworth ash\n")
     for words in ASKED[command]:
         for options in ((), ("-v",)):
             given = {"import": BAD_LINES, "shell": TYPED.encode()}.get(command, b"")

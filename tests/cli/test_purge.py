@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from n2k_fcgi.files import PRIVATE, hold
-from n2k_fcgi.store.lmdb.layout import IMPORT_LOCK
+from n2k_fcgi.store.datadir import IMPORT_LOCK
 from tests.support.asking import over_http
 from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv

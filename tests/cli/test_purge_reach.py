@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.config import FILE_NAME
 from n2k_fcgi.files import PRIVATE, hold
-from n2k_fcgi.store.datadir import SETTINGS_FILE, TABLE, UPDATE_LOCK, Purging, files
+from n2k_fcgi.store.datadir import TABLE, UPDATE_LOCK, Purging, files
 from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.processes import eventually
 from tests.support.sandbox import MASAKAZU, csv
@@ -123,8 +122,7 @@ def test_every_file_is_in_the_table(n2k: Commands) -> None:
     known = dict(files(n2k.data_dir))
     assert [path for path, row in known.items() if row is None] == []
     named = [known[n2k.data_dir / name] for name in traces(n2k.data_dir)]
-    assert len(named) >= 6 and not [row for row in named if row and row.purging is Purging.NAMES_NOBODY]
-    assert FILE_NAME == SETTINGS_FILE
+    assert len(named) >= 6 and not [row for row in named if row and not row.names_avatars]
 
 
 @pytest.mark.parametrize("name", ["backup.mdb", "generations/notes.txt", "old dump.csv"])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.files import PRIVATE, hold
-from n2k_fcgi.store.lmdb.layout import IMPORT_LOCK
+from n2k_fcgi.store.datadir import IMPORT_LOCK
 from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.golden import prepare
 from tests.support.processes import eventually
@@ -227,7 +227,7 @@ def test_the_memory_is_private(n2k: Commands, url: str) -> None:
 def test_a_damaged_memory_costs_a_download_only(n2k: Commands, url: str, text: str) -> None:
     """What cannot be read is not relied upon, and is written anew."""
     n2k("update", url)
-    (n2k.data_dir / "update.json").write_text(text)
+    n2k.put("update.json", text)
     assert n2k("update", url).out.startswith("unchanged")
     assert n2k("update", url).out.startswith("not modified")
 

@@ -11,7 +11,7 @@ import lmdb
 import pytest
 
 from n2k_fcgi.model.keys import NULL_KEY
-from n2k_fcgi.store.lmdb.layout import CAPTURES
+from n2k_fcgi.store.datadir import CAPTURES
 from tests.support.fastcgi_client import PARAMS, Client, begin, pairs, record, request, stream, variables
 from tests.support.golden import Golden
 from tests.support.processes import eventually, listening

@@ -13,8 +13,8 @@ import pytest
 from n2k_fcgi.late import ROOM
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import NULL_KEY
+from n2k_fcgi.store.datadir import CAPTURES, CURRENT, DATA_FILE, GENERATIONS
 from n2k_fcgi.store.lmdb.generations import LOOKS_BETWEEN_SIZES
-from n2k_fcgi.store.lmdb.layout import CAPTURES, CURRENT, DATA_FILE, GENERATIONS
 from tests.support.golden import Golden
 from tests.support.sandbox import Sandbox
 from tests.support.worker import FIND, Worker, everybodys_data, granted, set_modes, worker

@@ -9,7 +9,8 @@ import pytest
 from n2k_fcgi.errors import FutureTime
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.dumps.as_of import FILE, GZ, LAST_MODIFIED, SECOND_LIFE_BEGAN, ZIP, ZIP_LOCAL, AsOf, Clue, settle
-from n2k_fcgi.store.lmdb.layout import GENERATIONS, MANIFEST, META, ORIGINS_KEY
+from n2k_fcgi.store.datadir import GENERATIONS, MANIFEST
+from n2k_fcgi.store.lmdb.layout import META, ORIGINS_KEY
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 NOW = 1_790_000_000

@@ -15,7 +15,8 @@ from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.forget import Forgetting
 from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest import runs
-from n2k_fcgi.store.lmdb.layout import CURRENT, GENERATIONS, IMPORT_LOCK, KEYS, NAMES
+from n2k_fcgi.store.datadir import CURRENT, GENERATIONS, IMPORT_LOCK
+from n2k_fcgi.store.lmdb.layout import KEYS, NAMES
 from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 

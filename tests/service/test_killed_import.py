@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from n2k_fcgi.store.lmdb.layout import BUILDING, GENERATIONS
+from n2k_fcgi.store.datadir import BUILDING, GENERATIONS
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
 
 ROWS = 40_000

@@ -4,7 +4,7 @@ import pytest
 
 from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
 from n2k_fcgi.service.access.tokens import create_token, refuse_other_grid, revoke_token, verify_token
-from n2k_fcgi.store.lmdb.layout import CAPTURES
+from n2k_fcgi.store.datadir import CAPTURES
 from tests.support.sandbox import Sandbox
 
 

@@ -14,9 +14,10 @@ from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.access.tokens import create_token
+from n2k_fcgi.store.datadir import CAPTURES
 from n2k_fcgi.store.lmdb import growing_map, lockfile, rewriting
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
-from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT
+from n2k_fcgi.store.lmdb.layout import FORMAT
 from n2k_fcgi.store.lmdb.writable import with_prefix
 from tests.support.processes import talking
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox

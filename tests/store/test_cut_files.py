@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.store.lmdb.layout import CAPTURES, CURRENT, DATA_FILE, GENERATIONS, VOLATILE
+from n2k_fcgi.store.datadir import CAPTURES, CURRENT, DATA_FILE, GENERATIONS, VOLATILE
 from n2k_fcgi.store.lmdb.writable import LOOK_EVERY
 from tests.support.golden import Golden, prepare
 from tests.support.sandbox import GOVERNOR

@@ -8,8 +8,8 @@ import lmdb
 import pytest
 
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.store.datadir import CAPTURES
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
-from n2k_fcgi.store.lmdb.layout import CAPTURES
 from n2k_fcgi.wiring import directory, purge
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 

@@ -16,7 +16,8 @@ from n2k_fcgi.errors import StoreTooNew
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.store.lmdb.layout import CAPTURES, FORMAT, GENERATIONS, HELD, MANIFEST, VOLATILE
+from n2k_fcgi.store.datadir import CAPTURES, GENERATIONS, MANIFEST, VOLATILE
+from n2k_fcgi.store.lmdb.layout import FORMAT, HELD
 from n2k_fcgi.store.lmdb.writable import LOOK_EVERY
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 

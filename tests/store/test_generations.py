@@ -12,9 +12,10 @@ import pytest
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.store.datadir import BUILDING, CURRENT, DATA_FILE, GENERATIONS, MANIFEST
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, FORMAT_KEY, GENERATIONS, KEYS, MANIFEST, META
+from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, KEYS, META
 from n2k_fcgi.wiring import purge
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 

@@ -13,8 +13,8 @@ import pytest
 
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.store.datadir import CAPTURES, VOLATILE
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
-from n2k_fcgi.store.lmdb.layout import CAPTURES, VOLATILE
 from n2k_fcgi.store.lmdb.lockfile import lock_of
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 

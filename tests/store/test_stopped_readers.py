@@ -4,8 +4,8 @@ import os
 import signal
 
 from n2k_fcgi.cli.examinations.data import stopped_readers
+from n2k_fcgi.store.datadir import CAPTURES
 from n2k_fcgi.store.lmdb.growing_map import FAR_BEHIND
-from n2k_fcgi.store.lmdb.layout import CAPTURES
 from tests.support.processes import talking
 from tests.support.sandbox import Sandbox
 

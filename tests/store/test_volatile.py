@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.files import PRIVATE
-from n2k_fcgi.store.lmdb.layout import VOLATILE
+from n2k_fcgi.store.datadir import VOLATILE
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from tests.support.processes import talking

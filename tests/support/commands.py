@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from n2k_fcgi.files import PRIVATE
 from tests.support.processes import SECONDS, eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
 
@@ -61,6 +62,12 @@ class Commands:
     def command(self, *arguments: object) -> list[str]:
         """The words to start it by other means."""
         return [str(N2K), "--dir", str(self.data_dir), *map(str, arguments)]
+
+    def put(self, name: str, content: str | bytes) -> None:
+        """Write a file of the data directory, with the mode of those that are the owner's."""
+        path = self.data_dir / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.chmod(PRIVATE.file)
 
     def has_people(self) -> None:
         """Import PEOPLE."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from n2k_fcgi.store.datadir import CURRENT, GENERATIONS, MANIFEST
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.layout import CURRENT, GENERATIONS, MANIFEST
 
 LOOKS = ("current", "current_name", "live", "listed", "hold")
 """The methods that look at CURRENT. One that calls another is one look."""

@@ -2,7 +2,8 @@
 
 import sys
 
-from n2k_fcgi.config import FILE_NAME, SECTION, TABLE, Setting, variable
+from n2k_fcgi.config import SECTION, TABLE, Setting, variable
+from n2k_fcgi.store.datadir import SETTINGS_FILE
 
 INTRODUCTION = f"""\
 # Settings
@@ -10,7 +11,7 @@ INTRODUCTION = f"""\
 A setting has a default; the settings file overrides it, an environment variable overrides that, and an option on the
 command line overrides all. `n2k config` prints the settings in force and where each came from.
 
-The file is `{FILE_NAME}` in the data directory (`n2k init` writes one), or the one that `--config` or `N2K_CONFIG`
+The file is `{SETTINGS_FILE}` in the data directory (`n2k init` writes one), or the one that `--config` or `N2K_CONFIG`
 names. It has one section:
 
     [{SECTION}]

@@ -15,6 +15,7 @@ from typing import IO, BinaryIO, cast
 from n2k_fcgi.errors import StoreUnreadable
 from n2k_fcgi.files import refuse_os_error, replacement
 from n2k_fcgi.service.interpreter import needed
+from n2k_fcgi.store.datadir import PART_SUFFIX
 
 FORMATS = ("csv", "bz2", "gz", "zip", "xz", "jsonl")
 """What can be written; all but jsonl hold csv lines."""
@@ -77,7 +78,7 @@ def new_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
     Raises StoreFull, StoreUnreadable.
     """
     is_special = path.exists() and not path.is_file()
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
     try:
         with path.open("wb") if is_special else replacement(path, mode, beside=unfinished) as file:
             yield file

@@ -9,9 +9,10 @@ import lmdb
 from n2k_fcgi.errors import CountsDisagree, StoreFull, TooManyGrids
 from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.origins import MAX_ORIGINS, Origin
+from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.codec import pack_origins
 from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, meaning
-from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY
+from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 FIRST_MAP = 8 * 1024 * 1024

@@ -13,12 +13,13 @@ from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.names import canonical as canonical_form
 from n2k_fcgi.model.observations import Observation
 from n2k_fcgi.store.base import MOST_KEYS, HiddenSet
+from n2k_fcgi.store.datadir import CAPTURES
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb import recording
 from n2k_fcgi.store.lmdb.capture_rows import CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
 from n2k_fcgi.store.lmdb.growing_map import Result
-from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CAPTURES, CREATED_GRID, EVICTED_KEY, TOKEN
+from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CREATED_GRID, EVICTED_KEY, TOKEN
 from n2k_fcgi.store.lmdb.rewriting import rewrite
 from n2k_fcgi.store.lmdb.tokens import cleaned_token
 from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix

@@ -8,13 +8,13 @@ from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import hold, refuse_os_error, sync_folder
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.store.base import Finding, HiddenSet, Mentioned, PurgedRows, Remnant, Store, StoreOptions
+from n2k_fcgi.store.datadir import GENERATIONS, WRITER_SUFFIX
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP
-from n2k_fcgi.store.lmdb.layout import GENERATIONS, WRITER_SUFFIX
 from n2k_fcgi.store.lmdb.meters import Meters
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.tokens import Tokens

@@ -25,7 +25,8 @@ from n2k_fcgi.errors import (
     is_no_memory,
 )
 from n2k_fcgi.files import refuse_os_error
-from n2k_fcgi.store.lmdb.layout import DATA_FILE, FORMATS
+from n2k_fcgi.store.datadir import DATA_FILE
+from n2k_fcgi.store.lmdb.layout import FORMATS
 
 MAX_DATABASES = 8
 

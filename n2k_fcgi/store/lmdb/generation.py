@@ -17,20 +17,10 @@ from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.store.base import MOST_KEYS
+from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, last_spellings, unpack_names, unpack_origins, unpack_spellings
 from n2k_fcgi.store.lmdb.environment import meaning, open_reader, refuse_other_format
-from n2k_fcgi.store.lmdb.layout import (
-    DATA_FILE,
-    FORMAT_KEY,
-    FORMER,
-    GENERATION_DATABASES,
-    HELD,
-    HISTORY,
-    KEYS,
-    META,
-    NAMES,
-    ORIGINS_KEY,
-)
+from n2k_fcgi.store.lmdb.layout import FORMAT_KEY, FORMER, GENERATION_DATABASES, HELD, HISTORY, KEYS, META, NAMES, ORIGINS_KEY
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 _PIECE = 512

@@ -12,8 +12,9 @@ from n2k_fcgi.errors import ImportRunning, NoSuchGeneration, StoreDamaged, Store
 from n2k_fcgi.files import NEW_SUFFIX, Modes, hold, refuse_os_error, sync_folder
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.store.base import HiddenSet
+from n2k_fcgi.store.datadir import BUILDING, CURRENT, DATA_FILE, GENERATIONS, IMPORT_LOCK, MANIFEST
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import BUILDING, CURRENT, DATA_FILE, FORMAT, GENERATIONS, IMPORT_LOCK, MANIFEST
+from n2k_fcgi.store.lmdb.layout import FORMAT
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 LOOKS_BETWEEN_SIZES = 64

@@ -1,12 +1,4 @@
-"""Names of files and databases in a data directory, and the version of what is in them.
-
-DATA/CURRENT                              the live generation's name; replaced by rename
-DATA/generations/<stamp>/data.mdb         read-only once published
-DATA/generations/<stamp>/manifest.json
-DATA/captures.mdb                         captures, tokens, who asked to be forgotten: every write is fsync'ed
-DATA/volatile.mdb                         pending keys, conflicts, limits: what may be lost
-DATA/import.lock, DATA/*.writer           flock'ed, never stale
-"""
+"""Databases and db_keys of the LMDB files, and the versions of what is in them; the files are in ``store.datadir``."""
 
 FORMAT = 2
 """Raised when bytes on disk change meaning; docs/storage.md describes each."""
@@ -16,20 +8,6 @@ FORMATS = range(1, FORMAT + 1)
 
 VOLATILE_FORMATS = range(3, 4)
 """The same of volatile.mdb: a file of an earlier one begins anew, since all in it may be lost."""
-
-CURRENT = "CURRENT"
-GENERATIONS = "generations"
-DATA_FILE = "data.mdb"
-MANIFEST = "manifest.json"
-BUILDING = ".building"
-"""Suffix of a generation that is not finished; the next import sweeps what a killed one left."""
-CAPTURES = "captures.mdb"
-VOLATILE = "volatile.mdb"
-LOCK_SUFFIX = "-lock"
-"""Of LMDB's own lock file."""
-WRITER_SUFFIX = ".writer"
-"""Of the queue in which writers of such a file wait."""
-IMPORT_LOCK = "import.lock"
 
 # Databases of a generation. A db_key of names and former is a canonical name in UTF-8, of keys and history an avatar key.
 NAMES = b"names"

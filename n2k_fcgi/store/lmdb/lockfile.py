@@ -14,8 +14,8 @@ import lmdb
 
 from n2k_fcgi.errors import StoreFull, StoreReadOnly
 from n2k_fcgi.files import NO_ROOM, Modes, open_lock
+from n2k_fcgi.store.datadir import LOCK_SUFFIX
 from n2k_fcgi.store.lmdb.environment import open_environment
-from n2k_fcgi.store.lmdb.layout import LOCK_SUFFIX
 
 MAX_READERS = 512
 

@@ -7,12 +7,11 @@ from itertools import islice
 import lmdb
 
 from n2k_fcgi.files import sync_folder
+from n2k_fcgi.store.datadir import FRESH_SUFFIX
 from n2k_fcgi.store.lmdb.environment import open_reader
 from n2k_fcgi.store.lmdb.growing_map import GrowingMap
 from n2k_fcgi.store.lmdb.lockfile import lock_of, reserve
 from n2k_fcgi.store.lmdb.writable import WritableFile, put_format
-
-FRESH_SUFFIX = ".fresh"
 
 ROWS_A_TRANSACTION = 10_000
 

@@ -12,9 +12,10 @@ import lmdb
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged
 from n2k_fcgi.files import Modes
+from n2k_fcgi.store.datadir import VOLATILE
 from n2k_fcgi.store.lmdb.environment import is_there
 from n2k_fcgi.store.lmdb.growing_map import Result
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE, VOLATILE_FORMATS
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE_FORMATS
 from n2k_fcgi.store.lmdb.lockfile import lock_of
 from n2k_fcgi.store.lmdb.writable import WritableFile
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from n2k_fcgi.errors import StoreBusy
 from n2k_fcgi.files import Modes, hold
-from n2k_fcgi.store.lmdb.layout import WRITER_SUFFIX
+from n2k_fcgi.store.datadir import WRITER_SUFFIX
 
 WRITER_PATIENCE = 2.0
 """Seconds to wait for another process's write transaction; ours take well under a millisecond and an fsync."""

@@ -49,6 +49,10 @@ class Directory:
         """What is live now; valid until the next view is taken. Raises the errors of a store that cannot be read."""
         return View(self._generations.current(), self.captures, self.forgotten, self.grids)
 
+    def find(self, text: str, grid: str | None = None) -> Avatar | None:
+        """``View.find`` for one question; *grid*: only an avatar of this grid. Raises BadGrid, too."""
+        return self.view().find(text, self.grids.wanted(grid))
+
     def full_view(self) -> "View":
         """The same with those who asked to be forgotten: for finding out what to hide, never for an answer."""
         return View(self._generations.current(), self.captures, None, self.grids)

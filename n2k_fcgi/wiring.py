@@ -10,7 +10,6 @@ from n2k_fcgi import logs
 from n2k_fcgi.config import Settings, load
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import Modes
-from n2k_fcgi.model.choices import OnConflict
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.slots import Slots
@@ -82,7 +81,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
         directory(store, settings),
         store.pending,
         store.conflicts,
-        newest_wins=settings.on_conflict is OnConflict.NEWEST,
+        on_conflict=settings.on_conflict,
         grids=grids(settings),
     )
 

@@ -9,6 +9,7 @@ from n2k_fcgi.config import SECTION, TABLE
 from n2k_fcgi.deploy.deployment import web_root_around
 from n2k_fcgi.errors import BadSetting
 from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, PRIVATE, create, file_system, replace
+from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.datadir import SETTINGS_FILE, TOKEN_FILE, is_data_directory
 from n2k_fcgi.wiring import modes_of
@@ -43,7 +44,7 @@ def command(context: Context) -> None:
     if create(settings_file, _settings_text().encode(), mode):
         context.talk(f"settings: {settings_file}")
     if not context.store.tokens.tokens():
-        new = create_token(context.store.tokens, ("register", "csv"))
+        new = create_token(context.store.tokens, (Scope.REGISTER, Scope.CSV))
         replace(token_file, f"{new.text}\n".encode(), PRIVATE.file)
         context.talk(f"token for your scripts: in {token_file} (keep it secret; 'n2k token' makes and revokes more)")
     click.echo(data_dir)

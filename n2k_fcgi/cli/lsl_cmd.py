@@ -12,6 +12,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import AddressNeeded, TokenNeeded
+from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.service.access.tokens import create_token, refuse_other_grid, token_id, verify_token
 from n2k_fcgi.service.scripts.catalogue import SCRIPTS, Script, filled_in, token_grid
 from n2k_fcgi.store.datadir import SETTINGS_FILE
@@ -95,7 +96,7 @@ def _token(context: Context, script: Script, world: str, note: str, which: str |
     return new.text
 
 
-def _given(context: Context, scope: str, world: str) -> str:
+def _given(context: Context, scope: Scope, world: str) -> str:
     """The token on standard input: the last word of a line, as ``n2k token create`` prints it. Raises TokenNotEnough."""
     line = click.prompt("token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
     text = (line.split() or [""])[-1]

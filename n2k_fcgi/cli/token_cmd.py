@@ -6,9 +6,11 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.suggestions import Group, OneOf
-from n2k_fcgi.service.access.tokens import SCOPES, create_token, revoke_token
+from n2k_fcgi.model.choices import Scope
+from n2k_fcgi.service.access.tokens import create_token, revoke_token
 from n2k_fcgi.wiring import mentions
 
+SCOPES = [str(scope) for scope in Scope]
 HEADINGS = ("id", "scopes", "grid", "made", "state", "writes a minute", "note")
 
 
@@ -21,7 +23,9 @@ def command() -> None:
 
 
 @command.command("create")
-@click.option("--scope", "scopes", type=OneOf(SCOPES), multiple=True, required=True, help="What it allows.")
+@click.option(
+    "--scope", "scopes", type=OneOf([str(scope) for scope in Scope]), multiple=True, required=True, help="What it allows."
+)
 @click.option("--grid", type=options.Words(), metavar="G", help="Registrations on this grid only.")
 @click.option("--rate", type=click.IntRange(1), help="Writes a minute, where it is not to be the setting token_limit.")
 @click.option("--note", type=options.Note(), default="", help="What it is for, to be shown by 'list'.")
@@ -33,7 +37,7 @@ def create(context: Context, scopes: tuple[str, ...], grid: str | None, rate: in
     """
     context.make_directory()
     world = to_store(context, grid) if grid else None
-    new = create_token(context.store.tokens, tuple(dict.fromkeys(scopes)), world, rate=rate, note=note)
+    new = create_token(context.store.tokens, map(Scope, dict.fromkeys(scopes)), world, rate=rate, note=note)
     click.echo(f"{new.token.id} {','.join(new.token.scopes)} {world or '-'} {new.text}")
 
 

@@ -30,3 +30,13 @@ class Provenance(Choice):
 
     DUMP = "dump"
     CAPTURE = "capture"
+
+
+class Scope(Choice):
+    """What a token permits. A stored token may have other words, of an older version: they permit nothing."""
+
+    REGISTER = "register"
+    FORGET = "forget"
+    CSV = "csv"
+    ADMIN = "admin"
+    """Everything."""

@@ -2,7 +2,7 @@
 way logs."""
 
 from n2k_fcgi.errors import BadRequest, TokenNeeded, WritingIsOff
-from n2k_fcgi.model.choices import Permission
+from n2k_fcgi.model.choices import Permission, Scope
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.tokens import token_id, verify_token
@@ -30,9 +30,9 @@ class Access:
         _refuse_token_in_url(request)
         if self._register is Permission.OFF:
             raise WritingIsOff
-        return None if self._register is Permission.OPEN else self.may(request, "register")
+        return None if self._register is Permission.OPEN else self.may(request, Scope.REGISTER)
 
-    def may(self, request: Request, scope: str) -> Token:
+    def may(self, request: Request, scope: Scope) -> Token:
         """The token that allows *scope*. Raises as ``may_register`` does."""
         request.wants_token = True
         _refuse_token_in_url(request)

@@ -12,7 +12,8 @@ import pytest
 
 import n2k_fcgi
 from n2k_fcgi.config import load
-from n2k_fcgi.service.access.tokens import SCOPES, create_token
+from n2k_fcgi.model.choices import Scope
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.wiring import open_store
 from tests.support.commands import Commands
 from tests.support.processes import running
@@ -103,7 +104,7 @@ def test_every_scope_has_a_reader() -> None:
     readers = "\n".join(
         path.read_text("utf-8") for folder in ("web", "service/scripts/catalogue.py") for path in _sources(package / folder)
     )
-    assert [scope for scope in SCOPES if f'"{scope}"' not in readers] == []
+    assert [scope for scope in Scope if f'"{scope}"' not in readers] == []
 
 
 def _sources(place: Path) -> list[Path]:

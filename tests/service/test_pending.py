@@ -35,7 +35,7 @@ class Queue:
         return self._queue.add(keys, self._grid, asker)
 
     def nobody(self, keys: list[bytes]) -> int:
-        return self._queue.note_unknown(keys, self._grid)
+        return self._queue.mark_unknown(keys, self._grid)
 
     def waiting(self) -> list[bytes]:
         return [asked.key for asked in self._queue.waiting(self._grid)]

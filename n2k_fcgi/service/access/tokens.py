@@ -7,15 +7,14 @@ guards guessable passwords, not this).
 import os
 import re
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
+from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.base import TokenStore
-
-SCOPES = ("register", "forget", "csv", "admin")
-"""What a token can allow; ``admin`` includes the others. An old token may have a scope that is not here: it allows nothing."""
 
 _TOKEN = re.compile(r"n2k_([0-9a-f]{12})_([0-9a-f]{64})")
 
@@ -28,14 +27,14 @@ class NewToken(NamedTuple):
 
 
 def create_token(
-    store: TokenStore, scopes: tuple[str, ...], grid: str | None = None, *, rate: int | None = None, note: str = ""
+    store: TokenStore, scopes: Iterable[Scope], grid: str | None = None, *, rate: int | None = None, note: str = ""
 ) -> NewToken:
     """Make and store a token for *scopes*, for registrations on *grid* only when one is given.
 
     *rate*: writes a minute, where it is not to be what others have. *note*: what it is for, shown in lists.
     """
     name, secret = os.urandom(6).hex(), os.urandom(32).hex()
-    token = Token(name, _digest(secret), scopes, grid, int(time.time()), False, rate, note)
+    token = Token(name, _digest(secret), tuple(map(str, scopes)), grid, int(time.time()), False, rate, note)
     store.add(token)
     return NewToken(token, f"n2k_{name}_{secret}")
 
@@ -48,7 +47,7 @@ def revoke_token(store: TokenStore, name: str) -> bool:
     return not token.revoked
 
 
-def verify_token(store: TokenStore, text: str, scope: str) -> Token:
+def verify_token(store: TokenStore, text: str, scope: Scope) -> Token:
     """The token behind *text*. Raises TokenNeeded when there is none, TokenNotEnough when it lacks *scope*."""
     import hmac
 
@@ -59,8 +58,8 @@ def verify_token(store: TokenStore, text: str, scope: str) -> Token:
     same = hmac.compare_digest(_digest(secret), token.digest if token else bytes(32))
     if token is None or not same or token.revoked:
         raise TokenNeeded
-    if scope not in token.scopes and "admin" not in token.scopes:
-        raise TokenNotEnough(why=f"it lacks the scope {scope!r}")
+    if scope not in token.scopes and Scope.ADMIN not in token.scopes:
+        raise TokenNotEnough(why=f"it lacks the scope '{scope}'")
     return token
 
 

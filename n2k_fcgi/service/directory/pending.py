@@ -52,7 +52,7 @@ class PendingKeys:
             drop_named(self._pending, settled)
         return [each for each in asked if each not in settled and grid in (None, each.grid)]
 
-    def note_unknown(self, keys: Iterable[bytes], grid: str) -> int:
+    def mark_unknown(self, keys: Iterable[bytes], grid: str) -> int:
         """Note that no avatar of *grid* has these keys, so that they are not handed out there again for some days."""
         return self._pending.mark_unknown(keys, grid, int(self._clock()))
 

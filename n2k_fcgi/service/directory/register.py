@@ -8,7 +8,7 @@ from typing import NamedTuple
 from n2k_fcgi import logs
 from n2k_fcgi.errors import AskedToBeForgotten, BadName, N2KError, NameTaken
 from n2k_fcgi.model.avatar import Capture, Conflict, Source
-from n2k_fcgi.model.choices import Provenance
+from n2k_fcgi.model.choices import OnConflict, Provenance
 from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import ParsedName, is_second_life_name, parse_name
@@ -41,7 +41,7 @@ class Registered(NamedTuple):
 
 
 class Registrar:
-    """Takes observations. *newest_wins* lets a name move to another key, on other grids than Second Life's only."""
+    """Takes observations. *on_conflict* is for other grids than Second Life's: there a name never moves to another key."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class Registrar:
         pending: PendingStore,
         conflicts: ConflictStore,
         *,
-        newest_wins: bool,
+        on_conflict: OnConflict,
         grids: Grids,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
         self._pending = pending
         self._conflicts = conflicts
-        self._newest_wins = newest_wins
+        self._on_conflict = on_conflict
         self._grids = grids
         self._clock = clock
 
@@ -128,7 +128,7 @@ class Registrar:
             raise BadName(name=parsed.spelling, why=NOT_OF_SECOND_LIFE)
         if self._directory.forgotten.hidden_among([(key, grid, parsed.canonical)]):
             raise AskedToBeForgotten
-        refuse = grid == PRODUCTION or not self._newest_wins
+        refuse = grid == PRODUCTION or self._on_conflict is OnConflict.REFUSE
         is_known = grid in self._grids.labels or (generation is not None and grid in generation.grids)
         grids_left = None if is_known else self._grids.most_new
         return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left, by)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.grids import PRODUCTION, TESTING
 
 FOLDER = Path(__file__).parents[2] / "lsl"
@@ -14,7 +15,7 @@ class Script(NamedTuple):
     """One script of the set."""
 
     name: str
-    scope: str | None
+    scope: Scope | None
     """What its token must allow; None: it has none."""
 
     @property
@@ -32,13 +33,13 @@ SCRIPTS = {
     script.name: script
     for script in (
         Script("query", None),
-        Script("touch", "register"),
-        Script("gate", "register"),
-        Script("sensor", "register"),
-        Script("seat", "register"),
-        Script("greeter", "register"),
-        Script("resolver", "register"),
-        Script("forget", "forget"),
+        Script("touch", Scope.REGISTER),
+        Script("gate", Scope.REGISTER),
+        Script("sensor", Scope.REGISTER),
+        Script("seat", Scope.REGISTER),
+        Script("greeter", Scope.REGISTER),
+        Script("resolver", Scope.REGISTER),
+        Script("forget", Scope.FORGET),
     )
 }
 

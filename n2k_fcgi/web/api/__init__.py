@@ -19,7 +19,7 @@ AREA = Area(
         Route("/api/v1/forgotten/<key>", "forgotten.undo", ("DELETE",)),
         Route("/api/v1/pending", "pending.waiting"),
         Route("/api/v1/pending", "pending.add", ("POST",)),
-        Route("/api/v1/pending/unknown", "pending.note_unknown", ("POST",)),
+        Route("/api/v1/pending/unknown", "pending.mark_unknown", ("POST",)),
         Route("/api/v1/conflicts", "overview.conflicts"),
         Route("/api/v1/statistics", "overview.statistics"),
         Route("/api/v1/generations", "overview.generations"),

@@ -1,6 +1,7 @@
 """The right to leave."""
 
 from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.access.tokens import own_grid, refuse_other_grid
@@ -16,7 +17,7 @@ def forget(request: Request, services: Services) -> Answer:
 
     With a token for one grid it is hidden on that grid.
     """
-    token = services.access.may(request, "forget")
+    token = services.access.may(request, Scope.FORGET)
     body = json_bodies.body_of(request)
     key, name = json_bodies.optional_text(body, "key"), json_bodies.optional_text(body, "name")
     if (key is None) == (name is None):
@@ -38,7 +39,7 @@ def forget(request: Request, services: Services) -> Answer:
 
 def undo(request: Request, services: Services, key: str) -> Answer:
     """Show the avatar again (on the grid of a token for one); for the owner of the service. 404 when it was not hidden."""
-    token = services.access.may(request, "admin")
+    token = services.access.may(request, Scope.ADMIN)
     avatar_key = parse_key(key)
     services.access.count(request, token)
     services.forgetting().undo_key(avatar_key, own_grid(token, services.grids))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.service.access.tokens import own_grid
 from n2k_fcgi.web import json_bodies
@@ -53,7 +54,7 @@ def conflicts(request: Request, services: Services) -> Answer:
 
     With a token for one grid those of that grid.
     """
-    grid = own_grid(services.access.may(request, "admin"), services.grids)
+    grid = own_grid(services.access.may(request, Scope.ADMIN), services.grids)
     rows: list[json_bodies.Body] = [
         {
             "name": c.name,

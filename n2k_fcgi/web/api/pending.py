@@ -1,6 +1,7 @@
 """Keys without a name: asked about by anybody, named by a resolver in-world."""
 
 from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.service.access.tokens import own_grid, refuse_other_grid
 from n2k_fcgi.service.directory.pending import MOST_A_REQUEST
@@ -27,7 +28,7 @@ def waiting(request: Request, services: Services) -> Answer:
     Those asked for on the grid of ``grid=``, else the token's, else the shard header's: a resolver knows its own grid only.
     Without any, all.
     """
-    token = services.access.may(request, "register")
+    token = services.access.may(request, Scope.REGISTER)
     own = only_grid(request, services) or own_grid(token, services.grids)
     grid = own or request.wanted(services.grids, None).grid
     if grid is not None:
@@ -43,14 +44,14 @@ def waiting(request: Request, services: Services) -> Answer:
     return json_bodies.answer(json_bodies.cut(request, shown, whole))
 
 
-def note_unknown(request: Request, services: Services) -> Answer:
+def mark_unknown(request: Request, services: Services) -> Answer:
     """A resolver says that nobody on its grid has these keys: they are not handed out again there for some days."""
-    token = services.access.may(request, "register")
+    token = services.access.may(request, Scope.REGISTER)
     body = json_bodies.body_of(request)
     keys, grid = _keys(body), services.grids.one(wanted_grid(body, request, services))
     refuse_other_grid(token, grid)
     services.access.count(request, token, max(1, len(keys)))
-    return json_bodies.answer({"dropped": services.pending.note_unknown(keys, grid)})
+    return json_bodies.answer({"dropped": services.pending.mark_unknown(keys, grid)})
 
 
 def _keys(body: json_bodies.Body) -> list[bytes]:

@@ -3,7 +3,7 @@
 import contextlib
 
 from n2k_fcgi.errors import SwitchedOff
-from n2k_fcgi.model.choices import Permission
+from n2k_fcgi.model.choices import Permission, Scope
 from n2k_fcgi.service.access.tokens import refuse_other_grid
 from n2k_fcgi.service.directory.name_list import NameList
 from n2k_fcgi.web.requests import Request
@@ -14,8 +14,8 @@ from n2k_fcgi.web.services import Services
 def name_list(request: Request, services: Services) -> Answer:
     """200 and a line an avatar, ``key,First Last``; the grid asked for, else the default one. Scripts get whole lines only."""
     if services.csv is Permission.OFF:
-        raise SwitchedOff(what="/name2key.csv", setting="csv")
-    token = None if services.csv is Permission.OPEN else services.access.may(request, "csv")
+        raise SwitchedOff(what="/name2key.csv", setting=Scope.CSV)
+    token = None if services.csv is Permission.OPEN else services.access.may(request, Scope.CSV)
     grid = services.grids.one(services.grids.wanted(request.fields().get("grid")))
     refuse_other_grid(token, grid)
     room = request.kept_bytes(request.fields())

@@ -225,10 +225,10 @@ def locked(fd: int) -> Iterator[None]:
 # --- the disk --------------------------------------------------------------------------------------------------------
 
 
-def refuse_when_low(folder: Path) -> None:
-    """Raise StoreFull when another step would fill the disk."""
+def refuse_when_low(folder: Path, reserve: int = RESERVE) -> None:
+    """Raise StoreFull when another step would leave less than *reserve* bytes on the disk."""
     free = free_bytes(folder)
-    if free < RESERVE:
+    if free < reserve:
         raise StoreFull(path=folder, why=f"only {free // 1_000_000} MB are free")
 
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.directory.overview import Overview
     from n2k_fcgi.service.directory.purge import Purge
     from n2k_fcgi.service.directory.remains import Inspection
-    from n2k_fcgi.service.ingest.importer import Importer, Progress
+    from n2k_fcgi.service.ingest.importer import Importer
+    from n2k_fcgi.service.ingest.report import Progress
 
 DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
 

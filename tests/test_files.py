@@ -150,9 +150,8 @@ def test_a_folder_that_is_not_readable_is_no_obstacle(tmp_path: Path) -> None:
     assert (folder / "state").read_bytes() == b"x"
 
 
-def test_little_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_room_is_refused(tmp_path: Path) -> None:
     """Long runs stop before the disk is full."""
     files.refuse_when_low(tmp_path)
-    monkeypatch.setattr(files, "RESERVE", 1 << 62)
     with pytest.raises(StoreFull, match="MB are free"):
-        files.refuse_when_low(tmp_path)
+        files.refuse_when_low(tmp_path, reserve=1 << 62)

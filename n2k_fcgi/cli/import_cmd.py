@@ -12,7 +12,7 @@ from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.errors import N2KError, counted, shown
 from n2k_fcgi.service.dumps.lines import Tally
 from n2k_fcgi.service.dumps.reading import Dump
-from n2k_fcgi.service.ingest.importer import ImportReport
+from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.service.update.location import is_url
 from n2k_fcgi.wiring import importer, mentions
 
@@ -66,7 +66,7 @@ def command(
     ):
         job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show, tell=context.warn)
         try:
-            report = job.run(opened, world, as_of=as_of, replace=replace, force=force)
+            report = job.run(opened, Order(world, as_of, replace, force))
         except N2KError:
             _tell_oddities(context, job.tally)
             raise

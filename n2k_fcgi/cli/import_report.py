@@ -7,7 +7,7 @@ from typing import Any
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context
 from n2k_fcgi.errors import counted, shown
-from n2k_fcgi.service.ingest.importer import ImportReport
+from n2k_fcgi.service.ingest.report import ImportReport
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from n2k_fcgi.errors import counted
-from n2k_fcgi.service.ingest.importer import Progress
+from n2k_fcgi.service.ingest.report import Progress
 
 READING_SHARE = 2 / 3
 """Of the whole work, for the time left: reading the dump; writing the indexes is the rest."""

@@ -12,10 +12,10 @@ from n2k_fcgi.cli.import_report import counts, fields, tell_warnings, telling_wh
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.config import Settings
 from n2k_fcgi.service.dumps.reading import Dump
-from n2k_fcgi.service.ingest.importer import ImportReport
+from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.service.update.download import Limits
-from n2k_fcgi.service.update.nightly import NOT_MODIFIED, UPDATED, Order, Outcome, Updater
-from n2k_fcgi.wiring import importer
+from n2k_fcgi.service.update.nightly import NOT_MODIFIED, UPDATED, Outcome, Updater
+from n2k_fcgi.wiring import importer, modes_of
 
 
 @click.command("update")
@@ -61,16 +61,18 @@ def command(
     options.be_nice(nice)
     world = to_store(context, grid)
 
-    def load(dump: Dump, speaks_for: int | None) -> ImportReport:
+    def load(dump: Dump, order: Order) -> ImportReport:
         with ProgressBar(dump.size, hidden=context.quiet) as bar:
             job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=bar.show, tell=context.warn)
-            return job.run(dump, world, as_of=speaks_for, replace=replace, force=force)
+            return job.run(dump, order)
 
     with telling_when_stopped(context), DownloadLine(hidden=context.quiet) as line:
         updater = Updater(
-            context.store.generations,  # type: ignore[arg-type]
+            context.store.generations,
             context.store.forgotten,
             _limits(settings),
+            folder=settings.data_dir,
+            modes=modes_of(settings),
             open_dump=lambda path: Dump(path, max_bytes=max_bytes, jobs=jobs),
             load=load,
             token=settings.update_token,

@@ -18,6 +18,7 @@ from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked, Observation
+from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.model.tokens import Token
 
 MOST_FORMER = 64
@@ -109,6 +110,10 @@ class GenerationStore(Protocol):
         """What the live one says of itself; None when there is none."""
         ...
 
+    def latest(self, grid: str) -> int | None:
+        """The time of the latest dump that avatars of *grid* in the live generation are from; None if it has none."""
+        ...
+
     def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
         """The live one's name ('': none) and the manifests of all, oldest first, the live one among them.
 
@@ -157,6 +162,14 @@ class GenerationStore(Protocol):
 
     def sweep(self) -> list[str]:
         """Remove what killed builds left; return the names of the generations that they were building."""
+        ...
+
+    def build(self, origins: OriginTable, *, text_bytes: int, jobs: int) -> "GenerationBuild":
+        """Begin a generation. *origins* numbers the origins of its rows.
+
+        *text_bytes*: about how many bytes of csv will be added, 0 if unknown. *jobs*: processes that it may use. Raises
+        StoreFull if there is no room for it.
+        """
         ...
 
     def publish(self, manifest: Manifest) -> None:

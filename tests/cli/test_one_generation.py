@@ -182,7 +182,4 @@ def test_only_the_directory_asks_for_the_live_generation() -> None:
         "cli/export_cmd.py: hold",
         "cli/grids.py: current",
         "cli/import_report.py: current_name",
-        "service/update/nightly.py: current",
-        "service/update/nightly.py: current_name",
-        "service/ingest/importer.py: current_name",
     }

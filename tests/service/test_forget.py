@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi import files
 from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
@@ -16,6 +15,7 @@ from n2k_fcgi.service.directory.name_list import NameList
 from n2k_fcgi.service.directory.overview import gather
 from n2k_fcgi.service.directory.search import search
 from n2k_fcgi.service.dumps.export import Export, json_lines
+from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.captures import captures_file
 from n2k_fcgi.store.lmdb.layout import FORGOTTEN
 from n2k_fcgi.store.lmdb.writable import with_prefix
@@ -223,15 +223,15 @@ def test_a_purge_takes_a_forgotten_name_from_who_had_it_before(sandbox: Sandbox)
     assert [avatar.name for avatar in sandbox.view().with_key(KEY)] == ["Other Name"]
 
 
-def test_a_purge_stops_before_the_disk_is_full(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_purge_stops_before_the_disk_is_full(box: Sandbox) -> None:
     """Copies need room, and others need some, too: it is said, and all is as it was."""
     box.forget_key(KEY)
     before = box.store.generations.names()
-    monkeypatch.setattr(files, "RESERVE", 1 << 62)
+    box.store.generations.sizes = Sizes(reserve=1 << 62)
     with pytest.raises(StoreFull, match="MB are free"):
         purge(box.store, box.settings).run()
     assert box.store.generations.names() == before and box.view().name2key("governor.linden") is not None
-    monkeypatch.undo()
+    box.store.generations.sizes = None
     assert purge(box.store, box.settings).run().generations == len(before)
 
 

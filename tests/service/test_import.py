@@ -14,8 +14,9 @@ from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.forget import Forgetting
 from n2k_fcgi.service.dumps.reading import Dump
-from n2k_fcgi.service.ingest import runs
+from n2k_fcgi.service.ingest.report import Order
 from n2k_fcgi.store.datadir import CURRENT, GENERATIONS, IMPORT_LOCK
+from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.layout import KEYS, NAMES
 from n2k_fcgi.wiring import directory
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -108,17 +109,14 @@ def test_a_key_with_two_names_in_one_dump_keeps_the_earlier_as_former(sandbox: S
     assert _key_of(sandbox, "masakazu zzz") == MASAKAZU
 
 
-def test_the_order_of_a_dump_changes_nothing(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_a_dump_changes_nothing(tmp_path: Path) -> None:
     """Sorted and unsorted dumps give identical generations, over many runs and ranges."""
-    monkeypatch.setattr(runs, "RANGE_LINES", 64)
-    monkeypatch.setattr(runs, "SAMPLE_EVERY", 8)
-    monkeypatch.setattr(runs, "RUN_LINES", 100)
-    monkeypatch.setattr("n2k_fcgi.service.dumps.reading.BLOCK", 4096)
     rows = sorted((f"{n * 2654435761 % 2**32 + 1:032x}", f"Name{n % 700} Last{n % 3}") for n in range(2000))
     contents = []
     for place, shuffled in enumerate((rows, rows[::-1], rows[1::2] + rows[::2])):
         box = Sandbox(tmp_path / f"data{place}")
-        box.import_text(csv(*[(format_key(bytes.fromhex(key)), name) for key, name in shuffled]), as_of=7)
+        box.store.generations.sizes = Sizes(run_rows=100, range_rows=64, sample_every=8)
+        box.import_text(csv(*[(format_key(bytes.fromhex(key)), name) for key, name in shuffled]), as_of=7, block=4096)
         generation = box.store.generations.current()
         assert generation is not None and box.problems() == []
         generation = box.store.generations.current()
@@ -130,11 +128,9 @@ def test_the_order_of_a_dump_changes_nothing(sandbox: Sandbox, tmp_path: Path, m
     assert len(contents[0][1]) == 2000
 
 
-def test_a_small_dump_into_a_large_generation_is_merged_in_pieces(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_dump_into_a_large_generation_is_merged_in_pieces(sandbox: Sandbox) -> None:
     """The previous generation is never held in memory whole: stretches are cut by it, too."""
-    monkeypatch.setattr(runs, "RANGE_LINES", 50)
-    monkeypatch.setattr(runs, "SAMPLE_EVERY", 8)
-    monkeypatch.setattr(runs, "RUN_LINES", 100)
+    sandbox.store.generations.sizes = Sizes(run_rows=100, range_rows=50, sample_every=8)
     sandbox.import_text(csv(*[(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 1001)]), as_of=1)
     new = format_key((5000).to_bytes(16, "big"))
     done = sandbox.import_text(csv((new, "Name500x Last"), (format_key((77).to_bytes(16, "big")), "Name77 Last")), as_of=2)
@@ -164,7 +160,7 @@ def test_the_same_dump_again_publishes_nothing(sandbox: Sandbox, tmp_path: Path)
     reports = []
     for force in (False, False, True):
         with Dump(path) as dump:
-            reports.append(sandbox.importer().run(dump, "Production", force=force))
+            reports.append(sandbox.importer().run(dump, Order("Production", force=force)))
     assert [report.published for report in reports] == [True, False, True]
 
 
@@ -193,13 +189,11 @@ _numbers = itertools.count()
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(DUMPS, st.sampled_from([1, 2, 3, 1000]))
 def test_any_sequence_of_dumps_gives_what_a_plain_model_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dumps: list[list[tuple[str, str]]], stretch: int
+    tmp_path: Path, dumps: list[list[tuple[str, str]]], stretch: int
 ) -> None:
     """Current name of every key; for every name a key that has or had it, and from then on that key; however work is cut."""
-    monkeypatch.setattr(runs, "RANGE_LINES", stretch)
-    monkeypatch.setattr(runs, "SAMPLE_EVERY", 1)
-    monkeypatch.setattr(runs, "RUN_LINES", stretch)
     box = Sandbox(tmp_path / str(next(_numbers)))
+    box.store.generations.sizes = Sizes(run_rows=stretch, range_rows=stretch, sample_every=1)
     current: dict[str, str] = {}
     had: dict[str, set[str]] = {}
     answered: dict[str, str | None] = {}

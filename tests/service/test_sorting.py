@@ -18,13 +18,15 @@ import pytest
 
 from n2k_fcgi.errors import HelperLost
 from n2k_fcgi.model.batch import Batch, joined
-from n2k_fcgi.service.ingest.beside import SortingBeside
-from n2k_fcgi.service.ingest.runs import RANGE_LINES, RUN_LINES, Range
-from n2k_fcgi.service.ingest.sorting import Sorting
+from n2k_fcgi.store.lmdb.building.beside import SortingBeside
+from n2k_fcgi.store.lmdb.building.runs import Range
+from n2k_fcgi.store.lmdb.building.sizes import Sizes
+from n2k_fcgi.store.lmdb.building.sorting import Sorting
 from tests.support.processes import eventually
 from tests.support.worker import AS_NOBODY
 
 ROWS_A_BATCH = 5000
+SIZES = Sizes()
 
 
 def _batches(count: int, *, numbered: bool = False) -> Iterator[Batch]:
@@ -53,14 +55,14 @@ def _rows(ranges: Iterator[Range]) -> list[tuple[bytes, bytes]]:
 
 def _beside(folder: Path) -> SortingBeside:
     folder.mkdir()
-    return SortingBeside(folder)
+    return SortingBeside(folder, SIZES)
 
 
 @pytest.mark.parametrize("numbered", [False, True])
-@pytest.mark.parametrize("count", [0, 1, 3 * RUN_LINES // ROWS_A_BATCH])
+@pytest.mark.parametrize("count", [0, 1, 3 * SIZES.run_rows // ROWS_A_BATCH])
 def test_both_give_every_row_in_order(tmp_path: Path, count: int, numbered: bool) -> None:
     """Rows of one db_key come in the order they were added; with many runs there are many ranges."""
-    here, beside = Sorting(tmp_path), _beside(tmp_path / "beside")
+    here, beside = Sorting(tmp_path, SIZES), _beside(tmp_path / "beside")
     try:
         expected: list[tuple[bytes, bytes]] = []
         for batch in _batches(count, numbered=numbered):
@@ -77,7 +79,7 @@ def test_both_give_every_row_in_order(tmp_path: Path, count: int, numbered: bool
         assert len(names) == len(rows) and all(a[0] <= b[0] for a, b in pairwise(names))
         assert names == _rows(beside.names())
         if count > 1:
-            assert len(rows) > 2 * RANGE_LINES
+            assert len(rows) > 2 * SIZES.range_rows
     finally:
         here.close()
         beside.close()
@@ -85,7 +87,7 @@ def test_both_give_every_row_in_order(tmp_path: Path, count: int, numbered: bool
 
 def test_stopped_and_continued_it_loses_nothing(tmp_path: Path) -> None:
     """Ctrl-Z and fg, as often as can be: stop signals cut writes to a pipe short, and what is left must follow."""
-    here, beside = Sorting(tmp_path), _beside(tmp_path / "beside")
+    here, beside = Sorting(tmp_path, SIZES), _beside(tmp_path / "beside")
     finished = threading.Event()
     stops = 0
 
@@ -149,8 +151,9 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 def test_it_never_outlives_its_parent(tmp_path: Path) -> None:
     """SIGKILL to the import: its second process sees the end of its input and goes, whatever it was about to do."""
     code = (
-        "import sys, time; from pathlib import Path; from n2k_fcgi.service.ingest.beside import SortingBeside\n"
-        "beside = SortingBeside(Path(sys.argv[1])); print(beside.pid, flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from n2k_fcgi.store.lmdb.building.beside import SortingBeside\n"
+        "from n2k_fcgi.store.lmdb.building.sizes import Sizes\n"
+        "beside = SortingBeside(Path(sys.argv[1]), Sizes()); print(beside.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None

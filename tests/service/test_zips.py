@@ -10,6 +10,7 @@ import pytest
 
 from n2k_fcgi.errors import DumpBroken, DumpNeedsUnpacking, DumpNotUnderstood, N2KError, NoDumpInZip, TooManyBadLines
 from n2k_fcgi.service.dumps.reading import Dump
+from n2k_fcgi.service.ingest.report import Order
 from tests.support.sandbox import Sandbox
 
 ROWS = b"".join(b"%08d-1111-4111-8111-111111111111,Fake%d Resident\n" % (n, n) for n in range(100, 500))
@@ -83,7 +84,7 @@ def test_a_member_that_is_alone_or_the_only_csv_is_taken_as_it_is(sandbox: Sandb
     for content in (packed(("tmp/a.csv", REGIONS)), packed(("README", README), ("tmp/a.csv", REGIONS))):
         path.write_bytes(content)
         with Dump(path) as dump, pytest.raises(TooManyBadLines, match=r"^tmp/a.csv in the zip: 2000 of 2000"):
-            sandbox.importer().run(dump, "Production")
+            sandbox.importer().run(dump, Order("Production"))
 
 
 REFUSED: dict[str, tuple[bytes, type[N2KError], str]] = {
@@ -151,7 +152,7 @@ def test_a_tar_in_a_zip_is_an_archive_in_an_archive(sandbox: Sandbox, tmp_path: 
     path = tmp_path / "dump.zip"
     path.write_bytes(packed(("people.tar", (tmp_path / "people.tar").read_bytes())))
     with Dump(path) as dump, pytest.raises(DumpNotUnderstood, match=r"^people.tar in the zip: .*\(a tar archive in a zip\)"):
-        sandbox.importer().run(dump, "Production")
+        sandbox.importer().run(dump, Order("Production"))
 
 
 def test_damage_names_the_member(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_damage_names_the_member(sandbox: Sandbox, tmp_path: Path) -> None:
     content[len(content) // 2] ^= 16
     (tmp_path / "dump.zip").write_bytes(content)
     with Dump(tmp_path / "dump.zip") as dump, pytest.raises(DumpBroken, match=r"^name2key.csv in the zip: .*fetch it again"):
-        sandbox.importer().run(dump, "Production")
+        sandbox.importer().run(dump, Order("Production"))
 
 
 @pytest.mark.parametrize(

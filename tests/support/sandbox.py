@@ -9,8 +9,9 @@ from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.observations import Observation
 from n2k_fcgi.service.directory.lookup import View
-from n2k_fcgi.service.dumps.reading import Dump
-from n2k_fcgi.service.ingest.importer import Importer, ImportReport
+from n2k_fcgi.service.dumps.reading import BLOCK, Dump
+from n2k_fcgi.service.ingest.importer import Importer
+from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.store.lmdb.engine import LmdbStore
 from n2k_fcgi.wiring import directory, forgetting, importer, registrar, store_options
 
@@ -40,12 +41,13 @@ class Sandbox:
         as_of: int | None = None,
         replace: bool = False,
         force: bool = True,
+        block: int = BLOCK,
     ) -> ImportReport:
-        """Import lines given as text; *force*: also far fewer than before."""
+        """Import lines given as text; *force*: also far fewer than before; *block*: bytes that are read at a time."""
         path = self.data_dir.with_name(self.data_dir.name + ".dump")
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        with Dump(path) as dump:
-            return self.importer().run(dump, grid, as_of=as_of, replace=replace, force=force)
+        with Dump(path, block=block) as dump:
+            return self.importer().run(dump, Order(grid, as_of, replace, force))
 
     def view(self) -> View:
         """The directory as lookups see it now."""

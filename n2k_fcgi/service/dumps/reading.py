@@ -35,7 +35,7 @@ from n2k_fcgi.service.dumps.unpacking import Indexed, Wholeness, unpacker
 from n2k_fcgi.service.update.location import lacks_scheme
 
 BLOCK = 1024 * 1024
-"""Unpacked bytes a step."""
+"""Unpacked bytes per step."""
 
 HEAD = 8
 """Bytes that tell the kind, and in a gz the time."""
@@ -94,8 +94,9 @@ class Dump:
     zip that is read, '' for all else; ``times`` the archive's and the file's own time, the better one first.
     """
 
-    def __init__(self, source: str | Path, *, max_bytes: int | None = None, jobs: int = 1) -> None:
-        """Open *source*, a path or '-' for standard input; *jobs*: threads to unpack with, where a program can.
+    def __init__(self, source: str | Path, *, max_bytes: int | None = None, jobs: int = 1, block: int = BLOCK) -> None:
+        """Open *source*, a path or '-' for standard input; *jobs*: threads to unpack with, where a program can;
+        *block*: unpacked bytes per step.
 
         Raises DumpUnreadable, DumpBroken, DumpNotUnderstood, DumpNeedsUnpacking, NoDumpInZip, PythonLacks.
         """
@@ -105,6 +106,7 @@ class Dump:
         """What was odd but is no reason to refuse it."""
         self._max_bytes = max_bytes
         self._jobs = jobs
+        self._block = block
         self._file = _open(self.name)
         try:
             self._prepare()
@@ -129,7 +131,7 @@ class Dump:
 
     def _opened(self, is_file: bool) -> Readable:
         if self._helper is not None:
-            return self._helper if isinstance(self._helper, Indexed) else io.BufferedReader(self._helper, BLOCK)
+            return self._helper if isinstance(self._helper, Indexed) else io.BufferedReader(self._helper, self._block)
         if self.kind == "zip":
             if not is_file:
                 raise DumpNotUnderstood(why="a zip cannot be read from a pipe: save it to a file first")
@@ -137,7 +139,7 @@ class Dump:
         return self._by_the_standard_library()
 
     def _by_the_standard_library(self) -> Readable:
-        packed = io.BufferedReader(self._hashed, BLOCK)
+        packed = io.BufferedReader(self._hashed, self._block)
         return Streams(packed, self.kind) if self.kind in DECOMPRESSORS else packed
 
     def _zip_member(self) -> Readable:
@@ -195,7 +197,7 @@ class Dump:
         if self._helper is not None:
             wholeness = Wholeness(self.kind)
             with contextlib.suppress(OSError, DumpBroken, HelperLost, NoMemory):  # it gave up: nothing is sure then
-                while block := self._stream.read(BLOCK):
+                while block := self._stream.read(self._block):
                     given += len(block)
                     wholeness.unpacked(block)
                     yield block
@@ -206,7 +208,7 @@ class Dump:
         yield from self._behind(given)
         if not self._in_order:
             self._hash_all()
-        while self._hashed.read(BLOCK):  # what follows the archive
+        while self._hashed.read(self._block):  # what follows the archive
             pass
 
     def _begin_again(self) -> None:
@@ -227,7 +229,7 @@ class Dump:
 
     def _read(self) -> bytes:
         try:
-            return self._stream.read(BLOCK)
+            return self._stream.read(self._block)
         except _BROKEN as error:
             if is_no_memory(error):
                 raise NoMemory(what="reading the dump") from None
@@ -241,7 +243,7 @@ class Dump:
         """Of a file that was not read in order, or not by us."""
         self._file.seek(0)
         self._hashed = _Hashed(self._file, b"")
-        while block := self._hashed.read(BLOCK):
+        while block := self._hashed.read(self._block):
             if wholeness is not None:
                 wholeness.packed(block)
 

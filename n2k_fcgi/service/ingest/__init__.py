@@ -1,7 +1,4 @@
-"""A dump becomes a generation, one module a step:
+"""A dump becomes the live generation: the order of the steps, and what is decided on the way.
 
-    dumps (bytes) -> encoding (UTF-8) -> dialect, lines (rows, bad lines) -> runs (sorted spills) -> keys, names (merged,
-    appended) -> publish
-
-The memory it takes does not grow with the dump: rows are held for one run or one range at a time.
+dumps (bytes -> batches of rows) -> the store's ``GenerationBuild`` (sorted, merged, verified) -> publish
 """

@@ -11,31 +11,20 @@ from typing import NamedTuple
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import DownloadTooLarge, DumpNotNewer, DumpUnreadable, ImportRunning
-from n2k_fcgi.files import NEW_SUFFIX, PRIVATE, hold, open_new, refuse_os_error, replace
+from n2k_fcgi.files import NEW_SUFFIX, PRIVATE, Modes, hold, open_new, refuse_os_error, replace
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.service.dumps.as_of import FILE, GZ, LAST_MODIFIED, Clue, iso, refuse_future, settle
 from n2k_fcgi.service.dumps.reading import Dump, kind_of
-from n2k_fcgi.service.ingest.importer import ImportReport
+from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.service.update.download import BLOCK, Fetched, Limits, Validators, fetch
 from n2k_fcgi.service.update.location import Location, is_url, parse_location
-from n2k_fcgi.store.base import ForgottenStore
+from n2k_fcgi.store.base import ForgottenStore, GenerationStore
 from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, UPDATE_LOCK, UPDATE_STATE
-from n2k_fcgi.store.lmdb.generations import Generations
 
 _TEMPORARY = (DOWNLOADED, DECODED, UPDATE_STATE + NEW_SUFFIX)
 
 UPDATED, UNCHANGED, NOT_MODIFIED = "updated", "unchanged", "not modified"
-
-
-class Order(NamedTuple):
-    """What an update is to do."""
-
-    grid: str
-    as_of: int | None = None
-    """Unix seconds for which the dump speaks; else the archive's own time, else Last-Modified or the file's, else now."""
-    replace: bool = False
-    force: bool = False
 
 
 class Outcome(NamedTuple):
@@ -83,20 +72,22 @@ class Updater:
 
     def __init__(
         self,
-        generations: Generations,
+        generations: GenerationStore,
         forgotten: ForgottenStore,
         limits: Limits,
         *,
+        folder: Path,
+        modes: Modes,
         open_dump: Callable[[Path], Dump],
-        load: Callable[[Dump, int | None], ImportReport],
+        load: Callable[[Dump, Order], ImportReport],
         token: str = "",
         progress: Callable[[int, int | None], None] = lambda _done, _total: None,
         tell: Tell = silently,
     ) -> None:
         self._generations = generations
         self._forgotten = forgotten
-        self._folder = generations.data_dir
-        self._modes = generations.modes
+        self._folder = folder
+        self._modes = modes
         self._limits = limits
         self._open_dump = open_dump
         self._load = load
@@ -153,33 +144,27 @@ class Updater:
             if arrival is not None:
                 dump.times = arrival.times(dump.times)
             digest = "" if dump.size is None else _sha256(path)  # a pipe can be read once only
-            live = self._generations.live()
+            live = None if order.force else self._generations.live()
             if live is not None and self._is_known(digest, last, order, live):
                 return Outcome(UNCHANGED, source, None), digest
             with dump.naming_member():
                 self._refuse_older(settle(order.as_of, dump.times, int(time.time())).seconds, order, live)
-            report = self._load(dump, order.as_of)
+            report = self._load(dump, order)
         return Outcome(UPDATED if report.published else UNCHANGED, source, report), digest
 
     def _is_known(self, digest: str, last: str, order: Order, live: Manifest) -> bool:
-        if order.force or order.replace or order.as_of is not None or not digest:
+        if order.replace or order.as_of is not None or not digest:
             return False
         is_live = (digest, order.grid) == (live.sha256, live.grid) and self._forgotten.undone() < live.created
         return digest == last or is_live
 
     def _refuse_older(self, as_of: int, order: Order, live: Manifest | None) -> None:
-        if order.force or live is None:
+        if live is None:
             return
-        live_time = live.as_of if live.grid == order.grid else self._latest(order.grid)
+        live_time = live.as_of if live.grid == order.grid else self._generations.latest(order.grid)
         # One that is still to come is of a wrong clock, and no dump could be newer.
         if live_time is not None and as_of < live_time <= time.time():
             raise DumpNotNewer(found=iso(as_of), live=iso(live_time), grid=order.grid)
-
-    def _latest(self, grid: str) -> int | None:
-        """The time of the latest dump of *grid* in the live generation, which is another grid's; None when it has none."""
-        generation = self._generations.current()
-        origins = generation.origins if generation is not None else []
-        return max((origin.as_of for origin in origins if origin.grid == grid), default=None)
 
     def _without_encoding(self, path: Path, fetched: Fetched, location: Location) -> Path:
         """Take off the gzip codings that wrap an archive, as many as were named; one around lines is read as a gz dump.
@@ -233,7 +218,7 @@ class Updater:
         Not one from before somebody was shown again: it left his rows out, or a purge took them since.
         """
         entry = self._state().get(order.grid)
-        if entry is None or self._forgotten.undone() >= entry.when or not self._generations.current_name():
+        if entry is None or self._forgotten.undone() >= entry.when or self._generations.live() is None:
             return None
         same = (entry.url, entry.replace, entry.as_of) == (location.url, order.replace, order.as_of)
         return entry if same else None

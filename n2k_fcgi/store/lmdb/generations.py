@@ -5,17 +5,22 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from n2k_fcgi import files, logs
 from n2k_fcgi.errors import ImportRunning, NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.files import NEW_SUFFIX, Modes, hold, refuse_os_error, sync_folder
 from n2k_fcgi.model.manifests import Manifest
+from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.datadir import BUILDING, CURRENT, DATA_FILE, GENERATIONS, IMPORT_LOCK, MANIFEST
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import FORMAT
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
+
+if TYPE_CHECKING:
+    from n2k_fcgi.store.lmdb.building.build import Build
+    from n2k_fcgi.store.lmdb.building.sizes import Sizes
 
 LOOKS_BETWEEN_SIZES = 64
 """Requests between two looks at our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
@@ -31,14 +36,16 @@ Found = TypeVar("Found")
 class Generations:
     """Implements ``store.base.GenerationStore`` and what imports and commands need beside it.
 
-    *resident_limit*: bytes of resident memory of this process above which the map is dropped and opened again, because
-    a host's watchdog counts its pages as ours (545 MB after a million random lookups if nobody does; measured).
+    *sizes*: those of a build, else the defaults. *resident_limit*: bytes of resident memory of this process above which the
+    map is dropped and opened again: a host's watchdog counts its pages as ours (545 MB after a million random lookups
+    otherwise; measured).
     """
 
-    def __init__(self, data_dir: Path, modes: Modes, *, resident_limit: int) -> None:
+    def __init__(self, data_dir: Path, modes: Modes, *, resident_limit: int, sizes: "Sizes | None" = None) -> None:
         self.data_dir = data_dir
         self.modes = modes
         self.resident_limit = resident_limit
+        self.sizes = sizes
         self._folder = data_dir / GENERATIONS
         self._pointer = str(data_dir / CURRENT)
         self._stamp = _NOWHERE
@@ -125,6 +132,12 @@ class Generations:
     def live(self) -> Manifest | None:
         """What the live generation says of itself; None when there is none."""
         return self._of_live(lambda name: self.manifest(name) if name else None)
+
+    def latest(self, grid: str) -> int | None:
+        """See ``store.base.GenerationStore``."""
+        generation = self.current()
+        origins = generation.origins if generation is not None else []
+        return max((origin.as_of for origin in origins if origin.grid == grid), default=None)
 
     def _of_live(self, ask: Callable[[str], Found]) -> Found:
         """What *ask* finds under the live generation's name.
@@ -268,6 +281,12 @@ class Generations:
         if old == self.current_name():
             self.use(new)
         self._remove(self._folder / old)
+
+    def build(self, origins: OriginTable, *, text_bytes: int, jobs: int) -> "Build":
+        """See ``store.base.GenerationStore``."""
+        from n2k_fcgi.store.lmdb.building.build import Build  # late: workers build nothing
+
+        return Build(self, origins, text_bytes=text_bytes, jobs=jobs)
 
     def drop_hidden(self, name: str, hidden: HiddenSet, cleaned: Callable[[Manifest], Manifest]) -> int:
         """See ``store.base.GenerationStore``."""

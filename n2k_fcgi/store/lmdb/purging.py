@@ -8,7 +8,8 @@ from n2k_fcgi.files import refuse_when_low
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.lmdb.builder import Builder
+from n2k_fcgi.store.lmdb.building.data_file import DataFile
+from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
@@ -32,6 +33,7 @@ def drop_hidden(generations: Generations, name: str, hides: Hides, cleaned: Call
 class _Purge:
     def __init__(self, generations: Generations, hides: Hides, cleaned: Callable[[Manifest], Manifest]) -> None:
         self._generations = generations
+        self._sizes = generations.sizes or Sizes()
         self._hides = hides
         self._cleaned = cleaned
 
@@ -52,16 +54,17 @@ class _Purge:
         return dropped
 
     def _rewritten(self, name: str, fresh: str) -> int:
+        folder = self._generations.building(fresh)
         with (
             contextlib.closing(self._generations.open(name)) as generation,
-            contextlib.closing(Builder(self._generations.building(fresh), self._generations.modes)) as builder,
+            contextlib.closing(DataFile(folder, self._generations.modes, self._sizes.first_map)) as data,
         ):
-            copies = {database: self._copy(generation, builder, database) for database in (KEYS, NAMES, HISTORY, FORMER)}
+            copies = {database: self._copy(generation, data, database) for database in (KEYS, NAMES, HISTORY, FORMER)}
             dropped = copies[KEYS].dropped + copies[HISTORY].dropped
             if not dropped:
                 return 0
-            self._copy_holders(generation, builder)
-            size = builder.finish(generation.origins)
+            self._copy_holders(generation, data)
+            size = data.finish(generation.origins)
         manifest = self._cleaned(self._generations.manifest(name))._replace(
             name=fresh,
             format=FORMAT,
@@ -74,12 +77,12 @@ class _Purge:
         self._generations.replace(name, manifest)
         return dropped
 
-    def _copy(self, generation: Generation, builder: Builder, database: bytes) -> "_Copied":
+    def _copy(self, generation: Generation, data: DataFile, database: bytes) -> "_Copied":
         grids = [origin.grid for origin in generation.origins]
         keep = self._keep_names if database in (NAMES, FORMER) else self._keep_spellings
         entries = kept = dropped = 0
         for rows in generation.chunks(database, ROWS):
-            refuse_when_low(self._generations.data_dir)
+            refuse_when_low(self._generations.data_dir, self._sizes.reserve)
             db_keys, values = [], []
             for db_key, value in rows:
                 records, all_records = keep(grids, db_key, value)
@@ -88,14 +91,14 @@ class _Purge:
                     db_keys.append(db_key)
                     values.append(b"".join(records))
                     kept += len(records)
-            builder.append(database, db_keys, values)
+            data.append(database, db_keys, values)
             entries += len(db_keys)
         return _Copied(entries, kept, dropped)
 
-    def _copy_holders(self, generation: Generation, builder: Builder) -> None:
+    def _copy_holders(self, generation: Generation, data: DataFile) -> None:
         for rows in generation.chunks(HELD, ROWS):
             kept = [(name, key) for name, key in rows if not self._hides(key, PRODUCTION, name.decode())]
-            builder.append(HELD, [name for name, _ in kept], [key for _, key in kept])
+            data.append(HELD, [name for name, _ in kept], [key for _, key in kept])
 
     def _keep_names(self, grids: list[str], name: bytes, value: bytes) -> tuple[list[bytes], int]:
         form, records = name.decode(), unpack_names(value)

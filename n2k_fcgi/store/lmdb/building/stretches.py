@@ -6,7 +6,7 @@ from itertools import islice
 from operator import eq
 from typing import NamedTuple
 
-from n2k_fcgi.service.ingest import runs
+from n2k_fcgi.store.lmdb.building.runs import Range
 from n2k_fcgi.store.lmdb.generation import Generation
 
 FEW = 8
@@ -75,13 +75,13 @@ class Merged:
             self._values.insert(at, value)
 
 
-def aligned(ranges: Iterable[runs.Range], previous: Generation | None, database: bytes) -> Iterator[Stretch]:
-    """Cut ranges so that none has more than RANGE_LINES stored rows beside it; *previous* None: nothing is stored."""
+def aligned(ranges: Iterable[Range], previous: Generation | None, database: bytes, most: int) -> Iterator[Stretch]:
+    """Cut ranges so that none has more than *most* stored rows beside it; *previous* None: nothing is stored."""
     for first, end, db_keys, values in ranges:
         start = first
         while previous is not None:
-            stored = previous.chunk(database, start, end, runs.RANGE_LINES)
-            if len(stored) < runs.RANGE_LINES:
+            stored = previous.chunk(database, start, end, most)
+            if len(stored) < most:
                 break
             start = stored[-1][0] + b"\0"  # the smallest db_key behind it
             cut = bisect_left(db_keys, start)

@@ -1,4 +1,4 @@
-"""Writing one generation: sorted rows go in, every count is checked, the file is on the disk at the end."""
+"""The data file of a generation while it is written: sorted rows are appended, counts checked, the result is durable."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -15,20 +15,17 @@ from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, meaning
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
-FIRST_MAP = 8 * 1024 * 1024
-"""Bytes of address space to begin with; doubled when full. Little: where a host limits addresses, a small dump fits."""
 
+class DataFile:
+    """A new generation's data file in *folder*. No process reads it before it is published, so ``finish`` syncs it, once.
 
-class Builder:
-    """Fills a new generation's data file. Nobody reads it before it is published, so nothing is synced until ``finish``.
-
-    Every call is one transaction; keep them below 100,000 rows (5 MB of dirty pages, measured).
+    Each call is one transaction: below 100,000 rows (5 MB of dirty pages, measured). *first_map*: see ``Sizes``.
     """
 
-    def __init__(self, folder: Path, modes: Modes) -> None:
+    def __init__(self, folder: Path, modes: Modes, first_map: int) -> None:
         self.path = folder / DATA_FILE
         self._modes = modes
-        self._open(FIRST_MAP)
+        self._open(first_map)
 
     def _open(self, map_size: int) -> None:
         try:
@@ -47,7 +44,7 @@ class Builder:
             raise meaning(self.path, error, StoreFull) from None
 
     def trim(self) -> None:
-        """Give the pages of the map back when this process has grown."""
+        """Release the pages of the map if this process has grown."""
         if resident_bytes() > IMPORT_RESIDENT:
             map_size = self._env.info()["map_size"]
             self._env.close()
@@ -56,7 +53,7 @@ class Builder:
     def append(self, database: bytes, db_keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """Append rows in ascending order of db_key, all above those already there.
 
-        Raises CountsDisagree when one was not: LMDB would drop it silently.
+        Raises CountsDisagree if one was not: LMDB would drop it silently.
         """
 
         def put(transaction: lmdb.Transaction) -> None:
@@ -70,19 +67,19 @@ class Builder:
             self.trim()
 
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
-        """What is stored so far."""
+        """The value that was appended, or None."""
         with self._env.begin() as transaction:
             value = transaction.get(db_key, db=self._databases[database])
         return None if value is None else bytes(value)
 
     def entries(self, database: bytes) -> int:
-        """How many db_keys a database holds now."""
+        """How many db_keys were appended to *database*."""
         with self._env.begin() as transaction:
             count: int = transaction.stat(self._databases[database])["entries"]
         return count
 
     def finish(self, origins: list[Origin]) -> int:
-        """Write the origins and the format version, sync, close, and give the size of the file in bytes."""
+        """Write the origins and the format version, sync, close, and return the size of the file in bytes."""
         if len(origins) > MAX_ORIGINS:
             raise TooManyGrids(limit=MAX_ORIGINS)
 
@@ -102,7 +99,7 @@ class Builder:
         return os.stat(self.path).st_size
 
     def close(self) -> None:
-        """Close without finishing; does nothing after ``finish``."""
+        """Close without finishing; no effect after ``finish``."""
         self._env.close()
 
     def _write(self, change: Callable[[lmdb.Transaction], None]) -> None:
@@ -119,5 +116,5 @@ class Builder:
         try:
             self._env.set_mapsize(self._env.info()["map_size"] * 2)
         except lmdb.Error as error:
-            self._env.close()  # LMDB has given the old map back already
+            self._env.close()  # LMDB has unmapped the old map already
             raise meaning(self.path, error, StoreFull) from None

@@ -16,19 +16,7 @@ from typing import NamedTuple
 
 from n2k_fcgi.errors import CountsDisagree
 from n2k_fcgi.files import PRIVATE, open_new, write_all
-
-RANGE_LINES = 8_192
-"""Lines that a range holds about; twice as many in memory at the worst, but for equal db_keys. Their objects fit into a
-processor's second cache (1 MB): with four times as many, sorting and merging took half as long again."""
-
-RUN_LINES = 32_768
-"""Lines of a run. More take memory and leave the cache while a run is sorted, fewer while all runs are read together."""
-
-SAMPLE_EVERY = 256
-"""Lines between two db_keys that are remembered to cut ranges by."""
-
-BLOCK_LINES = 256
-"""Lines read of a run at a time: times the number of runs, this is memory."""
+from n2k_fcgi.store.lmdb.building.sizes import Sizes
 
 MARSHAL = 2
 """Version of the marshal format: the later ones look for repeated objects, and there are none."""
@@ -52,9 +40,10 @@ class Runs:
     Raises OSError when the disk is full or fails.
     """
 
-    def __init__(self, path: Path, cut: Cut) -> None:
+    def __init__(self, path: Path, cut: Cut, sizes: Sizes) -> None:
         self._path = path
         self._cut = cut
+        self._sizes = sizes
         self._db_key = itemgetter(slice(None, cut))
         self._runs: list[list[int]] = []
         """The places in the file where each run's blocks begin, and its end."""
@@ -64,9 +53,9 @@ class Runs:
         self._fd = open_new(path, PRIVATE.file)
 
     def add(self, lines: list[bytes]) -> None:
-        """Take more lines; RUN_LINES of them or more are written as one run."""
+        """Take more lines; ``run_rows`` of them or more are written as one run."""
         self._pending += lines
-        if len(self._pending) >= RUN_LINES:
+        if len(self._pending) >= self._sizes.run_rows:
             self._write_run()
 
     def _write_run(self) -> None:
@@ -74,10 +63,10 @@ class Runs:
         if not lines:
             return
         lines = self._sorted(lines)
-        self._samples.extend(map(self._db_key, lines[::SAMPLE_EVERY]))
+        self._samples.extend(map(self._db_key, lines[:: self._sizes.sample_every]))
         places = [self._end]
-        for at in range(0, len(lines), BLOCK_LINES):
-            data = memoryview(marshal.dumps(lines[at : at + BLOCK_LINES], MARSHAL))
+        for at in range(0, len(lines), self._sizes.block_rows):
+            data = memoryview(marshal.dumps(lines[at : at + self._sizes.block_rows], MARSHAL))
             places.append(places[-1] + len(data))
             write_all(self._fd, data)
         self._runs.append(places)
@@ -97,9 +86,9 @@ class Runs:
         return list(chain.from_iterable(dealt))
 
     def boundaries(self) -> list[bytes]:
-        """db_keys that cut all lines into ranges of about RANGE_LINES."""
+        """db_keys that cut all lines into ranges of about ``range_rows``."""
         samples = sorted(self._samples)
-        step = max(1, RANGE_LINES // SAMPLE_EVERY)
+        step = max(1, self._sizes.range_rows // self._sizes.sample_every)
         return sorted(set(samples[step::step]))
 
     def ranges(self) -> Iterator[Range]:

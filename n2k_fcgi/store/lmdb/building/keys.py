@@ -1,20 +1,14 @@
 """The key index: sorted key lines, merged with the previous generation's, appended; former names fall out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.model.origins import OriginTable
-from n2k_fcgi.service.ingest.runs import Range, Runs
-from n2k_fcgi.service.ingest.stretches import Merged, Row, Stretch, aligned
-from n2k_fcgi.store.lmdb.builder import Builder
-from n2k_fcgi.store.lmdb.building.carried import Carried
+from n2k_fcgi.store.lmdb.building.merging import Merging
+from n2k_fcgi.store.lmdb.building.runs import Range, Runs
+from n2k_fcgi.store.lmdb.building.stretches import Merged, Row, Stretch
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_spellings
-from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS
-
-TRIM_EVERY = 256
-"""Keys looked up in the new index between two looks at memory: each may map 64 KB of it."""
+from n2k_fcgi.store.lmdb.layout import KEYS
 
 
 class Spelled(NamedTuple):
@@ -39,38 +33,28 @@ class KeyCounts:
 class KeyMerge:
     """Builds the key index. *outdated* collects a key line for every name that is not current any more."""
 
-    def __init__(
-        self,
-        builder: Builder,
-        origins: OriginTable,
-        outdated: Runs,
-        previous: Generation | None = None,
-        replaced_grid: str | None = None,
-    ) -> None:
-        self._builder = builder
-        self._origins = origins
+    def __init__(self, merging: Merging, outdated: Runs) -> None:
+        self._merging = merging
+        self._origins = merging.origins
+        self._replaced_grid = merging.replaced_grid
+        self._carried = merging.carried()
         self._outdated = outdated
-        self._previous = previous
-        self._replaced_grid = replaced_grid
-        self._carried = Carried(origins, previous.origins if previous else [], None)
         self._former: list[bytes] = []
         self.counts = KeyCounts()
 
     def build(self, ranges: Iterable[Range]) -> None:
         """Append everything to the key index."""
-        for stretch in aligned(ranges, self._previous, KEYS):
+        for stretch in self._merging.stretches(ranges, KEYS):
             db_keys, values = stretch.db_keys, stretch.values
             if stretch.needs_merging:
                 db_keys, values = self._merge(stretch)
             else:
                 self.counts.added += len(db_keys)
                 self.counts.records += len(db_keys)
-            self._builder.append(KEYS, db_keys, values)
+            self._merging.data.append(KEYS, db_keys, values)
             self.counts.keys += len(db_keys)
             self._outdated.add(self._former)
             self._former = []
-            if self._previous is not None:
-                self._previous.trim()
 
     def _merge(self, stretch: Stretch) -> tuple[list[bytes], list[bytes]]:
         """The rows of one stretch. Nearly all keys are in dump and store with one and the same name, or in one only."""
@@ -142,13 +126,13 @@ class KeyMerge:
         replaced = is_known and self._origins.grid(first.origin) == self._replaced_grid
         rivals = names[1:] if replaced else names  # what is replaced never outlives the dump, however late it is
         latest = max(reversed(rivals), key=lambda spelled: self._origins.as_of(spelled.origin))
-        form = _form(latest)
+        form = form_of(latest)
         for spelled in names:
-            if spelled is not latest and _form(spelled) != form:
+            if spelled is not latest and form_of(spelled) != form:
                 self._former.append(key + pack_spelling(*spelled))
         if not is_known:
             self.counts.added += 1
-        elif latest is not first and _form(first) != form:
+        elif latest is not first and form_of(first) != form:
             self.counts.changed += 1
         else:
             self.counts.unchanged += 1
@@ -163,61 +147,11 @@ def _several(stretch: Stretch) -> dict[bytes, list[Spelled]]:
     return {key: found for key, found in names.items() if len(found) > 1}
 
 
-def outdated_names(outdated: Runs) -> Iterator[list[bytes]]:
-    """The name lines of collected key lines, in bounded lists."""
-    for _, _, db_keys, values in outdated.ranges():
-        yield [_name_line(key, Spelled(value[0], value[2:])) for key, value in zip(db_keys, values, strict=True)]
-
-
-def _name_line(key: bytes, spelled: Spelled) -> bytes:
-    return _form(spelled).encode() + pack_name(spelled.origin, key)
-
-
-def build_history(outdated: Runs, former: Runs, builder: Builder, origins: OriginTable, previous: Generation | None) -> int:
-    """Append the former names of every key, with those of *previous*; collect their name lines in *former*.
-
-    A name that is current (again) is no former one, and an avatar that is gone has none. Gives the number of records.
-    """
-    records = 0
-    carried = Carried(origins, previous.origins if previous else [], None)
-    for db_keys, values, stored, _ in aligned(outdated.ranges(), previous, HISTORY):
-        names: dict[bytes, list[Spelled]] = {
-            key: [Spelled(carried.numbers[old] or 0, spelling) for old, spelling in unpack_spellings(value)]
-            for key, value in stored
-        }
-        for key, value in zip(db_keys, values, strict=True):
-            names.setdefault(key, []).append(Spelled(value[0], value[2:]))
-        found: dict[bytes, list[Spelled]] = {}
-        for number, key in enumerate(sorted(names)):
-            if spelled := _former_names(key, names[key], builder, origins):
-                found[key] = spelled
-            if number % TRIM_EVERY == 0:
-                builder.trim()
-        builder.append(HISTORY, list(found), [b"".join(pack_spelling(*s) for s in spelled) for spelled in found.values()])
-        lines = [_name_line(key, s) for key, spelled in found.items() for s in spelled]
-        former.add(lines)
-        records += len(lines)
-    return records
-
-
-def _former_names(key: bytes, names: list[Spelled], builder: Builder, origins: OriginTable) -> list[Spelled]:
-    """Of *names* one of each form and grid, the latest, oldest first, without the current ones."""
-    current = {origins.grid(origin): canonical(name.decode()) for origin, name in _current_names(key, builder)}
-    latest: dict[tuple[str, str], Spelled] = {}
-    for spelled in names:
-        grid, form = origins.grid(spelled.origin), _form(spelled)
-        if current.get(grid, form) == form:
-            continue
-        rival = latest.get((grid, form))
-        if rival is None or origins.as_of(rival.origin) <= origins.as_of(spelled.origin):
-            latest[grid, form] = spelled
-    return sorted(latest.values(), key=lambda spelled: origins.as_of(spelled.origin))
-
-
-def _current_names(key: bytes, builder: Builder) -> list[tuple[int, bytes]]:
-    value = builder.get(KEYS, key)
-    return unpack_spellings(value) if value else []
-
-
-def _form(spelled: Spelled) -> str:
+def form_of(spelled: Spelled) -> str:
+    """Return the canonical name."""
     return canonical(spelled.spelling.decode())
+
+
+def name_line(key: bytes, spelled: Spelled) -> bytes:
+    """Return the line of the name index for a name of a key."""
+    return form_of(spelled).encode() + pack_name(spelled.origin, key)

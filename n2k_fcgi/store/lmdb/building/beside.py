@@ -22,20 +22,21 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import HelperLost, N2KError, NoMemory, is_no_memory
 from n2k_fcgi.files import write_all
 from n2k_fcgi.model.batch import Batch
-from n2k_fcgi.service.ingest.runs import MARSHAL, Range
-from n2k_fcgi.service.ingest.sorting import Sorting
+from n2k_fcgi.store.lmdb.building.runs import MARSHAL, Range
+from n2k_fcgi.store.lmdb.building.sizes import Sizes
+from n2k_fcgi.store.lmdb.building.sorting import Sorting
 
 _LENGTH = 8
 _PIPE_ROOM = 1024 * 1024
 """Bytes in a pipe; the default, 64 KB, makes both ends wait for each other more often. As much as any user may have."""
-_COMMAND = "import sys; sys.path[:] = {path!r}; from n2k_fcgi.service.ingest.beside import main; main({folder!r})"
+_COMMAND = "import sys; sys.path[:] = {path!r}; from {module} import main; main({folder!r}, {sizes!r})"
 
 
 class SortingBeside:
     """``Sorting``, in a child process. Raises OSError when it cannot be started, or its disk is full; NoMemory; HelperLost."""
 
-    def __init__(self, folder: Path) -> None:
-        command = _COMMAND.format(path=sys.path, folder=str(folder))
+    def __init__(self, folder: Path, sizes: Sizes) -> None:
+        command = _COMMAND.format(path=sys.path, module=__name__, folder=str(folder), sizes=tuple(sizes))
         pipe = subprocess.PIPE
         self._child = subprocess.Popen([sys.executable, "-c", command], stdin=pipe, stdout=pipe, stderr=pipe)
         assert self._child.stdin is not None and self._child.stdout is not None
@@ -124,14 +125,14 @@ def _read(pipe: int, size: int) -> bytearray:
     return data[: size - len(room)] if room else data
 
 
-def main(folder: str) -> None:
-    """The child: answers messages until its input ends."""
+def main(folder: str, sizes: tuple[int, ...]) -> None:
+    """The child: answer messages until the input ends."""
     gc.disable()  # rows are no cycles
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     asked, answers = sys.stdin.fileno(), sys.stdout.fileno()
     with contextlib.suppress(BrokenPipeError):
         try:
-            sorting = Sorting(Path(folder))
+            sorting = Sorting(Path(folder), Sizes(*sizes))
             while (message := _receive(asked)) is not None:
                 word, *rest = message
                 if word == "batch":

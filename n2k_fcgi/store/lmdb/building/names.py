@@ -7,13 +7,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from n2k_fcgi.model.origins import OriginTable
-from n2k_fcgi.service.ingest.disputes import Disputes
-from n2k_fcgi.service.ingest.runs import Cursor, Range
-from n2k_fcgi.service.ingest.stretches import Merged, Row, aligned
-from n2k_fcgi.store.lmdb.builder import Builder
-from n2k_fcgi.store.lmdb.building.carried import Carried
+from n2k_fcgi.store.lmdb.building.holders import Holders
+from n2k_fcgi.store.lmdb.building.merging import Carried, Merging
+from n2k_fcgi.store.lmdb.building.runs import Cursor, Range
+from n2k_fcgi.store.lmdb.building.stretches import Merged, Row
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, unpack_names
-from n2k_fcgi.store.lmdb.generation import Generation
 
 
 class NameCounts(NamedTuple):
@@ -26,41 +24,31 @@ class NameCounts(NamedTuple):
 
 
 def build_names(
-    ranges: Iterable[Range],
-    builder: Builder,
-    database: bytes,
-    origins: OriginTable,
-    disputes: Disputes,
-    *,
-    outdated: Cursor | None = None,
-    previous: Generation | None = None,
-    replaced_grid: str | None = None,
+    ranges: Iterable[Range], database: bytes, merging: Merging, holders: Holders, *, outdated: Cursor | None = None
 ) -> NameCounts:
-    """Append all name lines to *database*, with what *previous* has there, without those of *outdated*.
+    """Append all name lines to *database*, with the previous rows there, without those of *outdated*.
 
-    Of one name the record of the latest dump comes first, of one dump the later line; *disputes* settles whom a name of
-    Second Life belongs to. Previous records of *replaced_grid* are dropped unless a line brings them again.
+    Of one name the record of the latest dump comes first, of one dump the later line; *holders* finds the contested names
+    of Second Life. Previous records of the replaced grid are dropped unless a line has them again.
     """
-    carried = None if previous is None else Carried(origins, previous.origins, replaced_grid)
+    origins, carried = merging.origins, merging.carried(dropping=merging.replaced_grid)
     names = records = conflicts = 0
-    for stretch in aligned(ranges, previous, database):
+    for stretch in merging.stretches(ranges, database):
         db_keys, values = stretch.db_keys, stretch.values
         doomed, doomed_records = outdated.take(stretch.end) if outdated is not None else ([], [])
         if doomed or stretch.needs_merging:
             merged = Merged(stretch)
             if merged.has_repeated:
                 _gather(merged, db_keys, values, origins)
-            if carried is not None:
+            if stretch.stored:
                 _merge(merged, stretch.stored, origins, carried)
             _remove(merged, doomed, doomed_records, origins)
             db_keys, values = merged.columns()
-        builder.append(database, db_keys, values)
-        disputes.look(database, db_keys, values)
+        merging.data.append(database, db_keys, values)
+        holders.look(database, db_keys, values)
         names += len(db_keys)
         records += sum(map(len, values)) // NAME_RECORD
         conflicts += sum(_has_conflict(value, origins) for value in values if len(value) > NAME_RECORD)
-        if previous is not None:
-            previous.trim()
     return NameCounts(names, records, conflicts)
 
 

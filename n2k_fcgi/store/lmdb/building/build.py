@@ -1,0 +1,178 @@
+"""One generation under construction, from batches to a finished data file, one module per step:
+
+sorting, beside (lines, sorted) -> runs (spilled, merged range by range) -> stretches (beside the previous rows)
+-> keys, names, history, holders (merged) -> data_file (appended)
+"""
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from n2k_fcgi import logs
+from n2k_fcgi.errors import CountsDisagree, StoreDamaged, StoreFull
+from n2k_fcgi.files import free_bytes, refuse_os_error, refuse_when_low
+from n2k_fcgi.model.batch import Batch
+from n2k_fcgi.model.builds import Built, Merge, Step, Watch
+from n2k_fcgi.model.origins import OriginTable
+from n2k_fcgi.model.stamps import stamp
+from n2k_fcgi.store.lmdb.building.beside import SortingBeside
+from n2k_fcgi.store.lmdb.building.data_file import DataFile
+from n2k_fcgi.store.lmdb.building.history import build_history, outdated_names
+from n2k_fcgi.store.lmdb.building.holders import Holders
+from n2k_fcgi.store.lmdb.building.keys import KeyMerge
+from n2k_fcgi.store.lmdb.building.merging import Merging
+from n2k_fcgi.store.lmdb.building.names import build_names
+from n2k_fcgi.store.lmdb.building.runs import Range, Runs
+from n2k_fcgi.store.lmdb.building.sizes import Sizes
+from n2k_fcgi.store.lmdb.building.sorting import KEY_CUT, NAME_CUT, Sorting
+from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, KEYS, NAMES
+
+if TYPE_CHECKING:
+    from n2k_fcgi.store.lmdb.generations import Generations
+
+DISK_FACTOR = 2
+"""Bytes of disk for a byte of csv text, at least: spills and the new generation together.
+
+Measured on a W-Hat-shaped dump of 10,000,000 rows (make bench-import): 2.7. Less is required, because other dumps repeat
+themselves more.
+"""
+
+
+class Build:
+    """Implements ``store.base.GenerationBuild``."""
+
+    def __init__(self, generations: "Generations", origins: OriginTable, *, text_bytes: int, jobs: int) -> None:
+        self.name = stamp(time.time(), generations.names())
+        self._generations = generations
+        self._origins = origins
+        self._sizes = generations.sizes or Sizes()
+        self._refuse_without_space(generations.data_dir, text_bytes)
+        self._folder = generations.building(self.name)
+        self._rows = 0
+        self._open = contextlib.ExitStack()
+        try:
+            with self._in_our_words():
+                self._dump = _sorting(self._folder, jobs, self._sizes)
+                self._open.callback(self._dump.close)
+        except BaseException:
+            generations.discard(self.name)
+            raise
+
+    def add(self, batch: Batch) -> None:
+        """See the protocol."""
+        with self._in_our_words():
+            self._dump.add(batch)
+        self._rows += batch.rows
+        refuse_when_low(self._generations.data_dir, self._sizes.reserve)
+
+    def finish(self, merge: Merge, watch: Watch) -> Built:
+        """See the protocol."""
+        with self._open, self._in_our_words():
+            previous = self._open_live(skip_damaged=merge.skip_damaged)
+            data = DataFile(self._folder, self._generations.modes, self._sizes.first_map)
+            self._open.callback(data.close)
+            merging = Merging(data, self._origins, previous, merge.replaced_grid, self._sizes.range_rows)
+            return self._indexes(merging, merge, watch)
+
+    def abandon(self) -> None:
+        """See the protocol."""
+        self._open.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._generations.discard(self.name)
+
+    def _refuse_without_space(self, folder: Path, text_bytes: int) -> None:
+        needed = self._sizes.reserve + text_bytes * DISK_FACTOR
+        free = free_bytes(folder)
+        if free < needed:
+            raise StoreFull(path=folder, why=f"{free // 1_000_000} MB are free, about {needed // 1_000_000} MB are needed")
+
+    @contextlib.contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        """Translate an OSError of a spill file."""
+        try:
+            yield
+        except OSError as error:
+            refuse_os_error(self._folder, error)
+
+    def _open_live(self, *, skip_damaged: bool) -> Generation | None:
+        live = self._generations.current_name()
+        if not live:
+            return None
+        self._generations.close()  # one environment per file and process
+        try:
+            previous = self._generations.open(live)
+        except StoreDamaged as error:
+            if not skip_damaged:
+                raise
+            logs.warning(f"the damaged generation is not merged: {error}")
+            return None
+        self._open.callback(previous.close)
+        return previous
+
+    def _indexes(self, merging: Merging, merge: Merge, watch: Watch) -> Built:
+        """Build all indexes, compare their counts, and make the file durable."""
+        outdated, former = self._runs("outdated", KEY_CUT), self._runs("former", NAME_CUT)
+        holders = Holders(self._runs("contested", NAME_CUT), merging, merge.holder)
+        keys = KeyMerge(merging, outdated)
+        keys.build(self._watched(self._dump.keys(), "keys", 0, watch))
+        gone = self._runs("outdated-names", NAME_CUT)
+        for lines in outdated_names(outdated):
+            gone.add(lines)
+        ranges = self._watched(self._dump.names(), "names", self._rows, watch)
+        names = build_names(ranges, NAMES, merging, holders, outdated=gone.cursor())
+        history = build_history(outdated, former, merging)
+        only_new = merging._replace(previous=None, replaced_grid=None)
+        former_names = build_names(former.ranges(), FORMER, only_new, holders)
+        holders.build()
+        watch(Step("names", 2 * self._rows))
+        counts, data = keys.counts, merging.data
+        _agree("names and keys", names.records, counts.records)
+        _agree("former names and history", former_names.records, history)
+        _agree("names", names.names, data.entries(NAMES))
+        _agree("keys", counts.keys, data.entries(KEYS))
+        size = data.finish(self._origins.origins)
+        return Built(
+            name=self.name,
+            format=FORMAT,
+            bytes=size,
+            rows=counts.records,
+            names=names.names,
+            keys=counts.keys,
+            former=history,
+            added=counts.added,
+            changed=counts.changed,
+            unchanged=counts.unchanged,
+            removed=counts.removed,
+            conflicts=names.conflicts,
+        )
+
+    def _runs(self, name: str, cut: int) -> Runs:
+        made = Runs(self._folder / f"{name}.spill", cut, self._sizes)
+        self._open.callback(made.close)
+        return made
+
+    def _watched(self, ranges: Iterable[Range], phase: str, before: int, watch: Watch) -> Iterator[Range]:
+        """Report how far writing is, and check the disk, before each range."""
+        done = before
+        for found in ranges:
+            refuse_when_low(self._generations.data_dir, self._sizes.reserve)
+            watch(Step(phase, done))
+            yield found
+            done += len(found.db_keys)
+
+
+def _sorting(folder: Path, jobs: int, sizes: Sizes) -> Sorting | SortingBeside:
+    if jobs > 1:
+        try:
+            return SortingBeside(folder, sizes)
+        except OSError as error:  # the host allows no more processes
+            logs.info(f"the import sorts in its own process: {error.strerror}")
+    return Sorting(folder, sizes)
+
+
+def _agree(what: str, given: int, kept: int) -> None:
+    if given != kept:
+        raise CountsDisagree(what=what, given=given, kept=kept)

@@ -7,7 +7,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.config import TABLE
-from n2k_fcgi.service.update.location import is_url, parse_location
+from n2k_fcgi.service.dumps.location import is_url, parse_location
 
 
 @click.command("config")

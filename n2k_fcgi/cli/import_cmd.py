@@ -10,10 +10,10 @@ from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.import_report import counts, fields, tell_warnings, telling_when_stopped
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.errors import N2KError, counted, shown
-from n2k_fcgi.service.dumps.lines import Tally
+from n2k_fcgi.service.dumps.location import is_url
 from n2k_fcgi.service.dumps.reading import Dump
+from n2k_fcgi.service.dumps.tally import Tally
 from n2k_fcgi.service.ingest.report import ImportReport, Order
-from n2k_fcgi.service.update.location import is_url
 from n2k_fcgi.wiring import importer, mentions
 
 
@@ -93,9 +93,9 @@ def _tell_oddities(context: Context, tally: Tally) -> None:
     without = mentions(context.store, context.settings).without if tally.shown else str
     for what in tally.found:
         context.talk(f"  found {shown(what)}")
-    for reason, count in tally.mended.most_common():
-        context.talk(f"  {count} x {reason}: read all the same")
+    for oddity, count in tally.odd.most_common():
+        context.talk(f"  {count} x {oddity.value}: read all the same")
     for reason, count in tally.bad.most_common():
-        context.talk(f"  {count} x {reason}: refused")
+        context.talk(f"  {count} x {reason.value}: refused")
     for number, reason, line in tally.shown:
-        context.talk(f"  line {number}: {reason}: {shown(without(line))}")
+        context.talk(f"  line {number}: {reason.value}: {shown(without(line))}")

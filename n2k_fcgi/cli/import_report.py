@@ -36,7 +36,9 @@ def fields(report: ImportReport) -> dict[str, Any]:
     """For JSON: the manifest, and what it does not keep."""
     known = {"as_of_from": report.as_of.why, "member": report.member, "warnings": report.warnings}
     tally = report.tally
-    how = {"found": tally.found, "bad": dict(tally.bad), "mended": dict(tally.mended)}
+    bad = {reason.value: count for reason, count in tally.bad.items()}
+    odd = {oddity.value: count for oddity, count in tally.odd.items()}
+    how = {"found": tally.found, "bad": bad, "mended": odd}
     return {**report.manifest._asdict(), **known, **how}
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow
+from n2k_fcgi.service.dumps.location import parse_location
 from n2k_fcgi.service.update.download import Fetched, Limits, Validators, fetch
-from n2k_fcgi.service.update.location import parse_location
 from tests.support.web_server import (
     CERTIFICATE,
     MODIFIED_DATE,

@@ -12,7 +12,8 @@ from n2k_fcgi.model.batch import separate
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.service.dumps.export import csv_line
-from n2k_fcgi.service.dumps.lines import Tally, batches
+from n2k_fcgi.service.dumps.lines import batches
+from n2k_fcgi.service.dumps.tally import Reason, Tally
 from tests.support.sandbox import Sandbox, csv
 
 PEOPLE = [(format_key(number.to_bytes(16, "big")), f"Fake{number} Resident") for number in range(100, 138)]
@@ -118,14 +119,14 @@ def test_a_dump_in_any_form_is_read(text: str | bytes, found: list[str], block: 
     keys, spellings = (b"".join(batch[column] for batch in read) for column in (0, 1))
     assert keys.hex() == "".join(key.replace("-", "") for key, _ in PEOPLE)
     assert spellings.decode() == "".join(f"{name}\n" for _, name in PEOPLE)
-    assert (tally.lines, dict(tally.bad), tally.found) == (40, {}, found)
+    assert (tally.lines, tally.bad_lines, tally.found) == (40, 0, found)
 
 
 def test_line_numbers_are_those_of_an_editor() -> None:
     """Blank lines, hint and header count for the number that is shown, and for nothing else."""
     tally = Tally()
     list(batches([b"\nsep=,\n\nuuid,name\n,\n" + PLAIN.encode() + b"\nnonsense\n"], tally, Grids(), lambda *_: 0))
-    assert tally.shown == [(47, "wrong field count", "nonsense")] and tally.lines == 41
+    assert tally.shown == [(47, Reason.FIELD_COUNT, "nonsense")] and tally.lines == 41
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_half_a_character_of_utf16_costs_a_line() -> None:
     tally = Tally()
     data = PLAIN.encode("utf-16") + f"{PEOPLE[0][0]},Fa\ud800ke\n".encode("utf-16-le", "surrogatepass") + b"x"
     list(batches([data], tally, Grids(), lambda *_: 0))
-    assert dict(tally.bad) == {"bad name": 1, "wrong field count": 1}
+    assert tally.bad == {Reason.NAME: 1, Reason.FIELD_COUNT: 1}
 
 
 ODD_NAMES = [

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from n2k_fcgi.errors import DumpNotUnderstood
 from n2k_fcgi.model.batch import separate
+from n2k_fcgi.model.grids import Grid, Grids
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.origins import Origin, OriginTable
 from n2k_fcgi.service.dumps import lines as reader
 from n2k_fcgi.service.dumps.dialect import LOOKED_AT, SEPARATORS, WHAT, Dialect
-from n2k_fcgi.service.dumps.lines import BAD_SHOWN, LINE_BYTES, Tally, batches
+from n2k_fcgi.service.dumps.lines import LINE_BYTES, batches
 from n2k_fcgi.service.dumps.plain import read_plain
+from n2k_fcgi.service.dumps.tally import BAD_SHOWN, Oddity, Reason, Tally
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
 GOOD = f"{MASAKAZU},Masakazu Kojima\n".encode()
@@ -24,7 +26,7 @@ def _read(data: bytes, block: int = 1 << 20) -> tuple[list[tuple[bytes, bytes, b
     tally = Tally()
     blocks = (data[at : at + block] for at in range(0, len(data), block))
     rows = []
-    for batch in batches(blocks, tally, (), lambda *_: 0):
+    for batch in batches(blocks, tally, Grids(), lambda *_: 0):
         keys = [batch.keys[at : at + 16] for at in range(0, len(batch.keys), 16)]
         rows += list(zip(keys, separate(batch.spellings), separate(batch.canonicals), strict=True))
     return rows, tally
@@ -73,19 +75,19 @@ def test_a_plain_line_becomes_a_row() -> None:
 def test_a_bad_line_is_counted_by_its_reason(line: str, reason: str) -> None:
     """Refused, counted and shown with its number; the lines around it are kept."""
     rows, tally = _read(GOOD + line.encode() + b"\n" + GOOD)
-    assert dict(tally.bad) == {reason: 1}
-    assert tally.shown == [(2, reason, line[:80])]
+    assert tally.bad == {Reason(reason): 1}
+    assert tally.shown == [(2, Reason(reason), line[:80])]
     assert len(rows) == 2 and tally.lines == 3
 
 
 def test_invalid_utf8_is_a_bad_line() -> None:
     """Latin-1 is not guessed at."""
     rows, tally = _read(GOOD + MASAKAZU.encode() + b",Jos\xe9\n")
-    assert dict(tally.bad) == {"invalid UTF-8": 1} and len(rows) == 1
+    assert tally.bad == {Reason.NOT_UTF8: 1} and len(rows) == 1
 
 
 @pytest.mark.parametrize(
-    ("data", "mended"),
+    ("data", "oddity"),
     [
         (GOOD.replace(b"\n", b"\r\n"), "CR LF line end"),
         (f'{MASAKAZU},"Masakazu Kojima"\n'.encode(), "quoted field"),
@@ -96,11 +98,11 @@ def test_invalid_utf8_is_a_bad_line() -> None:
         (f'{MASAKAZU}, "Masakazu Kojima",,\n'.encode(), "quoted field"),
     ],
 )
-def test_an_odd_line_is_read_all_the_same(data: bytes, mended: str) -> None:
+def test_an_odd_line_is_read_all_the_same(data: bytes, oddity: str) -> None:
     """Spreadsheets and Windows leave their traces; nothing is lost for it."""
     rows, tally = _read(data)
     assert [spelling for _, spelling, _ in rows] == [b"Masakazu Kojima"]
-    assert dict(tally.mended) == {mended: 1} and tally.bad_lines == 0
+    assert tally.odd == {Oddity(oddity): 1} and tally.bad_lines == 0
 
 
 def test_other_scripts_take_the_slow_road_to_the_same_rows() -> None:
@@ -118,7 +120,7 @@ def test_only_the_first_bad_lines_are_kept() -> None:
 def test_a_line_without_end_is_refused_and_not_held() -> None:
     """A gigabyte without a line feed costs one bad line."""
     rows, tally = _read(GOOD + b"x" * (LINE_BYTES * 40) + b"\n" + GOOD, block=LINE_BYTES)
-    assert len(rows) == 2 and dict(tally.bad) == {"line too long": 1}
+    assert len(rows) == 2 and tally.bad == {Reason.TOO_LONG: 1}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,8 @@ def test_json_lines_carry_grid_time_and_former_names() -> None:
     line = {"key": MASAKAZU, "name": "New Name", "grid": "OpenSim", "seen": 500}
     line["former"] = [{"name": "Old Name", "seen": 400}]
     origins = OriginTable(Origin("Production", 900))
-    (batch,) = batches([json.dumps(line).encode() + b"\n"], Tally(), ("OpenSim",), origins.number_of_row)
+    known = Grids((Grid("OpenSim", "OpenSim"),))
+    (batch,) = batches([json.dumps(line).encode() + b"\n"], Tally(), known, origins.number_of_row)
     assert [(s, origins.origins[n]) for s, n in zip(separate(batch.spellings), batch.origins, strict=True)] == [
         (b"Old Name", Origin("OpenSim", 400)),
         (b"New Name", Origin("OpenSim", 500)),
@@ -164,8 +167,8 @@ def test_placeholders_among_real_names(current: str, former: list[tuple[str, int
     line = {"key": MASAKAZU, "name": current, "former": [{"name": name, "seen": seen} for name, seen in former]}
     rows, tally = _read(json.dumps(line).encode() + b"\n")
     assert [spelling.decode() for _, spelling, _ in rows] == kept
-    assert dict(tally.bad) == ({} if kept else {"a placeholder as a name": 1})
-    assert dict(tally.mended) == ({"placeholder among real names": 1} if kept else {})
+    assert tally.bad == ({} if kept else {Reason.PLACEHOLDER: 1})
+    assert tally.odd == ({Oddity.PLACEHOLDER: 1} if kept else {})
 
 
 @pytest.mark.parametrize(

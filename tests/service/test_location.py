@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 
 from n2k_fcgi.errors import DownloadRefused
-from n2k_fcgi.service.update.location import is_url, parse_location
+from n2k_fcgi.service.dumps.location import is_url, parse_location
 
 
 def test_user_password_and_query_are_not_shown() -> None:

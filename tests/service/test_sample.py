@@ -14,24 +14,26 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.errors import StoreUnreadable
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.model.names import canonical, is_what_name
 from n2k_fcgi.service.dumps import hostile
-from n2k_fcgi.service.dumps.lines import Tally, batches
+from n2k_fcgi.service.dumps.lines import batches
 from n2k_fcgi.service.dumps.packers import FORMATS, format_of, new_file, write_packed
 from n2k_fcgi.service.dumps.sample import MAX_ROWS, WELL_KNOWN, Sample, csv_lines, json_lines
+from n2k_fcgi.service.dumps.tally import Oddity, Reason, Tally
 
 SIZES = [1, 2, 3, 4, 5, 7, 20, 23, 100, 1003, 20_000]
 
 KINDS = {
-    "wrong field count",
-    "bad UUID",
-    "null key",
-    "empty name",
-    "over-long name",
-    "a UUID as a name",
-    "invalid UTF-8",
-    "broken quotes",
+    Reason.FIELD_COUNT,
+    Reason.KEY,
+    Reason.NULL_KEY,
+    Reason.EMPTY_NAME,
+    Reason.LONG_NAME,
+    Reason.KEY_AS_NAME,
+    Reason.NOT_UTF8,
+    Reason.QUOTES,
 }
 """In every hostile csv of 1,000 rows and more."""
 
@@ -95,7 +97,7 @@ def _tally(lines: Iterator[bytes]) -> tuple[Tally, int]:
     tally = Tally()
     text = b"".join(lines)
     blocks = (text[at : at + 2**20] for at in range(0, len(text), 2**20))
-    return tally, sum(batch.rows for batch in batches(blocks, tally, (), lambda *_: 0))
+    return tally, sum(batch.rows for batch in batches(blocks, tally, Grids(), lambda *_: 0))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 150, 200, 201, 999, 1000, 1001, 1799, 1800, 2000, 2001, 3000, 30_000])
@@ -114,16 +116,24 @@ def test_a_hostile_csv_has_every_kind() -> None:
     tally, _ = _tally(hostile.with_bad_csv(csv_lines(Sample(1000, 5).by_name()), 1000))
     assert set(tally.bad) == KINDS
     assert tally.found == ["a byte-order mark", "the header 'uuid,name'"]
-    assert set(tally.mended) == {"CR LF line end", "quoted field"} and tally.number > tally.lines + 1
+    assert set(tally.odd) == {Oddity.CR_LF, Oddity.QUOTES} and tally.number > tally.lines + 1
     tally, _ = _tally(hostile.with_bad_csv(csv_lines(Sample(2000, 5).by_name()), 2000))
-    assert set(tally.bad) == KINDS | {"bad name", "line too long"}
+    assert set(tally.bad) == KINDS | {Reason.NAME, Reason.TOO_LONG}
 
 
 def test_hostile_json_lines_have_every_kind() -> None:
     """From 3,000 rows on every kind of JSON line that is refused."""
     tally, _ = _tally(hostile.with_bad_json(json_lines(Sample(3000, 5).by_name()), 3000))
-    csv_only = {"wrong field count", "broken quotes"}
-    json_only = {"broken JSON", "no key and name", "bad time", "bad grid", "broken former names", "bad name", "line too long"}
+    csv_only = {Reason.FIELD_COUNT, Reason.QUOTES}
+    json_only = {
+        Reason.JSON,
+        Reason.NO_KEY_AND_NAME,
+        Reason.TIME,
+        Reason.GRID,
+        Reason.FORMER_NAMES,
+        Reason.NAME,
+        Reason.TOO_LONG,
+    }
     assert set(tally.bad) == KINDS - csv_only | json_only
 
 

@@ -8,11 +8,10 @@ CR LF, JSON lines) takes a slower road to the same rows. How the dump is written
 import csv
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from n2k_fcgi.errors import BadGrid, BadKey, BadName, DumpNotUnderstood
+from n2k_fcgi.errors import BadGrid, BadKey, BadName, DumpNotUnderstood, N2KError
 from n2k_fcgi.model.batch import Batch, joined, separate, together
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
@@ -21,21 +20,13 @@ from n2k_fcgi.model.placeholders import is_placeholder
 from n2k_fcgi.service.dumps.dialect import LOOKED_AT, Dialect, beginning, is_blank
 from n2k_fcgi.service.dumps.encoding import UTF8_MARK, as_utf8
 from n2k_fcgi.service.dumps.plain import read_plain, stretches
-
-BAD_SHOWN = 10
-"""Bad lines that are kept to be shown."""
+from n2k_fcgi.service.dumps.tally import Oddity, Reason, Tally
 
 LINE_BYTES = 64 * 1024
 """No good line is longer; what is longer is not held in memory."""
 
 BATCH_BYTES = 128 * 1024
 """Of a dump's text, at most this becomes one batch: its rows' objects then stay in the processor's cache."""
-
-PLACEHOLDER = "a placeholder as a name"
-"""Why a line is refused that says "(Loading...)" or the like."""
-
-FIELD_COUNT, NOT_UTF8 = "wrong field count", "invalid UTF-8"
-"""Two more reasons, for which a refusal has advice of its own."""
 
 LONG_AGO = 1
 """Unix seconds of a former name that does not say when it was seen: before any other."""
@@ -58,39 +49,11 @@ class Row(NamedTuple):
 
 
 class BadLine(Exception):
-    """Why a line is refused; never leaves this module."""
+    """A line is rejected; never leaves this module."""
 
-
-class Tally:
-    """What was read: lines with data, bad ones by reason, odd but good ones by kind, and the first bad lines."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        """Of the line that was read last, from 1, as an editor counts."""
-        self.lines = 0
-        """Those with data, good or bad."""
-        self.bad: Counter[str] = Counter()
-        self.mended: Counter[str] = Counter()
-        self.found: list[str] = []
-        """What was odd about the dump as a whole: its encoding, header, separator, order of columns."""
-        self.shown: list[tuple[int, str, str]] = []
-        """(line number, reason, the line's beginning)."""
-
-    @property
-    def bad_lines(self) -> int:
-        """How many lines were refused."""
-        return sum(self.bad.values())
-
-    def count(self, lines: int) -> None:
-        """Count lines with data."""
-        self.number += lines
-        self.lines += lines
-
-    def refuse(self, reason: str, line: bytes) -> None:
-        """Count the line that was read last as bad."""
-        self.bad[reason] += 1
-        if len(self.shown) < BAD_SHOWN:
-            self.shown.append((self.number, reason, line[:80].decode("utf-8", "replace").rstrip("\r\n")))
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def batches(blocks: Iterable[bytes], tally: Tally, grids: Grids, number: Numbering) -> Iterator[Batch]:
@@ -110,6 +73,19 @@ def batches(blocks: Iterable[bytes], tally: Tally, grids: Grids, number: Numberi
     for chunk in _chain(first, chunks):
         for lines in _pieces(chunk):
             yield read(lines)
+
+
+def why_no_rows(start: bytes, *, is_whole: bool) -> str:
+    """Return why most lines of content with this *start* are not rows; '' if they are."""
+    whole_lines = start if is_whole else start[: start.rfind(b"\n") + 1]
+    tally = Tally()
+    try:
+        rows = sum(batch.rows for batch in batches([whole_lines], tally, Grids(), lambda _grid, _seen: 0))
+    except N2KError:
+        return "no csv"
+    if rows and rows >= tally.bad_lines:  # a header is a bad line
+        return ""
+    return tally.commonest.value if tally.commonest else "empty"
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -149,7 +125,7 @@ def _whole_lines(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
             carry += block
         if len(carry) > LINE_BYTES:
             tally.count(1)
-            tally.refuse("line too long", carry)
+            tally.reject(Reason.TOO_LONG, carry)
             carry, too_long = b"", True
     if carry:
         yield carry + b"\n"
@@ -194,12 +170,12 @@ def _slowly(lines: bytes, tally: Tally, number: Numbering, parse: Callable[[byte
         tally.count(1)
         try:
             if b"\0" in line:
-                raise BadLine("a NUL byte")
+                raise BadLine(Reason.NUL_BYTE)
             if line.startswith(UTF8_MARK):  # where another file was appended
-                tally.mended["byte-order mark"] += 1
+                tally.odd[Oddity.BYTE_ORDER_MARK] += 1
             rows += parse(line.removeprefix(UTF8_MARK))
         except BadLine as error:
-            tally.refuse(error.args[0], line)
+            tally.reject(error.reason, line)
     return Batch(
         b"".join([row.key for row in rows]),
         joined([row.spelling.encode() for row in rows]),
@@ -212,7 +188,7 @@ def _text(line: bytes) -> str:
     try:
         return line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise BadLine(NOT_UTF8) from None
+        raise BadLine(Reason.NOT_UTF8) from None
 
 
 def _csv_row(line: bytes, dialect: Dialect, tally: Tally, grids: Grids) -> list[Row]:
@@ -220,18 +196,18 @@ def _csv_row(line: bytes, dialect: Dialect, tally: Tally, grids: Grids) -> list[
     try:
         fields = dialect.fields(text)
     except csv.Error:
-        raise BadLine("broken quotes") from None
+        raise BadLine(Reason.QUOTES) from None
     found = dialect.key_and_name(fields)
     if found is None:
-        raise BadLine(FIELD_COUNT)
+        raise BadLine(Reason.FIELD_COUNT)
     key, name = found
     row = [_row(key, name, None, None, grids)]
     if line.endswith(b"\r"):
-        tally.mended["CR LF line end"] += 1
+        tally.odd[Oddity.CR_LF] += 1
     if '"' in text:
-        tally.mended["quoted field"] += 1
+        tally.odd[Oddity.QUOTES] += 1
     if "{" in key:
-        tally.mended["key in braces"] += 1
+        tally.odd[Oddity.BRACES] += 1
     return row
 
 
@@ -243,9 +219,9 @@ def _json_row(line: bytes, tally: Tally, grids: Grids) -> list[Row]:
     try:
         fields = json.loads(_text(line))
     except (ValueError, RecursionError):
-        raise BadLine("broken JSON") from None
+        raise BadLine(Reason.JSON) from None
     if not isinstance(fields, dict) or not isinstance(fields.get("key"), str) or not isinstance(fields.get("name"), str):
-        raise BadLine("no key and name")
+        raise BadLine(Reason.NO_KEY_AND_NAME)
     grid, seen = fields.get("grid"), _seconds(fields.get("seen"))
     if grid is not None:
         grid = _grid(grid, grids)
@@ -256,13 +232,13 @@ def _json_row(line: bytes, tally: Tally, grids: Grids) -> list[Row]:
     real = [(name, when) for name, when in names if not _is_placeholder(name)]
     rows = [_row(fields["key"], name, grid, when, grids) for name, when in real or names]
     if len(real) < len(names):
-        tally.mended["placeholder among real names"] += 1
+        tally.odd[Oddity.PLACEHOLDER] += 1
     return rows
 
 
 def _former(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(f, dict) and isinstance(f.get("name"), str) for f in value):
-        raise BadLine("broken former names")
+        raise BadLine(Reason.FORMER_NAMES)
     return value
 
 
@@ -271,7 +247,7 @@ def _seconds(value: Any) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**40:
-        raise BadLine("bad time")
+        raise BadLine(Reason.TIME)
     return int(value)
 
 
@@ -279,7 +255,7 @@ def _grid(value: Any, grids: Grids) -> str:
     try:
         return grids.parse(value if isinstance(value, str) else "")
     except BadGrid:
-        raise BadLine("bad grid") from None
+        raise BadLine(Reason.GRID) from None
 
 
 def _is_placeholder(name: str) -> bool:
@@ -289,21 +265,21 @@ def _is_placeholder(name: str) -> bool:
 def _row(key: str, name: str, grid: str | None, seen: int | None, grids: Grids) -> Row:
     key = _bare(key)
     if not is_key_shaped(key):
-        raise BadLine("key and name swapped" if is_key_shaped(_bare(name)) else "bad UUID")
+        raise BadLine(Reason.SWAPPED if is_key_shaped(_bare(name)) else Reason.KEY)
     try:
         avatar_key = parse_key(key)
     except BadKey:
-        raise BadLine("null key") from None
+        raise BadLine(Reason.NULL_KEY) from None
     if not name.strip():
-        raise BadLine("empty name")
+        raise BadLine(Reason.EMPTY_NAME)
     if is_key_shaped(name.strip()):
-        raise BadLine("a UUID as a name")
+        raise BadLine(Reason.KEY_AS_NAME)
     if _is_placeholder(name):
-        raise BadLine(PLACEHOLDER)
+        raise BadLine(Reason.PLACEHOLDER)
     try:
         parsed = parse_name(name, grids)
     except BadName as error:
-        raise BadLine("over-long name" if error.too_long else "bad name") from None
+        raise BadLine(Reason.LONG_NAME if error.too_long else Reason.NAME) from None
     return Row(avatar_key, parsed.spelling, parsed.canonical, parsed.home or grid, seen)
 
 

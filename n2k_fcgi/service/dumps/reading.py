@@ -30,9 +30,9 @@ from n2k_fcgi.errors import (
 from n2k_fcgi.service.dumps.archives import kind_of as kind_of  # downloads ask for it here
 from n2k_fcgi.service.dumps.archives import refuse_archive, refuse_end_of_zip
 from n2k_fcgi.service.dumps.as_of import FILE, GZ, Clue
+from n2k_fcgi.service.dumps.location import lacks_scheme
 from n2k_fcgi.service.dumps.streams import DAMAGE, DECOMPRESSORS, Streams
 from n2k_fcgi.service.dumps.unpacking import Indexed, Wholeness, unpacker
-from n2k_fcgi.service.update.location import lacks_scheme
 
 BLOCK = 1024 * 1024
 """Unpacked bytes per step."""

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from n2k_fcgi.errors import DumpNotUnderstood
 from n2k_fcgi.service.dumps.archives import LONGEST_MAGIC, MAGIC, described
-from n2k_fcgi.service.dumps.looks import why_no_rows
+from n2k_fcgi.service.dumps.lines import why_no_rows
 from n2k_fcgi.service.interpreter import needed
 
 PIECE = 256 * 1024

@@ -11,7 +11,7 @@ from typing import IO, BinaryIO, NamedTuple
 from n2k_fcgi.errors import DumpBroken, DumpNeedsUnpacking, DumpNotUnderstood, NoDumpInZip
 from n2k_fcgi.service.dumps.archives import described, is_of_users
 from n2k_fcgi.service.dumps.as_of import ZIP, ZIP_LOCAL, Clue
-from n2k_fcgi.service.dumps.looks import why_no_rows
+from n2k_fcgi.service.dumps.lines import why_no_rows
 from n2k_fcgi.service.dumps.streams import DAMAGE
 from n2k_fcgi.service.interpreter import needed
 

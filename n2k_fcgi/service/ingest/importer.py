@@ -19,8 +19,9 @@ from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.origins import Origin, OriginTable
 from n2k_fcgi.service.best_effort import best_effort
 from n2k_fcgi.service.dumps.as_of import AsOf, settle
-from n2k_fcgi.service.dumps.lines import FIELD_COUNT, NOT_UTF8, Tally, batches
+from n2k_fcgi.service.dumps.lines import batches
 from n2k_fcgi.service.dumps.reading import Dump
+from n2k_fcgi.service.dumps.tally import Reason, Tally
 from n2k_fcgi.service.ingest.ahead import ahead
 from n2k_fcgi.service.ingest.disputes import Disputes, Move
 from n2k_fcgi.service.ingest.report import ImportReport, Order, Progress
@@ -35,8 +36,8 @@ UNPACKED = 2.5
 
 HOW = "--max-bad"
 _HOW = {
-    FIELD_COUNT: f"docs/dumps.md for what is read, and {HOW}",
-    NOT_UTF8: f"'iconv -f WINDOWS-1252 -t UTF-8' for what is Latin-1, and {HOW}",
+    Reason.FIELD_COUNT: f"docs/dumps.md for what is read, and {HOW}",
+    Reason.NOT_UTF8: f"'iconv -f WINDOWS-1252 -t UTF-8' for what is Latin-1, and {HOW}",
 }
 """What a refusal for too many bad lines refers to, by the reason of most."""
 
@@ -149,9 +150,10 @@ class Importer:
     def _refuse_bad(self, rows: int) -> None:
         bad, lines = self.tally.bad_lines, self.tally.lines
         allowed = lines * self._max_bad / 100
-        if bad > allowed and not (bad == 1 and 1 < lines <= SMALL_DUMP and self._max_bad > 0):
-            most = self.tally.bad.most_common(1)[0][0]
-            raise TooManyBadLines(bad=bad, lines=lines, most=most, limit=f"{self._max_bad:g}", how=_HOW.get(most, HOW))
+        most = self.tally.commonest
+        if most and bad > allowed and not (bad == 1 and 1 < lines <= SMALL_DUMP and self._max_bad > 0):
+            how = _HOW.get(most, HOW)
+            raise TooManyBadLines(bad=bad, lines=lines, most=most.value, limit=f"{self._max_bad:g}", how=how)
         if rows == 0:
             raise EmptyDump
 

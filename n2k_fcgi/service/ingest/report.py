@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.service.dumps.as_of import AsOf
-from n2k_fcgi.service.dumps.lines import Tally
+from n2k_fcgi.service.dumps.tally import Tally
 from n2k_fcgi.service.ingest.disputes import Move
 
 

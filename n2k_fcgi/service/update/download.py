@@ -15,9 +15,9 @@ from n2k_fcgi import __version__
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow, NoMemory, is_no_memory
 from n2k_fcgi.files import refuse_os_error, write_all
 from n2k_fcgi.service.dumps.encoding import looks_like_text
+from n2k_fcgi.service.dumps.location import Location
 from n2k_fcgi.service.dumps.reading import kind_of
 from n2k_fcgi.service.interpreter import needed
-from n2k_fcgi.service.update.location import Location
 
 BLOCK = 256 * 1024
 HEAD = 4096

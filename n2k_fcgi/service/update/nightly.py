@@ -14,11 +14,11 @@ from n2k_fcgi.errors import DownloadTooLarge, DumpNotNewer, DumpUnreadable, Impo
 from n2k_fcgi.files import NEW_SUFFIX, PRIVATE, Modes, hold, open_new, refuse_os_error, replace
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.service.dumps.as_of import FILE, GZ, LAST_MODIFIED, Clue, iso, refuse_future, settle
+from n2k_fcgi.service.dumps.location import Location, is_url, parse_location
 from n2k_fcgi.service.dumps.reading import Dump, kind_of
 from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.service.update.download import BLOCK, Fetched, Limits, Validators, fetch
-from n2k_fcgi.service.update.location import Location, is_url, parse_location
 from n2k_fcgi.store.base import ForgottenStore, GenerationStore
 from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, UPDATE_LOCK, UPDATE_STATE
 

@@ -1,12 +1,12 @@
-"""Imports that wait for their first use, where a host limits a process's address space (``ulimit -v``)."""
+"""Imports at first use, where a host limits the address space of a process (``ulimit -v``)."""
 
 ROOM = 20 * 1024 * 1024
-"""Bytes of addresses: Loguru and Werkzeug take 14 MB each (measured), and something must be left to answer with."""
+"""Bytes of address space: loguru and Werkzeug take 14 MB each (measured), and an answer needs some, too."""
 
 
 def refuse_without_room() -> None:
-    """Raise MemoryError unless there is room for a large import.
+    """Raise MemoryError unless a large import fits into the address space.
 
-    One that fails half way keeps what it took, and leaves a worker too little to go on with.
+    An import that fails half way keeps what it took, which leaves the worker too little to go on.
     """
-    bytes(ROOM)  # asked for and given back; never touched, so it costs no memory
+    bytes(ROOM)  # allocated and freed; never touched, so it costs no memory

@@ -1,8 +1,7 @@
 """A log file that several processes append to and rotate, buffered when its owner flushes it.
 
-Loguru's own rotation renames the file under the other processes' feet (they raise, or go on writing to the old one). Here
-every write looks whether the path still names the file we have open, and rotation happens under a lock that a killed
-process cannot leave behind.
+When loguru rotates a file, other processes that have it open raise, or write to the old one. Here each write checks whether the
+path still names the open file, and rotation happens under a lock that the kernel releases when a process is killed.
 """
 
 import contextlib
@@ -20,8 +19,8 @@ class LogFile:
     """Appends whole lines to *path*; ``write`` never raises, because a full disk must not stop a lookup.
 
     Lines are written at once, or with ``buffered`` kept until ``flush`` or BUFFER_BYTES. Rotation: a file of
-    *rotate_bytes* becomes ``path.1``, that ``path.2``, and so on up to *keep*; what is older goes. Not for use across
-    ``fork()`` while lines are pending; the file is opened at the first write.
+    *rotate_bytes* becomes ``path.1``, that ``path.2``, and so on up to *keep*; older ones are removed. The file is opened at
+    the first write. Not for use across ``fork()`` while lines are pending.
     """
 
     def __init__(self, path: Path, *, rotate_bytes: int, keep: int, modes: Modes = PRIVATE, buffered: bool = False) -> None:
@@ -49,7 +48,7 @@ class LogFile:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending; on an error say it once on standard error, with the lines."""
+        """Write pending lines. If they cannot be written, report it once on standard error, with the lines."""
         if not self._pending:
             return
         data = b"".join(self._pending)
@@ -65,7 +64,7 @@ class LogFile:
             self._complain(error, data)
 
     def remove_all(self) -> None:
-        """Remove the file, what is pending, and all that was set aside; other processes begin a new one at their next line."""
+        """Remove the file, its rotated files and pending lines; other processes make a new file with their next line."""
         self._pending.clear()
         self._pending_bytes = 0
         self.close()
@@ -75,14 +74,14 @@ class LogFile:
                     path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Flush and close; a later write opens again."""
+        """Flush and close; a later write opens the file again."""
         self.flush()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def _open_current(self) -> None:
-        """Have the file open that *path* names now: another process may have rotated it, or a person moved it."""
+        """Open the file that *path* names now: another process may have rotated it, or a person moved it."""
         if self._fd >= 0:
             try:
                 named = os.stat(self._path)
@@ -94,12 +93,12 @@ class LogFile:
             os.close(self._fd)
             self._fd = -1
         with contextlib.suppress(FileExistsError):
-            self._path.parent.mkdir(self._modes.directory)  # without parents: a missing data directory stays missing
+            self._path.parent.mkdir(self._modes.directory)  # without parents: a missing data directory is not made
             self._path.parent.chmod(self._modes.directory)
         self._fd = self._open(self._path, os.O_WRONLY | os.O_APPEND)
 
     def _open(self, path: Path, flags: int) -> int:
-        """Open or make; what we make gets the mode asked for whatever the umask, or a group could not share it."""
+        """Open or make. A new file gets the mode whatever the umask is, or a group could not share it."""
         flags |= os.O_CREAT | os.O_CLOEXEC
         try:
             fd = os.open(path, flags | os.O_EXCL, self._modes.file)
@@ -109,7 +108,7 @@ class LogFile:
         return fd
 
     def _rotate(self, incoming: int) -> None:
-        """Set the full file aside, unless another process did so while we waited for the lock."""
+        """Rotate the full file, unless another process did so while we waited for the lock."""
         with self._locked():
             self._open_current()
             size = os.fstat(self._fd).st_size
@@ -128,7 +127,7 @@ class LogFile:
         return locked(self._open(self._numbered("lock"), os.O_RDWR))
 
     def _drop_older(self) -> None:
-        """Files beyond *keep*, from a time when it was larger."""
+        """Remove files beyond *keep*, made when it was larger."""
         with contextlib.suppress(FileNotFoundError):
             for number in itertools.count(self._keep + 1):
                 os.unlink(self._numbered(number))

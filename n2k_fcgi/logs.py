@@ -1,8 +1,8 @@
-"""Logging: loguru behind a threshold, imported when the first line is due and not before.
+"""Logging: loguru behind a threshold, imported with the first line.
 
 Importing loguru costs 50 ms and 4 MB, formatting a line 100 µs (measured): a worker that only answers lookups at level
-INFO pays neither. ``debug`` and its kin are safe anywhere, before ``set_up`` too (warnings and errors go to standard
-error then), and never raise.
+INFO pays neither. ``debug``, ``info``, ``warning`` and ``error`` never raise. Before ``set_up``, warnings and errors are
+written to standard error.
 """
 
 import contextlib
@@ -28,9 +28,9 @@ _logger: Any = None
 def set_up(
     path: Path | None, level: str, *, rotate_bytes: int, keep: int, modes: Modes = PRIVATE, buffered: bool = False
 ) -> None:
-    """Log to *path* (None: standard error) from *level* on; call again to change, nothing pending is lost.
+    """Log to *path* (None: standard error) from *level* on. Call it again to change that; pending lines are kept.
 
-    Never raises: a log that cannot be written goes to standard error, line by line.
+    Never raises: lines that cannot be written are written to standard error.
     """
     global _threshold, _sink, _logger
     if _sink is not None:
@@ -43,30 +43,30 @@ def set_up(
 
 
 def enabled(level: int) -> bool:
-    """Whether a line of *level* would be written: ask before building an expensive one."""
+    """Whether a line of *level* would be written: ask before an expensive one is made."""
     return level >= _threshold
 
 
 def debug(message: str) -> None:
-    """For the person who looks for a fault: each lookup, each step of an import."""
+    """For finding a fault: each lookup, each step of an import."""
     if _threshold <= DEBUG:
         _log("DEBUG", message)
 
 
 def info(message: str) -> None:
-    """What the owner may want to know tomorrow: an import published, a worker started."""
+    """What the owner may want to know later: a published import, a started worker."""
     if _threshold <= INFO:
         _log("INFO", message)
 
 
 def warning(message: str) -> None:
-    """Something to look at; the service goes on."""
+    """Something that needs attention; the service goes on."""
     if _threshold <= WARNING:
         _log("WARNING", message)
 
 
 def error(message: str, *, traceback: bool = False) -> None:
-    """Something that failed, with the exception under way when *traceback*. Flushed at once."""
+    """Something that failed; with *traceback*, the current exception, too. Flushed at once."""
     _log("ERROR", message, traceback=traceback)
     flush()
 
@@ -74,8 +74,7 @@ def error(message: str, *, traceback: bool = False) -> None:
 def timed(message: str, started: float) -> None:
     """At DEBUG: *message* with the milliseconds since *started* (``time.perf_counter()``).
 
-    Written here in loguru's form and not by loguru: this is the one line that every lookup writes, and would take as long
-    as the lookup.
+    Formatted here as loguru does it: every lookup writes this line, and loguru would take as long as the lookup.
     """
     if _threshold > DEBUG:
         return
@@ -88,7 +87,7 @@ def timed(message: str, started: float) -> None:
 
 
 class _Clock:
-    """The time as ``_LINE`` has it; the second and the zone are worked out once a second."""
+    """The time in the form of ``_LINE``; all but the milliseconds is computed once per second."""
 
     def __init__(self) -> None:
         self._second = -1
@@ -108,7 +107,7 @@ _clock = _Clock()
 
 
 def pending() -> bool:
-    """Whether lines wait for ``flush``: a server's loop then sets itself a deadline of a second."""
+    """Whether lines wait for ``flush``: the loop of a server calls it within a second."""
     return _sink is not None and _sink.pending
 
 
@@ -119,9 +118,9 @@ def flush() -> None:
 
 
 def begin_anew(path: Path | None) -> None:
-    """Remove the log at *path* (None: there is none) and all set aside of it: it names somebody who left. Never raises.
+    """Remove the log at *path* (None: no file) and its rotated files, which name a forgotten avatar. Never raises.
 
-    Also when this process logs elsewhere, as ``n2k -v`` does.
+    It does so even if this process logs elsewhere, as ``n2k -v`` does.
     """
     if _sink is not None:
         _sink.remove_all()
@@ -141,19 +140,19 @@ def _log(level: str, message: str, *, traceback: bool = False) -> None:
     try:
         if _logger is None:
             _logger = _loguru()
-        # Messages carry names and keys of callers: braces are no format.
+        # Messages contain text of callers: braces in it are not a format.
         (_logger.opt(exception=True) if traceback else _logger).log(level, "{}", line)
-    except Exception as problem:  # noqa: BLE001 - no descriptor or memory is left, and an import fails in any way then
+    except Exception as problem:  # noqa: BLE001 - without descriptors or memory an import fails in many ways
         _to_standard_error(f"n2k: {level} {line} (the log cannot be opened: {problem!r})\n")
 
 
 def _printable(message: str) -> str:
-    """One event stays one line, and nothing that a caller sent steers the terminal of who reads the log."""
+    """One event is one line, and bytes of a caller do not control the terminal of a reader."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in message)
 
 
 def _to_standard_error(text: str) -> None:
-    # Looked up for each line: a server may have none, or close it.
+    # Looked up for each line: it may be None, or be closed later.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text.encode("utf-8", "backslashreplace").decode())
 
@@ -163,7 +162,7 @@ def _loguru() -> Any:
     from loguru import logger
 
     logger.remove()
-    # diagnose would print the values of variables, tokens among them, into tracebacks.
+    # diagnose would write the values of variables, such as tokens, into tracebacks.
     target: Any = _to_standard_error if _sink is None else _sink.write
     logger.add(target, level=0, format=_LINE, diagnose=False, backtrace=False)
     return logger

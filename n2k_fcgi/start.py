@@ -1,4 +1,4 @@
-"""The first module of every process: hosts may refuse the memory for loading the others already."""
+"""The first module of every process: a host may refuse even the memory for loading the others."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from n2k_fcgi.errors import NoMemory, is_no_memory
 _LINE = f"{NoMemory()}\n".encode()
 _ANSWER = b"Status: 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + _LINE
 _COMPLAINT = b"n2k: " + _LINE
-"""Made beforehand: there may be no memory for it later."""
+"""Made in advance: later there may be no memory for it."""
 
 
 def run(module: str, **arguments: str) -> None:
@@ -23,8 +23,8 @@ def run(module: str, **arguments: str) -> None:
             raise
     else:
         return
-    # Out here, where what the failed call held is free again.
-    if "REQUEST_METHOD" in os.environ:  # started as CGI: somebody waits for an answer
+    # Only here is the memory free that the failed call held.
+    if "REQUEST_METHOD" in os.environ:  # started as CGI: a caller waits for an answer
         os.write(1, _ANSWER)
     os.write(2, _COMPLAINT)
     sys.exit(NoMemory.exit_code)

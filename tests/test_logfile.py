@@ -1,4 +1,4 @@
-"""The log file: several processes write and rotate it, nothing is lost or mangled, and trouble never stops the caller."""
+"""The log file: several processes write and rotate it, nothing is lost or mixed, and errors never stop the caller."""
 
 import os
 import stat
@@ -15,14 +15,14 @@ WRITERS, LINES, KEEP = 4, 1000, 300
 
 
 def all_lines(path: Path) -> list[str]:
-    """Every line of the log and of what was set aside."""
+    """Every line of the log and of its rotated files."""
     texts = [p.read_text("utf-8") for p in path.parent.glob(path.name + "*") if p.suffix != ".lock"]
     assert all(text.endswith("\n") for text in texts)
     return [line for text in texts for line in text.splitlines()]
 
 
 def filled(path: Path, *, keep: int, lines: int = 9) -> None:
-    """Write *lines* numbered lines of which every one fills a file."""
+    """Write *lines* numbered lines, each of which fills a file."""
     log = LogFile(path, rotate_bytes=10, keep=keep)
     for number in range(lines):
         log.write(f"line {number}...\n")
@@ -31,7 +31,7 @@ def filled(path: Path, *, keep: int, lines: int = 9) -> None:
 
 @pytest.mark.parametrize("every", [0, 1, 50], ids=lambda every: f"flush-{every}")
 def test_several_processes_lose_and_mangle_nothing(tmp_path: Path, every: int) -> None:
-    """Four processes write through many rotations: each line is there once and whole, and files keep their bound."""
+    """Four processes write through many rotations: each line is there once and whole, and no file is above its limit."""
     path = tmp_path / "log" / "n2k.log"
     write_together(path, WRITERS, LINES, keep=KEEP, every=every)
     seen = Counter(text[text.index("writer") :] for text in all_lines(path))
@@ -43,7 +43,7 @@ def test_several_processes_lose_and_mangle_nothing(tmp_path: Path, every: int) -
 
 
 def test_several_processes_keep_no_more_than_allowed(tmp_path: Path) -> None:
-    """With few files kept, what remains are whole lines, the newest of each writer among them at the end."""
+    """With few files kept, what remains are whole lines, among them the newest of each writer at the end."""
     path = tmp_path / "n2k.log"
     write_together(path, WRITERS, LINES, keep=2, every=0)
     assert {p.name for p in tmp_path.iterdir()} == {"n2k.log", "n2k.log.1", "n2k.log.2", "n2k.log.lock"}
@@ -53,7 +53,7 @@ def test_several_processes_keep_no_more_than_allowed(tmp_path: Path) -> None:
 
 
 def test_retention_deletes_the_oldest(tmp_path: Path) -> None:
-    """The newest lines are in the file, the older in .1, .2 and so on up to keep; what is older is gone."""
+    """The newest lines are in the file, older ones in .1, .2 and so on up to keep; still older ones are removed."""
     path = tmp_path / "n2k.log"
     filled(path, keep=2)
     assert path.read_text() == "line 8...\n"
@@ -63,7 +63,7 @@ def test_retention_deletes_the_oldest(tmp_path: Path) -> None:
 
 
 def test_a_smaller_keep_takes_effect(tmp_path: Path) -> None:
-    """Files from a time when more were kept go at the next rotation; with keep 0 none is left."""
+    """Files from a time when more were kept are removed at the next rotation; with keep 0 all are."""
     path = tmp_path / "n2k.log"
     filled(path, keep=5)
     filled(path, keep=1, lines=1)
@@ -74,7 +74,7 @@ def test_a_smaller_keep_takes_effect(tmp_path: Path) -> None:
 
 
 def test_a_line_longer_than_a_file_is_written_whole(tmp_path: Path) -> None:
-    """A line above the bound gets a file of its own."""
+    """A line above the limit gets a file of its own."""
     path = tmp_path / "n2k.log"
     log = LogFile(path, rotate_bytes=10, keep=3)
     long = "x" * 1000 + "\n"
@@ -88,7 +88,7 @@ def test_a_line_longer_than_a_file_is_written_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["moved", "deleted"])
 def test_a_file_that_a_person_took_away_is_opened_again(tmp_path: Path, how: str) -> None:
-    """After a move or a deletion the next line goes to a new file of the old name."""
+    """After a move or a deletion the next line is written to a new file of the old name."""
     path = tmp_path / "n2k.log"
     log = LogFile(path, rotate_bytes=1000, keep=1)
     log.write("before\n")
@@ -103,7 +103,7 @@ def test_a_file_that_a_person_took_away_is_opened_again(tmp_path: Path, how: str
 
 
 def test_a_file_that_was_replaced_is_opened_again(tmp_path: Path) -> None:
-    """When another file has the name by now, that one gets the next line."""
+    """If the path names another file by now, that one gets the next line."""
     path = tmp_path / "n2k.log"
     log = LogFile(path, rotate_bytes=1000, keep=1)
     log.write("before\n")
@@ -115,7 +115,7 @@ def test_a_file_that_was_replaced_is_opened_again(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
-    """Who dies while rotating does not keep the others from it."""
+    """A process that dies while it rotates does not block the others."""
     path = tmp_path / "n2k.log"
     holder = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); input()"
     with python("-c", holder, f"{path}.lock") as process:
@@ -126,7 +126,7 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("modes", [PRIVATE, SHARED])
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path, modes: Modes) -> None:
-    """The file, what is set aside, the lock and the folder are private, or shared with the group, as asked."""
+    """The file, rotated files, the lock and the folder are private, or shared with the group, as asked."""
     path = tmp_path / "log" / "n2k.log"
     before = os.umask(0o022)
     try:
@@ -176,7 +176,7 @@ def _without_data_directory(folder: Path) -> Path:
 def test_trouble_goes_to_standard_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], trouble: object, buffered: bool
 ) -> None:
-    """What cannot be written is said once on standard error, with every line; nothing is raised and nothing made."""
+    """A failure is reported once on standard error, with every line; nothing is raised and nothing made."""
     assert callable(trouble)
     path: Path = trouble(tmp_path)
     log = LogFile(path, rotate_bytes=1000, keep=1, buffered=buffered)
@@ -191,7 +191,7 @@ def test_trouble_goes_to_standard_error(
 
 
 def test_after_the_trouble_the_file_is_used_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A mended log takes the next line, and the next trouble is said again."""
+    """A repaired log takes the next line, and the next failure is reported again."""
     path = _directory(tmp_path)
     log = LogFile(path, rotate_bytes=1000, keep=1)
     log.write("one\n")
@@ -206,7 +206,7 @@ def test_after_the_trouble_the_file_is_used_again(tmp_path: Path, capsys: pytest
 
 
 def test_no_standard_error_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even with nowhere to complain nothing is raised."""
+    """Without standard error nothing is raised either."""
     monkeypatch.setattr("sys.stderr", None)
     log = LogFile(_directory(tmp_path), rotate_bytes=1000, keep=1)
     log.write("one\n")
@@ -242,7 +242,7 @@ def test_a_full_buffer_is_written(tmp_path: Path) -> None:
 
 
 def test_a_closed_log_opens_again(tmp_path: Path) -> None:
-    """Closing gives the file back and is no end: a later line is written."""
+    """Close closes the file and is not final: a later line is written."""
     path = tmp_path / "n2k.log"
     log = LogFile(path, rotate_bytes=1000, keep=1)
     log.write("one\n")

@@ -1,4 +1,4 @@
-"""Logging: the level, one line an event, no secrets, and no cost before the first line."""
+"""Logging: the level, one line per event, no secrets, and no cost before the first line."""
 
 import os
 import re
@@ -19,7 +19,7 @@ STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d{4} (\w+) +(\d+)
 
 @pytest.fixture(autouse=True)
 def _as_at_start() -> Iterator[None]:
-    """Before and after each test the module is as a fresh process has it."""
+    """Before and after each test the module is as in a new process."""
     logs.set_up(None, "WARNING", rotate_bytes=4096, keep=0)
     yield
     logs.set_up(None, "WARNING", rotate_bytes=4096, keep=0)
@@ -53,7 +53,7 @@ def test_a_line_says_when_how_grave_who_and_what(path: Path) -> None:
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 def test_the_level_is_a_threshold(path: Path, level: str) -> None:
-    """Only what is as grave as the level is written, and enabled says so beforehand."""
+    """Only lines of that level and above are written, and enabled says so in advance."""
     to(path, level)
     logs.debug("debug")
     logs.timed("timed", 0.0)
@@ -67,7 +67,7 @@ def test_the_level_is_a_threshold(path: Path, level: str) -> None:
 
 
 def test_timed_gives_milliseconds(path: Path) -> None:
-    """At DEBUG a duration is written behind the message, in milliseconds."""
+    """At DEBUG the duration follows the message, in milliseconds."""
     to(path, "DEBUG")
     logs.timed("lookup of 'x'", 0.0)
     ((level, message),) = events(path)
@@ -86,7 +86,7 @@ def test_timed_gives_milliseconds(path: Path) -> None:
     ],
 )
 def test_one_event_is_one_line(path: Path, message: str, written: str) -> None:
-    """Whatever a caller sent, it makes no second line, steers no terminal and is no format."""
+    """Text of a caller makes no second line, controls no terminal and is not a format."""
     to(path)
     logs.info(message)
     assert events(path) == [("INFO", written)]
@@ -109,7 +109,7 @@ def check(token: str) -> None:
 
 
 def test_a_traceback_shows_no_values(path: Path) -> None:
-    """A traceback has the exception and the functions, and no value of a variable: tokens are among them."""
+    """A traceback has the exception and the functions, and no values of variables, such as tokens."""
     to(path)
     token = secrets.token_hex(20)
     try:
@@ -123,7 +123,7 @@ def test_a_traceback_shows_no_values(path: Path) -> None:
 
 
 def test_an_error_without_traceback_has_none(path: Path) -> None:
-    """The exception under way is written only when asked for."""
+    """The current exception is written only when asked for."""
     to(path)
     try:
         check("x")
@@ -133,7 +133,7 @@ def test_an_error_without_traceback_has_none(path: Path) -> None:
 
 
 def test_an_error_is_written_at_once(path: Path) -> None:
-    """Buffered, an error is written at once with all that waited before it; anything else waits."""
+    """Buffered, an error is written at once with all lines before it; other lines wait."""
     to(path, buffered=True)
     assert not logs.pending()
     logs.info("one")
@@ -143,7 +143,7 @@ def test_an_error_is_written_at_once(path: Path) -> None:
 
 
 def test_flush_and_shut_down_write_what_is_pending(path: Path) -> None:
-    """Nothing waits after flush, nor after shut_down; logging goes on after both."""
+    """Nothing waits after flush, nor after shut_down; logging works after both."""
     to(path, buffered=True)
     for number, write in enumerate((logs.flush, logs.shut_down, logs.flush)):
         logs.info(f"line {number}")
@@ -152,7 +152,7 @@ def test_flush_and_shut_down_write_what_is_pending(path: Path) -> None:
 
 
 def test_set_up_again_changes_the_level_and_loses_nothing(path: Path) -> None:
-    """Lines that wait go to where they were meant for; then the new level and the new file hold."""
+    """Waiting lines are written to the old file; then the new level and the new file apply."""
     other = path.with_name("other.log")
     to(path, buffered=True)
     logs.debug("too fine")
@@ -166,7 +166,7 @@ def test_set_up_again_changes_the_level_and_loses_nothing(path: Path) -> None:
 
 
 def test_before_set_up_warnings_go_to_standard_error() -> None:
-    """A process that never set the log up shows warnings and errors, nothing finer, and does not fail."""
+    """A process that did not set up the log shows warnings and errors only, and does not fail."""
     program = (
         "from n2k_fcgi import logs; logs.info('fine'); logs.warning('odd'); logs.flush(); logs.shut_down(); logs.error('bad')"
     )
@@ -177,7 +177,7 @@ def test_before_set_up_warnings_go_to_standard_error() -> None:
 
 
 def test_loguru_waits_for_the_first_line(path: Path) -> None:
-    """Setting up and lines below the level do not import loguru: a worker at INFO never pays for it."""
+    """Setting up and lines below the level do not import loguru: a worker at INFO is spared it."""
     program = f"""if True:
         import pathlib, sys
         from n2k_fcgi import logs
@@ -191,7 +191,7 @@ def test_loguru_waits_for_the_first_line(path: Path) -> None:
 
 
 def test_standard_error_is_asked_for_by_no_path(capsys: pytest.CaptureFixture[str]) -> None:
-    """With no path lines go to standard error as it is at that moment."""
+    """With no path lines are written to standard error as it is at that moment."""
     to(None, "DEBUG")
     logs.debug("one\ntwo")
     assert STAMP.fullmatch(capsys.readouterr().err.rstrip("\n"))
@@ -203,7 +203,7 @@ def test_standard_error_is_asked_for_by_no_path(capsys: pytest.CaptureFixture[st
 def test_nothing_is_raised_without_standard_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str | None, to_file: bool
 ) -> None:
-    """A server without standard error, or with a closed one, logs into the void, and into a directory, unharmed."""
+    """A server without standard error, or with a closed one, logs nothing and into a directory, without a failure."""
     stream = None
     if broken:
         stream = (tmp_path / "stream").open("w")
@@ -216,7 +216,7 @@ def test_nothing_is_raised_without_standard_error(
 
 
 def test_what_cannot_be_logged_goes_to_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An unwritable log is no reason to fail: the line appears on standard error, with the reason."""
+    """A log that cannot be written is not an error: the line appears on standard error, with the reason."""
     to(tmp_path)
     logs.info("still said")
     reason, line = capsys.readouterr().err.splitlines()

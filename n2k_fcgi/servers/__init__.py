@@ -1,1 +1,1 @@
-"""The front ends that speak to web servers: FastCGI on flup's classes, plain CGI, and HTTP of our own."""
+"""The front ends: protocols on one loop (``fastcgi/``), plain CGI, and standalone HTTP."""

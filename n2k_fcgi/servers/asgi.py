@@ -1,8 +1,8 @@
 """The WSGI application as an ASGI one, for granian: the event loop reads bodies and sends answers, with deadlines.
 
-granian's own WSGI interface has none: one body that stops, or one answer that nobody reads, keeps a worker from all others
-(tried). It also takes the header ``X_Forwarded_For`` for ``X-Forwarded-For``, which anybody could send before a proxy adds
-its own. The application runs in one thread, because an LMDB environment is not shared between threads here.
+granian's WSGI interface has no deadlines: one body that stops, or one answer that is not read, blocks a worker (tried). It also
+takes the header ``X_Forwarded_For`` for ``X-Forwarded-For``, so a caller could add its own before the proxy does. The
+application runs in one thread, because an LMDB environment is not shared between threads here.
 """
 
 import asyncio
@@ -30,22 +30,22 @@ TOO_LATE = b"the body did not come within a minute: send it again, all at once\n
 
 
 class Begun(NamedTuple):
-    """An answer whose first block is there."""
+    """An answer whose first block is made."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     first: bytes
     rest: "Iterator[bytes] | None"
-    """None: there is no more."""
+    """None if the first block is all of it."""
     close: Callable[[], None]
 
 
 class TooSlow(Exception):
-    """The reader did not take the answer at the least rate: the connection ends in the middle of the body."""
+    """The reader takes the answer too slowly: the connection ends in the middle of the body."""
 
 
 class Asgi:
-    """Serves what *make* makes, wrapped by *mount*. *rate*, *period*: see ``Pace``; *body_seconds*: for a whole body."""
+    """Serves the application from *make*, wrapped by *mount*. *rate*, *period*: see ``Pace``. *body_seconds*: of a body."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Asgi:
             )
             return
         if body is None:
-            return  # the caller went away
+            return  # the caller is gone
         answer = await self._in_thread(self._begin, environ_of(scope, body))
         try:
             if answer.rest is None:
@@ -99,7 +99,7 @@ class Asgi:
                 await self._in_thread(answer.close)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body, not read where there is none or it is announced as too large. None: the caller went away."""
+        """The body; not read if there is none, or its announced length is too large. None: the caller is gone."""
         headers = dict(scope["headers"])
         announced, most = headers.get(b"content-length", b""), self._served.max_body
         if not announced and b"transfer-encoding" not in headers:
@@ -109,7 +109,7 @@ class Asgi:
         return await asyncio.wait_for(_read(receive, most), self._body_seconds)
 
     def _begin(self, environ: Environ) -> Begun:
-        """Run the application until its first block is there; in its thread."""
+        """Run the application up to its first block; in its thread."""
         started: list[Any] = []
         blocks = self._application(environ, lambda status, headers, exc_info=None: started.extend((status, headers)))
         close = getattr(blocks, "close", lambda: None)
@@ -125,7 +125,7 @@ class Asgi:
         return Begun(int(status[:3]), encoded, first, None if is_whole else rest, close)
 
     async def _send_stream(self, receive: Receive, send: Send, answer: Begun) -> None:
-        """Block by block, each asked for when the one before was taken, until the reader goes away. Raises TooSlow."""
+        """Send block by block, each made when the one before is sent, until the reader is gone. Raises TooSlow."""
         assert answer.rest is not None
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         pace = Pace(time.monotonic(), rate=self._rate, period=self._period)
@@ -134,7 +134,7 @@ class Asgi:
         try:
             while block is not None:
                 await self._send_block(send, block, pace)
-                if left.done():  # what is sent from now on is dropped without a word
+                if left.done():  # granian silently drops what is sent from now on
                     return
                 taken = time.monotonic()
                 block = await self._in_thread(next, answer.rest, None)
@@ -165,13 +165,13 @@ async def _send_at_once(send: Send, status: int, headers: list[tuple[bytes, byte
 
 
 async def _until_gone(receive: Receive) -> None:
-    """Wait until the caller goes away."""
+    """Wait until the caller is gone."""
     while (await receive())["type"] != "http.disconnect":
-        pass  # the rest of a body that nobody asked for
+        pass  # the rest of a body that is not read
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
-    """A body; of one that is larger than *most* its first part, a byte more than that. None: the caller went away."""
+    """The body; of a body larger than *most* only *most* + 1 bytes. None: the caller is gone."""
     data = bytearray()
     while True:
         message = await receive()
@@ -183,7 +183,7 @@ async def _read(receive: Receive, most: int) -> bytes | None:
 
 
 def environ_of(scope: Scope, body: bytes) -> Environ:
-    """The WSGI variables of a request. Headers with an underscore are dropped: they would be taken for their twins."""
+    """The WSGI variables of a request. Headers with an underscore are dropped: their variables equal those with a hyphen."""
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope["query_string"]
     host, port = scope.get("server") or ("", "")
@@ -212,6 +212,6 @@ def environ_of(scope: Scope, body: bytes) -> Environ:
             environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
     announced: str = environ.pop("HTTP_CONTENT_LENGTH", "")
-    # Of a chunked body the length is known by now; what was announced as too large is refused for what it says.
+    # The length of a chunked body is known by now; an announced length that is too large is kept, and refused.
     environ["CONTENT_LENGTH"] = announced or (str(len(body)) if body else "")
     return environ

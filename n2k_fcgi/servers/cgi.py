@@ -1,6 +1,6 @@
 """Plain CGI: one process, one request. For hosts without FastCGI, and to see an error that FastCGI hides.
 
-Not wsgiref's handler: with the gateway that FastCGI uses, both give the same answers to the same faults.
+Not wsgiref's handler: with the gateway of FastCGI both answer in the same way, errors included.
 """
 
 import math
@@ -17,11 +17,11 @@ from n2k_fcgi.servers.wsgi import Environ, Served
 
 
 class TooSlow(Exception):
-    """The reader did not take the answer at the least rate. Never leaves this module."""
+    """The reader takes the answer too slowly. Never leaves this module."""
 
 
 def answer(application: Served, limits: Limits = DEFAULT) -> None:
-    """Answer the request in the process's environment; its body is on standard input, the answer goes to standard output.
+    """Answer the request in the environment; its body is on standard input, the answer is written to standard output.
 
     *limits*: how slowly it may be read. An answer that is cut off has no mark that it is incomplete: CGI knows none.
     """
@@ -49,19 +49,19 @@ def answer(application: Served, limits: Limits = DEFAULT) -> None:
 
 
 def _body(environ: Environ, max_body: int) -> bytes:
-    """What CONTENT_LENGTH says, or everything when the web server decoded a chunked body; at most a byte above the cap."""
+    """CONTENT_LENGTH bytes, or all when the web server decoded a chunked body; at most one byte above *max_body*."""
     length = environ.get("CONTENT_LENGTH", "")
     if length.isascii() and length.isdecimal() and len(length) < 20:
         expected = min(int(length), max_body + 1)
     elif environ.get("HTTP_TRANSFER_ENCODING"):
         expected = max_body + 1
     else:
-        return b""  # not even looked at: standard input may be a terminal
+        return b""  # not read: standard input may be a terminal
     return sys.stdin.buffer.read(expected)
 
 
 def _write(fd: int, data: bytes, reader: Pace) -> None:
-    """Raises TooSlow. A write of PIPE_BUF bytes does not block where there is room for any (pipe(7))."""
+    """Write all of *data*. Raises TooSlow. If poll reports a pipe as writable, PIPE_BUF bytes fit (pipe(7))."""
     view = memoryview(data)
     room = select.poll()
     room.register(fd, select.POLLOUT)

@@ -1,6 +1,6 @@
-"""From a web server's variables to a CGI-style answer, through a WSGI application (PEP 3333). FastCGI and CGI share it.
+"""From the variables of a web server to a CGI answer, through a WSGI application (PEP 3333). FastCGI and CGI share it.
 
-The answer comes out block by block, head first, so that a caller that cannot send any more just stops asking.
+The answer is made block by block, headers first: a caller that cannot send any more does not ask for the next block.
 """
 
 import io
@@ -15,10 +15,10 @@ from n2k_fcgi.servers.wsgi import Environ, WSGIApplication
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 MAX_ERRORS = 32 * 1024
-"""Bytes of ``wsgi.errors`` that one request may send to the web server's log; the rest is dropped."""
+"""Bytes that one request may write to ``wsgi.errors``, which the web server logs; the rest is dropped."""
 
 MAX_WRITTEN = 32 * 1024 * 1024
-"""Bytes that one request may give to ``write()``: unlike an iterable, a callable cannot be made to wait for the reader."""
+"""Bytes that one request may pass to ``write()``: it cannot be made to wait for the reader, as an iterable can."""
 
 _HEAD = b"Status: %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n"
 
@@ -29,7 +29,7 @@ def _plain(status: bytes, body: bytes) -> list[bytes]:
 
 _FAILED = _plain(b"500 Internal Server Error", b"internal error: the log of the server says what happened\n")
 _NO_MEMORY = _plain(b"503 Service Unavailable", f"{NoMemory()}\n".encode())
-"""What a caller gets when the application raised: made beforehand, because there may be no memory for it then."""
+"""The answers when the application raises: made in advance, because there may be no memory for them then."""
 
 _DEFAULTS: Environ = {
     "REQUEST_METHOD": "GET",
@@ -40,16 +40,16 @@ _DEFAULTS: Environ = {
     "SERVER_PORT": "80",
     "SERVER_PROTOCOL": "HTTP/1.0",
 }
-"""What WSGI requires, for web servers that leave it out. What they do send passes untouched: PATH_INFO may be empty."""
+"""What WSGI requires and some web servers leave out. What they send is not changed: PATH_INFO may be empty."""
 
 
 def new_environ() -> Environ:
-    """A fresh environ with the defaults, for the web server's variables to be decoded into."""
+    """A new environ with the defaults, into which the variables of the web server are decoded."""
     return _DEFAULTS.copy()
 
 
 class ErrorStream:
-    """``wsgi.errors``: takes text as PEP 3333 says, and bytes as flup did; never raises for what is written."""
+    """``wsgi.errors``: takes text as in PEP 3333, and bytes as in flup; accepts anything without raising."""
 
     __slots__ = ("_written",)
 
@@ -62,12 +62,12 @@ class ErrorStream:
         self._written += data[: MAX_ERRORS - len(self._written)]
 
     def writelines(self, lines: Iterable[str | bytes]) -> None:
-        """Write each."""
+        """Write each line."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """Nothing to do: it is sent with the end of the answer."""
+        """Do nothing: it is sent with the end of the answer."""
 
     def getvalue(self) -> bytes:
         """All that was written."""
@@ -75,15 +75,15 @@ class ErrorStream:
 
 
 def _is_more(announced: str, length: int) -> bool:
-    """Whether a body was cut on its way: the application then sees the length that was announced, and refuses it."""
+    """Whether more was announced than arrived: the application then gets the announced length, and refuses it."""
     return announced.isascii() and announced.isdecimal() and len(announced) < 20 and int(announced) > length
 
 
 class Reply:
-    """One request on its way through the application. Call ``advance`` until ``done``, or ``close`` to give it up.
+    """The answer to one request. Call ``advance`` until ``done``, or ``close`` to end it before.
 
-    *environ*: from ``new_environ``, with the web server's variables in it. *body*: all that arrived, whatever
-    CONTENT_LENGTH said; the application sees its true length.
+    *environ*: from ``new_environ``, with the variables of the web server. *body*: all that arrived, whatever
+    CONTENT_LENGTH was; the application gets its true length.
     """
 
     __slots__ = ("_application", "_blocks", "_emitted", "_environ", "_handed_over", "_headers", "_left", "_out", "_result",
@@ -101,7 +101,7 @@ class Reply:
         self._headers: list[tuple[str, str]] = []
         self._emitted = False
         self._handed_over = False
-        self._left: int | None = None  # bytes of the body still owed, when a Content-Length says so
+        self._left: int | None = None  # bytes of the body still to come, if there is a Content-Length
         self._out: list[bytes] = []
         environ["wsgi.version"] = (1, 0)
         environ["wsgi.multithread"] = False
@@ -115,9 +115,10 @@ class Reply:
             environ["CONTENT_LENGTH"] = str(len(body))
 
     def advance(self) -> list[bytes]:
-        """Give the next blocks of the answer, the head (``Status: …``) before the first. Never raises for the application.
+        """Return the next blocks of the answer, the headers (``Status: …``) before the first.
 
-        An exception is logged; before anything was handed over it becomes a plain 500, later it cuts the answer off.
+        Errors of the application are not raised but logged. If nothing was returned before, the answer is a plain 500; else it
+        is cut off.
         """
         problem = self._run(self._produce)
         if problem is not None:
@@ -133,7 +134,7 @@ class Reply:
         return out
 
     def close(self) -> None:
-        """Close the application's iterable; to be called when the reader went away, too."""
+        """Close the iterable of the application; also when the reader is gone."""
         self.done = True
         result, self._result, self._blocks = self._result, None, None
         close = getattr(result, "close", None)
@@ -143,7 +144,7 @@ class Reply:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], None]:
-        """PEP 3333's. A second call needs *exc_info* and raises it when the head is on its way already."""
+        """As in PEP 3333. A second call needs *exc_info*, and raises it if the headers are sent already."""
         if self._status:
             if exc_info is None:
                 raise RuntimeError("start_response called twice")
@@ -159,7 +160,7 @@ class Reply:
         return bool(self._environ["REQUEST_METHOD"] == "HEAD")
 
     def _produce(self) -> None:
-        """Run the application up to its next block. A list is taken whole: nothing is to be gained by waiting."""
+        """Run the application up to its next block. A list is taken as a whole: its blocks exist already."""
         if self._blocks is None:
             self._result = result = self._application(self._environ, self.start_response)
             self._blocks = iter(result)
@@ -173,7 +174,7 @@ class Reply:
             if block:
                 self._emit(block)
                 if self._left != 0 and not self._head_only:
-                    return  # PEP 3333: a block is not held back for the next one
+                    return  # PEP 3333: a block does not wait for the next one
                 break
         self._finish()
 
@@ -183,16 +184,16 @@ class Reply:
         self.done = True
 
     def _add_length(self, result: list[bytes] | tuple[bytes, ...]) -> None:
-        """A body of one block has a known length; a status that forbids a body is left alone."""
+        """Add the Content-Length of a body of one block, unless the status forbids a body."""
         if len(result) != 1 or self._status[:3] in ("204", "304"):
             return
         if not any(name.lower() == "content-length" for name, _ in self._headers):
             self._headers.append(("Content-Length", str(len(result[0]))))
 
     def _write(self, block: bytes) -> None:
-        """The callable that start_response gives: frameworks of old use it."""
+        """What start_response returns, for old frameworks."""
         if sum(map(len, self._out)) + len(block) > MAX_WRITTEN:
-            raise OSError(f"more than {MAX_WRITTEN} bytes given to write(): use an iterable")
+            raise OSError(f"more than {MAX_WRITTEN} bytes passed to write(): use an iterable")
         self._emit(block)
 
     def _emit(self, block: bytes) -> None:
@@ -208,7 +209,7 @@ class Reply:
             self._out.append(block)
 
     def _head(self) -> bytes:
-        """Status and headers in latin-1 (PEP 3333). Raises for a header that no web server can be given."""
+        """Status and headers in latin-1 (PEP 3333). Raises for a header that cannot be sent."""
         if not self._status:
             raise RuntimeError("no start_response before the first block")
         lines = [f"Status: {self._status}"]
@@ -224,7 +225,7 @@ class Reply:
         return (head + "\r\n\r\n").encode("latin-1")
 
     def _run(self, action: Callable[[], object]) -> BaseException | None:
-        """Run a piece of the application; log what it raises, and give it."""
+        """Run a part of the application. Log what it raises, and return that."""
         try:
             action()
         except (Exception, SystemExit) as problem:  # noqa: BLE001 - the last resort of this front end

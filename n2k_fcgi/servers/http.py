@@ -1,7 +1,7 @@
 """Standalone HTTP: granian when it is installed, else Werkzeug's own server with a warning.
 
-Each worker is a process that runs the application in one thread (``asgi``). It is made in the worker: LMDB forbids taking an
-open environment across ``fork()``.
+Each worker is a process that runs the application in one thread (``asgi``). The application is made in the worker: an open LMDB
+environment must not cross ``fork()``.
 """
 
 import json
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from n2k_fcgi.servers.asgi import Asgi
 
 _FLAGS = "_N2K_WORKER"
-"""How a spawned worker learns the command line: granian hands nothing over but the environment."""
+"""Passes the command line to a spawned worker: granian passes on nothing but the environment."""
 
 KILL_AFTER = 5
-"""Seconds that workers get to end: one that is just being started does not hear that it should (tried), and would keep us."""
+"""Seconds that workers get to end: one that is starting misses the signal (tried), and we would wait for ever."""
 
 GRANIAN_ADDRESSES = 512 * 1024 * 1024
-"""Bytes below which it is not tried: it ends with a crash report when it gets no memory (200 MB were tried)."""
+"""Bytes of address space below which granian is not started: without memory it ends with a crash report (200 MB tried)."""
 
 
 class Mounted:
-    """Serves *application* below *prefix*; 404 outside. (granian's own option answers outside as if it were the root.)"""
+    """Serves *application* below *prefix*, with 404 elsewhere. (granian's own option answers elsewhere as at the root.)"""
 
     def __init__(self, application: WSGIApplication, prefix: str) -> None:
         self._application = application
@@ -51,12 +51,12 @@ class Mounted:
 
 
 def why_no_granian() -> str:
-    """Why the ``server`` extra cannot be used; '' when it can. Raises NoMemory."""
+    """Why granian cannot be used; '' if it can. Raises NoMemory."""
     addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
     if addresses != resource.RLIM_INFINITY and addresses < GRANIAN_ADDRESSES:
         return "granian needs more addresses than 'ulimit -v' allows here"
     try:
-        import granian  # noqa: F401 - it wants modules that not every Python has
+        import granian  # noqa: F401 - it needs modules that some Pythons lack
     except ImportError as error:
         if is_no_memory(error):
             raise NoMemory(what="granian") from None
@@ -86,7 +86,7 @@ def free_port(host: str, port: int) -> int:
 
 
 def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: int, prefix: str, access_log: bool) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight is answered. *port* must be free."""
+    """Serve until SIGTERM or SIGINT; requests in flight are answered. *port* must be free."""
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
 
@@ -96,8 +96,8 @@ def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: in
         address=host,
         port=port,
         interface=Interfaces.ASGI,
-        # With HTTP/2 beside it granian waits for a connection's first bytes without an end: a thousand that send nothing are
-        # all that it takes (tried). So it waits 30 s, as for every head of a request.
+        # Not HTTP/2: granian then waits for the first bytes of a connection without a limit, and a thousand connections that
+        # send nothing stop it (tried). With HTTP/1 alone it waits 30 s, as for each request's headers.
         http=HTTPModes.http1,
         workers=workers,
         websockets=False,
@@ -112,7 +112,7 @@ def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: in
 
 
 def _stream(form: str) -> dict[str, str]:
-    """A handler of granian's, on standard error instead of standard output, which says where we listen."""
+    """A log handler of granian on standard error: standard output has the address."""
     return {"formatter": form, "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
 
 
@@ -125,7 +125,7 @@ def worker_application() -> "Asgi":
 
 
 def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: str, access_log: bool) -> None:
-    """Serve with Werkzeug's own single-threaded server, until SIGTERM or SIGINT."""
+    """Serve with Werkzeug's single-threaded server until SIGTERM or SIGINT."""
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Handler(WSGIRequestHandler):

@@ -19,9 +19,9 @@ LONGEST_PATH = 107
 
 
 def bind_unix(path: Path, mode: int = 0o600) -> socket.socket:
-    """Listen on a socket file with *mode*. One that nobody listens on any more is replaced. Raises CannotListen.
+    """Listen on a socket file with *mode*; a stale file is replaced. Raises CannotListen.
 
-    ``serve`` removes the file at its end when it owns the listener.
+    ``worker.serve`` removes the file at its end when it owns the listener.
     """
     try:
         path = path.absolute()
@@ -35,7 +35,7 @@ def bind_unix(path: Path, mode: int = 0o600) -> socket.socket:
     try:
         with _alone_in(path.parent):
             _remove_stale(path)
-            umask = os.umask(0o777 & ~mode)  # not chmod: the file must not be open to others for a moment
+            umask = os.umask(0o777 & ~mode)  # not chmod: others could connect before it
             try:
                 listener.bind(str(path))
             finally:
@@ -62,14 +62,14 @@ def bind_tcp(host: str, port: int) -> socket.socket:
 
 
 def why_not(problem: OSError, option: str) -> str:
-    """Why an address cannot be bound, and the *option* that names another one where that helps."""
+    """Why an address cannot be bound; *option*: what to name another one by, which is said where it helps."""
     number = problem.errno or 0
-    reason = os.strerror(number) if number > 0 else str(problem.strerror or problem)  # what resolvers say is negative
+    reason = os.strerror(number) if number > 0 else str(problem.strerror or problem)  # errors of resolvers are negative
     return f"{reason}: say another by {option}" if number in (errno.EADDRINUSE, errno.EACCES) else reason
 
 
 def inherited(fd: int = 0) -> socket.socket | None:
-    """The listening socket that a web server left on *fd* (0, by the FastCGI specification); None: it is something else."""
+    """The listening socket on *fd* (0 in the FastCGI specification); None if *fd* is something else."""
     try:
         if not stat.S_ISSOCK(os.fstat(fd).st_mode):
             return None
@@ -98,7 +98,7 @@ def owned(listener: socket.socket) -> Iterator[None]:
 
 
 def _alone_in(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Keep two servers that start together from each removing the other's socket file."""
+    """A lock, so that two servers that start together do not remove each other's socket file."""
     return locked(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
 
@@ -110,7 +110,7 @@ def _remove_stale(path: Path) -> None:
     if not is_socket:
         raise CannotListen(address=path, why="there is a file that is no socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # a full backlog would block, and is a listener
+        probe.setblocking(False)  # a listener with a full backlog would block
         outcome = probe.connect_ex(str(path))
     if outcome != errno.ECONNREFUSED:
         raise CannotListen(address=path, why="another process listens there")

@@ -1,14 +1,14 @@
-"""How fast a reader must take an answer: who stops in the middle would keep a process, or a part of it, for ever."""
+"""How fast a reader must take an answer: one that stops in the middle would occupy a process, or part of it, for ever."""
 
 LEAST_RATE = 64 * 1024
-"""Bytes a second. The slowest line that is any use for a list of 500 MB takes it in two hours."""
+"""Bytes per second. A list of 500 MB then takes two hours."""
 
 PERIOD = 60.0
-"""Seconds over which the rate is measured: a reader may pause, and the first of them fill buffers only."""
+"""Seconds over which the rate is measured: a reader may pause, and at first only buffers are filled."""
 
 
 class Pace:
-    """Counts what a reader takes of one answer. *now*: seconds of a monotonic clock, as everywhere here."""
+    """Measures how fast a reader takes one answer. *now*: seconds of ``time.monotonic``."""
 
     def __init__(self, now: float, *, rate: float = LEAST_RATE, period: float = PERIOD) -> None:
         self._rate = rate
@@ -21,15 +21,15 @@ class Pace:
         self._taken += count
 
     def waited(self, seconds: float) -> None:
-        """The reader waited for us so long, with all taken: that does not count."""
+        """The reader had taken everything and waited for us: these *seconds* do not count."""
         self._since += seconds
 
     def left(self, now: float) -> float:
-        """Seconds until the next look is due."""
+        """Seconds until the period ends."""
         return max(0.0, self._since + self._period - now)
 
     def is_too_slow(self, now: float) -> bool:
-        """Whether a period is over in which too little was taken; else the next period begins when one is over."""
+        """Whether too little was taken in the period that is over now; if enough was taken, the next period begins."""
         if now - self._since < self._period:
             return False
         if self._taken < self._rate * self._period:

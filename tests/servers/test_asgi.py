@@ -1,4 +1,4 @@
-"""The application under granian: who stops in the middle of a body or of an answer keeps nobody else waiting."""
+"""The application under granian: a client that stops in the middle of a body or an answer delays no other."""
 
 import json
 import signal
@@ -32,7 +32,7 @@ STALLS = {
 
 @contextmanager
 def connected(host: str, port: int, data: bytes) -> Iterator[socket.socket]:
-    """A client that has sent *data* and reads nothing by itself."""
+    """A client that has sent *data* and reads nothing."""
     with socket.create_connection((host, port), timeout=HANG) as client:
         client.sendall(data)
         yield client
@@ -40,7 +40,7 @@ def connected(host: str, port: int, data: bytes) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Iterator[Standalone]:
-    """The adapter with deadlines of a second, and the file of what it says."""
+    """The adapter with deadlines of a second, and the file of its messages."""
     with (tmp_path / "said").open("w") as said:
         command = [sys.executable, "-m", "tests.support.asgi_app"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as server:
@@ -64,8 +64,8 @@ def _is_listening(host: str, port: int) -> bool:
 
 
 @pytest.mark.parametrize("stall", STALLS)
-def test_one_that_stops_keeps_nobody_waiting(tmp_path: Path, stall: str) -> None:
-    """Five of each kind, held open, under the one worker: others are answered at once, and rightly."""
+def test_one_that_stops_delays_no_other(tmp_path: Path, stall: str) -> None:
+    """Five of each kind, held open, under the one worker: other requests are answered at once, and correctly."""
     golden = prepare(tmp_path / "data")
     (golden.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\ncsv_streams = 5\n")
     with serving(golden.data_dir) as server:
@@ -106,14 +106,14 @@ def test_a_body_that_does_not_come_is_told_so(short: Standalone, begun: bytes) -
     ],
 )
 def test_bodies_of_every_kind_arrive(short: Standalone, sent: bytes, body: bytes) -> None:
-    """Announced, chunked, empty; of one that is too large a byte more than the most, which the application refuses."""
+    """Announced, chunked, empty; of one that is too large one byte more than the limit, which the application refuses."""
     with connected(short.host, short.port, b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + sent) as client:
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.rpartition(b"\r\n\r\n")[2].strip(b"\r\n") == body
 
 
 def test_an_answer_that_is_read_too_slowly_is_cut_off(short: Standalone, tmp_path: Path) -> None:
-    """The stream is closed, memory does not grow with what nobody reads, and the body has no good end."""
+    """The stream is closed, memory does not grow by what is not read, and the body has no valid end."""
     with connected(short.host, short.port, b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n") as client:
         assert eventually(lambda: "stream closed" in (tmp_path / "said").read_text())
         got = 0
@@ -128,7 +128,7 @@ def test_an_answer_that_is_read_too_slowly_is_cut_off(short: Standalone, tmp_pat
 
 
 def test_an_answer_that_is_read_comes_whole(short: Standalone) -> None:
-    """100 MB for who reads them."""
+    """100 MB for a client that reads them."""
     answer = over_http(short.host, short.port)("GET", "/stream", {}, b"")
     assert (answer.status, len(answer.body)) == (200, 100_000_000)
 
@@ -155,7 +155,7 @@ def test_for_a_reader_that_went_away_nothing_more_is_made(short: Standalone, tmp
     "begun", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n", b"\x16\x03\x01\x00\x05hello"]
 )
 def test_only_http_1_is_spoken(tmp_path: Path, begun: bytes) -> None:
-    """Which version comes is not waited for: granian would without an end, and so keep whoever connects and says nothing."""
+    """The version is not waited for: granian would wait without a limit, and so keep every silent connection."""
     golden = prepare(tmp_path / "data")
     with serving(golden.data_dir) as server, connected(server.host, server.port, begun) as client:
         answer = b"".join(iter(lambda: client.recv(65536), b""))
@@ -165,8 +165,8 @@ def test_only_http_1_is_spoken(tmp_path: Path, begun: bytes) -> None:
 @pytest.mark.parametrize(
     "headers", [{"X_Forwarded_For": "203.0.113.7"}, {"X_FORWARDED-FOR": "203.0.113.7"}, {"x_forwarded_for": "203.0.113.7"}]
 )
-def test_a_header_with_an_underscore_is_nobodys_twin(tmp_path: Path, headers: dict[str, str]) -> None:
-    """Behind a trusted proxy a caller is counted by what the proxy says of it, whatever the caller said itself."""
+def test_a_header_with_an_underscore_is_dropped(tmp_path: Path, headers: dict[str, str]) -> None:
+    """Behind a trusted proxy a caller is counted by the address that the proxy names, whatever the caller sent itself."""
     golden = prepare(tmp_path / "data")
     (golden.data_dir / "n2k.ini").write_text("[n2k]\ntrusted_proxies = 127.0.0.1\nfailure_limit = 3\n")
     with serving(golden.data_dir) as server:
@@ -181,7 +181,7 @@ def test_a_header_with_an_underscore_is_nobodys_twin(tmp_path: Path, headers: di
 
 
 def test_the_variables_of_a_request() -> None:
-    """The path as it was sent, and headers that come twice joined; none of those with an underscore."""
+    """The path as it was sent, and repeated headers joined; none of those with an underscore."""
     scope = {
         "method": "GET",
         "path": "/a b",

@@ -16,7 +16,7 @@ DISPATCH = "from n2k_fcgi.servers.fastcgi import main; main(data_dir=%r)"
 
 
 def ask(code: str, uri: str, method: str = "GET", body: bytes = b"", stdin: Any = None, **more: str) -> tuple[bytes, bytes]:
-    """Run *code* as a web server runs a CGI script; give what it wrote to standard output and standard error."""
+    """Run *code* as a web server runs a CGI script; return standard output and standard error."""
     given = {"input": body} if stdin is None else {"stdin": stdin}
     environment = variables(uri, method, body, **more)
     done = subprocess.run(
@@ -26,21 +26,21 @@ def ask(code: str, uri: str, method: str = "GET", body: bytes = b"", stdin: Any 
 
 
 def test_a_request_is_answered() -> None:
-    """Head, blank line, body; HEAD leaves the body out."""
+    """Headers, empty line, body; no body for HEAD."""
     head = b"Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n"
     assert ask(CGI % 100, "/hello") == (head + b"hello", b"")
     assert ask(CGI % 100, "/hello", "HEAD") == (head, b"")
 
 
 def test_the_environ_is_that_of_one_request() -> None:
-    """run_once is true, and text is latin-1 as PEP 3333 wants it."""
+    """run_once is true, and text is latin-1 as in PEP 3333."""
     said = json.loads(ask(CGI % 100, "/environment", HTTP_X="é")[0].partition(b"\r\n\r\n")[2])
     assert (said["wsgi.run_once"], said["wsgi.multiprocess"], said["wsgi.multithread"]) == (True, True, False)
     assert said["HTTP_X"] == "Ã©"
 
 
 def test_a_body_is_read_to_its_length_and_no_further() -> None:
-    """CONTENT_LENGTH says how much; a body that was sent chunked is read to its end; without either nobody waits."""
+    """CONTENT_LENGTH bytes are read; a chunked body is read to its end; without either nothing is read."""
     assert ask(CGI % 100, "/echo", "POST", b"body")[0].endswith(b"\r\n\r\nbody")
     assert ask(CGI % 100, "/echo", "POST", b"body", CONTENT_LENGTH="2")[0].endswith(b"\r\n\r\nbo")
     assert ask(CGI % 100, "/echo", "POST", b"body", CONTENT_LENGTH="99")[0].endswith(b"\r\n\r\nbody")
@@ -56,7 +56,7 @@ def test_of_a_body_above_the_cap_the_application_gets_the_length(more: dict[str,
 
 
 def test_an_exception_is_a_plain_500() -> None:
-    """The client gets one line, standard error the traceback, and the web server an exit code of 0."""
+    """The client gets one line, standard error the traceback, and the exit code is 0."""
     out, err = ask(CGI % 100, "/boom")
     assert out.startswith(b"Status: 500 Internal Server Error\r\n")
     assert out.endswith(b"\r\n\r\ninternal error: the log of the server says what happened\n")
@@ -69,7 +69,7 @@ def test_what_the_application_says_goes_to_standard_error() -> None:
 
 
 def test_a_reader_that_goes_away_ends_the_process_quietly() -> None:
-    """A broken pipe is no traceback in the web server's log."""
+    """A broken pipe leaves no traceback in the log of the web server."""
     with subprocess.Popen(
         [sys.executable, "-c", CGI % 100],
         cwd=REPOSITORY,
@@ -93,7 +93,7 @@ def test_main_without_a_socket_is_cgi(tmp_path: Path, stdin: str) -> None:
 
 
 def test_main_with_a_listening_socket_is_fastcgi(tmp_path: Path) -> None:
-    """The same call serves requests until it is told to stop; a data directory that is not there is a 503 of one line."""
+    """The same call serves requests until it is stopped; a missing data directory is a 503 of one line."""
     command = [sys.executable, "-c", DISPATCH % str(tmp_path / "none")]
     with listening(tmp_path) as bound, running(command, stdin=bound, stderr=subprocess.DEVNULL) as process:
         address = str(tmp_path / "socket")

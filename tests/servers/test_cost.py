@@ -1,4 +1,4 @@
-"""What a worker costs, in counts: system calls of a lookup, modules of a worker, objects and descriptors that stay."""
+"""What a worker costs, in counts: system calls of a lookup, modules, objects and descriptors that are kept."""
 
 import json
 import re
@@ -29,7 +29,7 @@ NOTHING = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
 
 class Worker(Child):
-    """The real worker, which tells what it held when it ends."""
+    """The real worker, which at its end reports what it holds."""
 
     def ask(self, target: str) -> bytes:
         """One request on a connection of its own; the body."""
@@ -37,7 +37,7 @@ class Worker(Child):
             return client.send(request(target)).answer().body
 
     def end(self) -> dict[str, object]:
-        """Stop it and hear what it held."""
+        """Stop it and return its report."""
         self.signal(signal.SIGTERM)
         out, _ = self.process.communicate(timeout=20)
         told: dict[str, object] = json.loads(out)
@@ -117,7 +117,7 @@ ASKED = 50
 
 WAITS = {"epoll_wait", "epoll_pwait"}
 LOOKUP = ("accept4", "getsockname", "recvfrom", "stat CURRENT", "sendto", "close")
-"""Python asks for a new socket's name."""
+"""Python asks for the name of a new socket."""
 
 
 def test_a_lookup_takes_these_system_calls(people: Sandbox, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def _traced(worker: Worker, log: Path, work: object) -> list[tuple[str, str]]:
 
 
 def test_nothing_is_left_of_ten_thousand_requests(people: Sandbox, tmp_path: Path) -> None:
-    """A tenth of the clients vanish half way: neither an object nor a descriptor stays."""
+    """A tenth of the clients vanish half way: neither an object nor a descriptor is kept."""
     held = []
     for turn, requests in enumerate((300, 10_000)):
         with _worker(people, tmp_path / f"run{turn}") as worker:
@@ -180,7 +180,7 @@ ROWS = 300_000
 
 
 def test_resident_memory_is_bounded(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Pages of the map count as the worker's: it gives them back; without the bound it would hold the whole map."""
+    """Pages of the map count as memory of the worker: it releases them; without the limit it would hold the whole map."""
     rows = list(Sample(ROWS, 1).shuffled())
     size = sandbox.import_text(b"".join(csv_lines(rows))).manifest.bytes / 1024
     sandbox.store.close()

@@ -1,4 +1,4 @@
-"""How many may have /name2key.csv at a time, over all workers of a data directory; and who may have it at all."""
+"""How many /name2key.csv are sent at a time, over all workers of a data directory; and who may ask for it."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def large(sandbox: Sandbox) -> Sandbox:
 
 @contextlib.contextmanager
 def unread(child: Worker) -> Iterator[Client]:
-    """A caller that has the beginning of the list and does not read on."""
+    """A caller that has read the beginning of the list and stops."""
     with Client(child.address, receive_buffer=4096) as client:
         kind, _, content = client.send(request(CSV)).record()
         assert kind == 6 and content.startswith(b"Status: 200 OK")
@@ -40,7 +40,7 @@ def unread(child: Worker) -> Iterator[Client]:
 
 
 def test_one_at_a_time(large: Sandbox) -> None:
-    """One more is 429 with a line and Retry-After; lookups are answered; when the first has left, the next has all of it."""
+    """One more is 429 with a line and Retry-After; lookups are answered; when the first has left, the next gets all of it."""
     with worker(large.data_dir) as child:
         with unread(child):
             for method in ("GET", "HEAD", "GET"):
@@ -54,7 +54,7 @@ def test_one_at_a_time(large: Sandbox) -> None:
 
 
 def test_a_whole_list_frees_its_slot(large: Sandbox) -> None:
-    """So do HEAD, a script's first lines, and a grid that nobody is on."""
+    """So do HEAD, the first lines for a script, and a grid without avatars."""
     with worker(large.data_dir) as child:
         for _ in range(3):
             assert get(child.address, CSV).status == get(child.address, CSV, "HEAD").status == "200 OK"
@@ -62,14 +62,14 @@ def test_a_whole_list_frees_its_slot(large: Sandbox) -> None:
             assert len(get(child.address, CSV, HTTP_X_SECONDLIFE_SHARD="Production").body) <= 2048
 
 
-def test_scripts_wait_for_nobody(large: Sandbox) -> None:
-    """Their few lines are one step, and no stream."""
+def test_scripts_do_not_wait(large: Sandbox) -> None:
+    """Their few lines are made in one step, not in a stream."""
     with worker(large.data_dir) as child, unread(child):
         assert get(child.address, CSV, HTTP_X_SECONDLIFE_SHARD="Production").status == "200 OK"
 
 
 def test_all_workers_share_the_slots(large: Sandbox) -> None:
-    """What one sends, the other counts; a worker that is killed gives its slot back."""
+    """A list that one worker sends counts for the other; a killed worker releases its slot."""
     with worker(large.data_dir) as one, worker(large.data_dir) as two:
         with unread(one):
             assert get(two.address, CSV).status == "429 Too Many Requests"
@@ -83,8 +83,8 @@ def test_all_workers_share_the_slots(large: Sandbox) -> None:
                 assert get(two.address, CSV).status == "429 Too Many Requests"
 
 
-def test_three_hundred_who_do_not_read(large: Sandbox) -> None:
-    """Where so many may, memory grows by less than a tenth of a megabyte for each, others are answered, and all are whole."""
+def test_three_hundred_unread_lists(large: Sandbox) -> None:
+    """With more slots, memory grows by less than 0.1 MB for each list, lookups are answered, and all are whole."""
     (large.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\ncsv_streams = 300\n")
     with worker(large.data_dir) as child, ExitStack() as stack:
         assert len(get(child.address, CSV).body.splitlines()) == ROWS
@@ -100,7 +100,7 @@ def test_three_hundred_who_do_not_read(large: Sandbox) -> None:
 
 
 def test_a_directory_that_cannot_be_written_has_one_slot(large: Sandbox) -> None:
-    """The list goes on being served, once at a time, and nothing is made there."""
+    """The list is still served, one at a time, and no file is made there."""
     large.data_dir.parent.chmod(0o755)
     set_modes(large.data_dir, 0o555, 0o444)
     try:
@@ -115,7 +115,7 @@ def test_a_directory_that_cannot_be_written_has_one_slot(large: Sandbox) -> None
 
 @pytest.fixture
 def people(sandbox: Sandbox) -> Sandbox:
-    """An avatar on each of two grids, and the settings as they are by default."""
+    """An avatar on each of two grids, and the default settings."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
     sandbox.import_text(csv((key_of(1), "Only Opensim")), grid="OpenSim", as_of=1)
     return sandbox
@@ -137,7 +137,7 @@ def people(sandbox: Sandbox) -> Sandbox:
     ],
 )
 def test_who_may_have_the_list(people: Sandbox, setting: str, scopes: tuple[str, ...], grid: str | None, status: int) -> None:
-    """By default whoever has a token with the scope csv, or admin, for that grid; what a token opened is in no cache."""
+    """By default a token with the scope csv, or admin, for that grid; an answer that needed a token is in no cache."""
     token = create_token(people.store.tokens, scopes, grid).text if scopes else ""
     people.close()
     (people.data_dir / "n2k.ini").write_text(f"[n2k]\n{setting}\n")
@@ -153,7 +153,7 @@ def test_who_may_have_the_list(people: Sandbox, setting: str, scopes: tuple[str,
 
 
 def test_wrong_tokens_are_limited(people: Sandbox) -> None:
-    """As everywhere: 401, then 429; a right one is let through."""
+    """As everywhere: 401, then 429; a valid token is still accepted."""
     token = create_token(people.store.tokens, ("csv",)).text
     people.close()
     (people.data_dir / "n2k.ini").write_text("[n2k]\nfailure_limit = 3\n")
@@ -167,7 +167,7 @@ def test_wrong_tokens_are_limited(people: Sandbox) -> None:
 
 
 def test_a_list_that_cannot_begin_keeps_no_slot(people: Sandbox) -> None:
-    """The live generation is damaged: 503, and no descriptor stays, however often it is asked for."""
+    """The live generation is damaged: 503, and no descriptor is kept, however often it is asked for."""
     people.close()
     (people.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\n")
     (live,) = (people.data_dir / "generations" / (people.data_dir / "CURRENT").read_text().strip()).glob("data.mdb")

@@ -1,4 +1,4 @@
-"""Many connections, bad readers, scarce descriptors, and doing nothing at all: one process, one thread."""
+"""Many connections, slow or vanishing readers, too few descriptors, and an idle process: one process, one thread."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ HALF_OPEN = [b"", b"\x01", begin(), begin() + stream(PARAMS, 1, pairs(variables(
 
 
 def counters(child: Child) -> dict[str, int]:
-    """What the loop did so far."""
+    """What the loop has done so far."""
     return dict(json.loads(get(child.address, "/counters").body))
 
 
@@ -27,7 +27,7 @@ def settled(child: Child) -> int:
 
 
 def test_half_open_connections_do_not_starve_others(tmp_path: Path) -> None:
-    """Two hundred clients that stopped in the middle cost one thread and nobody's answer; each may still go on."""
+    """Two hundred clients that stopped in the middle cost one thread and no answer; each may still go on."""
     with serving(tmp_path) as child, contextlib.ExitStack() as stack:
         before = settled(child)
         halves = [stack.enter_context(Client(child.address)).send(HALF_OPEN[i % 5]) for i in range(200)]
@@ -43,7 +43,7 @@ def test_half_open_connections_do_not_starve_others(tmp_path: Path) -> None:
 
 
 def test_many_answers_under_way_need_no_threads(tmp_path: Path) -> None:
-    """Forty slow readers of large answers are served side by side."""
+    """Forty slow readers of large answers are served in parallel."""
     with serving(tmp_path) as child, contextlib.ExitStack() as stack:
         readers = [stack.enter_context(Client(child.address)).send(request("/pieces?1000000")) for _ in range(40)]
         assert get(child.address, "/hello").body == b"hello"
@@ -53,7 +53,7 @@ def test_many_answers_under_way_need_no_threads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["big", "pieces"])
 def test_an_answer_that_does_not_fit_the_socket_is_exact(tmp_path: Path, path: str) -> None:
-    """With tiny buffers even one record needs several sends; others are answered between them."""
+    """With tiny buffers even one record needs several sends; other requests are answered between them."""
     with (
         serving(tmp_path, "--send-buffer", "4096", listen="tcp:127.0.0.1") as child,
         Client(child.address, receive_buffer=1) as reader,
@@ -83,7 +83,7 @@ def test_slow_readers_cost_bounded_memory(tmp_path: Path) -> None:
     request("/big?1000000"),
 ])  # fmt: skip
 def test_a_client_that_goes_away_leaves_nothing(tmp_path: Path, sent: bytes) -> None:
-    """In mid-body or mid-answer: its descriptor is closed, and its iterable too."""
+    """In the middle of a body or an answer: the descriptor and the iterable are closed."""
     with serving(tmp_path) as child:
         before = settled(child)
         for _ in range(20):
@@ -96,7 +96,7 @@ def test_a_client_that_goes_away_leaves_nothing(tmp_path: Path, sent: bytes) -> 
 
 
 def test_clients_that_left_before_their_turn_cost_nothing(tmp_path: Path) -> None:
-    """Requests whose clients are gone when they are answered disturb nobody, short and large answers alike."""
+    """Requests whose clients are gone when they are answered disturb no others, short and large answers alike."""
     with serving(tmp_path) as child:
         before = settled(child)
         child.signal(signal.SIGSTOP)
@@ -109,7 +109,7 @@ def test_clients_that_left_before_their_turn_cost_nothing(tmp_path: Path) -> Non
 
 
 def test_a_stalled_peer_is_dropped(tmp_path: Path) -> None:
-    """A half-received request and an unread answer end when no byte moved for the time set; a kept connection may wait."""
+    """A half-received request and an unread answer end when no byte moves for the time set; a kept connection may wait."""
     with (
         serving(tmp_path, "--set", "stalled_after=0.2", "--set", "held_after_cut=0.2") as child,
         Client(child.address) as kept,
@@ -123,8 +123,15 @@ def test_a_stalled_peer_is_dropped(tmp_path: Path) -> None:
         assert kept.send(request("/hello")).answer().body == b"hello"
 
 
+def test_a_peer_that_stalls_in_a_later_request_is_dropped(tmp_path: Path) -> None:
+    """On a kept connection, too, a half-received request ends when no byte moves for the time set."""
+    with serving(tmp_path, "--set", "stalled_after=0.2") as child, Client(child.address) as kept:
+        kept.send(request("/hello", flags=KEEP)).answer()
+        assert kept.send(begin()).at_end()
+
+
 def test_a_lack_of_descriptors_passes(tmp_path: Path) -> None:
-    """Accepting pauses instead of spinning or dying, says so, leaves descriptors for the rest, and goes on afterwards."""
+    """Accepting pauses instead of spinning or dying, logs that, leaves descriptors for the rest, and is resumed."""
     with serving(tmp_path, "--descriptors", "24", "--set", "accept_again=600") as child:
         with contextlib.ExitStack() as stack:
             for _ in range(60):
@@ -138,7 +145,7 @@ def test_a_lack_of_descriptors_passes(tmp_path: Path) -> None:
 
 
 def test_a_lack_of_descriptors_that_others_caused_passes_too(tmp_path: Path) -> None:
-    """When no connection of ours closes, accepting is tried again after a while."""
+    """If no connection of ours closes, accepting is tried again after a while."""
     with serving(tmp_path, "--descriptors", "24") as child, Client(child.address) as kept:
         kept.send(request("/hold", flags=KEEP)).answer()
         with Client(child.address) as waiting:
@@ -149,7 +156,7 @@ def test_a_lack_of_descriptors_that_others_caused_passes_too(tmp_path: Path) -> 
 
 
 def test_nothing_to_do_means_no_wake_up(tmp_path: Path) -> None:
-    """An idle process, with a kept connection open, is scheduled once a minute at most (test_presence.py says what for)."""
+    """An idle process, with a kept connection open, wakes up once per minute at most (test_presence.py says why)."""
     with serving(tmp_path) as child, Client(child.address) as kept:
         kept.send(request("/hello", flags=KEEP)).answer()
         get(child.address, "/hello")
@@ -171,8 +178,8 @@ def test_a_log_line_that_waits_is_written_by_one_wake_up(tmp_path: Path) -> None
         assert child.status("voluntary_ctxt_switches") <= before + 1
 
 
-def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
-    """The lines go to standard error, requests are answered, and the end is a clean one."""
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    """The lines are written to standard error, requests are answered, and the exit code is 0."""
     (tmp_path / "file").touch()
     with serving(tmp_path, "--log", str(tmp_path / "file" / "log")) as child:
         assert get(child.address, "/log").body == b"hello"

@@ -1,4 +1,4 @@
-"""FastCGI's bytes, without a socket."""
+"""The bytes of FastCGI, without a socket."""
 
 import struct
 
@@ -26,7 +26,7 @@ def test_pairs_come_back_as_they_were_sent(values: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 129, 255, 256, 65535, 65536, 200_000])
 def test_a_length_of_one_byte_or_of_four(size: int) -> None:
-    """Up to 127 in one byte, above in four, of names and of values."""
+    """Up to 127 in one byte, above in four, for names and for values."""
     for values in ({"N" * size: "value"}, {"NAME": "v" * size}, {"A": "1", "N" * size: "v" * size, "Z": "2"}):
         assert decoded(pairs(values)) == values
 
@@ -44,7 +44,7 @@ def test_any_bytes_decode_or_are_malformed(data: bytes) -> None:
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 10, 200])
 def test_a_pair_that_is_cut_off_is_malformed(cut: int) -> None:
-    """Bytes missing at the end are noticed wherever the cut is: in a length, a name or a value."""
+    """A cut is noticed wherever it is: in a length, a name or a value."""
     whole = pairs({"NAME": "x" * 300})
     with pytest.raises(Malformed):
         decoded(whole[:-cut])
@@ -54,7 +54,7 @@ def test_a_pair_that_is_cut_off_is_malformed(cut: int) -> None:
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0x80000000 + (1 << 24) + 1, 0x81000001, 0xC0000001, 0x80010001])
 def test_a_length_beyond_the_data_is_malformed(length: int) -> None:
-    """All four bytes of it count, and nothing of that size is allocated."""
+    """All four bytes count, and nothing of that size is allocated."""
     with pytest.raises(Malformed):
         decoded(struct.pack("!LB", length, 1) + b"xy")
     with pytest.raises(Malformed):
@@ -62,7 +62,7 @@ def test_a_length_beyond_the_data_is_malformed(length: int) -> None:
 
 
 def test_a_whole_request_is_recognised() -> None:
-    """What mod_fcgid sends for a lookup gives its id and PARAMS, padding or not."""
+    """What mod_fcgid sends for a lookup is read into its id and PARAMS, with or without padding."""
     params = pairs({"REQUEST_METHOD": "GET"})
     padded = begin(7) + stream(PARAMS, 7, params, padding=5) + record(STDIN, 7)
     assert whole_request(padded) == (7, params)
@@ -86,7 +86,7 @@ def test_a_whole_request_is_recognised() -> None:
     ],
 )
 def test_everything_else_is_left_to_the_general_road(data: bytes) -> None:
-    """Kept connections, bodies, more or fewer bytes, other roles, strange ids and versions are no whole request."""
+    """Kept connections, bodies, more or fewer bytes, other roles, ids and versions are not a whole request."""
     assert whole_request(data) is None
 
 
@@ -106,7 +106,7 @@ def test_output_is_framed_without_loss(size: int) -> None:
 
 @pytest.mark.parametrize("name", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED"])
 def test_what_two_say_of_the_way_is_not_believed(name: str) -> None:
-    """The caller's ``X_Forwarded_For`` beside the proxy's own, where a web server lets underscores through: neither counts."""
+    """``X_Forwarded_For`` of the caller beside that of the proxy, where a web server accepts underscores: both are dropped."""
     first, second = pairs({name: "203.0.113.1"}), pairs({name: "198.51.100.1"})
     assert decoded(first + pairs({"A": "1"}) + second) == {"A": "1"}
     assert decoded(pairs({"A": "1"}) + second + pairs({"A": "2", "B": f"{name} {name}"})) == {

@@ -1,4 +1,4 @@
-"""Being asked to stop: nobody who was accepted, or waits to be, loses an answer."""
+"""Stopping: each connection that was accepted, or waits to be, gets its answer."""
 
 import contextlib
 import signal
@@ -15,7 +15,7 @@ STOP = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
 
 @pytest.mark.parametrize("number", STOP)
 def test_an_idle_server_exits_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    """Every stop signal ends an idle process with 0, a kept connection notwithstanding."""
+    """Every stop signal ends an idle process with exit code 0, although a kept connection is open."""
     with serving(tmp_path) as child, Client(child.address) as kept:
         kept.send(request("/hello", flags=KEEP)).answer()
         child.signal(number)
@@ -33,7 +33,7 @@ def test_a_broken_pipe_is_no_reason(tmp_path: Path) -> None:
 
 
 def test_a_request_in_flight_and_the_backlog_are_answered(tmp_path: Path) -> None:
-    """The application under way finishes, then whoever connected meanwhile is answered, then the process ends with 0."""
+    """The running application finishes, connections that were opened meanwhile are answered, then the process ends with 0."""
     with serving(tmp_path) as child, contextlib.ExitStack() as stack:
         running = stack.enter_context(Client(child.address)).send(request(f"/wait?{tmp_path}"))
         assert eventually((tmp_path / "begun").exists)
@@ -60,7 +60,7 @@ def test_a_request_on_a_kept_connection_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_a_half_received_request_has_a_bounded_grace(tmp_path: Path) -> None:
-    """What completes soon after the stop is answered; what never does holds nobody up."""
+    """A request that completes soon after the stop is answered; one that never does delays the end by its grace only."""
     with (
         serving(tmp_path, "--set", "writing_grace=600") as child,
         Client(child.address) as quick,
@@ -78,7 +78,7 @@ def test_a_half_received_request_has_a_bounded_grace(tmp_path: Path) -> None:
 
 
 def test_a_kept_connection_closes_with_its_last_answer(tmp_path: Path) -> None:
-    """A request that completes after the stop is the last of its connection, which nobody waits for any more."""
+    """A request that completes after the stop is the last one of its connection."""
     with serving(tmp_path, "--set", "grace=600") as child, Client(child.address) as kept:
         data = request("/hello", flags=KEEP)
         kept.send(data).answer()
@@ -91,7 +91,7 @@ def test_a_kept_connection_closes_with_its_last_answer(tmp_path: Path) -> None:
 
 
 def test_a_large_answer_is_written_to_its_end(tmp_path: Path) -> None:
-    """An answer under way is completed for a slow reader, after the grace for half-received requests is over."""
+    """A running answer is completed for a slow reader, after the grace for half-received requests."""
     with (
         serving(tmp_path, "--set", "writing_grace=600") as child,
         Client(child.address) as reader,
@@ -106,8 +106,8 @@ def test_a_large_answer_is_written_to_its_end(tmp_path: Path) -> None:
         assert child.exit_code() == 0
 
 
-def test_a_socket_file_of_our_own_loses_nobody(tmp_path: Path) -> None:
-    """While clients connect as fast as they can, each that got through before the stop gets its answer."""
+def test_a_socket_file_of_our_own_loses_no_request(tmp_path: Path) -> None:
+    """While clients connect as fast as they can, each that connected before the stop gets its answer."""
     outcomes: list[bytes] = []
 
     def ask_until_refused() -> None:
@@ -144,7 +144,7 @@ def test_the_backlog_of_a_port_is_answered(tmp_path: Path) -> None:
 
 
 def test_web_server_addresses_are_asked_for_every_connection(tmp_path: Path) -> None:
-    """Over TCP a listed web server is served again and again, another one dropped; unix sockets are not concerned."""
+    """Over TCP a listed web server is always served, another one always refused; unix sockets are not concerned."""
     with serving(tmp_path, listen="tcp:127.0.0.1", FCGI_WEB_SERVER_ADDRS="::1,127.0.0.1") as child:
         assert [get(child.address, "/hello").body for _ in range(3)] == [b"hello"] * 3
     with serving(tmp_path, listen="tcp:127.0.0.1", FCGI_WEB_SERVER_ADDRS="10.0.0.1") as child:

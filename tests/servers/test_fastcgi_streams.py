@@ -1,4 +1,4 @@
-"""Records as no well-behaved web server sends them, and the rarer ones that it may."""
+"""Records that no well-behaved web server sends, and the rarer ones that it may send."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ from tests.support.processes import Child, eventually, serving
 
 @pytest.fixture(scope="module")
 def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
-    """One process for all tests of this file; at the end it is alive and holds no connection."""
+    """One process for all tests of this file; at the end it still serves and has no connection open."""
     with serving(tmp_path_factory.mktemp("streams")) as running:
         get(running.address, "/boom")  # imports the logger, so that its descriptors count from the start
         before = running.descriptors()
@@ -95,7 +95,7 @@ def test_a_malformed_stream_is_dropped(child: Child, name: str) -> None:
     )
 )
 def test_no_stream_hangs_or_kills(child: Child, pieces: list[bytes]) -> None:
-    """Whatever arrives, the connection ends when the client has no more to say, and others are answered."""
+    """Whatever arrives, the connection ends when the client sends no more, and other requests are answered."""
     with Client(child.address) as client:
         try:
             client.send(b"".join(pieces))
@@ -109,7 +109,7 @@ def test_no_stream_hangs_or_kills(child: Child, pieces: list[bytes]) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 17, 100])
 def test_pairs_may_be_split_over_records(child: Child, size: int) -> None:
-    """PARAMS cut anywhere, in a length too, and padded, are one stream."""
+    """PARAMS cut anywhere, within a length too, and padded, are one stream."""
     params = pairs(variables("/environment", X_LONG="y" * 300))
     with Client(child.address) as client:
         client.send(begin() + stream(PARAMS, 1, params, size, padding=7) + record(STDIN, 1))
@@ -129,7 +129,7 @@ def test_bytes_may_arrive_one_by_one(child: Child) -> None:
 
 
 def test_a_kept_connection_serves_many_requests(child: Child) -> None:
-    """With KEEP_CONN the connection stays open, after failures and refusals too, until a request without it."""
+    """With KEEP_CONN the connection is kept open, after failures and refusals too, until a request without it."""
     with Client(child.address) as client:
         for path, status in (("hello", "200 OK"), ("boom", "500 Internal Server Error"), ("errors", "200 OK")) * 5:
             assert client.send(request(f"/{path}", flags=KEEP)).answer().status == status
@@ -148,7 +148,7 @@ def test_requests_may_be_pipelined(child: Child) -> None:
 
 
 def test_requests_may_be_interleaved(child: Child) -> None:
-    """Records of several requests, mixed on one connection, come together by their ids; large answers mix as well."""
+    """Records of several requests, mixed on one connection, are sorted by id; large answers are mixed as well."""
     ids = [1, 2, 65535]
     with Client(child.address) as client:
         client.send(b"".join(begin(i, flags=KEEP) for i in ids))
@@ -164,7 +164,7 @@ def test_requests_may_be_interleaved(child: Child) -> None:
 
 
 def test_too_many_open_requests_are_refused(child: Child) -> None:
-    """Beyond the bound a request ends with OVERLOADED, and the others go on."""
+    """Above the limit a request ends with OVERLOADED, and the others go on."""
     with Client(child.address) as client:
         client.send(b"".join(begin(i, flags=KEEP) for i in range(1, 18)))
         assert client.record() == (END, 17, struct.pack("!LB3x", 0, 2))
@@ -173,7 +173,7 @@ def test_too_many_open_requests_are_refused(child: Child) -> None:
 
 
 def test_an_unknown_role_is_refused(child: Child) -> None:
-    """An authorizer is told so; a web server in the middle of writing the request still gets to read it."""
+    """An authorizer is refused with the reason; a web server in the middle of writing the request can still read it."""
     with Client(child.address) as client:
         client.send(begin(role=fcgi.AUTHORIZER))
         assert client.record() == (END, 1, struct.pack("!LB3x", 0, 3))
@@ -182,7 +182,7 @@ def test_an_unknown_role_is_refused(child: Child) -> None:
 
 
 def test_values_are_answered(child: Child) -> None:
-    """GET_VALUES gives what is asked and known, and leaves out the rest."""
+    """GET_VALUES returns what is asked for and known, and leaves out the rest."""
     with Client(child.address) as client:
         client.send(record(GET_VALUES, 0, pairs({"FCGI_MPXS_CONNS": "", "FCGI_MAX_REQS": "", "COLOUR": ""})))
         kind, request_id, content = client.record()
@@ -202,7 +202,7 @@ def test_an_unknown_type_is_answered(child: Child, kind: int) -> None:
 
 
 def test_a_peer_that_asks_and_never_reads_is_not_read_any_more(child: Child) -> None:
-    """Answers wait in a bounded queue: beyond it the peer cannot send until it reads, then all goes on."""
+    """Answers wait in a bounded queue: above the limit the peer cannot send until it reads, then all goes on."""
     with Client(child.address) as client:
         client.socket.settimeout(1.0)
         with pytest.raises(TimeoutError):
@@ -213,7 +213,7 @@ def test_a_peer_that_asks_and_never_reads_is_not_read_any_more(child: Child) -> 
 
 
 def test_records_of_no_open_request_are_ignored(child: Child) -> None:
-    """Streams of other ids, data for filters and unknown types in a request disturb nothing."""
+    """Streams of other ids, data for filters and unknown types within a request disturb nothing."""
     noise = record(STDIN, 9, b"x") + record(PARAMS, 9, b"x") + record(ABORT, 9) + record(77, 1) + record(DATA, 1, b"x")
     with Client(child.address) as client:
         client.send(begin() + noise + stream(PARAMS, 1, PAIRS) + noise + record(STDIN, 1))
@@ -221,7 +221,7 @@ def test_records_of_no_open_request_are_ignored(child: Child) -> None:
 
 
 def test_a_body_without_an_end_is_dropped(child: Child) -> None:
-    """Beyond MAX_DISCARDED bytes nobody waits for the end of it any more; a megabyte less is answered."""
+    """Above MAX_DISCARDED bytes the connection is dropped; a body that is a megabyte smaller is answered."""
     piece, start = record(STDIN, 1, bytes(65_000)) * 10, begin() + stream(PARAMS, 1, pairs(variables("/echo", "POST", b"x")))
     pieces = MAX_DISCARDED // 650_000
     with Client(child.address) as client:
@@ -238,7 +238,7 @@ def test_a_body_without_an_end_is_dropped(child: Child) -> None:
 
 
 def test_an_aborted_request_ends(child: Child) -> None:
-    """ABORT ends a request that has not arrived yet, and one whose answer is under way; the connection goes on."""
+    """ABORT ends a request that has not arrived yet, and one that is being answered; the connection goes on."""
     with Client(child.address) as client:
         client.send(begin(flags=KEEP) + record(ABORT, 1))
         assert client.answer().status == ""
@@ -253,7 +253,7 @@ def test_an_aborted_request_ends(child: Child) -> None:
 
 
 def test_a_half_closed_connection_gets_its_answer(child: Child) -> None:
-    """A client that has said all and closed its writing side is answered all the same, big answers too."""
+    """A client that sends no more and closed its writing side is still answered, with a big answer too."""
     with Client(child.address) as client:
         client.send(request("/pieces?5000000", "POST", b"x")).socket.shutdown(1)
         assert len(client.answer().body) == 5_000_000

@@ -1,4 +1,4 @@
-"""A disk without a byte left: the worker lives, lookups go on, and nothing that was acknowledged is lost."""
+"""A disk without a free byte: the worker and lookups go on, and nothing that was acknowledged is lost."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The way through a WSGI application, without a server."""
+"""Requests through a WSGI application, without a server."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ HEADERS = [("Content-Type", "text/plain")]
 
 
 def reply_of(application: Callable[..., Iterable[bytes]], body: bytes = b"", **variables: str) -> Reply:
-    """A reply that was not yet advanced."""
+    """A reply that is not yet advanced."""
     return Reply(application, new_environ() | variables, body)
 
 
@@ -40,7 +40,7 @@ def test_a_validating_middleware_has_no_complaint() -> None:
 
 
 def test_blocks_are_not_held_back() -> None:
-    """Each block of a generator is given before the next is asked for."""
+    """Each block of a generator is returned before the next is made."""
     made = []
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -80,7 +80,7 @@ def test_the_last_block_and_the_end_come_together_when_the_length_is_known() -> 
     ],
 )
 def test_a_length_is_added_where_it_is_known(status: str, result: list[bytes], length: bytes | None) -> None:
-    """Of a body of one block; never to an answer that must have none (RFC 9110, 8.6), whose length would be another's."""
+    """For a body of one block; never for an answer that must have none (RFC 9110, 8.6)."""
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response(status, HEADERS)
@@ -95,13 +95,13 @@ def test_a_length_is_added_where_it_is_known(status: str, result: list[bytes], l
     [("on", "https"), ("ON", "https"), ("1", "https"), ("off", "http"), ("0", "http"), ("", "http"), (None, "http")],
 )
 def test_the_scheme_is_what_the_web_server_says(said: str | None, scheme: str) -> None:
-    """Apache and nginx say ``on``, others ``1``."""
+    """Apache and nginx send ``on``, others ``1``."""
     reply = reply_of(lambda environ, start_response: [], **({} if said is None else {"HTTPS": said}))
     assert reply._environ["wsgi.url_scheme"] == scheme
 
 
 def test_closing_early_closes_the_iterable_once() -> None:
-    """A reader that goes away ends the application's generator."""
+    """A reader that is gone ends the generator of the application."""
     closed = []
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -121,7 +121,7 @@ def test_closing_early_closes_the_iterable_once() -> None:
 
 
 def test_an_error_in_close_is_logged_and_the_answer_stands(capfd: pytest.CaptureFixture[str]) -> None:
-    """What goes wrong after the last block does not reach the client."""
+    """An error after the last block does not reach the client."""
 
     class Stubborn(list[bytes]):
         def close(self) -> None:
@@ -137,7 +137,7 @@ def test_an_error_in_close_is_logged_and_the_answer_stands(capfd: pytest.Capture
 
 
 def test_an_error_after_the_head_cannot_be_replaced() -> None:
-    """start_response with exc_info raises when a block is out already: the answer is cut off, and says so."""
+    """start_response with exc_info raises when a block is sent already: the answer is cut off, and marked as failed."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         start_response("200 OK", HEADERS)
@@ -172,7 +172,7 @@ def test_a_head_that_cannot_be_sent_is_a_500(status: str, headers: list[tuple[st
 
 
 def test_write_is_bounded() -> None:
-    """write() cannot fill the memory of the host: beyond the bound the request fails, the process lives."""
+    """write() cannot fill the memory of the host: above the limit the request fails, the process goes on."""
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         write = start_response("200 OK", HEADERS)
@@ -185,7 +185,7 @@ def test_write_is_bounded() -> None:
 
 
 def test_the_error_stream_is_bounded_and_takes_anything() -> None:
-    """wsgi.errors keeps its beginning and never raises for what it is given."""
+    """wsgi.errors keeps its beginning and accepts anything without raising."""
     stream = ErrorStream()
     stream.write("é")
     stream.write(b"\xff")

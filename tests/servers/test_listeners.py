@@ -1,4 +1,4 @@
-"""Listening sockets and who may connect."""
+"""Listening sockets: their files, modes and addresses, and what is inherited."""
 
 import os
 import socket
@@ -15,13 +15,13 @@ from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited, owned
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder whose path leaves room for a socket's name."""
+    """A folder with a path that is short enough for a socket."""
     with tempfile.TemporaryDirectory() as path:
         yield Path(path)
 
 
 def test_a_socket_file_has_the_mode_asked_for(folder: Path) -> None:
-    """The mode is the argument's, whatever the umask, and the umask stays."""
+    """The mode is that of the argument, whatever the umask, and the umask is not changed."""
     before = os.umask(0o022)
     try:
         with bind_unix(folder / "s", 0o660):
@@ -32,7 +32,7 @@ def test_a_socket_file_has_the_mode_asked_for(folder: Path) -> None:
 
 
 def test_a_stale_socket_file_is_replaced(folder: Path) -> None:
-    """A file that a killed server left does not stop the next one."""
+    """A file left by a killed server does not stop the next one."""
     bind_unix(folder / "s").close()
     with bind_unix(folder / "s"), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(folder / "s"))
@@ -40,7 +40,7 @@ def test_a_stale_socket_file_is_replaced(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["gone/s", "gone/deeper/s"])
 def test_a_folder_that_is_not_there_is_named(folder: Path, name: str) -> None:
-    """It is the folder that has to be made, not the socket."""
+    """The message says that the folder must be made."""
     missing = (folder / name).parent
     with pytest.raises(CannotListen, match=f"there is no folder {missing}$"):
         bind_unix(folder / name)
@@ -58,7 +58,7 @@ def test_a_live_socket_is_not_taken_over(folder: Path) -> None:
 
 
 def test_a_file_that_is_no_socket_is_left_alone(folder: Path) -> None:
-    """A mistyped path does not cost anybody a file."""
+    """With a mistyped path no file is lost."""
     (folder / "s").write_text("precious")
     with pytest.raises(CannotListen, match="no socket"):
         bind_unix(folder / "s")
@@ -66,7 +66,7 @@ def test_a_file_that_is_no_socket_is_left_alone(folder: Path) -> None:
 
 
 def test_a_path_that_the_kernel_would_cut_is_refused(folder: Path) -> None:
-    """The message says how long a path may be; so does a folder that is not there."""
+    """The message says how long a path may be, and that a folder is missing."""
     with pytest.raises(CannotListen, match="107 bytes"):
         bind_unix(folder / ("s" * 120))
     with pytest.raises(CannotListen, match="there is no folder"):
@@ -74,7 +74,7 @@ def test_a_path_that_the_kernel_would_cut_is_refused(folder: Path) -> None:
 
 
 def test_an_owned_socket_file_is_removed_at_the_end(folder: Path) -> None:
-    """The owner cleans up, unless another server has put its own socket there meanwhile."""
+    """The owner removes the file, unless it is the socket of another server by now."""
     with owned(bind_unix(folder / "s")):
         assert (folder / "s").exists()
     assert not (folder / "s").exists()
@@ -104,7 +104,7 @@ def test_a_taken_port_is_refused() -> None:
 
 
 def test_only_a_listening_socket_is_inherited(folder: Path) -> None:
-    """A file, a pipe, a closed descriptor and a connected socket are something else, and stay open if they were."""
+    """A file, a pipe, a closed descriptor and a connected socket are something else, and are not closed."""
     left, right = socket.socketpair()
     read, write = os.pipe()
     try:

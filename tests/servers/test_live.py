@@ -42,7 +42,7 @@ def test_an_edited_setting_takes_effect(sandbox: Sandbox) -> None:
 
 
 def test_a_broken_edit_is_logged_and_the_old_settings_stay(sandbox: Sandbox) -> None:
-    """Said once, not with every request."""
+    """Logged once, not with every request."""
     target = f"/?name=Masakazu+Kojima&key={MASAKAZU}"
     _settings(sandbox, "register = open")
     with _live(sandbox.data_dir) as ask:
@@ -66,7 +66,7 @@ def test_an_edited_level_shows_lookups_with_their_duration(sandbox: Sandbox) -> 
 
 
 def test_a_start_with_broken_settings_answers_503_until_they_are_mended(sandbox: Sandbox) -> None:
-    """A worker that dies at start would make the web server throttle the site."""
+    """A worker that dies at its start would make the web server throttle the site."""
     _settings(sandbox, "nonsense = 1")
     with _live(sandbox.data_dir) as ask:
         status, body = _get(ask, "/health")
@@ -76,7 +76,7 @@ def test_a_start_with_broken_settings_answers_503_until_they_are_mended(sandbox:
 
 
 def test_a_missing_data_directory_is_503_with_one_line_and_recovers(sandbox: Sandbox) -> None:
-    """Renamed away and back, without a restart; the line says what to do."""
+    """Moved away and back, without a restart; the line says what to do."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.close()
     away = sandbox.data_dir.with_name("away")
@@ -90,7 +90,7 @@ def test_a_missing_data_directory_is_503_with_one_line_and_recovers(sandbox: San
 
 
 def test_a_damaged_generation_is_503_and_going_back_mends_it(sandbox: Sandbox) -> None:
-    """The line names the way out, and it works."""
+    """The line names the remedy, and it works."""
     first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1).manifest.name
     second = sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=2).manifest.name
     sandbox.close()
@@ -106,7 +106,7 @@ def test_a_damaged_generation_is_503_and_going_back_mends_it(sandbox: Sandbox) -
 
 
 def test_no_secret_is_logged(sandbox: Sandbox) -> None:
-    """Neither a token that was sent, nor one in a URL, at the most talkative level."""
+    """Neither a token that was sent, nor one in a URL, at the level DEBUG."""
     _settings(sandbox, "log_level = DEBUG")
     secret = "n2k_0123456789ab_" + "5e" * 32
     with _live(sandbox.data_dir) as ask:

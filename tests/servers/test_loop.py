@@ -137,7 +137,7 @@ def test_what_waits_in_all_connections_is_bounded(tmp_path: Path) -> None:
         assert "an answer was cut off that waited to be read" in child.stderr
 
 
-def test_a_refusal_is_read_by_who_is_still_sending(tmp_path: Path) -> None:
+def test_a_refusal_is_read_by_a_peer_that_is_still_sending(tmp_path: Path) -> None:
     """What is too long is answered before the connection ends, although not all of it was read."""
     with serving(tmp_path) as child, Client(child.address) as client:
         client.sendall(b"z" * 200_000)

@@ -1,4 +1,4 @@
-"""/name2key.csv: made as it is sent, from one generation whatever is published meanwhile, and in nobody's way."""
+"""/name2key.csv: made while it is sent, from one generation whatever is published meanwhile, and delaying no lookup."""
 
 import contextlib
 import io
@@ -34,7 +34,7 @@ def key_of(number: int) -> str:
 
 @pytest.fixture
 def large(sandbox: Sandbox) -> Sandbox:
-    """Many rows, for anybody, and for four at a time."""
+    """Many rows, without a token, four lists at a time."""
     (sandbox.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\ncsv_streams = 4\n")
     sandbox.import_text(csv(*[(key_of(n), f"Name{n:06} Last") for n in range(1, ROWS + 1)]), as_of=1)
     return sandbox
@@ -50,7 +50,7 @@ def lines(box: Sandbox, grid: str = "Production") -> list[str]:
 
 
 def test_it_is_what_lookups_say(sandbox: Sandbox) -> None:
-    """In the order of names; captures in it, former names not; one line a key; the one that answers last of its name."""
+    """In the order of names; with captures, without former names; one line per key, of the avatar that answers its name."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden"), (USERNAME, "twin.name")), as_of=1)
     sandbox.import_text(csv((key_of(1), "Twin Name"), (key_of(2), 'Odd "Q" Name')), as_of=2)
     sandbox.record(MASAKAZU, "Masakazu Seen", 50)
@@ -68,7 +68,7 @@ def test_it_is_what_lookups_say(sandbox: Sandbox) -> None:
 
 
 def test_other_grids_are_left_out(sandbox: Sandbox) -> None:
-    """Each grid has its own list; a grid that nobody is on has an empty one."""
+    """Each grid has its own list; that of a grid without avatars is empty."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
     sandbox.import_text(csv((USERNAME, "Masakazu Kojima")), grid="OpenSim", as_of=1)
     sandbox.record(GOVERNOR, "Governor Linden", 5, grid="OpenSim")
@@ -77,7 +77,7 @@ def test_other_grids_are_left_out(sandbox: Sandbox) -> None:
 
 
 def test_captures_alone_make_a_list(sandbox: Sandbox) -> None:
-    """Before the first import, and more of them than one step takes."""
+    """Before the first import, and for more captures than one step takes."""
     for n in range(1, STRETCH + 50):
         sandbox.record(key_of(n), f"Seen{n:05} Last", 5)
     assert lines(sandbox) == [f"{key_of(n)},Seen{n:05} Last" for n in range(1, STRETCH + 50)]
@@ -85,7 +85,7 @@ def test_captures_alone_make_a_list(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("form", ["governor.linden", "username", "a.b.c", "élodie.strasse", "i̇x", "x.residentfoo", "123_4"])
 def test_a_written_name_is_the_same_name(form: str) -> None:
-    """Whatever capital letters do, the name that is written means the same."""
+    """However letters change their case, the name that is written means the same."""
     assert canonical(written(form)) == form
 
 
@@ -124,7 +124,7 @@ def _import_elsewhere(data_dir: Path, text: str, as_of: int) -> None:
 
 
 def test_going_back_to_the_generation_that_is_being_listed(large: Sandbox) -> None:
-    """It is live again while it is held: one file is never opened twice, and both answers are whole."""
+    """It is live again while it is held: no file is opened twice, and both answers are whole."""
     names = NameList(directory(large.store, large.settings), "Production")
     blocks = iter(names)
     next(blocks)
@@ -140,7 +140,7 @@ def test_going_back_to_the_generation_that_is_being_listed(large: Sandbox) -> No
 
 @pytest.mark.parametrize("who", [key_of(ROWS - 1), f"Name{ROWS - 1:06} Last", "Nobody Here"])
 def test_who_leaves_meanwhile_is_not_named(large: Sandbox, who: str) -> None:
-    """Forgotten by another process when the list is under way: he is in no block that is made from then on."""
+    """Forgotten by another process while the list is sent: the avatar is in no block that is made from then on."""
     names = NameList(directory(large.store, large.settings), "Production")
     blocks = iter(names)
     start = next(blocks)
@@ -153,7 +153,7 @@ def test_who_leaves_meanwhile_is_not_named(large: Sandbox, who: str) -> None:
 
 
 def test_who_is_shown_again_meanwhile_is_named(large: Sandbox) -> None:
-    """And nothing is read anew while nothing is written: it is the very same copy."""
+    """And nothing is read again while nothing is written: it is the same copy."""
     forgotten = large.store.forgotten
     key = parse_key(key_of(ROWS))
     forgotten.forget([key], [], 1)
@@ -176,7 +176,7 @@ def unread(child: Worker, uri: str = "/name2key.csv") -> Iterator[Client]:
         yield client.send(request(uri))
 
 
-def test_a_slow_reader_is_in_nobodys_way(large: Sandbox) -> None:
+def test_a_slow_reader_delays_no_other(large: Sandbox) -> None:
     """While three callers do not read their lists, lookups are answered; then all three are whole."""
     large.close()
     with worker(large.data_dir) as child, unread(child) as one, unread(child) as two, unread(child) as three:
@@ -186,8 +186,8 @@ def test_a_slow_reader_is_in_nobodys_way(large: Sandbox) -> None:
         assert child.ask("/?name=name000001.last") == (200, key_of(1))
 
 
-def test_a_reader_who_leaves_leaves_nothing(large: Sandbox) -> None:
-    """Twenty callers vanish in the middle: no descriptor and no generation stays behind, also after another is published."""
+def test_a_reader_that_leaves_leaves_nothing_open(large: Sandbox) -> None:
+    """Twenty callers vanish in the middle: no descriptor and no generation is kept, also after another is published."""
     large.close()
     with worker(large.data_dir) as child:
         assert child.ask("/?name=name000001.last") == (200, key_of(1))
@@ -202,7 +202,7 @@ def test_a_reader_who_leaves_leaves_nothing(large: Sandbox) -> None:
 
 
 def test_it_is_never_held_in_memory(large: Sandbox) -> None:
-    """A worker that sends the list grows by less than the list."""
+    """The memory of a worker that sends the list grows by less than the list."""
     large.close()
     with worker(large.data_dir) as child:
         assert child.ask("/?name=name000001.last")[0] == 200
@@ -214,7 +214,7 @@ def test_it_is_never_held_in_memory(large: Sandbox) -> None:
 
 
 def test_an_edit_of_the_settings_does_not_cut_it(large: Sandbox) -> None:
-    """What the store is not made from leaves it open; what it is made from ends the list, and lookups go on."""
+    """A setting that the store is not made from leaves it open; another one ends the list, and lookups go on."""
     large.close()
     file = large.data_dir / "n2k.ini"
     application = LiveApplication({"data_dir": str(large.data_dir)})

@@ -1,4 +1,4 @@
-"""A worker looks once a minute whether its script and its code are still there, and ends when they are gone."""
+"""A worker checks once per minute whether its script and its code exist, and ends when they are gone."""
 
 import shutil
 import signal
@@ -41,7 +41,7 @@ class Home:
 
     @contextmanager
     def worker(self) -> Iterator[Worker]:
-        """The real worker, which looks ten times a second."""
+        """The real worker, which checks ten times per second."""
         command = [sys.executable, str(self.script), str(self.data), str(self.code.parent)]
         log = self.folder / "stderr"
         with (
@@ -62,7 +62,7 @@ def home(sandbox: Sandbox, tmp_path: Path) -> Home:
 
 
 def stats(child: Worker, log: Path, count: int) -> Counter[str]:
-    """The system calls of an idle worker, by name, until it made so many ``stat`` calls."""
+    """The system calls of an idle worker, by name, until it has made *count* ``stat`` calls."""
     command = ["strace", "-qq", "-p", str(child.process.pid), "-o", str(log)]
     with subprocess.Popen(command) as tracer:
         try:
@@ -74,7 +74,7 @@ def stats(child: Worker, log: Path, count: int) -> Counter[str]:
 
 
 def test_a_look_takes_these_system_calls(home: Home, tmp_path: Path) -> None:
-    """A wake-up of an idle worker is one wait and two stats, and nothing else; there is one a minute."""
+    """A wake-up of an idle worker is one wait and two stats, and nothing else; there is one per minute."""
     assert DEFAULT.housekeeping == 60
     with home.worker() as worker:
         assert worker.ask(FIND) == FOUND
@@ -87,7 +87,7 @@ def test_a_look_takes_these_system_calls(home: Home, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("gone", ["script", "folder", "code", "all"])
 def test_a_worker_ends_when_what_it_runs_is_gone(home: Home, gone: str) -> None:
-    """Removed by hand, the script, its whole folder or the code: the worker ends with 0 and says why; without data, too."""
+    """Removed by hand, the script, its whole folder or the code: the worker ends with 0 and logs why; without data, too."""
     away = home.data.with_name("away")
     with home.worker() as worker:
         assert worker.ask(FIND) == FOUND
@@ -109,7 +109,7 @@ def test_a_worker_ends_when_what_it_runs_is_gone(home: Home, gone: str) -> None:
 
 
 def test_a_worker_without_data_goes_on(home: Home, tmp_path: Path) -> None:
-    """Its data may be away for a while: it answers 503 through many looks, and serves again."""
+    """Its data may be away for a while: it answers 503 through many checks, and serves again."""
     with home.worker() as worker:
         assert worker.ask(FIND) == FOUND
         home.data.rename(away := home.data.with_name("away"))
@@ -120,8 +120,8 @@ def test_a_worker_without_data_goes_on(home: Home, tmp_path: Path) -> None:
         assert eventually(lambda: worker.ask(FIND) == FOUND)
 
 
-def test_a_script_and_code_that_are_replaced_end_nobody(home: Home, tmp_path: Path) -> None:
-    """After an update in place, files with new inodes, the old worker goes on."""
+def test_replaced_script_and_code_end_no_worker(home: Home, tmp_path: Path) -> None:
+    """After an update in place, with new inodes, the old worker goes on."""
     with home.worker() as worker:
         assert worker.ask(FIND) == FOUND
         shutil.copytree(home.code, copy := home.code.with_name("new"))
@@ -134,7 +134,7 @@ def test_a_script_and_code_that_are_replaced_end_nobody(home: Home, tmp_path: Pa
 
 
 def test_gone_is_what_is_missing_at_two_looks_in_a_row(tmp_path: Path) -> None:
-    """A file that is away at one look, while an update replaces it, does not count; nor does one that cannot be asked for."""
+    """A file that is missing at one check, while an update replaces it, does not count; nor does one that cannot be checked."""
     script, code = tmp_path / "script", tmp_path / "code"
     presence = Presence((str(script), str(code)))
     script.touch(), code.touch()
@@ -151,14 +151,14 @@ def test_gone_is_what_is_missing_at_two_looks_in_a_row(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_became_a_file_is_gone_too(tmp_path: Path) -> None:
-    """What lay below it cannot be there."""
+    """A file below it cannot exist."""
     (tmp_path / "web").touch()
     presence = Presence((str(tmp_path / "web" / "dispatch.fcgi"),))
     assert [presence.is_over() for _ in range(2)] == [False, True]
 
 
 def test_what_a_process_runs(tmp_path: Path) -> None:
-    """The script by its whole path, however it was started, and the package; of ``python -c`` the package alone."""
+    """The absolute path of the script, however it was started, and the package; with ``python -c`` the package alone."""
     (tmp_path / "run").write_text("from n2k_fcgi.servers.stopping import Presence as P; print(*P.of_this_process()._files)")
     package = str(REPOSITORY / "n2k_fcgi" / "__init__.py")
     environment = {"PYTHONPATH": str(REPOSITORY)}

@@ -1,4 +1,4 @@
-"""A file system that takes no writes any more, as the kernel makes it after an error of the disk, and then does again."""
+"""A file system that becomes read-only, as the kernel makes it after an error of the disk, and later writable again."""
 
 import json
 import os
@@ -84,7 +84,7 @@ def test_a_file_system_made_read_only(tmp_path: Path) -> None:
 
 
 def test_modes_that_change_under_a_running_worker() -> None:
-    """Read-only while it runs: lookups as ever, registrations stored or refused by one line; then all as before."""
+    """Read-only while it runs: lookups go on, registrations are stored or refused by one line; then all as before."""
     with everybodys_data() as golden, worker(golden.data_dir, nobody=True) as child:
         assert register(child, golden, 1)[0] == 200 and child.finds()
         set_modes(golden.data_dir, 0o555, 0o444)
@@ -98,7 +98,7 @@ def test_modes_that_change_under_a_running_worker() -> None:
 
 
 def key(n: int) -> str:
-    """A key of the test's own."""
+    """A key for the test."""
     return f"{n:08x}-7777-3333-4444-555555555555"
 
 
@@ -120,11 +120,11 @@ def register(child: "object", golden: Golden, n: int) -> tuple[int, str]:
     ],
 )
 def test_what_the_system_said_is_not_called_a_full_disk(said: str, meant: type[N2KError]) -> None:
-    """LMDB hands the system's words on; only those that can mean a full disk do."""
+    """LMDB passes on the message of the system; only those that can mean a full disk do."""
     assert type(meaning(Path("captures.mdb"), lmdb.Error(said), StoreFull)) is meant
 
 
 def test_a_folder_that_cannot_be_synced_is_named(tmp_path: Path) -> None:
-    """The system's own error of a sync names no file."""
+    """The system's error for a sync names no file."""
     with pytest.raises(StoreUnreadable, match=r"cannot open .*/gone: No such file"):
         sync_folder(tmp_path / "gone")

@@ -1,4 +1,4 @@
-"""Who reads slowly, or not at all, keeps nobody else waiting, takes no memory, and is cut off in the end."""
+"""A reader that is slow, or stops, delays no other, takes no memory, and is cut off in the end."""
 
 import contextlib
 import json
@@ -16,13 +16,13 @@ from tests.support.fastcgi_client import KEEP, SECONDS, Client, get, request, va
 from tests.support.processes import REPOSITORY, Child, eventually, serving
 
 IMPATIENT = ("--set", "rate=100000", "--set", "period=0.5")
-"""A reader is too slow that takes less than 50 KB in half a second."""
+"""A reader that takes less than 50 KB in half a second is too slow."""
 
 STREAMS = 20
 
 
 def counters(child: Child) -> dict[str, int]:
-    """What the loop and the application did so far."""
+    """What the loop and the application have done so far."""
     return dict(json.loads(get(child.address, "/counters").body))
 
 
@@ -34,7 +34,7 @@ def asked(child: Child, uri: str, times: int = 1, flags: int = 0) -> Iterator[li
 
 
 def sipped(client: Client) -> bytes:
-    """What comes to the end of the connection, for who takes a thousand bytes now and then."""
+    """What arrives up to the end of the connection, when a thousand bytes are read now and then."""
     got = b""
     while True:
         try:
@@ -48,7 +48,7 @@ def sipped(client: Client) -> bytes:
 
 
 def test_one_block_a_turn(tmp_path: Path) -> None:
-    """Of twenty answers that are read, others are answered between two blocks; not after a block of each, again and again."""
+    """Beside twenty answers that are read, a request waits for one block, not for one block of each of them."""
     with serving(tmp_path) as child:
         get(child.address, "/hello")
         child.signal(signal.SIGSTOP)
@@ -61,7 +61,7 @@ def test_one_block_a_turn(tmp_path: Path) -> None:
 
 
 def test_every_answer_gets_its_turn(tmp_path: Path) -> None:
-    """On one connection, too: several lists side by side come whole, and so does a short answer asked for behind them."""
+    """On one connection, too: several lists in parallel arrive whole, and so does a short answer asked for behind them."""
     with serving(tmp_path) as child, Client(child.address) as client:
         ids = [1, 2, 3]
         client.send(b"".join(request("/drops", request_id=i, flags=KEEP) for i in ids) + request("/hello", request_id=4))
@@ -69,7 +69,7 @@ def test_every_answer_gets_its_turn(tmp_path: Path) -> None:
         assert {answers[i].body for i in ids} == {b"a drop\n" * 1000} and answers[4].body == b"hello"
 
 
-def test_nobody_who_does_not_read_wakes_the_server(tmp_path: Path) -> None:
+def test_unread_answers_do_not_wake_the_server(tmp_path: Path) -> None:
     """With twenty unread answers the process sleeps."""
     with serving(tmp_path) as child, asked(child, "/endless", STREAMS):
         assert get(child.address, "/hello").body == b"hello"
@@ -102,7 +102,7 @@ def test_an_answer_that_is_read_too_slowly_is_cut_off(tmp_path: Path, uri: str, 
 
 @pytest.mark.parametrize("held", [0.5, 600])
 def test_a_web_server_that_holds_on_is_not_waited_for_for_ever(tmp_path: Path, held: float) -> None:
-    """What was cut off is closed after a time whatever the web server does; and at once when this process is to stop."""
+    """After a cut the connection is closed in the end, whatever the web server does; at once when this process stops."""
     with serving(tmp_path, *IMPATIENT, "--set", f"held_after_cut={held}") as child, asked(child, "/endless") as (client,):
         assert sipped(client)
         assert held > 1 or eventually(lambda: counters(child)["closed"] == 1)
@@ -110,8 +110,8 @@ def test_a_web_server_that_holds_on_is_not_waited_for_for_ever(tmp_path: Path, h
         assert child.exit_code() == 0
 
 
-def test_who_reads_has_all_of_it(tmp_path: Path) -> None:
-    """A reader that waits for the application is not slow, however little comes; nor is one that takes much."""
+def test_a_reader_gets_all_of_it(tmp_path: Path) -> None:
+    """A reader that waits for the application is not slow, however little arrives; nor is one that takes much."""
     with serving(tmp_path, *IMPATIENT) as child:
         assert get(child.address, "/thinking").body == b"a thought\n" * 10
         assert get(child.address, "/pieces?20000000").body == pattern(20_000_000)
@@ -119,7 +119,7 @@ def test_who_reads_has_all_of_it(tmp_path: Path) -> None:
 
 
 def test_the_pace_is_measured_for_each_answer(tmp_path: Path) -> None:
-    """A kept connection that rests between two answers is as patient as before."""
+    """A kept connection that rests between two answers has the full time for the next."""
     with serving(tmp_path, *IMPATIENT) as child, Client(child.address) as client:
         for _ in range(3):
             assert client.send(request("/pieces?300000", flags=KEEP)).answer().body == pattern(300_000)
@@ -127,7 +127,7 @@ def test_the_pace_is_measured_for_each_answer(tmp_path: Path) -> None:
 
 
 def test_what_waits_is_bounded_over_all_connections(tmp_path: Path) -> None:
-    """Beyond the bound those go who read least; whoever comes and reads gets his answer, one that is larger than it, too."""
+    """Above the limit the answers read least are cut off; one that reads gets all of its answer, even above the limit."""
     with serving(tmp_path, "--set", "max_queued=3000000") as child:
         get(child.address, "/boom")
         before = child.descriptors()
@@ -155,7 +155,7 @@ CGI = (
 
 @pytest.mark.parametrize("sips", [False, True])
 def test_a_cgi_process_does_not_wait_for_ever(sips: bool) -> None:
-    """Unread or read in sips, it ends by itself, with the answer closed."""
+    """Unread or read slowly, it ends by itself, with the answer closed."""
     with subprocess.Popen(
         [sys.executable, "-c", CGI],
         cwd=REPOSITORY,
@@ -176,7 +176,7 @@ def test_a_cgi_process_does_not_wait_for_ever(sips: bool) -> None:
 
 @pytest.mark.parametrize(("uri", "body"), [("/pieces?5000000", pattern(5_000_000)), ("/thinking", b"a thought\n" * 10)])
 def test_a_cgi_answer_that_is_read_is_whole(uri: str, body: bytes) -> None:
-    """A long one, and one whose application takes its time."""
+    """A long answer, and one whose application takes its time."""
     done = subprocess.run(
         [sys.executable, "-c", CGI], cwd=REPOSITORY, env=variables(uri), capture_output=True, timeout=SECONDS, check=True
     )

@@ -1,4 +1,4 @@
-"""A process that holds the writers' lock and does not go on: a worker waits for it once, and lookups not at all after that."""
+"""A process holds the lock of writers and stops: a worker waits for it once, and after that no lookup waits."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ WRITES = 4
 
 @contextmanager
 def stuck(data_dir: Path, name: str) -> Iterator[None]:
-    """Another process holds the writers' lock of a file."""
+    """Another process holds the lock of writers of a file."""
     code = (
         "import sys, time; from pathlib import Path; from n2k_fcgi.files import hold\n"
         "from n2k_fcgi.files import PRIVATE\n"
@@ -71,7 +71,7 @@ def test_a_worker_waits_once(tmp_path: Path, name: str) -> None:
 
 
 def test_only_the_first_of_several_writes_waits(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told by the patience that each has; once the lock was free again, the next one waits as before."""
+    """Shown by how long each waits; once the lock was free, the next one waits as before."""
     given: list[float] = []
 
     def noted(path: Path, modes: object, patience: float) -> object:
@@ -92,7 +92,7 @@ def test_only_the_first_of_several_writes_waits(sandbox: Sandbox, monkeypatch: p
 
 
 def test_patience_comes_back_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When nobody tried for a while, the next write waits again."""
+    """If no write was tried for a while, the next write waits again."""
     monkeypatch.setattr(writer_queue, "WRITER_PATIENCE", 0.05)
     monkeypatch.setattr(writer_queue, "STUCK_FOR", 0.0)
     with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0), pytest.raises(StoreBusy):

@@ -31,8 +31,8 @@ def golden() -> Iterator[Golden]:
 # --- peers --------------------------------------------------------------------------------------------------------------
 
 
-def test_half_open_connections_delay_nobody(golden: Golden) -> None:
-    """Two hundred peers that sent nothing or half a request: lookups pass them, and they may still go on."""
+def test_half_open_connections_delay_no_request(golden: Golden) -> None:
+    """Two hundred peers that sent nothing or half a request: lookups are answered before them, and they may still go on."""
     with worker(golden.data_dir) as child:
         assert child.finds()
         before = child.descriptors()
@@ -47,7 +47,7 @@ def test_half_open_connections_delay_nobody(golden: Golden) -> None:
 
 
 def malformed() -> Iterator[bytes]:
-    """Every type of record, wrong in every way that a record can be, and a lookup cut short anywhere."""
+    """Every type of record, wrong in every way, and a lookup cut anywhere."""
     for kind in (*range(13), 255):
         for content in (b"", b"\xff" * 8, bytes(60_000)):
             yield record(kind, 1, content, version=2)
@@ -60,7 +60,7 @@ def malformed() -> Iterator[bytes]:
 
 
 def test_malformed_records_disturb_no_lookup(golden: Golden) -> None:
-    """Each on a connection of its own that stays open during the next lookup: all are answered, nothing is left."""
+    """Each on a connection of its own that is kept open during the next lookup: all are answered, nothing is left open."""
     with worker(golden.data_dir) as child:
         assert child.finds() and child.ask("/health")[0] == 200
         before = child.descriptors()
@@ -76,7 +76,7 @@ def test_malformed_records_disturb_no_lookup(golden: Golden) -> None:
 
 @pytest.mark.parametrize("opened", [True, False], ids=["store open", "first request"])
 def test_few_descriptors(golden: Golden, opened: bool) -> None:
-    """Two hundred at once where 64 descriptors are granted: all get their answer, and the store gets its descriptors."""
+    """Two hundred at once where 64 descriptors are granted: all are answered, and the store gets its descriptors."""
     with worker(golden.data_dir, "--nofile=64") as child, contextlib.ExitStack() as stack:
         if opened:
             assert child.finds()
@@ -96,12 +96,12 @@ Asked = list["Future[tuple[int, str]]"]
 
 
 def done(asked: Asked) -> int:
-    """How many have come to an end."""
+    """How many have ended."""
     return sum(one.done() for one in asked)
 
 
 def answers(asked: Asked) -> list[tuple[int, str] | None]:
-    """What each was answered; None: its connection broke."""
+    """The answer to each; None: its connection broke."""
     for one in asked:
         assert isinstance(one.exception(), (OSError, EOFError, type(None)))
         assert not isinstance(one.exception(), TimeoutError)
@@ -109,13 +109,13 @@ def answers(asked: Asked) -> list[tuple[int, str] | None]:
 
 
 def readers(golden: Golden) -> set[int]:
-    """The processes that have a slot in the table of readers of the captures, dead ones too."""
+    """The processes in the table of readers of the captures, dead ones too."""
     with lmdb.open(str(golden.data_dir / CAPTURES), subdir=False, readonly=True) as env:
         return {int(line.split()[0]) for line in env.readers().splitlines()[1:]}
 
 
 def test_a_worker_killed_in_its_lookups(golden: Golden) -> None:
-    """The other goes on. A worker that comes clears the dead ones' places among the readers, and so does a registration."""
+    """The other goes on. A new worker removes dead ones from the table of readers, and so does a registration."""
     killed = []
     with worker(golden.data_dir) as other:
         assert other.finds()  # opens the captures: whoever opens them alone empties the table
@@ -134,7 +134,7 @@ def test_a_worker_killed_in_its_lookups(golden: Golden) -> None:
 
 
 def test_a_worker_killed_in_its_registrations(golden: Golden) -> None:
-    """What it acknowledged is there, by name and by key; the other is not locked out."""
+    """What it acknowledged is stored, by name and by key; the other worker is not locked out."""
     names = [f"Killed{n} Resident" for n in range(300)]
     keys = [f"{n + 1:08x}-2222-3333-4444-555555555555" for n in range(300)]
 
@@ -156,8 +156,8 @@ def test_a_worker_killed_in_its_registrations(golden: Golden) -> None:
         assert set(again) == {200}
 
 
-def test_a_stop_under_load_loses_nobody(golden: Golden) -> None:
-    """Two workers share a socket, as some web servers have it; one is told to stop: every request gets its answer."""
+def test_a_stop_under_load_loses_no_request(golden: Golden) -> None:
+    """Two workers share a socket, as with some web servers; one is stopped: every request gets its answer."""
     with (
         tempfile.TemporaryDirectory() as folder,
         listening(Path(folder)) as bound,

@@ -1,4 +1,4 @@
-"""The real worker where the host gives too little: threads, addresses, disk, permissions, a log."""
+"""The real worker where the host grants too little: threads, address space, disk, permissions, a log."""
 
 import contextlib
 import os
@@ -28,14 +28,14 @@ UNTOUCHED = "/name2key/%3F"
 
 @pytest.fixture
 def golden() -> Iterator[Golden]:
-    """A data directory that every user may write."""
+    """A data directory that every user may write to."""
     with everybodys_data() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[Path]:
-    """A data directory with a generation of some 25 MB."""
+    """A data directory with a generation of about 25 MB."""
     with tempfile.TemporaryDirectory() as place:
         n2k = [sys.executable, "-m", "n2k_fcgi", "-q", "--dir", f"{place}/data"]
         for command in (["init"], ["sample", "--rows", "300000", "-o", f"{place}/dump.csv"], ["import", f"{place}/dump.csv"]):
@@ -44,13 +44,13 @@ def large() -> Iterator[Path]:
 
 
 def refused(answer: tuple[int, str], why: str) -> bool:
-    """Whether *answer* is a 503 of one plain line that says *why*."""
+    """Whether *answer* is a 503 of one line that contains *why*."""
     status, text = answer
     return status == 503 and why in text and text.count("\n") == 1 and text.endswith("\n") and "<" not in text
 
 
 def addresses(data_dir: Path, *targets: str) -> int:
-    """Bytes of address space that a worker holds when it has answered *targets*."""
+    """Bytes of address space of a worker that has answered *targets*."""
     with worker(data_dir) as child:
         for target in targets:
             child.ask(target)
@@ -72,7 +72,7 @@ os._exit(7)
 
 
 def test_where_neither_thread_nor_process_can_be_started(golden: Golden) -> None:
-    """Lookups and a registration need none."""
+    """Lookups and a registration work without them."""
     probe = subprocess.run([*granted("--nproc=1", nobody=True), sys.executable, "-c", START_SOMETHING])
     assert probe.returncode == 7, "the limit does not hold here"
     with worker(golden.data_dir, "--nproc=1", nobody=True) as child:
@@ -83,7 +83,7 @@ def test_where_neither_thread_nor_process_can_be_started(golden: Golden) -> None
 
 
 def test_doctor_where_no_process_can_be_started(golden: Golden) -> None:
-    """It says so of the one thing that it tries in a process, and examines the rest; deploy is refused with the same words."""
+    """It reports the one thing that it tries in a process, and examines the rest; deploy is refused with the same words."""
     grant = granted("--nproc=1", nobody=True)
     command = [*grant, sys.executable, "-m", "n2k_fcgi", "--dir", str(golden.data_dir)]
     done = subprocess.run([*command, "doctor"], capture_output=True, text=True)
@@ -99,7 +99,7 @@ def test_doctor_where_no_process_can_be_started(golden: Golden) -> None:
 
 @pytest.mark.parametrize("spare", [4, 24])
 def test_a_map_that_does_not_fit(large: Path, spare: int) -> None:
-    """One line, and the file in the log, with *spare* MB of addresses or so; the worker lives, and leaves no descriptor."""
+    """One line, and the file in the log, with about *spare* MB of address space; the worker goes on and leaks no descriptor."""
     limit = addresses(large, UNTOUCHED) + spare * 1024 * 1024
     with worker(large, f"--as={limit}") as child:
         assert child.ask(UNTOUCHED) == (400, "Invalid name\n"), "the interpreter itself lacks room"
@@ -142,7 +142,7 @@ def test_captures_that_have_no_room_to_grow(golden: Golden) -> None:
 
 
 def test_doctor_tells_that_a_map_does_not_fit(large: Path) -> None:
-    """The same limit, found by the owner before the callers find it."""
+    """The same limit, found by the owner before callers meet it."""
     limit = addresses(large, UNTOUCHED) + 34 * 1024 * 1024
     command = [*granted(f"--as={limit}"), sys.executable, "-m", "n2k_fcgi", "--dir", str(large), "doctor"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -151,7 +151,7 @@ def test_doctor_tells_that_a_map_does_not_fit(large: Path) -> None:
 
 
 def test_no_room_to_import_werkzeug(golden: Golden) -> None:
-    """Lookups need only a part of the program and go on; what needs more is refused with one line, and costs nobody else."""
+    """Lookups need only a part of the program and go on; what needs more is refused with one line, and affects no other."""
     limit = addresses(golden.data_dir, FIND) + ROOM - 4 * 1024 * 1024
     with worker(golden.data_dir, f"--as={limit}") as child:
         for _ in range(10):
@@ -164,7 +164,7 @@ def test_no_room_to_import_werkzeug(golden: Golden) -> None:
 
 
 def test_captures_that_outgrow_the_addresses(golden: Golden) -> None:
-    """Another process made the file larger than this one can map: one line while it is so, for lookups and registrations."""
+    """Another process made the file larger than this one can map: one line meanwhile, for lookups and registrations."""
     limit = addresses(golden.data_dir, FIND, "/health") + ROOM
     with worker(golden.data_dir, f"--as={limit}") as child:
         assert child.finds()
@@ -189,12 +189,12 @@ def register_many(child: Worker, golden: Golden) -> dict[int, tuple[int, str]]:
 
 
 def stored(child: Worker) -> set[int]:
-    """Which of the forty are found, by name."""
+    """Which of the forty can be looked up by name."""
     return {n for n in range(1, 41) if child.ask(f"/?name=Full{n}+Disk") != (200, NULL_KEY)}
 
 
 def test_a_full_disk(golden: Golden) -> None:
-    """Here a limit on the size of files: what was acknowledged stays, what was refused is not there, lookups go on."""
+    """Here a limit on the size of files: what was acknowledged is stored, what was refused is not, lookups go on."""
     size = (golden.data_dir / CAPTURES).stat().st_size
     with worker(golden.data_dir, f"--fsize={size}") as child:
         answers = register_many(child, golden)
@@ -210,7 +210,7 @@ def test_a_full_disk(golden: Golden) -> None:
 
 
 def test_what_must_not_be_written(golden: Golden) -> None:
-    """Read-only folders and files: lookups as ever, a registration is refused; the same worker writes when it may again."""
+    """Read-only folders and files: lookups go on, a registration is refused; the same worker writes when it may again."""
     set_modes(golden.data_dir, 0o555, 0o444)
     for path in (golden.data_dir, golden.data_dir / CAPTURES):
         assert subprocess.run([*granted(nobody=True), "test", "-w", str(path)]).returncode == 1, "it can be written"
@@ -241,7 +241,7 @@ def test_data_that_goes_away_and_comes_back(golden: Golden) -> None:
 
 @pytest.mark.parametrize("console", [True, False])
 def test_a_log_that_cannot_be_written(golden: Golden, console: bool) -> None:
-    """Every lookup logs a line here: to the web server's console instead, or nowhere when that is full too."""
+    """Every lookup logs a line: to the console of the web server instead, or nowhere when that is full, too."""
     (golden.data_dir / "log").touch()
     with contextlib.ExitStack() as stack:
         full = None if console else stack.enter_context(Path("/dev/full").open("wb"))

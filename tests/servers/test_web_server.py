@@ -23,7 +23,7 @@ from n2k_fcgi.servers.listeners import bind_tcp
 def test_web_server_addresses_are_both_families(
     monkeypatch: pytest.MonkeyPatch, peer: tuple[object, ...], allowed: bool
 ) -> None:
-    """FCGI_WEB_SERVER_ADDRS lists IPv4 and IPv6 in any spelling, and is asked again for every connection."""
+    """FCGI_WEB_SERVER_ADDRS lists IPv4 and IPv6 in any spelling, and is checked for every connection."""
     monkeypatch.setenv("FCGI_WEB_SERVER_ADDRS", "127.0.0.1, ::1,fe80::1")
     with bind_tcp("127.0.0.1", 0) as listener:
         peers = Peers.of(listener)
@@ -38,7 +38,7 @@ def test_web_server_addresses_must_be_addresses(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_socket_of_mod_fcgid_is_for_us_alone(tmp_path: Path) -> None:
-    """It is named after the process that started us; one of ours, of systemd's or on TCP is not, nor one that is gone."""
+    """It is named after the process that started us; one of ours, of systemd's or on TCP is not, nor one that is removed."""
     found = {}
     for name in (f"{os.getppid()}.7", f"{os.getpid()}.7", "fcgi.sock"):
         with socket.socket(socket.AF_UNIX) as listener:

@@ -1,7 +1,7 @@
 """FastCGI on the wire: records and name-value pairs, read and written.
 
-Rules from the FastCGI 1.0 specification (sections 3.3 to 5.5). Constants are flup's; the code is not, because flup decodes
-PARAMS record by record (a pair may be split over two) and copies what is left of the output for every record.
+The rules are those of the FastCGI 1.0 specification (sections 3.3 to 5.5). The constants are flup's, the code is not: flup
+decodes PARAMS record by record, although a pair may be split over two, and copies the rest of the output for each record.
 """
 
 import struct
@@ -41,14 +41,14 @@ _TWO_HEADERS = struct.Struct("!BBHHBx BBHHBx")
 
 
 class Malformed(ValueError):
-    """Bytes that are no FastCGI, or exceed a bound: the connection is dropped."""
+    """Bytes that are not FastCGI, or exceed a limit: the connection is dropped."""
 
 
 def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
     """Add the name-value pairs of a whole PARAMS stream to *pairs*, as latin-1 text (PEP 3333). Raises Malformed.
 
-    Of a name that comes twice the last one counts, but for headers of proxies: one of the two is the caller's own
-    (``X_Forwarded_For`` beside ``X-Forwarded-For``, where the web server lets underscores through), and neither is believed.
+    If a name comes twice, the last value counts. Headers of proxies that come twice are removed: one of the two is the caller's
+    own (``X_Forwarded_For`` beside ``X-Forwarded-For``, where the web server accepts underscores).
     """
     text = data.decode("latin-1")
     position, end = 0, len(data)
@@ -56,7 +56,7 @@ def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
         while position < end:
             name_length = data[position]
             value_length = data[position + 1]
-            if name_length < 128 and value_length < 128:  # both in one byte: nearly always, and this runs 36 times a request
+            if name_length < 128 and value_length < 128:  # one byte each: nearly always, and this runs 36 times per request
                 position += 2
             else:
                 name_length, position = _length(data, position)
@@ -75,7 +75,7 @@ def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
 
 
 def _names(data: bytes) -> list[str]:
-    """The names of the pairs, those that come twice twice; *data* is sound."""
+    """The names of all pairs, with repetitions; *data* is valid."""
     names, position = [], 0
     while position < len(data):
         name_length, position = _length(data, position)
@@ -95,7 +95,7 @@ def _length(data: bytes, position: int) -> tuple[int, int]:
 def whole_request(data: bytes) -> tuple[int, bytes] | None:
     """Read what mod_fcgid sends for a lookup: one Responder request without a body, on a connection that then closes.
 
-    Gives the request's id and its PARAMS. None: something else or incomplete, read it record by record.
+    Return the id of the request and its PARAMS. None: it is something else, or incomplete, to be read record by record.
     """
     if len(data) < _WHOLE_START.size:
         return None
@@ -134,7 +134,7 @@ def output(request_id: int, blocks: list[bytes], ending: bytes = b"") -> list[Bu
 
 
 def ending(request_id: int, errors: bytes, app_status: int) -> bytes:
-    """What closes an answer: what was written to ``wsgi.errors``, the end of FCGI_STDOUT, END_REQUEST."""
+    """The end of an answer: the text written to ``wsgi.errors``, the end of FCGI_STDOUT, END_REQUEST."""
     end = _ENDING.pack(
         *(FCGI_VERSION_1, FCGI_STDOUT, request_id, 0, 0),
         *(FCGI_VERSION_1, FCGI_END_REQUEST, request_id, _END_BODY.size, 0, app_status, FCGI_REQUEST_COMPLETE),

@@ -21,10 +21,11 @@ run: $(VENV)/.run
 	@$(BIN)/n2k --dir $(DATA) serve --port $(PORT) || { code=$$?; \
 		test $$code -ne 84 || echo "port $(PORT) is taken: make run PORT=4000 takes another" >&2; exit $$code; }
 
-# Every test, with the real web servers, a process a core; installs what they need when it may, else says what to install.
+# Every test, with the real web servers, one process per core; prints branch coverage and fails below what setup.cfg asks for.
+# Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
 	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -p tests.support.coverage -n auto --dist loadfile
 
 # The tests on every Python that we support; fails when one is not there.
 test-all:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from n2k_fcgi.files import PRIVATE
+from tests.support.coverage import measured
 from tests.support.processes import SECONDS, eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
 
@@ -57,7 +58,7 @@ class Commands:
     def environment(self, **variables: str) -> dict[str, str]:
         """No settings; any warning of Python ends a command."""
         usual = {"PATH": os.environ["PATH"], "HOME": str(self.data_dir.parent), "PYTHONWARNINGS": "error"}
-        return {**usual, **variables}
+        return {**measured(), **usual, **variables}
 
     def command(self, *arguments: object) -> list[str]:
         """The words to start it by other means."""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.coverage import measured
 from tests.support.golden import Golden, prepare
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ class Account:
         return subprocess.run(
             [sys.executable, "-m", "n2k_fcgi", "--dir", str(self.data), *arguments],
             cwd=REPOSITORY,
-            env={"PATH": os.environ["PATH"], **(env or {})},
+            env={"PATH": os.environ["PATH"], **measured(), **(env or {})},
             input=text,
             capture_output=True,
             text=True,

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.support.coverage import measured
+
 REPOSITORY = Path(__file__).parents[2]
-SECONDS = 20.0
+SECONDS = 60.0
 """How long to wait for what must happen soon: a limit for hangs, not a measure."""
 
 
@@ -56,6 +58,16 @@ class Child:
         """Whether it waits in the kernel."""
         return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
+    def rests(self, seconds: float) -> bool:
+        """Whether it comes to rest: there is a stretch of *seconds* in which it never waits anew, so nothing woke it."""
+
+        def undisturbed() -> bool:
+            before = self.status("voluntary_ctxt_switches")
+            time.sleep(seconds)
+            return self.sleeping() and self.status("voluntary_ctxt_switches") == before
+
+        return eventually(undisturbed)
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
@@ -91,7 +103,7 @@ def listening(folder: Path) -> Iterator[socket.socket]:
 @contextlib.contextmanager
 def running(command: list[str], *, stdin: object, stderr: object, **variables: str) -> "Iterator[subprocess.Popen[bytes]]":
     """A child process in the repository's folder, killed at the end if it still runs."""
-    environment = {"PATH": os.environ["PATH"], **variables}
+    environment = {"PATH": os.environ["PATH"], **measured(), **variables}
     process = subprocess.Popen(
         command,
         cwd=REPOSITORY,
@@ -103,10 +115,19 @@ def running(command: list[str], *, stdin: object, stderr: object, **variables: s
     try:
         yield process
     finally:
+        if measured():
+            _end(process)  # a killed process writes no data
         process.kill()
         process.wait()
         assert process.stdout
         process.stdout.close()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    process.send_signal(signal.SIGCONT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(SECONDS)
 
 
 def eventually(condition: Callable[[], bool]) -> bool:

@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tests.support.asking import over_http
+from tests.support.coverage import measured
+from tests.support.processes import SECONDS, eventually
 
 
 class Standalone(NamedTuple):
@@ -30,7 +31,7 @@ def serving(
     command = [sys.executable, *program, "--dir", str(data_dir), "serve", "--port", "0", *options]
     with (
         said.open("w") as stderr,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as server,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**os.environ, **measured()}) as server,
     ):
         try:
             assert server.stdout is not None
@@ -41,16 +42,15 @@ def serving(
         finally:
             server.send_signal(signal.SIGTERM)
             try:
-                assert server.wait(30) == 0
+                assert server.wait(SECONDS) == 0
             finally:
                 server.kill()
 
 
 def _wait_until_it_answers(host: str, port: int, mount: str) -> None:
-    for _ in range(200):
-        try:
-            over_http(host, port, mount)("GET", "/health", {}, b"")
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError("the server does not answer")
+    def answers() -> bool:
+        with suppress(OSError):
+            return bool(over_http(host, port, mount)("GET", "/health", {}, b"").status)
+        return False
+
+    assert eventually(answers), "the server does not answer"

@@ -1,0 +1,96 @@
+"""Branch coverage of the package over a whole run: ``pytest -p tests.support.coverage -n auto``, as ``make test`` has it.
+
+Every worker of pytest-xdist is measured from its first import, and so are the commands and servers that the tests of
+``CHILDREN_OF`` start. Each such child costs a tenth of a second. All other children do not know that coverage exists: tests
+count system calls, memory, descriptors and modules of what a user runs.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import coverage
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+TESTS = REPOSITORY / "tests"
+CONFIGURATION = REPOSITORY / "setup.cfg"
+FOLDER = REPOSITORY / ".run" / "coverage"
+REPORT = FOLDER / "report.json"
+
+CHILDREN_OF = (
+    *("cli/test_check.py", "cli/test_config.py", "cli/test_damaged_captures.py", "cli/test_export.py", "cli/test_forget.py"),
+    *("cli/test_generations.py", "cli/test_grids.py", "cli/test_import.py", "cli/test_init.py", "cli/test_lookup.py"),
+    *("cli/test_lsl.py", "cli/test_serve.py", "cli/test_shell.py", "cli/test_standard_streams.py", "cli/test_suggestions.py"),
+    *("cli/test_token.py", "cli/test_unknown_grids.py", "cli/test_update.py", "deploy/test_deploy.py", "deploy/test_doctor.py"),
+    *("deploy/test_doctor_site.py", "deploy/test_neighbours.py", "deploy/test_removal.py", "deploy/test_signs.py"),
+    *("servers/test_cgi.py", "servers/test_asgi.py", "servers/test_fastcgi_answers.py", "servers/test_fastcgi_streams.py"),
+    *("servers/test_fastcgi_stopping.py", "servers/test_listeners.py"),
+)
+"""Files of tests whose children together run nearly all that runs in no worker. None counts what its children use."""
+
+SHOWN_BELOW = 85
+"""Percent: the files that are covered less are named."""
+
+_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_FILE")
+"""With these in its environment a Python measures itself, and every Python that it starts (coverage.py's .pth file)."""
+
+_measuring: dict[str, str] = {}
+_children = False
+
+
+def measured() -> dict[str, str]:
+    """What belongs into the environment of a child of this test: nothing, unless it is to be measured."""
+    return _measuring if _children else {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the workers measured; in a worker, hide the variables from children that are not to be measured."""
+    if hasattr(config, "workerinput"):
+        _measuring.update({name: os.environ.pop(name) for name in _VARIABLES})
+        return
+    if not config.getoption("numprocesses"):
+        raise pytest.UsageError("coverage is measured in workers: add -n auto")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    os.environ.update(zip(_VARIABLES, (str(CONFIGURATION), str(FOLDER / "data")), strict=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before the first fixture: are the children of this test measured?"""
+    global _children
+    _children = item.path.relative_to(TESTS).as_posix() in CHILDREN_OF
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Worker: write its data, since xdist ends it without exit handlers. Controller: fail a run that covers too little."""
+    if hasattr(session.config, "workerinput"):
+        own = coverage.Coverage.current()
+        assert own is not None
+        own.stop()
+        own.save()
+        return
+    whole = coverage.Coverage(data_file=str(FOLDER / "data"), config_file=str(CONFIGURATION))
+    whole.combine()
+    percent = whole.json_report(outfile=str(REPORT))
+    if percent < float(str(whole.get_option("report:fail_under"))) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The files that are covered least, and the whole package; pytest's own closing line comes after it."""
+    report = json.loads(REPORT.read_text())
+    found = {name: each["summary"]["percent_covered"] for name, each in report["files"].items()}
+    low = sorted((percent, name) for name, percent in found.items() if percent < SHOWN_BELOW)
+    least = float(str(coverage.Coverage(config_file=str(CONFIGURATION)).get_option("report:fail_under")))
+    total = report["totals"]["percent_covered"]
+    terminalreporter.section("branch coverage")
+    for percent, name in low:
+        terminalreporter.write_line(f"{percent:6.1f} %  {name}")
+    terminalreporter.write_line(
+        f"{total:6.1f} %  in {len(found)} files, {len(low)} of them below {SHOWN_BELOW} % (at least {least:g} % is asked for)",
+        red=total < least,
+    )

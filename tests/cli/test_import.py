@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import PEOPLE, Commands, Done, on_terminal
-from tests.support.processes import eventually
+from tests.support.processes import SECONDS, eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
 
 ONE = PEOPLE[: PEOPLE.index(b"\n") + 1]
@@ -271,7 +271,7 @@ def _interrupt(n2k: Commands) -> Done:
         process.stdin.flush()
         assert eventually(lambda: any(n2k.data_dir.glob("generations/*.building/*.spill")))
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=SECONDS)
         return Done(process.returncode, out, err)
     finally:
         process.kill()

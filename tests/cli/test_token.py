@@ -16,7 +16,7 @@ from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.wiring import open_store
 from tests.support.commands import Commands
-from tests.support.processes import running
+from tests.support.processes import SECONDS, running
 from tests.support.sandbox import MASAKAZU
 
 
@@ -30,7 +30,7 @@ def serving(n2k: Commands) -> Iterator[str]:
         assert process.stdout
         yield process.stdout.readline().decode().strip()
         process.terminate()
-        process.wait(30)
+        process.wait(SECONDS)
 
 
 def register(url: str, token: str) -> int:

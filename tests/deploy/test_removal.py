@@ -14,7 +14,7 @@ from n2k_fcgi.deploy import workers
 from tests.support.apache import apache
 from tests.support.hosting import Account
 from tests.support.parallel import in_parallel
-from tests.support.processes import eventually
+from tests.support.processes import SECONDS, eventually
 
 REFUSED = 88
 
@@ -182,7 +182,7 @@ def test_workers_are_known_by_where_their_script_lies(account: Account, tmp_path
         with subprocess.Popen([sys.executable, "-I", name], cwd=place, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None and process.stdout.readline()
             assert workers.stop(workers.workers_of([account.script])) == ([process.pid], [])
-            assert process.wait(10) == -signal.SIGTERM
+            assert process.wait(SECONDS) == -signal.SIGTERM
 
 
 def test_a_worker_that_does_not_end_is_said(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

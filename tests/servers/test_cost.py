@@ -15,7 +15,7 @@ import pytest
 
 from n2k_fcgi.service.dumps.sample import Sample, csv_lines
 from tests.support.fastcgi_client import Client, request
-from tests.support.processes import Child, eventually, listening, running
+from tests.support.processes import SECONDS, Child, eventually, listening, running
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
 WORKER = """
@@ -39,7 +39,7 @@ class Worker(Child):
     def end(self) -> dict[str, object]:
         """Stop it and return its report."""
         self.signal(signal.SIGTERM)
-        out, _ = self.process.communicate(timeout=20)
+        out, _ = self.process.communicate(timeout=SECONDS)
         told: dict[str, object] = json.loads(out)
         return told
 

@@ -18,6 +18,9 @@ from tests.support.processes import REPOSITORY, Child, eventually, serving
 IMPATIENT = ("--set", "rate=100000", "--set", "period=0.5")
 """A reader that takes less than 50 KB in half a second is too slow."""
 
+PATIENT = ("--set", "rate=100000", "--set", "period=1")
+"""For readers that are not to be cut off, on a machine that may keep them from reading for half a second."""
+
 STREAMS = 20
 
 
@@ -73,10 +76,7 @@ def test_unread_answers_do_not_wake_the_server(tmp_path: Path) -> None:
     """With twenty unread answers the process sleeps."""
     with serving(tmp_path) as child, asked(child, "/endless", STREAMS):
         assert get(child.address, "/hello").body == b"hello"
-        assert eventually(child.sleeping)
-        before = child.status("voluntary_ctxt_switches")
-        time.sleep(0.5)
-        assert child.status("voluntary_ctxt_switches") == before
+        assert child.rests(0.5)
 
 
 @pytest.mark.parametrize("flags", [0, KEEP])
@@ -112,7 +112,7 @@ def test_a_web_server_that_holds_on_is_not_waited_for_for_ever(tmp_path: Path, h
 
 def test_a_reader_gets_all_of_it(tmp_path: Path) -> None:
     """A reader that waits for the application is not slow, however little arrives; nor is one that takes much."""
-    with serving(tmp_path, *IMPATIENT) as child:
+    with serving(tmp_path, *PATIENT) as child:
         assert get(child.address, "/thinking").body == b"a thought\n" * 10
         assert get(child.address, "/pieces?20000000").body == pattern(20_000_000)
         assert get(child.address, "/big?3000000").body == pattern(3_000_000)
@@ -120,10 +120,10 @@ def test_a_reader_gets_all_of_it(tmp_path: Path) -> None:
 
 def test_the_pace_is_measured_for_each_answer(tmp_path: Path) -> None:
     """A kept connection that rests between two answers has the full time for the next."""
-    with serving(tmp_path, *IMPATIENT) as child, Client(child.address) as client:
+    with serving(tmp_path, *PATIENT) as child, Client(child.address) as client:
         for _ in range(3):
             assert client.send(request("/pieces?300000", flags=KEEP)).answer().body == pattern(300_000)
-            time.sleep(0.7)
+            time.sleep(1.2)
 
 
 def test_what_waits_is_bounded_over_all_connections(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.datadir import CAPTURES, VOLATILE
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.lockfile import lock_of
+from tests.support.processes import SECONDS
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
 WRITERS = 3
@@ -51,7 +52,7 @@ def writers(sandbox: Sandbox, folder: Path) -> Iterator[Callable[[], list[list[s
         yield acknowledged
     finally:
         stop.touch()
-        codes = [child.wait(20) for child in children]
+        codes = [child.wait(SECONDS) for child in children]
     assert codes == [0] * WRITERS
 
 

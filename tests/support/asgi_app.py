@@ -1,7 +1,8 @@
 """An ASGI adapter with short deadlines under granian, run as a child: ``python -m tests.support.asgi_app``; prints its port."""
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -10,18 +11,19 @@ from n2k_fcgi.servers.asgi import Asgi
 from n2k_fcgi.servers.http import free_port
 
 BLOCK = b"x" * 100_000
-BLOCKS = 1000
+STREAMS: dict[str, Iterable[int]] = {"/stream": range(1000), "/endless": itertools.count()}
+"""One block per number."""
 
 
 class Endless:
-    """Answers /stream with 100 MB in blocks, anything else with its body's length; says on standard error what ended."""
+    """Answers /stream with 100 MB, /endless with blocks that never end, anything else with the length of its body."""
 
     max_body = 1000
 
     def __call__(self, environ, start_response):  # type: ignore[no-untyped-def]
         start_response("200 OK", [("Content-Type", "text/plain")])
-        if environ["PATH_INFO"] == "/stream":
-            return Stream()
+        if environ["PATH_INFO"] in STREAMS:
+            return Stream(STREAMS[environ["PATH_INFO"]])
         return [b"%d" % len(environ["wsgi.input"].read())]
 
     def close(self) -> None:
@@ -29,18 +31,17 @@ class Endless:
 
 
 class Stream:
-    """100 MB."""
+    """Blocks; says on standard error when it is closed."""
 
-    def __init__(self) -> None:
-        self._made = 0
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._numbers = numbers
 
     def __iter__(self) -> Iterator[bytes]:
-        for self._made in range(1, BLOCKS + 1):
-            yield BLOCK
+        return (BLOCK for _ in self._numbers)
 
     def close(self) -> None:
         """Said, so that a test sees it."""
-        os.write(2, b"stream closed after %d blocks\n" % self._made)
+        os.write(2, b"stream closed\n")
 
 
 def application() -> Asgi:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES, VALUES_RESULT, UNKNOWN = range(1, 12)
 RESPONDER, AUTHORIZER = 1, 2
 KEEP = 1
-SECONDS = 20.0
+SECONDS = 60.0
 """How long to wait for bytes before a test fails: a hang is a failure, and no test comes near."""
 
 Address = str | tuple[str, int]

@@ -1,6 +1,8 @@
 """Web servers run in the foreground: waited for until they accept, stopped by the id of the process that was started."""
 
 import contextlib
+import itertools
+import os
 import shutil
 import socket
 import subprocess
@@ -8,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.processes import SECONDS, eventually
+
+_PORTS = range(10_000, 32_000)
+_ports = itertools.chain(_PORTS[(start := os.getpid() * 97 % len(_PORTS)) :], _PORTS[:start])
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -34,11 +39,16 @@ def foreground(
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port on loopback that nobody listens on, for a server that cannot choose one itself.
+
+    Below those that the kernel hands out (32768 and up, ip_local_port_range), so that nobody has it by chance before the
+    server starts; each process begins at another place and never gives one twice.
+    """
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def _accepts(port: int) -> bool:

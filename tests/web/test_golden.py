@@ -14,6 +14,7 @@ from n2k_fcgi.web.requests import Request
 from tests.support.asking import cgi_environ, over_cgi, over_fastcgi, over_http, wsgi
 from tests.support.fastcgi_client import PARAMS, STDIN, Client, begin, pairs, stream
 from tests.support.golden import CASES_FILE, prepare, run_all
+from tests.support.processes import SECONDS
 from tests.support.standalone import serving
 
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
@@ -87,7 +88,7 @@ def test_fastcgi(tmp_path: Path, listening: str, mount: str) -> None:
             assert run_all(over_fastcgi(address, mount), golden) == CASES
         finally:
             server.send_signal(signal.SIGTERM)
-            assert server.wait(20) == 0
+            assert server.wait(SECONDS) == 0
 
 
 def test_cgi(tmp_path: Path) -> None:
@@ -113,4 +114,4 @@ def test_a_body_that_was_cut_registers_nobody(tmp_path: Path) -> None:
             assert answer.status.startswith("400") and b"shorter than its Content-Length" in answer.body
         finally:
             server.send_signal(signal.SIGTERM)
-            assert server.wait(20) == 0
+            assert server.wait(SECONDS) == 0

@@ -14,7 +14,7 @@ from n2k_fcgi.errors import StoreUnreadable
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.servers.live import LiveApplication
-from n2k_fcgi.service.directory.name_list import STRETCH, NameList, written
+from n2k_fcgi.service.dumps.name_list import STRETCH, NameList, written
 from n2k_fcgi.store.datadir import GENERATIONS
 from n2k_fcgi.wiring import directory
 from tests.support.asking import cgi_environ

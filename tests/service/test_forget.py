@@ -11,10 +11,10 @@ from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.directory.forget import Forgetting, Leaving
 from n2k_fcgi.service.directory.history import History
-from n2k_fcgi.service.directory.name_list import NameList
 from n2k_fcgi.service.directory.overview import gather
 from n2k_fcgi.service.directory.search import search
 from n2k_fcgi.service.dumps.export import Export, json_lines
+from n2k_fcgi.service.dumps.name_list import NameList
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.captures import captures_file
 from n2k_fcgi.store.lmdb.layout import FORGOTTEN

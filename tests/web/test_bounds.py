@@ -16,7 +16,7 @@ from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.service.directory.lookup import MOST_ROWS
-from n2k_fcgi.service.directory.name_list import STRETCH
+from n2k_fcgi.service.dumps.name_list import STRETCH
 from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb import capture_rows, generation
 from n2k_fcgi.store.lmdb.capture_rows import CaptureRows

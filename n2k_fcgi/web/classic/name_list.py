@@ -5,7 +5,7 @@ import contextlib
 from n2k_fcgi.errors import SwitchedOff
 from n2k_fcgi.model.choices import Permission, Scope
 from n2k_fcgi.service.access.tokens import refuse_other_grid
-from n2k_fcgi.service.directory.name_list import NameList
+from n2k_fcgi.service.dumps.name_list import NameList
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import TEXT, Answer, fitting_lines, text
 from n2k_fcgi.web.services import Services

@@ -46,6 +46,14 @@ class AvatarIndex(Protocol):
         """The current name of the key on each grid that knows it."""
         ...
 
+    def by_names(self, canonicals: Sequence[str], most: int) -> list[list[Avatar]]:
+        """``by_name`` of each, in order, in one snapshot; of the first ones only, when these took *most* ``rows_read``."""
+        ...
+
+    def by_keys(self, keys: Sequence[bytes], most: int) -> list[list[Avatar]]:
+        """``by_key`` of each, as ``by_names`` does it."""
+        ...
+
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
         """Canonical names in UTF-8 at or above *first* and below *end*, in order (or backwards), at most *limit*."""
         ...

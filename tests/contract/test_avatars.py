@@ -8,7 +8,7 @@ import pytest
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.store.base import MOST_KEYS, AvatarIndex, Store
 from tests.contract.engines import Place
-from tests.contract.values import HERE, KEY, KEYS, NAMES, OTHER, THERE, record, seen
+from tests.contract.values import HERE, KEY, KEYS, NAMES, OTHER, THERE, THIRD, record, seen
 
 Fill = Callable[..., AvatarIndex]
 
@@ -140,6 +140,29 @@ def test_a_snapshot_answers_the_same(fill: Fill) -> None:
         inside = index.by_name("name.one"), index.by_key(OTHER), index.names_between(b"", END, 9, reverse=True)
     assert inside == (index.by_name("name.one"), index.by_key(OTHER), index.names_between(b"", END, 9, reverse=True))
     assert [a.key for a in fill((KEY, "Name Three")).by_name("name.three")] == [KEY]
+
+
+def test_many_at_once(fill: Fill) -> None:
+    """As one by one, in the order of the question, repeated and unknown ones too; inside of a snapshot and outside."""
+    fill((KEY, "Name One"), (OTHER, "Name Two"), (THIRD, "Name Two"))
+    index = fill((KEY, "Name Three"))
+    names, keys = ["name.two", "nobody", "name.one", "name.three", "name.two"], [OTHER, bytes(16), KEY, OTHER]
+    named, known = [index.by_name(name) for name in names], [index.by_key(key) for key in keys]
+    assert index.by_names(names, 100) == named and index.by_keys(keys, 100) == known
+    with index.snapshot():
+        assert index.by_names(names, 100) == named and index.by_keys(keys, 100) == known
+        assert index.by_name("name.three") == named[3], "the snapshot goes on"
+    assert index.by_names([], 100) == index.by_keys([], 100) == []
+
+
+def test_many_at_once_end_early(fill: Fill) -> None:
+    """When those before took as much reading as is allowed: one is answered at least."""
+    index = fill(*((key, "Shared Name") for key in KEYS[:20]), (THIRD, "Other Name"))
+    names = ["shared.name", "nobody", "shared.name", "other.name"]
+    assert [len(found) for found in index.by_names(names, 1)] == [20]
+    assert len(index.by_names(names, -5)) == 1 and len(index.by_keys(KEYS[:20], 0)) == 1
+    assert 1 <= len(index.by_names(names, 21)) <= 3, "two of the shared name are more"
+    assert len(index.by_names(names, 1000)) == 4 and len(index.by_keys(KEYS[:20], 1000)) == 20
 
 
 def test_rows_read_grows_with_what_an_answer_costs(fill: Fill) -> None:

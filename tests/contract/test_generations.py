@@ -122,6 +122,73 @@ def test_bindings(place: Place, store: Store, limit: int) -> None:
     assert generation.bindings(b"shared\0", limit) == []
 
 
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_keys_in_order(place: Place, store: Store, limit: int) -> None:
+    """Each key once, with its current names and then its former ones, on every grid."""
+    place.publish(store, (THIRD, "Former"), (OTHER, "Alone"))
+    place.publish(store, (THIRD, "Name Three"), as_of=2)
+    place.publish(store, (KEY, "First"), (THIRD, "Visitor"), grid=THERE, as_of=3)
+    generation, found, first = live(store), [], b""
+    while keys := generation.keys_from(first, limit):
+        assert len(keys) <= limit
+        found += keys
+        first = keys[-1][0] + b"\0"
+    shown = [(key, sorted((a.name, a.grid, a.former) for a in avatars)) for key, avatars in found]
+    assert shown == [
+        (KEY, [("First", THERE, False)]),
+        (OTHER, [("Alone", HERE, False)]),
+        (THIRD, [("Former", HERE, True), ("Name Three", HERE, False), ("Visitor", THERE, False)]),
+    ]
+    assert [a.former for a in found[2][1]] == [False, False, True]
+    with generation.snapshot():
+        assert generation.keys_from(OTHER, 1) == found[1:2]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_ambiguous_names(place: Place, store: Store, limit: int) -> None:
+    """Those of two avatars on one grid or of one time; not those that grid and time tell apart."""
+    place.publish(store, (KEY, "Alone"), (OTHER, "Here Twice"), (THIRD, "Here Twice"), (KEYS[3], "Apart"))
+    place.publish(store, (KEYS[4], "Apart"), grid=THERE, as_of=2)
+    generation, found = live(store), []
+    first: bytes | None = b""
+    while first is not None:
+        names, first = generation.ambiguous_names(first, limit)
+        found += names
+    assert found == ["here.twice"]
+
+
+def test_grids_of_all_generations(place: Place, store: Store) -> None:
+    """Of the live one and of those before it, also while one is held."""
+    assert store.generations.grids() == set()
+    place.publish(store, (KEY, "Name One"))
+    lease = store.generations.hold()
+    assert lease is not None
+    with place.peer() as peer, lease as generation:
+        peer("place.publish(store, (key, 'Name Two'), grid=grid, as_of=2)", key=OTHER, grid=THERE)
+        assert store.generations.grids() == {HERE, THERE}
+        assert generation.grids == {HERE} and live(store).grids == {HERE, THERE}
+    lease.release()
+
+
+def test_hidden_avatars_are_dropped(place: Place, store: Store) -> None:
+    """From every index; counts follow, the live one stays live, and a generation without them is left alone."""
+    place.publish(store, (KEY, "Former"), (OTHER, "Shared"), (THIRD, "Shared"))
+    place.publish(store, (KEY, "Name One"), as_of=2)
+    store.forgotten.forget([KEY, OTHER], [], 1)
+    hidden = store.forgotten.hidden()
+    before, _ = store.generations.listed()
+    with store.generations.locked():
+        assert store.generations.drop_hidden(before, hidden, lambda m: m._replace(source="…")) == 3
+        name = live(store).name
+        assert store.generations.drop_hidden(name, hidden, lambda m: m) == 0
+    generation, manifest = live(store), store.generations.live()
+    assert generation.by_key(KEY) == generation.by_name("former") == generation.history(KEY) == []
+    assert [a.key for a in generation.by_name("shared")] == [THIRD]
+    assert manifest is not None and (manifest.name, manifest.source) == (name, "…")
+    assert (manifest.rows, manifest.keys, manifest.names, manifest.former) == (1, 1, 1, 0)
+    assert list(store.check()) == []
+
+
 def test_the_live_one_is_there_after_opening_again(place: Place) -> None:
     """Its rows too."""
     with place.opened() as store:

@@ -52,7 +52,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
     """Of every row of captures and generations that is unpacked from now on."""
     made = Counts()
     monkeypatch.setattr(capture_rows, "unpack_captures", made.wrapped(capture_rows.unpack_captures))
-    for name in ("unpack_names", "unpack_spellings", "last_spellings"):
+    for name in ("unpack_names", "unpack_spellings"):
         monkeypatch.setattr(generation, name, made.wrapped(getattr(generation, name)))
     return made
 

@@ -11,7 +11,8 @@ Who asked to be forgotten is in no answer, in neither direction.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import TypeVar
 
 from n2k_fcgi.model.avatar import Avatar
@@ -108,6 +109,45 @@ class View:
         """Whether the ``snapshot`` around it has read so much that the answer should end here."""
         return self._remembered is not None and self._rows_read() - self._remembered.read_before >= MOST_ROWS
 
+    def read_names(self, names: Sequence[str]) -> int:
+        """Read many canonical names by few calls of the store, for ``named`` inside this ``snapshot``.
+
+        Return how many of the first ones were read: fewer than all when the answer should end there, one at least.
+        """
+        assert self._remembered is not None
+        known, forgotten = self._remembered.by_name, self._forgotten
+        new = [name for name in dict.fromkeys(names) if name not in known]
+        found = self.captures.by_names(new, self._rows_left())
+        if self.generation is not None:
+            imported = self.generation.by_names(new[: len(found)], self._rows_left())
+            found = [_both(*each) for each in zip(imported, found, strict=False)]
+        if forgotten is not None:
+            hidden = forgotten.hidden_among((a.key, a.grid, n) for n, each in zip(new, found, strict=False) for a in each)
+            if hidden:
+                found = [[a for a in each if (a.key, a.grid, n) not in hidden] for n, each in zip(new, found, strict=False)]
+        known.update(zip(new, found, strict=False))
+        return _count_first(names, known)
+
+    def read_keys(self, keys: Sequence[bytes]) -> int:
+        """Read many keys for ``with_key``, as ``read_names`` reads names."""
+        assert self._remembered is not None
+        known = self._remembered.by_key
+        new = [key for key in dict.fromkeys(keys) if key not in known]
+        found = self.captures.by_keys(new, self._rows_left())
+        if self.generation is not None:
+            imported = self.generation.by_keys(new[: len(found)], self._rows_left())
+            found = [_overlaid(*each) for each in zip(imported, found, strict=False)]
+        if self._forgotten is not None:
+            hidden = self._forgotten.hidden_among(binding(avatar) for each in found for avatar in each)
+            if hidden:
+                found = [[avatar for avatar in each if binding(avatar) not in hidden] for each in found]
+        known.update(zip(new, found, strict=False))
+        return _count_first(keys, known)
+
+    def _rows_left(self) -> int:
+        assert self._remembered is not None
+        return MOST_ROWS - (self._rows_read() - self._remembered.read_before)
+
     def _rows_read(self) -> int:
         return self.captures.rows_read + (0 if self.generation is None else self.generation.rows_read)
 
@@ -131,6 +171,20 @@ class View:
         avatar = self.name2key(name.canonical, wanted.grid, strict=wanted.strict)
         return avatar and (self.key2name(avatar.key, avatar.grid, strict=True) or avatar)
 
+    def each_called(self, names: Sequence[ParsedName], wanted: Wanted) -> list[Avatar | None]:
+        """``called`` of each inside a ``snapshot``; of the first ones only, one at least, when they take too much reading."""
+        read = names[: self.read_names([name.canonical for name in names])]
+        on = [name.on(wanted) for name in read]
+        chosen = [self.name2key(n.canonical, w.grid, strict=w.strict) for n, w in zip(read, on, strict=True)]
+        keys = [avatar.key for avatar in chosen if avatar is not None]
+        known = set(keys[: self.read_keys(keys)])
+        of_known = takewhile(lambda avatar: avatar is None or avatar.key in known, chosen)
+        return [avatar and (self.key2name(avatar.key, avatar.grid, strict=True) or avatar) for avatar in of_known]
+
+    def each_with_key(self, keys: Sequence[bytes], wanted: Wanted) -> list[Avatar | None]:
+        """``key2name`` of each inside a ``snapshot``, as ``each_called`` does it."""
+        return [self.key2name(key, wanted.grid, strict=wanted.strict) for key in keys[: self.read_keys(keys)]]
+
     def find(self, text: str, wanted: Wanted) -> Avatar | None:
         """The avatar that *text* means, a key or a name in any spelling, under its current name. Raises BadName, BadKey."""
         if is_key_shaped(text.strip()):
@@ -146,8 +200,7 @@ class View:
     def _named(self, name: str) -> list[Avatar]:
         found = self.captures.by_name(name)
         if self.generation is not None:
-            imported = self.generation.by_name(name)
-            found = sorted(imported + found, key=_name_rank) if found else imported
+            found = _both(self.generation.by_name(name), found)
         if not found or self._forgotten is None:
             return found
         hidden = self._forgotten.hidden_among((a.key, a.grid, name) for a in found)
@@ -162,8 +215,7 @@ class View:
     def _with_key(self, key: bytes) -> list[Avatar]:
         found = self.captures.by_key(key)
         if self.generation is not None:
-            imported = self.generation.by_key(key)
-            found = _overlaid(imported, found) if found else imported
+            found = _overlaid(self.generation.by_key(key), found)
         return self.shown(found) if found else found
 
     def shown(self, avatars: list[Avatar]) -> list[Avatar]:
@@ -269,8 +321,20 @@ def _name_rank(avatar: Avatar) -> tuple[bool, bool, int]:
     return avatar.former, avatar.grid == PRODUCTION, -avatar.seen
 
 
+def _both(imported: list[Avatar], captured: list[Avatar]) -> list[Avatar]:
+    """All avatars of one name, the winner of each grid first."""
+    return sorted(imported + captured, key=_name_rank) if captured else imported
+
+
+def _count_first(asked: Sequence[Asked], known: Mapping[Asked, object]) -> int:
+    """How many of *asked* are known before the first that is not."""
+    return next((number for number, one in enumerate(asked) if one not in known), len(asked))
+
+
 def _overlaid(imported: list[Avatar], captured: list[Avatar]) -> list[Avatar]:
     """The current names of one key, one per grid."""
+    if not captured:
+        return imported
     by_grid = {avatar.grid: avatar for avatar in imported}
     for avatar in captured:
         other = by_grid.get(avatar.grid)

@@ -33,7 +33,9 @@ class PendingKeys:
         """
         view, forgotten, now = self._directory.view(), self._directory.forgotten, int(self._clock())
         with view.snapshot():
-            asked = [key for key in dict.fromkeys(keys) if key != _NULL and not _is_known(view, key, grid)]
+            asked = [key for key in dict.fromkeys(keys) if key != _NULL]
+            view.read_keys(asked)
+            asked = [key for key in asked if not _is_known(view, key, grid)]
             hidden = forgotten.hidden_keys(asked, grid)
         unknown = [key for key in asked if key not in hidden]
         new = self._pending.unqueued(unknown, grid, now) if unknown else []
@@ -47,6 +49,7 @@ class PendingKeys:
         view, hidden = self._directory.view(), self._directory.forgotten.hidden()
         asked = self._pending.waiting()
         with view.snapshot():
+            view.read_keys([each.key for each in asked])
             settled = {each for each in asked if _is_known(view, each.key, each.grid) or hidden.hides_key(each.key, each.grid)}
         if settled:
             drop_named(self._pending, settled)

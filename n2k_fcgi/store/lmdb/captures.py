@@ -16,6 +16,7 @@ from n2k_fcgi.store.base import MOST_KEYS, HiddenSet
 from n2k_fcgi.store.datadir import CAPTURES
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb import recording
+from n2k_fcgi.store.lmdb.bulk import BulkLookups
 from n2k_fcgi.store.lmdb.capture_rows import CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
 from n2k_fcgi.store.lmdb.growing_map import Result
@@ -30,7 +31,7 @@ STRETCH = 1000
 """Keys that ``all_stored`` reads in one transaction."""
 
 
-class Captures:
+class Captures(BulkLookups):
     """The captures of one data directory. Implements ``store.base.CaptureStore``.
 
     ``n`` + canonical name -> the keys (16 bytes each) that have or had it; ``k`` + key -> its captures; ``mevicted`` -> how
@@ -45,6 +46,9 @@ class Captures:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """See ``store.base.AvatarIndex``. Tokens and tombstones, in the same file, are read in it too."""
+        if self._rows is not None:
+            yield
+            return
         with self._file.snapshot(), self._file.read() as transaction:
             self._rows = CaptureRows(transaction, self._count_read)
             try:

@@ -18,6 +18,7 @@ from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.store.base import MOST_KEYS
 from n2k_fcgi.store.datadir import DATA_FILE
+from n2k_fcgi.store.lmdb.bulk import BulkLookups
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, last_spellings, unpack_names, unpack_origins, unpack_spellings
 from n2k_fcgi.store.lmdb.environment import meaning, open_reader, refuse_other_format
 from n2k_fcgi.store.lmdb.layout import FORMAT_KEY, FORMER, GENERATION_DATABASES, HELD, HISTORY, KEYS, META, NAMES, ORIGINS_KEY
@@ -27,7 +28,7 @@ _PIECE = 512
 """Rows between two looks whether the end was passed."""
 
 
-class Generation:
+class Generation(BulkLookups):
     """Reads one generation through its map: no locks, no copies but of the values asked for.
 
     Implements ``store.base.GenerationView``. Open it in the process that reads (LMDB forbids crossing ``fork()``), at
@@ -80,6 +81,9 @@ class Generation:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read everything inside in one transaction; not for iterators that are left open."""
+        if self._snapshot is not None:
+            yield
+            return
         if self.holds:
             self.trim()
         with self._env.begin() as transaction:

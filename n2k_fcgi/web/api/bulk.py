@@ -1,11 +1,13 @@
 """Many names and keys in one request, and names by their beginning."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
 from n2k_fcgi.errors import BadRequest, N2KError
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.grids import Grids, Wanted
-from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
-from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.directory.lookup import View
+from n2k_fcgi.model.keys import KEY_BYTES, NULL_KEY, format_key, parse_key
+from n2k_fcgi.model.names import ParsedName, parse_name
 from n2k_fcgi.service.directory.search import MOST_AVATARS, search
 from n2k_fcgi.web import json_bodies
 from n2k_fcgi.web.api.shapes import avatar_fields, only_grid, wanted_grid
@@ -16,14 +18,18 @@ from n2k_fcgi.web.services import Services
 MOST_ASKED = 1000
 """Names and keys of one bulk lookup."""
 
+_NULL = bytes(KEY_BYTES)
+
+Asked = TypeVar("Asked", ParsedName, bytes)
+
 PAGE = 100
 """Avatars of a page when the caller does not say."""
 
 
 def lookup(request: Request, services: Services) -> Answer:
-    """A line of one-line answers: for each name, then each key, in order, what was asked and who that is (or null).
+    """One result per name, then per key, in order: what was asked, and its avatar or null.
 
-    ``more``: how many are not answered, because a script would lose them or the names and keys before took too long.
+    ``more``: how many are missing, because a script would lose them or those before took too much reading.
     """
     body = json_bodies.body_of(request)
     names, keys = json_bodies.texts_of(body, "names"), json_bodies.texts_of(body, "keys")
@@ -31,35 +37,41 @@ def lookup(request: Request, services: Services) -> Answer:
         raise BadRequest(why=f"at most {MOST_ASKED} names and keys at a time")
     wanted = wanted_grid(body, request, services)
     view = services.directory.view()
-    results: list[json_bodies.Body] = []
     with view.snapshot():
-        for number, asked in enumerate([*names, *keys]):
-            if view.is_enough():
-                break
-            if number < len(names):
-                results.append(_by_name(view, asked, wanted, services.grids))
-            else:
-                results.append(_by_key(view, asked, wanted))
+        results = _results(names, partial(parse_name, grids=services.grids), lambda parsed: view.each_called(parsed, wanted))
+        if len(results) == len(names) and not view.is_enough():
+            results += _results(keys, _parsed_key, lambda parsed: view.each_with_key(parsed, wanted))
     count = len(names) + len(keys)
     fields = json_bodies.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
     return json_bodies.answer(fields, view.generation_name)
 
 
-def _by_name(view: View, name: str, wanted: Wanted, grids: Grids) -> json_bodies.Body:
-    try:
-        parsed = parse_name(name, grids)
-    except N2KError as problem:
-        return {**_result(name, None), "error": str(problem)}
-    return _result(name, view.called(parsed, wanted))
+def _results(
+    asked: list[str], parse: Callable[[str], Asked], find: Callable[[list[Asked]], list[Avatar | None]]
+) -> list[json_bodies.Body]:
+    """One for each of *asked*, as long as *find* has an answer; what *parse* refuses is answered by its error."""
+    parsed: list[Asked | N2KError] = []
+    for text in asked:
+        try:
+            parsed.append(parse(text))
+        except N2KError as problem:
+            parsed.append(problem)
+    found = find([one for one in parsed if not isinstance(one, N2KError)])
+    results: list[json_bodies.Body] = []
+    number = 0
+    for text, one in zip(asked, parsed, strict=True):
+        if isinstance(one, N2KError):
+            results.append({**_result(text, None), "error": str(one)})
+        elif number < len(found):
+            results.append(_result(text, found[number]))
+            number += 1
+        else:
+            break
+    return results
 
 
-def _by_key(view: View, key: str, wanted: Wanted) -> json_bodies.Body:
-    if key.strip() == NULL_KEY:
-        return _result(key, None)
-    try:
-        return _result(key, view.key2name(parse_key(key), wanted.grid, strict=wanted.strict))
-    except N2KError as problem:
-        return {**_result(key, None), "error": str(problem)}
+def _parsed_key(text: str) -> bytes:
+    return _NULL if text.strip() == NULL_KEY else parse_key(text)
 
 
 def _result(asked: str, avatar: Avatar | None) -> json_bodies.Body:

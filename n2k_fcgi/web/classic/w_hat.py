@@ -94,9 +94,8 @@ def _several_names(request: Request, services: Services, names: str, is_terse: b
     view = services.directory.view()
     lines = []
     with view.snapshot():
-        for name in _NAMES.findall(names.replace("+", " "))[:MAX_NAMES]:
-            if view.is_enough():
-                break
+        asked = _NAMES.findall(names.replace("+", " "))[:MAX_NAMES]
+        for name in asked[: view.read_names([canonical(name) for name in asked])]:
             avatar = _find(view, request, services, name)
             key = format_key(avatar.key) if avatar else NULL_KEY
             lines.append(key if is_terse else f"{name} {key}")

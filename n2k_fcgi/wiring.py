@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Settings, load
@@ -187,7 +187,7 @@ def importer(
     from n2k_fcgi.service.ingest.importer import Importer
 
     return Importer(
-        cast(engine.LmdbStore, store).generations,
+        store.generations,
         store.forgotten,
         store.conflicts,
         grids=grids(settings),

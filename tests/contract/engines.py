@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from n2k_fcgi import wiring
 from n2k_fcgi.config import Settings, load
 from n2k_fcgi.service.dumps.reading import Dump
+from n2k_fcgi.service.ingest.report import Order
 from n2k_fcgi.store.base import Store
 
 QUEUE = 6
@@ -78,7 +79,7 @@ class Place(NamedTuple):
         path.write_text("".join(f"{key.hex()},{name}\n" for key, name in rows))
         with Dump(path) as dump:
             importer = wiring.importer(store, ENGINES[self.engine](self.folder), jobs=1)
-            return importer.run(dump, grid, as_of=as_of, force=True).manifest.name
+            return importer.run(dump, Order(grid, as_of, force=True)).manifest.name
 
 
 class Peer:

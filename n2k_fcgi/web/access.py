@@ -1,5 +1,4 @@
-"""Who may write, and how much. A token comes in a header, or in a form's body; never in a URL, which every server on the
-way logs."""
+"""Access: tokens, scopes and rate limits of requests that write. No token comes in a URL, which servers and proxies log."""
 
 from n2k_fcgi.errors import BadRequest, TokenNeeded, WritingIsOff
 from n2k_fcgi.model.choices import Permission, Scope
@@ -14,7 +13,7 @@ from n2k_fcgi.web.requests import Request
 
 
 class Access:
-    """Decides by the setting ``register`` (token, open, off), the tokens of the store, and the limits."""
+    """Decides by the setting ``register``, the tokens of the store, and the rate limits."""
 
     def __init__(self, tokens: TokenStore, limits: Limits, register: Permission, trusted_proxies: tuple[str, ...]) -> None:
         self._tokens = tokens
@@ -23,7 +22,7 @@ class Access:
         self._trusted_proxies = trusted_proxies
 
     def may_register(self, request: Request) -> Token | None:
-        """The token that allows it, or None where anybody may; its grid is still to be looked at.
+        """Return the token that permits it, or None if none is needed. The caller still checks its grid.
 
         Raises WritingIsOff, TokenNeeded, TokenNotEnough, BadRequest (a token in the URL), TooManyRequests.
         """
@@ -33,7 +32,7 @@ class Access:
         return None if self._register is Permission.OPEN else self.may(request, Scope.REGISTER)
 
     def may(self, request: Request, scope: Scope) -> Token:
-        """The token that allows *scope*. Raises as ``may_register`` does."""
+        """Return the token that permits *scope*. Raises what ``may_register`` does."""
         request.wants_token = True
         _refuse_token_in_url(request)
         text = area_of(request).token(request)

@@ -1,4 +1,4 @@
-"""Whom a limit counts against: the address of the caller, past proxies that the owner trusts."""
+"""The address that rate limits count: the caller's, also behind trusted proxies."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -9,30 +9,30 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 UNKNOWN = "unknown"
-"""A web server on a unix socket may tell no address; such callers share one count."""
+"""A web server on a unix socket may pass no address; such callers share one count."""
 
 IPV6_SITE = 64
-"""Bits of an IPv6 address that one customer is given: the rest he chooses himself."""
+"""Bits of an IPv6 address that a provider assigns to one customer, who chooses the rest."""
 
 
 def client_address(environ: Environ, trusted: tuple[str, ...]) -> str:
-    """The caller's address in one spelling; an IPv6 caller's network of 64 bits.
+    """Return the caller's address in one spelling; for IPv6 its network of 64 bits.
 
-    *trusted*: networks whose hosts are believed what X-Forwarded-For or Forwarded says, from the right, up to the first that
-    is not one of them. Of others the headers are not looked at: anybody can send one. Where both are there and disagree,
-    one of them came through from the caller, and neither is believed.
+    *trusted*: networks of proxies. X-Forwarded-For and Forwarded are read from the right, up to the first address that is
+    not in them. Headers from other peers are ignored: any caller can send them. If both headers are there and disagree,
+    one of them came from the caller, and both are ignored.
     """
     peer: str = environ.get("REMOTE_ADDR", "")
     if not trusted:
         return _site(peer)
-    from n2k_fcgi.web.forwarded import ways  # late: most services have no proxy before them
+    from n2k_fcgi.web.forwarded import ways  # late: most services have no proxy
 
     told = {_nearest([peer, *hops], trusted) for hops in ways(environ)}
     return told.pop() if len(told) == 1 else _site(peer)
 
 
 def _nearest(hops: list[str], trusted: tuple[str, ...]) -> str:
-    """The nearest that is not trusted; the last that can be told where a proxy hides the next one."""
+    """Return the nearest address that is not trusted; the last readable one if a proxy hides the next."""
     nearest = hops[0]
     for hop in hops:
         if _parse(hop) is None:
@@ -45,7 +45,7 @@ def _nearest(hops: list[str], trusted: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=256)
 def _parse(text: str) -> "IPv4Address | IPv6Address | None":
-    from ipaddress import IPv6Address, ip_address  # late: a worker that only answers lookups needs none
+    from ipaddress import IPv6Address, ip_address  # late: lookups need no address
 
     try:
         address = ip_address(text.partition("%")[0])

@@ -31,7 +31,7 @@ class Application:
         return respond(self._answer(request), environ, start_response, private=request.wants_token)
 
     def _answer(self, request: Request) -> Answer:
-        """The answer to a request, whatever happens."""
+        """Return the answer, also if an error occurs."""
         try:
             fast = express.lookup(request)
             if fast is None:
@@ -40,7 +40,7 @@ class Application:
             return view(request, self._services, **values)
         except N2KError as problem:
             return error_answer(problem, request)
-        except Exception as problem:  # noqa: BLE001 - the last resort of this front end
+        except Exception as problem:  # noqa: BLE001 - the last resort of the application
             if is_no_memory(problem):
                 return error_answer(NoMemory(), request)
             logs.error(f"unexpected error answering {request.method}", traceback=True)
@@ -79,7 +79,7 @@ def _nothing_here(request: Request) -> NothingHere:
 
 
 def _error(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
-    """An error in the form of the area that was asked."""
+    """Return an error in the form of the request's area."""
     return area_of(request).error(request, status, message, headers)
 
 

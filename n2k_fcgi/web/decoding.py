@@ -21,9 +21,9 @@ _HEX = {f"{n:02x}".encode(): bytes((n,)) for n in range(256)}
 
 
 def unquote(data: bytes, *, lenient: bool = False) -> str:
-    """Decode percent escapes and UTF-8. Raises BadRequest for other bytes than UTF-8, and for a broken escape.
+    """Decode percent escapes and UTF-8. Raises BadRequest for invalid UTF-8 and invalid escapes.
 
-    *lenient*: a percent sign that begins no escape stands for itself, as servers that decode paths have it.
+    *lenient*: a percent sign without an escape is kept, as in servers that decode paths.
     """
     if b"%" in data:
         first, *rest = data.split(b"%")
@@ -41,10 +41,10 @@ def unquote(data: bytes, *, lenient: bool = False) -> str:
 
 
 def parse_fields(data: bytes) -> dict[str, str]:
-    """Read ``a=b&c=d`` (form fields, or a query), a plus sign being a space.
+    """Parse ``a=b&c=d``, form fields or a query; a plus sign is a space.
 
-    ``amp;key`` is read as ``key``: scripts in the world were pasted from web pages that had escaped their ``&``. The
-    same field twice with one value is fine; with two values, BadRequest.
+    ``amp;key`` is read as ``key``: scripts were pasted from web pages that had escaped their ``&``. Raises BadRequest for
+    a field with two values, and for more than MAX_FIELDS.
     """
     fields: dict[str, str] = {}
     for count, pair in enumerate(data.replace(b"+", b" ").split(b"&")):
@@ -61,11 +61,11 @@ def parse_fields(data: bytes) -> dict[str, str]:
 
 
 def read_body(environ: Environ, max_body: int) -> bytes:
-    """The whole body. Raises BodyTooLarge above *max_body* bytes, BadRequest for a length that is none."""
+    """The whole body. Raises BodyTooLarge above *max_body* bytes, BadRequest for an invalid Content-Length."""
     length = environ.get("CONTENT_LENGTH") or ""
     stream: IO[bytes] = environ["wsgi.input"]
     if not length:
-        # A chunked body: only read where the server promises an end (PEP 3333 itself promises none).
+        # A chunked body: read only if the server marks its end, which PEP 3333 does not require.
         if not environ.get("wsgi.input_terminated"):
             return b""
         try:
@@ -90,20 +90,20 @@ def read_body(environ: Environ, max_body: int) -> bytes:
 
 
 def refuse_packed(data: bytes, encoding: str) -> None:
-    """Raise BadRequest for a body that is still packed as the header Content-Encoding says.
+    """Raise BadRequest for a compressed body (Content-Encoding).
 
-    The bytes decide: a web server that unpacks a body on its way may leave the header.
+    The bytes decide: a web server that decompresses a body may leave the header.
     """
     if encoding.strip().lower() in ("", "identity"):
         return
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadRequest(why=f"the body is packed, send it as it is (Content-Encoding: {encoding[:20]!r})") from None
+        raise BadRequest(why=f"the body is compressed, send it uncompressed (Content-Encoding: {encoding[:20]!r})") from None
 
 
 def parse_multipart(environ: Environ, data: bytes, max_body: int) -> dict[str, str]:
-    """``curl -F`` and web forms with files: rare here, so Werkzeug's parser is imported when one comes."""
+    """Parse a multipart form, as of ``curl -F``: rare, so Werkzeug's parser is imported late."""
     import io
 
     from werkzeug.exceptions import HTTPException
@@ -125,7 +125,7 @@ def parse_multipart(environ: Environ, data: bytes, max_body: int) -> dict[str, s
 
 
 def target_of(environ: Environ) -> tuple[bytes, bytes]:
-    """(path below the mount, query), both still escaped."""
+    """Return (path below the mount, query), both still escaped."""
     uri: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
     script: str = environ.get("SCRIPT_NAME", "")
     if not uri:
@@ -141,12 +141,12 @@ def target_of(environ: Environ) -> tuple[bytes, bytes]:
 
 
 def _requoted(path: bytes) -> bytes:
-    """A path that a server decoded, escaped again where it would be misread."""
+    """Return a path that a server decoded, with its percent signs escaped again."""
     return path.replace(b"%", b"%25")
 
 
 def _below_mount(path: bytes, script: bytes) -> bytes:
-    """Remove the script's name from the front, or its folder (then the web server rewrote the request to the script)."""
+    """Remove the script's path from the front, or that of its folder (if the web server rewrites requests to the script)."""
     for mount in _mounts(script):
         if b"%" not in path:
             if path.startswith(mount) and path[len(mount) : len(mount) + 1] in (b"", b"/"):
@@ -157,14 +157,14 @@ def _below_mount(path: bytes, script: bytes) -> bytes:
         front = b"/".join(pieces[: depth + 1])
         if front == mount or _is_same(front, mount):
             return b"/" + (pieces[depth + 1] if len(pieces) > depth + 1 else b"")
-    if b"//" in path and script.count(b"/") > 1:  # web servers find the folder all the same
+    if b"//" in path and script.count(b"/") > 1:  # web servers find the folder in spite of them
         return _below_mount(_SLASHES.sub(b"/", path), script)
     return path or b"/"
 
 
 @lru_cache(maxsize=16)
 def _mounts(script: bytes) -> tuple[bytes, ...]:
-    """The script and its folder, unless that is the root: a worker sees few scripts."""
+    """Return the paths of the script and of its folder, unless that is the root. A worker sees few scripts."""
     return tuple(mount for mount in (script, script.rpartition(b"/")[0]) if mount not in (b"", b"/"))
 
 

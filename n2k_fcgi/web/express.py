@@ -1,8 +1,8 @@
-"""The short way from a request to the view of a lookup, without Werkzeug: importing it doubles a worker's cold start.
+"""The fast path of lookups: from a request to its view without Werkzeug, whose import doubles a worker's cold start.
 
-``routes.ROUTES`` is the table of what there is. This is a guess at what it would say for the few requests that make nearly
-all of the traffic; whatever is not plainly one of them goes through the table. The views are the same functions, and a
-test runs every golden case both ways.
+``routes.ROUTES`` is the slow path, and decides. The fast path takes the few requests that make nearly all of the traffic, and
+only where ``ROUTES`` would choose the same view; a test runs every golden case both ways. An area that has such requests adds
+them here.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _PATHS: dict[bytes, tuple[Callable[..., Answer], str]] = {
 
 
 def lookup(request: Request) -> tuple[Callable[..., Answer], dict[str, str]] | None:
-    """The view of a lookup and what the path holds for it; None: ask the table."""
+    """Return the view of a lookup and its values from the path; None: take the slow path."""
     if request.method not in ("GET", "HEAD"):
         return None
     path = request.raw_path
@@ -32,7 +32,7 @@ def lookup(request: Request) -> tuple[Callable[..., Answer], dict[str, str]] | N
         return (root, {}) if ("name" in fields) != ("key" in fields) else None
     found = _PATHS.get(path[:10])
     rest = path[10:]
-    # A slash, or what may be one, is for the table to make sense of.
+    # Slashes, escaped ones too, are left to the slow path.
     if found is None or not rest or b"/" in rest or b"%2f" in rest.lower():
         return None
     view, argument = found

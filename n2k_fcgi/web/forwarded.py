@@ -1,7 +1,6 @@
-"""Who a proxy says that it asks for: the headers X-Forwarded-For and Forwarded (RFC 7239).
+"""The headers X-Forwarded-For and Forwarded (RFC 7239).
 
-Both list the way of a request, and each proxy adds to the end. What stands before the entry of a trusted proxy may be
-anybody's invention.
+Both list the hops of a request, and each proxy appends one. Entries before that of a trusted proxy may be forged.
 """
 
 import re
@@ -9,16 +8,16 @@ import re
 from n2k_fcgi.web.decoding import Environ
 
 _PAIR = re.compile(r'(?:[^",;]|"(?:[^"\\]|\\.)*")*')
-"""One pair of a Forwarded header, up to the separator behind it: those inside quotes are none."""
+"""One pair of a Forwarded header, up to the next separator outside quotes."""
 
 _NODE = re.compile(r"(?:\[([^][]*)\]|([^:]*))(?::[A-Za-z0-9._-]+)?")
-"""An address, in brackets when it has colons, and perhaps a port: in Forwarded by RFC 7239, in the other by some proxies."""
+"""An address, in brackets if it has colons, and perhaps a port: by RFC 7239 in Forwarded, by some proxies in the other."""
 
 
 def ways(environ: Environ) -> list[list[str]]:
-    """The way as each header that is there tells it, the nearest hop first, without ports.
+    """Return the hops of each header that is there, the nearest first, without ports.
 
-    A hop that names no address is given as it is: ``unknown``, ``_hidden``, '' for one that cannot be read.
+    A hop without an address is returned as it is: ``unknown``, ``_hidden``, '' if it cannot be read.
     """
     told = []
     if listed := environ.get("HTTP_X_FORWARDED_FOR", ""):
@@ -29,18 +28,18 @@ def ways(environ: Environ) -> list[list[str]]:
 
 
 def _elements(header: str) -> list[str]:
-    """What each element of Forwarded says that it is ``for``; '' where it says nothing, or two things."""
+    """Return the ``for`` of each element of Forwarded; '' if there is none, or two."""
     found: list[str] = []
     ours: list[str] = []
     position = 0
     while True:
         match = _PAIR.match(header, position)
-        assert match is not None  # it matches nothing, too
+        assert match is not None  # it matches the empty text, too
         name, _, value = match[0].partition("=")
         if name.strip().lower() == "for":
             ours.append(value.strip())
         end = header[match.end() : match.end() + 1]
-        if end == '"':  # left open: it may have swallowed what a proxy added
+        if end == '"':  # an open quote: it may hide what a proxy appended
             return [""]
         if end != ";":
             found.append(ours[0] if len(ours) == 1 else "")
@@ -51,7 +50,7 @@ def _elements(header: str) -> list[str]:
 
 
 def _address(hop: str) -> str:
-    """Without quotes, brackets and port."""
+    """Return a hop without quotes, brackets and port."""
     text = hop[1:-1] if len(hop) > 1 and hop[0] == hop[-1] == '"' else hop
     match = _NODE.fullmatch(text)
     if match is None:

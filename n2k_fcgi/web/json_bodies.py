@@ -1,4 +1,4 @@
-"""JSON in and out, for every area that speaks it: objects, errors, answers that did not change.
+"""JSON in requests and answers, for every area that uses it.
 
 An answer is one JSON object on one line, in UTF-8.
 """
@@ -13,13 +13,13 @@ from n2k_fcgi.web.responses import Answer, Headers
 JSON = "application/json"
 
 EXPOSED: Headers = (("Access-Control-Expose-Headers", "ETag, X-N2K-Generation, Retry-After"),)
-"""What a page of another site may read of an answer, beside its body."""
+"""Headers that pages of other sites may read."""
 
 Body = dict[str, Any]
 
 
 def answer(fields: Body, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:
-    """200 and one object."""
+    """Return one object."""
     return Answer(status, _encoded(fields), JSON, (*EXPOSED, *headers), generation)
 
 
@@ -29,7 +29,7 @@ def error(request: Request, status: int, message: str, headers: Headers = ()) ->
 
 
 def revalidated(request: Request, fields: Body, generation: str) -> Answer:
-    """``answer`` with an ETag; 304 for a caller who has that already."""
+    """Return ``answer`` with an ETag, or 304 if the caller has that already."""
     body = _encoded(fields)
     fingerprint = _fingerprint(body)
     headers: Headers = (*EXPOSED, ("ETag", f'"{fingerprint}"'))
@@ -39,15 +39,15 @@ def revalidated(request: Request, fields: Body, generation: str) -> Answer:
 
 
 def cut(request: Request, items: list[Body], whole: Callable[[list[Body]], Body]) -> Body:
-    """The object that *whole* makes of *items*, of as many as the caller will keep.
+    """Return the object that *whole* makes of as many of *items* as the caller keeps.
 
-    A script loses what is beyond 2,048 bytes without being told (``max_bytes=`` says more), and half an object is none.
+    A script loses all beyond 2,048 bytes without notice (``max_bytes=`` may say more), and half an object cannot be read.
     """
     fields = whole(items)
     room = request.kept_bytes(request.query)
     if room is None or len(_encoded(fields)) <= room:
         return fields
-    low, high = 0, len(items) - 1  # as many as fit, found by halves: sizes grow with the items
+    low, high = 0, len(items) - 1  # binary search: the size grows with the items
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if len(_encoded(whole(items[:middle]))) <= room else (low, middle - 1)
@@ -55,9 +55,9 @@ def cut(request: Request, items: list[Body], whole: Callable[[list[Body]], Body]
 
 
 def body_of(request: Request) -> Body:
-    """The JSON object that was sent, whatever type its sender called it: LSL says ``text/plain``, curl says a form.
+    """Return the JSON object of the body, whatever its Content-Type: LSL sends ``text/plain``, curl a form's type.
 
-    Raises BadRequest for what is no JSON object, for a name that comes twice with different values, for text that is not UTF-8.
+    Raises BadRequest unless it is a JSON object in UTF-8, without a name that comes twice with different values.
     """
     import json
 
@@ -71,14 +71,14 @@ def body_of(request: Request) -> Body:
     except RecursionError:
         raise BadRequest(why="the body is nested too deeply") from None
     except ValueError:
-        raise BadRequest(why="the body is no JSON") from None
+        raise BadRequest(why="the body is not JSON") from None
     if not isinstance(value, dict):
-        raise BadRequest(why="the body is no JSON object")
+        raise BadRequest(why="the body is not a JSON object")
     return value
 
 
 def text_of(fields: Body, name: str) -> str:
-    """A text that must be there. Raises BadRequest."""
+    """Return a text. Raises BadRequest if it is missing or something else."""
     value = fields.get(name)
     if not isinstance(value, str):
         raise BadRequest(why=f"{name!r} must be a text")
@@ -86,12 +86,12 @@ def text_of(fields: Body, name: str) -> str:
 
 
 def optional_text(fields: Body, name: str) -> str | None:
-    """A text, or None when it is missing or null. Raises BadRequest."""
+    """Return a text, or None if it is missing or null. Raises BadRequest."""
     return None if fields.get(name) is None else text_of(fields, name)
 
 
 def texts_of(fields: Body, name: str) -> list[str]:
-    """A list of texts, empty when it is missing. Raises BadRequest."""
+    """Return a list of texts, empty if it is missing. Raises BadRequest."""
     value = fields.get(name)
     if value is None:
         return []
@@ -109,13 +109,13 @@ def _object(pairs: list[tuple[str, Any]]) -> Body:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(name)  # NaN and Infinity are Python's, not JSON's
+    raise ValueError(name)  # NaN and Infinity are not JSON
 
 
 def _encoded(fields: Body) -> bytes:
-    import json  # late: a worker that only answers lookups needs none
+    import json  # late: lookups need no JSON
 
-    # A lone surrogate that a caller sent is written as its escape, which JSON allows; all else is UTF-8 as it is.
+    # A lone surrogate is written as its escape, which JSON permits; all else as UTF-8.
     return (json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "backslashreplace")
 
 
@@ -126,9 +126,9 @@ def _fingerprint(body: bytes) -> str:
 
 
 def _has(if_none_match: str, fingerprint: str) -> bool:
-    """Whether one of the tags in If-None-Match is ours, or was before a filter of the web server compressed the answer.
+    """Whether If-None-Match has our tag, also as changed by a web server that compressed the answer.
 
-    nginx makes it weak (``W/"…"``); Apache, Jetty and others add to it (``"…-gzip"``, ``"…--gzip"``, ``"…;br"``). No tag of
-    another answer begins with 24 hexadecimal digits of our hash.
+    nginx makes it weak (``W/"…"``); Apache, Jetty and others append to it (``"…-gzip"``, ``"…--gzip"``, ``"…;br"``). No tag
+    of another answer begins with the 24 hexadecimal digits of our hash.
     """
     return if_none_match.strip() == "*" or f'"{fingerprint}' in if_none_match

@@ -1,4 +1,4 @@
-"""Reading a request, as little of it as an endpoint needs."""
+"""Requests: each part is read when it is first used."""
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.avatar import Source
@@ -7,13 +7,13 @@ from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
 
 MAX_QUERY = 64 * 1024
-"""Bytes of a query string. Servers allow 8 KB or so; this bounds what a generous one lets through."""
+"""The limit on the query string in bytes. Most servers have a lower one, about 8 KB."""
 
 IN_WORLD_BYTES = 2048
-"""What llHTTPRequest keeps of a body unless HTTP_BODY_MAXLENGTH says more; the rest is dropped without a word."""
+"""The bytes of a body that llHTTPRequest keeps by default (HTTP_BODY_MAXLENGTH); the rest is dropped without notice."""
 
 LARGEST_BODY = 16384
-"""The most that ``max_bytes`` can ask for: what LSL can be told to keep (HTTP_BODY_MAXLENGTH in Mono)."""
+"""The limit on ``max_bytes``: the largest HTTP_BODY_MAXLENGTH of LSL (in Mono)."""
 
 
 class Request:
@@ -61,7 +61,7 @@ class Request:
 
     @property
     def data(self) -> bytes:
-        """The body as it was sent, empty for other methods than POST and PUT. Raises BodyTooLarge, BadRequest."""
+        """The body, empty for other methods than POST and PUT. Raises BodyTooLarge, BadRequest."""
         if self._data is None:
             self._data = read_body(self.environ, self.max_body) if self.method in ("POST", "PUT") else b""
             refuse_packed(self._data, self.environ.get("HTTP_CONTENT_ENCODING", ""))
@@ -71,15 +71,14 @@ class Request:
     def form(self) -> dict[str, str]:
         """The form fields of the body.
 
-        LSL sends ``text/plain`` unless told otherwise: such a body that reads as form fields is taken as form fields.
-        Raises BadRequest for a type that is no form.
+        LSL sends ``text/plain`` by default: such a body is parsed as form fields. Raises BadRequest for other types.
         """
         if self._form_fields is None:
             self._form_fields = self._read_form() if self.method in ("POST", "PUT") else {}
         return self._form_fields
 
     def fields(self) -> dict[str, str]:
-        """The fields of query and body together; one that is in both with two values is a BadRequest."""
+        """Return the fields of query and form. Raises BadRequest for a field that has different values in them."""
         query = self.query
         if self.method not in ("POST", "PUT") or not (form := self.form):
             return query
@@ -89,7 +88,7 @@ class Request:
         return {**query, **form}
 
     def header(self, name: str) -> str:
-        """A header by its WSGI spelling without ``HTTP_``; '' when it is missing. Latin-1 read as UTF-8 where it is that."""
+        """Return a header by its WSGI spelling without ``HTTP_``; '' if it is missing. UTF-8 if it is valid, else Latin-1."""
         value: str = self.environ.get("HTTP_" + name, "")
         if value.isascii():
             return value
@@ -100,11 +99,11 @@ class Request:
 
     @property
     def is_in_world(self) -> bool:
-        """Whether it says that a script sent it (forgeable: for the form of an answer, never for access)."""
+        """Whether its headers say that a script sent it: forgeable, used for the form of an answer, never for access."""
         return "HTTP_X_SECONDLIFE_SHARD" in self.environ or "HTTP_X_SECONDLIFE_OWNER_KEY" in self.environ
 
     def kept_bytes(self, fields: dict[str, str]) -> int | None:
-        """How many bytes of the answer the caller keeps; None: all. Raises BadRequest if ``max_bytes`` is not a number.
+        """Return how many bytes of the answer the caller keeps; None: all. Raises BadRequest if ``max_bytes`` is not a number.
 
         *fields*: where ``max_bytes`` may be, the query or ``fields()``. A script loses the rest without notice, in mid-line.
         """
@@ -115,19 +114,19 @@ class Request:
 
     @property
     def way_to_root(self) -> str:
-        """The root as a relative link, which holds behind a proxy that takes a folder off the path, too. Ends with a slash, or
-        is empty."""
+        """The root as a relative link, which also works behind a proxy that removes a folder from the path. Ends with a slash,
+        or is empty."""
         path = _path_asked(self.environ)
-        if self.raw_path == b"/" and not path.endswith("/"):  # the folder or the script itself, without the slash
+        if self.raw_path == b"/" and not path.endswith("/"):  # the folder or the script, without a final slash
             return f"./{path.rpartition('/')[2]}/"
         return "../" * (self.raw_path.count(b"/") - 1)
 
     def wanted(self, grids: Grids, named: str | None) -> Wanted:
-        """The grid that the request is about: *named*, what its ``grid`` says, else the one of X-SecondLife-Shard."""
+        """Return the grid of the request: *named*, its parameter ``grid``, else the one of X-SecondLife-Shard."""
         return grids.wanted(named, self.header("X_SECONDLIFE_SHARD"))
 
     def source(self) -> Source:
-        """Who says so, from X-SecondLife-* headers, cut to a length that nobody can fill a disk with."""
+        """Return the X-SecondLife-* headers, cut to a length that cannot fill a disk."""
         region, shard = self._short_header("X_SECONDLIFE_REGION"), self._short_header("X_SECONDLIFE_SHARD")
         return Source(self._key_header("X_SECONDLIFE_OBJECT_KEY"), self._key_header("X_SECONDLIFE_OWNER_KEY"), region, shard)
 
@@ -149,20 +148,20 @@ class Request:
 
 
 def token_in_headers(request: Request) -> str:
-    """The token that X-N2K-Token has, or ``Authorization: Bearer``; '' without one."""
+    """Return the token of X-N2K-Token or ``Authorization: Bearer``; '' without one."""
     text = request.header("X_N2K_TOKEN")
     scheme, _, credentials = request.header("AUTHORIZATION").partition(" ")
     return credentials.strip() if not text and scheme.lower() == "bearer" else text
 
 
 def _path_asked(environ: Environ) -> str:
-    """The path as the browser has it, mount and all."""
+    """Return the path as the browser has it, with the mount."""
     uri: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
     return uri.partition("?")[0] if uri else environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
 
 
 def number(text: str, name: str, low: int, high: int) -> int:
-    """Read a whole number that a parameter is. Raises BadRequest."""
+    """Return a whole number. Raises BadRequest unless it is one from *low* to *high*."""
     value = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
     if not low <= value <= high:
         raise BadRequest(why=f"{name} is a whole number from {low} to {high}")

@@ -1,4 +1,4 @@
-"""Answers that LSL takes: plain text or JSON, never compressed, cut at line ends where a script would cut in mid-line."""
+"""Answers: plain text by default, never compressed, cut at line ends for scripts, which would cut in mid-line."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -12,7 +12,7 @@ HTML = "text/html; charset=utf-8"
 Headers = tuple[tuple[str, str], ...]
 
 FROM_ANYWHERE: Headers = (("Access-Control-Allow-Origin", "*"),)
-"""Pages of other sites may read every answer: no cookie counts here, so they can do what a token allows, and no more."""
+"""Pages of other sites may read every answer: without cookies they can do what a token permits, and no more."""
 
 _PREFLIGHT_HEADERS = "Authorization, Content-Type, If-None-Match, X-N2K-Token"
 _PREFLIGHT_SECONDS = "86400"
@@ -51,13 +51,13 @@ class Answer(NamedTuple):
     content_type: str = TEXT
     headers: Headers = ()
     generation: str = ""
-    """For X-N2K-Generation; '' when no generation was asked."""
+    """For X-N2K-Generation; '' if no generation was read."""
     stream: Iterable[bytes] | None = None
-    """Instead of ``body``: blocks that are made as they are sent. May have ``close``, as in PEP 3333."""
+    """Instead of ``body``: blocks that are made while they are sent. May have ``close``, as in PEP 3333."""
 
 
 def wsgi_headers(answer: Answer, *, private: bool) -> list[tuple[str, str]]:
-    """All headers of *answer*. *private*: it is for this caller alone, and no cache may store it."""
+    """Return all headers of *answer*. *private*: it is for this caller alone, and no cache may store it."""
     if answer.status == 304:  # it has no body, and its length would be that of the whole answer (RFC 9110, 15.4.5)
         headers = [*_common(None, private)]
     else:
@@ -73,28 +73,28 @@ def wsgi_headers(answer: Answer, *, private: bool) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=16)
 def _common(content_type: str | None, private: bool) -> Headers:
-    """What all answers of a kind share, made once: a lookup takes microseconds."""
+    """Return the headers that answers of a kind share; cached, because a lookup takes only microseconds."""
     kind = () if content_type is None else (("Content-Type", content_type),)
     return (*kind, *ALWAYS, PRIVATE if private else REVALIDATED)
 
 
 def text(line: str, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:
-    """Plain text, exactly as given: the forms of the root have no final line feed."""
+    """Return plain text. No line feed is added: the forms of the root have none."""
     return Answer(status, line.encode(), TEXT, headers, generation)
 
 
 def key_or_null(key: str | None, generation: str) -> Answer:
-    """200 with the key, or with the null key: scripts in the world compare 36 characters and take 404 for an error."""
+    """Return 200 with the key or the null key: scripts compare 36 characters, and take a 404 for an error."""
     return text(key or NULL_KEY, generation)
 
 
 def error(status: int, message: str, headers: Headers = ()) -> Answer:
-    """One line that says what is wrong."""
+    """Return an error of one line."""
     return text(message + "\n", status=status, headers=headers)
 
 
 def options(allow: str) -> Answer:
-    """What may be done here, also for a browser that asks before a page of another site does more than a plain GET."""
+    """Return the methods of an address, also as the preflight answer to a browser (CORS)."""
     headers: Headers = (
         ("Allow", allow),
         ("Access-Control-Allow-Methods", allow),
@@ -105,7 +105,7 @@ def options(allow: str) -> Answer:
 
 
 def fitting_lines(lines: list[str], max_bytes: int | None) -> str:
-    """Join lines with line feeds, as many as fit *max_bytes* in UTF-8 (None: all)."""
+    """Return as many lines, joined with line feeds, as fit *max_bytes* of UTF-8 (None: all)."""
     if max_bytes is None:
         return "\n".join(lines)
     kept: list[str] = []

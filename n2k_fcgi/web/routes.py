@@ -21,7 +21,7 @@ ROUTES = Map(
 
 
 def view_of(endpoint: str) -> Callable[..., Answer]:
-    """(request, services, values from the path) -> answer. Import its module at first use."""
+    """Return the view, (request, services, values from the path) -> answer. Its module is imported at first use."""
     module, _, function = endpoint.rpartition(".")
     view: Callable[..., Answer] = getattr(import_module(f"n2k_fcgi.web.{module}"), function)
     return view

@@ -1,4 +1,4 @@
-"""What the views need of the layers below, put together by ``wiring``."""
+"""The services that views use; ``wiring`` makes them."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,14 +22,14 @@ class Services(NamedTuple):
     directory: Directory
     registrar: Registrar
     forgetting: "Callable[[], Forgetting]"
-    """Made when it is asked for: a worker that only answers lookups does not import it."""
+    """Made when called: a worker that only answers lookups does not import it."""
     pending: PendingKeys
     access: Access
     overview: "Callable[[], Overview]"
-    """Likewise; the same one each time, since it keeps its counts for some seconds."""
+    """As above, but always the same one: it caches its counts."""
     grids: Grids
     csv: Permission
     """Who may download the list."""
     list_slots: Slots
     code: str = ""
-    """The digest of the code that this server was started with, so that the doctor finds old code; '': not known."""
+    """The digest of the code that this server runs, by which ``n2k doctor`` finds old code; '': unknown."""

@@ -104,7 +104,7 @@ def test_every_scope_has_a_reader() -> None:
     readers = "\n".join(
         path.read_text("utf-8") for folder in ("web", "service/scripts/catalogue.py") for path in _sources(package / folder)
     )
-    assert [scope for scope in Scope if f'"{scope}"' not in readers] == []
+    assert [scope for scope in Scope if f"Scope.{scope.name}" not in readers] == []
 
 
 def _sources(place: Path) -> list[Path]:

@@ -85,12 +85,12 @@ def test_a_sealed_cursor_is_of_its_directory_only(sandbox: Sandbox) -> None:
         "@é",
         "@" + "A" * 9999,
     ):
-        with pytest.raises(BadRequest, match="none of ours"):
+        with pytest.raises(BadRequest, match="not of this server"):
             unseal(other, SECRET)
     for secret in (bytes(32), b""):
-        with pytest.raises(BadRequest, match="none of ours"):
+        with pytest.raises(BadRequest, match="not of this server"):
             unseal(sealed, secret)
-    with pytest.raises(BadRequest, match="none of ours"):
+    with pytest.raises(BadRequest, match="not of this server"):
         search(sandbox.view(), "ma", limit=1, cursor=sealed)
 
 

@@ -84,7 +84,7 @@ def multipart(*fields: tuple[str, str]) -> dict[str, str]:
 def test_a_packed_body_is_called_that(encoding: str) -> None:
     """And not a broken form or text in another encoding; the sender hears what to do."""
     for data in (gzip.compress(b"name=A"), zlib.compress(b"name=A")):
-        with pytest.raises(BadRequest, match=r"the body is packed, send it as it is \(Content-Encoding: ") as caught:
+        with pytest.raises(BadRequest, match=r"the body is compressed, send it uncompressed \(Content-Encoding: ") as caught:
             refuse_packed(data, encoding)
         assert str(caught.value).isprintable() and len(str(caught.value)) < 200
 

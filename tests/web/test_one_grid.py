@@ -128,7 +128,7 @@ def test_one_grid_does_not_undo_what_another_hid(grids: Grids) -> None:
     grids.register("opensim", "Other Name", GOVERNOR, "OpenSim")
     grids.forget("all", key=GOVERNOR)
     status, answer = grids.ask("DELETE", f"forgotten/{GOVERNOR}", "opensim")
-    assert status == 403 and "left all of them" in answer["error"]
+    assert status == 403 and "hidden on all of them" in answer["error"]
     assert grids.name_of(GOVERNOR, "OpenSim") == grids.name_of(GOVERNOR, "Production") == ""
     assert grids.ask("DELETE", f"forgotten/{GOVERNOR}", "all")[0] == 200
     grids.forget("production", key=GOVERNOR)

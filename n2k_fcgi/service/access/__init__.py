@@ -1,1 +1,1 @@
-"""Who may do how much: tokens, rate limits, slots for long lists."""
+"""Tokens, rate limits, and slots for long lists."""

@@ -1,7 +1,7 @@
-"""How much may be written, and how often a token may be wrong, a minute: per address and per token, over all workers.
+"""Rate limits of writes and failed authentications: per minute, per address and per token, shared by all workers.
 
-A minute's worth is admitted at once, and refills evenly. Lookups are never counted. A token that is right is never refused for
-the failures of others behind the same address: its secret has 256 bits, so the limit is against noise, not against guessing.
+A full minute's worth is accepted at once, and refills evenly. Lookups are not counted. A valid token is never rejected for
+failures of others behind the same address: its secret has 256 bits, so the limit is against noise, not against guessing.
 """
 
 import math
@@ -15,11 +15,11 @@ from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.base import MeterStore
 
 KEYS_A_MINUTE = 300
-"""Keys that one address may put into the resolver's queue. A resolver finds some 100 names a minute (LSL's own limits)."""
+"""Pending keys that one address may add per minute. A resolver finds some 100 names per minute (LSL's own limits)."""
 
 
 class Limits:
-    """Counts per minute: *writes* from one address, *per_token* with one token, *failures* from one address."""
+    """Limits per minute: *writes* from one address, *per_token* with one token, *failures* from one address."""
 
     def __init__(
         self, meters: MeterStore, *, writes: int, per_token: int, failures: int, clock: Callable[[], float] = time.time
@@ -33,7 +33,7 @@ class Limits:
     def write(self, address: str, token: Token | None, count: int = 1) -> None:
         """Count *count* writes from *address* with *token*. Raises TooManyRequests, with nothing counted.
 
-        Those without a token are counted by themselves: they must not use up what token holders behind one address may.
+        Writes without a token have a count of their own: they must not use up that of token holders behind the same address.
         """
         if token is None:
             self._take([Charge(b"n" + address.encode(), self._writes, count)], "writes")
@@ -44,11 +44,11 @@ class Limits:
         )
 
     def keys(self, address: str, count: int) -> None:
-        """Count *count* keys that are new to the resolver's queue. Raises TooManyRequests, with nothing counted."""
-        self._take([Charge(b"k" + address.encode(), KEYS_A_MINUTE, count)], "keys that nobody knows")
+        """Count *count* new pending keys. Raises TooManyRequests, with nothing counted."""
+        self._take([Charge(b"k" + address.encode(), KEYS_A_MINUTE, count)], "unknown keys")
 
     def failure(self, address: str, token_id: str) -> None:
-        """Count a token that was none, *token_id* being what it said of itself ('': nothing). Raises TooManyRequests."""
+        """Count a failed authentication; *token_id*: the id in the token, '' without one. Raises TooManyRequests."""
         charges = [Charge(b"f" + address.encode(), self._failures)]
         if token_id:
             charges.append(Charge(b"F" + token_id.encode(), self._failures))
@@ -57,8 +57,8 @@ class Limits:
     def _take(self, charges: list[Charge], what: str) -> None:
         try:
             wait = self._meters.take(charges, self._clock())
-        except N2KError as problem:  # whoever may write is not refused because counting fails
-            logs.warning(f"limits are not counted: {problem}")
+        except N2KError as problem:  # a write is not rejected because counting fails
+            logs.warning(f"rate limits are not counted: {problem}")
             return
         if wait > 0:
             raise TooManyRequests(what=what, seconds=math.ceil(wait))

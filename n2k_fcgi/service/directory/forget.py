@@ -1,6 +1,6 @@
-"""The right to leave: an avatar is hidden at once and in both directions, until the owner of the service undoes it.
+"""Forgetting avatars: each is hidden at once, in both directions, until the owner of the service undoes it.
 
-What hides it are digests of its key and of all its names; the rows themselves stay in the files, unseen, until ``purge``.
+Tombstones, digests of its key and of all its names, hide it. The rows stay in the files until the next ``purge``.
 """
 
 import time
@@ -19,27 +19,27 @@ from n2k_fcgi.store.base import PendingStore
 
 
 class Leaving(NamedTuple):
-    """Whom a request means, as the directory is at one moment."""
+    """The avatar that a request to forget means, as of one moment."""
 
     keys: list[bytes]
     names: list[tuple[str, str]]
-    """(grid, canonical name): all that it has or had, and the one that was asked for."""
+    """(grid, canonical name) of every name that it has or had, and of the one in the request."""
     grids: list[str]
-    """Where it is known, hidden or not. None: nobody is known so, and whoever will be is meant."""
+    """The grids where it is known, hidden or not. Empty: it is unknown, and the first avatar with the key or name is meant."""
     only: str | None = None
-    """The one grid that it leaves; None: all of them."""
+    """The one grid where it is hidden; None: all grids."""
     elsewhere: str | None = None
-    """A grid where it is shown, when the one that it would leave never saw it."""
+    """A grid where it is shown, if it is unknown on *only*."""
 
 
 class Undone(Enum):
-    """What became of an avatar that is not hidden any more."""
+    """What an undo found of the avatar."""
 
     SHOWN = "shown"
     PURGED = "purged"
-    """Nothing of it is left: a purge took its rows since it asked."""
+    """Nothing: a purge has removed its rows."""
     UNKNOWN = "unknown"
-    """Nothing of it is there, and no purge was."""
+    """Nothing, and there was no purge."""
 
 
 class Forgetting:
@@ -51,7 +51,7 @@ class Forgetting:
         self._clock = clock
 
     def with_key(self, key: bytes, only: str | None = None) -> Leaving:
-        """The avatar with *key* on every grid, known or not, and all names it has or had; *only*: on that grid."""
+        """Return the avatar with *key* on every grid, known or not, with all names it has or had; *only*: on that grid."""
         view, forgotten = self._directory.full_view(), self._directory.forgotten
         leaving = _known(view, key, only)
         if only is None or leaving.grids or forgotten.hidden_keys([key], only):
@@ -61,9 +61,10 @@ class Forgetting:
         return leaving._replace(elsewhere=next((a.grid for a in known if binding(a) not in hidden), None))
 
     def called(self, name: str, grid: str, *, only_there: bool = False) -> Leaving:
-        """Whoever canonical *name* means on *grid*, on every grid or *only_there*; when it is nobody, whoever will be.
+        """Return the avatar with canonical *name* on *grid*, or the name alone if it is unknown.
 
-        Whoever may register on *grid* can give any key a name there: so who may hide there only hides it there only.
+        It is hidden on every grid, or *only_there*: whoever may register on *grid* can give any key a name there, so a token
+        for one grid hides on that grid only.
         """
         only = grid if only_there else None
         view = self._directory.full_view()
@@ -74,19 +75,19 @@ class Forgetting:
         return leaving._replace(names=[*leaving.names, (grid, name)])
 
     def grids_of(self, name: str) -> list[str]:
-        """The grids where somebody is shown under canonical *name*, each once: for asking which one is meant."""
+        """Return the grids that show an avatar with canonical *name*, each once: for asking which one is meant."""
         return list(dict.fromkeys(avatar.grid for avatar in self._directory.view().named(name)))
 
     def forget(self, leaving: Leaving) -> None:
-        """Hide them, from every process's next look on."""
+        """Hide the avatar, durably, in the next lookup of every process."""
         self._directory.forgotten.forget(leaving.keys, leaving.names, int(self._clock()), leaving.only)
-        # Who it was is nobody's business, the log's neither.
-        logs.info(f"forget: {'one avatar' if leaving.grids else 'whoever has an unknown name or key'} is hidden from now on")
+        # Not even the log says which avatar.
+        logs.info(f"forget: {'one avatar' if leaving.grids else 'an unknown name or key'} is hidden from now on")
         with best_effort("the resolver's list"):
             self._pending.drop(leaving.keys, only=leaving.only)
 
     def undo_key(self, key: bytes, only: str | None = None) -> Undone:
-        """Show the avatar again that was hidden; *only*: on that grid.
+        """Show a hidden avatar again; *only*: on that grid.
 
         Raises NotForgotten; TokenNotEnough when it is hidden there because it left every grid.
         """
@@ -94,13 +95,13 @@ class Forgetting:
         asked = forgotten.undo([key], [], int(self._clock()), only)
         if asked is None:
             if only is not None and forgotten.hidden_keys([key], only):
-                raise TokenNotEnough(why=f"it is for the grid {only!r} only, and this avatar left all of them")
+                raise TokenNotEnough(why=f"it is for the grid {only!r} only, and this avatar is hidden on all of them")
             raise NotForgotten(what=format_key(key))
         known = self._directory.view().with_key(key)
         return self._undone(asked, is_known=any(only in (None, avatar.grid) for avatar in known))
 
     def undo_name(self, name: str, grid: str) -> Undone:
-        """The same by a canonical name that it had."""
+        """Show the hidden avatar with a canonical name again. Raises NotForgotten."""
         asked = self._directory.forgotten.undo([], [(grid, name)], int(self._clock()))
         if asked is None:
             raise NotForgotten(what=name)
@@ -114,7 +115,7 @@ class Forgetting:
 
 
 def _known(view: View, key: bytes, only: str | None) -> Leaving:
-    """All names that it has or had, and where it is known; *only*: on that grid."""
+    """Return all names that it has or had, and the grids where it is known; *only*: on that grid."""
     names = [(named.avatar.grid, canonical(named.avatar.name)) for named in History(view).names_of(key)]
     grids = [avatar.grid for avatar in view.with_key(key)]
     return Leaving([key], [n for n in names if only in (None, n[0])], [g for g in grids if only in (None, g)], only)

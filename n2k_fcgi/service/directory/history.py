@@ -1,4 +1,4 @@
-"""Everything that is known of an avatar: its name on each grid, and the names it had before."""
+"""The names of an avatar: the current one on each grid, and the former ones."""
 
 from typing import NamedTuple
 
@@ -9,28 +9,28 @@ from n2k_fcgi.service.directory.lookup import View
 
 
 class Named(NamedTuple):
-    """A name that an avatar has or had on a grid, with what is known of when."""
+    """A name that an avatar has or had on a grid, and when."""
 
     avatar: Avatar
-    """``seen``: the last time it was called so, as far as is known."""
+    """``seen``: when it last had this name, as far as is known."""
     capture: Capture | None
-    """The live observations under this very name; None when only dumps have it, or it is a former one."""
+    """The capture under this name; None if only dumps have the name, or it is a former one."""
 
 
 class History:
-    """Asks the generation and the captures of *view*, and is valid as long as that is."""
+    """Reads the generation and the captures of *view*, and is valid as long as that is."""
 
     def __init__(self, view: View) -> None:
         self._view = view
 
     def keys_called(self, name: str) -> list[bytes]:
-        """The keys that are or were called so (canonical), the likeliest first."""
+        """Return the keys that have or had the canonical name, the likeliest first."""
         return list(dict.fromkeys(avatar.key for avatar in self._view.named(name)))
 
     def names_of(self, key: bytes, most: int | None = None) -> list[Named]:
-        """The current name on each grid, then the former ones, the latest first; one of each form and grid.
+        """Return the current name on each grid, then former names, the latest first; one per canonical name and grid.
 
-        *most*: of the former names the latest ones only, in dumps and captures each.
+        *most*: only the latest former names, so many of dumps and of captures.
         """
         current = {_identity(avatar): avatar for avatar in self._view.with_key(key)}
         if not current:
@@ -43,7 +43,7 @@ class History:
         return [Named(avatar, captures.get(_identity(avatar))) for avatar in self._view.shown(list(names.values()))]
 
     def _earlier(self, key: bytes, stored: list[StoredCapture], most: int | None) -> list[Avatar]:
-        """Every name there ever was, or the latest *most*; the current ones may be among them."""
+        """Return all names of both sources, or the latest *most*; current ones may be among them."""
         found: list[Avatar] = []
         generation = self._view.generation
         if generation is not None:

@@ -1,13 +1,13 @@
-"""name2key and key2name: one generation, overlaid by what was captured since.
+"""name2key and key2name: the live generation with the captures as an overlay.
 
-When several avatars answer, a one-line answer picks by this rule (``choose``): the grid asked for, else the default grid,
-else the avatar seen most recently. On one grid a current name comes before a former one, and:
+When several avatars match, a one-line answer is chosen by this rule (``choose``): the wanted grid, else the default grid,
+else the avatar seen last. On one grid a current name comes before a former one, and:
 
-* In Second Life a name never passes to another account: the key that had it first keeps it, whoever a later dump says it
-  is, and the dump outranks a capture that contradicts it.
-* On other grids the binding seen most recently wins.
+* In Second Life a name never passes to another account: the key that had it first keeps it, whatever a later dump says,
+  and the dump outranks a capture that contradicts it.
+* On other grids the name seen last wins.
 
-Who asked to be forgotten is in no answer, in neither direction.
+A hidden avatar appears in no answer, in either direction.
 """
 
 import contextlib
@@ -25,19 +25,19 @@ from n2k_fcgi.store.base import Binding, CaptureStore, ForgottenStore, Generatio
 Asked = TypeVar("Asked", str, bytes)
 
 MOST_ROWS = 20_000
-"""Names that one answer to many questions unpacks, some twenty for each of a thousand: then it ends early and says so.
+"""Names that an answer to many questions reads, some twenty for each of a thousand; then it ends early and says so.
 
-Whoever may register decides how many names lead to one key and how many keys to one name, and a dump has what it has.
+Registrations and dumps decide how many names lead to one key, and how many keys to one name.
 """
 
 NO_GENERATION = "none"
-"""What X-N2K-Generation says before the first import."""
+"""The value of X-N2K-Generation before the first import."""
 
 
 class Directory:
-    """Answers lookups. Take one view an answer: all of it, history included, then comes from one generation.
+    """Answers lookups. Take one view per answer: all of it, including history, then comes from one generation.
 
-    Nobody else asks for the live generation: a view is the only way to one, and each has its own.
+    A view is the only way to the live generation, and each view has its own.
     """
 
     def __init__(self, generations: GenerationStore, captures: CaptureStore, forgotten: ForgottenStore, grids: Grids) -> None:
@@ -47,24 +47,24 @@ class Directory:
         self.grids = grids
 
     def view(self) -> "View":
-        """What is live now; valid until the next view is taken. Raises the errors of a store that cannot be read."""
+        """Return what is live now; valid until the next view is taken. Raises the errors of a store that cannot be read."""
         return View(self._generations.current(), self.captures, self.forgotten, self.grids)
 
     def find(self, text: str, grid: str | None = None) -> Avatar | None:
-        """``View.find`` for one question; *grid*: only an avatar of this grid. Raises BadGrid, too."""
+        """Return what ``View.find`` does, as of now; *grid*: only an avatar of this grid. Raises BadGrid, too."""
         return self.view().find(text, self.grids.wanted(grid))
 
     def full_view(self) -> "View":
-        """The same with those who asked to be forgotten: for finding out what to hide, never for an answer."""
+        """Return a view that includes hidden avatars: for deciding what to hide, never for an answer."""
         return View(self._generations.current(), self.captures, None, self.grids)
 
     def held_view(self) -> "HeldView":
-        """``full_view`` for an answer of many steps: valid until it is released, whatever is published meanwhile."""
+        """Return a ``full_view`` for an answer of many steps: valid until released, also when a generation is published."""
         return HeldView(self._generations.hold(), self.captures, self.grids)
 
 
 class View:
-    """The directory as it is for one answer. *forgotten* None: hide nobody."""
+    """The directory as one answer sees it. *forgotten* None: hidden avatars are included."""
 
     __slots__ = (
         "_forgotten",
@@ -91,7 +91,7 @@ class View:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Answer everything inside from one moment of both sources, in one read transaction of each.
+        """Answer everything inside from one snapshot of both sources, in one read transaction each.
 
         Each name and key is looked up once, however often it is asked for.
         """
@@ -106,7 +106,7 @@ class View:
                 self._remembered = None
 
     def is_enough(self) -> bool:
-        """Whether the ``snapshot`` around it has read so much that the answer should end here."""
+        """Whether so much was read in the ``snapshot`` that the answer should end here."""
         return self._remembered is not None and self._rows_read() - self._remembered.read_before >= MOST_ROWS
 
     def read_names(self, names: Sequence[str]) -> int:
@@ -152,21 +152,21 @@ class View:
         return self.captures.rows_read + (0 if self.generation is None else self.generation.rows_read)
 
     def name2key(self, name: str, grid: str | None = None, *, strict: bool = False) -> Avatar | None:
-        """The avatar with the canonical name *name*; only one on *grid* when *strict*, else *grid* is preferred."""
+        """Return the avatar with the canonical name *name*. *strict*: only one of *grid*, else *grid* is preferred."""
         found = self.named(name)
         if not found:
             return None
         return choose(found, grid, self.grids.default, strict=strict)
 
     def key2name(self, key: bytes, grid: str | None = None, *, strict: bool = False) -> Avatar | None:
-        """The avatar with *key*, under its current name."""
+        """Return the avatar with *key*, under its current name; *grid* and *strict* as in ``name2key``."""
         found = self.with_key(key)
         if not found:
             return None
         return choose(found, grid, self.grids.default, strict=strict)
 
     def called(self, name: ParsedName, wanted: Wanted) -> Avatar | None:
-        """The avatar that *name* means, under its current name, spelled."""
+        """Return the avatar that has or had *name*, under its current name, with its spelling."""
         wanted = name.on(wanted)
         avatar = self.name2key(name.canonical, wanted.grid, strict=wanted.strict)
         return avatar and (self.key2name(avatar.key, avatar.grid, strict=True) or avatar)
@@ -186,13 +186,13 @@ class View:
         return [self.key2name(key, wanted.grid, strict=wanted.strict) for key in keys[: self.read_keys(keys)]]
 
     def find(self, text: str, wanted: Wanted) -> Avatar | None:
-        """The avatar that *text* means, a key or a name in any spelling, under its current name. Raises BadName, BadKey."""
+        """Return the avatar of *text*, a key or a name in any spelling, under its current name. Raises BadName, BadKey."""
         if is_key_shaped(text.strip()):
             return self.key2name(parse_key(text), wanted.grid, strict=wanted.strict)
         return self.called(parse_name(text, self.grids), wanted)
 
     def named(self, name: str) -> list[Avatar]:
-        """The avatars that are or were called so (canonical), the winner of each grid first; of too many the first ones."""
+        """Return the avatars that have or had the canonical name, the winner of each grid first; of too many the first ones."""
         if self._remembered is not None:
             return _once(self._remembered.by_name, name, self._named)
         return self._named(name)
@@ -207,7 +207,7 @@ class View:
         return [a for a in found if (a.key, a.grid, name) not in hidden] if hidden else found
 
     def with_key(self, key: bytes) -> list[Avatar]:
-        """The current name of *key* on each grid that knows it."""
+        """Return the current name of *key* on each grid that has it."""
         if self._remembered is not None:
             return _once(self._remembered.by_key, key, self._with_key)
         return self._with_key(key)
@@ -219,22 +219,22 @@ class View:
         return self.shown(found) if found else found
 
     def shown(self, avatars: list[Avatar]) -> list[Avatar]:
-        """Those of *avatars*, which have spellings, that are not hidden."""
+        """Return those of *avatars* that are not hidden; all must have spellings."""
         if self._forgotten is None:
             return avatars
         hidden = self._forgotten.hidden_among(map(binding, avatars))
         return [avatar for avatar in avatars if binding(avatar) not in hidden] if hidden else avatars
 
     def secret(self) -> bytes:
-        """What only this directory knows; b'' before anybody asked to be forgotten."""
+        """Return random bytes that only this store has; b'' before the first avatar was hidden."""
         return b"" if self._forgotten is None else self._forgotten.secret()
 
     def current(self, name: str) -> list[Avatar]:
-        """The avatars whose current name is canonical *name*, spelled; one a key and grid."""
+        """Return the avatars whose current name is canonical *name*, with spellings; one per key and grid."""
         return self.current_among(self.named(name), name)
 
     def current_among(self, named: Iterable[Avatar], name: str) -> list[Avatar]:
-        """``current`` of those who are or were called so, which ``named`` gave."""
+        """Return what ``current`` does, out of *named*, the result of ``named``."""
         found: dict[tuple[bytes, str], Avatar] = {}
         for avatar in named:
             if not avatar.former and (avatar.key, avatar.grid) not in found:
@@ -244,7 +244,7 @@ class View:
         return list(found.values())
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
-        """Canonical names of both sources, as ``store.base.AvatarIndex`` has them; some may be former ones."""
+        """Return canonical names of both sources, as ``store.base.AvatarIndex`` does; some may be former names."""
         captured = self.captures.names_between(first, end, limit, reverse=reverse)
         if self.generation is None:
             return captured
@@ -252,7 +252,7 @@ class View:
         return sorted({*imported, *captured}, reverse=reverse)[:limit] if captured else imported
 
     def spelled(self, avatar: Avatar) -> Avatar:
-        """*avatar* with its spelling: the name index of a generation keeps none."""
+        """Return *avatar* with its spelling, which the name index of a generation does not hold."""
         if avatar.name:
             return avatar
         return next((known for known in self.with_key(avatar.key) if known.grid == avatar.grid), avatar)
@@ -268,19 +268,19 @@ class HeldView(View):
         self._lease = lease
 
     def release(self) -> None:
-        """The answer is done, or given up; idempotent."""
+        """End the answer. Idempotent."""
         self.generation = None
         if self._lease is not None:
             self._lease.release()
 
 
 def binding(avatar: Avatar) -> Binding:
-    """The key, grid and canonical name of an avatar that has a spelling."""
+    """Return key, grid and canonical name of an avatar that has a spelling."""
     return avatar.key, avatar.grid, canonical(avatar.name)
 
 
 def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, strict: bool = False) -> Avatar | None:
-    """Pick one avatar by the rule above; *found* has the winner of each grid first."""
+    """Return one avatar by the rule above; *found* has the winner of each grid first."""
     candidates = list(found)
     if grid is not None:
         for avatar in candidates:
@@ -298,7 +298,7 @@ def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, stri
 
 
 class _Remembered:
-    """What was found inside a ``snapshot``, and how many rows had been read before it."""
+    """The results inside a ``snapshot``, and how many rows had been read before it."""
 
     __slots__ = ("by_key", "by_name", "read_before")
 
@@ -317,7 +317,7 @@ def _once(known: dict[Asked, list[Avatar]], asked: Asked, find: Callable[[Asked]
 
 def _name_rank(avatar: Avatar) -> tuple[bool, bool, int]:
     if avatar.grid == PRODUCTION and avatar.provenance is Provenance.DUMP:
-        return False, False, 0  # in the generation's own order, which knows whose the name is
+        return False, False, 0  # in the generation's order: the holder comes first
     return avatar.former, avatar.grid == PRODUCTION, -avatar.seen
 
 
@@ -332,7 +332,7 @@ def _count_first(asked: Sequence[Asked], known: Mapping[Asked, object]) -> int:
 
 
 def _overlaid(imported: list[Avatar], captured: list[Avatar]) -> list[Avatar]:
-    """The current names of one key, one per grid."""
+    """Return the current names of one key, one per grid."""
     if not captured:
         return imported
     by_grid = {avatar.grid: avatar for avatar in imported}
@@ -344,5 +344,5 @@ def _overlaid(imported: list[Avatar], captured: list[Avatar]) -> list[Avatar]:
 
 
 def _is_better_name(captured: Avatar, imported: Avatar) -> bool:
-    """The later name wins; of one name the captured spelling, because W-Hat's dump has lost upper and lower case."""
+    """Whether the captured name wins: if it is later, or the same name, because W-Hat's dump has no upper and lower case."""
     return captured.seen >= imported.seen or canonical(captured.name) == canonical(imported.name)

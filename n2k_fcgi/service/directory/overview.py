@@ -1,4 +1,4 @@
-"""The directory itself: its generations, its counts, its conflicts."""
+"""The directory itself: generations, counts, conflicts."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from n2k_fcgi.service.directory.lookup import NO_GENERATION
 from n2k_fcgi.store.base import CaptureStore, ConflictStore, ForgottenStore, GenerationStore, PendingStore, TokenStore
 
 COUNTED_FOR = 10.0
-"""Seconds that counts are given again: they read whole files, and anybody may ask."""
+"""Seconds for which counts are cached: they read whole files, and need no token."""
 
 
 class Statistics(NamedTuple):
@@ -25,17 +25,17 @@ class Statistics(NamedTuple):
     as_of: int
     captures: int
     evicted: int
-    """Names that registrations on other grids than Second Life's pushed out: a key or a name had too many."""
+    """Names outside Second Life that newer registrations replaced, because a key or a name had too many."""
     tokens: int
-    """Those not revoked."""
+    """Tokens that are not revoked."""
     forgotten: int
-    """Requests to be forgotten that are in force."""
+    """Hidden avatars and names."""
     pending: int
-    """Keys that wait for a name."""
+    """Pending keys."""
 
 
 class Overview:
-    """Answers questions about the directory itself."""
+    """Reports on the directory itself."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class Overview:
         self._counted_at = 0.0
 
     def generations(self) -> tuple[str, list[Manifest]]:
-        """The live one's name ('': none), and what each says of itself, the oldest first."""
+        """Return the live one's name ('': none) and all manifests, the oldest first."""
         return self._generations.listed()
 
     def statistics(self) -> Statistics:
-        """Counts, at most COUNTED_FOR seconds old."""
+        """Return counts, at most COUNTED_FOR seconds old."""
         now = self._clock()
         live = self._generations.live()
         name = live.name if live else NO_GENERATION
@@ -73,7 +73,7 @@ class Overview:
         return self._counted
 
     def conflicts(self) -> list[Conflict]:
-        """The latest conflicts, without those of anybody who asked to be forgotten."""
+        """Return the latest conflicts, without those of hidden avatars."""
         hides = self._forgotten.hidden().hides
         found = self._conflicts.conflicts()
         return [c for c in found if not any(hides(key, c.grid, canonical(c.name)) for key in (c.key, c.holder))]
@@ -82,13 +82,13 @@ class Overview:
 def gather(
     manifest: Manifest | None, captures: CaptureStore, tokens: TokenStore, forgotten: ForgottenStore, pending: PendingStore
 ) -> Statistics:
-    """Count; *manifest* is the live generation's, None before the first import."""
+    """Return the counts; *manifest* is the live generation's, None before the first import."""
     active = sum(not token.revoked for token in tokens.tokens())
     seen, evicted = captures.count(), captures.evicted()
     leavers, hidden = forgotten.count(), forgotten.hidden()
     try:
         waiting = sum(not hidden.hides_key(asked.key, asked.grid) for asked in pending.waiting())
-    except N2KError:  # a directory that is only to be read, and has no such list yet
+    except N2KError:  # a read-only directory without a queue
         waiting = 0
     if manifest is None:
         return Statistics(NO_GENERATION, 0, 0, 0, 0, seen, evicted, active, leavers, waiting)

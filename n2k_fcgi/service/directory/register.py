@@ -1,4 +1,4 @@
-"""Registering avatars that were seen: the conflict rule, then the disk, then the answer."""
+"""Registering avatars that were seen: check for conflicts, store durably, then answer."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,23 +25,23 @@ class Offer(NamedTuple):
     """A name for a key on a grid."""
 
     name: ParsedName | BadName
-    """A name that cannot be read is refused when it is registered."""
+    """BadName is raised when the offer is registered."""
     key: str
-    """As the caller wrote it."""
+    """The text that the caller sent."""
     grid: str
-    """The label of the grid that is meant, a visitor's own included."""
+    """The label; for a visitor, of the home grid."""
 
 
 class Registered(NamedTuple):
-    """What became of a registration."""
+    """The result of a registration."""
 
     capture: Capture
     is_new: bool
-    """This avatar was not captured before."""
+    """Whether this avatar was not captured before."""
 
 
 class Registrar:
-    """Takes observations. *on_conflict* is for other grids than Second Life's: there a name never moves to another key."""
+    """Registers avatars. *on_conflict* applies outside Second Life: there a name never passes to another key."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Registrar:
         self._clock = clock
 
     def offer(self, name: str, key: str, wanted: Wanted) -> Offer:
-        """The offer of *name*, in any spelling, for *key* on the grid that is meant."""
+        """Return the offer of *name*, in any spelling, for *key*, on the grid of the name or the *wanted* one."""
         try:
             parsed = parse_name(name, self._grids)
         except BadName as refusal:
@@ -80,9 +80,9 @@ class Registrar:
         return done
 
     def register_all(self, offers: Sequence[Offer], source: Source, by: str = "") -> list[Registered | N2KError]:
-        """Register in one transaction; one that is refused has its error in its place and does not affect the others.
+        """Register in one atomic write; a refused offer has its error in its place and does not affect the others.
 
-        *by*: the id of the token that allows it, '' without one.
+        *by*: the id of the token, '' without one.
         """
         now = int(self._clock())
         source = self._without_hidden(source)
@@ -112,8 +112,8 @@ class Registrar:
         return [next(recorded) if result is None else result for result in results]
 
     def _without_hidden(self, source: Source) -> Source:
-        """*source* without whoever asked to be forgotten: a prim of his goes on reporting others."""
-        if not self._directory.forgotten.secret():  # nobody ever asked
+        """Return *source* without mentions of hidden avatars: their prims still report others."""
+        if not self._directory.forgotten.secret():  # no avatar was ever hidden
             return source
         from n2k_fcgi.service.directory.mentions import AskedNow, Mentions
         from n2k_fcgi.store.fields import cleaned
@@ -124,7 +124,7 @@ class Registrar:
         if isinstance(offer.name, BadName):
             raise offer.name
         parsed, key, grid = offer.name, parse_key(offer.key), offer.grid
-        if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # look-alike and invisible letters, too
+        if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # this rejects look-alike and invisible letters
             raise BadName(name=parsed.spelling, why=NOT_OF_SECOND_LIFE)
         if self._directory.forgotten.hidden_among([(key, grid, parsed.canonical)]):
             raise AskedToBeForgotten
@@ -134,7 +134,7 @@ class Registrar:
         return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left, by)
 
     def _told(self, refusal: N2KError, grid: str) -> N2KError:
-        """*refusal*, unless the name's holder asked to be forgotten: that he has it is told to nobody, no list either."""
+        """Return *refusal*, or AskedToBeForgotten if the holder is hidden: neither answer nor list may reveal the holder."""
         is_hidden = isinstance(refusal, NameTaken) and self._directory.forgotten.hidden_keys([refusal.holder], grid)
         return AskedToBeForgotten() if is_hidden else refusal
 
@@ -155,14 +155,14 @@ class Registrar:
 
 
 class _Imported:
-    """Whose names are in *generation*, each asked for once in a list of offers."""
+    """The holders of names in *generation*, each name looked up once per list of offers."""
 
     def __init__(self, generation: GenerationView) -> None:
         self._generation = generation
         self._called = cache(generation.by_name)
 
     def refuse_taken(self, seen: Observation) -> None:
-        """Raise NameTaken where a name that must not move is or was another key's on that grid, and not also this one's."""
+        """Raise NameTaken if the name is or was another key's on that grid and not this one's, and must not pass on."""
         if not seen.refuse_conflict:
             return
         holders = [avatar.key for avatar in self._called(seen.canonical) if avatar.grid == seen.grid]
@@ -173,6 +173,6 @@ class _Imported:
 
 
 def _conflict(seen: Observation, refusal: NameTaken, now: int) -> Conflict:
-    """What is to be listed of a refusal; the log has it at once."""
+    """Return the conflict for the list, and log it."""
     logs.warning(f"conflict: {seen.name!r} offered for {format_key(seen.key)} on {seen.grid}, refused")
     return Conflict(seen.name, seen.grid, refusal.holder, seen.key, now, now, 1, Provenance.CAPTURE)

@@ -1,7 +1,7 @@
-"""Names that begin so, in order, forwards or backwards, a page at a time.
+"""Names with a prefix, in ascending or descending order, one page at a time.
 
 The order is that of canonical names in UTF-8. A page ends between two names, never between two avatars of one name, so the
-last name that was looked at is all that the next page needs to know. Of those who asked to be forgotten no cursor tells.
+last name that was read is all that the next page needs. No cursor reveals a hidden name.
 """
 
 from typing import NamedTuple
@@ -13,37 +13,37 @@ from n2k_fcgi.service.directory.cursors import SEALED, seal, unseal
 from n2k_fcgi.service.directory.lookup import View
 
 MOST_AVATARS = 1000
-"""Avatars of one page."""
+"""The limit on avatars per page."""
 
 MOST_SCANNED = 2000
-"""Names looked at for one page: where few match (a small grid, say) it ends early, with a cursor to go on from.
+"""Names read for one page. Where few of them match, as for a small grid, the page ends early, with a cursor.
 
-So it does where names have many keys, or keys many names (``lookup.MOST_ROWS``)."""
+``lookup.MOST_ROWS`` ends a page early, too."""
 
 MOST_HIDDEN = 5000
-"""Names of those who asked to be forgotten that one page passes over. They do not count otherwise: where pages end must not
-tell that such a name is there. Beyond, the page ends at a position that only we can read."""
+"""Hidden names that one page skips. They do not count otherwise, so that the end of a page does not reveal one. After so many
+the page ends at a position that callers cannot read."""
 
 _STEP = 200
 _BEHIND_ALL = b"\xff"
-"""No UTF-8 has this byte."""
+"""This byte does not occur in UTF-8."""
 
 
 class Page(NamedTuple):
     """One page of a search."""
 
     names: list[tuple[str, list[Avatar]]]
-    """Canonical name, and the avatars that are called so now."""
+    """Canonical name, and the avatars that have it now."""
     next: str | None
-    """The cursor of the next page, a name that answers may tell or a sealed position; None: there is none."""
+    """The cursor of the next page: a name that is shown, or a sealed position. None: this is the last page."""
 
 
 def search(
     view: View, prefix: str, *, limit: int, cursor: str | None = None, reverse: bool = False, grid: str | None = None
 ) -> Page:
-    """The avatars whose names begin with *prefix*, about *limit* of them, those of one name together.
+    """Return the avatars whose names begin with *prefix*, about *limit* of them, those of one name together.
 
-    *prefix* in any spelling: ``Governor Li``, ``governor.li``. *cursor*: the ``next`` of the page before. *grid*: only this
+    *prefix* in any spelling: ``Governor Li``, ``governor.li``. *cursor*: the ``next`` of the previous page. *grid*: only this
     grid's. Raises BadName for an empty prefix, BadRequest for a limit out of range and for a
     sealed cursor that is not of this directory.
     """

@@ -1,4 +1,4 @@
-"""W-Hat's name2key.csv of one grid, from the name index: in the order of names, a stretch in memory at a time.
+"""W-Hat's name2key.csv of one grid, from the name index: in the order of names, a few hundred rows at a time.
 
 As W-Hat does, names are written anew from their canonical form, each part with a capital: ``governor.linden`` is
 ``Governor Linden``, ``username`` is ``Username Resident``. The spelling that was imported is in ``n2k export``. Each key has
@@ -14,22 +14,22 @@ from n2k_fcgi.service.directory.lookup import Directory
 from n2k_fcgi.service.dumps.export import csv_line
 
 STRETCH = 500
-"""Avatars of one step, about 25 KB of text and a millisecond: others are answered between two steps."""
+"""Avatars per block, about 25 KB of text and a millisecond: other requests are answered between two blocks."""
 
 _BEHIND_ALL = b"\xff"
-"""No UTF-8 has this byte."""
+"""This byte does not occur in UTF-8."""
 
 Row = tuple[bytes, list[Avatar]]
 """A canonical name and the avatars that the generation has for it."""
 
 
 class NameList:
-    """The lines of *grid*, as blocks of bytes. Holds the generation that is live now, and *slot*, until it is closed."""
+    """The lines of *grid*, as blocks of bytes. Holds the live generation and *slot* until it is closed."""
 
     def __init__(self, directory: Directory, grid: str, slot: Slot | None = None) -> None:
         self._grid = grid
         self._forgotten = directory.forgotten
-        # Whom to hide is asked once a block, from a copy: row by row it would take as long as the rest.
+        # The tombstones are read once per block, as a copy: per row they would take as long as all else.
         self._hidden = self._forgotten.hidden()
         self._view = directory.held_view()
         self._slot = slot
@@ -44,20 +44,20 @@ class NameList:
         self.close()
 
     def close(self) -> None:
-        """Give generation and slot back; PEP 3333 has servers call this whatever happened."""
+        """Release generation and slot. Servers always call this (PEP 3333)."""
         self._view.release()
         if self._slot is not None:
             self._slot.close()
 
     def _block(self, first: bytes) -> tuple[bytes, bytes | None]:
-        """The lines of one stretch, and where the next one begins. Nothing else of it stays while it is sent."""
+        """Return the lines of one block, and where the next block begins. Nothing else is kept while it is sent."""
         with self._view.snapshot():
             self._hidden = self._forgotten.hidden(self._hidden)
             rows, captured, following = self._stretch(first)
             return b"".join(self._lines(rows, captured)), following
 
     def _stretch(self, first: bytes) -> tuple[list[Row], set[bytes], bytes | None]:
-        """Names from *first* on: the generation's rows, the names that captures have, where the next stretch begins."""
+        """Return rows of the generation from *first* on, the names that captures have, and where the next block begins."""
         generation = self._view.generation
         rows = generation.bindings(first, STRETCH) if generation else []
         end = rows[-1][0] + b"\0" if rows else None
@@ -80,7 +80,7 @@ class NameList:
 
 
 def written(form: str) -> str:
-    """A canonical name as W-Hat writes it."""
+    """Return a canonical name as W-Hat writes it."""
     parts = form.split(".")
     if len(parts) == 1:
         parts.append(DEFAULT_LAST_NAME)

@@ -1,1 +1,1 @@
-"""The LSL scripts: listed, and filled in."""
+"""The LSL scripts: listing them, and filling in their settings."""

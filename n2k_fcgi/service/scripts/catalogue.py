@@ -1,4 +1,4 @@
-"""The scripts for prims: which there are, what each may do, and its text with the lines at its top filled in."""
+"""The LSL scripts: name, scope and purpose of each, and its text with the settings at its top filled in."""
 
 import re
 from pathlib import Path
@@ -8,24 +8,24 @@ from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.grids import PRODUCTION, TESTING
 
 FOLDER = Path(__file__).parents[2] / "lsl"
-"""In a checkout a link to ``lsl/`` at its top."""
+"""In a checkout a link to its ``lsl/``."""
 
 
 class Script(NamedTuple):
-    """One script of the set."""
+    """One script."""
 
     name: str
     scope: Scope | None
-    """What its token must allow; None: it has none."""
+    """The scope of its token; None: it needs no token."""
 
     @property
     def text(self) -> str:
-        """The script as it lies there."""
+        """The script, not filled in."""
         return (FOLDER / f"{self.name}.lsl").read_text("utf-8")
 
     @property
     def purpose(self) -> str:
-        """What it is for: its first line."""
+        """Its purpose: its first line."""
         return self.text.partition("\n")[0].removeprefix(f"// {self.name}.lsl: ")
 
 
@@ -45,14 +45,14 @@ SCRIPTS = {
 
 
 def token_grid(grid: str) -> str | None:
-    """The grid that a script's token is bound to. Worlds with visitors of other grids need one that is not bound."""
+    """Return the grid to bind a script's token to. On grids with visitors of other grids it is not bound."""
     return grid if grid in (PRODUCTION, TESTING) else None
 
 
 def filled_in(script: Script, *, url: str, token: str = "", grid: str = "") -> str:
-    """The text of *script* for a service at *url*, written with a slash at its end; what a script has no line for is left out.
+    """Return the text of *script* for a service at *url*; values that it has no line for are ignored.
 
-    Without the slash many servers redirect, which not all requests of a script follow.
+    *url* gets a slash at its end: without it many servers redirect, and not all requests of a script follow.
     """
     text = script.text
     for setting, value in {"URL": url.rstrip("/") + "/", "TOKEN": token, "GRID": grid}.items():
@@ -62,5 +62,5 @@ def filled_in(script: Script, *, url: str, token: str = "", grid: str = "") -> s
 
 
 def literal(text: str) -> str:
-    """*text* in one line as LSL writes a string."""
+    """Return *text* as an LSL string literal in one line."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""Avatars by name and by key, their history, registering them."""
+"""Avatars by name and by key, their history, registration."""
 
 from n2k_fcgi.errors import BadRequest, N2KError, NotFound, TokenNotEnough
 from n2k_fcgi.model.grids import Wanted
@@ -15,14 +15,14 @@ from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
 MOST_NAMES = 1000
-"""Former names of one history that dumps brought, and as many of captures: the latest."""
+"""The limit on former names of dumps per history, and on those of captures: the latest are kept."""
 
 MOST_OFFERS = 50
-"""Registrations of one request."""
+"""The limit on registrations per request."""
 
 
 def named(request: Request, services: Services) -> Answer:
-    """Everybody who is or was called so, under the current name, the likeliest first; an empty list when nobody is."""
+    """All avatars that have or had the name, under their current names, the likeliest first; perhaps none."""
     text = request.query.get("name")
     if text is None:
         raise BadRequest(why="ask with name=")
@@ -45,7 +45,7 @@ def named(request: Request, services: Services) -> Answer:
 
 
 def with_key(request: Request, services: Services, key: str) -> Answer:
-    """The avatar with this key, on each grid that knows it. 404 when none does."""
+    """The avatar with this key, on each grid that has it; 404 if none has."""
     grid, avatar_key = only_grid(request, services), parse_key(key)
     view = services.directory.view()
     found = [avatar_fields(avatar) for avatar in view.with_key(avatar_key) if grid in (None, avatar.grid)]
@@ -56,7 +56,7 @@ def with_key(request: Request, services: Services, key: str) -> Answer:
 
 
 def history(request: Request, services: Services, key: str) -> Answer:
-    """Every name it has or had: the current ones first, then the former ones, the latest first. 404 when nobody knows it."""
+    """All names that it has or had: the current ones first, then former ones, the latest first; 404 if it is unknown."""
     grid, avatar_key = only_grid(request, services), parse_key(key)
     view = services.directory.view()
     names = History(view).names_of(avatar_key, MOST_NAMES)
@@ -68,7 +68,7 @@ def history(request: Request, services: Services, key: str) -> Answer:
 
 
 def _named_fields(named: Named) -> json_bodies.Body:
-    """Where somebody was seen is nobody's business but the owner's, so the source of a capture is not shown."""
+    """Return a name with its times. The source of a capture is private: it says where an avatar was seen."""
     capture = named.capture
     seen = capture and {"first": capture.first_seen, "last": capture.last_seen, "count": capture.times_seen}
     fields = avatar_fields(named.avatar)
@@ -77,7 +77,7 @@ def _named_fields(named: Named) -> json_bodies.Body:
 
 
 def register(request: Request, services: Services) -> Answer:
-    """One avatar, with the status of its refusal; or a list, with what was refused of it. On the disk when this answers."""
+    """Register one avatar, or a list and return the refused ones. Durable when this answers."""
     token = services.access.may_register(request)
     body = json_bodies.body_of(request)
     if "avatars" in body:
@@ -107,7 +107,7 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
             allowed.append(offer)
         except TokenNotEnough as refusal:
             if len(refused) == len(offers) - 1:
-                raise  # all of it: this is about the token, not about an avatar
+                raise  # the token permits none of them
             refused.append(_refusal(offer, refusal))
     results = services.registrar.register_all(allowed, request.source(), token.id if token else "")
     for offer, result in zip(allowed, results, strict=True):
@@ -118,7 +118,7 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
 
 
 def _offer(fields: json_bodies.Body, otherwise: Wanted, services: Services) -> Offer:
-    """What one object offers, on the grid that it names, else on the one of *otherwise*. Raises BadRequest, BadGrid."""
+    """Return the offer in one object, on the grid that it names, else *otherwise*. Raises BadRequest, BadGrid."""
     name, key = json_bodies.text_of(fields, "name"), json_bodies.text_of(fields, "key")
     named = json_bodies.optional_text(fields, "grid")
     return services.registrar.offer(name, key, otherwise if named is None else services.grids.wanted(named))

@@ -1,4 +1,4 @@
-"""Many names and keys in one request, and names by their beginning."""
+"""Bulk lookups, and the search by prefix."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,20 +16,20 @@ from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
 MOST_ASKED = 1000
-"""Names and keys of one bulk lookup."""
+"""The limit on names and keys per bulk lookup."""
 
 _NULL = bytes(KEY_BYTES)
 
 Asked = TypeVar("Asked", ParsedName, bytes)
 
 PAGE = 100
-"""Avatars of a page when the caller does not say."""
+"""The default number of avatars per page."""
 
 
 def lookup(request: Request, services: Services) -> Answer:
-    """One result per name, then per key, in order: what was asked, and its avatar or null.
+    """One result per name, then per key, in order: the question and the avatar, or null.
 
-    ``more``: how many are missing, because a script would lose them or those before took too much reading.
+    ``more``: how many have no result, because a script would lose it or those before took too much reading.
     """
     body = json_bodies.body_of(request)
     names, keys = json_bodies.texts_of(body, "names"), json_bodies.texts_of(body, "keys")
@@ -81,7 +81,7 @@ def _result(asked: str, avatar: Avatar | None) -> json_bodies.Body:
 
 
 def search_names(request: Request, services: Services) -> Answer:
-    """A page of the avatars whose names begin with ``prefix=``, in order or (``reverse=1``) backwards, and where to go on."""
+    """One page of the avatars whose names begin with ``prefix=``, ascending or (``reverse=1``) descending, and a cursor."""
     query = request.query
     if "prefix" not in query:
         raise BadRequest(why="ask with prefix=")
@@ -96,7 +96,7 @@ def search_names(request: Request, services: Services) -> Answer:
     groups: list[json_bodies.Body] = [{"name": name, "avatars": avatars} for name, avatars in page.names]
 
     def whole(shown: list[json_bodies.Body]) -> json_bodies.Body:
-        """A page cut short goes on behind the last name shown. Raises BadRequest when not even one fits."""
+        """Return the page; a cut one continues after the last name shown. Raises BadRequest if not even one name fits."""
         if groups and not shown:
             raise BadRequest(why="not even the first name fits: ask with a larger max_bytes")
         following = page.next if len(shown) == len(groups) else shown[-1]["name"]

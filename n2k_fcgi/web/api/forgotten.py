@@ -1,4 +1,4 @@
-"""The right to leave."""
+"""Forgetting avatars, and undoing it."""
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.choices import Scope
@@ -13,15 +13,15 @@ from n2k_fcgi.web.services import Services
 
 
 def forget(request: Request, services: Services) -> Answer:
-    """Hide an avatar, named by its key or by a name on a grid, in both directions and at once; the same again is 200.
+    """Hide an avatar, by its key or by a name on a grid, at once and in both directions. Idempotent.
 
-    With a token for one grid it is hidden on that grid.
+    With a token for one grid it is hidden on that grid only.
     """
     token = services.access.may(request, Scope.FORGET)
     body = json_bodies.body_of(request)
     key, name = json_bodies.optional_text(body, "key"), json_bodies.optional_text(body, "name")
     if (key is None) == (name is None):
-        raise BadRequest(why="say who by 'key' or by 'name'")
+        raise BadRequest(why="name the avatar by 'key' or by 'name'")
     forgetting = services.forgetting()
     if key is not None:
         leaving = forgetting.with_key(parse_key(key), own_grid(token, services.grids))
@@ -38,7 +38,7 @@ def forget(request: Request, services: Services) -> Answer:
 
 
 def undo(request: Request, services: Services, key: str) -> Answer:
-    """Show the avatar again (on the grid of a token for one); for the owner of the service. 404 when it was not hidden."""
+    """Show the avatar again, on the grid of the token if it is bound; for the owner of the service. 404 if it is not hidden."""
     token = services.access.may(request, Scope.ADMIN)
     avatar_key = parse_key(key)
     services.access.count(request, token)

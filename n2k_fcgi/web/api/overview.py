@@ -1,4 +1,4 @@
-"""The directory itself: what is in it, where that came from, and how to ask for it."""
+"""The directory itself: its description, counts, generations and conflicts."""
 
 from pathlib import Path
 
@@ -14,18 +14,18 @@ OPENAPI = Path(__file__).with_name("openapi.json")
 
 
 def openapi(request: Request, services: Services) -> Answer:
-    """The description of all this, OpenAPI 3.1."""
+    """The OpenAPI description of this area."""
     return Answer(200, OPENAPI.read_bytes(), json_bodies.JSON, json_bodies.EXPOSED)
 
 
 def statistics(request: Request, services: Services) -> Answer:
-    """Counts, a few seconds old at most."""
+    """Counts, at most a few seconds old."""
     counts = services.overview().statistics()
     return json_bodies.answer(counts._asdict(), counts.generation)
 
 
 def generations(request: Request, services: Services) -> Answer:
-    """Every generation that is kept, the latest first."""
+    """All generations, the latest first."""
     live, manifests = services.overview().generations()
     rows: list[json_bodies.Body] = [
         {
@@ -50,10 +50,7 @@ def generations(request: Request, services: Services) -> Answer:
 
 
 def conflicts(request: Request, services: Services) -> Answer:
-    """Names that were offered for another key than their own, the latest first; for the owner of the service.
-
-    With a token for one grid those of that grid.
-    """
+    """The conflicts, the latest first, for the owner of the service; with a token for one grid only those of that grid."""
     grid = own_grid(services.access.may(request, Scope.ADMIN), services.grids)
     rows: list[json_bodies.Body] = [
         {

@@ -1,4 +1,4 @@
-"""Keys without a name: asked about by anybody, named by a resolver in-world."""
+"""Pending keys: callers add unknown keys, and a resolver in-world fetches them."""
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.choices import Scope
@@ -12,21 +12,20 @@ from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
 PAGE = 100
-"""Keys of one answer when the caller does not say."""
+"""The default number of keys per answer."""
 
 
 def add(request: Request, services: Services) -> Answer:
-    """Queue the keys that nobody knows; anybody may, as with W-Hat's ``?keys=``."""
+    """Queue the unknown keys; no token is needed, as with W-Hat's ``?keys=``."""
     body = json_bodies.body_of(request)
     keys, grid = _keys(body), services.grids.one(wanted_grid(body, request, services))
     return json_bodies.answer({"new": services.access.queue(request, services.pending, keys, grid)})
 
 
 def waiting(request: Request, services: Services) -> Answer:
-    """Keys to be named, the one that waits longest first, and how many wait in all.
+    """The pending keys, the one that waits longest first, and how many there are.
 
-    Those asked for on the grid of ``grid=``, else the token's, else the shard header's: a resolver knows its own grid only.
-    Without any, all.
+    A resolver knows only its own grid: those of ``grid=``, else of the token's grid, else of the shard's; without any, all.
     """
     token = services.access.may(request, Scope.REGISTER)
     own = only_grid(request, services) or own_grid(token, services.grids)
@@ -45,7 +44,7 @@ def waiting(request: Request, services: Services) -> Answer:
 
 
 def mark_unknown(request: Request, services: Services) -> Answer:
-    """A resolver says that nobody on its grid has these keys: they are not handed out again there for some days."""
+    """A resolver reports that its grid has no avatars with these keys: they are not pending there for some days."""
     token = services.access.may(request, Scope.REGISTER)
     body = json_bodies.body_of(request)
     keys, grid = _keys(body), services.grids.one(wanted_grid(body, request, services))

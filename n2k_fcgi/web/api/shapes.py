@@ -1,4 +1,4 @@
-"""How avatars look in JSON, and which grid a body means."""
+"""How avatars look in JSON, and the grid of a request."""
 
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.grids import Wanted
@@ -9,7 +9,7 @@ from n2k_fcgi.web.services import Services
 
 
 def avatar_fields(avatar: Avatar) -> Body:
-    """One avatar. ``seen``: unix seconds; ``former``: it was found by a name that is not its current one."""
+    """Return one avatar. ``seen``: Unix seconds; ``former``: the name is not its current one."""
     return {
         "key": format_key(avatar.key),
         "name": avatar.name,
@@ -21,10 +21,10 @@ def avatar_fields(avatar: Avatar) -> Body:
 
 
 def wanted_grid(fields: Body, request: Request, services: Services) -> Wanted:
-    """The grid that a body is about, by its field ``grid``, else by the request. Raises BadGrid, BadRequest."""
+    """Return the grid of a body, by its field ``grid``, else by the request. Raises BadGrid, BadRequest."""
     return request.wanted(services.grids, optional_text(fields, "grid"))
 
 
 def only_grid(request: Request, services: Services) -> str | None:
-    """The grid in ``grid=``: only its avatars are wanted. None: all. Raises BadGrid."""
+    """Return the grid of ``grid=``, to which results are limited; None: all grids. Raises BadGrid."""
     return services.grids.wanted(request.query.get("grid")).grid

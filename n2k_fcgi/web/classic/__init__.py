@@ -1,4 +1,4 @@
-"""The area of one-line answers: gosl-basics' form at the root, W-Hat's endpoints, its csv list, the addresses for monitors.
+"""The area of one-line answers: gosl-basics' form at the root, W-Hat's endpoints, its csv list, and health checks.
 
 Errors are one line of text; a browser that asked with the form of our page gets the page with that line.
 """
@@ -13,7 +13,7 @@ _FORM = ("GET", "POST")
 
 
 def error(request: Request, status: int, message: str, headers: Headers) -> Answer:
-    """One line, or the page with it. Beyond 500 a line in any case: there may be no memory left for a page."""
+    """Return one line, or the page with it. From 500 always a line: there may be no memory for a page."""
     answer = line(status, message, headers)
     if status < 500 and is_from_page(request):
         from n2k_fcgi.web.classic.page import page  # late: a worker that only answers scripts needs no page
@@ -23,7 +23,7 @@ def error(request: Request, status: int, message: str, headers: Headers) -> Answ
 
 
 def token(request: Request) -> str:
-    """The token in a header, else the field ``token`` of a form body."""
+    """Return the token in a header, else the field ``token`` of a form in the body."""
     return token_in_headers(request) or request.form.get("token", "")
 
 

@@ -1,19 +1,19 @@
-"""Whether a person asks with a browser, and by the form of our page at the root."""
+"""Requests of browsers, and of the form on our page."""
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.web.requests import Request
 
 ROOTS = (b"/", b"/touch", b"/touch/")
-"""Addresses at which names and keys are asked by ``?name=`` and ``?key=``."""
+"""Addresses of lookups by ``?name=`` and ``?key=``."""
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks: an explicit ``text/html``. LSL's own Accept has ``text/*``, which is not that."""
+    """Whether it accepts ``text/html`` by that name. LSL's Accept has only ``text/*``."""
     return "text/html" in request.environ.get("HTTP_ACCEPT", "") and not request.is_in_world
 
 
 def is_from_page(request: Request) -> bool:
-    """Whether the form of our page asks: a browser, with the field ``page``."""
+    """Whether it comes from the form on our page: from a browser, with the field ``page``."""
     try:
         return "page" in request.query and request.raw_path in ROOTS and wants_page(request)
     except BadRequest:

@@ -1,4 +1,4 @@
-"""For monitors: is the process alive, and can it answer?"""
+"""Health checks."""
 
 from n2k_fcgi.errors import NoGeneration
 from n2k_fcgi.service.directory.lookup import NO_GENERATION
@@ -10,14 +10,14 @@ CODE = "X-N2K-Code"
 
 
 def health(request: Request, services: Services) -> Answer:
-    """200 as long as the process answers; touches no file. X-N2K-Code says which code it is."""
+    """200 while the process answers, without reading a file. X-N2K-Code identifies the code."""
     return text("alive\n", headers=((CODE, services.code),) if services.code else ())
 
 
 def ready(request: Request, services: Services) -> Answer:
-    """200 when the store opens and a generation is current, else 503 with one line."""
+    """200 if the store can be read and a generation is live, else 503 with one line."""
     view = services.directory.view()
-    view.named("governor.linden")  # reads from both files, so that a broken one shows
+    view.named("governor.linden")  # reads generation and captures
     if view.generation_name == NO_GENERATION:
         raise NoGeneration
     return text("ready\n", view.generation_name)

@@ -1,4 +1,4 @@
-"""W-Hat's ``/name2key.csv``: the whole list of one grid, made as it is sent."""
+"""W-Hat's ``/name2key.csv``: the whole list of one grid, made while it is sent."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ from n2k_fcgi.web.services import Services
 
 
 def name_list(request: Request, services: Services) -> Answer:
-    """200 and a line an avatar, ``key,First Last``; the grid asked for, else the default one. Scripts get whole lines only."""
+    """200 and one line per avatar, ``key,First Last``, of ``grid=`` or the default grid. Scripts get whole lines only."""
     if services.csv is Permission.OFF:
         raise SwitchedOff(what="/name2key.csv", setting=Scope.CSV)
     token = None if services.csv is Permission.OPEN else services.access.may(request, Scope.CSV)

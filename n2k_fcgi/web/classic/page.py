@@ -1,4 +1,4 @@
-"""The page that a browser gets at the root: two questions to ask by hand, and their answers. No script, nothing of others."""
+"""The page that a browser gets at the root: two forms, and their answers. No script, and nothing of other hosts."""
 
 from string import Template
 
@@ -46,9 +46,9 @@ _ANSWER = Template("""<output>$line</output>
 
 
 def page(request: Request, answer: Answer | None = None) -> Answer:
-    """The form, below the one line of *answer* if there is one, with its status.
+    """Return the page with the line and the status of *answer*, if there is one.
 
-    The same address is text for scripts, which caches are told.
+    The same address returns text to scripts: hence ``Vary``.
     """
     from html import escape
 

@@ -1,4 +1,4 @@
-"""The root: ``?name=`` asks for a key, ``?key=`` for a name, both together register. gosl-basics' form of the contract."""
+"""The root, as in gosl-basics: ``?name=`` asks for a key, ``?key=`` for a name, both together register."""
 
 import time
 
@@ -17,7 +17,7 @@ Fields = dict[str, str]
 
 
 def root(request: Request, services: Services) -> Answer:
-    """Dispatch on the parameters ``name`` and ``key``. The page's own form gets the page again, with the answer."""
+    """Look up or register by the parameters ``name`` and ``key``; the form of our page gets the page with the answer."""
     fields = request.fields()
     if "name" not in fields and "key" not in fields:
         return _nothing_asked(request)
@@ -54,7 +54,7 @@ def name2key(request: Request, services: Services, fields: Fields, *, in_words: 
     view = services.directory.view()
     avatar = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
     key = format_key(avatar.key) if avatar else None
-    if logs.enabled(logs.DEBUG):  # asked here, because every lookup would build a line to be dropped
+    if logs.enabled(logs.DEBUG):  # checked first, to format no line in vain
         logs.timed(f"name2key {parsed.canonical} -> {key}", started)
     if not in_words:
         return key_or_null(key, view.generation_name)

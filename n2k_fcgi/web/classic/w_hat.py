@@ -1,4 +1,4 @@
-"""W-Hat's endpoints, status by status; docs/http.md lists where we differ from it and why."""
+"""W-Hat's endpoints, status by status; docs/http.md lists the differences and their reasons."""
 
 import re
 
@@ -13,7 +13,7 @@ from n2k_fcgi.web.responses import Answer, error, fitting_lines, key_or_null, te
 from n2k_fcgi.web.services import Services
 
 MAX_NAMES = 50
-"""Names answered of one ``names=``, as W-Hat does; the rest is passed over."""
+"""The limit on names per ``names=``, as in W-Hat; further ones are ignored."""
 
 _NAMES = re.compile(r"\w+ \w+|\w+(?:\.\w+)?", re.ASCII)
 
@@ -21,7 +21,7 @@ _NAMES = re.compile(r"\w+ \w+|\w+(?:\.\w+)?", re.ASCII)
 def name2key(request: Request, services: Services) -> Answer:
     """``?keys=``, ``?name=`` with or without ``terse``, ``?names=``, in this order of precedence, or a raw body of keys.
 
-    200 whether found or not, for old scripts.
+    200 also if nothing was found, for old scripts.
     """
     fields = _fields(request)
     is_terse = "terse" in fields
@@ -37,7 +37,7 @@ def name2key(request: Request, services: Services) -> Answer:
 
 
 def _fields(request: Request) -> dict[str, str]:
-    """All fields; of a body that is no form only those of the query, because a raw one may hold keys."""
+    """Return all fields; with a body of raw keys only those of the query."""
     try:
         return request.fields()
     except BadRequest:
@@ -47,7 +47,7 @@ def _fields(request: Request) -> dict[str, str]:
 
 
 def _new_keys(request: Request, services: Services, listed: str, grid: str | None) -> Answer:
-    """Queue the keys that nobody knows. Their names are for a resolver to find: a caller cannot say them here."""
+    """Queue the unknown keys. A resolver finds their names; callers cannot register them here."""
     keys = keys_in(listed)
     if not keys:
         return text("0 new keys.")
@@ -67,7 +67,7 @@ def name2key_path(request: Request, services: Services, name: str) -> Answer:
 
 
 def key2name_path(request: Request, services: Services, key: str) -> Answer:
-    """200 with the canonical name, 404 with an empty body; a path that is no key is 404 too."""
+    """200 with the canonical name; 404 with an empty body if it is unknown or not a key."""
     wanted = request.wanted(services.grids, request.fields().get("grid"))
     view = services.directory.view()
     try:
@@ -103,7 +103,7 @@ def _several_names(request: Request, services: Services, names: str, is_terse: b
 
 
 def _is_valid(name: str) -> bool:
-    """W-Hat's rule. A plus sign is a space: in a path no server decodes it, and scripts escape it twice in queries."""
+    """W-Hat's rule. A plus sign is a space: servers do not decode it in paths, and scripts escape it twice in queries."""
     return is_what_name(name.replace("+", " ").strip(" "))
 
 

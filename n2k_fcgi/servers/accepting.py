@@ -12,7 +12,7 @@ from n2k_fcgi.servers.deadlines import Deadlines
 from n2k_fcgi.servers.limits import Counters, most_connections
 
 Admits = Callable[[Any], bool]
-"""Whether a peer may connect, by its address as ``accept`` returns it; it logs whom it refuses."""
+"""Whether a peer may connect, by its address as ``accept`` returns it; it logs a refusal."""
 
 
 class Acceptor:
@@ -56,7 +56,7 @@ class Acceptor:
                 return None
             except OSError as problem:
                 if problem.errno == errno.ECONNABORTED:
-                    continue  # that one went away; the next may be well
+                    continue  # the peer is gone; another may wait
                 if not (self._stopping and problem.errno == errno.EINVAL):  # see stop
                     self._deadlines.within(self._again_after, self.resume)
                     self._pause(connections, problem.strerror or "")
@@ -65,7 +65,7 @@ class Acceptor:
             if self._admits(address):
                 return sock
             sock.close()
-        self._pause(connections, "as many as can be served at once")
+        self._pause(connections, "the limit of connections is reached")
         return None
 
     def resume(self) -> None:
@@ -76,7 +76,7 @@ class Acceptor:
             self._epoll.register(self._listener, select.EPOLLIN)
 
     def stop(self) -> None:
-        """Take no newcomers where that can be had; what waits already can still be accepted."""
+        """Refuse new connections where that is possible; those that wait can still be accepted."""
         self._stopping = True
         if not self.paused:
             self._epoll.unregister(self._listener)
@@ -86,7 +86,7 @@ class Acceptor:
             self._listener.shutdown(socket.SHUT_RD)
 
     def close(self) -> None:
-        """All that waited is accepted."""
+        """Close the listener, if no other process accepts from it."""
         if self._owns_listener:
             self._listener.close()
 

@@ -26,7 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 BODY_SECONDS = 60.0
 """How long a whole body may take: 128 KB at 2 KB a second."""
 
-TOO_LATE = b"the body did not come within a minute: send it again, all at once\n"
+TOO_LATE = b"the body did not arrive within a minute: send it again, all at once\n"
 
 
 class Begun(NamedTuple):
@@ -92,7 +92,7 @@ class Asgi:
             else:
                 await self._send_stream(receive, send, answer)
         except TooSlow:
-            logs.info("an answer that was read too slowly was cut off")
+            logs.info("cut off an answer that was read too slowly")
             raise
         finally:
             if answer.rest is not None:

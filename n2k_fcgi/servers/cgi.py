@@ -44,7 +44,7 @@ def answer(application: Served, limits: Limits = DEFAULT) -> None:
     except BrokenPipeError:
         reply.close()  # the reader went away
     except TooSlow:
-        logs.info("an answer that was read too slowly was cut off")
+        logs.info("cut off an answer that was read too slowly")
         reply.close()
 
 

@@ -20,7 +20,7 @@ MAX_BUFFERS = 64
 
 
 class Connection:
-    """Carries bytes between a socket and its protocol. It knows neither the loop nor what is spoken.
+    """Carries bytes between a socket and its protocol. It knows neither the loop nor the protocol.
 
     The protocol calls ``write``, ``finish``, ``hold`` and ``close``. All else is for the loop, which after each call reads
     ``closed``, ``awaits_turn``, ``events``, ``pending`` and ``time_left``.
@@ -46,7 +46,7 @@ class Connection:
         self._drained = self.touched  # when all of _output was last written: from then on the reader waits for us
         self._ended = False  # the peer sends no more
         self._finishing = False  # close when all is written
-        self._unread = False  # the peer may be writing what nobody will read
+        self._unread = False  # the peer may be sending something that was refused
         self._lingering = False  # half closed; what still arrives is thrown away
         self._held = False  # lingering for a peer that was cut off
         self._protocol = speak(self)
@@ -55,11 +55,11 @@ class Connection:
 
     @property
     def is_full(self) -> bool:
-        """Whether as much output waits as may: begin nothing new, and go on when ``advance`` is called."""
+        """Whether the limit of waiting output is reached: begin nothing new until ``advance`` is called."""
         return self.pending >= self.limits.high_water
 
     def write(self, buffers: "list[Buffer] | tuple[Buffer, ...]") -> None:
-        """Send *buffers*, in order, at the speed of the reader. They are not copied: leave them as they are."""
+        """Send *buffers*, in order, at the speed of the reader. They are not copied and must not change."""
         self._output.extend(buffers)
         self.pending += sum(map(len, buffers))
 
@@ -99,7 +99,7 @@ class Connection:
 
     @property
     def answering(self) -> bool:
-        """Whether an answer is being written."""
+        """Whether an answer is being written or made."""
         return bool(self._output) or (not self._held and self._protocol.has_more)
 
     @property
@@ -146,7 +146,7 @@ class Connection:
     # --- for the loop: what it does -------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Just accepted: what is there already is handled, and often answered, before epoll hears of the socket."""
+        """Just accepted: handle what has arrived, and often answer it, before the socket is registered with epoll."""
         self._receive()
         self._flush()
 
@@ -159,7 +159,7 @@ class Connection:
         self._flush()
 
     def advance(self) -> None:
-        """The turn of this connection, if it still awaits it."""
+        """Let the protocol go on, if there is still more to write."""
         if self.awaits_turn:
             self._protocol.advance()
             now = self.touched = time.monotonic()
@@ -174,7 +174,7 @@ class Connection:
             self._flush()
 
     def cut_off(self) -> None:
-        """End in the middle of an answer: the reader sees no end of it."""
+        """End in the middle of an answer."""
         if self._lingering:
             self.close()
         else:
@@ -220,7 +220,7 @@ class Connection:
                 sent = self._sock.sendmsg(list(itertools.islice(self._output, MAX_BUFFERS)), (), socket.MSG_DONTWAIT)
         except BlockingIOError:
             sent = 0
-        except OSError:  # the reader went away
+        except OSError:  # the reader is gone
             self.close()
             return
         now = time.monotonic()

@@ -1,11 +1,11 @@
-"""What a loop has to do at a later time."""
+"""What a loop does at a later time."""
 
 import time
 from collections.abc import Callable
 
 
 class Deadlines:
-    """Actions that run once, each at the earliest time that was asked for. Times are seconds of ``time.monotonic``."""
+    """Actions that run once, each at the earliest time that was asked for."""
 
     def __init__(self) -> None:
         self._due: dict[Callable[[], None], float] = {}

@@ -232,7 +232,7 @@ class Reply:
             path = str(self._environ.get("REQUEST_URI") or self._environ["PATH_INFO"]).partition("?")[0]
             method = self._environ["REQUEST_METHOD"]
             if is_no_memory(problem):
-                logs.error(f"no memory left for answering {shown(method)} {shown(path)}")
+                logs.error(f"no memory left to answer {shown(method)} {shown(path)}")
             else:
                 logs.error(f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
             return problem

@@ -65,7 +65,7 @@ def why_not(problem: OSError, option: str) -> str:
     """Why an address cannot be bound; *option*: what to name another one by, which is said where it helps."""
     number = problem.errno or 0
     reason = os.strerror(number) if number > 0 else str(problem.strerror or problem)  # errors of resolvers are negative
-    return f"{reason}: say another by {option}" if number in (errno.EADDRINUSE, errno.EACCES) else reason
+    return f"{reason}: choose another with {option}" if number in (errno.EADDRINUSE, errno.EACCES) else reason
 
 
 def inherited(fd: int = 0) -> socket.socket | None:
@@ -108,7 +108,7 @@ def _remove_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     if not is_socket:
-        raise CannotListen(address=path, why="there is a file that is no socket")
+        raise CannotListen(address=path, why="a file that is not a socket is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # a listener with a full backlog would block
         outcome = probe.connect_ex(str(path))

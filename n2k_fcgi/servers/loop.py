@@ -24,11 +24,11 @@ from n2k_fcgi.servers.stopping import StopRequest
 FLUSH_AFTER = 1.0
 """Seconds that log lines wait to be written together."""
 
-NO_MEMORY = "no memory left for a request: its connection is dropped"
+NO_MEMORY = "no memory left for a request: its connection is closed"
 
 
 class Loop:
-    """Serves whoever connects to *listener*, which is made non-blocking. Use from one thread.
+    """Serves the connections to *listener*, which is made non-blocking. Use from one thread.
 
     *speak*: makes the protocol of a new connection. *owns_listener*: no other process accepts from it. *housekeeping*: called
     every ``limits.housekeeping`` seconds, between requests; it may ask *stop* to stop.
@@ -127,7 +127,7 @@ class Loop:
         return True
 
     def _let(self, connection: Connection, act: Callable[..., None], *arguments: int) -> None:
-        """Have a connection *act*, then note what it waits for. One that gets no memory is dropped; the others go on."""
+        """Call *act* of a connection, then note what it waits for. If memory runs out, only this connection is closed."""
         try:
             act(*arguments)
         except MemoryError:
@@ -165,7 +165,7 @@ class Loop:
         now = time.monotonic()
         for connection in list(self._connections.values()):
             if connection.is_overdue(now):
-                logs.info("a connection was cut off that stopped, or read too slowly")
+                logs.info("cut off a connection that stalled or read too slowly")
                 connection.cut_off()
             self._note(connection)
 
@@ -175,7 +175,7 @@ class Loop:
         for connection in waiting[:-1]:
             if self._queued <= self._limits.max_queued:
                 break
-            logs.warning("an answer was cut off that waited to be read: all of them together are too much")
+            logs.warning("cut off an unread answer: too much output waits in all connections")
             connection.cut_off()
             self._note(connection)
 

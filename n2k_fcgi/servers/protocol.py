@@ -1,28 +1,28 @@
-"""The seam between the loop and what is spoken on a connection."""
+"""The seam between the loop and the protocols."""
 
 import typing
 
 
 class Protocol(typing.Protocol):
-    """What one connection speaks: bytes in, bytes out; no sockets, no waiting.
+    """One connection's side of a protocol: bytes in, bytes out; no sockets, no waiting.
 
     A protocol is a folder beside this module. It brings a class of this shape; a function that makes one for a new
     ``Connection`` (its constructor will do), handed to ``worker.serve``; and a main that opens a listener. The loop needs
     no change. ``fastcgi/`` is the example; imports between two such folders are forbidden.
 
-    All calls come from one thread, never while another call for the same connection runs. No call may block. What it writes
-    (``Connection.write``) is sent when the call returns. After each call the loop reads the four properties.
+    All calls come from one thread, one after the other; only ``closed`` is called within ``Connection.close``. No call may
+    block. What it writes (``Connection.write``) is sent when the call returns. After each call the loop reads the properties.
 
     *Bytes in*: ``received`` gets what arrived, cut anywhere: a protocol keeps the beginning of a request, within a limit.
     *Bytes out, back pressure*: while ``Connection.is_full`` a protocol begins nothing new. It keeps what it was sent,
-    says ``has_more``, and goes on in ``advance``, which is called when all of the output is written. A pipelined
+    sets ``has_more``, and goes on in ``advance``, which is called when all of the output is written. A pipelined
     request, and the next block of a long answer, are thus made at the speed of the reader.
     *Fairness*: connections that have more stand in line, and each turn of the loop advances one of them. A call that
     writes about ``Limits.high_water`` bytes and returns keeps the other connections waiting for no more than that.
     *Deadlines*: ``patience``, and the pace of the reader (``Limits.rate``), which is not the protocol's business.
     *Stop*: the server stops accepting, handles what has arrived, and closes each connection as soon as it is idle. One in
     the middle of a request gets ``Limits.grace`` seconds, one with output ``Limits.writing_grace``. The protocol is
-    not asked; it sees ``closed``.
+    not asked; ``closed`` is called as ever.
     *Errors*: nothing may be raised but MemoryError, which costs this connection alone. For bytes that break the rules of
     the protocol, call ``Connection.close``, or write an error and ``Connection.finish``.
     """

@@ -16,7 +16,7 @@ from n2k_fcgi.servers.stopping import Presence, StopRequest
 
 
 def everyone(address: Any) -> bool:
-    """Admit each peer."""
+    """Admit every peer."""
     return True
 
 

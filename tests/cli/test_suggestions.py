@@ -123,7 +123,7 @@ def test_a_taken_port(n2k: Commands, taken: socket.socket) -> None:
     n2k("init")
     host, port = taken.getsockname()
     done = n2k("serve", "--port", port)
-    why = "Address already in use: say another by"
+    why = "Address already in use: choose another with"
     assert (done.code, done.out, done.err) == (84, "", f"n2k: cannot listen on {host}:{port}: {why} --port\n")
     done = n2k("fcgi", "--listen", f"{host}:{port}")
     assert (done.code, done.out, done.err) == (84, "", f"n2k: cannot listen on {host}:{port}: {why} --listen\n")

@@ -1,52 +1,19 @@
-"""CONTRIBUTING.md leads to places that are there, and the package says what it is."""
+"""CONTRIBUTING.md names places that exist, and the package describes itself."""
 
 import configparser
 import re
-from fnmatch import fnmatch
 from pathlib import Path
-
-import pytest
 
 from n2k_fcgi.config import TABLE
 from tests.support.coverage import CHILDREN_OF, TESTS
+from tests.support.places import is_there
 from tests.support.processes import REPOSITORY
 
 PAGE = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
-ROWS = re.findall(r"(?m)^\| (.*?) \| (.*) \|$", PAGE.partition("| Change | Place |\n|---|---|\n")[2].partition("\n\n")[0])
-FILES = [str(path.relative_to(REPOSITORY)) for path in REPOSITORY.rglob("*") if ".venv" not in path.parts]
-HOLDING = re.compile(r"[\w*./-]+\.(?:py|md|jsonl|json|lsl)|[\w./-]+/")
-"""What stands in code quotes and names a file or a folder."""
-
-
-def places(text: str) -> list[str]:
-    """The files and folders that *text* names in code quotes; one without a folder lies in that of the one before."""
-    found: list[str] = []
-    for quoted in re.findall(r"`([^`]+)`", text):
-        if HOLDING.fullmatch(quoted):
-            beside = found[-1].rpartition("/")[0] + "/" if found and "/" not in quoted else ""
-            found.append(beside + quoted)
-    return found
-
-
-def is_there(place: str) -> bool:
-    """Below the repository or below the package; an asterisk stands for a part of a name."""
-    wanted = place.rstrip("/")
-    return any(fnmatch(name, each) for each in (wanted, f"n2k_fcgi/{wanted}") for name in FILES)
-
-
-def test_the_table_is_read() -> None:
-    """The table of places is long, and most rows name a file."""
-    assert len(ROWS) > 30 and sum(bool(places(place)) for _, place in ROWS) > len(ROWS) * 3 / 4
-
-
-@pytest.mark.parametrize(("change", "place"), ROWS, ids=[change[:40] for change, _ in ROWS])
-def test_every_place_is_there(change: str, place: str) -> None:
-    """Whatever was moved or renamed since."""
-    assert [name for name in places(place) if not is_there(name)] == []
 
 
 def test_every_folder_of_tests_is_explained() -> None:
-    """The page says that the folders are those of the package, and what the others are."""
+    """The page explains every folder of the tests that is not a layer of the package."""
     folders = {path.name for path in (REPOSITORY / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
     layers = {path.name for path in (REPOSITORY / "n2k_fcgi").iterdir() if path.is_dir()}
     assert [name for name in sorted(folders - layers - {"support", "bench"}) if f"`tests/{name}`" not in PAGE] == []
@@ -58,13 +25,20 @@ def test_the_files_whose_children_are_measured_are_there() -> None:
 
 
 def test_what_a_setting_takes_is_what_settings_take() -> None:
-    """The steps name the places where every setting of today stands."""
+    """The steps name the places that every setting has."""
     steps = PAGE.partition("### A new setting\n")[2].partition("\n## ")[0]
-    for name in ("config.py", "wiring.py", "web/services.py", "docs/settings.md", "tests/test_config.py"):
+    for name in (
+        "config/table.py",
+        "config/values.py",
+        "wiring.py",
+        "web/services.py",
+        "docs/settings.md",
+        "tests/test_config.py",
+    ):
         assert f"`{name}`" in steps and is_there(name)
     for name in re.findall(r"`(\w+)`", steps):
         assert any(re.search(rf"\b{name}\b", (REPOSITORY / file).read_text("utf-8")) for file in (
-            "n2k_fcgi/config.py", "n2k_fcgi/wiring.py", "n2k_fcgi/cli/context.py"
+            "n2k_fcgi/config/table.py", "n2k_fcgi/wiring.py", "n2k_fcgi/cli/context.py"
         )), name  # fmt: skip
     assert TABLE
 

@@ -106,7 +106,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize(("magic", "what", "command"), FOREIGN.values(), ids=FOREIGN)
 def test_what_others_write_is_told(tmp_path: Path, magic: bytes, what: str, command: str) -> None:
-    """Alone with the command that makes it readable; inside of ours as an archive in an archive. Never 'fetch it again'."""
+    """Alone with the command that makes it readable; inside of ours as an archive in an archive. Never 'download it again'."""
     error = refusal(tmp_path, magic + bytes(600))
     assert isinstance(error, DumpNeedsUnpacking)
     assert str(error) == f"this is {what}, which n2k does not read: unpack it first ({command}); nothing was imported"

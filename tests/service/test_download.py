@@ -260,6 +260,61 @@ def test_an_error_status_ends_it(get: Get, web: WebServer, status: int) -> None:
     assert len(web.requests) == 1
 
 
+def _busy(content: bytes, status: int, *, seconds: int) -> Answer:
+    """A server that has a rate limit: it answers *status* until *seconds* have passed since it was asked first."""
+    began: list[float] = []
+
+    def answer(handler: Handler) -> None:
+        began.append(time.monotonic())
+        if began[-1] - began[0] < seconds:
+            handler.head(status, 0, Retry_After=str(seconds))
+        else:
+            file(content)(handler)
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again_when_it_says(get: Get, web: WebServer, status: int) -> None:
+    """One that wants two seconds gets them: the second request is not too early."""
+    assert get(_busy(CONTENT, status, seconds=2), tries=2)[1] == CONTENT
+    assert len(web.requests) == 2
+
+
+def test_a_date_to_come_back_is_understood(get: Get) -> None:
+    """One that has passed means now."""
+    busy = sent(b"", 503, Retry_After=MODIFIED_DATE.replace("2026", "2016"))
+    assert get(in_turn(busy, file(CONTENT)), tries=2)[1] == CONTENT
+
+
+def test_a_server_that_is_busy_every_time_is_given_up(get: Get, web: WebServer) -> None:
+    """After all tries, with its status."""
+    with pytest.raises(DownloadFailed, match="the server answers 503 Service Unavailable; nothing"):
+        get(sent(b"", 503, Retry_After="0"))
+    assert len(web.requests) == LIMITS.tries
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "limits"),
+    [("601", {"total": 7200}), ("30", {"total": 20}), ("30", {"longest_pause": 29}), ("9" * 400, {})],
+)
+def test_a_server_that_is_busy_for_long_is_not_waited_for(
+    get: Get, web: WebServer, retry_after: str, limits: dict[str, float]
+) -> None:
+    """Above ten minutes, or beyond the time that the download may take; the message says how long."""
+    with pytest.raises(DownloadFailed, match="the server answers 429 Too Many Requests, and not to come back for"):
+        get(sent(b"", 429, Retry_After=retry_after), **limits)
+    assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize("retry_after", ["soon", "-1", "1.5", "²"])
+def test_an_invalid_retry_after_is_ignored(get: Get, web: WebServer, retry_after: str) -> None:
+    """The status ends the download at once, as without the header."""
+    with pytest.raises(DownloadFailed, match="the server answers 503 Service Unavailable; nothing"):
+        get(sent(b"", 503, Retry_After=retry_after))
+    assert len(web.requests) == 1
+
+
 def test_nobody_listening_is_said(tmp_path: Path) -> None:
     """The port is closed: refused, after all tries."""
     with web_server() as gone:

@@ -160,7 +160,7 @@ def test_damage_names_the_member(sandbox: Sandbox, tmp_path: Path) -> None:
     content = bytearray(packed(("name2key.csv", ROWS)))
     content[len(content) // 2] ^= 16
     (tmp_path / "dump.zip").write_bytes(content)
-    with Dump(tmp_path / "dump.zip") as dump, pytest.raises(DumpBroken, match=r"^name2key.csv in the zip: .*fetch it again"):
+    with Dump(tmp_path / "dump.zip") as dump, pytest.raises(DumpBroken, match=r"^name2key.csv in the zip: .*download it again"):
         sandbox.importer().run(dump, Order("Production"))
 
 

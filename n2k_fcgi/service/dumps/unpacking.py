@@ -1,7 +1,7 @@
-"""Unpacking on more than one core by what is installed: the programs ``lbzip2`` and ``pigz``, the package indexed_bzip2.
+"""Unpacking beside the import by what is installed: the programs ``lbzip2`` and ``pigz``, the package indexed_bzip2.
 
-A program reads the dump's own descriptor; Python only reads what it writes. All of them stop, most without a word, where
-something else than a stream stands, be it padding with another stream behind it: ``Wholeness`` tells whether they read all.
+A program reads the dump's own descriptor; Python only reads what it writes. All of them stop, most without a message, at
+anything that is not a stream, such as padding with another stream behind it: ``Wholeness`` tells whether they read all.
 """
 
 import errno
@@ -16,8 +16,12 @@ from typing import BinaryIO
 
 from n2k_fcgi.errors import DumpBroken, HelperLost, NoMemory, is_no_memory
 
-PROGRAMS = {"bz2": ("lbzip2", "-dc", "-n"), "gz": ("pigz", "-dc", "-p")}
-"""Kind of archive -> program, its arguments, and the option that takes the number of threads."""
+PROGRAMS = {"bz2": ("lbzip2", "-dc", "-n", "{jobs}"), "gz": ("pigz", "-dc", "-p", "1")}
+"""Kind of archive -> program and arguments.
+
+gz is unpacked by one thread whatever is asked for: pigz's other threads do nothing but read, write and sum, and it joins them
+at each member: 300,000 empty ones took 29 s, with one thread 0.05 s (120 MB/s of csv with one, 160 with three; measured).
+"""
 
 READ_SIZE = 1024 * 1024
 
@@ -160,7 +164,7 @@ def unpacker(kind: str, packed: BinaryIO, jobs: int) -> Unpacker | Indexed | Non
     name, *arguments = PROGRAMS[kind]
     try:
         if program := shutil.which(name):
-            return Unpacker([program, *arguments, str(jobs)], packed)
+            return Unpacker([program, *(argument.format(jobs=jobs) for argument in arguments)], packed)
         if kind == "bz2":
             return Indexed(packed, jobs)
     except (ImportError, OSError, RuntimeError):

@@ -6,12 +6,13 @@ https is verified. Nothing is kept here: the caller owns the file and removes it
 
 import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, InvalidURL
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from n2k_fcgi import __version__
+from n2k_fcgi import __version__, logs
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow, NoMemory, is_no_memory
 from n2k_fcgi.files import refuse_os_error, write_all
 from n2k_fcgi.service.dumps.encoding import looks_like_text
@@ -24,6 +25,7 @@ HEAD = 4096
 """Bytes by which it is told what comes."""
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BUSY = frozenset({429, 503})
 _END_OF_PAGE = b"</html>"
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
@@ -41,6 +43,8 @@ class Limits(NamedTuple):
     """Connections, the first included."""
     pause: float = 1.0
     """Seconds before the second connection; twice as long before each further one."""
+    longest_pause: float = 600.0
+    """The longest ``Retry-After`` that is waited for, in seconds."""
 
 
 class Validators(NamedTuple):
@@ -86,6 +90,14 @@ class _Broken(Exception):
     """The connection or the server broke off: worth another try. Never leaves this module."""
 
 
+class _Busy(_Broken):
+    """The server asks to come back after *pause* seconds."""
+
+    def __init__(self, why: str, pause: float) -> None:
+        super().__init__(why)
+        self.pause = pause
+
+
 class _Download:
     """One file under way, over as many connections as it takes."""
 
@@ -117,10 +129,10 @@ class _Download:
         self._is_page = False
 
     def run(self) -> Fetched | None:
-        why = ""
+        why, pause = "", 0.0
         for number in range(self._limits.tries):
             if number:
-                time.sleep(max(0.0, min(self._limits.pause * 2 ** (number - 1), self._remaining())))
+                time.sleep(min(pause, self._remaining()))
             try:
                 changed = self._connect()
             except InvalidURL:  # its text repeats the query, which may hold a secret
@@ -129,6 +141,7 @@ class _Download:
                 if is_no_memory(getattr(error, "reason", error)):
                     raise NoMemory(what="the download") from None
                 why = self._reason(error)
+                pause = error.pause if isinstance(error, _Busy) else self._limits.pause * 2**number
                 continue
             if not changed:
                 return None
@@ -149,9 +162,19 @@ class _Download:
                 self._forget()
                 raise _Broken("the file has changed meanwhile")
             else:
-                raise DownloadFailed(url=self._location, why=f"the server answers {status} {response.reason}")
+                self._refuse_status(response)
             self._receive(response)
         return True
+
+    def _refuse_status(self, response: HTTPResponse) -> NoReturn:
+        """Raise _Busy for a status that says to wait (RFC 9110, 10.2.3) if there is time for it, else DownloadFailed."""
+        why = f"the server answers {response.status} {response.reason}"
+        if response.status in _BUSY and (pause := _seconds(response.headers.get("Retry-After", ""))) is not None:
+            if pause <= self._limits.longest_pause and pause < self._remaining():
+                logs.info(f"download: {why}; waiting {pause:.0f} s, as it asks")
+                raise _Busy(why, pause)
+            why = f"{why}, and not to come back for {pause:.0f} s"
+        raise DownloadFailed(url=self._location, why=why)
 
     def _open(self) -> HTTPResponse:
         location, token = self._location, self._token
@@ -282,6 +305,17 @@ def _encoding(headers: list[str]) -> str:
     """All codings that Content-Encoding names, innermost first."""
     names = [name.strip().lower() for header in headers for name in header.split(",")]
     return ", ".join(name for name in names if name not in ("", "identity"))
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Read Retry-After, a number of seconds or a date; None if it is neither. A date that has passed is 0."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _sent_as_utf8(header: str) -> str:

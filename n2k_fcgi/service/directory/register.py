@@ -1,12 +1,13 @@
 """Registering avatars that were seen: check for conflicts, store durably, then answer."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import AskedToBeForgotten, BadName, N2KError, NameTaken
+from n2k_fcgi.errors import AskedToBeForgotten, BadKey, BadName, N2KError, NameTaken
 from n2k_fcgi.model.avatar import Capture, Conflict, Source
 from n2k_fcgi.model.choices import OnConflict, Provenance
 from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
@@ -16,7 +17,7 @@ from n2k_fcgi.model.observations import Asked, Observation
 from n2k_fcgi.service.best_effort import best_effort
 from n2k_fcgi.service.directory.lookup import Directory
 from n2k_fcgi.service.directory.pending import drop_named
-from n2k_fcgi.store.base import MOST_KEYS, ConflictStore, GenerationView, PendingStore
+from n2k_fcgi.store.base import MOST_KEYS, Binding, ConflictStore, GenerationView, PendingStore
 
 NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 
@@ -88,12 +89,15 @@ class Registrar:
         source = self._without_hidden(source)
         generation = self._directory.full_view().generation
         imported = _Imported(generation) if generation is not None else None
+        hidden = self._hidden(offers)
         results: list[Registered | N2KError | None] = []
         accepted: list[Observation] = []
         conflicts: list[Conflict] = []
         for offer in offers:
             try:
                 seen = self._observation(offer, source, generation, by)
+                if (seen.key, seen.grid, seen.canonical) in hidden:
+                    raise AskedToBeForgotten
                 if imported is not None:
                     imported.refuse_taken(seen)
                 accepted.append(seen)
@@ -120,14 +124,21 @@ class Registrar:
 
         return cleaned(source, Mentions(AskedNow(self._directory.forgotten), self._grids.labels).without)
 
+    def _hidden(self, offers: Sequence[Offer]) -> set[Binding]:
+        """The bindings of *offers* that are hidden."""
+        bindings: list[Binding] = []
+        for offer in offers:
+            with contextlib.suppress(BadKey):
+                if not isinstance(offer.name, BadName):
+                    bindings.append((parse_key(offer.key), offer.grid, offer.name.canonical))
+        return self._directory.forgotten.hidden_among(bindings)
+
     def _observation(self, offer: Offer, source: Source, generation: GenerationView | None, by: str) -> Observation:
         if isinstance(offer.name, BadName):
             raise offer.name
         parsed, key, grid = offer.name, parse_key(offer.key), offer.grid
         if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # this rejects look-alike and invisible letters
             raise BadName(name=parsed.spelling, why=NOT_OF_SECOND_LIFE)
-        if self._directory.forgotten.hidden_among([(key, grid, parsed.canonical)]):
-            raise AskedToBeForgotten
         refuse = grid == PRODUCTION or self._on_conflict is OnConflict.REFUSE
         is_known = grid in self._grids.labels or (generation is not None and grid in generation.grids)
         grids_left = None if is_known else self._grids.most_new

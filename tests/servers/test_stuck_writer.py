@@ -9,13 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import StoreBusy
-from n2k_fcgi.files import PRIVATE, hold
-from n2k_fcgi.store.lmdb import writer_queue
 from tests.support.fastcgi_client import Client, request
 from tests.support.golden import prepare
-from tests.support.processes import eventually
-from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
+from tests.support.sandbox import MASAKAZU
 from tests.support.worker import FIND, worker
 
 WRITES = 4
@@ -68,34 +64,3 @@ def test_a_worker_waits_once(tmp_path: Path, name: str) -> None:
         tries = re.findall(r"LOCK_EX\|LOCK_NB\) = -1 EAGAIN", trace.read_text())
         assert len(tries) <= 2 / 0.002 + WRITES
         assert child.register(golden, "New Name9", key.format(9))[0] == 200
-
-
-def test_only_the_first_of_several_writes_waits(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shown by how long each waits; once the lock was free, the next one waits as before."""
-    given: list[float] = []
-
-    def noted(path: Path, modes: object, patience: float) -> object:
-        given.append(patience)
-        return hold(path, PRIVATE, min(patience, 0.01))
-
-    sandbox.register("Governor Linden", GOVERNOR)
-    monkeypatch.setattr(writer_queue, "hold", noted)
-    with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0):
-        for _ in range(WRITES):
-            with pytest.raises(StoreBusy):
-                sandbox.record(MASAKAZU, "Masakazu Kojima", 5)
-        assert sandbox.view().name2key("governor.linden") is not None
-    sandbox.record(MASAKAZU, "Masakazu Kojima", 6)
-    sandbox.record(MASAKAZU, "Masakazu Kojima", 7)
-    patience = writer_queue.WRITER_PATIENCE
-    assert given == [patience, 0, 0, 0, 0, patience]
-
-
-def test_patience_comes_back_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If no write was tried for a while, the next write waits again."""
-    monkeypatch.setattr(writer_queue, "WRITER_PATIENCE", 0.05)
-    monkeypatch.setattr(writer_queue, "STUCK_FOR", 0.0)
-    with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0), pytest.raises(StoreBusy):
-        sandbox.record(MASAKAZU, "Masakazu Kojima", 5)
-    sandbox.record(MASAKAZU, "Masakazu Kojima", 6)
-    assert eventually(lambda: sandbox.view().name2key("masakazu.kojima") is not None)

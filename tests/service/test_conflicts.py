@@ -9,11 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from n2k_fcgi.errors import NameTaken
-from n2k_fcgi.model.avatar import Conflict, Source
-from n2k_fcgi.model.choices import Provenance
+from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.store.lmdb.conflicts import MOST
 from n2k_fcgi.wiring import overview, registrar
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
@@ -111,17 +109,6 @@ def test_a_list_of_offers_notes_all_its_conflicts(sandbox: Sandbox) -> None:
         ("Seen First", GOVERNOR, USERNAME, "capture", 1),
         ("Wanted Name", MASAKAZU, USERNAME, "capture", 1),
     ]
-
-
-def test_the_list_is_bounded(sandbox: Sandbox) -> None:
-    """The oldest go."""
-    conflicts = [
-        Conflict(f"Name{n}", "Production", parse_key(MASAKAZU), n.to_bytes(16, "big"), n, n, 1, Provenance.CAPTURE)
-        for n in range(1, MOST + 21)
-    ]
-    sandbox.store.conflicts.note(conflicts)
-    found = sandbox.store.conflicts.conflicts()
-    assert [c.last_seen for c in found] == list(range(MOST + 20, 20, -1))
 
 
 def test_who_was_forgotten_is_not_listed(sandbox: Sandbox) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,7 @@ from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.store.lmdb.layout import METER
-from n2k_fcgi.store.lmdb.meters import SWEEP_EVERY, Meters
+from n2k_fcgi.store.lmdb.meters import SWEEP_EVERY
 from tests.support.sandbox import Sandbox
 
 
@@ -75,21 +73,6 @@ def test_the_last_of_a_minutes_worth_is_admitted(sandbox: Sandbox, a_minute: int
     now = 1_764_000_000.123
     taken = [sandbox.store.meters.take([Charge(b"x", a_minute)], now) for _ in range(a_minute + 1)]
     assert taken[:-1] == [0.0] * a_minute and taken[-1] > 0
-
-
-def test_who_came_between_the_look_and_the_count_is_counted(sandbox: Sandbox, clock: Clock) -> None:
-    """Another process may write after this one has looked: the look inside the write decides, for all charges together."""
-
-    class Late(Meters):
-        """Its first look sees nobody."""
-
-        def _wait(self, charges: Sequence[Charge], now: float) -> float:
-            return 0.0
-
-    late = Late(sandbox.store.volatile)
-    assert late.take([Charge(b"x", 1)], clock.now) == 0
-    assert 59 < late.take([Charge(b"y", 1), Charge(b"x", 1)], clock.now) <= 60
-    assert sandbox.store.meters.take([Charge(b"y", 1)], clock.now) == 0
 
 
 def test_a_refusal_counts_nothing(sandbox: Sandbox, clock: Clock) -> None:
@@ -185,17 +168,6 @@ def test_a_clock_that_was_set_back_locks_nobody_out(sandbox: Sandbox, clock: Clo
         counted.write("192.0.2.1", None)
     with pytest.raises(TooManyRequests):
         counted.write("192.0.2.1", None)
-
-
-def test_quiet_subjects_are_swept_away(sandbox: Sandbox, clock: Clock) -> None:
-    """A thousand addresses leave nothing once they were quiet for long."""
-    for n in range(1000):
-        sandbox.store.meters.take([Charge(b"a%d" % n, 10)], clock.now)
-    clock.now += SWEEP_EVERY
-    sandbox.store.meters.take([Charge(b"again", 10)], clock.now)
-    with sandbox.store.volatile.read() as transaction:
-        left = [bytes(key) for key, _ in transaction.cursor() if bytes(key).startswith(METER)]
-    assert left == [METER + b"again"]
 
 
 def test_a_sweep_forgets_nobody_who_was_busy(sandbox: Sandbox, clock: Clock) -> None:

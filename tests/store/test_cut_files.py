@@ -1,4 +1,4 @@
-"""A file that somebody cuts under running workers: those may end that read in the same second; nobody makes it worse."""
+"""A file that is cut under running workers: those that read in the same second may end; none damages it further."""
 
 import contextlib
 import os
@@ -16,14 +16,14 @@ from tests.support.worker import FIND, FOUND, Worker, worker
 
 PAGE = 4096
 CUTS = pytest.mark.parametrize("pages", [0, 1, 2, 5, -3])
-"""Pages that are left; below 0: that many are missing."""
+"""Pages that are left; if negative, pages that are removed."""
 
 NEWCOMER = "77777777-2222-3333-4444-555555555555"
 
 
 @pytest.fixture
 def golden(tmp_path: Path) -> Golden:
-    """The data of the golden cases; broken by the test, so that it is not checked."""
+    """The data of the golden cases; not checked afterwards, since the test breaks it."""
     return prepare(tmp_path / "data")
 
 
@@ -40,7 +40,7 @@ def two_workers(golden: Golden) -> Iterator[tuple[Worker, Worker]]:
 
 
 def cut(path: Path, pages: int) -> int:
-    """Leave *pages* of the file; give its size then. More than LOOK_EVERY has passed when this returns."""
+    """Leave *pages* of the file; return its size. More than LOOK_EVERY has passed when this returns."""
     size = pages * PAGE if pages >= 0 else path.stat().st_size + pages * PAGE
     os.truncate(path, size)
     time.sleep(LOOK_EVERY + 0.1)
@@ -49,7 +49,7 @@ def cut(path: Path, pages: int) -> int:
 
 @CUTS
 def test_captures_that_were_cut_are_not_read_and_not_written(golden: Golden, pages: int) -> None:
-    """Every worker says so in one line and lives on, a new one too; the file stays as it is for whoever mends it."""
+    """Every worker reports it in one line and runs on, a new one too; the file is not changed until it is replaced."""
     path = golden.data_dir / CAPTURES
     backup = path.read_bytes()
     with two_workers(golden) as workers, contextlib.ExitStack() as stack:
@@ -71,7 +71,7 @@ def test_captures_that_were_cut_are_not_read_and_not_written(golden: Golden, pag
 
 @CUTS
 def test_a_cut_volatile_file_begins_anew(golden: Golden, pages: int) -> None:
-    """It holds what may be lost: registrations and lookups go on."""
+    """Registrations and lookups go on."""
     with two_workers(golden) as workers:
         cut(golden.data_dir / VOLATILE, pages)
         for n, each in enumerate(workers):
@@ -82,7 +82,7 @@ def test_a_cut_volatile_file_begins_anew(golden: Golden, pages: int) -> None:
 
 @pytest.mark.parametrize("pages", [0, 2, -3])
 def test_a_cut_generation_ends_a_worker_and_no_second_one(golden: Golden, pages: int) -> None:
-    """It is never looked at again once it is open, so a worker may end; the next says so in one line, and what to do."""
+    """An open generation is not checked again, so a worker may end; the next one reports it in one line, with what to do."""
     path = golden.data_dir / GENERATIONS / (golden.data_dir / CURRENT).read_text().strip() / DATA_FILE
     with worker(golden.data_dir) as first:
         assert first.finds()
@@ -97,7 +97,7 @@ def test_a_cut_generation_ends_a_worker_and_no_second_one(golden: Golden, pages:
 
 
 def test_a_registration_that_is_whole_passes(golden: Golden) -> None:
-    """What grows is not cut: writers in two processes, one after the other, for longer than a look takes."""
+    """A file that grew was not cut: two processes write in turn, for longer than LOOK_EVERY."""
     with two_workers(golden) as (one, other):
         time.sleep(LOOK_EVERY + 0.1)
         assert one.register(golden, "New Comer", NEWCOMER)[0] == 200

@@ -1,4 +1,4 @@
-"""What is acknowledged is on the disk: the system calls of the real commands, in the order that survives a power cut.
+"""An acknowledged write is on disk: the system calls of the real commands, in the order that survives a power cut.
 
 Each file is synced before the rename that shows it, and the folder after it (see fsync(2) and rename(2)).
 """
@@ -14,7 +14,7 @@ CALL = re.compile(r"(?:\d+ +)?(fsync|fdatasync|rename\w*)\((.*?)\) += 0")
 
 
 def calls(data_dir: Path, *arguments: str, stdin: bytes = b"") -> list[str]:
-    """What a command synced and renamed below *data_dir*, in order: ``sync FILE``, ``rename OLD NEW``; stamps as ``STAMP``."""
+    """Return what a command synced and renamed below *data_dir*: ``sync FILE``, ``rename OLD NEW``; stamps as ``STAMP``."""
     log = data_dir.with_name("strace.log")
     strace = ["strace", "-f", "-qq", "-y", "-o", str(log), "-e", "trace=fsync,fdatasync,rename,renameat,renameat2"]
     done = subprocess.run(
@@ -35,7 +35,7 @@ def calls(data_dir: Path, *arguments: str, stdin: bytes = b"") -> list[str]:
 
 
 def in_order(wanted: list[str], found: list[str]) -> bool:
-    """Whether *wanted* happened in this order, whatever else did between."""
+    """Whether *wanted* happened in this order, with anything between."""
     rest = iter(found)
     return all(each in rest for each in wanted)
 
@@ -70,7 +70,7 @@ def test_going_back_is_on_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_registration_is_on_the_disk_when_it_is_acknowledged(tmp_path: Path) -> None:
-    """So are a token and a request to be forgotten; what may be lost waits for nobody."""
+    """So are a token and a request to be forgotten; the volatile file is not synced."""
     data = tmp_path / "data"
     calls(data, "init")
     for arguments in (
@@ -84,7 +84,7 @@ def test_a_registration_is_on_the_disk_when_it_is_acknowledged(tmp_path: Path) -
 
 
 def test_a_purge_is_on_the_disk(tmp_path: Path) -> None:
-    """The fresh files are synced before they take the place of the old ones, and the folder after."""
+    """The fresh files are synced before they replace the old ones, and the folder after."""
     data = tmp_path / "data"
     calls(data, "import", "-", stdin=f"{GOVERNOR},Governor Linden\n{MASAKAZU},Masakazu Kojima\n".encode())
     calls(data, "register", "Masakazu Seen", MASAKAZU)

@@ -1,4 +1,4 @@
-"""Files of format 1, as the version before wrote them: read as they are, and made format 2 by the first write.
+"""Files of format 1, as an earlier version wrote them: they are read, and become format 2 with the first write.
 
 And two versions at once: what a later one has written, an earlier one that still runs does not touch.
 """
@@ -23,7 +23,7 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
 def _as_format_1(box: Sandbox, name: str) -> None:
-    """Take out of a generation what format 1 did not have."""
+    """Remove from a generation what format 1 did not have."""
     box.store.close()
     folder = box.data_dir / GENERATIONS / name
     env = lmdb.open(str(folder / "data.mdb"), subdir=False, lock=False, max_dbs=8)
@@ -36,7 +36,7 @@ def _as_format_1(box: Sandbox, name: str) -> None:
 
 
 def test_a_generation_of_format_1_is_read_and_merged(sandbox: Sandbox) -> None:
-    """Its names answer, and the next import settles whose they are."""
+    """Its names are found, and the next import determines their holders."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=1).manifest.name
     _as_format_1(sandbox, name)
     assert sandbox.view().name2key("masakazu.kojima") is not None
@@ -78,14 +78,14 @@ def test_captures_of_format_1_are_read_and_become_format_2(tmp_path: Path) -> No
 
 
 def _raise_format(box: Sandbox, name: str, number: bytes) -> None:
-    """What a later version does, in another process, to a file that this process has open."""
+    """Raise the format as a later version does, in another process, of a file that this process has open."""
     code = "import lmdb, sys; env = lmdb.open(sys.argv[1], subdir=False); t = env.begin(write=True)\n"
     code += "t.put(b'mformat', sys.argv[2].encode()); t.commit()"
     subprocess.run([sys.executable, "-c", code, str(box.data_dir / name), number.decode()], check=True)
 
 
 def test_a_later_version_beside_a_running_process(tmp_path: Path) -> None:
-    """From then on this one writes nothing more, and within a second reads nothing more, of what it may not know."""
+    """From then on this process does not write the file, and within a second does not read it."""
     box = Sandbox(tmp_path / "data")
     box.record(MASAKAZU, "Masakazu Kojima", 1)
     box.store.meters.take([Charge(b"a", 10)], 1.0)
@@ -103,7 +103,7 @@ def test_a_later_version_beside_a_running_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [b"1", b"2"])
 def test_a_volatile_file_of_an_earlier_version_begins_anew(sandbox: Sandbox, number: bytes) -> None:
-    """Whose rows look otherwise. An earlier version that still runs sees another file, of a format that it refuses."""
+    """Its rows have another format. An earlier version that still runs sees another file, of a format that it rejects."""
     path = sandbox.data_dir / VOLATILE
     assert sandbox.store.meters.take([Charge(b"a", 10)], 1.0) == 0
     sandbox.store.close()

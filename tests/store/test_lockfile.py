@@ -1,4 +1,4 @@
-"""A lock file that is parted from its data file: what is acknowledged afterwards is kept, whoever writes."""
+"""A lock file that does not belong to its data file: every write that is acknowledged afterwards is kept."""
 
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ WRITER = (
 
 @contextmanager
 def writers(sandbox: Sandbox, folder: Path) -> Iterator[Callable[[], list[list[str]]]]:
-    """Three processes that record one key after another; gives what each has been acknowledged. Ended and checked behind."""
+    """Three processes that record one key after another; yield what returns the acknowledged keys of each."""
     stop, logs = folder / "stop", [folder / f"acknowledged{n}" for n in range(WRITERS)]
     children = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(sandbox.data_dir), str(n + 1), str(log), str(stop)])
@@ -57,21 +57,21 @@ def writers(sandbox: Sandbox, folder: Path) -> Iterator[Callable[[], list[list[s
 
 
 def wait_for_more(acknowledged: Callable[[], list[list[str]]], count: int) -> None:
-    """Until each writer was acknowledged *count* more."""
+    """Wait until each writer was acknowledged *count* more."""
     before = [len(each) for each in acknowledged()]
     while any(len(each) < was + count for each, was in zip(acknowledged(), before, strict=True)):
         time.sleep(0.005)
 
 
 def missing(sandbox: Sandbox, keys: list[str]) -> list[str]:
-    """Those that a process which opens the file now does not find."""
+    """The keys that a process that opens the file now does not find."""
     captures = Captures(captures_file(sandbox.data_dir, PRIVATE))
     sandbox.store.close()
     return [key for key in keys if not captures.by_key(parse_key(key))]
 
 
 def backup_of(sandbox: Sandbox, path: Path, *, compact: bool) -> Path:
-    """What mdb_copy writes, while others write."""
+    """A copy as mdb_copy writes it, while others write."""
     code = "import lmdb, sys; lmdb.open(sys.argv[1], subdir=False, readonly=True).copyfd(1, compact=sys.argv[2] == 'True')"
     with path.open("wb") as file:
         subprocess.run([sys.executable, "-c", code, sandbox.data_dir / CAPTURES, str(compact)], stdout=file, check=True)
@@ -80,7 +80,7 @@ def backup_of(sandbox: Sandbox, path: Path, *, compact: bool) -> Path:
 
 @contextmanager
 def lock_of_another(path: Path) -> Iterator[None]:
-    """Beside *path* lies the lock file of another data file, which another process has open."""
+    """Put the lock file of another data file, which another process has open, beside *path*."""
     other = path.with_name("other.mdb")
     code = "import lmdb, sys; env = lmdb.open(sys.argv[1], subdir=False); print('open', flush=True); input()"
     command = [sys.executable, "-c", code, str(other)]
@@ -93,7 +93,7 @@ def lock_of_another(path: Path) -> Iterator[None]:
 
 
 def test_a_lock_file_removed_under_writers(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Three processes write while it is removed again and again: all that was acknowledged is there, in both directions."""
+    """Three processes write while it is removed again and again: every acknowledged write is there, in both directions."""
     with writers(sandbox, tmp_path) as acknowledged:
         for _ in range(20):
             lock_of(sandbox.data_dir / CAPTURES).unlink()
@@ -104,7 +104,7 @@ def test_a_lock_file_removed_under_writers(sandbox: Sandbox, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("compact", [False, True])
 def test_a_backup_put_back_under_writers(sandbox: Sandbox, tmp_path: Path, compact: bool) -> None:
-    """With ``mv``, the old lock file in place: all that was acknowledged after it is there."""
+    """With ``mv``, beside the old lock file: every write acknowledged after it is there."""
     sandbox.record(MASAKAZU, "Masakazu Kojima", 1)
     with writers(sandbox, tmp_path) as acknowledged:
         for _ in range(10):
@@ -121,7 +121,7 @@ def test_a_backup_put_back_under_writers(sandbox: Sandbox, tmp_path: Path, compa
 
 
 def test_a_backup_put_back_in_the_middle_of_a_write(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The change went to the old file: it is made again in the new one before it is acknowledged."""
+    """The change was written to the old file: it is written again to the new one before it is acknowledged."""
     sandbox.record(MASAKAZU, "Masakazu Kojima", 1)
     backup = backup_of(sandbox, tmp_path / "backup.mdb", compact=False)
     file = captures_file(sandbox.data_dir, PRIVATE)
@@ -141,7 +141,7 @@ def test_a_backup_put_back_in_the_middle_of_a_write(sandbox: Sandbox, tmp_path: 
 
 @pytest.mark.parametrize("compact", [False, True])
 def test_readers_see_a_backup_that_was_put_back(sandbox: Sandbox, tmp_path: Path, compact: bool) -> None:
-    """Though a process that idles goes on holding the old lock file, and nobody writes."""
+    """Also while an idle process has the old lock file open, and no process writes."""
     for n in range(9 if compact else 8):  # whichever of its two meta pages is the newer one
         sandbox.record(MASAKAZU, f"Masakazu{n}", n)
     backup = backup_of(sandbox, tmp_path / "backup.mdb", compact=compact)
@@ -164,7 +164,7 @@ def test_readers_see_a_backup_that_was_put_back(sandbox: Sandbox, tmp_path: Path
 
 
 def test_a_backup_copied_over_the_file(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Same inode, same size: the transaction's number tells. (It may end readers by SIGBUS: the documentation says mv.)"""
+    """Same inode, same size: the transaction's number shows it. (It may end readers by SIGBUS: the documentation says mv.)"""
     sandbox.record(MASAKAZU, "Masakazu Kojima", 1)
     backup = backup_of(sandbox, tmp_path / "backup.mdb", compact=False)
     for n in range(3):
@@ -178,7 +178,7 @@ def test_a_backup_copied_over_the_file(sandbox: Sandbox, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", [CAPTURES, VOLATILE])
 def test_a_rewrite_killed_between_its_two_renames(sandbox: Sandbox, name: str) -> None:
-    """The new lock file beside the old data: the next writer makes it anew."""
+    """The new lock file beside the old data: the next writer replaces it."""
     file = sandbox.store.volatile.file if name == VOLATILE else captures_file(sandbox.data_dir, PRIVATE)
     file.create()
     for n in range(5):
@@ -191,8 +191,8 @@ def test_a_rewrite_killed_between_its_two_renames(sandbox: Sandbox, name: str) -
     file.close()
 
 
-def test_check_tells_a_parted_lock_file(sandbox: Sandbox) -> None:
-    """One line that names it, once: the next use makes it anew. A sound one, or none at all, gets no line."""
+def test_check_reports_a_lock_file_of_another_file(sandbox: Sandbox) -> None:
+    """One line that names it, once, since the next use replaces it; no line if it belongs to the file or is missing."""
     sandbox.record(MASAKAZU, "Masakazu Kojima", 1)
     path = sandbox.data_dir / CAPTURES
     assert sandbox.problems() == []

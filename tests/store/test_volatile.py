@@ -1,4 +1,4 @@
-"""The file of what may be lost: made when it is needed, made anew when it is damaged, never in the way of a lookup."""
+"""The volatile file: made when it is needed, replaced when it is damaged, and no lookup depends on it."""
 
 from pathlib import Path
 
@@ -15,22 +15,22 @@ KEYS = [n.to_bytes(16, "big") for n in range(1, 50)]
 
 
 def test_reading_makes_no_file(sandbox: Sandbox) -> None:
-    """A directory of an earlier version, or one that may only be read, has none: it reads as empty."""
+    """A data directory of an earlier version, or a read-only one, has none: that reads as empty."""
     assert sandbox.store.pending.waiting() == []
     assert sandbox.store.conflicts.conflicts() == []
     assert not (sandbox.data_dir / VOLATILE).exists()
 
 
 def test_the_first_write_makes_it_private(sandbox: Sandbox) -> None:
-    """Addresses are in it: nobody else may read it, nor its locks."""
+    """It holds addresses: no other user may read it or its lock files."""
     sandbox.store.pending.add(KEYS[:1], "Production", 5)
     for path in sandbox.data_dir.glob("volatile*"):
         assert path.stat().st_mode & 0o777 == 0o600, path
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 100_000, b"\0" * 8192, None])
-def test_a_damaged_file_is_made_anew(sandbox: Sandbox, damage: bytes | None) -> None:
-    """Empty, garbage, zeros, or cut in the middle as a power cut may leave it: read as empty, and written again."""
+def test_a_damaged_file_is_replaced(sandbox: Sandbox, damage: bytes | None) -> None:
+    """Empty, garbage, zeros, or cut as a power cut may leave it: it reads as empty and can be written."""
     path = sandbox.data_dir / VOLATILE
     sandbox.store.pending.add(KEYS, "Production", 5)
     whole = path.read_bytes()
@@ -41,8 +41,8 @@ def test_a_damaged_file_is_made_anew(sandbox: Sandbox, damage: bytes | None) -> 
     assert [asked.key for asked in sandbox.store.pending.waiting()] == KEYS[:3]
 
 
-def test_another_process_goes_on_with_the_new_file(sandbox: Sandbox) -> None:
-    """What it writes after the file was made anew is in the new one, and it reads nothing of the old one."""
+def test_another_process_uses_the_new_file(sandbox: Sandbox) -> None:
+    """After a replacement its writes are in the new file, and it reads nothing of the old one."""
     code = (
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
         "queue = Sandbox(Path(sys.argv[1])).store.pending\n"
@@ -57,7 +57,7 @@ def test_another_process_goes_on_with_the_new_file(sandbox: Sandbox) -> None:
 
 
 def test_renewing_leaves_no_bytes(sandbox: Sandbox) -> None:
-    """Nothing of what it held is in the file afterwards."""
+    """No byte of its rows is in the file afterwards."""
     sandbox.store.pending.add(KEYS, "Production", 5)
     assert KEYS[7] in (sandbox.data_dir / VOLATILE).read_bytes()
     sandbox.store.volatile.renew()
@@ -70,7 +70,7 @@ def test_renewing_leaves_no_bytes(sandbox: Sandbox) -> None:
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
-    """Where the file cannot be made, reading still says that nothing is there."""
+    """Where the file cannot be made, it still reads as empty."""
     place = tmp_path / "a file"
     place.write_text("")
     assert Pending(VolatileFile(place, PRIVATE), 10).waiting() == []

@@ -36,5 +36,5 @@ class Manifest(NamedTuple):
     conflicts: int
     """Names that came with more than one key on one grid."""
     bytes: int
-    """Size of the data file: a file of a different size is not opened."""
+    """What it takes where it is stored, as the engine measured it at publication."""
     seconds: float

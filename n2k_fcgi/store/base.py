@@ -22,45 +22,57 @@ from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.model.tokens import Token
 
 MOST_FORMER = 64
-"""Former names of one key on one grid that captures keep; what they held before that bound stays, and answers."""
+"""Former names of one key on one grid that captures keep. Captures from before that bound keep more, which are found."""
 
 MOST_KEYS = 64
-"""Keys of one name on one grid that captures keep, and that an answer looks at, whatever is stored."""
+"""Keys of one name on one grid that captures keep, and that an answer reads, however many are stored."""
 
 
 class AvatarIndex(Protocol):
-    """One source of avatars: a generation, or the captures."""
+    """One source of avatars: a generation, or the captures. Reading changes nothing and waits for no writer."""
 
     rows_read: int
-    """Names unpacked so far, for an answer that is to be bounded."""
+    """Names unpacked so far: the cost of an answer, which is bounded."""
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """Read everything inside as it is at one moment, in one transaction; nothing may be written inside."""
+        """Read everything inside as of one moment; nothing may be written inside. Inside of another one it is that one.
+
+        It holds for this source. An engine may read more of the store as of the same moment; nothing may rely on it.
+        """
         ...
 
     def by_name(self, canonical: str) -> list[Avatar]:
-        """Avatars that are or were called so, the winner of each grid first, former names last; MOST_KEYS a grid at most."""
+        """Return the avatars that have or had this name, the winner of each grid first, former names last.
+
+        At most MOST_KEYS per grid. A generation returns no spellings: their names are ''.
+        """
         ...
 
     def by_key(self, key: bytes) -> list[Avatar]:
-        """The current name of the key on each grid that knows it."""
+        """Return the current name of the key on each grid that knows it."""
         ...
 
     def by_names(self, canonicals: Sequence[str], most: int) -> list[list[Avatar]]:
-        """``by_name`` of each, in order, in one snapshot; of the first ones only, when these took *most* ``rows_read``."""
+        """Return ``by_name`` of each, in order, as of one moment.
+
+        Of the first ones only, one at least, when these took *most* ``rows_read``.
+        """
         ...
 
     def by_keys(self, keys: Sequence[bytes], most: int) -> list[list[Avatar]]:
-        """``by_key`` of each, as ``by_names`` does it."""
+        """Return ``by_key`` of each, as ``by_names`` does."""
         ...
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
-        """Canonical names in UTF-8 at or above *first* and below *end*, in order (or backwards), at most *limit*."""
+        """Return at most *limit* canonical names in UTF-8, at or above *first* and below *end*, in order or backwards."""
         ...
 
 
 class GenerationView(AvatarIndex, Protocol):
-    """One immutable generation, open for one answer."""
+    """One published generation, open for one answer. It never changes, so all of it is one snapshot.
+
+    Memory is bounded, however much is read: pages of a map, say, are released between two calls.
+    """
 
     @property
     def name(self) -> str:
@@ -73,30 +85,30 @@ class GenerationView(AvatarIndex, Protocol):
         ...
 
     def count(self) -> int:
-        """How many keys it has."""
+        """Count its keys."""
         ...
 
     def history(self, key: bytes, most: int | None = None) -> list[Avatar]:
-        """The former names of a key, oldest first; the latest *most* of them."""
+        """Return the former names of a key, oldest first; only the latest *most*."""
         ...
 
     def is_called(self, key: bytes, canonical: str, grid: str) -> bool:
-        """Whether *key* is or was called so on *grid*, however many others are."""
+        """Whether *key* has or had this name on *grid*, however many others have it."""
         ...
 
     def bindings(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
-        """Canonical names at or above *first* in order, each with its avatars as ``by_name`` has them, former ones not.
+        """Return canonical names at or above *first* in order, each with the avatars that have it now, as in ``by_name``.
 
-        One at least, then as long as they have *limit* avatars; none behind the last name.
+        As many names as have *limit* avatars together, one at least; none above the last name.
         """
         ...
 
     def keys_from(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
-        """Keys at or above *first* in order, at most *limit*, each with all its names: current ones, then former ones."""
+        """Return at most *limit* keys at or above *first* in order, each with its current names, then its former ones."""
         ...
 
     def ambiguous_names(self, first: bytes, limit: int) -> tuple[list[str], bytes | None]:
-        """Of the *limit* canonical names at or above *first*: those whose avatars have a grid or a time in common.
+        """Of the *limit* canonical names at or above *first*, return those whose avatars have a grid or a time in common.
 
         Only the generation knows which of these is the answer. Also return the next *first*, None after the last name.
         """
@@ -106,59 +118,43 @@ class GenerationView(AvatarIndex, Protocol):
 class GenerationStore(Protocol):
     """The published generations; one of them is live.
 
-    Another may be published at any moment, and the one before it pruned: two calls may speak of two generations. So the
-    only one who asks for the live one is ``service.directory.lookup.Directory``, once an answer.
+    Any process may publish another one at any moment, and prune the one before: two calls may read different generations.
+    So only ``service.directory.lookup.Directory`` asks for the live one, once per answer.
     """
 
     def current(self) -> GenerationView | None:
-        """The live generation; None when nothing was imported yet. Valid until the next call."""
-        ...
+        """Return the live generation, None before the first import. Valid until the next call.
 
-    def live(self) -> Manifest | None:
-        """What the live one says of itself; None when there is none."""
-        ...
-
-    def latest(self, grid: str) -> int | None:
-        """The time of the latest dump that avatars of *grid* in the live generation are from; None if it has none."""
-        ...
-
-    def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
-        """The live one's name ('': none) and the manifests of all, oldest first, the live one among them.
-
-        One that cannot be read is left out; its error is raised if *strict*.
+        Another process's publication is seen by the next call. Raises StoreMissing, StoreDamaged, StoreTooNew,
+        StoreUnreadable.
         """
-        ...
-
-    def current_name(self) -> str:
-        """The live one's name; '' when there is none."""
-        ...
-
-    def names(self) -> list[str]:
-        """Every finished generation, oldest first."""
-        ...
-
-    def manifest(self, name: str) -> Manifest:
-        """The manifest of one. Raises StoreDamaged, StoreTooNew, StoreUnreadable."""
-        ...
-
-    def grids(self) -> set[str]:
-        """The grids that any of them has avatars of; those of one that cannot be read are missing."""
-        ...
-
-    def use(self, name: str) -> None:
-        """Make a finished generation the live one, atomically and durably. Raises NoSuchGeneration; refuses a damaged one."""
         ...
 
     def hold(self) -> "Lease | None":
-        """A lease on the live generation, for an answer of many steps; None when nothing was imported yet."""
+        """Return a lease on the live generation, for an answer of many steps; None before the first import."""
         ...
 
-    def drop_hidden(self, name: str, hidden: "HiddenSet", cleaned: Callable[[Manifest], Manifest]) -> int:
-        """Replace generation *name* by one without the *hidden*; return how many names were removed, 0 if it has none.
+    def live(self) -> Manifest | None:
+        """Return the live one's manifest, None before the first import."""
+        ...
 
-        Its manifest is replaced by what *cleaned* makes of it, in any case. What was live stays live. Atomic: of a killed
-        call nothing is visible, or its result, and the next call with this name completes it. Durable; bounded in memory.
+    def latest(self, grid: str) -> int | None:
+        """Return the time of the latest dump that avatars of *grid* in the live generation are from; None if it has none."""
+        ...
+
+    def current_name(self) -> str:
+        """Return the live one's name; '' before the first import."""
+        ...
+
+    def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
+        """Return the live one's name ('': none) and the manifests of all, oldest first, the live one among them.
+
+        One that cannot be read is left out; if *strict*, its error is raised.
         """
+        ...
+
+    def grids(self) -> set[str]:
+        """Return the grids that any of them has avatars of; those of one that cannot be read are missing."""
         ...
 
     def locked(self) -> AbstractContextManager[None]:
@@ -169,7 +165,7 @@ class GenerationStore(Protocol):
         ...
 
     def sweep(self) -> list[str]:
-        """Remove what killed builds left; return the names of the generations that they were building."""
+        """Remove what killed builds left; return the names of the generations that they were building. Idempotent."""
         ...
 
     def build(self, origins: OriginTable, *, text_bytes: int, jobs: int) -> "GenerationBuild":
@@ -184,8 +180,23 @@ class GenerationStore(Protocol):
         """Make the finished build of *manifest*'s name the live generation: atomic, durable when this returns."""
         ...
 
+    def use(self, name: str) -> None:
+        """Make a published generation the live one: atomic, durable when this returns.
+
+        Raises NoSuchGeneration, and the errors of one that is damaged, which does not become live.
+        """
+        ...
+
     def prune(self, keep: int) -> list[str]:
         """Remove the oldest generations but *keep*, never the live one; return their names. Readers are not disturbed."""
+        ...
+
+    def drop_hidden(self, name: str, hidden: "HiddenSet", cleaned: Callable[[Manifest], Manifest]) -> int:
+        """Replace generation *name* by one without the *hidden*; return how many names were removed, 0 if it has none.
+
+        Its manifest is replaced by what *cleaned* makes of it, in any case. What was live stays live. Atomic: of a killed
+        call nothing is visible, or its result, and the next call with this name completes it. Durable; bounded in memory.
+        """
         ...
 
 
@@ -222,7 +233,7 @@ class GenerationBuild(Protocol):
 
 
 class Lease(AbstractContextManager[GenerationView], Protocol):
-    """A generation that one answer goes on reading: whatever is published or pruned, it is valid until released."""
+    """A generation that one answer reads in many steps. Valid until it is released, whatever is published or pruned."""
 
     @property
     def view(self) -> GenerationView:
@@ -443,9 +454,9 @@ class StoreOptions(NamedTuple):
     share_with_group: bool
     """Files can be read and written by the group: cron and the web server may be different users."""
     resident_limit: int
-    """Bytes of resident memory of this process above which pages of mapped files are released."""
+    """Bytes of resident memory of this process above which an engine that maps files releases their pages."""
     max_pending: int
-    """How many pending keys are kept."""
+    """The most pending keys that are kept."""
 
     @property
     def modes(self) -> Modes:
@@ -454,7 +465,7 @@ class StoreOptions(NamedTuple):
 
 
 Mentioned = Callable[[bytes], Iterable[Mention]]
-"""Finds hidden avatars in a text that may name anybody."""
+"""Finds hidden avatars in a text that may name any avatar."""
 
 
 class PurgedRows(NamedTuple):
@@ -468,7 +479,7 @@ class PurgedRows(NamedTuple):
 
 
 class Remnant(NamedTuple):
-    """A hidden avatar that is still stored; its name or key is not in here."""
+    """A hidden avatar that is still stored, without its name and key."""
 
     what: str
     where: str
@@ -479,13 +490,16 @@ class Finding(NamedTuple):
     """Something wrong with what is stored."""
 
     problem: str
-    """One line, without the name or key of anyone who asked to be forgotten."""
+    """One line, without the name or key of a hidden avatar."""
     advice: str
     """What to do about it; '' if the next use repairs it."""
 
 
 class Store(Protocol):
-    """All that is stored of one directory; each part is opened at first use. Not for use across ``fork()``."""
+    """All that is stored of one directory; each part is opened at first use. Not for use across ``fork()``.
+
+    An engine may keep parts together: ``purge`` and ``check`` are of the whole store.
+    """
 
     @property
     def generations(self) -> GenerationStore: ...
@@ -503,40 +517,40 @@ class Store(Protocol):
     def meters(self) -> MeterStore: ...
 
     def create(self) -> None:
-        """Make an empty store; an existing one is kept. Raises StoreUnreadable, StoreFull."""
+        """Make an empty store, durable when this returns; an existing one is kept. Raises StoreUnreadable, StoreFull."""
         ...
 
     def check(self) -> Iterator[Finding]:
-        """Check that generations and captures agree with themselves, in both directions; read everything, change nothing."""
+        """Check that generations and captures are consistent in both directions. Read everything, change nothing."""
         ...
 
     def purge(self, hidden: HiddenSet, without: Callable[[str], str]) -> PurgedRows:
         """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts and meters begin empty.
 
-        Texts that may name anybody (``store.fields``) become what *without* makes of them. Answers go on meanwhile. If it is
-        killed, nothing acknowledged is lost, and the next purge does the rest. Inside ``generations.locked``. Raises
-        StoreFull, StoreBusy.
+        Texts that may name any avatar (``store.fields``) become what *without* makes of them. Answers go on meanwhile. If
+        it is killed, nothing acknowledged is lost, and the next purge does the rest. Called inside ``generations.locked``.
+        Raises StoreFull, StoreBusy.
         """
         ...
 
     def remains(self, hidden: HiddenSet, mentioned: Mentioned) -> Iterator[tuple[str, Iterator[Remnant]]]:
-        """Each place that was searched, as a path below the data directory where it is one, with what is still there.
+        """Search everything, the space of deleted rows too. Yield each place that was searched, and what is still there.
 
-        Space of rows that were deleted is searched too. The remnants of one place are read before the next place. Raises
-        OSError of a file that cannot be read.
+        A place that is a file is its path below the data directory. Read the remnants of a place before the next one.
+        Raises OSError of a file that cannot be read.
         """
         ...
 
     def write_problem(self, patience: float) -> Finding | None:
-        """Why nothing can be recorded now, having waited *patience* seconds for other writers; None if it can."""
+        """Return why nothing can be recorded now, having waited *patience* seconds for other writers; None if it can."""
         ...
 
     def address_space(self) -> int:
-        """Bytes of address space that a worker needs for this store, beside the live generation (``Manifest.bytes``)."""
+        """Return the bytes of address space that a worker needs for it, the live generation (``Manifest.bytes``) aside."""
         ...
 
     def stopped_readers(self) -> list[tuple[int, int]]:
-        """Processes that hold an old snapshot, so that space cannot be reused, and how many changes old it is."""
+        """Return processes that hold an old snapshot, so that space cannot be reused: (process, changes since then)."""
         ...
 
     def close(self) -> None:

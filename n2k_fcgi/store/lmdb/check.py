@@ -1,4 +1,4 @@
-"""The consistency check: both directions agree, counts match the manifest. Bounded memory, one pass an index."""
+"""The consistency check: both directions agree, counts match the manifest. One pass per index; memory is bounded."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,14 +14,14 @@ from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMER, HELD, HISTORY, KEYS, NAMES
 
-NOBODY = bytes(KEY_BYTES)
+NULL = bytes(KEY_BYTES)
 
 HIDDEN = "(hidden)"
-"""In a line, for the key and the name of somebody who asked to be forgotten."""
+"""Shown instead of the key and the name of a hidden avatar."""
 
 
 class Shown:
-    """How a line shows keys and names; *hidden* None: it is not known whom to hide, so nobody is shown."""
+    """How a line shows keys and names; *hidden* None: it is not known which are hidden, so none is shown."""
 
     def __init__(self, hidden: HiddenSet | None, grids: Iterable[str]) -> None:
         self._hidden = hidden
@@ -37,12 +37,12 @@ class Shown:
 
     def name(self, name: bytes, keys: Iterable[bytes] = ()) -> str:
         """A canonical name that leads to *keys*."""
-        return HIDDEN if any(self.pair(key, name)[1] == HIDDEN for key in (NOBODY, *keys)) else repr(name)
+        return HIDDEN if any(self.pair(key, name)[1] == HIDDEN for key in (NULL, *keys)) else repr(name)
 
 
 def check_generations(generations: Generations, hidden: HiddenSet | None) -> Iterator[str]:
-    """Check every generation; yield one line a problem. None of them names the *hidden* (None: anybody)."""
-    generations.close()  # one environment a file and process
+    """Check every generation; yield one line per problem. None of them names the *hidden* (None: any avatar)."""
+    generations.close()  # LMDB allows one environment per file and process
     for name in generations.names():
         try:
             manifest, generation = generations.manifest(name), generations.open(name)
@@ -73,7 +73,7 @@ def check_generation(generation: Generation, manifest: Manifest, hidden: HiddenS
 
 
 def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int, shown: Shown) -> Iterator[str]:
-    """Every record of one index must stand in the other; then equal counts make them agree in both directions."""
+    """Every record of one index must be in the other; then equal counts mean that both directions agree."""
     named = 0
     origins = generation.origins
     for db_key, value in generation.rows(by_name):
@@ -92,7 +92,10 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int
             continue
         for origin, spelling in unpack_spellings(value):
             spelled += 1
-            if not _is_named(generation, by_name, spelling, origins[origin].grid, key):
+            if origin >= len(origins):
+                who, name = shown.pair(key, spelling)
+                yield f"{by_key.decode()}: {who} is {name}, by an origin that is not there"
+            elif not _is_named(generation, by_name, spelling, origins[origin].grid, key):
                 who, name = shown.pair(key, spelling)
                 yield f"{who} is {name}, but that name does not lead back"
     if not named == spelled == said:
@@ -100,7 +103,7 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int
 
 
 def _check_holders(generation: Generation, shown: Shown) -> Iterator[str]:
-    """Whoever holds a name has it, or had it."""
+    """The holder of a name has it, or had it."""
     for name, key in generation.rows(HELD) if generation.has(HELD) else ():
         values = [generation.get(database, name) or b"" for database in (NAMES, FORMER)]
         if not any(key == other for value in values for _, other in unpack_names(value)):

@@ -3,6 +3,7 @@
 A row of a generation has the number of its origin (``model.origins``), one byte.
 """
 
+import json
 import struct
 
 from n2k_fcgi.model.avatar import Capture, Source, StoredCapture
@@ -15,28 +16,28 @@ _NAME_RECORDS = struct.Struct("B16s")
 
 
 class BadValue(Exception):
-    """Bytes that we never wrote: the file is damaged. Says what they should be, and nothing of what they are."""
+    """Bytes that we never wrote: the file is damaged. The message has what they should be, not what they are."""
 
 
 def pack_name(origin: int, key: bytes) -> bytes:
-    """One record of names or former."""
+    """Return one record of names or former."""
     return _NAME_RECORDS.pack(origin, key)
 
 
 def unpack_names(value: bytes) -> list[tuple[int, bytes]]:
-    """All (origin, key) of one name, in the order they were packed: the winner first."""
+    """Return all (origin, key) of one name, in the order in which they were packed: the winner first."""
     if len(value) == NAME_RECORD:
         return [(value[0], value[1:])]
     return list(_NAME_RECORDS.iter_unpack(value))
 
 
 def pack_spelling(origin: int, spelling: bytes) -> bytes:
-    """One record of keys or history; a spelling has at most 255 bytes (``model.names.NAME_BYTES`` is less)."""
+    """Return one record of keys or history; a spelling has at most 255 bytes (``model.names.NAME_BYTES`` is less)."""
     return bytes((origin, len(spelling))) + spelling
 
 
 def unpack_spellings(value: bytes) -> list[tuple[int, bytes]]:
-    """All (origin, spelling) of one key."""
+    """Return all (origin, spelling) of one key."""
     if value and len(value) == value[1] + 2:
         return [(value[0], value[2:])]
     found = []
@@ -49,7 +50,7 @@ def unpack_spellings(value: bytes) -> list[tuple[int, bytes]]:
 
 
 def last_spellings(value: bytes, most: int) -> bytes:
-    """The last *most* records of one key, still packed."""
+    """Return the last *most* records of one key, still packed."""
     starts = [0]
     while starts[-1] < len(value):
         starts.append(starts[-1] + 2 + value[starts[-1] + 1])
@@ -57,23 +58,17 @@ def last_spellings(value: bytes, most: int) -> bytes:
 
 
 def pack_origins(origins: list[Origin]) -> bytes:
-    """The table that numbers origins, as JSON: position is the number."""
-    import json
-
+    """Return the table of origins as JSON: the position is the number."""
     return json.dumps([[origin.grid, origin.as_of] for origin in origins]).encode()
 
 
 def unpack_origins(value: bytes) -> list[Origin]:
     """The reverse of pack_origins."""
-    import json
-
     return [Origin(grid, as_of) for grid, as_of in json.loads(value)]
 
 
 def pack_captures(stored: list[StoredCapture]) -> bytes:
-    """What captures.mdb knows of one key, one entry a grid, as JSON: small, and readable with LMDB's own tools."""
-    import json
-
+    """Return the captures of one key, one entry per grid, as JSON: small, and readable with LMDB's own tools."""
     rows = [
         {
             "grid": c.grid,
@@ -91,8 +86,6 @@ def pack_captures(stored: list[StoredCapture]) -> bytes:
 
 def unpack_captures(key: bytes, value: bytes) -> list[StoredCapture]:
     """The reverse of pack_captures. Raises BadValue."""
-    import json
-
     try:
         return [
             StoredCapture(

@@ -1,9 +1,9 @@
-"""Opening LMDB environments so that they cannot hurt: what can go wrong becomes one of our errors.
+"""Opening LMDB environments safely: every failure becomes one of our errors.
 
-Rules that LMDB leaves to its users (its lmdb.h, py-lmdb's documentation, and tried): one environment a file and process;
-never across ``fork()``; a file shorter than its last page kills the reader with SIGBUS, so it is refused at opening; a
-writer waiting for another process answers no signal, so writers queue on a lock of ours that gives up in time; a reader
-killed inside a transaction pins old pages until ``reader_check()``.
+Rules that LMDB leaves to its users (lmdb.h, the documentation of py-lmdb, and tried): one environment per file and process;
+none across ``fork()``; a file shorter than its last page kills the reader with SIGBUS, so it is refused at opening; a writer
+that waits for another process handles no signal, so writers queue on our own lock, which has a timeout; a reader that was
+killed inside a transaction keeps old pages from being reused until ``reader_check()``.
 """
 
 import errno
@@ -31,13 +31,13 @@ from n2k_fcgi.store.lmdb.layout import FORMATS
 MAX_DATABASES = 8
 
 _REFUSED = frozenset(map(os.strerror, (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM)))
-"""What the system says when it is not the disk: LMDB hands its words on."""
+"""Messages of the system that are not about the disk: LMDB passes them on."""
 
 
 def open_reader(path: Path) -> lmdb.Environment:
-    """Open a file that nobody writes any more: read-only, without lock file and readahead, mapped as large as it is.
+    """Open a file that is not written any more: read-only, without lock file and readahead, mapped as large as it is.
 
-    Raises StoreUnreadable, NoMemory, and what ``damaged`` gives when it is shorter than it says.
+    Raises StoreUnreadable, NoMemory, and the error of ``damaged`` for a truncated file.
     """
     env = open_environment(path, readonly=True, lock=False, readahead=False, map_size=1)
     try:
@@ -49,7 +49,7 @@ def open_reader(path: Path) -> lmdb.Environment:
 
 
 def open_environment(path: Path, **options: Any) -> lmdb.Environment:
-    """``lmdb.open`` with what all of ours share. Raises what ``damaged`` gives, StoreUnreadable, NoMemory."""
+    """``lmdb.open`` with the options that all of ours share. Raises the error of ``damaged``, StoreUnreadable, NoMemory."""
     try:
         return lmdb.open(os.fsencode(path), subdir=False, max_dbs=MAX_DATABASES, max_spare_txns=1, **options)
     except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
@@ -61,7 +61,7 @@ def open_environment(path: Path, **options: Any) -> lmdb.Environment:
 
 
 def is_there(path: Path) -> bool:
-    """Whether the file exists. Raises StoreUnreadable where we may not look."""
+    """Whether the file exists. Raises StoreUnreadable where the folder cannot be read."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -72,7 +72,7 @@ def is_there(path: Path) -> bool:
 
 
 def meaning(path: Path, error: Exception, otherwise: Callable[..., N2KError]) -> N2KError:
-    """What an error of LMDB's about *path* means: what the system refused, where it says so, else the error *otherwise*."""
+    """Return our error for an error of LMDB about *path*: what the system refused, if it says so, else *otherwise*."""
     why = reason(error)
     if is_no_memory(error):
         return NoMemory(what=path)
@@ -87,12 +87,12 @@ def reason(error: Exception) -> str:
 
 
 def damaged(path: Path, why: object) -> N2KError:
-    """The error for a file that contradicts itself: a generation can be imported again, all else is only in a backup."""
+    """Return the error for an inconsistent file: a generation can be imported again, all else is only in a backup."""
     return (StoreDamaged if path.name == DATA_FILE else CapturesDamaged)(path=path, why=why)
 
 
 def refuse_truncated(path: Path, env: lmdb.Environment) -> None:
-    """Refuse a file as ``damaged`` that is shorter than its last page: reading on would be SIGBUS."""
+    """Refuse a file as ``damaged`` that is shorter than its last page: reading it would raise SIGBUS."""
     needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     size = path.stat().st_size
     if size < needed:
@@ -100,7 +100,7 @@ def refuse_truncated(path: Path, env: lmdb.Environment) -> None:
 
 
 def refuse_other_format(path: Path, value: bytes | None, formats: range = FORMATS) -> None:
-    """Raise StoreTooNew, or what ``damaged`` gives when *value*, the stored version, says none or one before *formats*."""
+    """Raise StoreTooNew, or the error of ``damaged`` if *value*, the stored version, is missing or before *formats*."""
     found = int(value) if value and value.isdigit() else 0
     if found >= formats.stop:
         raise StoreTooNew(path=path, found=found, known=formats[-1])

@@ -25,30 +25,30 @@ from n2k_fcgi.store.lmdb.layout import FORMAT_KEY, FORMER, GENERATION_DATABASES,
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 _PIECE = 512
-"""Rows between two looks whether the end was passed."""
+"""Rows between two checks whether the end was passed."""
 
 
 class Generation(BulkLookups):
-    """Reads one generation through its map: no locks, no copies but of the values asked for.
+    """Reads one generation through its map: no locks, and only the values that are asked for are copied.
 
-    Implements ``store.base.GenerationView``. Open it in the process that reads (LMDB forbids crossing ``fork()``), at
-    most once a process at a time.
+    Implements ``store.base.GenerationView``. Opened in the process that reads (LMDB forbids crossing ``fork()``), at most
+    once per process at a time.
     """
 
     def __init__(self, folder: Path, created: int, resident_limit: int = IMPORT_RESIDENT) -> None:
-        """*created*: unix seconds when it was made. Until 0.1 a dump could say that it is of a later time: read as this.
+        """*created*: unix seconds when it was made; up to version 0.1 a dump could have a later time, which is read as this.
 
-        *resident_limit*: bytes of resident memory of this process above which long reading drops the map's pages.
+        *resident_limit*: bytes of resident memory of this process above which long reading releases the map's pages.
         """
         self.name = folder.name
         self._created = created
         self._resident_limit = resident_limit
         self.path = folder / DATA_FILE
         self.holds = 0
-        """How many answers under way need it, see ``generations.Generations.hold``."""
+        """The number of leases on it (``generations.Lease``)."""
         self.rows_read = 0
         self._snapshot: contextlib.nullcontext[lmdb.Transaction] | None = None
-        # A file that was pruned has no name any more, and is there as long as somebody has it open.
+        # A pruned file has no name any more, but it can be read as long as this is open.
         try:
             self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -80,7 +80,7 @@ class Generation(BulkLookups):
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read everything inside in one transaction; not for iterators that are left open."""
+        """See ``store.base.AvatarIndex``: one transaction. No iterator of ``rows`` may be left open."""
         if self._snapshot is not None:
             yield
             return
@@ -98,7 +98,7 @@ class Generation(BulkLookups):
         return self._snapshot or self._env.begin()
 
     def reopen(self) -> None:
-        """Drop the map and its resident pages, also of one that was pruned; no iterator of ``rows`` may be open."""
+        """Release the map and its resident pages; map the file again, pruned or not. No iterator of ``rows`` may be open."""
         self._env.close()
         self._open(Path(f"/proc/self/fd/{self._fd}"))
 
@@ -108,16 +108,16 @@ class Generation(BulkLookups):
             self.reopen()
 
     def close(self) -> None:
-        """Give the map back, for good."""
+        """Release the map, for good."""
         self._env.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def by_name(self, canonical: str) -> list[Avatar]:
-        """Current names, the winner of each grid first; then former ones. The spelling is not known here: ''.
+        """See ``store.base.AvatarIndex``.
 
-        Both are always looked at: a name that is current on one grid may be a former one on another. In Second Life the key
+        Both databases are read: a name that is current on one grid may be a former one on another. In Second Life the key
         that had the name first is the winner, whether it still has it or not.
         """
         db_key = canonical.encode()
@@ -137,12 +137,12 @@ class Generation(BulkLookups):
         if not self.has(HELD) or (holder := self.get(HELD, name)) is None:
             return found
         first = [avatar for avatar in found if avatar.key == holder and avatar.grid == PRODUCTION][:1]
-        if not first and len(found) >= MOST_KEYS:  # it stands behind those that are looked at
+        if not first and len(found) >= MOST_KEYS:  # it is stored after those that were read
             first = [self._avatar(record, former=former) for former, record in self._claims(name, holder, PRODUCTION)][:1]
         return first + [avatar for avatar in found if avatar not in first]
 
     def _claims(self, name: bytes, key: bytes, grid: str) -> Iterator[tuple[bool, tuple[int, bytes]]]:
-        """The records of one key among those of a name: whether it is a former one, and the record."""
+        """Yield the records of one key among those of a name: whether it is a former name, and the record."""
         for database in (NAMES, FORMER):
             value = self.get(database, name) or b""
             at = value.find(key)
@@ -156,19 +156,19 @@ class Generation(BulkLookups):
         return any(True for _ in self._claims(canonical.encode(), key, grid))
 
     def holder(self, canonical: str) -> bytes | None:
-        """Whose a name of Second Life is; None when it is nobody's here."""
+        """Return the key that a name of Second Life belongs to; None if no avatar has or had it."""
         return next((avatar.key for avatar in self.by_name(canonical) if avatar.grid == PRODUCTION), None)
 
     def by_key(self, key: bytes) -> list[Avatar]:
-        """The current name on each grid."""
+        """See ``store.base.AvatarIndex``."""
         return self._spelled(KEYS, key, former=False)
 
     def history(self, key: bytes, most: int | None = None) -> list[Avatar]:
-        """The former names of a key, oldest first; the latest *most* of them."""
+        """See ``store.base.GenerationView``."""
         return self._spelled(HISTORY, key, former=True, most=most)
 
     def count(self) -> int:
-        """How many keys it has."""
+        """Count its keys."""
         return self.entries(KEYS)
 
     @property
@@ -228,23 +228,23 @@ class Generation(BulkLookups):
         return len({origin.grid for origin in origins}) < len(origins) or len({o.as_of for o in origins}) < len(origins)
 
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
-        """One raw value."""
+        """Return one raw value."""
         with self._begin() as transaction:
             value: bytes | None = transaction.get(db_key, db=self._databases[database])
         return value
 
     def has(self, database: bytes) -> bool:
-        """Whether this generation has the database: one of format 1 knows no holders."""
+        """Whether this generation has the database: one of format 1 has no holders."""
         return database in self._databases
 
     def entries(self, database: bytes) -> int:
-        """How many db_keys a database holds."""
+        """Count the db_keys of a database."""
         with self._begin() as transaction:
             count: int = transaction.stat(self._databases[database])["entries"]
         return count
 
     def rows(self, database: bytes, first: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
-        """The raw (db_key, value) from *first* up to but without *end*, in order: for merging, checking, exporting."""
+        """Yield the raw (db_key, value) at or above *first* and below *end*, in order."""
         with self._env.begin(db=self._databases[database]) as transaction:
             cursor = transaction.cursor()
             found = cursor.set_range(first) if first else cursor.first()
@@ -256,7 +256,7 @@ class Generation(BulkLookups):
                 yield db_key, value
 
     def chunk(self, database: bytes, first: bytes, end: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
-        """What ``rows`` gives, at most *limit* of them, read without a step of Python for each."""
+        """Return the first *limit* of ``rows``, read without a step of Python for each."""
         found: list[tuple[bytes, bytes]] = []
         with self._env.begin(db=self._databases[database]) as transaction:
             cursor = transaction.cursor()
@@ -271,7 +271,7 @@ class Generation(BulkLookups):
         return found
 
     def chunks(self, database: bytes, limit: int) -> Iterator[list[tuple[bytes, bytes]]]:
-        """All rows of a database, at most *limit* at a time, with ``trim`` between; none where there is no such database."""
+        """Yield all rows of a database, at most *limit* at a time, with ``trim`` between; none if there is no such database."""
         start = b""
         while self.has(database) and (rows := self.chunk(database, start, None, limit)):
             yield rows
@@ -279,7 +279,7 @@ class Generation(BulkLookups):
             self.trim()
 
     def _named(self, value: bytes, *, former: bool) -> list[Avatar]:
-        """The avatars of a name, the first MOST_KEYS of each grid: a dump may give it to thousands."""
+        """The avatars of a name, the first MOST_KEYS of each grid: in a dump thousands may have it."""
         if len(value) > MOST_KEYS * NAME_RECORD:
             value = self._first_of_each_grid(value)
         return [self._avatar(record, former=former) for record in unpack_names(value)]
@@ -316,7 +316,7 @@ class Generation(BulkLookups):
 
 
 def _places(numbers: bytes, number: int) -> Iterator[int]:
-    """Where *number* stands, one after the other."""
+    """Yield the positions of *number*, in order."""
     place = numbers.find(number)
     while place >= 0:
         yield place

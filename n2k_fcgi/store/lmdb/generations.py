@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from n2k_fcgi.store.lmdb.building.sizes import Sizes
 
 LOOKS_BETWEEN_SIZES = 64
-"""Requests between two looks at our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
+"""Requests between two checks of our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
 
 GONE = ".gone" + BUILDING
-"""What is being removed is called so: finished, or not to be."""
+"""Suffix of a folder that is being removed, whether it was finished or not."""
 
 _NOWHERE = (0, 0, 0)
 
@@ -34,7 +34,7 @@ Found = TypeVar("Found")
 
 
 class Generations:
-    """Implements ``store.base.GenerationStore`` and what imports and commands need beside it.
+    """Implements ``store.base.GenerationStore``, and what builds and purges of this engine need beside it.
 
     *sizes*: those of a build, else the defaults. *resident_limit*: bytes of resident memory of this process above which the
     map is dropped and opened again: a host's watchdog counts its pages as ours (545 MB after a million random lookups
@@ -51,14 +51,13 @@ class Generations:
         self._stamp = _NOWHERE
         self._open: Generation | None = None
         self._held: dict[str, Generation] = {}
-        """Those that are not live any more while an answer under way reads them."""
+        """Generations with a lease that are not live any more."""
         self._looks = 0
 
     def current(self) -> Generation | None:
-        """The live generation, noticed by one ``stat``; None when nothing was imported yet.
+        """See ``store.base.GenerationStore``. One ``stat`` tells whether another one became live.
 
-        The generation given before is closed when another became live: an answer asks once, and a long one holds it. Raises
-        StoreMissing, StoreDamaged, StoreTooNew, StoreUnreadable.
+        Then the previous one is closed, unless it has a lease: an answer calls this once, and a long one takes a lease.
         """
         try:
             status = os.stat(self._pointer)
@@ -88,7 +87,7 @@ class Generations:
         return self._open
 
     def close(self) -> None:
-        """Give the map back, unless it is held; the next ``current`` opens it again."""
+        """Release the map, unless there is a lease; the next ``current`` opens it again."""
         if self._open is not None:
             if self._open.holds:
                 self._held[self._open.name] = self._open
@@ -98,7 +97,7 @@ class Generations:
         self._stamp = _NOWHERE
 
     def close_all(self) -> None:
-        """``close``, and those that answers hold: they fail at their next step."""
+        """``close``, and all that have a lease: their answers fail at the next step."""
         held = [self._open] if self._open is not None else []
         for generation in [*held, *self._held.values()]:
             generation.close()
@@ -112,13 +111,13 @@ class Generations:
         return None if generation is None else Lease(self, generation)
 
     def let_go(self, generation: Generation) -> None:
-        """Close a generation that an answer held, unless it is still live or held by another."""
+        """Close a generation after a lease, unless it is live or has another lease."""
         if not generation.holds and generation is not self._open:
             self._held.pop(generation.name, None)
             generation.close()
 
     def current_name(self) -> str:
-        """What CURRENT says; '' when there is none. Raises StoreDamaged when it is no generation's name."""
+        """See ``store.base.GenerationStore``. Raises StoreDamaged if CURRENT holds no generation's name."""
         try:
             name = Path(self._pointer).read_text("ascii").strip()
         except FileNotFoundError:
@@ -130,7 +129,7 @@ class Generations:
         return name
 
     def live(self) -> Manifest | None:
-        """What the live generation says of itself; None when there is none."""
+        """See ``store.base.GenerationStore``."""
         return self._of_live(lambda name: self.manifest(name) if name else None)
 
     def latest(self, grid: str) -> int | None:
@@ -140,9 +139,9 @@ class Generations:
         return max((origin.as_of for origin in origins if origin.grid == grid), default=None)
 
     def _of_live(self, ask: Callable[[str], Found]) -> Found:
-        """What *ask* finds under the live generation's name.
+        """The result of *ask* for the live generation's name.
 
-        One that was pruned between these two steps is not damaged: another is live by then, and is asked in its place.
+        If it was pruned between these two steps, it is not damaged: another one is live by then, and *ask* is retried.
         """
         name = self.current_name()
         while True:
@@ -166,7 +165,7 @@ class Generations:
         return Generation(self._folder / name, manifest.created, resident_limit)
 
     def manifest(self, name: str) -> Manifest:
-        """What a generation says of itself; never that it is of a time later than when it was made."""
+        """Return the manifest of a generation; its as-of is never later than when it was made."""
         path = self._folder / name / MANIFEST
         try:
             fields = json.loads(path.read_text("utf-8"))
@@ -182,10 +181,7 @@ class Generations:
             raise StoreDamaged(path=path, why=error) from None
 
     def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
-        """The live one's name ('': none) and what each says of itself, the oldest first, the live one among them.
-
-        One that cannot be read is left out, or raised for when *strict*.
-        """
+        """See ``store.base.GenerationStore``."""
         live = self.current_name()
         while True:
             found = self._manifests(strict=strict)
@@ -206,7 +202,7 @@ class Generations:
         return found
 
     def names(self) -> list[str]:
-        """Every finished generation, oldest first."""
+        """Return the names of all published generations, oldest first."""
         if not self._folder.is_dir():
             raise StoreMissing(path=self.data_dir)
         return sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir() and not entry.name.endswith(BUILDING))
@@ -221,7 +217,7 @@ class Generations:
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[Generation]:
-        """Generation *name* for one piece of work: the one that is open anyway, since LMDB allows one per file and process."""
+        """Open generation *name* for one block, or share the open one: LMDB allows one environment per file and process."""
         in_use = self._open if self._open is not None and self._open.name == name else self._held.get(name)
         if in_use is not None:
             yield in_use
@@ -233,7 +229,7 @@ class Generations:
             generation.close()
 
     def building(self, name: str) -> Path:
-        """The folder in which generation *name* is built, made empty."""
+        """Make the empty folder in which generation *name* is built."""
         folder = self._folder / (name + BUILDING)
         try:
             folder.mkdir(mode=self.modes.directory)
@@ -243,7 +239,7 @@ class Generations:
         return folder
 
     def publish(self, manifest: Manifest) -> None:
-        """Make the finished build of *manifest*'s name the live generation; on the disk when this returns."""
+        """See ``store.base.GenerationStore``: one rename."""
         self._finish(manifest)
         self.use(manifest.name)
 
@@ -258,26 +254,26 @@ class Generations:
         sync_folder(self._folder)
 
     def use(self, name: str) -> None:
-        """Make a finished generation the live one, by one rename. Raises NoSuchGeneration, and refuses a damaged one."""
+        """See ``store.base.GenerationStore``: one rename."""
         if name not in self.names():
             raise NoSuchGeneration(name=name)
-        if self._open is None or self._open.name != name:
-            self.open(name).close()
+        with self.opened(name):  # refuses a damaged one
+            pass
         files.replace(Path(self._pointer), f"{name}\n".encode(), self.modes.file)
 
     def replace(self, old: str, manifest: Manifest) -> None:
-        """Put the finished build of *manifest*'s name in the place of generation *old*, which goes."""
+        """Publish the finished build of *manifest*'s name in place of generation *old*, which is removed."""
         self._finish(manifest)
         self.supersede(old, manifest.name)
 
     def rewrite(self, manifest: Manifest) -> None:
-        """Put another manifest into the place of a finished generation's."""
+        """Replace the manifest of a published generation."""
         path = self._folder / manifest.name / MANIFEST
         beside = self.data_dir / (MANIFEST + NEW_SUFFIX)  # not in the folder of a generation: it has two files
         files.replace(path, _text_of(manifest), self.modes.file, beside=beside)
 
     def supersede(self, old: str, new: str) -> None:
-        """Remove *old*; *new*, which is there, is live in its place if it was. A killed ``replace`` is ended by this."""
+        """Remove *old*; if it was live, *new*, which exists, becomes live. This completes a killed ``replace``."""
         if old == self.current_name():
             self.use(new)
         self._remove(self._folder / old)
@@ -295,7 +291,7 @@ class Generations:
         return drop_hidden(self, name, hidden.hides, cleaned)
 
     def prune(self, keep: int) -> list[str]:
-        """Remove the oldest generations but *keep*, never the live one; a worker that has one open goes on reading."""
+        """See ``store.base.GenerationStore``. A worker that has one open goes on reading it."""
         live = self.current_name()
         spare = [name for name in self.names() if name != live]
         gone = spare[: max(0, len(spare) - (keep - 1))]
@@ -312,18 +308,18 @@ class Generations:
             yield
 
     def sweep(self) -> list[str]:
-        """Remove what killed imports and purges left, and give the names of what they were building. Under the import lock."""
+        """See ``store.base.GenerationStore``."""
         left = [entry for entry in self._folder.iterdir() if entry.name.endswith(BUILDING)]
         for entry in left:
             self._remove(entry)
         return [entry.name.removesuffix(BUILDING) for entry in left if not entry.name.endswith(GONE)]
 
     def discard(self, name: str) -> None:
-        """Remove the build of a generation that will not be published."""
+        """Remove the build of a generation that will not be published; idempotent."""
         self._remove(self._folder / (name + BUILDING))
 
     def _remove(self, folder: Path) -> None:
-        # Renamed first: a half-removed generation must not look like a whole one.
+        # Renamed first: a partly removed generation must not look like a complete one.
         doomed = folder.with_name(folder.name.removesuffix(BUILDING) + GONE)
         with contextlib.suppress(FileNotFoundError):
             folder.rename(doomed)

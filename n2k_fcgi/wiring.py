@@ -38,12 +38,12 @@ DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
 
 
 def open_store(settings: Settings) -> Store:
-    """The store that the settings name; its parts are opened at first use."""
+    """Return the store that the settings name; its parts are opened at first use."""
     return engine.open_store(store_options(settings))
 
 
 def store_options(settings: Settings) -> StoreOptions:
-    """What a store is made from: an edit of other settings leaves it open, and a long answer under way whole."""
+    """The settings that a store depends on: an edit of others leaves it open, so that a long answer goes on."""
     return StoreOptions(settings.data_dir, settings.share_with_group, settings.map_resident, settings.max_pending)
 
 
@@ -88,7 +88,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
 
 
 def forgetting(store: Store, settings: Settings) -> "Forgetting":
-    """The right to leave."""
+    """Hiding avatars and showing them again."""
     from n2k_fcgi.service.directory.forget import Forgetting
 
     return Forgetting(directory(store, settings), store.pending)
@@ -100,7 +100,7 @@ def pending_keys(store: Store, settings: Settings) -> PendingKeys:
 
 
 def overview(store: Store) -> "Overview":
-    """What may be told of the directory."""
+    """Generations, counts and conflicts."""
     from n2k_fcgi.service.directory.overview import Overview
 
     return Overview(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
@@ -121,7 +121,7 @@ def inspection(store: Store, settings: Settings) -> "Inspection":
 
 
 def mentions(store: Store, settings: Settings) -> "Mentions":
-    """Finding hidden avatars in texts that are about to be shown to the owner."""
+    """Finding hidden avatars in texts, before the owner sees them."""
     from n2k_fcgi.service.directory.mentions import Mentions
 
     hidden = store.forgotten.hidden()
@@ -131,7 +131,7 @@ def mentions(store: Store, settings: Settings) -> "Mentions":
 
 
 def application(store: Store, settings: Settings, code: str = "") -> Application:
-    """The WSGI application over an open store; *code*: what ``/health`` says is running."""
+    """The WSGI application over an open store; *code*: the running code's digest, for ``/health``."""
     limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
     services = Services(
         directory=directory(store, settings),

@@ -232,5 +232,5 @@ def test_every_field_is_in_the_table(row: type) -> None:
 def test_the_tables_agree() -> None:
     """What is stored in files that stay is cut of all that may name anybody."""
     assert set(fields.free_texts(Source())) == set(Source._fields)
-    assert "note" in fields.TABLE[Token] and fields.TABLE[Manifest]["source"] is fields.ANYBODY
+    assert "note" in fields.TABLE[Token] and fields.TABLE[Manifest]["source"] is fields.ANY_AVATAR
     assert {row.pattern for row in TABLE if row.purging is Purging.CUT} == {"generations/*/manifest.json"}

@@ -1,7 +1,7 @@
-"""How many csv lists are sent at a time, over all workers: a lock file each, so that slow readers cannot take every process.
+"""How many csv lists all workers send at a time, so that slow readers cannot occupy every process.
 
-A slot is a lock of the kernel's on ``csv.0.lock``, ``csv.1.lock`` and so on in the data directory. It goes with its holder,
-however that one ends, so it is never stale.
+A slot is a kernel lock on ``csv.0.lock``, ``csv.1.lock`` and so on in the data directory. It is released when its process
+ends, however that happens, so it is never stale.
 """
 
 import os
@@ -19,14 +19,14 @@ class Slot:
         self._fd = fd
 
     def close(self) -> None:
-        """Give it back; the same again does nothing."""
+        """Release it; idempotent."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
 
 class Slots:
-    """*count* slots of the data directory *folder*. A directory that cannot be written has one: the lock is on itself."""
+    """*count* slots of the data directory *folder*. One that cannot be written has one slot: a lock on the directory itself."""
 
     def __init__(self, folder: Path, modes: Modes, count: int) -> None:
         self._folder = folder
@@ -34,7 +34,7 @@ class Slots:
         self._count = count
 
     def take(self) -> Slot:
-        """A free slot. Raises ListBusy when there is none, StoreUnreadable."""
+        """Return a free slot. Raises ListBusy if there is none, StoreUnreadable."""
         for number in range(self._count):
             fd = self._open(LIST_LOCK.format(number))
             if try_lock(fd):

@@ -1,7 +1,7 @@
-"""Finding the forgotten in texts that may name anybody: regions, notes, file names, logs, whole files.
+"""Finding hidden avatars in texts that may name any avatar: regions, notes, file names, logs, whole files.
 
-A mention is a key, with dashes or without, or one or two words that are a whole name of theirs on any grid, in any spelling:
-"Anna's gate" names whoever is called Anna. What is kept of the forgotten are digests, so each such word is tried.
+A mention is a key, with dashes or without, or one or two words that are a whole name on any grid, in any spelling: "Anna's
+gate" mentions an avatar named Anna. Tombstones are digests, so the digest of each such word is compared.
 """
 
 import re
@@ -15,51 +15,51 @@ from n2k_fcgi.model.names import NAME_BYTES, canonical
 from n2k_fcgi.store.base import ForgottenStore
 
 CUT = "…"
-"""Stands where a mention was cut out."""
+"""Replaces a mention."""
 
 LONGEST = 3 * NAME_BYTES
-"""Bytes that a word may have to be looked at."""
+"""Bytes: longer words are no names."""
 
 _REMEMBERED = 100_000
-"""Names whose answer is kept, since words come again and again."""
+"""Names whose result is cached, since words are repeated."""
 
 _GAP = 3
-"""Bytes between two words that are looked at as one name: a space, a dot, an escaped space, quotes and a comma."""
+"""Most bytes between the two words of a name: a space, a dot, an escaped space, quotes and a comma."""
 
 _WORD = rb"[0-9A-Za-z_\x80-\xff]+"
 _MARK = rb"['`!*~^$#-]"
-"""Names of other grids have such in them."""
+"""Names of other grids may contain these."""
 
 _KEY = DASHED.pattern.encode() + rb"|(?<![0-9a-fA-F])[0-9a-fA-F]{32}(?![0-9a-fA-F])"
 _KEYS = re.compile(_KEY)
 _MARKS = re.compile(_MARK)
 _PLAIN = re.compile(rb"(" + _KEY + rb")|%20|%2[Bb]|(" + _WORD + rb")")
 _JOINED = re.compile(rb"(" + _KEY + rb")|%20|%2[Bb]|(" + _WORD + rb"(?:" + _MARK + _WORD + rb")*)")
-"""Group 1: a key, in which no name is; group 2: a word. Neither: an escaped space."""
+"""Group 1: a key, which contains no name; group 2: a word. Neither: an escaped space."""
 
-_NOBODY = bytes(KEY_BYTES)
+_NULL = bytes(KEY_BYTES)
 
 _EDGES = re.compile(r"^\W+|\W+$")
 
 
-class Leavers(Protocol):
-    """Who asked to be forgotten, as far as texts may name them: what ``store.base.HiddenSet`` has of it."""
+class Tombstones(Protocol):
+    """What of ``store.base.HiddenSet`` is needed here."""
 
     def __bool__(self) -> bool:
-        """Whether there is anybody."""
+        """Whether there are any."""
         ...
 
     def hides_key(self, key: bytes) -> bool:
-        """Whether the avatar with *key* asked to be forgotten, on whatever grid."""
+        """Whether the key is hidden on any grid."""
         ...
 
     def hides_name(self, grid: str, canonical: str) -> bool:
-        """Whether whoever has this name asked to be forgotten."""
+        """Whether this name is hidden."""
         ...
 
 
-class AskedNow:
-    """``Leavers`` who are looked up each time: for a few texts, where a copy of all digests would take longer."""
+class StoredTombstones:
+    """``Tombstones`` that are read each time: for a few texts, where a copy of all would take longer."""
 
     def __init__(self, forgotten: ForgottenStore) -> None:
         self._forgotten = forgotten
@@ -73,19 +73,19 @@ class AskedNow:
 
     def hides_name(self, grid: str, canonical: str) -> bool:
         """See the protocol."""
-        return bool(self._forgotten.hidden_among([(_NOBODY, grid, canonical)]))
+        return bool(self._forgotten.hidden_among([(_NULL, grid, canonical)]))
 
 
 class Mentions:
-    """Finds the *hidden* of all *grids*, Second Life's among them."""
+    """Finds avatars that are *hidden* on any of *grids* or in Second Life."""
 
-    def __init__(self, hidden: Leavers, grids: Iterable[str] = ()) -> None:
+    def __init__(self, hidden: Tombstones, grids: Iterable[str] = ()) -> None:
         self.hidden = hidden
         self._grids = tuple({PRODUCTION, TESTING, *grids})
         self._known: dict[str, bool] = {}
 
     def without(self, text: str) -> str:
-        """*text* with every mention cut out; '' when nothing else was in it."""
+        """Return *text* with CUT for every mention; '' if nothing else is in it."""
         data = text.encode("utf-8", "surrogateescape")
         for mention in reversed(list(self.among(data))) if self.hidden else ():
             data = data[: mention.start] + CUT.encode() + data[mention.end :]
@@ -93,11 +93,11 @@ class Mentions:
         return "" if left and not left.strip(CUT + " ") else left
 
     def names_anybody(self, text: str) -> bool:
-        """Whether there is a mention in *text*."""
+        """Whether *text* has a mention."""
         return bool(self.hidden) and any(True for _ in self.among(text.encode("utf-8", "surrogateescape")))
 
     def among(self, data: bytes) -> Iterator[Mention]:
-        """All in *data*, which is UTF-8 here and there; none within another."""
+        """Yield all in *data*, which need not be UTF-8 as a whole, in order; none within another."""
         end = -1
         for mention in sorted(self._all(data), key=lambda mention: (mention.start, -mention.end)):
             if mention.start >= end:
@@ -107,7 +107,7 @@ class Mentions:
     def _all(self, data: bytes) -> Iterator[Mention]:
         yield from self._keys(data)
         yield from self._names(_PLAIN, data, lambda word: True)
-        if _MARKS.search(data):  # what has no mark in it was looked at
+        if _MARKS.search(data):  # words without a mark were searched above
             yield from self._names(_JOINED, data, lambda word: _MARKS.search(word) is not None)
 
     def _keys(self, data: bytes) -> Iterator[Mention]:
@@ -116,7 +116,7 @@ class Mentions:
                 yield Mention(*match.span(), Form.KEY)
 
     def _names(self, pattern: "re.Pattern[bytes]", data: bytes, is_new: Callable[[bytes], bool]) -> Iterator[Mention]:
-        """Names that have a word in them which *is_new*."""
+        """Yield names with a word that *is_new*."""
         last, last_end, last_start, was_new = "", -_GAP, 0, False
         for match in pattern.finditer(data):
             if not match[1] and not match[2]:
@@ -143,7 +143,7 @@ class Mentions:
 
 
 def _text(word: bytes) -> str:
-    """A word as text, without quotes and dots of other scripts around it; '' when it is none."""
+    """Return a word as text, without quotes and dots of other scripts around it; '' if it is not a word."""
     if len(word) > LONGEST:
         return ""
     if word.isascii():

@@ -119,10 +119,10 @@ class Registrar:
         """Return *source* without mentions of hidden avatars: their prims still report others."""
         if not self._directory.forgotten.secret():  # no avatar was ever hidden
             return source
-        from n2k_fcgi.service.directory.mentions import AskedNow, Mentions
+        from n2k_fcgi.service.directory.mentions import Mentions, StoredTombstones
         from n2k_fcgi.store.fields import cleaned
 
-        return cleaned(source, Mentions(AskedNow(self._directory.forgotten), self._grids.labels).without)
+        return cleaned(source, Mentions(StoredTombstones(self._directory.forgotten), self._grids.labels).without)
 
     def _hidden(self, offers: Sequence[Offer]) -> set[Binding]:
         """The bindings of *offers* that are hidden."""

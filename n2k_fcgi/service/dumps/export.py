@@ -1,7 +1,7 @@
 """The directory as lines that an import reads: JSON lines with everything, or W-Hat's csv of one grid.
 
-Lines come in the order of keys, a stretch of the generation in memory at a time. Only names that several avatars claim
-come last, the one that answers at the very end: an import lets the later line win, so it answers there as it did here.
+Lines are in the order of keys; memory is bounded. Names of several avatars come last, and of these the avatar that is the
+answer at the very end: in an import the later line wins, so the answers there are the same as here.
 """
 
 import csv
@@ -24,7 +24,7 @@ from n2k_fcgi.store.base import CaptureStore, GenerationView, HiddenSet
 from n2k_fcgi.store.fields import cleaned
 
 STRETCH = 10_000
-"""Keys read at a time."""
+"""Keys or names that are read at a time."""
 
 _SEPARATORS = re.compile(r"[\s.]+")
 _UNQUOTED = re.compile(r'[^",\r\n]*')
@@ -38,16 +38,17 @@ class Known(NamedTuple):
     """All that is known of one key on one grid."""
 
     avatar: Avatar
-    """Under its current name, ``seen`` being the latest of that name."""
+    """With its current name; ``seen`` is the latest of that name."""
     former: list[tuple[str, int]]
-    """(spelling, last seen so), oldest first."""
+    """(spelling, last seen with it), oldest first."""
     capture: Capture | None
 
 
 class Export:
-    """What *generation* (None: nothing was imported, or it does not matter) and the captures know.
+    """The avatars of *generation* (None: of captures only) and of *captures*, without the *hidden*.
 
-    The generation must be held: it is read in many steps, and opened anew between them when its pages in memory grow.
+    *generation* is read in many steps, so it must have a lease. *grid*: only this one. *without* removes hidden avatars from
+    texts: the source of a capture may name any avatar.
     """
 
     def __init__(
@@ -65,12 +66,11 @@ class Export:
         self._view = View(generation, captures, None, Grids())
         self._grid = grid
         self._without = without
-        """Takes mentions of the hidden out of what others' captures say of where they come from."""
 
     def known(self) -> Iterator[Known]:
-        """Every avatar of the grid, or of all; those of contested names last, the one that answers at the very end.
+        """Yield every avatar; those of contested names last, the one that is the answer at the very end.
 
-        Who asked to be forgotten is left out, and so are names that are.
+        Hidden avatars and hidden former names are left out.
         """
         return filter(None, map(self._shown, self._known())) if self._hidden else self._known()
 
@@ -100,7 +100,7 @@ class Export:
             yield from _worst_first([held[claim] for claim in claims if claim in held])
 
     def _keys(self) -> Iterator[tuple[bytes, list[Avatar], list[StoredCapture]]]:
-        """In key order: the key, all its imported names (former ones marked), its captures."""
+        """Yield in key order: the key, all its imported names (former ones marked), its captures."""
         imported = self._imported()
         captured = groupby(self._captures.all_stored(), key=lambda stored: stored.capture.key)
         both: Iterable[tuple[bytes, int, Any]] = merge(
@@ -119,7 +119,7 @@ class Export:
             first = keys[-1][0] + b"\0"  # the smallest one above it
 
     def _merged(self, key: bytes, imported: list[Avatar], captured: list[StoredCapture]) -> Iterator[Known]:
-        """What is known of *key* on each grid; the current name is the one that a lookup gives."""
+        """Yield what is known of *key* on each grid; the current name is that of a lookup."""
         if not captured and len(imported) == 1:
             if self._grid in (None, imported[0].grid):
                 yield Known(imported[0], [], None)
@@ -132,7 +132,7 @@ class Export:
                 yield _known(avatar, names, on_grid[0].capture if on_grid else None)
 
     def _contested(self) -> dict[str, list[Claim]]:
-        """The names that several avatars claim, with these, the one that answers first. They are few: held in memory."""
+        """Return the names of several avatars, with these, the answer first. They are few, so they are kept in memory."""
         contested: dict[str, list[Claim]] = {}
         for name in self._imported_twice():
             contested[name] = self._claims(name)
@@ -150,7 +150,7 @@ class Export:
             yield from names
 
     def _claims(self, name: str) -> list[Claim]:
-        """The avatars whose current name is *name*, the one that answers first."""
+        """Return the avatars whose current name is *name*, the answer first."""
         named = [avatar for avatar in self._view.named(name) if self._grid in (None, avatar.grid)]
         claims = dict.fromkeys((avatar.key, avatar.grid) for avatar in named)
         return [claim for claim in claims if self._is_called(*claim, name)]
@@ -166,7 +166,7 @@ def _names(captured: list[StoredCapture]) -> Iterator[Avatar]:
 
 
 def _known(current: Avatar, names: list[Avatar], capture: Capture | None) -> Known:
-    """*current* with the other *names* as former ones, each form once; none is later than the current one."""
+    """*current* with the other *names* as former ones, each canonical form once; none is later than the current one."""
     form = canonical(current.name)
     seen = max((other.seen for other in names if canonical(other.name) == form), default=current.seen)
     former: dict[str, tuple[str, int]] = {}
@@ -177,7 +177,7 @@ def _known(current: Avatar, names: list[Avatar], capture: Capture | None) -> Kno
 
 
 def _worst_first(ranked: list[Known]) -> list[Known]:
-    """The best claim last, and none later in time than a better one on its grid."""
+    """Return the best claim last, and none with a later time than a better one on its grid."""
     limits: dict[str, int] = {}
     found = []
     for avatar, former, capture in ranked:
@@ -187,7 +187,7 @@ def _worst_first(ranked: list[Known]) -> list[Known]:
 
 
 def json_lines(knowns: Iterable[Known]) -> Iterator[bytes]:
-    """One object a line: key, name, grid, seen; former names and the capture where there are any."""
+    """Yield one object per line: key, name, grid, seen; former names and the capture if there are any."""
     for avatar, former, capture in knowns:
         fields: dict[str, Any] = {
             "key": format_key(avatar.key),
@@ -208,12 +208,12 @@ def json_lines(knowns: Iterable[Known]) -> Iterator[bytes]:
 
 
 def csv_lines(knowns: Iterable[Known]) -> Iterator[bytes]:
-    """W-Hat's ``uuid,First Last``."""
+    """Yield W-Hat's ``uuid,First Last``."""
     return (csv_line(known.avatar.key, _as_what_writes(known.avatar.name)) for known in knowns)
 
 
 def csv_line(key: bytes, name: str) -> bytes:
-    """One line; a name that needs quotes gets them (RFC 4180)."""
+    """Return one line; a name is quoted where it needs to be (RFC 4180)."""
     if _UNQUOTED.fullmatch(name):
         return f"{format_key(key)},{name}\n".encode()
     line = io.StringIO()

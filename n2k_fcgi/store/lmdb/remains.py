@@ -58,7 +58,7 @@ class Search:
         self._mentioned = mentioned
 
     def files(self) -> Iterator[tuple[str, Iterator[Remnant]]]:
-        """Each LMDB file, copies that somebody made too, by its path below the data directory, with what is in it."""
+        """Yield the path of each LMDB file, copies by the owner too, below the data directory, and what is found in it."""
         for path, _ in files(self._data_dir):
             if path.suffix == SUFFIX:
                 yield path.relative_to(self._data_dir).as_posix(), self._in_file(path)
@@ -76,7 +76,7 @@ class Search:
             yield from self._in_pages(path)
 
     def _in_generation(self, name: str) -> Iterator[Remnant]:
-        """Its rows. The file was only appended to, so its free pages hold nothing that its rows do not."""
+        """Search its rows. The file was only appended to, so its free pages hold nothing else."""
         with self._generations.opened(name) as generation:
             for database in (KEYS, NAMES, HISTORY, FORMER, HELD):
                 for number, is_hidden in enumerate(self._rows(generation, database), 1):
@@ -121,7 +121,7 @@ class Search:
                     yield Remnant(mention.form.value, f"byte {offset + mention.start}")
 
     def _in_bytes_of_pages(self, data: bytes) -> Iterator[Mention]:
-        """Texts, keys of 16 bytes, and names after the letter that says what a db_key is."""
+        """Yield mentions in text, keys of 16 bytes, and names after the letter that begins a db_key."""
         for match in _NODE.finditer(data):
             key = next(filter(None, match.groups()))
             if self._hidden.hides_everywhere(key):  # one that is hidden on some grids may be there for another

@@ -1,7 +1,7 @@
-// forget.lsl: takes an avatar that touches this object, and confirms it twice, out of the directory.
+// forget.lsl: removes an avatar that touches this object, and confirms it twice, from the directory.
 // Version 0.1.0. MIT licence. For Second Life (Mono) and OpenSimulator.
-// For the owner of the service. A touch says by itself whose it is, and needs no listener: no avatar can answer for another,
-// and several may be asked at once. Errors are told to the owner of this object.
+// For the owner of the service. A touch identifies the avatar, and needs no listener: no avatar can answer for another,
+// and several may be asked at once. Errors are reported to the owner of this object.
 
 // "n2k lsl forget" fills these lines in.
 // URL: the root address of your n2k service, without any "?".
@@ -9,7 +9,7 @@
 string URL = "https://example.com/n2k/";
 string TOKEN = "";
 
-// What it says to avatars, sentence by sentence, {url} being the address of the service.
+// Messages to avatars, sentence by sentence; {url} is the address of the service.
 list QUESTION = [
     "This takes your name and key out of the directory at {url}: objects that ask it will not find you any more.",
     "If you want that, touch again within a minute. If not, do nothing."];
@@ -31,14 +31,14 @@ list OUT_OF_ORDER = ["This is out of order, sorry. Its owner was told."];
 // ------------------------------ Nothing below needs changing. ------------------------------
 
 string ME = "forget";
-integer QUICK = 2;             // seconds: a touch sooner after a question is no answer to it, nobody can have read it
-integer TIME_TO_THINK = 60;    // seconds until a question is void
-integer MOST_ASKED = 20;       // avatars that think at the same time, 5 KB
+integer QUICK = 2;             // seconds: a touch sooner after a question does not count, it cannot have been read
+integer TIME_TO_THINK = 60;    // seconds until a question expires
+integer MOST_ASKED = 20;       // avatars with an open question at the same time, 5 KB
 
-list thinking = [];            // key, how often asked, unix time of the last question: of each
+list thinking = [];            // key, number of touches, Unix time of the last question: of each avatar
 
 // >>> common: the same text in every script.
-integer SILENCES = 3;          // requests in a row without any answer, and the names of object, owner and region are suspected
+integer SILENCES = 3;          // requests in a row without an answer: then the names of object, owner and region are suspected
 
 integer silences = 0;          // how many there were
 
@@ -65,7 +65,7 @@ tell_owner(string text)
     llOwnerSay("n2k " + ME + ": " + text);
 }
 
-// For what only the owner can mend: an instant message when the owner is not in the region.
+// For problems that only the owner can fix: an instant message if the owner is not in the region.
 tell_owner_anywhere(string text)
 {
     if (llGetAgentSize(llGetOwner()) != ZERO_VECTOR) tell_owner(text);
@@ -84,8 +84,8 @@ string blocked()
         + " OutboundDisallowForUserScriptsExcept";
 }
 
-// OpenSimulator puts these names into every request. Some letters keep it from leaving: the status is 0 then, in newer versions
-// 499. Any letter beyond ASCII is suspected; escaped, it begins with C, D, E or F.
+// OpenSimulator sends these names with every request. With some letters the request fails: the status is 0, in newer versions
+// 499. Every non-ASCII letter is suspected; escaped, it begins with C, D, E or F.
 integer is_unsendable(integer status)
 {
     string names = llGetObjectName() + llGetRegionName() + llKey2Name(llGetOwner());
@@ -102,19 +102,19 @@ suspect_names()
 // <<< common
 
 // >>> asking: the same text in every script that holds a token.
-// One request at a time goes out; its answer, or that there is none, decides when the next one may. What to ask is said by
-// next(), what an answer means by took(), turned_down() and give_up(), which every script has its own of.
-float PACE = 2.0;              // seconds between requests; grids allow 25 in 20 s, or one a second
-float LONGEST_PAUSE = 300.0;   // while the service or the grid refuses, the pause doubles up to this
-float ANSWER_SECONDS = 90.0;   // grids report a time-out after 60 s at most; the report itself may be lost
-integer MOST_WAITING = 50;     // avatars in the queue, some 15 KB of a script's 64 at the very most
-integer MOST_TRIES = 10;       // failures in a row, about 20 minutes, and what was asked is given up
+// One request at a time; its answer, or its timeout, decides when the next one is sent. The request is made by
+// next(), its answer is handled by took(), turned_down() and give_up(); every script has its own.
+float PACE = 2.0;              // seconds between requests; grids permit 25 in 20 s, or one per second
+float LONGEST_PAUSE = 300.0;   // the longest pause: it doubles while the service or the grid refuses
+float ANSWER_SECONDS = 90.0;   // grids report a timeout after 60 s at most; the report itself may be lost
+integer MOST_WAITING = 50;     // avatars in the queue, at most some 15 KB of a script's 64
+integer MOST_TRIES = 10;       // failures in a row, about 20 minutes, after which a request is dropped
 
-list queue = [];               // key, name, key, name ... of who waits, the oldest first
+list queue = [];               // key, name, key, name ... of waiting avatars, oldest first
 string asked = "";             // the path of the last request
 key request = NULL_KEY;        // the request under way; NULL_KEY: none
-integer armed = FALSE;         // the timer runs: for an answer, or for the pause before the next request
-integer stopped = FALSE;       // something must be mended before another request makes sense
+integer armed = FALSE;         // the timer runs: a timeout, or the pause before the next request
+integer stopped = FALSE;       // something must be fixed before another request makes sense
 integer tries = 0;             // failures in a row
 float pause = 2.0;             // PACE, doubled by every failure
 
@@ -134,13 +134,13 @@ go()
     if (!armed && !stopped) next();
 }
 
-// A whole JSON object. One that was cut has lost its last brace, and grids differ in what they make of it.
+// A complete JSON object. A truncated one has lost its last brace, and grids parse it differently.
 integer is_object(string text)
 {
     return llGetSubString(text, 0, 0) == "{" && llGetSubString(text, -1, -1) == "}";
 }
 
-// What a server said, short enough for chat: the service's own word, or the first line of somebody else's page.
+// The message of a server, short enough for chat: the service's error, or the first line of another server's page.
 string said(string body)
 {
     string word = JSON_INVALID;
@@ -165,7 +165,7 @@ ask(string method, string path, string body)
     else later("the grid's throttle lets no request out");
 }
 
-// The service took a decision: the next request may go.
+// The service decided: the next request may be sent.
 settled()
 {
     tries = 0;
@@ -174,7 +174,7 @@ settled()
     arm(PACE);
 }
 
-// No decision: the same again, after a pause that grows. The owner hears of the first failure in a row only.
+// No decision: retry after a pause that doubles. Only the first failure in a row is reported to the owner.
 later(string why)
 {
     if (pause == PACE) tell_owner(why + ". Trying again by and by; waiting: " + (string)waiting());
@@ -194,7 +194,7 @@ cut()
     later("the answer of " + URL + " was cut, or is none of an n2k service");
 }
 
-// Nobody is given up while names are to blame: the queue waits until they are changed.
+// No avatar is dropped while names may be the reason: the queue waits until they are changed.
 unanswered(integer status)
 {
     integer names = is_unsendable(status);
@@ -203,12 +203,12 @@ unanswered(integer status)
     if (names) suspect_names();
 }
 
-// Nothing but the owner can help, who is told once, as nothing is asked any more.
+// Only the owner can help: one message, then no more requests.
 stop(string why)
 {
     stopped = TRUE;
     arm(0.0);
-    tell_owner_anywhere("stopped: " + why + ". Mend it, then touch me or reset me; waiting: " + (string)waiting());
+    tell_owner_anywhere("stopped: " + why + ". Fix it, then touch me or reset me; waiting: " + (string)waiting());
 }
 
 heard(integer status, string text)
@@ -250,8 +250,8 @@ touched_by_owner(integer count)
     }
 }
 
-// A new owner starts anew. A restarted region has lost the answer under way: the same may be asked again without harm. What
-// had stopped the script may be mended by the restart, as when the grid's settings were changed.
+// A new owner resets the script. A restarted region has lost the pending answer: the retry is idempotent. What
+// had stopped the script may be fixed by the restart, for example by changed settings of the grid.
 lived_through(integer change)
 {
     if (change & CHANGED_OWNER) llResetScript();
@@ -279,7 +279,7 @@ next()
     else ask("POST", "/api/v1/forgotten", "{\"key\":\"" + llList2String(queue, 0) + "\"}");
 }
 
-// By instant message: it arrives wherever the avatar has gone in the meantime.
+// By instant message, which arrives wherever the avatar is by then.
 done_with(list text)
 {
     key who = llList2Key(queue, 0);
@@ -318,7 +318,7 @@ ask_avatar(key who, integer times, list text)
     tell(who, text);
 }
 
-// The key comes with the touch, and everything that is remembered hangs on it.
+// The key comes with the touch, and identifies everything that is remembered.
 touched_by(key who, string name)
 {
     if (llListFindList(queue, [(string)who]) != -1)
@@ -370,7 +370,7 @@ default
         time_is_up();
     }
 
-    // Every script in a prim hears the answers to all of them: only ours counts.
+    // Every script in a prim gets the answers to all scripts: only ours counts.
     http_response(key id, integer status, list metadata, string body)
     {
         if (request != NULL_KEY && id == request) heard(status, body);

@@ -1,19 +1,19 @@
-// gate.lsl: registers whoever walks through this object.
+// gate.lsl: registers avatars that walk through this object.
 // Version 0.1.0. MIT licence. For Second Life (Mono) and OpenSimulator.
-// It makes the whole object phantom; it must be in the root prim. Errors are told to the owner only.
+// It makes the whole object phantom; it must be in the root prim. Errors are reported to the owner only.
 
 // "n2k lsl gate" fills these lines in.
 // URL: the root address of your n2k service, without any "?".
 // TOKEN: one that may register.
-// GRID: the world these avatars are of, such as "Production"; "": what the simulator says of itself.
+// GRID: the grid of these avatars, such as "Production"; "": the shard that the simulator sends.
 string URL = "https://example.com/n2k/";
 string TOKEN = "";
 string GRID = "";
 
 // Yours to change.
-integer REMEMBERED = 100;      // whom it does not send again within a day, some 10 KB; they walk to and fro
+integer REMEMBERED = 100;      // avatars not to send again within a day, some 10 KB; they walk to and fro
 
-// What it says to avatars: nothing, as long as these are empty. {name} in them is the avatar's.
+// Messages to avatars: none while these are empty. {name} is the avatar's name.
 string REGISTERED = "";
 string REFUSED = "";
 string TOO_MANY = "";
@@ -23,7 +23,7 @@ string TOO_MANY = "";
 string ME = "gate";
 
 // >>> common: the same text in every script.
-integer SILENCES = 3;          // requests in a row without any answer, and the names of object, owner and region are suspected
+integer SILENCES = 3;          // requests in a row without an answer: then the names of object, owner and region are suspected
 
 integer silences = 0;          // how many there were
 
@@ -50,7 +50,7 @@ tell_owner(string text)
     llOwnerSay("n2k " + ME + ": " + text);
 }
 
-// For what only the owner can mend: an instant message when the owner is not in the region.
+// For problems that only the owner can fix: an instant message if the owner is not in the region.
 tell_owner_anywhere(string text)
 {
     if (llGetAgentSize(llGetOwner()) != ZERO_VECTOR) tell_owner(text);
@@ -69,8 +69,8 @@ string blocked()
         + " OutboundDisallowForUserScriptsExcept";
 }
 
-// OpenSimulator puts these names into every request. Some letters keep it from leaving: the status is 0 then, in newer versions
-// 499. Any letter beyond ASCII is suspected; escaped, it begins with C, D, E or F.
+// OpenSimulator sends these names with every request. With some letters the request fails: the status is 0, in newer versions
+// 499. Every non-ASCII letter is suspected; escaped, it begins with C, D, E or F.
 integer is_unsendable(integer status)
 {
     string names = llGetObjectName() + llGetRegionName() + llKey2Name(llGetOwner());
@@ -87,19 +87,19 @@ suspect_names()
 // <<< common
 
 // >>> asking: the same text in every script that holds a token.
-// One request at a time goes out; its answer, or that there is none, decides when the next one may. What to ask is said by
-// next(), what an answer means by took(), turned_down() and give_up(), which every script has its own of.
-float PACE = 2.0;              // seconds between requests; grids allow 25 in 20 s, or one a second
-float LONGEST_PAUSE = 300.0;   // while the service or the grid refuses, the pause doubles up to this
-float ANSWER_SECONDS = 90.0;   // grids report a time-out after 60 s at most; the report itself may be lost
-integer MOST_WAITING = 50;     // avatars in the queue, some 15 KB of a script's 64 at the very most
-integer MOST_TRIES = 10;       // failures in a row, about 20 minutes, and what was asked is given up
+// One request at a time; its answer, or its timeout, decides when the next one is sent. The request is made by
+// next(), its answer is handled by took(), turned_down() and give_up(); every script has its own.
+float PACE = 2.0;              // seconds between requests; grids permit 25 in 20 s, or one per second
+float LONGEST_PAUSE = 300.0;   // the longest pause: it doubles while the service or the grid refuses
+float ANSWER_SECONDS = 90.0;   // grids report a timeout after 60 s at most; the report itself may be lost
+integer MOST_WAITING = 50;     // avatars in the queue, at most some 15 KB of a script's 64
+integer MOST_TRIES = 10;       // failures in a row, about 20 minutes, after which a request is dropped
 
-list queue = [];               // key, name, key, name ... of who waits, the oldest first
+list queue = [];               // key, name, key, name ... of waiting avatars, oldest first
 string asked = "";             // the path of the last request
 key request = NULL_KEY;        // the request under way; NULL_KEY: none
-integer armed = FALSE;         // the timer runs: for an answer, or for the pause before the next request
-integer stopped = FALSE;       // something must be mended before another request makes sense
+integer armed = FALSE;         // the timer runs: a timeout, or the pause before the next request
+integer stopped = FALSE;       // something must be fixed before another request makes sense
 integer tries = 0;             // failures in a row
 float pause = 2.0;             // PACE, doubled by every failure
 
@@ -119,13 +119,13 @@ go()
     if (!armed && !stopped) next();
 }
 
-// A whole JSON object. One that was cut has lost its last brace, and grids differ in what they make of it.
+// A complete JSON object. A truncated one has lost its last brace, and grids parse it differently.
 integer is_object(string text)
 {
     return llGetSubString(text, 0, 0) == "{" && llGetSubString(text, -1, -1) == "}";
 }
 
-// What a server said, short enough for chat: the service's own word, or the first line of somebody else's page.
+// The message of a server, short enough for chat: the service's error, or the first line of another server's page.
 string said(string body)
 {
     string word = JSON_INVALID;
@@ -150,7 +150,7 @@ ask(string method, string path, string body)
     else later("the grid's throttle lets no request out");
 }
 
-// The service took a decision: the next request may go.
+// The service decided: the next request may be sent.
 settled()
 {
     tries = 0;
@@ -159,7 +159,7 @@ settled()
     arm(PACE);
 }
 
-// No decision: the same again, after a pause that grows. The owner hears of the first failure in a row only.
+// No decision: retry after a pause that doubles. Only the first failure in a row is reported to the owner.
 later(string why)
 {
     if (pause == PACE) tell_owner(why + ". Trying again by and by; waiting: " + (string)waiting());
@@ -179,7 +179,7 @@ cut()
     later("the answer of " + URL + " was cut, or is none of an n2k service");
 }
 
-// Nobody is given up while names are to blame: the queue waits until they are changed.
+// No avatar is dropped while names may be the reason: the queue waits until they are changed.
 unanswered(integer status)
 {
     integer names = is_unsendable(status);
@@ -188,12 +188,12 @@ unanswered(integer status)
     if (names) suspect_names();
 }
 
-// Nothing but the owner can help, who is told once, as nothing is asked any more.
+// Only the owner can help: one message, then no more requests.
 stop(string why)
 {
     stopped = TRUE;
     arm(0.0);
-    tell_owner_anywhere("stopped: " + why + ". Mend it, then touch me or reset me; waiting: " + (string)waiting());
+    tell_owner_anywhere("stopped: " + why + ". Fix it, then touch me or reset me; waiting: " + (string)waiting());
 }
 
 heard(integer status, string text)
@@ -235,8 +235,8 @@ touched_by_owner(integer count)
     }
 }
 
-// A new owner starts anew. A restarted region has lost the answer under way: the same may be asked again without harm. What
-// had stopped the script may be mended by the restart, as when the grid's settings were changed.
+// A new owner resets the script. A restarted region has lost the pending answer: the retry is idempotent. What
+// had stopped the script may be fixed by the restart, for example by changed settings of the grid.
 lived_through(integer change)
 {
     if (change & CHANGED_OWNER) llResetScript();
@@ -250,13 +250,13 @@ lived_through(integer change)
 
 // >>> registering: the same text in every script that registers avatars.
 string AVATARS = "/api/v1/avatars";
-integer MOST_BYTES = 1800;     // of a list; with what is around it a body stays below 2,000
+integer MOST_BYTES = 1800;     // bytes of a list; with the rest a body stays below 2,000
 integer MOST_AT_ONCE = 50;     // avatars in a list, by the service's own limit
-float DAY = 86400.0;           // who was sent is remembered for so long at most: people change their names
+float DAY = 86400.0;           // seconds to remember avatars that were sent, at most: names change
 
-list seen = [];                // keys of those about whom the service decided, REMEMBERED at most
-integer sent = 0;              // how many, from the front of the queue, are in the request under way
-integer at_once = 50;          // avatars in the next list: halved when one is turned down whole, to find out who spoils it
+list seen = [];                // keys of avatars about which the service decided, REMEMBERED at most
+integer sent = 0;              // how many, from the front of the queue, are in the current request
+integer at_once = 50;          // avatars in the next list: halved when a whole list is refused, to find the bad row
 
 enqueue(key avatar, string name)
 {
@@ -271,7 +271,7 @@ enqueue(key avatar, string name)
     else tell(avatar, TOO_MANY, name);
 }
 
-// Says one of the texts at the top; an empty one is not said.
+// Says one of the texts at the top, unless it is empty.
 tell(key who, string text, string name)
 {
     if (text != "") llRegionSayTo(who, 0, replaced(text, "{name}", name));
@@ -283,13 +283,13 @@ remember(string who)
     while (llGetListLength(seen) > REMEMBERED) seen = llDeleteSubList(seen, 0, 0);
 }
 
-// A text as JSON has it. llList2Json takes some names for numbers, lists or objects, and not all grids escape a backslash.
+// A JSON string. llList2Json makes numbers, lists or objects of some names, and not all grids escape a backslash.
 string quoted(string text)
 {
     return "\"" + replaced(replaced(text, "\\", "\\\\"), "\"", "\\\"") + "\"";
 }
 
-// What a body says of the grid; without it the simulator says it.
+// The grid in a body; without it the shard header counts.
 string and_grid()
 {
     if (is_filled_in(GRID)) return ",\"grid\":" + quoted(GRID);
@@ -324,7 +324,7 @@ send()
     else ask("POST", AVATARS, batch());
 }
 
-// Takes one of those who were sent out of the queue, because the service does not want to know of it.
+// Removes an avatar from the queue that the service refused.
 turn_away(integer at, string status, string why, integer aloud)
 {
     string who = llList2String(queue, at);
@@ -354,8 +354,8 @@ drop_sent()
     sent = 0;
 }
 
-// Answer to a list: how many were written down, and who was refused and why. A list of refusals may be cut to what a script
-// can receive: then nobody is thanked yet, and those who were not named are asked about again.
+// Answer to a list: how many were stored, and which were refused and why. A list of refusals may be truncated to what a script
+// can receive: then no avatar is thanked yet, and those not named are sent again.
 registered(string body)
 {
     if (llJsonValueType(body, ["registered"]) != JSON_NUMBER || llJsonValueType(body, ["refused"]) != JSON_ARRAY)
@@ -386,7 +386,7 @@ registered(string body)
     settled();
 }
 
-// A whole list was turned down (400, 409, 413): smaller ones find out whom it is about.
+// A whole list was refused (400, 409, 413): smaller ones find the bad row.
 not_registered(integer status, string why)
 {
     if (sent > 1) at_once = sent / 2;
@@ -403,8 +403,8 @@ abandon_sent(string why)
 }
 // <<< registering
 
-// >>> detecting: the same text in the scripts whose events tell of avatars.
-integer AVATAR = 0x1000001;    // the bits of AGENT and of OpenSimulator's OS_NPC; of an avatar only the first is set
+// >>> detecting: the same text in the scripts whose events detect avatars.
+integer AVATAR = 0x1000001;    // the bits of AGENT and of OpenSimulator's OS_NPC; an avatar has only the first
 
 enqueue_detected(integer count)
 {
@@ -466,7 +466,7 @@ default
         time_is_up();
     }
 
-    // Every script in a prim hears the answers to all of them: only ours counts.
+    // Every script in a prim gets the answers to all scripts: only ours counts.
     http_response(key id, integer status, list metadata, string body)
     {
         if (request != NULL_KEY && id == request) heard(status, body);

@@ -1,18 +1,18 @@
-// query.lsl: tells whoever touches this object, and says a name or a key on channel 5, the other of the two.
+// query.lsl: touch this object and say a name or a key on channel 5; it answers with the other of the two.
 // Version 0.1.0. MIT licence. For Second Life (Mono) and OpenSimulator.
-// One avatar at a time; others are told to wait. Errors are told to the owner only.
+// One avatar at a time; others are asked to wait. Errors are reported to the owner only.
 
 // "n2k lsl query" fills these lines in.
 // URL: the root address of your n2k service, without any "?".
-// GRID: the world whose avatars are meant, such as "Production"; "": the one that the simulator says, before all others.
+// GRID: the grid of the avatars, such as "Production"; "": preferably the one of the simulator.
 string URL = "https://example.com/n2k/";
 string GRID = "";
 
 // Yours to change.
 integer CHANNEL = 5;
-float LISTEN_SECONDS = 30.0;   // how long the asker may think before others get a turn
+float LISTEN_SECONDS = 30.0;   // seconds that one avatar may take before others get a turn
 
-// What it says to avatars, {channel} being the channel, {asked} the name or key that is looked for.
+// Messages to avatars; {channel} is the channel, {asked} the name or key that is looked up.
 string EXPLANATION = "Say a name or a key on channel {channel}, for example: /{channel} Governor Linden";
 string STILL_LOOKING = "Still looking for {asked}.";
 string BUSY = "Somebody else is asking. Please touch again in a moment.";
@@ -24,19 +24,19 @@ string NO_ANSWER = "No answer for {asked} this time, sorry.";
 // ------------------------------ Nothing below needs changing. ------------------------------
 
 string ME = "query";
-float ANSWER_SECONDS = 90.0;   // grids report a time-out after 60 s at most; the report itself may be lost
-float FIRST_PAUSE = 2.0;       // when the grid's throttle refuses; doubled each time
-float LONGEST_PAUSE = 64.0;    // Second Life forgives after 40 s of silence
-integer MOST_LETTERS = 127;    // a longer answer to a key is no name
+float ANSWER_SECONDS = 90.0;   // grids report a timeout after 60 s at most; the report itself may be lost
+float FIRST_PAUSE = 2.0;       // seconds to wait if the grid's throttle refuses; doubled each time
+float LONGEST_PAUSE = 64.0;    // Second Life permits requests again after 40 s without any
+integer MOST_LETTERS = 127;    // a longer answer to a key is not a name
 
-key asker = NULL_KEY;          // whose turn it is; NULL_KEY: nobody's
-string wanted = "";            // the name or key to look up; "": the asker has not said it yet
+key asker = NULL_KEY;          // the avatar whose turn it is, or NULL_KEY
+string wanted = "";            // the name or key to look up; "": not said yet
 key request = NULL_KEY;        // the request under way; NULL_KEY: none
 integer listener = 0;
 float pause = 0.0;
 
 // >>> common: the same text in every script.
-integer SILENCES = 3;          // requests in a row without any answer, and the names of object, owner and region are suspected
+integer SILENCES = 3;          // requests in a row without an answer: then the names of object, owner and region are suspected
 
 integer silences = 0;          // how many there were
 
@@ -63,7 +63,7 @@ tell_owner(string text)
     llOwnerSay("n2k " + ME + ": " + text);
 }
 
-// For what only the owner can mend: an instant message when the owner is not in the region.
+// For problems that only the owner can fix: an instant message if the owner is not in the region.
 tell_owner_anywhere(string text)
 {
     if (llGetAgentSize(llGetOwner()) != ZERO_VECTOR) tell_owner(text);
@@ -82,8 +82,8 @@ string blocked()
         + " OutboundDisallowForUserScriptsExcept";
 }
 
-// OpenSimulator puts these names into every request. Some letters keep it from leaving: the status is 0 then, in newer versions
-// 499. Any letter beyond ASCII is suspected; escaped, it begins with C, D, E or F.
+// OpenSimulator sends these names with every request. With some letters the request fails: the status is 0, in newer versions
+// 499. Every non-ASCII letter is suspected; escaped, it begins with C, D, E or F.
 integer is_unsendable(integer status)
 {
     string names = llGetObjectName() + llGetRegionName() + llKey2Name(llGetOwner());
@@ -125,7 +125,7 @@ fail(string why)
     answer(NO_ANSWER);
 }
 
-// The first line of what a server said, short enough for chat.
+// The first line of a server's message, short enough for chat.
 string line(string body)
 {
     return llGetSubString(llList2String(llParseString2List(body, ["\n"], []), 0), 0, 199);
@@ -170,13 +170,13 @@ ask()
     }
 }
 
-// One line, and no page.
+// One line, not a page.
 integer is_name(string text)
 {
     return llStringLength(text) <= MOST_LETTERS && line(text) == text && llGetSubString(text, 0, 0) != "<";
 }
 
-// A key comes for a name, and a name for a key; a page that is there for everybody is neither.
+// A name is answered with a key, and a key with a name; the page of another server is neither.
 found(string body)
 {
     integer has_name = !is_key(wanted);
@@ -186,7 +186,7 @@ found(string body)
     else fail("this is no n2k service: " + URL + " (it says: " + line(body) + ")");
 }
 
-// No answer came. Another try is the next asker's.
+// No answer. The next avatar's touch tries again.
 unanswered(integer status)
 {
     fail("no answer from " + URL + ": no connection, a time-out or a bad certificate");
@@ -218,7 +218,7 @@ default
         else fail("no answer came from " + URL);
     }
 
-    // Every script in a prim hears the answers to all of them: only ours counts.
+    // Every script in a prim gets the answers to all scripts: only ours counts.
     http_response(key id, integer status, list metadata, string body)
     {
         if (id != request || request == NULL_KEY) return;
@@ -230,7 +230,7 @@ default
         else fail("the service refuses (" + (string)status + "): " + line(body));
     }
 
-    // A restarted region loses answers under way, so nobody should wait for one.
+    // A restarted region loses pending answers, so do not wait for one.
     changed(integer change)
     {
         if (change & (CHANGED_OWNER | CHANGED_REGION_START)) llResetScript();

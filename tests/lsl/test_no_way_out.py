@@ -179,7 +179,7 @@ def test_a_blocked_address_is_called_so(owner: Avatar, script: str, excepted: st
         assert prim.told[CARLA.key][-1] == f"No answer for {CARLA.name} this time, sorry."
     else:
         assert len(prim.to_owner) == 1
-        assert prim.to_owner[0].startswith(f"n2k {script}: stopped: {line}. Mend it, then touch me or reset me; waiting: ")
+        assert prim.to_owner[0].startswith(f"n2k {script}: stopped: {line}. Fix it, then touch me or reset me; waiting: ")
 
 
 @pytest.mark.parametrize("script", sorted(set(SCRIPTS) - {"query"}))

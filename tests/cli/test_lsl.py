@@ -27,7 +27,7 @@ def test_the_list_says_what_each_is_for(n2k: Commands) -> None:
     assert (done.code, done.err) == (0, "")
     lines = [line.split("\t") for line in done.out.splitlines()]
     assert [name for name, _ in lines] == list(SCRIPTS)
-    assert dict(lines)["gate"] == "registers whoever walks through this object."
+    assert dict(lines)["gate"] == "registers avatars that walk through this object."
     assert not n2k.data_dir.exists()
 
 

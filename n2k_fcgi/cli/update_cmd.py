@@ -14,7 +14,7 @@ from n2k_fcgi.config import Settings
 from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.service.update.download import Limits
-from n2k_fcgi.service.update.nightly import NOT_MODIFIED, UPDATED, Outcome, Updater
+from n2k_fcgi.service.update.nightly import Outcome, Result, Updater
 from n2k_fcgi.wiring import importer, modes_of
 
 
@@ -93,15 +93,15 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _as_line(outcome: Outcome, grid: str) -> str:
-    if outcome.result == NOT_MODIFIED:
+    if outcome.result is Result.NOT_MODIFIED:
         return f"not modified: {outcome.source} is as it was at the last update of {grid} (--force fetches it again)"
-    if outcome.result != UPDATED or outcome.report is None:
+    if outcome.result is not Result.UPDATED or outcome.report is None:
         return f"unchanged: {outcome.source} is the dump that was imported last of {grid} (--force imports it again)"
     return f"updated from {outcome.source}: {counts(outcome.report)}"
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
-    known: dict[str, object] = {"result": outcome.result, "from": outcome.source}
+    known: dict[str, object] = {"result": outcome.result.value, "from": outcome.source}
     if outcome.report is None:
         return known
     return {**known, **fields(outcome.report)}

@@ -54,11 +54,11 @@ class OriginTable:
         return len(self.origins) - 1
 
     def grid(self, number: int) -> str:
-        """The grid of a number."""
+        """Return the grid of a number."""
         return self.origins[number].grid
 
     def as_of(self, number: int) -> int:
-        """The time of a number."""
+        """Return the time of a number."""
         return self.origins[number].as_of
 
     def believed(self, origin: Origin) -> Origin:

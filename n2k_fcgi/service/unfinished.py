@@ -1,4 +1,4 @@
-"""What a killed run left: hosts end processes without a word, and the next run says so."""
+"""Leftovers of killed runs: hosts kill processes without a message, and the next run reports it."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,11 +8,11 @@ Tell = Callable[[str], None]
 
 
 def silently(_: str) -> None:
-    """Tell nobody."""
+    """Ignore the line."""
 
 
 def tell_unfinished(what: str, left: Sequence[str], tell: Tell) -> None:
-    """Say, and log, that an earlier run of *what* left the files or folders *left* behind, which are removed; [] is nothing."""
+    """Report and log that an earlier run of *what* left files or folders behind, *left*, now removed; [] is nothing."""
     if left:
         line = (
             f"{what} before this one was killed before it was done, perhaps for its memory or its time: nothing was lost, "

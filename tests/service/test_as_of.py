@@ -8,7 +8,7 @@ import pytest
 
 from n2k_fcgi.errors import FutureTime
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.dumps.as_of import FILE, GZ, LAST_MODIFIED, SECOND_LIFE_BEGAN, ZIP, ZIP_LOCAL, AsOf, Clue, settle
+from n2k_fcgi.service.dumps.as_of import SECOND_LIFE_BEGAN, AsOf, Clue, Stated, settle
 from n2k_fcgi.store.datadir import GENERATIONS, MANIFEST
 from n2k_fcgi.store.lmdb.layout import META, ORIGINS_KEY
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -21,17 +21,17 @@ NOW_STORED = 1_780_000_000
 """When the generation of a test was made."""
 
 
-@pytest.mark.parametrize("source", [FILE, GZ, ZIP, ZIP_LOCAL, LAST_MODIFIED])
-def test_a_time_that_can_be_believed_is_used(source: str) -> None:
+@pytest.mark.parametrize("source", [stated for stated in Stated if stated is not Stated.GIVEN])
+def test_a_time_that_can_be_believed_is_used(source: Stated) -> None:
     """From the first day of Second Life up to now, and the report says whose it is."""
     for seconds in (SECOND_LIFE_BEGAN, YESTERDAY, NOW):
-        assert settle(None, [Clue(source, seconds), Clue(FILE, 1_700_000_000)], NOW) == AsOf(seconds, source)
+        assert settle(None, [Clue(source, seconds), Clue(Stated.FILE, 1_700_000_000)], NOW) == AsOf(seconds, source.value)
 
 
 @pytest.mark.parametrize("seconds", [NOW + 1, IN_2031, IN_2062, 2**63 - 1])
 def test_a_time_to_come_is_now(seconds: int) -> None:
     """However far off; the next source is not asked, since the dump is newer than it says."""
-    used = settle(None, [Clue(ZIP, seconds), Clue(FILE, YESTERDAY)], NOW)
+    used = settle(None, [Clue(Stated.ZIP, seconds), Clue(Stated.FILE, YESTERDAY)], NOW)
     assert (used.seconds, used.is_doubted) == (NOW, True)
     assert used.why.startswith("now: the zip's time is ") and used.why.endswith(", which is still to come")
 
@@ -39,10 +39,10 @@ def test_a_time_to_come_is_now(seconds: int) -> None:
 @pytest.mark.parametrize("seconds", [0, 1, -1, -(2**40), IN_1980, SECOND_LIFE_BEGAN - 1])
 def test_a_time_before_second_life_is_unknown(seconds: int) -> None:
     """The next source is asked, and without one it is now."""
-    used = settle(None, [Clue(ZIP_LOCAL, seconds)], NOW)
+    used = settle(None, [Clue(Stated.ZIP_LOCAL, seconds)], NOW)
     assert (used.seconds, used.is_doubted) == (NOW, True)
     assert used.why.startswith("now: the zip's local time is ") and used.why.endswith(", before Second Life began")
-    used = settle(None, [Clue(ZIP_LOCAL, seconds), Clue(FILE, YESTERDAY)], NOW)
+    used = settle(None, [Clue(Stated.ZIP_LOCAL, seconds), Clue(Stated.FILE, YESTERDAY)], NOW)
     assert (used.seconds, used.is_doubted) == (YESTERDAY, False) and used.why.startswith("the file's time: the zip's local")
 
 
@@ -53,7 +53,7 @@ def test_a_pipe_is_as_of_now() -> None:
 
 def test_a_given_time_is_used_or_refused() -> None:
     """The user knows better than any clock, but not the future."""
-    assert settle(YESTERDAY, [Clue(FILE, NOW)], NOW) == AsOf(YESTERDAY, "--as-of")
+    assert settle(YESTERDAY, [Clue(Stated.FILE, NOW)], NOW) == AsOf(YESTERDAY, "--as-of")
     assert settle(NOW, [], NOW).seconds == NOW
     with pytest.raises(FutureTime, match="--as-of 2031-01-01T00:00:00Z is in the future \\(it is 2026-09-21T14:13:20Z"):
         settle(IN_2031, [], NOW)

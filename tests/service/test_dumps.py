@@ -64,7 +64,7 @@ def test_content_tells_the_format(tmp_path: Path, kind: str, jobs: int) -> None:
     path.write_bytes(packed)
     with Dump(path, jobs=jobs) as dump:
         assert b"".join(dump.blocks()) == CONTENT
-        assert (dump.kind, dump.size, dump.sha256) == (kind, len(packed), hashlib.sha256(packed).hexdigest())
+        assert (dump.kind.value, dump.size, dump.sha256) == (kind, len(packed), hashlib.sha256(packed).hexdigest())
 
 
 @pytest.mark.parametrize("kind", ["bz2", "gz"])

@@ -1,33 +1,45 @@
-"""What a file is, told by its first bytes; and what to do with one that is not read here."""
+"""The kind of a file, by its first bytes; and the command for one that is not read here."""
 
 import os
+from enum import Enum
 from typing import NamedTuple
 
 from n2k_fcgi.errors import DumpNeedsUnpacking, DumpNotUnderstood
 
-MAGIC = {"bz2": b"BZh", "gz": b"\x1f\x8b", "xz": b"\xfd7zXZ\x00", "zip": b"PK\x03\x04"}
-"""What a file of each kind begins with; each stream of it, too."""
+
+class Kind(Enum):
+    """How a dump is packed. The value is its text in messages."""
+
+    PLAIN = "plain"
+    BZ2 = "bz2"
+    GZ = "gz"
+    XZ = "xz"
+    ZIP = "zip"
+
+
+MAGIC = {Kind.BZ2: b"BZh", Kind.GZ: b"\x1f\x8b", Kind.XZ: b"\xfd7zXZ\x00", Kind.ZIP: b"PK\x03\x04"}
+"""The first bytes of a file of each kind, and of each stream in it."""
 
 LONGEST_MAGIC = max(map(len, MAGIC.values()))
 
 TAR = "a tar archive"
-DECOMPRESSED_BY_TAR = ("bz2", "gz", "xz")
+DECOMPRESSED_BY_TAR = (Kind.BZ2, Kind.GZ, Kind.XZ)
 
 _EMPTY_ZIP = b"PK\x05\x06"
 _ZIP_TAIL = 22 + 65_535
-"""Bytes at the end of a zip in which its last record begins: that and the longest comment."""
+"""Bytes at the end of a zip in which its last record begins: the record and the longest comment."""
 _TAR_HEADER = 512
 _TAR_SUM = slice(148, 156)
 _WHITE_SPACE = b"\xef\xbb\xbf \t\r\n"
-"""What a script or an editor puts before a file: blank lines, a byte-order mark."""
+"""What scripts and editors add before a file: blank lines, a byte-order mark."""
 
 
 class _Foreign(NamedTuple):
-    """What others write."""
+    """A format that is not read here."""
 
     what: str
     command: str
-    """What makes it readable here."""
+    """What converts it."""
 
 
 _FOREIGN = {
@@ -48,33 +60,33 @@ _FOREIGN = {
 }
 
 
-def kind_of(head: bytes) -> str:
-    """``bz2``, ``gz``, ``zip``, ``xz`` or ``plain``, from the first bytes of a file."""
+def kind_of(head: bytes) -> Kind:
+    """Determine the kind of a file by its first bytes."""
     if head.startswith(_EMPTY_ZIP):
-        return "zip"
-    return next((kind for kind, magic in MAGIC.items() if head.startswith(magic)), "plain")
+        return Kind.ZIP
+    return next((kind for kind, magic in MAGIC.items() if head.startswith(magic)), Kind.PLAIN)
 
 
 def described(start: bytes) -> str:
-    """The kind of archive that content with this *start* is, read here or not; '' for none."""
+    """Return the kind of archive that begins with *start*, read here or not; '' if it is not one."""
     kind = kind_of(start)
-    if kind != "plain":
-        return f"a {kind}"
+    if kind is not Kind.PLAIN:
+        return f"a {kind.value}"
     foreign = _foreign(start)
     return foreign.what if foreign else ""
 
 
-def refuse_archive(kind: str, start: bytes) -> None:
-    """Raise for content that is no text: *start*, up to a megabyte, is what was unpacked from a file of this *kind*.
+def refuse_archive(kind: Kind, start: bytes) -> None:
+    """Reject archives as content: *start*, up to a megabyte, was unpacked from a file of this *kind*.
 
     Raises DumpNeedsUnpacking, DumpNotUnderstood.
     """
     foreign = _foreign(start)
     if foreign and foreign.what == TAR and kind in DECOMPRESSED_BY_TAR:
-        raise DumpNeedsUnpacking(what=f"{TAR}, packed as {kind}", command=foreign.command)
+        raise DumpNeedsUnpacking(what=f"{TAR}, packed as {kind.value}", command=foreign.command)
     inner = described(start)
-    if inner and kind != "plain":
-        raise DumpNotUnderstood(why=f"it is an archive in an archive ({inner} in a {kind}): unpack the outer one first")
+    if inner and kind is not Kind.PLAIN:
+        raise DumpNotUnderstood(why=f"it is an archive in an archive ({inner} in a {kind.value}): unpack the outer one first")
     if foreign:
         raise DumpNeedsUnpacking(what=foreign.what, command=foreign.command)
     trimmed = start.lstrip(_WHITE_SPACE)
@@ -85,8 +97,10 @@ def refuse_archive(kind: str, start: bytes) -> None:
 
 
 def refuse_end_of_zip(fd: int) -> None:
-    """Raise DumpNeedsUnpacking for a file that does not begin as a zip but ends as one: the last part of several (the one
-    called .zip), or a zip behind a program that unpacks it."""
+    """Raise DumpNeedsUnpacking for a file that does not begin as a zip but ends as one.
+
+    It is the last part of several (the one called .zip), or a self-extracting zip.
+    """
     size = os.fstat(fd).st_size
     tail = os.pread(fd, _ZIP_TAIL, max(0, size - _ZIP_TAIL))
     place = tail.rfind(_EMPTY_ZIP)
@@ -104,7 +118,7 @@ def _foreign(start: bytes) -> _Foreign | None:
 
 
 def _is_tar(start: bytes) -> bool:
-    """A tar has no magic of all its forms, but each header has a sum of its bytes, the sum's own taken as blanks."""
+    """No magic is common to all forms of tar, but each header has a sum of its bytes, with the sum's own counted as blanks."""
     header = start[:_TAR_HEADER]
     stated = header[_TAR_SUM].strip(b" \0")
     if len(header) < _TAR_HEADER or not stated.isdigit() or b"8" in stated or b"9" in stated:
@@ -113,7 +127,7 @@ def _is_tar(start: bytes) -> bool:
 
 
 def _first_file(start: bytes) -> str:
-    """The name of the first file in a tar, for a shell."""
+    """Return the name of the first file in a tar, quoted for a shell."""
     import io
     import shlex
     import tarfile
@@ -122,11 +136,11 @@ def _first_file(start: bytes) -> str:
         with tarfile.open(fileobj=io.BytesIO(start), mode="r:") as archive:
             names = (member.name for member in archive if member.isfile())
             return next((shlex.quote(name) for name in names if is_of_users(name)), "NAME")
-    except (tarfile.TarError, OSError, ValueError):  # it goes on behind *start*
+    except (tarfile.TarError, OSError, ValueError):  # it continues after *start*
         return "NAME"
 
 
 def is_of_users(name: str) -> bool:
-    """Whether a file in an archive was put there on purpose: what macOS adds beside each was not."""
+    """Whether a file in an archive was put there on purpose: those that macOS adds beside each were not."""
     parts = name.replace("\\", "/").split("/")
     return "__MACOSX" not in parts and not parts[-1].startswith(".")

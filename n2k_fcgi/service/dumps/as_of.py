@@ -1,26 +1,34 @@
-"""The time for which a dump speaks: the first of the times that are said of it and can be believed, else now.
+"""The time that a dump describes: the first stated one that is plausible, else now.
 
-A time that is too late does harm: what is registered today would lose against the dump, and so would the next dump.
+A time in the future does harm: what is registered today would lose against the dump, and so would the next dump.
 """
 
 import time
 from collections.abc import Iterable
+from enum import Enum
 from typing import NamedTuple
 
 from n2k_fcgi.errors import FutureTime
 
 SECOND_LIFE_BEGAN = 1_041_379_200
-"""2003-01-01, unix seconds. No dump is older: an earlier time is how clocks and archives say that they know none."""
+"""2003-01-01, unix seconds. No dump is older: clocks and archives have an earlier time if they know none."""
 
-FILE, GZ, ZIP, ZIP_LOCAL = "the file's time", "the gz's time", "the zip's time", "the zip's local time"
-LAST_MODIFIED, GIVEN = "Last-Modified", "--as-of"
+
+class Stated(Enum):
+    """Where the time of a dump is stated. The value is its text in reports, which JSON has too."""
+
+    GIVEN = "--as-of"
+    ZIP = "the zip's time"
+    ZIP_LOCAL = "the zip's local time"
+    GZ = "the gz's time"
+    LAST_MODIFIED = "Last-Modified"
+    FILE = "the file's time"
 
 
 class Clue(NamedTuple):
-    """A time that is said of a dump."""
+    """A time that is stated for a dump."""
 
-    source: str
-    """Who says it: FILE, GZ, ZIP, ZIP_LOCAL or LAST_MODIFIED."""
+    source: Stated
     seconds: int
     """Unix seconds."""
 
@@ -32,36 +40,36 @@ class AsOf(NamedTuple):
     """Unix seconds, never later than now."""
     why: str
     is_doubted: bool = False
-    """It is now, because what is said of the dump cannot be."""
+    """It is now, because the stated time is impossible."""
 
 
 def settle(given: int | None, clues: Iterable[Clue], now: int) -> AsOf:
-    """The time *given* by the user, else the first of *clues* that can be believed, else *now*; all in unix seconds.
+    """Return the time *given* by the user, else the first plausible one of *clues*, else *now*; all in unix seconds.
 
-    Raises FutureTime for a *given* one that is later than now.
+    Raises FutureTime if the *given* one is later than now.
     """
     if given is not None:
         refuse_future(given, now)
-        return AsOf(given, GIVEN)
+        return AsOf(given, Stated.GIVEN.value)
     doubts = ""
     for source, seconds in clues:
-        said = f"{source} is {iso(seconds)}"
+        said = f"{source.value} is {iso(seconds)}"
         if seconds > now:
             return AsOf(now, f"now: {said}, which is still to come", is_doubted=True)
         if seconds >= SECOND_LIFE_BEGAN:
-            return AsOf(seconds, source + doubts)
+            return AsOf(seconds, source.value + doubts)
         doubts = doubts or f": {said}, before Second Life began"
     return AsOf(now, "now" + (doubts or ": it says no time"), is_doubted=bool(doubts))
 
 
 def refuse_future(given: int | None, now: int) -> None:
-    """Raise FutureTime when the user gave a time that is later than *now*."""
+    """Raise FutureTime if the user gave a time later than *now*."""
     if given is not None and given > now:
         raise FutureTime(given=iso(given), now=iso(now))
 
 
 def iso(seconds: int) -> str:
-    """Unix seconds as people read them, UTC."""
+    """Format unix seconds for people, UTC."""
     try:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
     except (OSError, OverflowError, ValueError):  # a file's time may be any number

@@ -1,6 +1,6 @@
-"""The form of a csv dump, told once by its first lines: which character separates, which column has the key, where rows begin.
+"""The dialect of a csv dump, determined once by its first lines: separator, key column, first row.
 
-The plain reader takes any of these forms. A later line of another form is refused as a line.
+The fast path reads any of these. A later line in another dialect is rejected.
 """
 
 import csv
@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 SEPARATORS = ",;\t|"
 LOOKED_AT = 100
-"""Lines whose majority decides."""
+"""Lines that are examined; the majority decides."""
 _END_BYTES = 200
-"""A key at the end of a line is looked for in so much of it: searching 64 KB of tabs would take a while."""
+"""Bytes in which a key at the end of a line is searched: 64 KB of tabs would take long."""
 
 _KEY = rb"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
 _FIRST_AND_LAST = re.compile(rb"first.*last", re.IGNORECASE)
@@ -26,20 +26,20 @@ _BETWEEN = re.compile(rb"[,;\t|]")
 _CELL = re.compile(r'^\s*="(.*)"\s*$')
 _DIGIT = re.compile(rb"[0-9]")
 _HEADER_DIGITS = 3
-"""A header has no more; a damaged key has."""
+"""Most digits of a header; a damaged key has more."""
 
 
 class Dialect(NamedTuple):
-    """How the lines of a csv dump are built."""
+    """The form of the lines of a csv dump."""
 
     separator: str = ","
     key_column: int = 0
-    """0 or 1: before the name or behind it."""
+    """0 or 1: before or after the name."""
     in_parts: bool = False
-    """Whether first and last name have a column each."""
+    """First and last name have a column each."""
 
     def key_and_name(self, fields: list[str]) -> tuple[str, str] | None:
-        """Both of the fields of a line; None when they are too few or too many."""
+        """Return key and name of a line; None if it has too few or too many fields."""
         if not 2 <= len(fields) <= 2 + self.in_parts:
             return None
         key = fields[-self.key_column]
@@ -48,14 +48,14 @@ class Dialect(NamedTuple):
         return cells[0][0], " ".join(name.strip() for _, name in cells) if self.in_parts else cells[0][1]
 
     def fields(self, text: str) -> list[str]:
-        """The fields of a line, quotes taken off, without empty ones behind the second. Raises csv.Error."""
+        """Return the fields of a line, unquoted, without empty ones after the second. Raises csv.Error."""
         if '"' in text:
             fields = next(csv.reader([text], delimiter=self.separator, strict=True, skipinitialspace=True))
             if len(fields) == 1 and len(fields[0]) < len(text) and self.separator in fields[0]:
-                return self.fields(fields[0])  # a spreadsheet that took the line for one cell
+                return self.fields(fields[0])  # a spreadsheet read the line as one cell
         else:
             fields = text.split(self.separator)
-        while len(fields) > 2 and not fields[-1].strip():  # a spreadsheet makes all rows as long as the longest
+        while len(fields) > 2 and not fields[-1].strip():  # a spreadsheet pads all rows to the longest
             fields.pop()
         return fields
 
@@ -65,14 +65,14 @@ WHAT = Dialect()
 
 
 def is_blank(line: bytes) -> bool:
-    """Tell whether a line has no data: nothing, or an empty row of a spreadsheet such as ``,`` or ``"";""``."""
+    """Whether a line has no data: it is empty, or an empty row of a spreadsheet such as ``,`` or ``"";""``."""
     return not line.strip(b' \t\r\v\f,;|"')
 
 
 def beginning(lines: bytes, found: list[str]) -> tuple[Dialect, int]:
-    """The form of a dump that begins with *lines*, and how many bytes of these come before its first row.
+    """Return the dialect of a dump that begins with *lines*, and how many of their bytes precede the first row.
 
-    Before it may stand blank lines, Excel's ``sep=;``, and a header in any words. What is not W-Hat's form is appended to
+    These may be blank lines, Excel's ``sep=;``, and a header in any words. What differs from W-Hat's form is appended to
     *found*.
     """
     at = _blank_until(lines, 0)
@@ -97,7 +97,7 @@ def beginning(lines: bytes, found: list[str]) -> tuple[Dialect, int]:
 
 
 def from_cells(key: str, name: str) -> tuple[str, str]:
-    """Both without the ``="..."`` that keeps a spreadsheet's hands off them; the key tells whether a name has it."""
+    """Remove the ``="..."`` that makes a spreadsheet keep text as it is, from both if the key has it."""
     if key.strip().startswith('="'):
         return _CELL.sub(r"\1", key), _CELL.sub(r"\1", name)
     return key, name
@@ -115,7 +115,7 @@ def _blank_until(lines: bytes, at: int) -> int:
 
 
 def _is_header(line: bytes) -> bool:
-    """Several fields, none of them a key, and hardly a digit."""
+    """Several fields, none of them a key, and few digits."""
     has_key = _KEY_FIRST.match(line) or _KEY_LAST.search(line[-_END_BYTES:])
     return not has_key and b"\0" not in line and bool(_BETWEEN.search(line)) and len(_DIGIT.findall(line)) <= _HEADER_DIGITS
 
@@ -135,7 +135,7 @@ def _dialect(lines: bytes, at: int) -> Dialect:
 
 
 def _has_two_names(lines: bytes, at: int, dialect: Dialect, header: bytes) -> bool:
-    """Whether most lines are a key and two words, and the *header*, where there is one, calls these first and last."""
+    """Whether most lines are a key and two words, and the *header*, if there is one, calls these first and last."""
     if header and not _FIRST_AND_LAST.search(header):
         return False
     looked_at = lines[at:].split(b"\n", LOOKED_AT)[:LOOKED_AT]

@@ -1,7 +1,6 @@
-"""The bytes of a dump become UTF-8 without a mark, with lines ended by line feeds: looked at once, at the beginning.
+"""Converts a dump to UTF-8 without a byte-order mark, with lines ended by line feeds; determined once, at the beginning.
 
-Spreadsheets and Windows write UTF-16 with a mark, old Macs ended lines with CR alone. All of it is text; what is not is
-refused by name.
+Spreadsheets and Windows write UTF-16 with a mark, old Macs ended lines with CR alone.
 """
 
 import codecs
@@ -11,7 +10,7 @@ from itertools import chain
 from n2k_fcgi.errors import DumpNotUnderstood
 
 HEAD_BYTES = 64 * 1024
-"""As much of a dump is looked at to tell what it is, or all of it."""
+"""Bytes at the beginning of a dump that determine its encoding."""
 
 UTF8_MARK = codecs.BOM_UTF8
 _MARKS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16
@@ -24,7 +23,7 @@ _PRINTABLE = bytes([*b"\t\n\r", *range(0x20, 0x7F), *range(0x80, 0x100)])
 
 
 def as_utf8(blocks: Iterable[bytes], found: list[str]) -> Iterator[bytes]:
-    """Yield *blocks* so; the first has HEAD_BYTES, unless the dump is shorter. What was odd is appended to *found*.
+    """Yield *blocks* converted; the first has HEAD_BYTES, unless the dump is shorter. What was odd is appended to *found*.
 
     Raises DumpNotUnderstood for UTF-16 without a mark, which could only be guessed at.
     """
@@ -47,7 +46,7 @@ def as_utf8(blocks: Iterable[bytes], found: list[str]) -> Iterator[bytes]:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Tell whether a dump that begins so is text in an encoding that is read here, even if not a dump."""
+    """Whether content that begins with *head* is text in an encoding that is read here, even if not a dump."""
     if head.startswith(tuple(_MARKS)):
         return True
     try:
@@ -58,7 +57,7 @@ def looks_like_text(head: bytes) -> bool:
 
 
 def _head(blocks: Iterator[bytes]) -> bytes:
-    """A pipe may give its first bytes piece by piece, and so may an archive of many streams."""
+    """Read HEAD_BYTES: a pipe and an archive of many streams return their first bytes in small pieces."""
     head = b""
     while len(head) < HEAD_BYTES and (block := next(blocks, b"")):
         head += block
@@ -66,7 +65,7 @@ def _head(blocks: Iterator[bytes]) -> bytes:
 
 
 def _decoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """What is no character becomes U+FFFD, which no name has, so that its line is refused and not the dump."""
+    """Decode; invalid bytes become U+FFFD, which no name has, so that their line is rejected and not the dump."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     for block in blocks:
         yield decoder.decode(block).encode()
@@ -74,7 +73,7 @@ def _decoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _looks_like_utf16(head: bytes) -> bool:
-    """Keys are ASCII: then every other byte is NUL, and of those between none is."""
+    """Keys are ASCII: in UTF-16 every other byte is NUL, and none between them."""
     halves = head[0::2], head[1::2]
     return any(
         len(high) > 2 and high.count(b"\0") * 4 > len(high) * 3 and b"\0" not in low for high, low in (halves, halves[::-1])

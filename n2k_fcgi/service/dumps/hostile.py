@@ -1,18 +1,18 @@
-"""Lines as no dump should have them but some do, mixed into good ones: each kind that ``dumps.lines`` refuses or mends.
+"""Bad and odd lines, mixed into good ones: each kind that ``dumps.lines`` rejects or repairs.
 
-No more than one line in a hundred is refused, so that an import with the usual ``max_bad`` takes the rest.
+At most one line in a hundred is rejected, so that an import with the default ``max_bad`` accepts the rest.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
 
 _KEY = b"%08x-1111-4111-8111-111111111111"
-"""A key that no sample has: its digits are not random."""
+"""Keys that no sample has."""
 
 _TOO_LONG = b"y" * 64
 _HEADER = b"uuid,name\n"
 
-# The first _SURE of each table come at least once in 1,000 rows. %b is a key of the right shape.
+# The first _SURE of each table occur at least once in 1,000 rows. %b is a well-formed key.
 _SURE = 9
 _CSV = (
     b"%b,Extra,Field\n",
@@ -43,20 +43,20 @@ _JSON = (
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _USUAL_DISTANCE = 200
-"""Good lines between two bad ones: half a per cent."""
+"""Good lines between two bad ones: half a percent."""
 _ROWS_FOR_END = 2000
-"""Rows above which the endless last line comes too: below, it would be one refusal too many."""
+"""Rows from which on the endless last line is added: with fewer it would be one rejection too many."""
 _ENDLESS = b"x" * (65 * 1024)
-"""Without a line end, as when something else was appended: beyond ``dumps.lines.LINE_BYTES``."""
+"""Without a line end, longer than ``dumps.lines.LINE_BYTES``."""
 
 
 def with_bad_csv(lines: Iterable[bytes], rows: int) -> Iterator[bytes]:
-    """*rows* good csv lines, some with quotes or CR LF, between a header line and many a bad line."""
+    """Yield *rows* good csv lines, some with quotes or CR LF, and bad ones between them, after a header."""
     return _mixed(map(_odd_but_good, lines, cycle(range(_distance(rows)))), _CSV, rows, _BYTE_ORDER_MARK + _HEADER)
 
 
 def with_bad_json(lines: Iterable[bytes], rows: int) -> Iterator[bytes]:
-    """*rows* good JSON lines, and bad ones between them."""
+    """Yield *rows* good JSON lines, and bad ones between them."""
     return _mixed(iter(lines), _JSON, rows, _BYTE_ORDER_MARK)
 
 
@@ -78,7 +78,7 @@ def _distance(rows: int) -> int:
 
 
 def _odd_but_good(line: bytes, place: int) -> bytes:
-    """One line in a stretch ends with CR LF, one has its name in quotes."""
+    """Let one line of each distance end with CR LF, and quote the name of another."""
     if place == 33:
         return line[:-1] + b"\r\n"
     if place == 66:

@@ -1,8 +1,8 @@
-"""Lines of a dump become rows; bad ones are counted by reason and the first few kept to be shown.
+"""Lines of a dump become batches of rows; bad lines are counted by reason and the first few kept to be shown.
 
-W-Hat's ``uuid,First Last`` in plain ASCII goes through bulk operations (``plain``); everything else (quotes, other scripts,
-CR LF, JSON lines) takes a slower road to the same rows. How the dump is written is told by its beginning (``encoding``,
-``dialect``). A line without data, such as a blank one, is no line: neither good nor bad.
+W-Hat's ``uuid,First Last`` in plain ASCII takes a fast path (``plain``); everything else (quotes, other scripts, CR LF, JSON
+lines) takes a slow path to the same rows. The beginning of the dump determines its form (``encoding``, ``dialect``). A line
+without data, such as a blank one, counts neither as good nor as bad.
 """
 
 import csv
@@ -23,23 +23,23 @@ from n2k_fcgi.service.dumps.plain import read_plain, stretches
 from n2k_fcgi.service.dumps.tally import Oddity, Reason, Tally
 
 LINE_BYTES = 64 * 1024
-"""No good line is longer; what is longer is not held in memory."""
+"""No good line is longer; a longer one is not held in memory."""
 
 BATCH_BYTES = 128 * 1024
-"""Of a dump's text, at most this becomes one batch: its rows' objects then stay in the processor's cache."""
+"""Text of one batch at most: its rows' objects then stay in the processor's cache."""
 
 LONG_AGO = 1
-"""Unix seconds of a former name that does not say when it was seen: before any other."""
+"""Unix seconds of a former name without a time: before any other."""
 
 Numbering = Callable[[str | None, int | None], int]
-"""Gives the origin number of a row: of its own grid and time in unix seconds, where it has them."""
+"""Returns the origin number of a row by its grid and its time in unix seconds; None: it has none of its own."""
 
 _BRACED_KEY = re.compile(rb"\s*\{[0-9a-fA-F-]{32,36}\}")
-"""How a csv line may begin; JSON lines begin with a brace too."""
+"""A possible beginning of a csv line; JSON lines begin with a brace too."""
 
 
 class Row(NamedTuple):
-    """One good line of the slow road."""
+    """One good line of the slow path."""
 
     key: bytes
     spelling: str
@@ -57,9 +57,9 @@ class BadLine(Exception):
 
 
 def batches(blocks: Iterable[bytes], tally: Tally, grids: Grids, number: Numbering) -> Iterator[Batch]:
-    """Read blocks of a dump (csv or JSON lines, told apart by the first character) as batches of rows.
+    """Read blocks of a dump (csv or JSON lines, distinguished by the first character) as batches of rows.
 
-    Raises DumpNotUnderstood when it is neither.
+    Raises DumpNotUnderstood if it is neither.
     """
     chunks = _whole_lines(as_utf8(blocks, tally.found), tally)
     first = next(chunks, b"")
@@ -95,7 +95,7 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _refuse_other_formats(first: bytes) -> bool:
-    """Tell JSON lines from csv; raise DumpNotUnderstood for a web page, a JSON array or what is no text."""
+    """Whether it is JSON lines, else csv. Raises DumpNotUnderstood for a web page, a JSON array or binary data."""
     start = first.lstrip()[:1]
     if start == b"<":
         raise DumpNotUnderstood(why="it is a web page or XML, not csv or JSON lines")
@@ -108,7 +108,7 @@ def _refuse_other_formats(first: bytes) -> bool:
 
 
 def _whole_lines(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
-    """Cut blocks at line ends; a last line without one gets it; a line beyond LINE_BYTES is refused, not kept."""
+    """Cut blocks at line ends; add a missing last one. A line beyond LINE_BYTES is rejected, not held."""
     carry = b""
     too_long = False
     for block in blocks:
@@ -132,7 +132,7 @@ def _whole_lines(blocks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
 
 
 def _pieces(chunk: bytes) -> Iterator[bytes]:
-    """Whole lines, about BATCH_BYTES at a time."""
+    """Yield whole lines, about BATCH_BYTES at a time."""
     at = 0
     while at < len(chunk):
         end = chunk.find(b"\n", at + BATCH_BYTES) + 1 or len(chunk)
@@ -171,7 +171,7 @@ def _slowly(lines: bytes, tally: Tally, number: Numbering, parse: Callable[[byte
         try:
             if b"\0" in line:
                 raise BadLine(Reason.NUL_BYTE)
-            if line.startswith(UTF8_MARK):  # where another file was appended
+            if line.startswith(UTF8_MARK):  # another file was appended here
                 tally.odd[Oddity.BYTE_ORDER_MARK] += 1
             rows += parse(line.removeprefix(UTF8_MARK))
         except BadLine as error:
@@ -212,9 +212,9 @@ def _csv_row(line: bytes, dialect: Dialect, tally: Tally, grids: Grids) -> list[
 
 
 def _json_row(line: bytes, tally: Tally, grids: Grids) -> list[Row]:
-    """One avatar, preceded by its former names (older rows: the later name becomes the current one).
+    """One avatar, preceded by its former names: of the rows of a key the latest is current.
 
-    A placeholder among them, as exports of earlier versions have, is left out, and the real names stay.
+    A placeholder among them, as in exports of earlier versions, is dropped, and the real names are kept.
     """
     try:
         fields = json.loads(_text(line))
@@ -243,7 +243,7 @@ def _former(value: Any) -> list[dict[str, Any]]:
 
 
 def _seconds(value: Any) -> int | None:
-    """Unix seconds, or None. Anything else is refused: a time in words would be guessed at."""
+    """Unix seconds, or None. Anything else is rejected: a time in words would be a guess."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**40:
@@ -284,6 +284,6 @@ def _row(key: str, name: str, grid: str | None, seen: int | None, grids: Grids) 
 
 
 def _bare(key: str) -> str:
-    """A key without blanks, and without the braces that some programs put around it."""
+    """Strip blanks from a key, and the braces that some programs put around it."""
     key = key.strip()
     return key[1:-1] if key.startswith("{") and key.endswith("}") else key

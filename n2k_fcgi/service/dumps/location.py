@@ -1,4 +1,4 @@
-"""Where a dump is on the web: what may be asked, with which password, and what of it may be shown."""
+"""URLs of dumps: which are requested, with which password, and how they are shown."""
 
 import re
 from typing import NamedTuple
@@ -12,29 +12,29 @@ _SAFE = "/%:=&?~#+!$,;'@()*[]"
 """Characters of a path or query that are sent as they are; others, such as spaces, are percent-encoded."""
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _STRAY_AT = re.compile(r"\w+://[^/?#@]*:[^/?#@]*[/?#].*@")
-"""``https://me:1/2@host``: a password that looks like a port and a path, which messages would show."""
+"""``https://me:1/2@host``: a password that looks like port and path, which messages would show."""
 _ADDRESS = re.compile(r"[0-9a-f:.]+(%[0-9a-z]+)?")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?")
 _HOST_CHARACTERS = 253
 _TWO_STANDARDS = frozenset("ßς\u200c\u200d")
-"""IDNA 2003, which Python has, makes another host of these letters than browsers do by IDNA 2008."""
+"""IDNA 2003, which Python has, maps these letters to another host than IDNA 2008, which browsers have."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_url(source: str) -> bool:
-    """Tell whether *source* is a URL of any kind, or was meant as one; else it is a path."""
+    """Whether *source* is a URL of any kind, or was meant as one; else it is a path."""
     return _URL.match(source.strip()) is not None
 
 
 def lacks_scheme(source: str) -> bool:
-    """Tell whether *source* looks like an address without its ``https://``: a host, perhaps a port, and a path."""
+    """Whether *source* looks like a URL without its ``https://``: a host, perhaps a port, and a path."""
     return _BARE.match(source.strip()) is not None
 
 
 class Location(NamedTuple):
     """An http or https URL without user and password; those are in ``authorization``, a header's value ('': none).
 
-    As text it has no query either, which may hold a secret: fit for logs and messages.
+    ``str`` omits the query too, which may hold a secret: safe for logs and messages.
     """
 
     url: str
@@ -48,13 +48,13 @@ class Location(NamedTuple):
 
     @property
     def file_name(self) -> str:
-        """The last part of the path; the host when there is none."""
+        """The last part of the path; the host if the path is empty."""
         return str(self).rstrip("/").rpartition("/")[2]
 
     def redirected(self, to: str) -> "Location":
-        """Where a redirect leads; the password goes along within the same origin, or from http to https of one host.
+        """Return the target of a redirect; the password is kept within the same origin, or from http to https of one host.
 
-        Raises DownloadRefused when it is no http or https URL, or leads from https to http.
+        Raises DownloadRefused if it is not an http or https URL, or leads from https to http.
         """
         from urllib.parse import urljoin
 
@@ -77,12 +77,12 @@ class Location(NamedTuple):
         return target
 
     def trusts(self, target: "Location") -> bool:
-        """Whether what is secret may be told there, too: it is the same origin, or the same host by https."""
+        """Whether secrets may be sent to *target* too: it is the same origin, or the same host by https."""
         return _origin(target.url) in (_origin(self.url), _encrypted(_origin(self.url)))
 
 
 def parse_location(text: str) -> Location:
-    """Read a URL that somebody wrote. Raises DownloadRefused, without repeating a password."""
+    """Parse a URL. Raises DownloadRefused, without repeating a password."""
     if _STRAY_AT.match(text.strip()):
         raise DownloadRefused(url=_before_user(text), why="an @ stands behind its host: write /, ?, #, @ as %2F, %3F, %23, %40")
     try:
@@ -92,11 +92,11 @@ def parse_location(text: str) -> Location:
 
 
 class _Unfit(Exception):
-    """Why a URL is not fetched, without repeating any of it. Never leaves this module."""
+    """Why a URL is rejected, without repeating any of it. Never leaves this module."""
 
 
 def _parsed(text: str) -> Location:
-    """Read a URL; bytes that are no UTF-8 may stand in it as surrogates, as in paths. Raises _Unfit."""
+    """Parse a URL; bytes that are not UTF-8 may be surrogates, as in paths. Raises _Unfit."""
     from urllib.parse import quote, urlsplit, urlunsplit
 
     try:
@@ -115,7 +115,7 @@ def _parsed(text: str) -> Location:
 
 
 def _host(name: str) -> str:
-    """A host as it is asked for, international names as IDNA writes them."""
+    """Return a host as it is requested, international names in IDNA."""
     from urllib.parse import unquote
 
     if _ADDRESS.fullmatch(name) and ":" in name:
@@ -135,7 +135,7 @@ def _host(name: str) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Raises ValueError for a surrogate that stands for no byte."""
+    """Encode. Raises ValueError for a surrogate that is not a byte."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -150,7 +150,7 @@ def _basic(user: str | None, password: str | None) -> str:
 
 
 def _before_user(text: str) -> str:
-    """As much of a URL as surely has no password in it."""
+    """Return the part of a URL that certainly has no password in it."""
     found = _URL.match(text.strip())
     return f"{found[0]}..." if found else "it"
 
@@ -160,7 +160,7 @@ def _origin(url: str) -> str:
 
 
 def _encrypted(origin: str) -> str:
-    """The same host by https; only where both have their default ports."""
+    """The same host by https, if it has the default port."""
     return origin if _has_port(origin) else origin.replace("http:", "https:", 1)
 
 

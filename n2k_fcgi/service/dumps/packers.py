@@ -1,6 +1,6 @@
-"""Writing dump files, plain or packed; a file appears under its name when it is whole, or not at all.
+"""Writing dump files, plain or packed; a file appears under its name when it is complete, or not at all.
 
-No time and no name goes into the headers: the same content gives the same bytes.
+Headers contain no time and no name: the same content gives the same bytes.
 """
 
 import contextlib
@@ -18,16 +18,16 @@ from n2k_fcgi.service.interpreter import needed
 from n2k_fcgi.store.datadir import PART_SUFFIX
 
 FORMATS = ("csv", "bz2", "gz", "zip", "xz", "jsonl")
-"""What can be written; all but jsonl hold csv lines."""
+"""What can be written; all but jsonl contain csv lines."""
 
 _LINES_A_WRITE = 2000
 _MEMBER = "name2key.csv"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-"""The first that a zip can say."""
+"""The earliest that a zip can have."""
 
 
 def format_of(path: str) -> str | None:
-    """The format that the ending of *path* asks for, None when it asks for none of FORMATS."""
+    """Return the format that the ending of *path* names, None if it is not one of FORMATS."""
     ending = path.lower().rpartition(".")[2]
     return ending if ending in FORMATS else None
 
@@ -72,9 +72,9 @@ _PACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[IO[by
 
 @contextlib.contextmanager
 def new_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
-    """A file that becomes *path* when the block ends well, and is removed when it does not.
+    """Open a file that becomes *path* if the block succeeds, and is removed if it fails.
 
-    *mode*: None is what the umask leaves. What is no plain file, such as a device, is written to and stays what it is.
+    *mode*: None is what the umask leaves. Anything but a plain file, such as a device, is written to in place.
     Raises StoreFull, StoreUnreadable.
     """
     is_special = path.exists() and not path.is_file()

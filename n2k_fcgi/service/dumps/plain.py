@@ -1,7 +1,7 @@
-"""The bulk road: ``uuid,First Last`` in plain ASCII becomes batches without looking at single lines.
+"""The fast path: ``uuid,First Last`` in plain ASCII becomes batches by bulk operations, with no step per line.
 
-Another separator and swapped columns go the same way; what else is not of that shape is for ``lines``. Both roads give the
-same rows; tests hold them together.
+Other separators and swapped columns are read too; any other form takes the slow path in ``lines``. Both return the same
+rows, which tests verify.
 """
 
 import re
@@ -29,7 +29,7 @@ _WORD_BYTES = (string.ascii_letters + string.digits + "_").encode()
 
 
 def read_plain(chunk: bytes, dialect: Dialect) -> Batch | None:
-    """The rows of whole lines; None unless every one is surely plain: ``stretches`` then tells which are.
+    """Return the rows of whole lines; None unless all are certainly plain: ``stretches`` then finds those that are.
 
     Some ten passes over the chunk in C take a third of the time of a regular expression (make bench-import).
     """
@@ -48,7 +48,7 @@ def read_plain(chunk: bytes, dialect: Dialect) -> Batch | None:
 
 
 def _are_words(spellings: bytes) -> bool:
-    """Each line is a word, or two with a blank between: what is left without the letters tells."""
+    """Whether each line is one word or two with a blank between, by what is left without the letters."""
     separators = spellings.translate(None, _WORD_BYTES)
     if separators.translate(None, b" \n") or b"  " in separators:
         return False
@@ -57,7 +57,7 @@ def _are_words(spellings: bytes) -> bool:
 
 
 def stretches(chunk: bytes, dialect: Dialect) -> Iterator[tuple[bytes, Batch | None]]:
-    """The chunk cut into whole lines that are plain, with their rows, and others, with None; in order."""
+    """Cut the chunk into whole lines that are plain, with their rows, and others, with None; in order."""
     at = 0
     for match in _plain_lines(dialect).finditer(chunk):
         if match.start() > at:
@@ -77,14 +77,14 @@ def _plain_lines(dialect: Dialect) -> re.Pattern[bytes]:
 
 
 def _columns(lines: bytes, dialect: Dialect) -> tuple[bytes, list[bytes]]:
-    """Keys, each with the separator beside it, so that fields which a line end parts are no row; and names."""
+    """Return keys, each with its separator, so that fields separated by a line end do not count as a row; and names."""
     separator = dialect.separator.encode()
     fields = separate(lines.replace(separator, b"\n" + separator if dialect.key_column else separator + b"\n"))
     return joined(fields[dialect.key_column :: 2]), fields[1 - dialect.key_column :: 2]
 
 
 def _shape(dialect: Dialect) -> bytes:
-    """A key as ``_columns`` gives it, all digits 0."""
+    """A key as ``_columns`` returns it, with all digits 0."""
     key, separator = NULL_KEY.encode(), dialect.separator.encode()
     return (separator + key if dialect.key_column else key + separator) + b"\n"
 

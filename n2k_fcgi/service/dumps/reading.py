@@ -1,4 +1,4 @@
-"""Opening dump files: what they are is told by their content, never by their name; they are streamed, never unpacked."""
+"""Opening dump files: recognised by content, never by name; streamed, never unpacked to disk."""
 
 import contextlib
 import errno
@@ -27,9 +27,8 @@ from n2k_fcgi.errors import (
     TooManyGrids,
     is_no_memory,
 )
-from n2k_fcgi.service.dumps.archives import kind_of as kind_of  # downloads ask for it here
-from n2k_fcgi.service.dumps.archives import refuse_archive, refuse_end_of_zip
-from n2k_fcgi.service.dumps.as_of import FILE, GZ, Clue
+from n2k_fcgi.service.dumps.archives import Kind, kind_of, refuse_archive, refuse_end_of_zip
+from n2k_fcgi.service.dumps.as_of import Clue, Stated
 from n2k_fcgi.service.dumps.location import lacks_scheme
 from n2k_fcgi.service.dumps.streams import DAMAGE, DECOMPRESSORS, Streams
 from n2k_fcgi.service.dumps.unpacking import Indexed, Wholeness, unpacker
@@ -38,7 +37,7 @@ BLOCK = 1024 * 1024
 """Unpacked bytes per step."""
 
 HEAD = 8
-"""Bytes that tell the kind, and in a gz the time."""
+"""Bytes that determine the kind, and in a gz the time."""
 
 STDIN = "-"
 
@@ -54,11 +53,11 @@ _OF_CONTENT = (
     TooManyBadLines,
     TooManyGrids,
 )
-"""Errors that are about what is in a dump; in a zip they are about one member of it."""
+"""Errors about the content of a dump; in a zip, about one member of it."""
 
 
 class _Hashed(io.RawIOBase):
-    """Passes bytes on while counting and hashing them, and lets the head be looked at first."""
+    """Counts and hashes the bytes that are read. *head*: those that were read before."""
 
     def __init__(self, file: BinaryIO, head: bytes) -> None:
         self._file = file
@@ -80,7 +79,7 @@ class _Hashed(io.RawIOBase):
 
 
 class Readable(Protocol):
-    """What a dump's content is read from."""
+    """What the content is read from."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -88,10 +87,10 @@ class Readable(Protocol):
 
 
 class Dump:
-    """An open dump: iterate ``blocks`` once, to the end; then ``sha256`` and ``warnings`` are known. Use as a context manager.
+    """An open dump: iterate over ``blocks`` once, to the end; then ``sha256`` and ``warnings`` are known. A context manager.
 
     ``size`` is the packed size in bytes, None on a pipe; ``position`` the packed bytes read so far; ``member`` the file in a
-    zip that is read, '' for all else; ``times`` the archive's and the file's own time, the better one first.
+    zip that is read, '' for other kinds; ``times`` the archive's and the file's own time, the better one first.
     """
 
     def __init__(self, source: str | Path, *, max_bytes: int | None = None, jobs: int = 1, block: int = BLOCK) -> None:
@@ -103,7 +102,7 @@ class Dump:
         self.name = str(source)
         self.member = ""
         self.warnings: list[str] = []
-        """What was odd but is no reason to refuse it."""
+        """What was odd but is no reason to reject it."""
         self._max_bytes = max_bytes
         self._jobs = jobs
         self._block = block
@@ -121,18 +120,18 @@ class Dump:
         self.size = status.st_size if is_file else None
         head = _first_bytes(self._file)
         self.kind = kind_of(head)
-        self.times = [Clue(FILE, int(status.st_mtime))] if is_file else []
-        if self.kind == "gz" and (seconds := int.from_bytes(head[4:8], "little")):  # RFC 1952: 0 is no time
-            self.times.insert(0, Clue(GZ, seconds))
+        self.times = [Clue(Stated.FILE, int(status.st_mtime))] if is_file else []
+        if self.kind is Kind.GZ and (seconds := int.from_bytes(head[4:8], "little")):  # RFC 1952: 0 is no time
+            self.times.insert(0, Clue(Stated.GZ, seconds))
         self._hashed = _Hashed(self._file, head)
         self._helper = unpacker(self.kind, self._file, self._jobs) if is_file else None
-        self._in_order = self._helper is None and self.kind != "zip"
+        self._in_order = self._helper is None and self.kind is not Kind.ZIP
         self._stream: Readable = self._opened(is_file)
 
     def _opened(self, is_file: bool) -> Readable:
         if self._helper is not None:
             return self._helper if isinstance(self._helper, Indexed) else io.BufferedReader(self._helper, self._block)
-        if self.kind == "zip":
+        if self.kind is Kind.ZIP:
             if not is_file:
                 raise DumpNotUnderstood(why="a zip cannot be read from a pipe: save it to a file first")
             return self._zip_member()
@@ -143,7 +142,7 @@ class Dump:
         return Streams(packed, self.kind) if self.kind in DECOMPRESSORS else packed
 
     def _zip_member(self) -> Readable:
-        """Its directory stands at the end, so it is no stream."""
+        """A zip has its directory at the end, so it cannot be streamed."""
         from n2k_fcgi.service.dumps.zips import open_member
 
         self._file.seek(0)
@@ -159,12 +158,12 @@ class Dump:
 
     @property
     def sha256(self) -> str:
-        """Of the whole packed dump, once all blocks were read."""
+        """Of the whole packed dump, after all blocks were read."""
         return self._hashed.sha256.hexdigest()
 
     @contextlib.contextmanager
     def naming_member(self) -> Iterator[None]:
-        """Have the errors inside that are about the content name the member of the zip."""
+        """Add the member of the zip to errors about the content."""
         try:
             yield
         except _OF_CONTENT as error:
@@ -181,7 +180,7 @@ class Dump:
         for block in self._contents():
             if total == 0:
                 refuse_archive(self.kind, block)
-                if self.kind == "plain" and self.size is not None and b"\0" in block:
+                if self.kind is Kind.PLAIN and self.size is not None and b"\0" in block:
                     refuse_end_of_zip(self._file.fileno())
             total += len(block)
             if self._max_bytes is not None and total > self._max_bytes:
@@ -196,7 +195,7 @@ class Dump:
         given = 0
         if self._helper is not None:
             wholeness = Wholeness(self.kind)
-            with contextlib.suppress(OSError, DumpBroken, HelperLost, NoMemory):  # it gave up: nothing is sure then
+            with contextlib.suppress(OSError, DumpBroken, HelperLost, NoMemory):  # the helper gave up: nothing is certain then
                 while block := self._stream.read(self._block):
                     given += len(block)
                     wholeness.unpacked(block)
@@ -208,11 +207,11 @@ class Dump:
         yield from self._behind(given)
         if not self._in_order:
             self._hash_all()
-        while self._hashed.read(self._block):  # what follows the archive
+        while self._hashed.read(self._block):  # after the archive
             pass
 
     def _begin_again(self) -> None:
-        """The standard library has the last word where a program stopped: it knows where the archive ends and why."""
+        """Read by the standard library, which determines where the archive ends and why, after a helper stopped."""
         self._stream.close()
         self._helper = None
         self._file.seek(0)
@@ -221,7 +220,7 @@ class Dump:
         self._stream = self._by_the_standard_library()
 
     def _behind(self, given: int) -> Iterator[bytes]:
-        """The content without its first bytes, which were *given* already."""
+        """Yield the content without its first *given* bytes."""
         while block := self._read():
             if given < len(block):
                 yield block[given:]
@@ -233,14 +232,14 @@ class Dump:
         except _BROKEN as error:
             if is_no_memory(error):
                 raise NoMemory(what="reading the dump") from None
-            if self.kind == "plain" or getattr(error, "errno", None) == errno.EIO:
+            if self.kind is Kind.PLAIN or getattr(error, "errno", None) == errno.EIO:
                 raise DumpUnreadable(path=self.name, why=error) from None
-            if self.kind == "xz" and "nsupported" in str(error):  # a filter or a checksum
+            if self.kind is Kind.XZ and "nsupported" in str(error):  # a filter or a checksum
                 raise DumpNeedsUnpacking(what=f"an odd xz ({error})", command="xz -dc FILE | n2k import -") from None
             raise DumpBroken(why=str(error) or "it ends too early") from None
 
     def _hash_all(self, wholeness: Wholeness | None = None) -> None:
-        """Of a file that was not read in order, or not by us."""
+        """Hash a file that was not read in order, or by a helper."""
         self._file.seek(0)
         self._hashed = _Hashed(self._file, b"")
         while block := self._hashed.read(self._block):
@@ -248,12 +247,12 @@ class Dump:
                 wholeness.packed(block)
 
     def _state(self) -> tuple[int, int] | None:
-        """What changes when somebody writes to the file; None on a pipe."""
+        """What changes when the file is written to; None for a pipe."""
         status = os.fstat(self._file.fileno())
         return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and the helper."""
         self._stream.close()
         self._file.close()
 
@@ -265,7 +264,7 @@ class Dump:
 
 
 def _first_bytes(file: BinaryIO) -> bytes:
-    """Enough to tell the kind; a pipe may give them piece by piece."""
+    """Read HEAD bytes; a pipe may return them in small pieces."""
     head = b""
     while len(head) < HEAD and (piece := file.read(HEAD - len(head))):
         head += piece
@@ -273,7 +272,7 @@ def _first_bytes(file: BinaryIO) -> bytes:
 
 
 def _open(source: str) -> BinaryIO:
-    """Unbuffered: a child may read the same descriptor, and its position is then the child's."""
+    """Open unbuffered: a child may read from the same descriptor, which has one position."""
     try:
         if source == STDIN:
             return open(0, "rb", buffering=0, closefd=False)

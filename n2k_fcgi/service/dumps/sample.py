@@ -1,7 +1,7 @@
-"""Invented avatars in W-Hat's shape, as many as wanted, for trying out and for tests: rows and seed settle every byte.
+"""Invented avatars in W-Hat's format, for trials and tests: rows and seed determine every byte.
 
-Every row is worked out from its number, so that memory does not grow with the rows and any order can be streamed. Of 20
-rows 13 are ``X Resident``, 5 legacy names that share a first name, and 2 single words. Names and keys are unique by
+Each row is computed from its number, so that memory does not grow with the rows and any order can be streamed. Of 20 rows
+13 are ``X Resident``, 5 legacy names that share a first name, and 2 single words. Names and keys are unique by
 construction: both are one-to-one functions of the row's number.
 """
 
@@ -15,17 +15,17 @@ from typing import NamedTuple
 from n2k_fcgi.model.grids import PRODUCTION
 
 MAX_ROWS = 900_000_000
-"""There are 60**5 first names, and 16 of them go into 20 rows."""
+"""There are 60**5 first names, and 20 rows use 16 of them."""
 
 
 class SampleRow(NamedTuple):
-    """One avatar that nobody is."""
+    """One invented avatar."""
 
     name: str
     key: str
     grid: str
     seen: int
-    """Unix seconds at the start of a day; JSON lines have it, csv does not."""
+    """Unix seconds at the start of a day; in JSON lines only."""
 
 
 WELL_KNOWN = (
@@ -33,16 +33,16 @@ WELL_KNOWN = (
     SampleRow("Masakazu Kojima", "a27b84f0-2757-4176-9579-43a181d4a5a0", PRODUCTION, 1_767_225_600),
     SampleRow("Username Resident", "3223a4e4-01c6-44f8-9aa1-df790e02aa93", PRODUCTION, 1_767_225_600),
 )
-"""In every sample, by name; examples ask for them. No invented name can be one: it has a v or z, or begins with a vowel."""
+"""In every sample, by name; examples look them up. No invented name can be one: it has a v or z, or begins with a vowel."""
 
-# A syllable ends with its only vowel, so none begins another one, and words of five sort as their syllables do.
+# A syllable ends with its only vowel, so none is a prefix of another, and words of five sort as their syllables do.
 _ONSETS = ("b", "br", "d", "f", "g", "k", "l", "m", "n", "r", "s", "t")
 _SYLLABLES = sorted(onset + vowel for onset in _ONSETS for vowel in "aeiou")
 _PAIRS = [first + second for first in _SYLLABLES for second in _SYLLABLES]
 _CAPITAL_PAIRS = [pair.capitalize() for pair in _PAIRS]
 _FIRST_NAMES = len(_SYLLABLES) ** 5
 
-# Of 20 rows, which of their 16 first names each has, and what follows it; a legacy name's number is its last name's band.
+# Of 20 rows: which of their 16 first names each has, and what follows it; _LEGACY: the band of the last name.
 _ROWS, _WORDS = 20, 16
 _WORD_OF = (0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 _SINGLE = frozenset({2, 14})
@@ -51,7 +51,7 @@ _BAND = len(_CAPITAL_PAIRS) // len(_LEGACY)
 _OTHER_GRID = (17, "OpenSim")
 
 _KEY_BITS = 120
-"""The digits of a UUID but its version and variant."""
+"""Those of a UUID without version and variant."""
 _KEY_MASK = (1 << _KEY_BITS) - 1
 _DAY = 86_400
 _FIRST_DAY = 1_577_836_800 // _DAY
@@ -59,10 +59,10 @@ _DAYS = 2000
 
 
 class Sample:
-    """The rows of one sample, which *rows* (their number, WELL_KNOWN included) and *seed* settle."""
+    """One sample, determined by *rows* (their number, WELL_KNOWN included) and *seed*."""
 
     def __init__(self, rows: int, seed: int) -> None:
-        # Nothing but getrandbits and randrange: every Python gives the same.
+        # Only getrandbits and randrange: all versions of Python agree on them.
         random = Random(seed)
         self._well_known = WELL_KNOWN[:rows]
         self._invented = rows - len(self._well_known)
@@ -75,11 +75,11 @@ class Sample:
                 self._step = random.randrange(1, self._invented)
 
     def by_name(self) -> Iterator[SampleRow]:
-        """All rows in the order of their names."""
+        """Yield all rows in the order of their names."""
         return merge(self._well_known, map(self._row, range(self._invented)))
 
     def shuffled(self) -> Iterator[SampleRow]:
-        """The same rows in no order, but WELL_KNOWN first."""
+        """Yield the same rows unordered, WELL_KNOWN first."""
         yield from self._well_known
         for number in range(self._invented):
             yield self._row((self._start + number * self._step) % self._invented)
@@ -92,7 +92,7 @@ class Sample:
         return SampleRow(name, _key(mixed), grid, (_FIRST_DAY + mixed % _DAYS) * _DAY)
 
     def _mixed(self, number: int) -> int:
-        """A one-to-one scattering of 120-bit numbers: odd factors and a shift that can be undone."""
+        """Scatter 120-bit numbers one to one: odd factors and an invertible shift."""
         mixed = number * self._first + self._second & _KEY_MASK
         mixed ^= mixed >> 67
         return mixed * self._second & _KEY_MASK
@@ -121,12 +121,12 @@ def _key(mixed: int) -> str:
 
 
 def csv_lines(rows: Iterable[SampleRow]) -> Iterator[bytes]:
-    """W-Hat's form: ``uuid,First Last``."""
+    """Yield W-Hat's format: ``uuid,First Last``."""
     return (f"{row.key},{row.name}\n".encode() for row in rows)
 
 
 def json_lines(rows: Iterable[SampleRow]) -> Iterator[bytes]:
-    """Our own form, one object a line."""
+    """Yield our own format, one object per line."""
     for row in rows:
         fields = {"key": row.key, "name": row.name, "grid": row.grid, "seen": row.seen}
         yield json.dumps(fields).encode() + b"\n"

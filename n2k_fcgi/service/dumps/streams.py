@@ -1,8 +1,8 @@
 """Unpacking in large pieces, one stream of a file after another.
 
-The standard library's file objects (bz2, gzip, lzma) take 8 KB of the packed file at a time. Each piece lets go of the
-interpreter's lock and has to get it back; in a thread beside a busy one that wait, up to 5 ms, is longer than the work
-(measured: the thread took three times as long). Their decompressor objects take any piece.
+The standard library's file objects (bz2, gzip, lzma) read 8 KB of the packed file at a time. Each piece releases the
+interpreter's lock and waits to get it back: beside a busy thread up to 5 ms, longer than the work itself (measured: the
+thread took three times as long). Their decompressor objects take pieces of any size.
 """
 
 import re
@@ -11,17 +11,17 @@ from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from n2k_fcgi.errors import DumpNotUnderstood
-from n2k_fcgi.service.dumps.archives import LONGEST_MAGIC, MAGIC, described
+from n2k_fcgi.service.dumps.archives import LONGEST_MAGIC, MAGIC, Kind, described
 from n2k_fcgi.service.dumps.lines import why_no_rows
 from n2k_fcgi.service.interpreter import needed
 
 PIECE = 256 * 1024
-"""Packed bytes a step."""
+"""Packed bytes per step."""
 
 
 try:
     from lzma import LZMAError
-except ImportError:  # a Python without: nothing raises it then
+except ImportError:  # a Python without lzma: nothing raises it
     LZMAError = EOFError  # type: ignore[misc, assignment]
 
 DAMAGE = (EOFError, OSError, zlib.error, LZMAError)
@@ -29,7 +29,7 @@ DAMAGE = (EOFError, OSError, zlib.error, LZMAError)
 
 
 class Decompressor(Protocol):
-    """What ``bz2.BZ2Decompressor`` and ``lzma.LZMADecompressor`` are."""
+    """The interface of ``bz2.BZ2Decompressor`` and ``lzma.LZMADecompressor``."""
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
@@ -44,7 +44,7 @@ class Decompressor(Protocol):
 
 
 class _Gzip:
-    """zlib's object with the same face; it verifies checksum and length of each member."""
+    """zlib's object with the same interface; it verifies checksum and length of each member."""
 
     def __init__(self) -> None:
         self._object = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -65,34 +65,34 @@ class _Gzip:
         return self._object.unused_data
 
 
-DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
-    "bz2": lambda: needed("bz2").BZ2Decompressor(),
-    "gz": _Gzip,
-    "xz": lambda: needed("lzma").LZMADecompressor(),
+DECOMPRESSORS: dict[Kind, Callable[[], Decompressor]] = {
+    Kind.BZ2: lambda: needed("bz2").BZ2Decompressor(),
+    Kind.GZ: _Gzip,
+    Kind.XZ: lambda: needed("lzma").LZMADecompressor(),
 }
-"""Kind of archive -> what begins a stream of it; raises PythonLacks."""
+"""Makes a decompressor for one stream of a kind; raises PythonLacks."""
 
 
 _ANOTHER = {
-    "bz2": re.compile(rb"1AY&SY"),
-    "gz": re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"),
-    "xz": re.compile(re.escape(MAGIC["xz"])),
+    Kind.BZ2: re.compile(rb"1AY&SY"),
+    Kind.GZ: re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"),
+    Kind.XZ: re.compile(re.escape(MAGIC[Kind.XZ])),
 }
-"""What tells that a stream of the kind begins close by, its first bytes hit perhaps: bz2 has a second magic after four."""
+"""Matches the beginning of a stream, for bz2 its second magic, in case the first bytes are damaged."""
 
 
 class Streams:
-    """Reads all streams of a packed file, with zeros between and behind them, as tapes pad them.
+    """Reads all streams of a packed file, with zeros between and after them, as tapes pad them.
 
-    What else stands behind the last is left out as gzip does it, but for what somebody would miss: another archive, the rest
-    of a damaged stream, rows that are not packed.
+    Anything else after the last stream is ignored as by gzip, but rejected if it is data: another archive, the rest of a
+    damaged stream, rows that are not packed.
 
     Raises PythonLacks.
     """
 
-    def __init__(self, packed: BinaryIO, kind: str) -> None:
+    def __init__(self, packed: BinaryIO, kind: Kind) -> None:
         self.left_out = ""
-        """What stood behind the last stream, once all is read; '' when nothing did."""
+        """What followed the last stream, after all was read; '' if nothing did."""
         self._packed = packed
         self._kind = kind
         self._new = DECOMPRESSORS[kind]
@@ -100,10 +100,10 @@ class Streams:
         self._is_at_end = False
 
     def read(self, size: int) -> bytes:
-        """At most *size* unpacked bytes; b"" at the end.
+        """Return *size* unpacked bytes at most; b"" at the end.
 
-        Raises EOFError when the file ends within a stream, OSError, zlib.error or lzma.LZMAError when it is damaged,
-        DumpNotUnderstood for what cannot be left out.
+        Raises EOFError if the file ends within a stream, OSError, zlib.error or lzma.LZMAError if it is damaged,
+        DumpNotUnderstood for data after the last stream.
         """
         unpacked = b""
         while not unpacked and not self._is_at_end:
@@ -121,7 +121,7 @@ class Streams:
         return unpacked
 
     def _beginning(self) -> bytes:
-        """Of the next stream; b"" when there is none."""
+        """Return the first bytes of the next stream; b"" if there is none."""
         zeros, data = 0, self._current.unused_data
         while True:
             stripped = data.lstrip(b"\0")
@@ -136,20 +136,22 @@ class Streams:
         if data:
             self._leave_out(data + self._packed.read(PIECE))
         elif zeros:
-            self.left_out = f"{zeros} zeros behind the end of the {self._kind}"
+            self.left_out = f"{zeros} zeros behind the end of the {self._kind.value}"
         return b""
 
     def _leave_out(self, rest: bytes) -> None:
         if _ANOTHER[self._kind].search(rest):
             raise OSError("another stream of it is damaged at its beginning")
         if inner := described(rest):
-            raise DumpNotUnderstood(why=f"{inner} follows the {self._kind}: unpack both and put them together")
+            raise DumpNotUnderstood(why=f"{inner} follows the {self._kind.value}: unpack both and put them together")
         if not why_no_rows(rest, is_whole=len(rest) < PIECE):
-            raise DumpNotUnderstood(why=f"lines that are not packed follow the {self._kind}: unpack it and put them together")
+            raise DumpNotUnderstood(
+                why=f"lines that are not packed follow the {self._kind.value}: unpack it and put them together"
+            )
         count = len(rest)
         while piece := self._packed.read(PIECE):
             count += len(piece)
-        self.left_out = f"{count} bytes behind the end of the {self._kind}, which are no {self._kind}"
+        self.left_out = f"{count} bytes behind the end of the {self._kind.value}, which are no {self._kind.value}"
 
     def close(self) -> None:
         """Close the file."""

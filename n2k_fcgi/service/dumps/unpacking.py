@@ -15,8 +15,9 @@ import zlib
 from typing import BinaryIO
 
 from n2k_fcgi.errors import DumpBroken, HelperLost, NoMemory, is_no_memory
+from n2k_fcgi.service.dumps.archives import Kind
 
-PROGRAMS = {"bz2": ("lbzip2", "-dc", "-n", "{jobs}"), "gz": ("pigz", "-dc", "-p", "1")}
+PROGRAMS = {Kind.BZ2: ("lbzip2", "-dc", "-n", "{jobs}"), Kind.GZ: ("pigz", "-dc", "-p", "1")}
 """Kind of archive -> program and arguments.
 
 gz is unpacked by one thread whatever is asked for: pigz's other threads do nothing but read, write and sum, and it joins them
@@ -27,15 +28,15 @@ READ_SIZE = 1024 * 1024
 
 
 _NO_THREAD = os.strerror(errno.EAGAIN)
-"""How a host that counts threads refuses one."""
+"""The message of a host that limits threads."""
 
 ROOM = 1024 * 1024 * 1024
-"""Bytes of addresses below which nothing unpacks in threads: their stacks and heaps take a hundred million each, and
-indexed_bzip2 ends the process when it cannot start one (tried with limits of 60 to 300 MB)."""
+"""Bytes of address space below which no threads are used: their stacks and heaps take 100 MB each, and indexed_bzip2 ends the
+process if it cannot start one (tried with limits of 60 to 300 MB)."""
 
 
 class Unpacker(io.RawIOBase):
-    """Reads what a child process unpacks. At its end its exit code is held against it: DumpBroken, NoMemory, HelperLost."""
+    """Reads what a child process unpacks. At the end raises DumpBroken, NoMemory or HelperLost if the child failed."""
 
     def __init__(self, command: list[str], packed: BinaryIO) -> None:
         self._child = subprocess.Popen(command, stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -53,7 +54,7 @@ class Unpacker(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Stop the child if it still runs."""
+        """Stop the child if it is still running."""
         if not self.closed:
             self._child.kill()
             self._child.communicate()
@@ -72,7 +73,7 @@ class Unpacker(io.RawIOBase):
 
 
 class Indexed:
-    """Reads bz2 through the package indexed_bzip2 (the extra ``parallel``), which knows nothing of our descriptor's place."""
+    """Reads bz2 by the package indexed_bzip2 (the extra ``parallel``), which has a descriptor of its own."""
 
     def __init__(self, packed: BinaryIO, jobs: int) -> None:
         import indexed_bzip2
@@ -81,7 +82,7 @@ class Indexed:
         self._file = indexed_bzip2.open(packed, parallelization=jobs)
 
     def read(self, size: int) -> bytes:
-        """At most *size* bytes; raises OSError when the file is damaged or ends too early."""
+        """Return *size* bytes at most. Raises OSError if the file is damaged or ends too early."""
         try:
             data: bytes = self._file.read(size)
         except RuntimeError as error:
@@ -97,12 +98,12 @@ class Indexed:
 
 
 class Wholeness:
-    """Whether what was unpacked is all of a packed file: it surely is when the file is nothing but streams, end to end.
+    """Determines whether all of a packed file was unpacked: certain if the file is nothing but streams, end to end.
 
-    Give it all that was ``unpacked``, then all that was ``packed``, in order.
+    Pass it all ``unpacked`` blocks, then all ``packed`` ones, in order.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: Kind) -> None:
         self._kind = kind
         self._count = 0
         self._sum = 0
@@ -111,15 +112,15 @@ class Wholeness:
         self._is_broken = False
 
     def unpacked(self, block: bytes) -> None:
-        """A block of the content."""
+        """Take a block of the content."""
         self._count += len(block)
-        if self._kind == "gz":
+        if self._kind is Kind.GZ:
             self._sum = zlib.crc32(block, self._sum)
 
     def packed(self, block: bytes) -> None:
-        """A block of the file."""
+        """Take a block of the file."""
         window = self._last + block
-        if self._kind == "bz2" and not self._is_broken:
+        if self._kind is Kind.BZ2 and not self._is_broken:
             for begin in _BZ2_BEGIN.finditer(window, max(0, len(self._last) - _BZ2_BEGIN_BYTES + 1)):
                 at = begin.start()
                 is_first = self._place - len(self._last) + at == 0
@@ -129,8 +130,8 @@ class Wholeness:
 
     @property
     def is_sure(self) -> bool:
-        """Of a gz with several streams it is not: its end tells of the last one only."""
-        if self._kind == "gz":
+        """Never of a gz with several streams: its end has the checksum of the last one only."""
+        if self._kind is Kind.GZ:
             return self._last[-8:] == self._sum.to_bytes(4, "little") + (self._count % 2**32).to_bytes(4, "little")
         return not self._is_broken and _is_end_of_bz2(self._last)
 
@@ -139,25 +140,25 @@ _BZ2_BEGIN = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _BZ2_BEGIN_BYTES = 10
 _BZ2_END = 0x177245385090
 _BZ2_TAIL = 11
-"""Bytes in which the mark of a stream's end (48 bits), its checksum (32) and up to 7 bits of padding are."""
+"""Bytes that contain a stream's end mark (48 bits), its checksum (32 bits) and up to 7 bits of padding."""
 
 
 def _is_end_of_bz2(before: bytes) -> bool:
-    """Whether a stream of bz2 ends with these bytes: its parts begin at any bit."""
+    """Whether a bz2 stream ends with these bytes: its parts begin at any bit."""
     tail = int.from_bytes(before[-_BZ2_TAIL:], "big")
     return any(tail >> (32 + padding) & (2**48 - 1) == _BZ2_END for padding in range(8))
 
 
-def unpacker(kind: str, packed: BinaryIO, jobs: int) -> Unpacker | Indexed | None:
-    """What unpacks the file *packed* from its beginning with *jobs* threads.
+def unpacker(kind: Kind, packed: BinaryIO, jobs: int) -> Unpacker | Indexed | None:
+    """Return what unpacks the file *packed* from its beginning, with *jobs* threads at most.
 
-    None, and the file where it was, when nothing is installed that can, the host gives no process, thread or addresses for
-    it, or the file does not end as a stream does.
+    None, with the file at its position, if nothing suitable is installed, the host allows no process, thread or addresses
+    for it, or the file does not end as a stream does.
     """
     addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
     if jobs < 2 or kind not in PROGRAMS or (addresses != resource.RLIM_INFINITY and addresses < ROOM):
         return None
-    if kind == "bz2" and not _is_end_of_bz2(_tail(packed)):
+    if kind is Kind.BZ2 and not _is_end_of_bz2(_tail(packed)):
         return None
     place = os.lseek(packed.fileno(), 0, os.SEEK_CUR)
     os.lseek(packed.fileno(), 0, os.SEEK_SET)
@@ -165,7 +166,7 @@ def unpacker(kind: str, packed: BinaryIO, jobs: int) -> Unpacker | Indexed | Non
     try:
         if program := shutil.which(name):
             return Unpacker([program, *(argument.format(jobs=jobs) for argument in arguments)], packed)
-        if kind == "bz2":
+        if kind is Kind.BZ2:
             return Indexed(packed, jobs)
     except (ImportError, OSError, RuntimeError):
         pass

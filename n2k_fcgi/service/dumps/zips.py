@@ -1,4 +1,4 @@
-"""Which member of a zip is the dump: chosen by name and content, wherever it stands."""
+"""Which member of a zip is the dump: chosen by name and content, in any folder of the zip."""
 
 import contextlib
 import shlex
@@ -10,16 +10,16 @@ from typing import IO, BinaryIO, NamedTuple
 
 from n2k_fcgi.errors import DumpBroken, DumpNeedsUnpacking, DumpNotUnderstood, NoDumpInZip
 from n2k_fcgi.service.dumps.archives import described, is_of_users
-from n2k_fcgi.service.dumps.as_of import ZIP, ZIP_LOCAL, Clue
+from n2k_fcgi.service.dumps.as_of import Clue, Stated
 from n2k_fcgi.service.dumps.lines import why_no_rows
 from n2k_fcgi.service.dumps.streams import DAMAGE
 from n2k_fcgi.service.interpreter import needed
 
 LOOK_BYTES = 64 * 1024
-"""Of a member, unpacked: enough to see whether its lines are rows."""
+"""Unpacked bytes of a member that show whether its lines are rows."""
 
 MOST_LOOKS = 100
-"""Members that are looked into, the likeliest first."""
+"""Members that are examined, the likeliest first."""
 
 _NAME = "name2key"
 _ENDINGS = (".csv", ".jsonl")
@@ -28,7 +28,7 @@ _AES = 99
 _METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "zstd", 95: "xz", 98: "PPMd"}
 _READ_HERE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _MODULES = {zipfile.ZIP_BZIP2: "bz2", zipfile.ZIP_LZMA: "lzma"}
-"""What zipfile needs to read a member packed so."""
+"""The modules that zipfile needs for a method."""
 _DOUBT = dict.fromkeys(
     (
         "Bad magic number for central directory",
@@ -37,10 +37,10 @@ _DOUBT = dict.fromkeys(
     ),
     "; or it is whole and Python cannot read it: unzip -p FILE | n2k import -",
 )
-"""What zipfile says of a damaged directory, and of a whole one with more in it than it knows."""
+"""Messages of zipfile about a damaged directory, or an intact one with features that it does not know."""
 _OFFICE = ("[Content_Types].xml", "META-INF/manifest.xml")
 _LOCAL_HEADER = struct.Struct("<6xH18xH")
-"""Of a member: its flags, and how long its name is that follows behind two more bytes."""
+"""Of a member: flags and length of the name, which follows after two more bytes."""
 _FIELD = struct.Struct("<HH")
 _UNIX_TIME, _NTFS_TIME = 0x5455, 0x000A
 _1601_TO_1970 = 11_644_473_600
@@ -55,9 +55,9 @@ class Member(NamedTuple):
 
 
 def open_member(file: BinaryIO) -> Member:
-    """The largest member of the zip *file* whose lines read as rows, ``name2key`` and csv by name before others.
+    """Open the largest member of the zip *file* whose lines read as rows, ``name2key`` and csv by name before others.
 
-    A member that is alone, or the only csv, is taken though they do not: the import says what is wrong with it.
+    The only member, or the only csv, is taken in any case: the import reports what is wrong with it.
     Raises DumpBroken, DumpNotUnderstood, DumpNeedsUnpacking, NoDumpInZip.
     """
     with _refusals(""):
@@ -69,7 +69,7 @@ def open_member(file: BinaryIO) -> Member:
 
 @contextlib.contextmanager
 def _refusals(name: str) -> Iterator[None]:
-    """Turn what zipfile raises for a zip, or its member *name*, into our errors."""
+    """Translate what zipfile raises for a zip, or its member *name*."""
     where = f"{name} in the zip: " if name else ""
     try:
         yield
@@ -111,7 +111,7 @@ def _likelihood(info: zipfile.ZipInfo) -> tuple[bool, bool, int]:
 
 
 def _why_not(archive: zipfile.ZipFile, file: BinaryIO, info: zipfile.ZipInfo) -> str:
-    """Why a member is not the dump, '' when it is. Raises DumpNeedsUnpacking for one that may be, if it could be read."""
+    """Return why a member is not the dump, '' if it is. Raises DumpNeedsUnpacking for a likely one that cannot be read."""
     if _obstacle(info):
         if info.filename.lower().endswith(_ENDINGS):
             _refuse_unreadable(info)
@@ -123,7 +123,7 @@ def _why_not(archive: zipfile.ZipFile, file: BinaryIO, info: zipfile.ZipInfo) ->
 
 
 def _obstacle(info: zipfile.ZipInfo) -> str:
-    """Why Python's zipfile cannot read a member, '' when it can."""
+    """Return why Python's zipfile cannot read a member, '' if it can."""
     if info.compress_type == _AES or info.flag_bits & _STRONGLY:
         return "encrypted with a password (AES)"
     if info.flag_bits & _ENCRYPTED:
@@ -137,7 +137,7 @@ def _refuse_unreadable(info: zipfile.ZipInfo) -> None:
     obstacle = _obstacle(info)
     if not obstacle:
         return
-    by_7z = "AES" in obstacle or info.compress_type not in (1, 6, 9, *_READ_HERE)
+    by_7z = info.flag_bits & _STRONGLY or info.compress_type not in (1, 6, 9, *_READ_HERE)
     command = f"7z x -so FILE {shlex.quote(info.filename)} | n2k import -" if by_7z else _unzip(info.filename)
     raise DumpNeedsUnpacking(what=f"a zip whose {info.filename} is {obstacle}", command=command)
 
@@ -147,7 +147,7 @@ def _unzip(name: str) -> str:
 
 
 def _opened(archive: zipfile.ZipFile, file: BinaryIO, info: zipfile.ZipInfo) -> IO[bytes]:
-    """A member, open. Its own header may spell its name otherwise than the directory does: no reason to refuse it.
+    """Open a member, also if its own header has another spelling of its name than the directory.
 
     Raises PythonLacks.
     """
@@ -163,13 +163,13 @@ def _opened(archive: zipfile.ZipFile, file: BinaryIO, info: zipfile.ZipInfo) -> 
 
 
 def _time_of(info: zipfile.ZipInfo) -> Clue:
-    """When a member was modified: with a zone where the packer wrote that, too, else by a clock on a wall somewhere."""
+    """When a member was modified: in UTC if the packer wrote that too, else in an unknown zone, taken as local."""
     for header, data in _extra_fields(info.extra):
         if header == _UNIX_TIME and len(data) >= 5 and data[0] & 1:
-            return Clue(ZIP, int.from_bytes(data[1:5], "little", signed=True))
+            return Clue(Stated.ZIP, int.from_bytes(data[1:5], "little", signed=True))
         if header == _NTFS_TIME and len(data) >= 16 and data[4:8] == b"\x01\x00\x18\x00":
-            return Clue(ZIP, int.from_bytes(data[8:16], "little") // 10_000_000 - _1601_TO_1970)
-    return Clue(ZIP_LOCAL, int(time.mktime((*info.date_time, 0, 0, -1))))
+            return Clue(Stated.ZIP, int.from_bytes(data[8:16], "little") // 10_000_000 - _1601_TO_1970)
+    return Clue(Stated.ZIP_LOCAL, int(time.mktime((*info.date_time, 0, 0, -1))))
 
 
 def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:

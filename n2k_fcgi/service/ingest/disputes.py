@@ -1,7 +1,7 @@
-"""Names that several avatars of Second Life claim: the one that had it first keeps it.
+"""Contested names: claimed by several avatars of Second Life. The one that had it first keeps it.
 
-In Second Life a name never passes to another account, and scripts pay money by these answers; so a later dump that says
-otherwise is not believed, whether the first holder still has the name or was renamed. ``--replace`` begins anew.
+In Second Life a name never passes to another account, and scripts pay money by these answers. So a later dump with another
+key is not believed, whether the holder still has the name or was renamed. ``--replace`` starts afresh.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ MOVES_SHOWN = 100
 
 
 class Move(NamedTuple):
-    """A name that the dump has for another key than the one that had it, and keeps it."""
+    """A name that the dump has for another key than its holder; refused."""
 
     name: str
     """Canonical."""
@@ -22,7 +22,7 @@ class Move(NamedTuple):
 
 
 class Disputes:
-    """Decides who keeps contested names."""
+    """Decides which keys keep contested names."""
 
     def __init__(self) -> None:
         self.moves: list[Move] = []

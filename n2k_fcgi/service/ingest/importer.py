@@ -18,6 +18,7 @@ from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.origins import Origin, OriginTable
 from n2k_fcgi.service.best_effort import best_effort
+from n2k_fcgi.service.dumps.archives import Kind
 from n2k_fcgi.service.dumps.as_of import AsOf, settle
 from n2k_fcgi.service.dumps.lines import batches
 from n2k_fcgi.service.dumps.reading import Dump
@@ -210,7 +211,7 @@ class Importer:
 
 def _text_bytes(dump: Dump) -> int:
     """About how many bytes of csv it has, at least; 0 for a pipe, whose size is unknown."""
-    return int((dump.size or 0) * (1 if dump.kind == "plain" else UNPACKED))
+    return int((dump.size or 0) * (1 if dump.kind is Kind.PLAIN else UNPACKED))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""Fetching a dump over HTTP: only when it changed, resumed when the connection breaks, bounded in time and in size.
+"""Downloading a dump over HTTP: only if it changed, resumed if the connection breaks, bounded in time and size.
 
-Everything is RFC 9110: conditional requests (section 13), ranges (section 14). Proxies are those of the environment, and
-https is verified. Nothing is kept here: the caller owns the file and removes it.
+By RFC 9110: conditional requests (section 13), ranges (section 14). Proxies are those of the environment, and certificates
+are verified. The caller owns the file and removes it.
 """
 
 import time
@@ -15,14 +15,14 @@ from typing import Any, NamedTuple, NoReturn
 from n2k_fcgi import __version__, logs
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow, NoMemory, is_no_memory
 from n2k_fcgi.files import refuse_os_error, write_all
+from n2k_fcgi.service.dumps.archives import Kind, kind_of
 from n2k_fcgi.service.dumps.encoding import looks_like_text
 from n2k_fcgi.service.dumps.location import Location
-from n2k_fcgi.service.dumps.reading import kind_of
 from n2k_fcgi.service.interpreter import needed
 
 BLOCK = 256 * 1024
 HEAD = 4096
-"""Bytes by which it is told what comes."""
+"""Bytes that show what is being received."""
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
@@ -31,16 +31,16 @@ _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class Limits(NamedTuple):
-    """How patient a download is."""
+    """The bounds of a download."""
 
     stall: float
     """Seconds without a byte."""
     total: float
-    """Seconds for all of it."""
+    """Seconds for the whole download, pauses included."""
     size: int
-    """Bytes as they are sent."""
+    """Bytes as they are sent, still packed."""
     tries: int
-    """Connections, the first included."""
+    """Connections, including the first."""
     pause: float = 1.0
     """Seconds before the second connection; twice as long before each further one."""
     longest_pause: float = 600.0
@@ -48,14 +48,14 @@ class Limits(NamedTuple):
 
 
 class Validators(NamedTuple):
-    """What a server says by which to recognise a version of a file; '' where it says nothing."""
+    """What identifies a version of a file; '' if the server does not send it."""
 
     etag: str = ""
     last_modified: str = ""
 
     @property
     def for_range(self) -> str:
-        """What If-Range takes; a weak tag does not promise the same bytes (RFC 9110, 13.1.5)."""
+        """The value of If-Range; a weak tag does not guarantee the same bytes (RFC 9110, 13.1.5)."""
         return self.last_modified if self.etag.startswith("W/") or not self.etag else self.etag
 
 
@@ -64,7 +64,7 @@ class Fetched(NamedTuple):
 
     validators: Validators
     encoding: str
-    """Content-Encoding, which was not asked for, in lower case without ``identity``: what servers say, not what it is."""
+    """Content-Encoding, which was not requested, in lower case without ``identity``. It may be wrong."""
 
 
 def fetch(
@@ -76,10 +76,10 @@ def fetch(
     token: str = "",
     progress: Callable[[int, int | None], None] = lambda _done, _total: None,
 ) -> Fetched | None:
-    """Download *location* into the file *path*, which exists and is empty; None when it is still the *known* version.
+    """Download *location* into the file *path*, which exists and is empty; None if it is still the *known* version.
 
-    *token* is sent as X-N2K-Token, and goes along where a password does (``Location.trusts``). *progress* is called with the
-    bytes received and the bytes expected. Raises DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow,
+    *token* is sent as X-N2K-Token to the hosts that may have the password (``Location.trusts``). *progress* is called with
+    the bytes received and the bytes expected. Raises DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow,
     StoreFull, StoreUnreadable, PythonLacks (https without the module ssl).
     """
     with path.open("r+b", buffering=0) as file:
@@ -87,11 +87,11 @@ def fetch(
 
 
 class _Broken(Exception):
-    """The connection or the server broke off: worth another try. Never leaves this module."""
+    """The connection or the server failed: another try may help. Never leaves this module."""
 
 
 class _Busy(_Broken):
-    """The server asks to come back after *pause* seconds."""
+    """The server asks for the next try after *pause* seconds."""
 
     def __init__(self, why: str, pause: float) -> None:
         super().__init__(why)
@@ -99,7 +99,7 @@ class _Busy(_Broken):
 
 
 class _Download:
-    """One file under way, over as many connections as it takes."""
+    """One download, over several connections if needed."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class _Download:
                 time.sleep(min(pause, self._remaining()))
             try:
                 changed = self._connect()
-            except InvalidURL:  # its text repeats the query, which may hold a secret
+            except InvalidURL:  # its text contains the query, which may hold a secret
                 self._refuse("it is no URL")
             except (OSError, HTTPException, _Broken) as error:
                 if is_no_memory(getattr(error, "reason", error)):
@@ -149,7 +149,7 @@ class _Download:
         raise DownloadFailed(url=self._location, why=why)
 
     def _connect(self) -> bool:
-        """Ask once and take what comes, to the end. False: not modified."""
+        """Send one request and receive the response. False: not modified."""
         with self._open() as response:
             status = response.status
             if status == 304 and any(self._known) and not self._received:
@@ -216,7 +216,7 @@ class _Download:
         return headers
 
     def _start_over(self, response: HTTPResponse) -> None:
-        """The whole file comes, for the first time or because it changed or ranges are not served."""
+        """Receive the whole file: the first time, or because it changed or ranges are not supported."""
         self._forget()
         headers = response.headers
         self._validators = Validators(headers.get("ETag", ""), headers.get("Last-Modified", ""))
@@ -252,12 +252,12 @@ class _Download:
             raise _Broken(f"it breaks off after {self._received} of {self._expected} bytes")
         if self._received < HEAD:
             self._judge()
-        if kind_of(self._head) == "plain" and self._tail.rstrip().lower().endswith(_END_OF_PAGE):
-            self._forget()  # Apache writes its page of an error behind what it had: there is nothing to resume
+        if kind_of(self._head) is Kind.PLAIN and self._tail.rstrip().lower().endswith(_END_OF_PAGE):
+            self._forget()  # Apache appends its error page to what it had sent: there is nothing to resume
             raise _Broken("it ends in a web page: the server was not done, and says so behind what it had sent")
 
     def _look_at(self, block: bytes) -> None:
-        """Judge by the head when it is complete: it may come byte by byte, over several connections."""
+        """Judge by the head as soon as it is complete: it may arrive byte by byte, over several connections."""
         missing = HEAD - len(self._head)
         if missing > 0:
             self._head += block[:missing]
@@ -265,11 +265,11 @@ class _Download:
                 self._judge()
 
     def _judge(self) -> None:
-        """Refuse what is no dump by its bytes; an archive under the wrong type or coding is one.
+        """Reject content that is not a dump; an archive with a wrong type or coding is accepted.
 
-        Error pages come with status 200 too. A coding that is really there and not an archive's, such as br, leaves no text.
+        Error pages may have status 200. With a coding that is real and not an archive, such as br, the bytes are not text.
         """
-        if kind_of(self._head) != "plain":
+        if kind_of(self._head) is not Kind.PLAIN:
             return
         if self._is_page or self._head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             self._refuse("it is a web page, not a dump")
@@ -289,8 +289,8 @@ class _Download:
         return seconds
 
     def _reason(self, error: Exception) -> str:
-        """Why a try failed; raises when another one would fail the same way."""
-        cause = getattr(error, "reason", error)  # urllib wraps what went wrong while connecting
+        """Return why a try failed. Raises DownloadRefused if the next one would fail too."""
+        cause = getattr(error, "reason", error)  # urllib wraps errors of connecting
         if type(cause).__name__ == "SSLCertVerificationError":
             self._refuse(f"its certificate is not valid ({getattr(cause, 'verify_message', cause)})")
         if isinstance(cause, TimeoutError):
@@ -302,7 +302,7 @@ class _Download:
 
 
 def _encoding(headers: list[str]) -> str:
-    """All codings that Content-Encoding names, innermost first."""
+    """Return all codings of Content-Encoding, innermost first."""
     names = [name.strip().lower() for header in headers for name in header.split(",")]
     return ", ".join(name for name in names if name not in ("", "identity"))
 
@@ -319,20 +319,20 @@ def _seconds(retry_after: str) -> float | None:
 
 
 def _sent_as_utf8(header: str) -> str:
-    """A header that http.client read as ISO-8859-1; bytes that are not UTF-8 become surrogates, as in a path."""
+    """Decode a header that http.client decoded as ISO-8859-1; bytes that are not UTF-8 become surrogates, as in a path."""
     return header.encode("iso-8859-1").decode("utf-8", "surrogateescape")
 
 
 def _opener() -> Any:
-    """Opens http and https only, through the environment's proxies; answers of every status come back as they are.
+    """Return an opener for http and https only, with the environment's proxies; responses of every status are returned.
 
-    Redirects are followed here and not by urllib: in Python 3.10 it does not know 308.
+    Redirects are followed here and not by urllib, which does not know 308 in Python 3.10.
     """
     from urllib import request
 
     opener = request.OpenerDirector()
     opener.add_handler(request.ProxyHandler())
     opener.add_handler(request.HTTPHandler())
-    if hasattr(request, "HTTPSHandler"):  # without the module ssl there is none, and https is refused before
+    if hasattr(request, "HTTPSHandler"):  # missing without the module ssl; https was rejected before
         opener.add_handler(request.HTTPSHandler())
     return opener

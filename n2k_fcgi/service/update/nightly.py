@@ -1,4 +1,4 @@
-"""The nightly run: fetch the dump when it changed, look at it with suspicion, hand it to the import, remember it."""
+"""The nightly run: download the dump if it changed, check it, import it, remember it."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +14,10 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import DownloadTooLarge, DumpNotNewer, DumpUnreadable, ImportRunning
 from n2k_fcgi.files import NEW_SUFFIX, PRIVATE, Modes, hold, open_new, refuse_os_error, replace
 from n2k_fcgi.model.manifests import Manifest
-from n2k_fcgi.service.dumps.as_of import FILE, GZ, LAST_MODIFIED, Clue, iso, refuse_future, settle
+from n2k_fcgi.service.dumps.archives import Kind, kind_of
+from n2k_fcgi.service.dumps.as_of import Clue, Stated, iso, refuse_future, settle
 from n2k_fcgi.service.dumps.location import Location, is_url, parse_location
-from n2k_fcgi.service.dumps.reading import Dump, kind_of
+from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.service.update.download import BLOCK, Fetched, Limits, Validators, fetch
@@ -24,20 +26,27 @@ from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, UPDATE_LOCK, UPDATE_STAT
 
 _TEMPORARY = (DOWNLOADED, DECODED, UPDATE_STATE + NEW_SUFFIX)
 
-UPDATED, UNCHANGED, NOT_MODIFIED = "updated", "unchanged", "not modified"
+
+class Result(Enum):
+    """What an update came to. The value is its text in JSON."""
+
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    """Downloaded, but it is the dump that was imported last."""
+    NOT_MODIFIED = "not modified"
+    """Not even downloaded."""
 
 
 class Outcome(NamedTuple):
     """What an update came to."""
 
-    result: str
-    """UPDATED, UNCHANGED (fetched, but it is the dump that was imported last), NOT_MODIFIED (not even fetched)."""
+    result: Result
     source: str
     report: ImportReport | None
 
 
 class Remembered(NamedTuple):
-    """The last successful update of a grid, kept in update.json."""
+    """The last successful update of a grid, stored in update.json."""
 
     url: str
     replace: bool
@@ -46,28 +55,28 @@ class Remembered(NamedTuple):
     last_modified: str
     sha256: str
     when: int
-    """When it began, in unix seconds."""
+    """The time when it began, in unix seconds."""
 
 
 class _Arrival(NamedTuple):
-    """What is known of the time of a download, whose file is as new as its last byte."""
+    """What is known of the time of a download; the file's own time is that of the download."""
 
     modified: Clue | None
     is_encoded: bool
-    """The gz is the web server's packing, and its time that of the packing."""
+    """The gz was made by the web server, at the time in it."""
 
     def times(self, own: list[Clue]) -> list[Clue]:
-        """The times that the dump says of itself, without what the download made, and Last-Modified behind them."""
-        misleading = {FILE, GZ} if self.is_encoded else {FILE}
+        """Return the stated times without those that the download made, then Last-Modified."""
+        misleading = {Stated.FILE, Stated.GZ} if self.is_encoded else {Stated.FILE}
         kept = [clue for clue in own if clue.source not in misleading]
         return kept + ([self.modified] if self.modified else [])
 
 
 class Updater:
-    """Updates one data directory, one at a time.
+    """Updates one store, one at a time; temporary files and update.json are in *folder*.
 
-    *open_dump* opens a file as a dump; *load* imports an open one as of a time. *token* is sent to the host of a
-    URL. *progress* hears of a download, *tell* of what an earlier update left.
+    *open_dump* opens a file as a dump; *load* imports an open one. *token* is sent to the host of a URL. *progress* is called
+    during a download, *tell* if an earlier update was killed.
     """
 
     def __init__(
@@ -96,9 +105,9 @@ class Updater:
         self._tell = tell
 
     def run(self, source: str, order: Order) -> Outcome:
-        """Update from *source*, a URL or a path; whatever fails leaves the live generation and no temporary file.
+        """Update from *source*, a URL or a path; a failure leaves the live generation, and no temporary file.
 
-        Raises ImportRunning when another update is at it, the Download... errors, DumpNotNewer, FutureTime, and what an
+        Raises ImportRunning if another update is running, the Download... errors, DumpNotNewer, FutureTime, and what an
         import raises.
         """
         refuse_future(order.as_of, int(time.time()))
@@ -114,7 +123,7 @@ class Updater:
                 self._sweep()
 
     def _sweep(self) -> list[str]:
-        """Remove what is temporary, and give the names of what was there."""
+        """Remove temporary files; return their names."""
         left = [name for name in _TEMPORARY if (self._folder / name).exists()]
         for name in left:
             (self._folder / name).unlink(missing_ok=True)
@@ -127,7 +136,7 @@ class Updater:
         path = self._new_file(DOWNLOADED)
         fetched = fetch(location, path, known, self._limits, token=self._token, progress=self._progress)
         if fetched is None:
-            return _said(Outcome(NOT_MODIFIED, str(location), None))
+            return _said(Outcome(Result.NOT_MODIFIED, str(location), None))
         bare = self._without_encoding(path, fetched, location)
         last = before.sha256 if before else ""
         arrival = _Arrival(_last_modified(fetched), is_encoded=bool(fetched.encoding) and bare == path)
@@ -138,19 +147,19 @@ class Updater:
     def _take(
         self, path: Path, order: Order, source: str, name: str, last: str = "", arrival: "_Arrival | None" = None
     ) -> tuple[Outcome, str]:
-        """Import *path* unless it is the dump of which *last* is the SHA-256, or the live one; give its SHA-256 too."""
+        """Import *path* unless its SHA-256 is *last* or it is the live dump; return the SHA-256 too."""
         with self._open_dump(path) as dump:
             dump.name = name
             if arrival is not None:
                 dump.times = arrival.times(dump.times)
-            digest = "" if dump.size is None else _sha256(path)  # a pipe can be read once only
+            digest = "" if dump.size is None else _sha256(path)  # a pipe can be read only once
             live = None if order.force else self._generations.live()
             if live is not None and self._is_known(digest, last, order, live):
-                return Outcome(UNCHANGED, source, None), digest
+                return Outcome(Result.UNCHANGED, source, None), digest
             with dump.naming_member():
                 self._refuse_older(settle(order.as_of, dump.times, int(time.time())).seconds, order, live)
             report = self._load(dump, order)
-        return Outcome(UPDATED if report.published else UNCHANGED, source, report), digest
+        return Outcome(Result.UPDATED if report.published else Result.UNCHANGED, source, report), digest
 
     def _is_known(self, digest: str, last: str, order: Order, live: Manifest) -> bool:
         if order.replace or order.as_of is not None or not digest:
@@ -162,14 +171,14 @@ class Updater:
         if live is None:
             return
         live_time = live.as_of if live.grid == order.grid else self._generations.latest(order.grid)
-        # One that is still to come is of a wrong clock, and no dump could be newer.
+        # A time in the future is of a wrong clock, and no dump could be newer.
         if live_time is not None and as_of < live_time <= time.time():
             raise DumpNotNewer(found=iso(as_of), live=iso(live_time), grid=order.grid)
 
     def _without_encoding(self, path: Path, fetched: Fetched, location: Location) -> Path:
-        """Take off the gzip codings that wrap an archive, as many as were named; one around lines is read as a gz dump.
+        """Remove the gzip codings around an archive, as many as were named; one around lines is read as a gz dump.
 
-        Whatever else the bytes are called, they are what they are.
+        Other names of codings are ignored: the content decides.
         """
         bare = path
         for _ in filter(None, fetched.encoding.split(",")):
@@ -182,14 +191,14 @@ class Updater:
         return bare
 
     def _unwrapped(self, path: Path, location: Location) -> Path | None:
-        """The archive in the gzip file *path*; None when it is none, or holds none. Raises DownloadTooLarge."""
+        """Unpack the archive in the gzip file *path*; None if there is none. Raises DownloadTooLarge."""
         import gzip
         import zlib
 
         try:
             with gzip.open(path) as wrapped:
                 block = wrapped.read(BLOCK)
-                if kind_of(block) == "plain":
+                if kind_of(block) is Kind.PLAIN:
                     return None
                 inner = self._new_file(DECODED)
                 with inner.open("wb") as file:
@@ -199,7 +208,7 @@ class Updater:
                             raise DownloadTooLarge(url=location, limit=self._limits.size)
                         block = wrapped.read(BLOCK)
         except (EOFError, gzip.BadGzipFile, zlib.error):
-            return None  # not encoded after all, or cut: the import says what is wrong with it
+            return None  # not encoded, or truncated: the import reports what is wrong
         except OSError as error:
             refuse_os_error(path, error)
         return inner
@@ -213,9 +222,9 @@ class Updater:
         return path
 
     def _remembered(self, location: Location, order: Order) -> Remembered | None:
-        """The last update of this grid if it was the same in all respects, and something is live.
+        """Return the last update of this grid if its order was the same and a generation is live.
 
-        Not one from before somebody was shown again: it left his rows out, or a purge took them since.
+        Not one from before an avatar was shown again: its rows were not imported, or were purged since.
         """
         entry = self._state().get(order.grid)
         if entry is None or self._forgotten.undone() >= entry.when or self._generations.live() is None:
@@ -230,7 +239,7 @@ class Updater:
         replace(self._folder / UPDATE_STATE, text.encode(), PRIVATE.file)
 
     def _state(self) -> dict[str, Remembered]:
-        """What was remembered a grid; nothing when it cannot be read, since it only saves a download."""
+        """Return what was remembered per grid; {} if it cannot be read: it only saves a download."""
         path = self._folder / UPDATE_STATE
         try:
             return {grid: Remembered(**entry) for grid, entry in json.loads(path.read_text("utf-8")).items()}
@@ -242,7 +251,7 @@ class Updater:
 
 
 def _said(outcome: Outcome) -> Outcome:
-    logs.info(f"update from {outcome.source}: {outcome.result}")
+    logs.info(f"update from {outcome.source}: {outcome.result.value}")
     return outcome
 
 
@@ -264,6 +273,6 @@ def _sha256(path: Path) -> str:
 
 def _last_modified(fetched: Fetched) -> Clue | None:
     try:
-        return Clue(LAST_MODIFIED, int(parsedate_to_datetime(fetched.validators.last_modified).timestamp()))
+        return Clue(Stated.LAST_MODIFIED, int(parsedate_to_datetime(fetched.validators.last_modified).timestamp()))
     except (TypeError, ValueError, OverflowError):
         return None

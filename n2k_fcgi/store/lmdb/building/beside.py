@@ -1,8 +1,8 @@
-"""The same sorting in a second process, beside the one that reads and writes: two cores, and two small processes.
+"""Sorting in a second process, beside the one that reads and writes: it uses a second core, and both processes are small.
 
 Messages on both pipes are 8 bytes of length, little-endian, and that many bytes of marshal: a tuple whose first item is a
 word. To the child: ``batch``, ``keys``, ``names``. From it: ``range``, ``end``, and ``failed`` with an errno and its text.
-The child never outlives the import: it ends with its input, and it is killed when that is closed early.
+The child never outlives the import: it ends at the end of its input, and ``close`` kills it.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.building.sorting import Sorting
 
 _LENGTH = 8
-_PIPE_ROOM = 1024 * 1024
-"""Bytes in a pipe; the default, 64 KB, makes both ends wait for each other more often. As much as any user may have."""
+_PIPE_BYTES = 1024 * 1024
+"""Bytes of a pipe's buffer, the most for users; with the default, 64 KB, both ends wait for each other more often."""
 _COMMAND = "import sys; sys.path[:] = {path!r}; from {module} import main; main({folder!r}, {sizes!r})"
 
 
 class SortingBeside:
-    """``Sorting``, in a child process. Raises OSError when it cannot be started, or its disk is full; NoMemory; HelperLost."""
+    """``Sorting`` in a child process. Raises OSError if it cannot be started or its disk is full; NoMemory; HelperLost."""
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         command = _COMMAND.format(path=sys.path, module=__name__, folder=str(folder), sizes=tuple(sizes))
@@ -42,8 +42,8 @@ class SortingBeside:
         assert self._child.stdin is not None and self._child.stdout is not None
         self._to, self._from = self._child.stdin.fileno(), self._child.stdout.fileno()
         for fd in (self._to, self._from):
-            with contextlib.suppress(OSError, AttributeError):  # not Linux, or the user's pipes have taken all they may
-                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_ROOM)
+            with contextlib.suppress(OSError, AttributeError):  # not Linux, or the user's limit for pipes is reached
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     @property
     def pid(self) -> int:
@@ -51,15 +51,15 @@ class SortingBeside:
         return self._child.pid
 
     def add(self, batch: Batch) -> None:
-        """Take one more batch."""
+        """Add a batch."""
         self._ask("batch", *batch)
 
     def keys(self) -> Iterator[Range]:
-        """All key lines, once."""
+        """Yield all key lines, once."""
         return self._ranges("keys")
 
     def names(self) -> Iterator[Range]:
-        """All name lines, once."""
+        """Yield all name lines, once."""
         return self._ranges("names")
 
     def _ranges(self, which: str) -> Iterator[Range]:
@@ -71,7 +71,7 @@ class SortingBeside:
         try:
             _send(self._to, *message)
         except BrokenPipeError:
-            self._answer()  # says why, if it could
+            self._answer()  # raises the reason, if the child sent one
             raise self._lost() from None
 
     def _answer(self) -> tuple[Any, ...]:
@@ -85,7 +85,7 @@ class SortingBeside:
         return message
 
     def _lost(self) -> N2KError:
-        """Why it ended; a traceback that Python left on its standard error goes to the log."""
+        """Return why it ended; a traceback on its standard error is logged."""
         _, said = self._child.communicate()
         text = said.decode("utf-8", "replace").strip()
         if is_no_memory(text) or "MemoryError" in text:
@@ -95,7 +95,7 @@ class SortingBeside:
         return HelperLost(code=self._child.returncode)
 
     def close(self) -> None:
-        """End the child; what it spilled goes with the folder."""
+        """Kill the child; the folder's owner removes its spills."""
         self._child.kill()
         self._child.communicate()
 
@@ -107,7 +107,7 @@ def _send(pipe: int, *message: Any) -> None:
 
 
 def _receive(pipe: int) -> tuple[Any, ...] | None:
-    """The next message; None at the end, and when the other end was killed in the middle."""
+    """Return the next message; None at the end, also if the sender was killed in the middle."""
     length = _read(pipe, _LENGTH)
     packed = _read(pipe, int.from_bytes(length, "little"))
     if not packed or len(packed) < int.from_bytes(length, "little"):
@@ -117,18 +117,18 @@ def _receive(pipe: int) -> tuple[Any, ...] | None:
 
 
 def _read(pipe: int, size: int) -> bytearray:
-    """*size* bytes, fewer at the end of the pipe."""
+    """Read *size* bytes; fewer at the end of the pipe."""
     data = bytearray(size)
-    room = memoryview(data)
-    while room and (taken := os.readv(pipe, [room])):
-        room = room[taken:]
-    return data[: size - len(room)] if room else data
+    missing = memoryview(data)
+    while missing and (taken := os.readv(pipe, [missing])):
+        missing = missing[taken:]
+    return data[: size - len(missing)] if missing else data
 
 
 def main(folder: str, sizes: tuple[int, ...]) -> None:
     """The child: answer messages until the input ends."""
-    gc.disable()  # rows are no cycles
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    gc.disable()  # rows have no cycles
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which kills this process
     asked, answers = sys.stdin.fileno(), sys.stdout.fileno()
     with contextlib.suppress(BrokenPipeError):
         try:

@@ -1,4 +1,4 @@
-"""Former names: what the key index left behind, merged with the previous generation's history."""
+"""Former names: those collected with the key index, merged with the previous generation's history."""
 
 from collections.abc import Iterator
 
@@ -16,15 +16,15 @@ TRIM_EVERY = 256
 
 
 def outdated_names(outdated: Runs) -> Iterator[list[bytes]]:
-    """The name lines of collected key lines, in bounded lists."""
+    """Yield the name lines of collected key lines, in bounded lists."""
     for _, _, db_keys, values in outdated.ranges():
         yield [name_line(key, Spelled(value[0], value[2:])) for key, value in zip(db_keys, values, strict=True)]
 
 
 def build_history(outdated: Runs, former: Runs, merging: Merging) -> int:
-    """Append the former names of every key, with those of *previous*; collect their name lines in *former*.
+    """Append the former names of every key, with the previous ones; collect their name lines in *former*.
 
-    A name that is current (again) is no former one, and an avatar that is gone has none. Gives the number of records.
+    A name that is current (again) is not a former one, and an avatar that was removed has none. Returns the number of records.
     """
     records = 0
     data, origins, numbers = merging.data, merging.origins, merging.carried().numbers
@@ -48,7 +48,7 @@ def build_history(outdated: Runs, former: Runs, merging: Merging) -> int:
 
 
 def _former_names(key: bytes, names: list[Spelled], data: DataFile, origins: OriginTable) -> list[Spelled]:
-    """Of *names* one of each form and grid, the latest, oldest first, without the current ones."""
+    """Return the latest of *names* per canonical name and grid, without the current ones, oldest first."""
     current = {origins.grid(origin): canonical(name.decode()) for origin, name in _current_names(key, data)}
     latest: dict[tuple[str, str], Spelled] = {}
     for spelled in names:

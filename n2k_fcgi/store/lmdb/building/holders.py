@@ -1,4 +1,4 @@
-"""Contested names: those that several avatars of Second Life claim, each with the key that keeps it."""
+"""The index of holders: of each contested name of Second Life, the key that keeps it."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""The key index: sorted key lines, merged with the previous generation's, appended; former names fall out."""
+"""The key index: sorted key lines, merged with the previous generation's, appended; former names are collected."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Spelled(NamedTuple):
 
 
 class KeyCounts:
-    """What became of the dump's avatars (a key on a grid), and of those it does not have."""
+    """What became of the avatars (a key on a grid) of the dump and of the previous generation."""
 
     def __init__(self) -> None:
         self.keys = 0
@@ -31,7 +31,7 @@ class KeyCounts:
 
 
 class KeyMerge:
-    """Builds the key index. *outdated* collects a key line for every name that is not current any more."""
+    """Builds the key index. *outdated* collects a key line for each name that is no longer current."""
 
     def __init__(self, merging: Merging, outdated: Runs) -> None:
         self._merging = merging
@@ -57,7 +57,7 @@ class KeyMerge:
             self._former = []
 
     def _merge(self, stretch: Stretch) -> tuple[list[bytes], list[bytes]]:
-        """The rows of one stretch. Nearly all keys are in dump and store with one and the same name, or in one only."""
+        """Merge one stretch. Nearly all keys have the same name in the dump and stored, or are in one of them only."""
         merged = Merged(stretch)
         several = _several(stretch) if merged.has_repeated else {}
         stored = stretch.stored
@@ -65,7 +65,7 @@ class KeyMerge:
         unchanged = carried_over = 0
         get = merged.new.get
         unlike = stored
-        if 0 in self._carried.confirmed:  # a name of origin 0 that the dump repeats is the same after the merge
+        if 0 in self._carried.confirmed:  # merging a stored name of origin 0 with the same name changes nothing
             unlike = [row for row in stored if get(row[0]) != row[1] or row[1][0] or row[0] in several]
             unchanged = len(stored) - len(unlike)
         unusual: list[Row] = []
@@ -87,20 +87,20 @@ class KeyMerge:
         return merged.columns()
 
     def _carry(self, value: bytes) -> bytes:
-        """A stored value with the new origin numbers."""
+        """Return a stored value with the new origin numbers."""
         if len(value) == value[1] + 2:
             return bytes((self._carried.numbers[value[0]] or 0,)) + value[1:]
         return b"".join(pack_spelling(self._carried.numbers[o] or 0, name) for o, name in unpack_spellings(value))
 
     def _merge_one(self, merged: Merged, key: bytes, stored: bytes | None, names: list[Spelled] | None) -> None:
-        """One key that takes thought: renamed, replaced, on several grids, or with several names in the dump."""
+        """Merge one key of the slow path: renamed, replaced, on several grids, or with several names in the dump."""
         dumped = names if names is not None else [Spelled(*s) for s in unpack_spellings(merged.new.get(key, b""))]
         current = self._current_names(key, stored, dumped)
         self.counts.records += len(current)
         merged.put(key, b"".join(pack_spelling(*spelled) for spelled in current) or None)
 
     def _current_names(self, key: bytes, stored: bytes | None, dumped: list[Spelled]) -> list[Spelled]:
-        """The current name on each grid, of what was stored and what the dump says."""
+        """Return the current name on each grid, of the stored ones and those of the dump."""
         by_grid: dict[str, list[Spelled]] = {}
         for spelled in (Spelled(*s) for s in unpack_spellings(self._carry(stored) if stored else b"")):
             by_grid[self._origins.grid(spelled.origin)] = [spelled]
@@ -118,13 +118,13 @@ class KeyMerge:
         return current
 
     def _current(self, key: bytes, names: list[Spelled], is_known: bool) -> Spelled:
-        """The latest of *names*, of equal times the one that came last; with the others noted as former."""
+        """Return the latest of *names*, of equal times the last one; collect the others as former."""
         first = names[0]
         if len(names) == 1:
             self.counts.added += 1
             return first
         replaced = is_known and self._origins.grid(first.origin) == self._replaced_grid
-        rivals = names[1:] if replaced else names  # what is replaced never outlives the dump, however late it is
+        rivals = names[1:] if replaced else names  # a replaced name is never current, whatever its time
         latest = max(reversed(rivals), key=lambda spelled: self._origins.as_of(spelled.origin))
         form = form_of(latest)
         for spelled in names:
@@ -140,7 +140,7 @@ class KeyMerge:
 
 
 def _several(stretch: Stretch) -> dict[bytes, list[Spelled]]:
-    """The names of the keys that come several times."""
+    """Return the names of repeated keys."""
     names: dict[bytes, list[Spelled]] = {}
     for key, value in zip(stretch.db_keys, stretch.values, strict=True):
         names.setdefault(key, []).append(Spelled(value[0], value[2:]))

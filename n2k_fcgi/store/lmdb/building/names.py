@@ -1,7 +1,4 @@
-"""The name index: sorted name lines, merged with the previous generation's, appended.
-
-The same lines also make the index of former names, and say which records of the name index are no longer current.
-"""
+"""The name index, and that of former names: sorted name lines, merged with the previous generation's, appended."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,7 +12,7 @@ from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, unpack_names
 
 
 class NameCounts(NamedTuple):
-    """What a name index holds."""
+    """The contents of a name index."""
 
     names: int
     records: int
@@ -53,7 +50,7 @@ def build_names(
 
 
 def _gather(merged: Merged, db_keys: list[bytes], values: list[bytes], origins: OriginTable) -> None:
-    """Give names that come several times all their records."""
+    """Give repeated names all their records."""
     several: dict[bytes, list[bytes]] = {}
     for name, record in zip(db_keys, values, strict=True):
         several.setdefault(name, []).append(record)
@@ -63,9 +60,9 @@ def _gather(merged: Merged, db_keys: list[bytes], values: list[bytes], origins: 
 
 
 def _merge(merged: Merged, stored: list[Row], origins: OriginTable, carried: Carried) -> None:
-    """Stored rows into those of the dump. Nearly all names are in both with one and the same key, or in one only."""
+    """Merge stored rows. Nearly all names have the same key in the dump and stored, or are in one of them only."""
     get = merged.new.get
-    if 0 in carried.confirmed:  # a row of one record of origin 0 that the dump repeats is the same after the merge
+    if 0 in carried.confirmed:  # merging a stored record of origin 0 with the same record changes nothing
         stored = [row for row in stored if get(row[0]) != row[1] or row[1][0] or len(row[1]) > NAME_RECORD]
     for name, value in stored:
         new = merged.get(name)
@@ -77,7 +74,7 @@ def _merge(merged: Merged, stored: list[Row], origins: OriginTable, carried: Car
 
 
 def _remove(merged: Merged, db_keys: list[bytes], records: list[bytes], origins: OriginTable) -> None:
-    """Take records out: the key has another name on that grid now."""
+    """Remove records: the key has another name on that grid now."""
     for name, record in zip(db_keys, records, strict=True):
         grid, key = origins.grid(record[0]), record[1:]
         value = merged.get(name)
@@ -91,7 +88,7 @@ def _records(value: bytes) -> list[bytes]:
 
 
 def _ranked(records: list[bytes], origins: OriginTable) -> bytes:
-    """Records in order of arrival -> the value: latest time first, of equal times the later arrival; no key twice a grid."""
+    """Order records, given in order of arrival: latest time first, of equal times the later arrival; each key once per grid."""
     best: dict[tuple[str, bytes], tuple[int, int, bytes]] = {}
     for arrival, record in enumerate(records):
         origin, key = record[0], record[1:]

@@ -1,8 +1,8 @@
-"""Sorting more rows than memory holds: sorted runs on disk, taken back range by range.
+"""Sorting more rows than fit into memory: sorted runs on disk, merged range by range.
 
-A line is a row of an index in one piece, ``db_key`` + ``value``; lines of one db_key come back in the order in which they
-were added (Python's sort is stable and runs are in order), so "the later row wins" survives. Concatenated sorted pieces
-are what timsort likes best.
+A line is a row of an index in one piece, ``db_key`` + ``value``. Lines of one db_key are returned in the order in which they
+were added, so that "the later row wins" holds: Python's sort is stable, and runs are in order. Concatenated sorted pieces
+are the best case of timsort.
 """
 
 import marshal
@@ -19,14 +19,14 @@ from n2k_fcgi.files import PRIVATE, open_new, write_all
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 
 MARSHAL = 2
-"""Version of the marshal format: the later ones look for repeated objects, and there are none."""
+"""Version of the marshal format: later ones look for repeated objects, of which there are none."""
 
 Cut = int
-"""Where a line's db_key ends: its fixed length, or minus the fixed length of its value."""
+"""Where a line's db_key ends: its fixed length, or minus the fixed length of the value."""
 
 
 class Range(NamedTuple):
-    """Sorted rows whose db_keys are at or above ``first`` and below ``end`` (None: to the last), as two columns."""
+    """Sorted rows with db_keys at or above ``first`` and below ``end`` (None: to the last), as two columns."""
 
     first: bytes
     end: bytes | None
@@ -35,9 +35,9 @@ class Range(NamedTuple):
 
 
 class Runs:
-    """Collects lines in batches (``add``), then yields them sorted (``ranges``), then is closed.
+    """Collects lines (``add``), then yields them sorted (``ranges``), then is closed.
 
-    Raises OSError when the disk is full or fails.
+    Raises OSError if the disk is full or fails.
     """
 
     def __init__(self, path: Path, cut: Cut, sizes: Sizes) -> None:
@@ -46,14 +46,14 @@ class Runs:
         self._sizes = sizes
         self._db_key = itemgetter(slice(None, cut))
         self._runs: list[list[int]] = []
-        """The places in the file where each run's blocks begin, and its end."""
+        """Of each run, the offsets of its blocks in the file, and of its end."""
         self._samples: list[bytes] = []
         self._pending: list[bytes] = []
         self._end = 0
         self._fd = open_new(path, PRIVATE.file)
 
     def add(self, lines: list[bytes]) -> None:
-        """Take more lines; ``run_rows`` of them or more are written as one run."""
+        """Add lines; ``run_rows`` of them or more are written as one run."""
         self._pending += lines
         if len(self._pending) >= self._sizes.run_rows:
             self._write_run()
@@ -73,11 +73,11 @@ class Runs:
         self._end = places[-1]
 
     def _sorted(self, lines: list[bytes]) -> list[bytes]:
-        """Sorted by db_key, equal ones in the order they were in."""
+        """Sort by db_key; equal ones keep their order."""
         if self._cut < 0:
             lines.sort(key=self._db_key)
             return lines
-        # Keys are random: dealt out by their first byte, they sort in two thirds of the time.
+        # Keys are random: split by their first byte, they sort in two thirds of the time.
         dealt: list[list[bytes]] = [[] for _ in range(256)]
         for line in lines:
             dealt[line[0]].append(line)
@@ -86,14 +86,14 @@ class Runs:
         return list(chain.from_iterable(dealt))
 
     def boundaries(self) -> list[bytes]:
-        """db_keys that cut all lines into ranges of about ``range_rows``."""
+        """Return db_keys that cut all lines into ranges of about ``range_rows``."""
         samples = sorted(self._samples)
         step = max(1, self._sizes.range_rows // self._sizes.sample_every)
         return sorted(set(samples[step::step]))
 
     def ranges(self) -> Iterator[Range]:
-        """Everything in order, from the empty db_key to the end: the ranges leave no gap. Always at least one."""
-        cursor = self.cursor()  # writes the last run: before the boundaries are drawn
+        """Yield everything in order, from the empty db_key to the end, without a gap; one range at least."""
+        cursor = self.cursor()  # writes the last run, so first
         first = b""
         for end in (*self.boundaries(), None):
             yield Range(first, end, *cursor.take(end))
@@ -101,7 +101,7 @@ class Runs:
                 first = end
 
     def cursor(self) -> "Cursor":
-        """Everything in order, to be taken up to db_keys of the caller's choice. Nothing is added any more."""
+        """Return everything in order, to be taken up to db_keys of the caller's choice. No ``add`` follows."""
         self._write_run()
         return Cursor([_Reader(self._fd, places, self._db_key) for places in self._runs], self._cut)
 
@@ -114,7 +114,7 @@ class Runs:
 
 
 class Cursor:
-    """Takes sorted lines out of all runs."""
+    """Merges the sorted lines of all runs."""
 
     def __init__(self, readers: "list[_Reader]", cut: Cut) -> None:
         self._readers = readers
@@ -122,7 +122,7 @@ class Cursor:
         self._value = itemgetter(slice(cut, None))
 
     def take(self, end: bytes | None) -> tuple[list[bytes], list[bytes]]:
-        """The next db_keys below *end* (None: all that are left), sorted, and their values."""
+        """Return the next db_keys below *end* (None: all that are left), sorted, and their values."""
         lines: list[bytes] = []
         for reader in self._readers:
             lines += reader.take(end)
@@ -143,7 +143,7 @@ class _Reader:
         self._lines: list[bytes] = []
 
     def take(self, end: bytes | None) -> list[bytes]:
-        """The next lines with db_keys below *end*."""
+        """Return the next lines with db_keys below *end*."""
         taken: list[bytes] = []
         while True:
             lines = self._lines

@@ -1,4 +1,4 @@
-"""Walking new rows and an index of the previous generation side by side, in parts that fit into memory."""
+"""New rows beside an index of the previous generation, in parts that fit into memory."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -10,14 +10,14 @@ from n2k_fcgi.store.lmdb.building.runs import Range
 from n2k_fcgi.store.lmdb.generation import Generation
 
 FEW = 8
-"""Up to one change in so many rows, columns are amended; sorting all of them again takes longer."""
+"""Up to one change in so many rows, columns are edited in place; above, sorting all rows again is faster."""
 
 Row = tuple[bytes, bytes]
 """(db_key, value) of a stored index."""
 
 
 class Stretch(NamedTuple):
-    """New rows, as two columns, and the stored ones between the same bounds."""
+    """New rows as two columns, and the stored rows between the same bounds."""
 
     db_keys: list[bytes]
     values: list[bytes]
@@ -27,34 +27,34 @@ class Stretch(NamedTuple):
 
     @property
     def needs_merging(self) -> bool:
-        """Something is stored here, or a db_key comes twice: else the columns are the index."""
+        """Rows are stored here, or a db_key is repeated; else the columns are the index."""
         return bool(self.stored) or any(map(eq, self.db_keys, islice(self.db_keys, 1, None)))
 
 
 class Merged:
-    """The rows of a stretch while they change: a dictionary to look them up in, and few changes to two sorted columns."""
+    """The rows of a stretch while they change: a dictionary for lookups, and few changes to two sorted columns."""
 
     def __init__(self, stretch: Stretch) -> None:
         self._db_keys, self._values = stretch.db_keys, stretch.values
         self.new = dict(zip(self._db_keys, self._values, strict=True))
-        """As they came; of a db_key that came several times one."""
+        """Unchanged; of a repeated db_key the last row."""
         self._changes: dict[bytes, bytes | None] = {}
 
     @property
     def has_repeated(self) -> bool:
-        """Whether a db_key came several times."""
+        """Whether a db_key is repeated."""
         return len(self.new) < len(self._db_keys)
 
     def get(self, db_key: bytes) -> bytes | None:
-        """The value as it is now."""
+        """Return the value with all changes; None if there is no such row."""
         return self._changes[db_key] if db_key in self._changes else self.new.get(db_key)
 
     def put(self, db_key: bytes, value: bytes | None) -> None:
-        """Set a value; None: there is no such row."""
+        """Set a value; None removes the row."""
         self._changes[db_key] = value
 
     def columns(self) -> tuple[list[bytes], list[bytes]]:
-        """The rows in order."""
+        """Return the rows in order."""
         if self.has_repeated or len(self._changes) > len(self.new) // FEW:
             rows = {**self.new, **self._changes}
             found = sorted((db_key, value) for db_key, value in rows.items() if value is not None)

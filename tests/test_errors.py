@@ -6,7 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2k_fcgi import errors
@@ -52,7 +52,7 @@ def test_template_says_something_without_context_left_over(error: type[N2KError]
 
 
 @each_error
-@relaxed
+@settings(relaxed, max_examples=20)  # of each class; what is shown of a text has all the examples below
 @given(data=st.data())
 def test_message_is_one_printable_line(error: type[N2KError], data: st.DataObject) -> None:
     """Whatever a caller put into it, a message is one printable line of bounded length that UTF-8 can carry."""

@@ -32,8 +32,7 @@ def known(n2k: Commands) -> Commands:
     n2k("import", "--as-of", "200000", "-", stdin=csv((KEY, "Vexworth Ash"), *rows, (MASAKAZU, "Masakazu Kojima")).encode())
     n2k("register", "Zyphara Ash", KEY)
     n2k("register", "Other Person", OTHER)
-    for _ in range(40):
-        n2k("lookup", "quillon ash", KEY)
+    n2k("lookup", *["quillon ash", KEY] * 40)
     assert n2k("register", "Zyphara Ash", USERNAME).code == 16
     with on_terminal(n2k.command("shell"), n2k.environment()) as terminal:
         terminal.wait_for("n2k> ")

@@ -54,13 +54,17 @@ def inspected(box: Sandbox) -> list[Remains]:
 @pytest.mark.parametrize("place", PLACES)
 def test_every_form_is_found_wherever_it_lies(left: Sandbox, place: str) -> None:
     """A key or name in a file that is not ours, at its beginning, across the pieces in which it is read, far behind."""
-    path = left.data_dir / "stranger.txt"
-    for offset in (0, 5, PIECE - 7, PIECE - 515, PIECE + 3, 2 * PIECE - 1):
-        filling = (b"Other Words stand here\n" * (offset // 23 + 1))[: max(0, offset - 1)] + b"\n" * (offset > 0)
-        path.write_bytes(filling + PLACES[place] + b"\nmore words")
-        (found,) = inspected(left)
-        at = int(found.first.removeprefix("byte "))
-        assert (found.path, found.times) == ("stranger.txt", 1) and offset <= at < offset + len(PLACES[place])
+    offsets = (0, 5, PIECE - 7, PIECE - 515, PIECE + 3, 2 * PIECE - 1)
+    for offset in offsets:
+        filling = (b"Other Words stand here\n" + b"\n" * 4000) * (offset // 4000 + 1)
+        (left.data_dir / f"{offset}.txt").write_bytes(
+            filling[: max(0, offset - 1)] + b"\n" * (offset > 0) + PLACES[place] + b"\nmore words"
+        )
+    found = {each.path: (int(each.first.removeprefix("byte ")), each.times) for each in inspected(left)}
+    assert found.keys() == {f"{offset}.txt" for offset in offsets}
+    for offset in offsets:
+        at, times = found[f"{offset}.txt"]
+        assert times == 1 and offset <= at < offset + len(PLACES[place])
 
 
 def test_what_is_nobodys_name_is_not_found(left: Sandbox) -> None:

@@ -16,6 +16,17 @@ INSTALL = "~/n2k/bin/pip install ~/n2k_fcgi"
 
 VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
+PYTHON = f"""\
+#!/bin/sh -eu
+if test "$1 $2" = "-m venv"; then
+    {sys.base_prefix}/bin/{VERSION} -m venv --without-pip "$3"
+    ln -sf /bin/true "$3/bin/pip"
+else
+    exec {sys.base_prefix}/bin/{VERSION} "$@"
+fi
+"""
+"""Environments without pip, which would take seconds to unpack and is not asked to do anything."""
+
 INSTALLING = f"""\
 #!/bin/sh -eu
 test -x ~/n2k/bin/pip
@@ -46,9 +57,16 @@ class Newcomer:
         (home / "n2k_fcgi").symlink_to(REPOSITORY)
         programs = home / "programs"
         programs.mkdir()
-        (programs / "python3").symlink_to(Path(sys.base_prefix) / "bin" / VERSION)
+        (programs / "python3").write_text(PYTHON)
+        (programs / "python3").chmod(0o755)
         (programs / "install_n2k").write_text(INSTALLING)
         (programs / "install_n2k").chmod(0o755)
+
+    def unpacks_pip(self) -> None:
+        """From now on an environment is made as the system's Python does it."""
+        python = self.home / "programs" / "python3"
+        python.unlink()
+        python.symlink_to(Path(sys.base_prefix) / "bin" / VERSION)
 
     def types(self, block: Block) -> Done:
         """Type a block of commands into a shell; the first that fails ends it."""

@@ -3,19 +3,18 @@
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import AskedToBeForgotten, BadKey, BadName, N2KError, NameTaken
-from n2k_fcgi.model.avatar import Capture, Conflict, Source
+from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, Source
 from n2k_fcgi.model.choices import OnConflict, Provenance
 from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.names import ParsedName, is_second_life_name, parse_name
 from n2k_fcgi.model.observations import Asked, Observation
 from n2k_fcgi.service.best_effort import best_effort
-from n2k_fcgi.service.directory.lookup import Directory
+from n2k_fcgi.service.directory.lookup import MOST_ROWS, Directory
 from n2k_fcgi.service.directory.pending import drop_named
 from n2k_fcgi.store.base import MOST_KEYS, Binding, ConflictStore, GenerationView, PendingStore
 
@@ -88,7 +87,7 @@ class Registrar:
         now = int(self._clock())
         source = self._without_hidden(source)
         generation = self._directory.full_view().generation
-        imported = _Imported(generation) if generation is not None else None
+        imported = _Imported(generation, offers) if generation is not None else None
         hidden = self._hidden(offers)
         results: list[Registered | N2KError | None] = []
         accepted: list[Observation] = []
@@ -166,11 +165,17 @@ class Registrar:
 
 
 class _Imported:
-    """The holders of names in *generation*, each name looked up once per list of offers."""
+    """The holders of names in *generation*; those of *offers* are read by one call of the store."""
 
-    def __init__(self, generation: GenerationView) -> None:
+    def __init__(self, generation: GenerationView, offers: Sequence[Offer]) -> None:
         self._generation = generation
-        self._called = cache(generation.by_name)
+        names = list(dict.fromkeys(offer.name.canonical for offer in offers if not isinstance(offer.name, BadName)))
+        self._by_name = dict(zip(names, generation.by_names(names, MOST_ROWS), strict=False))
+
+    def _called(self, name: str) -> list[Avatar]:
+        if name not in self._by_name:  # those before it took too much reading
+            self._by_name[name] = self._generation.by_name(name)
+        return self._by_name[name]
 
     def refuse_taken(self, seen: Observation) -> None:
         """Raise NameTaken if the name is or was another key's on that grid and not this one's, and must not pass on."""

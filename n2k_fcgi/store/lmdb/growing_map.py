@@ -26,7 +26,7 @@ FAR_BEHIND = 500
 
 
 class GrowingMap:
-    """One open environment. If its map cannot be resized it is closed, and has to be opened anew."""
+    """One open environment. If its map cannot be resized it is closed, and has to be opened again."""
 
     def __init__(self, path: Path, env: lmdb.Environment) -> None:
         self.path = path

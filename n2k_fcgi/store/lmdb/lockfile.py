@@ -60,8 +60,8 @@ def lock_problem(path: Path, modes: Modes) -> str | None:
         if not is_parted(env, transaction, is_writer=False):
             return None
     return (
-        f"{lock_of(path).name} belongs to another file than {path.name} (a backup was put back, or a purge was"
-        " killed): it is made anew at the next use"
+        f"{lock_of(path).name} belongs to another file than {path.name} (a backup was restored, or a purge was"
+        " killed): the next use replaces it"
     )
 
 

@@ -1,4 +1,4 @@
-"""Replacing a writable file by a fresh one: the only way to be rid of what LMDB deleted, which stays in free pages."""
+"""Replacing a writable file by a fresh one: the only way to remove deleted rows, which LMDB leaves in free pages."""
 
 from collections.abc import Callable
 from contextlib import closing

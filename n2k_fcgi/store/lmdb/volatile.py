@@ -57,7 +57,7 @@ class VolatileFile:
         try:
             return action()
         except CapturesDamaged as problem:
-            logs.warning(f"{problem}; it holds what may be lost and is made anew")
+            logs.warning(f"{problem}; it is replaced by an empty one: its data may be lost")
             self.renew()
             return action()
 

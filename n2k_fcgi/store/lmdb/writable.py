@@ -254,7 +254,7 @@ class WritableFile:
 
     def _open_with_new_lock_file(self) -> None:
         """The caller holds the writers' queue. Other processes notice by the lock file's inode."""
-        logs.warning(f"{lock_of(self.path).name} belonged to another file or was removed under a running process: made anew")
+        logs.warning(f"{lock_of(self.path).name} belonged to another file or was removed under a running process: replaced")
         self.close()
         lock_of(self.path).unlink(missing_ok=True)
         self._open_writable()

@@ -65,8 +65,6 @@ class Grids(NamedTuple):
 
         Second Life's two shards always mean Second Life, whatever the settings say.
         """
-        if shard == PRODUCTION:  # the common case
-            return PRODUCTION
         folded = shard.strip().casefold()
         if folded not in (PRODUCTION.casefold(), TESTING.casefold()):
             for grid in self.known:
@@ -78,6 +76,8 @@ class Grids(NamedTuple):
         """Return the grid that a caller *named* (or None), else the one of *shard* (or '' without one). Raises BadGrid."""
         if named is not None:
             return Wanted(self.parse(named), True)
+        if shard == PRODUCTION:  # the common case
+            return _PRODUCTION
         return Wanted(self.of_shard(shard)) if shard else _ANY
 
     def one(self, wanted: Wanted) -> str:
@@ -85,7 +85,7 @@ class Grids(NamedTuple):
         return wanted.grid or self.default
 
 
-_ANY = Wanted()
+_ANY, _PRODUCTION = Wanted(), Wanted(PRODUCTION)
 
 
 def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:

@@ -46,15 +46,18 @@ def parse_fields(data: bytes) -> dict[str, str]:
     ``amp;key`` is read as ``key``: scripts were pasted from web pages that had escaped their ``&``. Raises BadRequest for
     a field with two values, and for more than MAX_FIELDS.
     """
+    if data.count(b"&") >= MAX_FIELDS:
+        raise BadRequest(why=f"more than {MAX_FIELDS} fields")
+    data = data.replace(b"+", b" ")
+    if b"%" in data:
+        pairs = [tuple(map(unquote, pair.partition(b"="))) for pair in data.split(b"&")]
+    else:  # the common case, decoded at once
+        pairs = [pair.partition("=") for pair in unquote(data).split("&")]
     fields: dict[str, str] = {}
-    for count, pair in enumerate(data.replace(b"+", b" ").split(b"&")):
-        if count >= MAX_FIELDS:
-            raise BadRequest(why=f"more than {MAX_FIELDS} fields")
-        if not pair:
+    for name, separator, value in pairs:
+        if not (name or separator):
             continue
-        raw_name, _, raw_value = pair.partition(b"=")
-        name = unquote(raw_name).removeprefix("amp;")
-        value = unquote(raw_value)
+        name = name.removeprefix("amp;")
         if fields.setdefault(name, value) != value:
             raise BadRequest(why=f"the field {name!r} comes twice with different values")
     return fields

@@ -1,7 +1,6 @@
 """Answers: plain text by default, never compressed, cut at line ends for scripts, which would cut in mid-line."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
 from n2k_fcgi.model.keys import NULL_KEY
@@ -20,12 +19,12 @@ _PREFLIGHT_SECONDS = "86400"
 ALWAYS: Headers = (("X-Content-Type-Options", "nosniff"), *FROM_ANYWHERE)
 """Headers of every answer."""
 
-REVALIDATED = ("Cache-Control", "no-cache")
-"""Of every answer that caches may store. A host may let all that is fetched from a site be kept for a month (Apache's
+REVALIDATED: Headers = (*ALWAYS, ("Cache-Control", "no-cache"))
+"""Headers of answers that caches may store. A host may let all that is fetched from a site be kept for a month (Apache's
 mod_expires does not ask whether it is a file or an answer): ``no-cache`` is obeyed beside what it adds."""
 
-PRIVATE = ("Cache-Control", "no-store")
-"""Of every answer to a request that needs a token."""
+PRIVATE: Headers = (*ALWAYS, ("Cache-Control", "no-store"))
+"""Headers of answers to requests that need a token."""
 
 REASONS = {
     200: "200 OK",
@@ -58,24 +57,18 @@ class Answer(NamedTuple):
 
 def wsgi_headers(answer: Answer, *, private: bool) -> list[tuple[str, str]]:
     """Return all headers of *answer*. *private*: it is for this caller alone, and no cache may store it."""
+    shared = PRIVATE if private else REVALIDATED
     if answer.status == 304:  # it has no body, and its length would be that of the whole answer (RFC 9110, 15.4.5)
-        headers = [*_common(None, private)]
+        headers = [*shared]
+    elif answer.stream is None:
+        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body))), *shared]
     else:
-        headers = [*_common(answer.content_type, private)]
-        if answer.stream is None:
-            headers.append(("Content-Length", str(len(answer.body))))
+        headers = [("Content-Type", answer.content_type), *shared]
     if answer.headers:
         headers += answer.headers
     if answer.generation:
         headers.append(("X-N2K-Generation", answer.generation))
     return headers
-
-
-@lru_cache(maxsize=16)
-def _common(content_type: str | None, private: bool) -> Headers:
-    """Return the headers that answers of a kind share; cached, because a lookup takes only microseconds."""
-    kind = () if content_type is None else (("Content-Type", content_type),)
-    return (*kind, *ALWAYS, PRIVATE if private else REVALIDATED)
 
 
 def text(line: str, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import lmdb
@@ -67,20 +68,13 @@ class WritableFile:
             file.chmod(self.modes.file)
         sync_folder(self.path.parent)
 
-    @contextlib.contextmanager
-    def read(self) -> Iterator[lmdb.Transaction]:
+    def read(self) -> AbstractContextManager[lmdb.Transaction]:
         """One read transaction, or that of the ``snapshot`` around it; values are valid inside it only."""
-        if self._snapshot is not None:
-            yield self._snapshot
-            return
-        transaction = self._opened().read()
-        try:
-            with transaction:
-                yield transaction
-        except lmdb.Error as error:
-            raise meaning(self.path, error, damaged) from None
-        except BadValue as error:
-            raise damaged(self.path, error) from None
+        return _Reading(self) if self._snapshot is None else nullcontext(self._snapshot)
+
+    def begin(self) -> lmdb.Transaction:
+        """Begin the read transaction of ``read``."""
+        return self._opened().read()
 
     def moment(self, transaction: lmdb.Transaction) -> Moment:
         """A value that changes with every write to the file, and when it is replaced. *transaction*: from ``read``."""
@@ -289,3 +283,23 @@ def with_prefix(transaction: lmdb.Transaction, prefix: bytes, first: bytes = b""
             return
         yield db_key[len(prefix) :], value
         more = cursor.next()
+
+
+class _Reading:
+    """What ``WritableFile.read`` returns: a class, because a lookup takes two, and a generator costs twice as much."""
+
+    __slots__ = ("_file", "_transaction")
+
+    def __init__(self, file: WritableFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> lmdb.Transaction:
+        self._transaction = self._file.begin()
+        return self._transaction
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._transaction.abort()
+        if isinstance(error, lmdb.Error):
+            raise meaning(self._file.path, error, damaged) from None
+        if isinstance(error, BadValue):
+            raise damaged(self._file.path, error) from None

@@ -103,21 +103,21 @@ def overview(store: Store) -> "Overview":
     """Generations, counts and conflicts."""
     from n2k_fcgi.service.directory.overview import Overview
 
-    return Overview(store.generations, store.captures, store.tokens, store.forgotten, store.pending, store.conflicts)
+    return Overview(store)
 
 
 def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> "Purge":
     """Removing the bytes of hidden avatars; imported late, as imports are."""
     from n2k_fcgi.service.directory.purge import Purge
 
-    return Purge(store, settings.data_dir, modes_of(settings), known_grids=settings.labels, tell=tell)
+    return Purge(store, settings.data_dir, modes_of(settings), grids=grids(settings), tell=tell)
 
 
 def inspection(store: Store, settings: Settings) -> "Inspection":
     """Searching for what is left of hidden avatars."""
     from n2k_fcgi.service.directory.remains import Inspection
 
-    return Inspection(store, settings.data_dir, settings.labels)
+    return Inspection(store, settings.data_dir, grids(settings))
 
 
 def mentions(store: Store, settings: Settings) -> "Mentions":
@@ -127,7 +127,7 @@ def mentions(store: Store, settings: Settings) -> "Mentions":
     hidden = store.forgotten.hidden()
     if not hidden:
         return Mentions(hidden)
-    return Mentions(hidden, {*settings.labels, *store.captures.created_grids(), *store.generations.grids()})
+    return Mentions(hidden, {*grids(settings).labels, *store.captures.created_grids(), *store.generations.grids()})
 
 
 def application(store: Store, settings: Settings, code: str = "") -> Application:

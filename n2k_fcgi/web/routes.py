@@ -1,23 +1,26 @@
 """The addresses of all areas in one Werkzeug map: an endpoint is area, module and function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 
 from werkzeug.routing import Map, Rule
 
+from n2k_fcgi.web.area import Area
 from n2k_fcgi.web.areas import AREAS
 from n2k_fcgi.web.responses import Answer
 
-ROUTES = Map(
-    [
+
+def routes_of(areas: Iterable[Area]) -> Map:
+    """Return the map of all addresses of *areas*."""
+    rules = [
         Rule(route.path, endpoint=f"{area.folder}.{route.view}", methods=route.methods)
-        for area in AREAS
+        for area in areas
         for route in area.routes
-    ],
-    strict_slashes=False,
-    merge_slashes=False,
-    redirect_defaults=False,
-)
+    ]
+    return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
+
+
+ROUTES = routes_of(AREAS)
 
 
 def view_of(endpoint: str) -> Callable[..., Answer]:

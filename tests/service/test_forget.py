@@ -268,7 +268,7 @@ def test_pending_keys_of_the_hidden_are_not_handed_out(sandbox: Sandbox) -> None
     """One that got into the queue all the same (it could not be written just then) is dropped at the next look, uncounted."""
     sandbox.store.pending.add([parse_key(MASAKAZU), parse_key(GOVERNOR)], "Production", 5)
     sandbox.store.forgotten.forget([parse_key(MASAKAZU)], [], 6)
-    counts = gather(None, sandbox.store.captures, sandbox.store.tokens, sandbox.store.forgotten, sandbox.store.pending)
+    counts = gather(sandbox.store, None)
     assert counts.pending == 1
     asked = pending_keys(sandbox.store, sandbox.settings).waiting()
     assert [each.key for each in asked] == [parse_key(GOVERNOR)] == [each.key for each in sandbox.store.pending.waiting()]

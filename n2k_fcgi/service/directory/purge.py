@@ -4,13 +4,13 @@ Killed at any moment, everything acknowledged is there, and the next purge does 
 """
 
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import ImportRunning, counted
 from n2k_fcgi.files import Modes, hold, refuse_os_error
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.service.directory.remains import grids_of, texts_of_json
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
@@ -36,13 +36,11 @@ class Purge:
     The log that is being written is the caller's to begin anew, when all this is done.
     """
 
-    def __init__(
-        self, store: Store, data_dir: Path, modes: Modes, *, known_grids: Iterable[str] = (), tell: Tell = silently
-    ) -> None:
+    def __init__(self, store: Store, data_dir: Path, modes: Modes, *, grids: Grids, tell: Tell = silently) -> None:
         self._store = store
         self._data_dir = data_dir
         self._modes = modes
-        self._known_grids = tuple(known_grids)
+        self._grids = grids
         self._tell = tell
 
     def run(self) -> Purged:
@@ -54,7 +52,7 @@ class Purge:
             store.forgotten.note_purge(int(time.time()))
             tell_unfinished("an import or purge", store.generations.sweep(), self._tell)
             hidden = store.forgotten.hidden()
-            mentions = Mentions(hidden, grids_of(store, self._known_grids) if hidden else ())
+            mentions = Mentions(hidden, grids_of(store, self._grids) if hidden else ())
             rows = store.purge(hidden, mentions.without)
             strangers = self._remove_files(mentions)
         gone = f"{counted(rows.names, 'name')} and {counted(rows.captures, 'capture')} gone"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from n2k_fcgi.files import pieces, refuse_os_error
+from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.store.base import Remnant, Store
 from n2k_fcgi.store.datadir import File, Purging, files
@@ -32,13 +33,13 @@ class Remains(NamedTuple):
 
 
 class Inspection:
-    """Searches *store* and the files of *data_dir*. *known_grids*: those of the settings."""
+    """Searches *store* and the files of *data_dir*. *grids*: those of the settings."""
 
-    def __init__(self, store: Store, data_dir: Path, known_grids: Iterable[str] = ()) -> None:
+    def __init__(self, store: Store, data_dir: Path, grids: Grids) -> None:
         self._store = store
         self._data_dir = data_dir
         self._hidden = store.forgotten.hidden()
-        self._mentions = Mentions(self._hidden, grids_of(store, known_grids) if self._hidden else ())
+        self._mentions = Mentions(self._hidden, grids_of(store, grids) if self._hidden else ())
         self.packed: list[str] = []
         """Archives, which are not searched."""
 
@@ -113,8 +114,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
 
 
-def grids_of(store: Store, known: Iterable[str]) -> set[str]:
+def grids_of(store: Store, grids: Grids) -> set[str]:
     """Every grid that a hidden name can be of: a tombstone of a name holds for one grid."""
     captures = store.captures
     captured = (stored.capture.grid for stored in captures.all_stored())
-    return {*known, *captures.created_grids(), *captured, *store.generations.grids()}
+    return {*grids.labels, *captures.created_grids(), *captured, *store.generations.grids()}

@@ -90,7 +90,7 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("named_by", ["argument", "environment"])
 def test_a_file_that_was_named_must_be_there(tmp_path: Path, named_by: str) -> None:
-    """A missing file is fine when nobody named it, and an error with its path when somebody did."""
+    """A missing default file is accepted; a missing file that was named is an error with its path."""
     missing = tmp_path / "missing.ini"
     with pytest.raises(ConfigUnreadable, match=f"{missing}: it is not there"):
         if named_by == "argument":
@@ -213,7 +213,7 @@ def test_values_in_their_known_spelling(name: str, text: str, value: object) -> 
     ("name", "text", "wanted"),
     [
         ("log_level", "LOUD", "one of DEBUG, INFO, WARNING, ERROR"),
-        ("register", "", "one of token, open, off"),
+        ("register", "", "one of open, token, off"),
         ("share_with_group", "maybe", "yes or no"),
         ("keep", "0", "a whole number from 1 to 100"),
         ("keep", "9" * 5000, "a whole number from 1 to 100"),
@@ -240,7 +240,7 @@ def test_values_in_their_known_spelling(name: str, text: str, value: object) -> 
     ],
 )
 def test_values_that_cannot_be_read(name: str, text: str, wanted: str) -> None:
-    """The message names the setting, where it stands, what it must be and what it was, on one line."""
+    """The message names the setting, where it is set, the values that it takes and the given one, on one line."""
     message = refusal(**{name: text})
     assert message.startswith(f"setting '{name}' (command line): must be {wanted}")
     assert message.isprintable() and len(message) < 300
@@ -270,7 +270,7 @@ def test_a_default_grid_that_is_not_known_contradicts() -> None:
 
 
 def test_relative_and_home_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Paths become absolute at once, whatever folder the process stands in later, and ~ is the home directory."""
+    """Paths become absolute at once, whatever the current folder is later, and ~ is the home directory."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     file = written(tmp_path, "data_dir = data", "log_file = ~/n2k.log")

@@ -134,7 +134,7 @@ def leave(terminal: Terminal) -> None:
 
 
 def test_the_accounts_of_a_grid(newcomer: Newcomer) -> None:
-    """The page's question to SQLite gives lines that are imported, every night again; an empty answer takes nobody out."""
+    """The page's SQLite query returns lines that are imported, every night again; an empty result removes no avatar."""
     (question,) = re.findall(r"sqlite3 userprofiles\.db \\\n +\"(.*?)\" > grid\.csv", PAGES["docs/dumps.md"])
     with sqlite3.connect(":memory:") as database:
         database.execute("CREATE TABLE UserAccounts (PrincipalID CHAR(36), FirstName VARCHAR(64), LastName VARCHAR(64))")
@@ -173,7 +173,7 @@ def test_what_another_n2k_knows(newcomer: Newcomer, site: Apache) -> None:
 
 
 def test_the_sample_goes_when_the_real_thing_comes(newcomer: Newcomer) -> None:
-    """``--replace`` takes the invented avatars out, with ``--force`` where there are fewer real ones."""
+    """``--replace`` removes the invented avatars, with ``--force`` if there are fewer real ones."""
     type_all(newcomer, TYPED["docs/tutorial.md"][:2])
     (newcomer.home / "real.csv").write_text(f"{GOVERNOR},Governor Linden\n")
     done = newcomer.types(Block("sh", "~/n2k/bin/n2k import --replace real.csv"))

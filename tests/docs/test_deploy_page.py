@@ -8,7 +8,7 @@ DEPLOY = (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
 
 
 def test_the_service_has_a_folder_of_its_own() -> None:
-    """Who follows the page by the letter deploys beside his site and not over it, and asks at the address of that folder."""
+    """The commands of the page deploy beside the site and not over it, and use the address of that folder."""
     assert re.findall(r"https?://example\.com(?!/n2k/)\S*", DEPLOY) == []
     folders = re.findall(r"n2k deploy(?: --\w+)* (\S*/\S+)", DEPLOY)
     assert [folder for folder in folders if not folder.strip("'`").endswith("example.com/n2k")] == []

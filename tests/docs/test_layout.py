@@ -32,7 +32,7 @@ every_page = pytest.mark.parametrize("page", LAID_OUT)
 
 @every_page
 def test_paths_are_those_of_the_layout(page: str) -> None:
-    """In commands and in prose: nothing else lies in the home directory, and nobody's home has a name."""
+    """In commands and in prose: the home directory has no other entries, and is never named."""
     found = {path.split("/")[1] for path in re.findall(r"~/[\w.*-]+", PAGES[page])}
     assert found - AT_HOME - OTHERS_AT_HOME.get(page, set()) == set()
     assert "/home/" not in PAGES[page]

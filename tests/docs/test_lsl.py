@@ -28,7 +28,7 @@ def test_every_script_is_explained() -> None:
 
 
 def pieces(line: str) -> list[str]:
-    """What stands between the dots of a line, and between alternatives."""
+    """The texts between the dots of a line, and between alternatives."""
     parts = [part.strip(" :") for text in line.split("…") for part in re.split(r", |stopped: ", text)]
     return [part for part in parts if part]
 
@@ -38,7 +38,7 @@ SAID = first_cells(section("What they say when something is wrong"))
 
 @pytest.mark.parametrize("line", SAID)
 def test_a_line_of_the_page_is_said(line: str) -> None:
-    """Each piece of it stands in a script; the dots are for what differs."""
+    """Each piece of it is in a script; the dots are for variable parts."""
     assert pieces(line)
     assert [piece for piece in pieces(line) if not any(piece in text for text in TEXTS.values())] == []
 

@@ -1,4 +1,4 @@
-"""forget.lsl: an avatar touches, confirms twice, and is taken out; nobody can do it for another."""
+"""forget.lsl: an avatar touches, confirms twice, and is removed; no avatar can do it for another."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_a_question_is_void_after_a_minute(prim: Prim) -> None:
 
 
 def test_a_hasty_finger_confirms_nothing(prim: Prim) -> None:
-    """Ten touches in a second: one question was asked, and nobody can have read it."""
+    """Ten touches in a second: one question is asked, which cannot have been read."""
     for _ in range(10):
         prim.touch(GOVERNOR, GOVERNOR)
         prim.world.run(0.1)
@@ -102,7 +102,7 @@ def test_several_think_at_once(prim: Prim) -> None:
 
 
 def test_more_than_can_think_at_once(prim: Prim) -> None:
-    """Of a hundred who touch once, the last twenty can go on; memory stays small, and nobody is sent by mistake."""
+    """Of a hundred avatars that touch once, the last twenty can continue; memory is bounded, and none is sent by mistake."""
     for avatar in CROWD[:100]:
         prim.touch(avatar)
     prim.world.run(5)
@@ -114,7 +114,7 @@ def test_more_than_can_think_at_once(prim: Prim) -> None:
 
 
 def test_a_touch_while_it_is_on_its_way(prim: Prim, directory: DirectoryServer) -> None:
-    """Who waits is told to wait; nothing is sent twice."""
+    """A waiting avatar is asked to wait; nothing is sent twice."""
     directory.stop()
     confirm(prim, GOVERNOR)
     prim.touch(GOVERNOR)
@@ -150,7 +150,7 @@ def test_the_token_does_one_thing(prim: Prim, directory: DirectoryServer) -> Non
 
 
 def test_the_token_is_revoked(prim: Prim, directory: DirectoryServer) -> None:
-    """The owner is told once, who touches hears that it is out of order; after the mending the wish is carried out."""
+    """The owner gets one message, avatars are told that it is out of order; after the fix the request is carried out."""
     prim.world.leave(prim.owner)
     directory.revoke(prim.scripts[0].lsl.TOKEN)
     confirm(prim, GOVERNOR)
@@ -178,7 +178,7 @@ def test_trouble_backs_off(world: World, owner: Avatar, status: int) -> None:
 
 @pytest.mark.parametrize("body", [b'{"forgotten": tr', b'{"forgotten": false}', b"{}"])
 def test_only_a_clear_answer_is_believed(world: World, owner: Avatar, body: bytes) -> None:
-    """A cut answer, or another one: nobody is told that it is done, and it is asked again."""
+    """After a truncated or foreign answer no avatar is told that it is done, and the request is retried."""
     with scripted_server(Scripted(200, body, "application/json"), DONE) as server:
         prim = world.rez(owner, lsl_source("forget", url=server.url, token="t"))
         confirm(prim, GOVERNOR)

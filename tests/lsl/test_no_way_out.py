@@ -95,7 +95,7 @@ def test_the_name_of_the_object_keeps_requests_from_leaving(owner: Avatar, scrip
 @pytest.mark.parametrize("script", sorted(set(SCRIPTS) - {"query", "resolver"}))
 @pytest.mark.parametrize("rules", [OPENSIM, NEWER_OPENSIM], ids=["0", "499"])
 def test_nobody_is_lost_until_it_is_renamed(owner: Avatar, script: str, rules: Rules) -> None:
-    """For a day it tries now and then, gives up nobody, and sends them when the object has another name."""
+    """For a day it retries, drops no avatar, and sends them when the object has another name."""
     world = World(rules)
     with scripted_server(answering) as server:
         prim = world.rez(owner, lsl_source(script, url=server.url, token="t"), name="Ворота")
@@ -131,7 +131,7 @@ def test_names_of_owner_and_region_do_the_same(owner: Avatar, rules: Rules, of: 
 
 @pytest.mark.parametrize("rules", [SECOND_LIFE, OPENSIM, NEWER_OPENSIM], ids=["second_life", "opensim", "newer_opensim"])
 def test_a_dead_service_is_no_matter_of_names(owner: Avatar, rules: Rules) -> None:
-    """Ordinary names: nobody is asked to rename anything, and the list is given up after ten tries as ever."""
+    """Ordinary names: the owner is not asked to rename anything, and the list is dropped after ten tries as usual."""
     world = World(rules)
     with scripted_server(yes) as server:
         url = server.url
@@ -161,7 +161,7 @@ def test_three_in_a_row(owner: Avatar) -> None:
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("excepted", ["", "127.0.0.1", "127.0.0.1:1", "192.168.0.0/16"])
 def test_a_blocked_address_is_called_so(owner: Avatar, script: str, excepted: str) -> None:
-    """By every script, at once, with the setting that helps; nothing is called a throttle, and nobody waits for it."""
+    """By every script, at once, with the setting that helps; it is not reported as a throttle, and no avatar waits for it."""
     world = World(OPENSIM)
     world.excepted = excepted
     with scripted_server(answering) as server:
@@ -184,7 +184,7 @@ def test_a_blocked_address_is_called_so(owner: Avatar, script: str, excepted: st
 
 @pytest.mark.parametrize("script", sorted(set(SCRIPTS) - {"query"}))
 def test_it_goes_on_after_the_restart_that_mends_it(owner: Avatar, script: str) -> None:
-    """The operator changes the setting and restarts: who waited is sent, without anybody's touch."""
+    """The operator changes the setting and restarts: waiting avatars are sent, without a touch."""
     world = World(OPENSIM)
     world.excepted = ""
     with scripted_server(answering) as server:

@@ -48,7 +48,7 @@ TOUCH_FORMS = {
 
 
 def old_script(world: World, owner: Avatar, url: str, form: str = '""', touch: str = '""') -> Prim:
-    """A prim with a script that asks in *form*, or registers whoever touches in the form *touch*."""
+    """A prim with a script that asks in *form*, or registers avatars that touch in the form *touch*."""
     return world.rez(owner, OLD.replace("FORM", f'"{url}" + {form}').replace("TOUCH", f'"{url}" + {touch}'))
 
 
@@ -64,7 +64,7 @@ def open_directory(template: Path, tmp_path: Path) -> Iterator[DirectoryServer]:
 
 @pytest.mark.parametrize("form", NAME_FORMS.values(), ids=NAME_FORMS)
 def test_queries_work_unchanged(world: World, owner: Avatar, directory: DirectoryServer, form: str) -> None:
-    """The key and nothing else; the null key and 200 for nobody."""
+    """The key and nothing else; the null key and 200 for an unknown name."""
     prim = old_script(world, owner, directory.url, form)
     for name in (MASAKAZU.name, "Nobody Atall"):
         world.say(owner, 1, name)
@@ -87,7 +87,7 @@ def test_newcomers_by_one_word_or_two(world: World, owner: Avatar, directory: Di
 def test_old_touch_scripts_need_an_open_service(
     world: World, owner: Avatar, open_directory: DirectoryServer, touch: str
 ) -> None:
-    """With register = open the toucher is registered, but nobody takes a known name over."""
+    """With register = open the avatar is registered, but a known name cannot be taken over."""
     prim = old_script(world, owner, open_directory.url, touch=touch)
     for avatar in (CARLA, Avatar(CARLA.name, PASSING.key)):
         prim.touch(avatar)

@@ -22,7 +22,7 @@ def service() -> Iterator[ScriptedServer]:
 
 
 def placed(world: World, owner: Avatar, name: str, service: ScriptedServer) -> Prim:
-    """The prim with script *name*, and nobody in the region."""
+    """The prim with script *name*, and no avatar in the region."""
     prim = world.rez(owner, lsl_source(name, url=service.url, token="t"))
     world.leave(owner)
     return prim
@@ -41,7 +41,7 @@ def test_a_gate_lets_everybody_pass(world: World, owner: Avatar, service: Script
 
 
 def test_to_and_fro_counts_once_a_day(world: World, owner: Avatar, service: ScriptedServer) -> None:
-    """Who passes again is not sent again before the next day, when the name may be another."""
+    """An avatar that passes again is not sent again before the next day, when its name may have changed."""
     prim = placed(world, owner, "gate", service)
     for _ in range(5):
         prim.walk_through(CARLA)
@@ -73,7 +73,7 @@ def test_a_gate_that_nobody_passes_is_quiet(world: World, owner: Avatar, service
 
 
 def test_a_sensor_sees_who_is_near(world: World, owner: Avatar, service: ScriptedServer) -> None:
-    """Within twenty metres, at the next sweep; who comes nearer is found then; puppets never."""
+    """Within twenty metres, at the next sweep; avatars that come nearer later are found then; puppets never."""
     prim = placed(world, owner, "sensor", service)
     world.enter(CARLA, *PUPPETS, metres=5)
     world.enter(DORA, metres=21)
@@ -176,7 +176,7 @@ def test_a_greeter_sees_the_region(world: World, owner: Avatar, service: Scripte
 
 
 def test_a_greeter_works_through_a_full_region(world: World, owner: Avatar, service: ScriptedServer) -> None:
-    """A hundred are more than the queue holds: the rest is found at the next looks, and nobody is sent twice."""
+    """A hundred are more than the queue holds: the rest is found by the next scans, and no avatar is sent twice."""
     prim = placed(world, owner, "greeter", service)
     world.enter(*CROWD[:100])
     world.run(600)
@@ -185,7 +185,7 @@ def test_a_greeter_works_through_a_full_region(world: World, owner: Avatar, serv
 
 
 def test_who_has_no_name_yet_is_looked_at_later(world: World, owner: Avatar, service: ScriptedServer) -> None:
-    """Somebody who is just arriving: the grid lists the key before it has the name."""
+    """An arriving avatar: the grid lists the key before it has the name."""
     prim = placed(world, owner, "greeter", service)
     world.enter(Avatar("", CARLA.key))
     world.run(61)

@@ -55,7 +55,7 @@ def test_a_key_gets_its_name(prim: Prim, key: str) -> None:
 
 @pytest.mark.parametrize("key", ["99999999-2222-4333-8444-555555555555", "00000000-0000-0000-0000-000000000000"])
 def test_an_unknown_key_is_no_error(prim: Prim, key: str) -> None:
-    """Nobody has it, or nobody can: the asker is told so, the owner is not bothered."""
+    """No avatar has the name, or can have it: the asking avatar is told so, the owner gets no message."""
     assert ask(prim, ANN, key) == [f"No avatar with the key {key} is known here."]
     assert prim.to_owner == []
 
@@ -123,7 +123,7 @@ def test_one_asks_and_the_others_wait(prim: Prim) -> None:
 
 
 def test_silence_gives_others_a_turn(prim: Prim) -> None:
-    """Who says nothing for half a minute loses the turn and is no longer listened to."""
+    """An avatar that says nothing for half a minute loses the turn, and the listener ends."""
     prim.touch(ANN)
     prim.world.run(29)
     prim.touch(BOB)
@@ -248,7 +248,7 @@ def test_a_restarted_region_frees_the_object(prim: Prim) -> None:
 
 
 def test_a_new_owner_ends_the_old_turn(prim: Prim) -> None:
-    """After a sale nobody is listened to until the next touch."""
+    """After a sale the script does not listen until the next touch."""
     prim.touch(ANN)
     prim.give_to(BOB)
     prim.world.say(ANN, 5, GOVERNOR.name)

@@ -24,14 +24,14 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def placed(world: World, owner: Avatar, name: str, url: str, token: str = "t", grid: str = "") -> Prim:
-    """The prim with script *name*; its owner, who stands beside, is registered first where the script looks around."""
+    """The prim with script *name*; its owner is beside it, and registered first if the script scans the region."""
     prim = world.rez(owner, lsl_source(name, url=url, token=token, grid=grid))
     world.run(70)
     return prim
 
 
 def test_whoever_comes_is_registered(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
-    """Found in the directory, and nobody is bothered."""
+    """Found in the directory, without messages."""
     prim = placed(world, owner, name, directory.url, directory.token)
     WAYS[name](prim, CARLA, DORA)
     world.run(10)
@@ -81,7 +81,7 @@ def test_twenty_in_one_second(world: World, owner: Avatar, directory: DirectoryS
 
 
 def test_long_names_make_shorter_lists(world: World, owner: Avatar, name: str) -> None:
-    """Names of the greatest length in letters of three bytes: no body passes 2,000 bytes, nobody is left out."""
+    """Names of the greatest length in letters of three bytes: no body exceeds 2,000 bytes, no avatar is left out."""
     giants = [Avatar(f"{'漢' * 20}{n} {'語' * 21}", f"{n:08x}-0000-4000-8000-00000000dddd") for n in range(15)]
     with scripted_server(yes) as server:
         prim = placed(world, owner, name, server.url, grid="g" * 63)
@@ -127,7 +127,7 @@ CUT = '{"registered": 1, "refused": [{"key": "cccccc'
 
 @pytest.mark.parametrize("body", [CUT, "{", CUT[:18]], ids=["in a refusal", "at once", "after the number"])
 def test_the_answer_is_cut(world: World, owner: Avatar, name: str, body: str) -> None:
-    """Half a JSON text decides nothing: the same list goes out again, and nobody is thanked before."""
+    """Half a JSON text decides nothing: the same list is sent again, and no avatar is thanked before."""
     with scripted_server(Scripted(200, body.encode(), "application/json"), yes) as server:
         prim = first(world, owner, lsl_source(name, url=server.url, token="t"), name, CARLA)
         world.run(60)
@@ -147,7 +147,7 @@ def test_the_connection_breaks_in_an_answer(world: World, owner: Avatar, name: s
 
 
 def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
-    """One request, one line to the owner, who is elsewhere; then silence, whoever comes."""
+    """One request, one line to the owner, who is elsewhere; then no requests, whatever happens."""
     prim = placed(world, owner, name, directory.url, directory.token)
     world.leave(owner)
     directory.revoke(directory.token)
@@ -164,7 +164,7 @@ def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryS
 
 @pytest.mark.parametrize(("status", "why"), [(401, "the token is wrong"), (403, "the token is wrong"), (404, "no n2k service")])
 def test_the_owners_touch_goes_on(world: World, owner: Avatar, name: str, status: int, why: str) -> None:
-    """What is mended on the server's side: the owner touches, and nobody who waited is lost."""
+    """After a fix on the server the owner touches, and no waiting avatar is lost."""
     with scripted_server(said({"error": "no"}, status), yes) as server:
         prim = first(world, owner, lsl_source(name, url=server.url, token="t"), name, CARLA)
         world.run(600)
@@ -188,7 +188,7 @@ def test_the_owners_touch_goes_on(world: World, owner: Avatar, name: str, status
     ids=["parked", "empty", "elsewhere", "picture"],
 )
 def test_a_page_that_is_there_for_everybody_is_no_success(world: World, owner: Avatar, name: str, page: Scripted) -> None:
-    """An address that is no service: nobody is thanked, the owner is told once, the queue stays."""
+    """An address of another server: no avatar is thanked, the owner gets one message, the queue is kept."""
     with scripted_server(page) as server:
         prim = first(world, owner, lsl_source(name, url=server.url, token="t"), name, CARLA)
         world.run(600)
@@ -198,7 +198,7 @@ def test_a_page_that_is_there_for_everybody_is_no_success(world: World, owner: A
 
 
 def test_the_region_restarts(world: World, owner: Avatar, name: str) -> None:
-    """Answers end with the restart: what was under way is sent again at once, and nobody calls it trouble."""
+    """Answers are lost in the restart: pending requests are sent again at once, and no error is reported."""
     with scripted_server(yes) as server:
         prim = placed(world, owner, name, server.url)
         WAYS[name](prim, CARLA)
@@ -225,7 +225,7 @@ def test_an_answer_is_lost(world: World, owner: Avatar, name: str) -> None:
 
 
 def test_two_owners(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
-    """Two prims of two owners, one with a wrong token: each hears of his own prim only, and the other goes on."""
+    """Two prims of two owners, one with a wrong token: each owner gets messages about his prim only."""
     other = Avatar("Other Owner", "99999999-0000-4000-8000-000000000000")
     prims = [placed(world, who, name, directory.url, token) for who, token in ((owner, directory.token), (other, "wrong"))]
     for prim, avatar in zip(prims, (CARLA, DORA), strict=True):
@@ -237,7 +237,7 @@ def test_two_owners(world: World, owner: Avatar, directory: DirectoryServer, nam
 
 
 def test_a_new_owner_begins_with_an_empty_queue(world: World, owner: Avatar, name: str) -> None:
-    """Who came to the former owner's prim is not sent in the name of the new one."""
+    """Avatars that came to the former owner's prim are not sent for the new one."""
     other = Avatar("Other Owner", "99999999-0000-4000-8000-000000000000")
     with scripted_server(said({"error": "no"}, 503), yes) as server:
         prim = first(world, owner, lsl_source(name, url=server.url, token="t"), name, CARLA)
@@ -279,7 +279,7 @@ def test_a_conflict_is_told_to_the_owner_and_dropped(
 
 
 def test_many_refusals_are_cut_and_still_understood(world: World, owner: Avatar, name: str) -> None:
-    """Their list does not fit into what a script may receive: who was not named is asked about again, all are settled."""
+    """Their list does not fit into what a script may receive: those not named are sent again, all are decided."""
     guests = crowd(world, name, 15)
     with scripted_server(refusing(*guests[:14], why="w" * 300)) as server:
         prim = placed(world, owner, name, server.url)
@@ -311,7 +311,7 @@ def test_one_who_spoils_a_list_is_found(world: World, owner: Avatar, name: str) 
 
 
 def test_an_answer_that_makes_no_sense(world: World, owner: Avatar, name: str) -> None:
-    """Fewer written down than sent and nobody refused: nobody is thanked, and it is not asked again at once."""
+    """Fewer stored than sent and none refused: no avatar is thanked, and it is not sent again at once."""
     with scripted_server(said({"registered": 0, "refused": []})) as server:
         prim = first(world, owner, lsl_source(name, url=server.url, token="t"), name, CARLA)
         world.run(30)
@@ -321,7 +321,7 @@ def test_an_answer_that_makes_no_sense(world: World, owner: Avatar, name: str) -
 
 
 def test_a_service_that_is_gone_is_given_up(world: World, owner: Avatar, name: str) -> None:
-    """After ten tries a list is dropped with a line to the owner; an object that nobody passes falls silent."""
+    """After ten tries a list is dropped with a line to the owner; an object without visitors sends nothing."""
     with scripted_server(yes) as server:
         url = server.url
     prim = first(world, owner, lsl_source(name, url=url, token="t"), name, CARLA, DORA)

@@ -26,7 +26,7 @@ def asked(prim: Prim) -> list[str]:
 
 
 def test_keys_get_their_names(world: World, owner: Avatar, directory: DirectoryServer) -> None:
-    """Of somebody who is offline and of somebody who is in the region: found from then on, and no longer pending."""
+    """Of an offline avatar and of one in the region: found from then on, and no longer pending."""
     world.accounts[CARLA.key] = CARLA.name
     world.enter(DORA)
     directory.ask_about(world.rules.shard, CARLA.key, DORA.key)
@@ -39,7 +39,7 @@ def test_keys_get_their_names(world: World, owner: Avatar, directory: DirectoryS
 
 
 def test_a_key_that_nobody_has(world: World, owner: Avatar, directory: DirectoryServer) -> None:
-    """Silence in Second Life, "0" in OpenSimulator: after a minute at most the service hears that nobody is there."""
+    """Silence in Second Life, "0" in OpenSimulator: after a minute at most the key is reported as unknown."""
     world.accounts[CARLA.key] = CARLA.name
     directory.ask_about(world.rules.shard, NOBODY, CARLA.key)
     prim = resolver(world, owner, directory)
@@ -65,7 +65,7 @@ def test_the_grid_goes_with_everything(world: World, owner: Avatar) -> None:
 
 
 def test_many_are_done_by_and_by(world: World, owner: Avatar, directory: DirectoryServer) -> None:
-    """Seventy, twenty at a time, at a pace that the grid answers: nobody is taken for unknown, few requests are sent."""
+    """Seventy, twenty at a time, at a rate that the grid answers: no key is reported as unknown, few requests are sent."""
     world.accounts.update({avatar.key: avatar.name for avatar in CROWD[:70]})
     directory.ask_about(world.rules.shard, *(avatar.key for avatar in CROWD[:70]))
     prim = resolver(world, owner, directory)
@@ -115,7 +115,7 @@ def test_a_name_that_is_none_is_not_registered(world: World, owner: Avatar, dire
 
 
 def test_a_name_that_the_service_refuses_is_not_sent_for_ever(world: World, owner: Avatar) -> None:
-    """The service goes on asking for the key: it hears that there is no better answer."""
+    """The service keeps returning the key: it is told that there is no better answer."""
     pending = said({"keys": [CARLA.key], "waiting": 1})
     world.accounts[CARLA.key] = CARLA.name
     with scripted_server(pending, refusing(CARLA), pending, said({"dropped": 1}), said({"keys": [], "waiting": 0})) as server:

@@ -303,7 +303,7 @@ default
 
 
 def test_a_sensor_perceives_who_is_near(world: World, owner: Avatar) -> None:
-    """Every five seconds the nearest within reach, or nobody; a reset ends it."""
+    """Every five seconds the nearest within reach, or none; a reset ends it."""
     prim = world.rez(owner, SENSES)
     world.run(5)
     world.enter(Avatar("Near By", "22222222-0000-4000-8000-000000000001"), metres=2)
@@ -315,7 +315,7 @@ def test_a_sensor_perceives_who_is_near(world: World, owner: Avatar) -> None:
 
 
 def test_a_prim_perceives_walkers_and_sitters(world: World, owner: Avatar) -> None:
-    """Who walks through, with the kind of it; who sits is the last link."""
+    """An avatar that walks through, with its type; a sitting one is the last link."""
     prim = world.rez(owner, SENSES)
     prim.walk_through(Avatar("Ball", "22222222-0000-4000-8000-000000000003", OBJECT))
     prim.sit(owner)

@@ -1,4 +1,4 @@
-"""touch.lsl: whoever touches is registered and thanked. What it shares with the others is in test_registering.py."""
+"""touch.lsl: avatars that touch are registered and thanked. Behaviour shared with other scripts is in test_registering.py."""
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_a_trickle_is_paced_too(prim: Prim) -> None:
 
 
 def test_touching_twice_counts_once(prim: Prim) -> None:
-    """Who is waiting already is not put into the queue again; who was thanked may ask anew, and is thanked anew."""
+    """A waiting avatar is not queued again; a thanked one may touch again, and is thanked again."""
     prim.touch(GOVERNOR, CARLA)
     prim.touch(CARLA, CARLA)
     prim.world.run(20)
@@ -137,7 +137,7 @@ def test_whoever_waits_is_thanked_after_the_mending(world: World, owner: Avatar)
 
 
 def test_a_puppet_that_touches_is_nobody(prim: Prim) -> None:
-    """OpenSimulator's people made by scripts, of whatever kind: not registered, not spoken to, beside an avatar who is."""
+    """OpenSimulator's puppets, of any kind: not registered and without messages, beside an avatar that is registered."""
     prim.touch(*PUPPETS)
     prim.touch(PUPPETS[0], CARLA, PUPPETS[1])
     prim.world.run(60)
@@ -158,7 +158,7 @@ def test_texts_may_be_changed(world: World, owner: Avatar, directory: DirectoryS
 
 
 def test_a_late_answer_is_not_taken_for_another(prim: Prim) -> None:
-    """An answer to some other request of the prim settles nobody."""
+    """An answer to another request of the prim decides nothing."""
     prim.touch(CARLA)
     prim.post("http_response", "ffffffff-0000-4000-8000-000000000000", 409, [], "not ours")
     prim.world.run(10)
@@ -167,7 +167,7 @@ def test_a_late_answer_is_not_taken_for_another(prim: Prim) -> None:
 
 
 def test_two_scripts_in_one_prim(world: World, owner: Avatar, directory: DirectoryServer) -> None:
-    """Query and touch share a prim and hear each other's answers: both do their work, nobody complains."""
+    """Query and touch share a prim and hear each other's answers: both work, without error messages."""
     sources = lsl_source("query", url=directory.url), lsl_source("touch", url=directory.url, token=directory.token)
     prim = world.rez(owner, *sources)
     prim.touch(CARLA)

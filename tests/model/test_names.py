@@ -1,4 +1,4 @@
-"""Names: all spellings of one avatar meet, nothing else does, and nobody is called what no avatar can be called."""
+"""Names: all spellings of one avatar are equal, other names differ, and invalid names are rejected."""
 
 import unicodedata
 from typing import Literal
@@ -277,7 +277,7 @@ def test_the_spelling_is_kept() -> None:
 
 @pytest.mark.parametrize("name", ["\tGovernor Linden", "Governor Linden\r\n", "\x85Bob", "Bob\u2028", "A\nB"])
 def test_control_characters_are_refused_at_the_edges_too(name: str) -> None:
-    """White space to some; nobody typed them into a name."""
+    """They count as white space in Python, but are not part of a typed name."""
     with pytest.raises(BadName, match="cannot be shown"):
         parse_name(name)
 

@@ -17,7 +17,7 @@ class Block(NamedTuple):
 
     language: str
     text: str
-    """Without the indentation of a list that it stands in."""
+    """Without the indentation of its list."""
 
     @property
     def commands(self) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "n2k_fcgi"
 
-_MODEL = {"errors", "files", "late", "logs"}
+_MODEL = {"errors", "files", "interpreter", "late", "logs"}
 _STORE = _MODEL | {"model"}
 _SERVICE = _STORE | {"store"}
 _WEB = _SERVICE | {"service"}
@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "logfile": {"files"},
+    "interpreter": {"errors"},
     "late": set(),
     "logs": {"files", "late", "logfile"},
     "config": {"model", "errors", "files", "logs", "store"},

@@ -11,7 +11,7 @@ from n2k_fcgi import __version__
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.deploy.installation import DISTRIBUTIONS, PACKAGES, refuse_bad_installation
 from n2k_fcgi.errors import DeployRefused, PythonLacks
-from n2k_fcgi.service.interpreter import PARTS, needed
+from n2k_fcgi.interpreter import PARTS, needed
 
 OLDEST_PYTHON = (3, 10)
 

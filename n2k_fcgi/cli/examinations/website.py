@@ -9,7 +9,7 @@ from n2k_fcgi.cli.examinations import signs
 from n2k_fcgi.cli.examinations.asking import Reply, ask
 from n2k_fcgi.cli.examinations.findings import OK, Finding, ok, problem, warning
 from n2k_fcgi.errors import PythonLacks
-from n2k_fcgi.service.interpreter import needed
+from n2k_fcgi.interpreter import needed
 
 AWKWARD = "Odd % + ? & # é"
 """A name that arrives only when no server on the way decodes, cuts or rewrites it. Nobody is called so."""

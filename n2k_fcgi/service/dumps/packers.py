@@ -14,7 +14,7 @@ from typing import IO, BinaryIO, cast
 
 from n2k_fcgi.errors import StoreUnreadable
 from n2k_fcgi.files import refuse_os_error, replacement
-from n2k_fcgi.service.interpreter import needed
+from n2k_fcgi.interpreter import needed
 from n2k_fcgi.store.datadir import PART_SUFFIX
 
 FORMATS = ("csv", "bz2", "gz", "zip", "xz", "jsonl")

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from n2k_fcgi.errors import DumpNotUnderstood
+from n2k_fcgi.interpreter import needed
 from n2k_fcgi.service.dumps.archives import LONGEST_MAGIC, MAGIC, Kind, described
 from n2k_fcgi.service.dumps.lines import why_no_rows
-from n2k_fcgi.service.interpreter import needed
 
 PIECE = 256 * 1024
 """Packed bytes per step."""

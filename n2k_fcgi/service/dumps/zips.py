@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import IO, BinaryIO, NamedTuple
 
 from n2k_fcgi.errors import DumpBroken, DumpNeedsUnpacking, DumpNotUnderstood, NoDumpInZip
+from n2k_fcgi.interpreter import needed
 from n2k_fcgi.service.dumps.archives import described, is_of_users
 from n2k_fcgi.service.dumps.as_of import Clue, Stated
 from n2k_fcgi.service.dumps.lines import why_no_rows
 from n2k_fcgi.service.dumps.streams import DAMAGE
-from n2k_fcgi.service.interpreter import needed
 
 LOOK_BYTES = 64 * 1024
 """Unpacked bytes of a member that show whether its lines are rows."""

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, NoReturn
 from n2k_fcgi import __version__, logs
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow, NoMemory, is_no_memory
 from n2k_fcgi.files import refuse_os_error, write_all
+from n2k_fcgi.interpreter import needed
 from n2k_fcgi.service.dumps.archives import Kind, kind_of
 from n2k_fcgi.service.dumps.encoding import looks_like_text
 from n2k_fcgi.service.dumps.location import Location
-from n2k_fcgi.service.interpreter import needed
 
 BLOCK = 256 * 1024
 HEAD = 4096

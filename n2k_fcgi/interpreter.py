@@ -1,4 +1,4 @@
-"""Modules that a Python may have been built without, as on hosts that compile their own: what needs them, and what to do."""
+"""Modules that a Python may lack, as on hosts that compile their own: what needs them, and what to do instead."""
 
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from n2k_fcgi.errors import PythonLacks
 
 
 class Part(NamedTuple):
-    """A module of the standard library that not every Python has."""
+    """A module of the standard library that some Pythons lack."""
 
     needed_for: str
     instead: str
@@ -22,13 +22,13 @@ PARTS = {
     "_multiprocessing": Part("the server granian before Python 3.13", "serve by FastCGI"),
     "ctypes": Part("nothing of n2k", "leave it so"),
 }
-"""Those that something here uses, and one that hosts leave out most often."""
+"""Those that are used here, and the one that hosts leave out most often."""
 
 
 def needed(name: str) -> Any:
-    """The module *name*, one of PARTS. Raises PythonLacks."""
+    """Import the module *name*, one of PARTS. Raises PythonLacks."""
     try:
         return import_module(name)
-    except ImportError as error:  # or the library that it is linked to is gone: also such an error
+    except ImportError as error:  # also raised if the library that it is linked to is missing
         part = PARTS[name]
         raise PythonLacks(module=name, why=error, what=part.needed_for, instead=part.instead) from None

@@ -23,8 +23,8 @@ from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.store.base import CaptureStore, GenerationView, HiddenSet
 from n2k_fcgi.store.fields import cleaned
 
-STRETCH = 10_000
-"""Keys or names that are read at a time."""
+STRETCH = 1000
+"""Keys or names that are read at a time: with more of them, their values leave the processor's caches."""
 
 _SEPARATORS = re.compile(r"[\s.]+")
 _UNQUOTED = re.compile(r'[^",\r\n]*')

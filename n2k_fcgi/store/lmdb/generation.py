@@ -161,11 +161,28 @@ class Generation(BulkLookups):
 
     def by_key(self, key: bytes) -> list[Avatar]:
         """See ``store.base.AvatarIndex``."""
-        return self._spelled(KEYS, key, former=False)
+        try:
+            with self._begin() as transaction:
+                value: bytes | None = transaction.get(key, db=self._databases[KEYS])
+        except lmdb.Error as error:
+            raise meaning(self.path, error, StoreDamaged) from None
+        if value is None:
+            return []
+        avatars = self._unpacked(key, value, former=False)
+        self.rows_read += len(avatars)
+        return avatars
 
     def history(self, key: bytes, most: int | None = None) -> list[Avatar]:
         """See ``store.base.GenerationView``."""
-        return self._spelled(HISTORY, key, former=True, most=most)
+        try:
+            value = self.get(HISTORY, key)
+        except lmdb.Error as error:
+            raise meaning(self.path, error, StoreDamaged) from None
+        if value is None:
+            return []
+        avatars = self._unpacked(key, value if most is None else last_spellings(value, most), former=True)
+        self.rows_read += len(avatars)
+        return avatars
 
     def count(self) -> int:
         """Count its keys."""
@@ -296,19 +313,11 @@ class Generation(BulkLookups):
         origin = self.origins[record[0]]
         return Avatar(record[1], "", origin.grid, origin.as_of, Provenance.DUMP, former)
 
-    def _spelled(self, database: bytes, key: bytes, *, former: bool, most: int | None = None) -> list[Avatar]:
-        try:
-            value = self.get(database, key)
-        except lmdb.Error as error:
-            raise meaning(self.path, error, StoreDamaged) from None
-        if value is None:
-            return []
-        avatars = self._unpacked(key, value if most is None else last_spellings(value, most), former=former)
-        self.rows_read += len(avatars)
-        return avatars
-
     def _unpacked(self, key: bytes, value: bytes, *, former: bool) -> list[Avatar]:
         origins = self.origins
+        if value and len(value) == value[1] + 2:  # one name, as nearly always
+            origin = origins[value[0]]
+            return [Avatar(key, value[2:].decode(), origin.grid, origin.as_of, Provenance.DUMP, former)]
         return [
             Avatar(key, spelling.decode(), origins[number].grid, origins[number].as_of, Provenance.DUMP, former)
             for number, spelling in unpack_spellings(value)

@@ -68,7 +68,7 @@ def test_the_rule_of_choice(
 
 
 def test_an_import_for_one_grid_turns_no_other_over(sandbox: Sandbox) -> None:
-    """Of several keys of a name the later line goes on answering on its grid, however often other grids are imported."""
+    """Of several keys of a name the later line answers on its grid, however often other grids are imported."""
     lines = "".join(f"{format_key(key.to_bytes(16, 'big'))},{NAME}\n" for key in (1, 2, 3))
     sandbox.import_text(lines, grid="OpenSim", as_of=5)
     for turn in range(3):
@@ -97,7 +97,7 @@ def test_a_shard_means_the_grid_that_the_owner_said(shard: str, label: str) -> N
 
 
 def test_second_lifes_words_are_second_lifes() -> None:
-    """Whatever grid an owner would give them to: the settings refuse that, and it would change nothing here."""
+    """Whatever the settings say: they reject that, and it would change nothing here."""
     grids = Grids((Grid("Mine", "Production"), Grid("Yours", "testing")))
     for shard in ("Production", "production", " PRODUCTION "):
         assert grids.of_shard(shard) == "Production"

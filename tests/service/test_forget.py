@@ -42,7 +42,7 @@ def forget(box: Sandbox) -> Forgetting:
 
 
 def names_that_answer(box: Sandbox) -> set[str]:
-    """Of all names that Masakazu has or had, those that lead to anybody."""
+    """Those of Masakazu's names, current and former, that are found."""
     names = ("masakazu.kojima", "masakazu.newname", "masakazu.seen")
     return {name for name in names if box.view().name2key(name) is not None}
 
@@ -105,7 +105,7 @@ def test_nobody_takes_a_forgotten_name(box: Sandbox) -> None:
 
 
 def test_a_waiting_key_leaves_the_queue(sandbox: Sandbox) -> None:
-    """Whom nobody knew may ask, too; the resolver is not sent after him any more."""
+    """An unknown avatar may be forgotten, too; its key is no longer pending."""
     queue = pending_keys(sandbox.store, sandbox.settings)
     assert queue.add([KEY], "Production") == 1
     sandbox.forget_key(KEY)
@@ -113,7 +113,7 @@ def test_a_waiting_key_leaves_the_queue(sandbox: Sandbox) -> None:
 
 
 def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:
-    """Who is not known by the name is hidden as soon as somebody brings it, on that grid only."""
+    """An unknown name hides the first avatar that is registered with it, on that grid only."""
     sandbox.forget_name("masakazu.kojima", "Production")
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
     sandbox.import_text(csv((OTHER, "Masakazu Kojima")), grid="OpenSim", as_of=1)
@@ -123,7 +123,7 @@ def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:
 
 
 def test_whom_a_name_means_everywhere(box: Sandbox) -> None:
-    """By name, too, somebody is hidden on all grids that know him; for who may hide on one only, on that one."""
+    """By name, too, an avatar is hidden on all its grids; with a token for one grid, on that one."""
     box.record(MASAKAZU, "Masakazu Elsewhere", 300, grid="OpenSim")
     leaving = forget(box).called("masakazu.elsewhere", "OpenSim")
     assert (leaving.keys, leaving.only) == ([KEY], None) and set(leaving.grids) == {"OpenSim", "Production"}
@@ -134,7 +134,7 @@ def test_whom_a_name_means_everywhere(box: Sandbox) -> None:
 
 
 def test_a_name_goes_on_its_grid_only(sandbox: Sandbox) -> None:
-    """Who is called so on another grid stays, whichever grid has the avatar and whichever is the default."""
+    """An avatar of that name on another grid is still shown, whichever grid is the default."""
     sandbox.import_text(csv((MASAKAZU, "Same Name")), as_of=1)
     sandbox.import_text(csv((OTHER, "Same Name")), grid="OpenSim", as_of=1)
     sandbox.forget_name("same.name", "Testing")
@@ -156,7 +156,7 @@ def test_what_was_asked_for_twice_is_undone_as_one(sandbox: Sandbox) -> None:
 
 
 def test_undoing_brings_everything_back(box: Sandbox) -> None:
-    """By any of what it was hidden by: both directions, all names, the capture; a second time is told from the first."""
+    """By any of what it was hidden by: both directions, all names, the capture; a second undo is an error."""
     before = everything_said(box)
     for undo in (
         lambda: forget(box).undo_key(KEY),
@@ -213,7 +213,7 @@ def test_other_processes_see_it_at_once(box: Sandbox) -> None:
 
 
 def test_a_purge_takes_a_forgotten_name_from_who_had_it_before(sandbox: Sandbox) -> None:
-    """Where names move on, the name of who leaves is a former one of another's: it goes, and the other stays."""
+    """Where names pass on, the hidden avatar's name is a former name of another avatar: it is hidden, the other is not."""
     for key, name, now in ((MASAKAZU, "Quillon Ash", 1), (MASAKAZU, "Other Name", 2), (OTHER, "Quillon Ash", 3)):
         sandbox.record(key, name, now, grid="OpenSim", refuse=False)
     sandbox.forget_name("quillon.ash", "OpenSim")
@@ -224,7 +224,7 @@ def test_a_purge_takes_a_forgotten_name_from_who_had_it_before(sandbox: Sandbox)
 
 
 def test_a_purge_stops_before_the_disk_is_full(box: Sandbox) -> None:
-    """Copies need room, and others need some, too: it is said, and all is as it was."""
+    """Copies need disk space: if there is too little, it is reported and nothing changes."""
     box.forget_key(KEY)
     before = box.store.generations.names()
     box.store.generations.sizes = Sizes(reserve=1 << 62)
@@ -275,7 +275,7 @@ def test_pending_keys_of_the_hidden_are_not_handed_out(sandbox: Sandbox) -> None
 
 
 def test_conflicts_of_an_import_name_nobody_hidden(sandbox: Sandbox) -> None:
-    """The holder of a name of Second Life left; the dump that gives it to another key is not believed, and no list says so."""
+    """The holder of a name in Second Life is hidden: a dump with another key for it does not move it, and no list shows it."""
     sandbox.import_text(csv((MASAKAZU, "Anna One")), as_of=1)
     sandbox.store.forgotten.forget([parse_key(MASAKAZU)], [], 1)
     report = sandbox.import_text(csv((GOVERNOR, "Anna One")), as_of=2)

@@ -1,4 +1,4 @@
-"""Who asked to be forgotten is in no cursor, and no page ends where it would tell that he is there."""
+"""A hidden avatar is in no cursor, and no end of a page reveals one."""
 
 import itertools
 from pathlib import Path
@@ -19,7 +19,7 @@ SECRET = bytes(range(32))
 
 
 def key(number: int) -> str:
-    """A key that is nobody's else."""
+    """A key of no other avatar."""
     return format_key(number.to_bytes(16, "big"))
 
 
@@ -37,7 +37,7 @@ def test_next_is_a_name_that_may_be_told(sandbox: Sandbox, reverse: bool) -> Non
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_former_names_of_captures(sandbox: Sandbox, reverse: bool) -> None:
-    """They lie among the current ones, and those of somebody hidden are passed over as well; by name, too."""
+    """They are among the current ones, and those of hidden avatars are skipped as well, also by name."""
     for now, name in enumerate(("Mabb Old", "Macc Old", "Madd New"), 1):
         sandbox.record(MASAKAZU, name, now)
     for number, name in ((1, "Maaa Last"), (2, "Mazz Last"), (3, "Maee Gone")):
@@ -57,7 +57,7 @@ def test_former_names_of_captures(sandbox: Sandbox, reverse: bool) -> None:
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_past_many_hidden_names(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, reverse: bool) -> None:
-    """One page passes over a bounded number of them, tells none, and the next one goes on behind them, to the end."""
+    """One page skips a bounded number of them and reveals none; the next continues after them, to the end."""
     monkeypatch.setattr(module, "MOST_HIDDEN", 30)
     hidden = [(key(n), f"Many{n:03} Last") for n in range(1, 101)]
     sandbox.import_text(csv((GOVERNOR, "Manx Last"), *hidden, (USERNAME, "Many999 Last")))
@@ -73,7 +73,7 @@ def test_past_many_hidden_names(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_sealed_cursor_is_of_its_directory_only(sandbox: Sandbox) -> None:
-    """What was changed, cut, made up, or sealed elsewhere is refused; a directory that never hid anybody takes none."""
+    """A changed, cut, forged or foreign cursor is refused; a directory without hidden avatars accepts none."""
     sealed = seal(b"masakazu.kojima", SECRET)
     assert unseal(sealed, SECRET) == b"masakazu.kojima"
     assert seal(b"a", SECRET) != seal(b"a", SECRET) and len(seal(b"a", SECRET)) == len(sealed)
@@ -95,7 +95,7 @@ def test_a_sealed_cursor_is_of_its_directory_only(sandbox: Sandbox) -> None:
 
 
 def told(page: Page) -> tuple[list[tuple[str, list[bytes]]], str | None]:
-    """Whom it shows, and where it goes on."""
+    """The avatars shown, and the cursor."""
     return [(name, [avatar.key for avatar in avatars]) for name, avatars in page.names], page.next
 
 

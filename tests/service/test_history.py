@@ -59,7 +59,7 @@ def test_a_name_that_comes_back_is_no_former_one(sandbox: Sandbox) -> None:
 
 
 def test_a_capture_tells_first_last_and_count(sandbox: Sandbox) -> None:
-    """Of the name it was captured under; a former name has none."""
+    """A capture belongs to the name it was captured under; a former name has no capture."""
     for time, name in ((10, "Old Seen"), (20, "New Seen"), (40, "New Seen"), (30, "New Seen")):
         sandbox.record(MASAKAZU, name, time)
     told = History(sandbox.view()).names_of(KEY)
@@ -93,7 +93,7 @@ def test_a_forgotten_name_is_in_nobodys_history(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("key", [bytes(15) + b"\1", b"\xff" * 16])
 def test_nobody_has_no_history(sandbox: Sandbox, key: bytes) -> None:
-    """An unknown key gives an empty list, before and after the first import."""
+    """An unknown key has an empty list, before and after the first import."""
     assert names(sandbox, key) == []
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     assert names(sandbox, key) == []

@@ -1,4 +1,4 @@
-"""Counting per minute: a minute's worth at once, then as it refills; every worker counts into the same file."""
+"""Rate limits: a minute's worth at once, then as it refills; all workers count in the same file."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def clock() -> Clock:
 
 
 def limits(box: Sandbox, clock: Clock) -> Limits:
-    """Six writes a minute from an address, four with a token, two failures."""
+    """Six writes per minute from an address, four with a token, two failures."""
     return Limits(box.store.meters, writes=6, per_token=4, failures=2, clock=clock)
 
 
@@ -76,7 +76,7 @@ def test_the_last_of_a_minutes_worth_is_admitted(sandbox: Sandbox, a_minute: int
 
 
 def test_a_refusal_counts_nothing(sandbox: Sandbox, clock: Clock) -> None:
-    """Who goes on asking while refused is admitted as soon as who waited."""
+    """A caller that retries while refused is accepted as soon as one that waited."""
     counted = limits(sandbox, clock)
     for _ in range(6):
         counted.write("192.0.2.1", None)
@@ -88,7 +88,7 @@ def test_a_refusal_counts_nothing(sandbox: Sandbox, clock: Clock) -> None:
 
 
 def test_a_token_is_counted_wherever_it_comes_from(sandbox: Sandbox, clock: Clock) -> None:
-    """Four writes from two addresses use it up; another token at the same address goes on."""
+    """Four writes from two addresses use it up; another token at the same address is not affected."""
     counted, used = limits(sandbox, clock), token(sandbox)
     for n in range(4):
         counted.write(f"192.0.2.{n % 2}", used)
@@ -98,7 +98,7 @@ def test_a_token_is_counted_wherever_it_comes_from(sandbox: Sandbox, clock: Cloc
 
 
 def test_a_token_with_a_rate_of_its_own(sandbox: Sandbox, clock: Clock) -> None:
-    """One a minute, whatever others may."""
+    """One per minute, whatever the setting."""
     counted, slow = limits(sandbox, clock), token(sandbox, rate=1)
     counted.write("192.0.2.1", slow)
     with pytest.raises(TooManyRequests, match="in 60 s"):
@@ -134,7 +134,7 @@ def test_a_list_is_refused_in_a_minute_that_is_not_quiet(sandbox: Sandbox, clock
 
 
 def test_anonymous_writes_use_up_nothing_of_a_token(sandbox: Sandbox, clock: Clock) -> None:
-    """Behind one address: who has none is refused, whoever has one goes on, and the other way round."""
+    """Behind one address: without a token refused, with one accepted, and the other way round."""
     counted, right = limits(sandbox, clock), token(sandbox, rate=100)
     for _ in range(6):
         counted.write("192.0.2.1", None)

@@ -94,7 +94,7 @@ def test_in_second_life_the_dump_outranks_a_capture(sandbox: Sandbox) -> None:
 
 
 def test_on_other_grids_the_later_binding_wins(sandbox: Sandbox) -> None:
-    """Homemade grids start over and give names out again."""
+    """Other grids may start over and issue names again."""
     sandbox.register("Masakazu Kojima", USERNAME, "OpenSim")
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid="OpenSim", as_of=1)
     assert (sandbox.view().name2key("masakazu.kojima") or _avatar(A, "", 0)).key == C

@@ -1,4 +1,4 @@
-"""Keys that nobody knows: a bounded queue without duplicates, emptied by names and by a resolver's word."""
+"""Pending keys: a bounded queue without duplicates, emptied by registrations and by resolvers' reports."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_a_name_takes_a_key_out(sandbox: Sandbox) -> None:
 
 
 def test_a_key_that_is_nobodys_rests_for_days(sandbox: Sandbox) -> None:
-    """It is not handed out, nor taken for new, until it may have become somebody's."""
+    """It is neither pending nor new until it may belong to a new avatar."""
     clock = Clock()
     queue(sandbox, clock).ask(KEYS[:2])
     assert queue(sandbox, clock).nobody([KEYS[0], KEYS[7]]) == 1
@@ -99,7 +99,7 @@ def test_nobody_on_one_grid_may_be_somebody_on_another(sandbox: Sandbox) -> None
 
 
 def test_the_queue_is_bounded(tmp_path: Path) -> None:
-    """What has no room is not queued, and not counted as new; room comes from those that were nobody's, and from names."""
+    """With a full queue a key is neither queued nor counted as new; keys marked unknown and registrations free space."""
     box = Sandbox(tmp_path / "data", max_pending="3")
     try:
         clock = Clock()
@@ -115,7 +115,7 @@ def test_the_queue_is_bounded(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_has_room_for_the_next_asker(tmp_path: Path) -> None:
-    """Whoever has most of it loses his oldest, one by one, until the shares are even; nobody takes his own out."""
+    """The asker with most keys loses the oldest, one by one, until the shares are even; no asker displaces its own keys."""
     box = Sandbox(tmp_path / "data", max_pending="10")
     try:
         clock = Clock()
@@ -135,7 +135,7 @@ def test_a_full_queue_has_room_for_the_next_asker(tmp_path: Path) -> None:
 
 
 def test_what_nobody_names_makes_room_in_time(tmp_path: Path) -> None:
-    """In a full queue the keys that waited for a month go first, whoever asked for them."""
+    """A full queue first drops keys that waited for a month, of any asker."""
     box = Sandbox(tmp_path / "data", max_pending="3")
     try:
         clock = Clock()
@@ -151,7 +151,7 @@ def test_what_nobody_names_makes_room_in_time(tmp_path: Path) -> None:
 
 
 def test_times_still_to_come_hold_nothing_up(sandbox: Sandbox) -> None:
-    """Noted while the clock was years ahead: nobody's is asked for again, and what waits makes room when the queue is full."""
+    """Marks of a clock that was years ahead: keys marked unknown are pending again, and waiting ones are dropped first."""
     clock = Clock()
     clock.now = 2_000_000_000.0
     assert queue(sandbox, clock).ask(KEYS[:2]) == 2 and queue(sandbox, clock).nobody(KEYS[:1]) == 1

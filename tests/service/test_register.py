@@ -20,7 +20,7 @@ def test_a_name_of_the_dump_stays_with_its_key(sandbox: Sandbox) -> None:
 
 
 def test_a_former_name_stays_with_its_key_too(sandbox: Sandbox) -> None:
-    """Second Life never gives a name out again."""
+    """Second Life never issues a name again."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
     sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=2)
     with pytest.raises(NameTaken):
@@ -52,7 +52,7 @@ def test_a_bad_name_stores_nothing(sandbox: Sandbox, name: str) -> None:
 
 @pytest.mark.parametrize("key", ["", "xyz", "00000000-0000-0000-0000-000000000000", MASAKAZU + "0"])
 def test_a_bad_key_stores_nothing(sandbox: Sandbox, key: str) -> None:
-    """Nor a key that is none."""
+    """Nor an invalid key."""
     with pytest.raises(BadKey):
         sandbox.register("Masakazu Kojima", key)
     assert list(sandbox.store.captures.all_stored()) == []
@@ -74,7 +74,7 @@ NOT_LINDENS = {
 
 @pytest.mark.parametrize("name", NOT_LINDENS.values(), ids=NOT_LINDENS)
 def test_second_life_has_no_look_alikes(sandbox: Sandbox, name: str) -> None:
-    """What Linden Lab issues to nobody is refused on Production, however it is said; other grids take it as data."""
+    """Names that Linden Lab does not issue are refused on Production, in any form; other grids accept them."""
     for grid, text in (("Production", name), ("Production", f"{name} @Production"), ("OpenSim", f"{name} @production")):
         with pytest.raises(BadName, match="on Production a name is one or two parts of ASCII letters, digits and underscores"):
             sandbox.register(text, MASAKAZU, grid)
@@ -123,7 +123,7 @@ def test_an_import_meanwhile_loses_no_registration(sandbox: Sandbox) -> None:
 
 
 def test_a_grid_of_the_dump_is_no_new_one(tmp_path: Path) -> None:
-    """Where callers may create none, they register on grids that the settings name, and on those that were imported."""
+    """Where callers may create no grids, they register on grids of the settings and of dumps."""
     box = Sandbox(tmp_path / "data", max_grids="0")
     try:
         box.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid="imported")
@@ -149,7 +149,7 @@ def test_a_grid_that_was_created_once_stays(tmp_path: Path) -> None:
 
 
 def test_a_name_is_taken_on_its_grid_only(sandbox: Sandbox) -> None:
-    """In the dump or in captures: on another grid it is somebody else's."""
+    """In the dump or in captures: on another grid the name belongs to another avatar."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.register("Seen There", GOVERNOR, "Testing")
     for grid in ("OpenSim", "elsewhere"):

@@ -16,7 +16,7 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
 def names(box: Sandbox, prefix: str, **how: object) -> list[str]:
-    """The spelled names of all pages, two avatars a page unless *how* says another limit."""
+    """The spelled names of all pages, two avatars per page unless *how* has another limit."""
     found: list[str] = []
     cursor: str | None = None
     while True:
@@ -54,7 +54,7 @@ def test_one_grid_only(sandbox: Sandbox) -> None:
 
 
 def test_a_cursor_from_elsewhere_leads_nowhere_else(sandbox: Sandbox) -> None:
-    """Cursors come from callers: one before or behind the names with this beginning gives these, or none, never others."""
+    """Cursors come from callers: one before or after the names with the prefix returns these, or none, never others."""
     sandbox.import_text(csv((MASAKAZU, "Anna One"), (GOVERNOR, "Mike Two"), (USERNAME, "Zoe Three")))
     for cursor, reverse, found in (
         ("a", False, ["Mike Two"]),
@@ -84,7 +84,7 @@ def test_a_page_looks_at_a_bounded_number_of_names(sandbox: Sandbox, monkeypatch
 
 @pytest.mark.parametrize("prefix", ["", " ", "...", "+", "x" * 5000, "a\0", "a\n", "\ud800"])
 def test_a_bad_prefix(sandbox: Sandbox, prefix: str) -> None:
-    """Nothing to begin with, far too much, and what nobody can be called is refused."""
+    """An empty prefix, one that is far too long, and one that no name can have are refused."""
     with pytest.raises(BadName):
         search(sandbox.view(), prefix, limit=5)
 
@@ -103,7 +103,7 @@ _numbers = itertools.count()
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(WORDS, min_size=1, max_size=15), st.sets(WORDS, max_size=6), WORDS, st.integers(1, 4))
 def test_pages_are_the_sorted_list(tmp_path: Path, imported: set[str], captured: set[str], prefix: str, limit: int) -> None:
-    """Dump and captures together, any page size, both ways: what sorting canonical names by their bytes gives."""
+    """Dump and captures together, any page size, both ways: as sorted by the bytes of canonical names."""
     box = Sandbox(tmp_path / str(next(_numbers)))
     try:
         distinct = {canonical(word): word for word in sorted(imported)}

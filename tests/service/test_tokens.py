@@ -19,7 +19,7 @@ def test_a_token_allows_its_scope_and_no_other(sandbox: Sandbox) -> None:
 
 
 def test_a_secret_is_not_kept(sandbox: Sandbox) -> None:
-    """Whoever reads the file cannot write with it."""
+    """A reader of the file gets no token from it."""
     new = create_token(sandbox.store.tokens, ("register",))
     secret = new.text.rpartition("_")[2].encode()
     data = (sandbox.data_dir / CAPTURES).read_bytes()
@@ -36,7 +36,7 @@ def test_a_revoked_token_is_worthless(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("token_id", ["", "x", "000000000000", "../../../x", "0" * 1000, "\ud800"])
 def test_a_token_that_is_not_there_cannot_be_revoked(sandbox: Sandbox, token_id: str) -> None:
-    """It is said."""
+    """It is an error."""
     with pytest.raises(NoSuchToken):
         revoke_token(sandbox.store.tokens, token_id)
 

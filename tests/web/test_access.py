@@ -97,7 +97,7 @@ def test_a_token_in_the_url_is_refused_where_none_is_needed_too(tmp_path: Path, 
 
 
 def test_off_is_off_for_every_token(tmp_path: Path) -> None:
-    """Nobody registers, by form or by JSON, an admin neither; the other rights of a token stay."""
+    """No registrations, by form or by JSON, not even by an admin; the other scopes of a token still work."""
     with service(tmp_path / "data", register="off") as one:
         for token in (one.admin, one.register, ""):
             for method, target, body in (WRITES["register"], WRITES["register, by JSON"]):
@@ -123,7 +123,7 @@ def test_a_bearer_token_in_any_case(tmp_path: Path, scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["Basic ", "Token ", ""])
 def test_another_scheme_carries_no_token(tmp_path: Path, scheme: str) -> None:
-    """A password for something else on the way is not tried as a token."""
+    """A password for another service is not tried as a token."""
     with service(tmp_path / "data") as one:
         assert one.status("POST", REGISTER, Authorization=scheme + one.register) == 401
 
@@ -142,13 +142,13 @@ def test_our_own_header_comes_first(tmp_path: Path) -> None:
 
 
 def test_json_bodies_carry_no_token(tmp_path: Path) -> None:
-    """Below /api/v1 a body is JSON: a form with a token in it is none of ours, and 401 before it is read."""
+    """Below /api/v1 a body is JSON: a token in a form is ignored, and the answer is 401 before the body is read."""
     with service(tmp_path / "data") as one:
         assert one.status("POST", "/api/v1/avatars", b"token=" + one.register.encode()) == 401
 
 
 def test_wrong_tokens_of_one_id_are_counted_from_everywhere(tmp_path: Path) -> None:
-    """Whoever guesses at one token from many addresses is held up; other ids and the right token are not."""
+    """Guesses at one token from many addresses are limited; other ids and the valid token are not."""
     with service(tmp_path / "data", failure_limit="3") as one:
         guess = one.register[:-1] + ("0" if one.register[-1] != "0" else "1")
 

@@ -146,7 +146,7 @@ def test_a_history_is_the_latest_names(one_key: Site, counts: Counts) -> None:
 
 
 def test_a_list_of_registrations_unpacks_a_key_once(one_key: Site, counts: Counts) -> None:
-    """Fifty renames of it: all refused in Second Life, nothing goes; its own names it may have again."""
+    """Fifty renames of it: all refused in Second Life, and no name is removed; it may have its own names again."""
     key = format_key(KEYS[0])
     offers = [{"name": f"Fresh{n}", "key": key} for n in range(49)] + [{"name": "Many0001", "key": key}]
     done = one_key.post("avatars", avatars=offers)
@@ -181,7 +181,7 @@ def test_one_name_of_many_keys(box: Sandbox, counts: Counts) -> None:
 
 
 def test_many_names_of_many_keys_end_an_answer_early(box: Sandbox, counts: Counts) -> None:
-    """As many as the bounds allow, on purpose: an answer stops at a number of rows, says so, and can be gone on from."""
+    """As many as the bounds allow: an answer ends at a number of rows, says so, and can be continued."""
     sets = [[(group * 65 + n).to_bytes(16, "big") for n in range(1, 65)] for group in range(16)]
     names = [[f"Deep{group:02}{n:02}" for n in range(65)] for group in range(16)]
     write(box, {
@@ -249,7 +249,7 @@ def test_the_holder_of_a_name_is_found_behind_all_others(box: Sandbox, counts: C
 
 
 def test_registrations_are_bounded(box: Sandbox, counts: Counts) -> None:
-    """In Second Life a rename too many is refused, in a line; elsewhere the oldest names go, and none of another grid."""
+    """In Second Life a rename too many is refused with one line; elsewhere the oldest names of that grid are removed."""
     site = Site(box, counts)
     for grid in ("Production", "OpenSim"):
         for n in range(MOST_FORMER + 1):

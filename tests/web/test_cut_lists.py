@@ -1,4 +1,4 @@
-"""Lists for scripts: cut to what they keep, as whole JSON, and never so that something is lost on the way."""
+"""Lists for scripts: cut to what they keep, as whole JSON, and nothing is lost between two pages."""
 
 import json
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def test_a_search_goes_on_behind_what_was_shown(asked: tuple[Ask, str], room: in
 
 
 def test_a_bulk_lookup_says_how_many_are_missing(asked: tuple[Ask, str]) -> None:
-    """What fits into 2,048 bytes, and the number of the others; somebody else gets all."""
+    """What fits into 2,048 bytes, and the number of the others; other callers get all."""
     ask, _ = asked
     body = json.dumps({"names": NAMES}).encode()
     answer = ask("POST", "/api/v1/lookup", IN_WORLD, body)

@@ -1,4 +1,4 @@
-"""What stands between a server's variables and a request: fields, bodies, and the path below the mount."""
+"""From a server's variables to a request: fields, bodies, and the path below the mount."""
 
 import gzip
 import io
@@ -68,7 +68,7 @@ def test_a_chunked_body_above_the_cap(length: int) -> None:
 
 @pytest.mark.parametrize("arrived", [b"", b"1234"])
 def test_a_body_that_is_shorter_than_its_length(arrived: bytes) -> None:
-    """Half a name is nobody's."""
+    """Half a name is not registered."""
     with pytest.raises(BadRequest, match="shorter than its Content-Length"):
         body_of(arrived, CONTENT_LENGTH="5")
 
@@ -142,5 +142,5 @@ def test_the_path_below_the_mount(uri: str, script: str, path: bytes, query: byt
     [("/name2key/a b", b"/name2key/a b"), ("/name2key/100%", b"/name2key/100%25"), ("/a%41", b"/a%2541"), ("", b"/")],
 )
 def test_a_server_that_tells_the_decoded_path_only(decoded: str, path: bytes) -> None:
-    """A percent sign in it stands for itself, and is not decoded again."""
+    """A percent sign in it is kept, and not decoded again."""
     assert target_of({"PATH_INFO": decoded, "QUERY_STRING": "a=%41"}) == (path, b"a=%41")

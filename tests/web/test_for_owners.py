@@ -74,7 +74,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str], Callable[[], LiveApplication]]]:
-    """A data directory with somebody in it, a token that may do everything, and how to start a server."""
+    """A data directory with avatars, a token that permits everything, and how to start a server."""
     box = Sandbox(tmp_path / "data")
     box.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")))
     box.register("Seen Here", "99999999-1111-4111-8111-111111111111")

@@ -34,8 +34,8 @@ def test_application(tmp_path: Path, mount: str) -> None:
         application.close()
 
 
-def test_the_short_way_and_the_table_give_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every golden case without the short way; and most lookups among them did take it."""
+def test_fast_and_slow_path_return_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every golden case by the slow path; and most lookups among them could take the fast path."""
     golden = prepare(tmp_path / "data")
     taken = []
 
@@ -65,7 +65,7 @@ def test_standalone(tmp_path: Path, mount: str) -> None:
 
 @pytest.mark.parametrize("mount", ["", "/names"])
 def test_standalone_without_granian(tmp_path: Path, mount: str) -> None:
-    """Werkzeug's own server, which warns, gives the same answers."""
+    """Werkzeug's own server, which warns, returns the same answers."""
     golden = prepare(tmp_path / "data")
     options = ["--prefix", mount] if mount else []
     with serving(golden.data_dir, *options, program=("-c", WITHOUT_GRANIAN)) as (host, port, _):
@@ -92,7 +92,7 @@ def test_fastcgi(tmp_path: Path, listening: str, mount: str) -> None:
 
 
 def test_cgi(tmp_path: Path) -> None:
-    """The checkout's dispatch.fcgi run as plain CGI, a process a request, in a web server's bare environment."""
+    """The checkout's dispatch.fcgi run as plain CGI, one process per request, in a web server's bare environment."""
     golden = prepare(tmp_path / "data")
     script = Path(__file__).parents[2] / "dispatch.fcgi"
     environment = {"N2K_DIR": str(golden.data_dir), "PATH": os.environ["PATH"]}
@@ -100,7 +100,7 @@ def test_cgi(tmp_path: Path) -> None:
 
 
 def test_a_body_that_was_cut_registers_nobody(tmp_path: Path) -> None:
-    """Fewer bytes than announced, over FastCGI: half a name is nobody's."""
+    """Fewer bytes than announced, over FastCGI: half a name is not registered."""
     golden = prepare(tmp_path / "data")
     body = b"name=Half+Na&key=99999999-2222-3333-4444-555555555555"
     environ = cgi_environ("POST", "/", {"X-N2K-Token": golden.placeholders["{TOKEN}"]}, body) | {"CONTENT_LENGTH": "99"}

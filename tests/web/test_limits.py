@@ -30,7 +30,7 @@ class Asker:
         self._count = 0
 
     def ask(self, method: str, target: str, body: bytes = b"", peer: str = "192.0.2.1", **headers: str) -> tuple[int, str, str]:
-        """Status, Retry-After ('': none) and body."""
+        """Status, Retry-After ('' without one) and body."""
         got: dict[str, Any] = {}
 
         def start_response(status: str, fields: list[tuple[str, str]]) -> None:
@@ -42,7 +42,7 @@ class Asker:
         return got["status"], got["wait"], answered
 
     def register(self, token: str | None = None, peer: str = "192.0.2.1", **headers: str) -> int:
-        """Register somebody new; the status."""
+        """Register a new avatar; return the status."""
         self._count += 1
         form = f"/?name=Name{self._count}+Last&key={self._count:08x}-2222-3333-4444-555555555555"
         return self.ask("POST", form, peer=peer, **({"X_N2K_Token": token} if token else {}), **headers)[0]
@@ -76,7 +76,7 @@ def test_a_token_is_limited_and_another_is_not(tmp_path: Path) -> None:
 
 
 def test_an_address_is_limited_whatever_its_tokens(tmp_path: Path) -> None:
-    """Five from one address, open registration included; its neighbour goes on."""
+    """Five from one address, also with open registration; another address is not affected."""
     with asker(tmp_path / "data", register="open") as one:
         assert [one.register() for _ in range(6)] == [200] * 5 + [429]
         assert one.register(peer="192.0.2.2") == 200
@@ -121,7 +121,7 @@ def test_many_keys_in_few_requests_are_counted_one_by_one(tmp_path: Path, path: 
 
 
 def test_a_list_counts_as_many_as_its_rows(tmp_path: Path) -> None:
-    """With a rate of one a minute a list of fifty is followed by fifty minutes of 429."""
+    """With a rate of one per minute a list of fifty is followed by fifty minutes of 429."""
     with asker(tmp_path / "data") as one:
         rows = [{"name": f"Name{n}", "key": f"{n:08x}-2222-3333-4444-555555555555"} for n in range(1, 51)]
         body = json.dumps({"avatars": rows}).encode()
@@ -176,7 +176,7 @@ def test_workers_count_together(tmp_path: Path) -> None:
 
 
 def test_a_trusted_proxy_says_who_it_was(tmp_path: Path) -> None:
-    """The address before the proxy counts; what somebody else says in the header does not."""
+    """The address before the proxy counts; the header of an untrusted peer does not."""
     with asker(tmp_path / "data", register="open", trusted_proxies="10.0.0.0/8") as one:
         through = [one.register(peer="10.0.0.1", X_Forwarded_For="198.51.100.1") for _ in range(6)]
         assert through == [200] * 5 + [429]
@@ -237,7 +237,7 @@ def test_who_is_behind_proxies(listed: str, address: str) -> None:
     ],
 )
 def test_who_is_behind_proxies_that_follow_the_standard(header: str, address: str) -> None:
-    """Forwarded: quotes, ports, other pairs; who hides, or cannot be read, is counted with the proxy before him."""
+    """Forwarded: quotes, ports, other pairs; a hidden or unreadable hop is counted as the proxy before it."""
     assert client_address({"REMOTE_ADDR": "10.0.0.1", "HTTP_FORWARDED": header}, PROXIES) == address
 
 
@@ -251,7 +251,7 @@ def test_who_is_behind_proxies_that_follow_the_standard(header: str, address: st
     ],
 )
 def test_two_headers_that_disagree(listed: str, header: str, address: str) -> None:
-    """A proxy sets one and passes the other on as the caller made it up: nobody gets a limit of his own by that."""
+    """A proxy sets one header and passes on the other, forged by the caller: that gives no separate limit."""
     environ = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": listed, "HTTP_FORWARDED": header}
     assert client_address(environ, PROXIES) == address
 
@@ -284,5 +284,5 @@ def test_callers_behind_one_proxy_do_not_share_its_limit(tmp_path: Path, form: s
     ],
 )
 def test_whose_address_it_is(peer: str, forwarded: str, trusted: tuple[str, ...], address: str) -> None:
-    """The nearest that is not trusted, from the right; IPv6 by network; one word for who cannot be told."""
+    """The nearest that is not trusted, from the right; IPv6 by network; one word for unknown addresses."""
     assert client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}, trusted) == address

@@ -49,7 +49,7 @@ class Grids:
         return self._ask("GET", f"/?key={key}&grid={grid}", {}, b"").body.decode()
 
     def key_of(self, name: str, grid: str) -> str:
-        """name2key there; '': nobody."""
+        """name2key there; '' if it is unknown."""
         found = self._ask("GET", f"/?name={name.replace(' ', '+')}&grid={grid}", {}, b"").body.decode()
         return "" if not found.strip("0-") else found
 
@@ -79,21 +79,21 @@ def test_a_name_on_one_grid_takes_nobody_from_another(grids: Grids) -> None:
 
 @pytest.mark.parametrize("who", [{"name": "Governor Linden", "grid": "Production"}, {"name": "Governor.Linden @PRODUCTION"}])
 def test_a_name_of_another_grid_is_refused(grids: Grids, who: dict[str, str]) -> None:
-    """The grid that is said, or a visitor's own, must be the token's."""
+    """The grid in the request, or a visitor's own, must be the token's."""
     status, answer = grids.ask("POST", "forgotten", "opensim", **who)
     assert (status, answer) == (403, {"error": "this token does not permit it: it is for the grid 'OpenSim' only"})
     assert grids.name_of(GOVERNOR, "Production") == "Governor Linden"
 
 
 def test_who_is_known_on_another_grid_only_is_not_this_kiosks(grids: Grids) -> None:
-    """A token for the wrong grid is noticed: the avatar would be told that it is out, and go on answering."""
+    """A token for the wrong grid is noticed: the request would succeed, and the avatar would still be answered."""
     assert grids.forget("opensim", key=GOVERNOR) == 403
     assert grids.forget("production", key=GOVERNOR) == 200
     assert grids.name_of(GOVERNOR, "Production") == ""
 
 
 def test_a_planted_row_does_not_keep_anybody_from_leaving(grids: Grids) -> None:
-    """Somebody with the right to register on OpenSim says her key there: the kiosk on Production takes her out all the same."""
+    """Another caller registers her key on OpenSim: the kiosk on Production hides her all the same."""
     assert grids.register("opensim", "Evil Twin", GOVERNOR, "OpenSim") == 200
     assert grids.forget("production", key=GOVERNOR) == 200
     assert grids.name_of(GOVERNOR, "Production") == "" and grids.key_of("Governor Linden", "Production") == ""
@@ -101,7 +101,7 @@ def test_a_planted_row_does_not_keep_anybody_from_leaving(grids: Grids) -> None:
 
 
 def test_an_unknown_key_is_hidden_on_the_tokens_grid_only(grids: Grids) -> None:
-    """Who is not listed yet can leave at a kiosk; what comes for that key on other grids is nobody's business there."""
+    """An unknown avatar can be forgotten at a kiosk; registrations of that key on other grids are not affected."""
     assert grids.forget("opensim", key=NOBODY) == 200
     assert grids.register("all", "New Comer", NOBODY, "OpenSim") == 409
     assert grids.register("all", "New Comer", NOBODY, "Production") == 200
@@ -124,7 +124,7 @@ def test_without_a_grid_a_token_hides_everywhere(grids: Grids) -> None:
 
 
 def test_one_grid_does_not_undo_what_another_hid(grids: Grids) -> None:
-    """Who left everywhere, or on the other grid, stays hidden; who left on this one and the other stays hidden there."""
+    """What is hidden everywhere, or on the other grid, stays hidden; of both grids, the other one stays."""
     grids.register("opensim", "Other Name", GOVERNOR, "OpenSim")
     grids.forget("all", key=GOVERNOR)
     status, answer = grids.ask("DELETE", f"forgotten/{GOVERNOR}", "opensim")
@@ -150,7 +150,7 @@ def test_conflicts_of_another_grid_are_not_shown(grids: Grids) -> None:
 
 
 def test_a_key_waits_on_production_whatever_another_grid_says(grids: Grids) -> None:
-    """A name on OpenSim is no answer for Second Life, which nobody visits; a visitor's name at home is one on OpenSim."""
+    """A name on OpenSim does not count in Second Life, which has no visitors; a visitor's name from home counts on OpenSim."""
     grids.register("all", "Seen Before", "77777777-2222-3333-4444-555555555555", "OpenSim")
     for key in (NOBODY, "77777777-2222-3333-4444-555555555555"):
         for grid in ("Production", "OpenSim"):

@@ -41,7 +41,7 @@ MODES = [
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     if mode is GenerationMode.POSITIVE or {"parameters", "requestBody"} & set(DOCUMENT["paths"][path][method])
 ]
-"""What takes nothing cannot be asked wrongly."""
+"""An operation without parameters has no wrong requests."""
 KNOWN = [
     ("/api/v1/avatars", {"name": "Masakazu Kojima"}, {}),
     ("/api/v1/avatars", {"name": "Masakazu Newname", "grid": "Production", "max_bytes": 1000}, {}),
@@ -51,7 +51,7 @@ KNOWN = [
     ("/api/v1/search", {"prefix": "m"}, {}),
     ("/api/v1/search", {"prefix": "m", "limit": 1, "reverse": "1"}, {}),
 ]
-"""Requests that find somebody: generated ones do not."""
+"""Requests that find an avatar: generated ones do not."""
 HIGH = {name: "1000000" for name in ("write_limit", "token_limit", "failure_limit")}
 
 
@@ -90,7 +90,7 @@ def test_it_has_the_addresses_of_the_table() -> None:
 
 
 def test_it_is_served(served: tuple[LiveApplication, str]) -> None:
-    """As it is, to anybody."""
+    """As it is, without a token."""
     answer = wsgi(served[0])("GET", "/api/v1/openapi.json", {}, b"")
     assert (answer.status, json.loads(answer.body)) == (200, DOCUMENT)
 
@@ -114,7 +114,7 @@ def described(application: LiveApplication) -> Any:
 def test_who_is_found_is_as_described(
     served: tuple[LiveApplication, str], path: str, query: dict[str, Any], parts: dict[str, str]
 ) -> None:
-    """200 with somebody in it and an ETag, then 304 for that ETag; both as the file says."""
+    """200 with an avatar and an ETag, then 304 for that ETag; both as the file says."""
     operation = described(served[0])[path]["GET"]
     found = operation.Case(query=query, path_parameters=parts).call_and_validate(checks=CHECKS)
     assert found.status_code == 200 and (found.json().get("avatars") or found.json()["names"])

@@ -40,13 +40,13 @@ def test_a_script_gets_one_line(sandbox: Sandbox, headers: dict[str, str]) -> No
 
 @pytest.mark.parametrize("target", [f"/?key={MASAKAZU}", f"/?key={MASAKAZU}&compat=false"])
 def test_a_browser_that_asks_without_the_form_gets_text(sandbox: Sandbox, target: str) -> None:
-    """An address that was typed or linked gives what a script gets, also to a browser."""
+    """An address that was typed or linked returns to a browser what a script gets."""
     assert _ask(sandbox, target, Accept=BROWSER).headers["content-type"] == "text/plain; charset=utf-8"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Accept": LSL}, {"Accept": BROWSER, "X_SecondLife_Shard": "Production"}])
 def test_a_script_that_sends_the_form_gets_text(sandbox: Sandbox, headers: dict[str, str]) -> None:
-    """Who asks for no page gets none."""
+    """Callers that do not ask for a page get text."""
     assert _ask(sandbox, "/?name=nobody+here&page=1", **headers).headers["content-type"] == "text/plain; charset=utf-8"
 
 
@@ -97,7 +97,7 @@ ANSWERS = [
 @pytest.mark.parametrize("query, status, line", ANSWERS)
 @pytest.mark.parametrize("path", ["/", "/touch/"])
 def test_the_form_gets_its_answer_with_a_way_back(sandbox: Sandbox, path: str, query: str, status: int, line: str) -> None:
-    """The same line as text has, above the form, in which what was typed still stands; a link leads to the empty form."""
+    """The same line as in text, above the form with what was typed; a link leads to the empty form."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.store.close()
     empty = Found(_ask(sandbox, path, Accept=BROWSER).body)

@@ -1,4 +1,4 @@
-"""Single readings of a request: headers, who asks, how much may be said, numbers."""
+"""Parts of a request: headers, callers, areas, limits, numbers."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who reported a capture: kept from the X-SecondLife-* headers, shown to the owner and to nobody else."""
+"""Who reported a capture: stored from the X-SecondLife-* headers, shown only to the owner."""
 
 import json
 from pathlib import Path

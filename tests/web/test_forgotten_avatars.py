@@ -1,4 +1,4 @@
-"""Forget an avatar with unmistakable names, then ask everything in many ways: nothing tells of him but what was asked."""
+"""Forget an avatar with unmistakable names, then ask everything in many ways: no answer reveals more than the request did."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.traces import KEY, MARKS
 
 MANY = 12
-"""Names before and behind his in the order of names, so that every page may end at his."""
+"""Names before and after the hidden one, so that pages may end at it."""
 
 OTHERS = [
     (format_key((10 * n + kind + 1).to_bytes(16, "big")), f"{letters}{n:02} Ash")
@@ -50,7 +50,7 @@ class Question(NamedTuple):
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, Ask, str]]:
-    """A directory that he left: two dumps and captures have him under three names, conflicts and sources name him."""
+    """A directory with a hidden avatar: two dumps and captures have it under three names, conflicts and sources name it."""
     box = Sandbox(tmp_path / "data")
     first, second, third = NAMES
     box.import_text(csv((KEY, first), (GOVERNOR, "Governor Linden"), *OTHERS[:5]), as_of=100_000)
@@ -96,7 +96,7 @@ def parameters() -> Iterator[dict[str, str]]:
 
 
 def bodies() -> Iterator[object]:
-    """JSON for whatever takes it."""
+    """JSON bodies."""
     yield {"names": [*NAMES, "Governor Linden", "Qu01 Ash", "x" * 2000], "keys": [GOVERNOR, "nonsense"]}
     yield {"keys": [KEY, OTHER, GOVERNOR]}
     yield {"keys": [KEY], "grid": "OpenSim"}
@@ -134,7 +134,7 @@ def questions(token: str) -> Iterator[Question]:
 
 
 def tells(said: str) -> set[str]:
-    """What of him is in a text."""
+    """The parts of the hidden avatar in a text."""
     small = said.lower()
     marks = {mark for mark in MARKS if mark.lower() in small}
     return marks | ({KEY} if KEY in small or KEY.replace("-", "") in small else set())
@@ -142,7 +142,7 @@ def tells(said: str) -> set[str]:
 
 @pytest.mark.parametrize("with_marks", [False, True], ids=["unasked", "asked"])
 def test_no_answer_tells(served: tuple[Path, Ask, str], with_marks: bool) -> None:
-    """No byte of a body or header names him but by what the request itself said; the log does not either, at DEBUG."""
+    """No body, header or DEBUG log names the avatar, except as the request did."""
     data_dir, ask, token = served
     log = data_dir / "log" / "n2k.log"
     before = log.stat().st_size if log.exists() else 0

@@ -1,4 +1,4 @@
-"""The ``n2k`` command. The one place where errors become exit codes; one module a command, imported when it is asked for."""
+"""The ``n2k`` command: the one place where errors become exit codes. Each command is a module, imported when it is used."""
 
 import sys
 from importlib import import_module
@@ -36,18 +36,18 @@ COMMANDS = {
     "token": "token_cmd",
     "update": "update_cmd",
 }
-"""Command -> its module here, in which it is called ``command``."""
+"""Command -> its module in this package, which names it ``command``."""
 
 
 class Commands(suggestions.Group):
-    """Imports a command's module when it is used: ``n2k lookup`` does not wait for the importer."""
+    """Imports a command's module at first use: ``n2k lookup`` does not load the importer."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All, by name."""
+        """All commands, sorted."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, or None."""
+        """The command; None: there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"n2k_fcgi.cli.{COMMANDS[cmd_name]}").command
@@ -58,7 +58,7 @@ class Commands(suggestions.Group):
 @click.option("--dir", "data_dir", metavar="DATA", help="The data directory (else N2K_DIR, else the settings file's).")
 @click.option("--config", metavar="FILE", help="The settings file (else N2K_CONFIG, else n2k.ini in the data directory).")
 @click.option("-v", "--verbose", is_flag=True, help="Log at DEBUG to standard error.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors on standard error.")
 @click.version_option(__version__, prog_name="n2k")
 @click.pass_context
 def group(ctx: click.Context, data_dir: str | None, config: str | None, verbose: bool, quiet: bool) -> None:
@@ -70,7 +70,7 @@ def group(ctx: click.Context, data_dir: str | None, config: str | None, verbose:
 
 
 def main() -> NoReturn:
-    """Run the command; exit with the code of the error, 130 after Ctrl-C, 1 for what should not happen."""
+    """Run the command. Exit codes: that of the error, 130 after Ctrl-C, 1 for an unexpected error."""
     try:
         standard_streams.prepare()
         result = group.main(standalone_mode=False, prog_name="n2k")
@@ -103,9 +103,9 @@ def main() -> NoReturn:
 
 
 def _said(problem: OSError) -> str:
-    """What the system says, and of which file. It names none where a relative path begins in a folder that was removed."""
+    """The system's message and the file. It names no file where a relative path begins in a removed folder."""
     if problem.filename is None and isinstance(problem, FileNotFoundError):
-        return "the current folder is gone: say whole paths"
+        return "the current folder no longer exists: use absolute paths"
     named = "" if problem.filename is None else f"{shown(problem.filename)}: "
     return f"{named}{problem.strerror or problem}"
 

@@ -1,4 +1,4 @@
-"""``n2k check``: does the data agree with itself?"""
+"""``n2k check``: the consistency check."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``n2k config``: the settings in force and where each came from."""
+"""``n2k config``: the settings in force and where each was set."""
 
 import json
 
@@ -14,7 +14,7 @@ from n2k_fcgi.service.dumps.location import is_url, parse_location
 @options.as_json
 @pass_context
 def command(context: Context, as_json: bool) -> None:
-    """Print every setting in force, and where it came from; no password and no token.
+    """Print every setting in force, and where it was set; no passwords and tokens.
 
     Example: n2k config
     """

@@ -1,4 +1,4 @@
-"""What the commands share: settings, the open store, where talk goes."""
+"""What the commands share: settings, the open store, messages on standard error."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from n2k_fcgi.wiring import grids, open_store, set_up_logs
 
 
 class Context:
-    """The options of ``n2k`` itself, and what follows from them, made when first asked for."""
+    """The options of ``n2k`` itself, and what follows from them, made at first use."""
 
     def __init__(self, data_dir: str | None, config: str | None, *, verbose: bool, quiet: bool) -> None:
         self.flags = {"data_dir": data_dir} if data_dir else {}
@@ -24,7 +24,7 @@ class Context:
 
     @property
     def loaded(self) -> Loaded:
-        """The settings with where each came from."""
+        """The settings, and where each was set."""
         if self._loaded is None:
             self._loaded = load(Path(self.config) if self.config else None, flags=self.flags)
             self._set_up_logs(self._loaded.settings)
@@ -48,19 +48,19 @@ class Context:
         return self._store
 
     def make_directory(self) -> None:
-        """Make the data directory when it is missing, for commands that write."""
+        """Make a missing data directory, for commands that write."""
         is_new = not self.settings.data_dir.is_dir()
         self.store.create()
         if is_new:
-            self._set_up_logs(self.settings)  # the log lies in there
+            self._set_up_logs(self.settings)  # the log is in it
 
     def talk(self, line: str) -> None:
-        """Say something that is no result: on standard error, unless ``-q``."""
+        """Print a message that is no result: on standard error, unless ``-q``."""
         if not self.quiet:
             click.echo(line, err=True)
 
     def warn(self, line: str) -> None:
-        """Say what the owner must hear of, with ``-q`` too: cron mails it."""
+        """Print what the owner must read, also with ``-q``: cron mails it."""
         click.echo(line, err=True)
 
     def server_flags(self) -> dict[str, str]:

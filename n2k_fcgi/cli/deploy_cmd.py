@@ -1,4 +1,4 @@
-"""``n2k deploy``: onto a web host with Apache, by a script and a block in .htaccess, and away again."""
+"""``n2k deploy``: install on a web host with Apache, by a script and a block in .htaccess; and remove it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.deploy.deployment import Deployment, deploy, likely_url
 from n2k_fcgi.deploy.installation import compile_code
 from n2k_fcgi.deploy.neighbours import named, vanishing
-from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, mended
+from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, opening
 from n2k_fcgi.deploy.workers import stop, workers_of
 from n2k_fcgi.store.datadir import SETTINGS_FILE
 
@@ -18,14 +18,14 @@ SCRIPT = "dispatch.fcgi"
 @click.command("deploy")
 @click.argument("web_dir", metavar="WEBDIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", metavar="FILE", help=f"The script's file name (else {SCRIPT}).")
-@click.option("-y", "--yes", is_flag=True, help="Go on where other files in WEBDIR can no longer be fetched then.")
-@click.option("--remove", is_flag=True, help="Take script and block away again, and stop the workers.")
+@click.option("-y", "--yes", is_flag=True, help="Continue although other files in WEBDIR can no longer be fetched then.")
+@click.option("--remove", is_flag=True, help="Remove script and block, and stop the workers.")
 @pass_context
-def command(context: Context, web_dir: Path, name: str | None, yes: bool, remove: bool) -> None:
+def command(context: Context, web_dir: Path, *, name: str | None, yes: bool, remove: bool) -> None:
     """Serve from the folder WEBDIR of a web host: write dispatch.fcgi and a marked block in .htaccess there.
 
-    Give it a folder of its own: other files in WEBDIR cannot be fetched any more, but certificate renewal goes on. Your own
-    lines in .htaccess stay. Run it again after an update: the web server starts the new code with the next request.
+    Use a separate folder: other files in WEBDIR can no longer be fetched, except for certificate renewal. Your own lines
+    in .htaccess are kept. Run it again after an update: the web server starts the new code with the next request.
 
     Example: n2k deploy ~/example.com/n2k
     """
@@ -34,7 +34,7 @@ def command(context: Context, web_dir: Path, name: str | None, yes: bool, remove
         _put_there(context, web_dir, SCRIPT if name is None else name, may_hide=yes)
         return
     if name is not None or yes:
-        raise click.UsageError("--remove finds by itself what is ours: leave --name and --yes out")
+        raise click.UsageError("--remove takes neither --name nor --yes")
     _take_away(context, web_dir)
 
 
@@ -43,11 +43,11 @@ def _put_there(context: Context, web_dir: Path, name: str, *, may_hide: bool) ->
     data_dir = loaded.settings.data_dir
     config = loaded.file if loaded.stamp and loaded.file != data_dir / SETTINGS_FILE else None
     old = workers_of([web_dir / name])
-    files = deploy(Deployment(web_dir, data_dir, name, config and config.absolute(), may_hide))
+    files = deploy(Deployment(web_dir, data_dir, name=name, config=config and config.absolute(), may_hide=may_hide))
     for written in files:
         click.echo(f"{'wrote' if written.changed else 'unchanged'}: {written.path}")
     if old and files[0].changed:
-        # mod_fcgid keeps up to three idle processes of a script for ever, also of one that was replaced.
+        # mod_fcgid keeps up to three idle processes of a script forever, also of a replaced one.
         _say_stopped(stop(old)[0])
     if not compile_code():
         context.talk("note: not all .pyc files could be written: a worker starts more slowly without them")
@@ -60,13 +60,13 @@ def _put_there(context: Context, web_dir: Path, name: str, *, may_hide: bool) ->
 
 
 def _warn(context: Context, web_dir: Path) -> None:
-    """Say what may keep the web server out, and what it hands out no more."""
+    """Print what may keep the web server out, and which files it serves no more."""
     hidden = vanishing(web_dir)
     if hidden:
-        context.talk(f"warning: these cannot be fetched any more: {named(hidden)}")
+        context.talk(f"warning: these can no longer be fetched: {named(hidden)}")
     closed = closed_to_others(web_dir)
     if closed:
-        context.talk(f"warning: only you get in, so unless the web server runs as you it answers 403: {mended(closed)}")
+        context.talk(f"warning: only you have access, so the web server answers 403 unless it runs as you: {opening(closed)}")
     rules = forbids_rewriting(web_dir)
     if rules is not None:
         context.talk(f"warning: {rules} switches FollowSymLinks off, without which Apache answers 403: {LINKS_ON}")
@@ -78,16 +78,18 @@ def _say_stopped(pids: list[int]) -> None:
 
 
 def _take_away(context: Context, web_dir: Path) -> None:
-    """Needs neither settings nor data: they may be gone already."""
+    """Remove what was deployed; settings and data may be gone already."""
     from n2k_fcgi.deploy.removal import take_away
 
     done = take_away(web_dir)
     for path in done.removed:
         click.echo(f"removed: {path}")
     for path in done.changed:
-        click.echo(f"taken out of: {path}")
+        click.echo(f"block removed from: {path}")
     _say_stopped(done.stopped)
     if done.left:
-        context.talk(f"note: workers {', '.join(map(str, done.left))} are not ours to stop: they end within two minutes")
+        context.talk(
+            f"note: workers {', '.join(map(str, done.left))} belong to another user or are busy: they end within two minutes"
+        )
     if not (done.removed or done.changed or done.stopped or done.left):
-        click.echo(f"nothing that 'n2k deploy' wrote is in {web_dir}")
+        click.echo(f"nothing of 'n2k deploy' is in {web_dir}")

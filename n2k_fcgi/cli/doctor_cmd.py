@@ -1,4 +1,4 @@
-"""``n2k doctor``: what is wrong, and what to do about it."""
+"""``n2k doctor``: find what is wrong, and say what to do."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import click
 
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.examinations import data, folder, installation, limits, website
-from n2k_fcgi.cli.examinations.findings import PROBLEM, Finding, ok, problem
+from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem
 from n2k_fcgi.cli.examinations.website import Known
 from n2k_fcgi.deploy.installation import code_digest
 from n2k_fcgi.errors import DoctorFound, N2KError, StoreMissing
@@ -23,22 +23,22 @@ from n2k_fcgi.wiring import directory
     "--web-dir",
     metavar="WEBDIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Examine this web folder too (else those whose workers run here).",
+    help="Also examine this web folder (default: those whose workers run here).",
 )
 @pass_context
 def command(context: Context, url: str | None, web_dir: Path | None) -> None:
     """Examine the installation, the limits and the data; with URL also the service at that address.
 
-    One line a check: ok, warning or problem, and what to do. Exit code 83 when there is a problem.
+    Prints a line per check: ok, warning or problem, and what to do. Exit code 83 when there is a problem.
 
     Example: n2k doctor https://example.com/n2k/
     """
     if url and not url.lower().startswith(("http://", "https://")):
-        raise click.UsageError(f"say http:// or https:// before the address, not only {url!r}")
+        raise click.UsageError(f"the address needs http:// or https:// in front: {url!r}")
     count = 0
     for finding in _examine(context, url, web_dir):
         click.echo(finding)
-        count += finding.verdict == PROBLEM
+        count += finding.verdict == Verdict.PROBLEM
     if count:
         raise DoctorFound(count=count)
 
@@ -47,35 +47,35 @@ def _examine(context: Context, url: str | None, web_dir: Path | None) -> Iterato
     yield from installation.examine()
     settled = _settings(context)
     yield settled
-    is_usable = settled.verdict != PROBLEM
+    is_usable = settled.verdict != Verdict.PROBLEM
     if is_usable:
         yield from _examine_data(context)
-    if url:  # asked first: that starts a worker, which shows where its script is
+    if url:  # first: a request starts a worker, which shows where its script is
         yield from website.examine(url, _known(context) if is_usable else Known(code=code_digest()))
     for place in [web_dir.absolute()] if web_dir else folder.served_here(context.settings.data_dir) if is_usable else []:
         yield from folder.examine(place, code_digest())
 
 
 def _settings(context: Context) -> Finding:
-    """Whether the settings can be read, and where the data is."""
+    """Whether the settings can be read."""
     try:
         loaded = context.loaded
     except N2KError as refusal:
-        return problem("settings", str(refusal), "until then servers answer 503, or go on with the old ones")
+        return problem("settings", str(refusal), "until then servers answer 503, or keep the previous settings")
     return ok("settings", str(loaded.file) if loaded.stamp else "all defaults, no settings file")
 
 
 def _examine_data(context: Context) -> Iterator[Finding]:
     data_dir = context.settings.data_dir
     if not is_data_directory(data_dir):
-        yield problem("data directory", str(StoreMissing(path=data_dir)), "or say by --dir where it is")
+        yield problem("data directory", str(StoreMissing(path=data_dir)), "or name it with --dir")
         return
     yield from data.examine(context.settings, context.store)
     yield from limits.examine(data.live_bytes(context.store) + context.store.address_space())
 
 
 def _known(context: Context) -> Known:
-    """What the site's answers are compared with; less, where the data cannot be read."""
+    """What the site's answers are compared with; less if the data cannot be read."""
     settings, store = context.settings, context.store
     token_file = settings.data_dir / TOKEN_FILE
     token = token_file.read_text("utf-8").strip() if os.access(token_file, os.R_OK) else ""
@@ -87,4 +87,4 @@ def _known(context: Context) -> Known:
     generation = view.generation_name if view.generation else ""
     if avatar is None:
         return Known(generation, token=token, code=code_digest())
-    return Known(generation, avatar.name, format_key(avatar.key), token, code_digest())
+    return Known(generation, name=avatar.name, key=format_key(avatar.key), token=token, code=code_digest())

@@ -1,4 +1,4 @@
-"""How far a download is, in one line of the terminal; nothing elsewhere."""
+"""Progress of a download, in one line of a terminal; nothing elsewhere."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 EVERY = 0.2
-"""Seconds between two looks of the line."""
+"""Seconds between two updates of the line."""
 
 _MB = 1_000_000
 
@@ -27,7 +27,7 @@ class DownloadLine:
             click.echo(err=True)
 
     def show(self, done: int, total: int | None) -> None:
-        """Write the line anew: *done* bytes of *total* (None: not known) are here."""
+        """Rewrite the line: *done* of *total* bytes (None: unknown) have arrived."""
         if not self._shown or (time.monotonic() < self._next and done != total):
             return
         self._next = time.monotonic() + EVERY

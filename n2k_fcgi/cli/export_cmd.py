@@ -14,40 +14,44 @@ from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import counted
 from n2k_fcgi.service.dumps.export import Export, Known, csv_lines, json_lines
-from n2k_fcgi.service.dumps.packers import format_of, new_file, write_packed
+from n2k_fcgi.service.dumps.packers import Format, format_of, new_file, write_packed
 from n2k_fcgi.wiring import mentions, modes_of
 
 STDOUT = "-"
-PACKED = ("bz2", "gz", "xz")
+PACKED = (Format.BZ2, Format.GZ, Format.XZ)
 
 
 @click.command("export")
 @click.argument("file", metavar="FILE|-", type=click.Path(dir_okay=False, allow_dash=True))
-@click.option("--captures", is_flag=True, help="Only what was captured in-world.")
-@click.option("--format", "form", type=OneOf(("jsonl", "csv")), help="Else jsonl, or csv when FILE says .csv.")
+@click.option("--captures", is_flag=True, help="Only captures.")
+@click.option(
+    "--format",
+    "form",
+    type=OneOf(["jsonl", "csv"]),
+    help="Default: csv for a FILE with .csv, else jsonl.",
+)
 @click.option(
     "--grid",
     type=options.Words(),
     metavar="G",
-    help="Only this grid; csv holds one, the default grid unless this says another.",
+    help="Only this grid; csv has one grid, by default the default grid.",
 )
 @pass_context
-def command(context: Context, file: str, captures: bool, form: str | None, grid: str | None) -> None:
+def command(context: Context, file: str, *, captures: bool, form: str | None, grid: str | None) -> None:
     """Write the directory to FILE, or to standard output as '-'.
 
-    jsonl, one avatar a line, has everything: grids, former names, times, who reported a capture; an import of it gives
-    the same answers. csv has W-Hat's 'uuid,First Last' of one grid. FILE is packed when its name ends in .bz2, .gz or
-    .xz, readable by its owner only, and appears when it is whole. It is UTF-8, on standard output too, whatever the
-    terminal shows.
+    jsonl has everything, an avatar per line: grids, former names, times, sources of captures; importing it restores the
+    same answers. csv has W-Hat's 'uuid,First Last' of one grid. FILE is packed if its name ends in .bz2, .gz or .xz. It is
+    readable by its owner only, and appears when it is complete. It is always UTF-8, also on standard output.
 
     Example: n2k export directory.jsonl.xz
     """
     settings = context.settings
-    form = form or ("csv" if ".csv" in Path(file).suffixes else "jsonl")
-    world = to_look_at(context, grid) or (settings.default_grid if form == "csv" else None)
+    lines_as = Format(form) if form else Format.CSV if ".csv" in Path(file).suffixes else Format.JSONL
+    world = to_look_at(context, grid) or (settings.default_grid if lines_as is Format.CSV else None)
     packing = format_of(file) if file != STDOUT else None
-    if packing == "zip":
-        raise click.UsageError(f"an export is packed as {', '.join(PACKED)} or not at all")
+    if packing is Format.ZIP:
+        raise click.UsageError(f"an export is packed as {', '.join(each.value for each in PACKED)} or not at all")
     count = _Count()
     lease = None if captures else context.store.generations.hold()
     with lease or contextlib.nullcontext() as generation, _opened(file, modes_of(settings).file) as target:
@@ -55,8 +59,8 @@ def command(context: Context, file: str, captures: bool, form: str | None, grid:
         hidden = context.store.forgotten.hidden()
         export = Export(generation, context.store.captures, hidden, world, without=without.without)
         known = count.counted(export.known())
-        lines = csv_lines(known) if form == "csv" else json_lines(known)
-        write_packed(target, packing if packing in PACKED else form, lines)
+        lines = csv_lines(known) if lines_as is Format.CSV else json_lines(known)
+        write_packed(target, packing if packing in PACKED else lines_as, lines)
     context.talk(f"exported {counted(count.number, 'avatar')} to {file}")
 
 

@@ -1,4 +1,4 @@
-"""``n2k forget``: the right to leave."""
+"""``n2k forget``: hide an avatar that asked to be forgotten."""
 
 import shlex
 
@@ -19,12 +19,12 @@ from n2k_fcgi.wiring import forgetting
 @click.option("--undo", is_flag=True, help="Show the avatar again.")
 @pass_context
 def command(context: Context, who: str, grid: str | None, undo: bool) -> None:
-    """Hide an avatar from every answer, in both directions, from now on and whatever is imported later.
+    """Hide an avatar from every answer, in both directions, also after later imports.
 
-    By key: on every grid, under every name that it has or had. By name: whoever that is on the grid, or will be; when it
-    is somebody on other grids only, nothing is done before --grid says which (exit code 17). Nothing but keyed digests is
-    kept of it; the rows themselves stay in the files, unseen, until 'n2k purge'. Until then --undo brings everything back;
-    after it, the next import of a dump that has them. Exit code 19 when there is nothing to undo.
+    By key: on every grid, under every name that it has or had. By name: the avatar that has the name on the grid now or
+    later. If only other grids know the name, --grid must say which one is meant (exit code 17). Only keyed digests are
+    stored; the rows are kept in the files, hidden, until 'n2k purge'. Until then --undo restores everything; afterwards
+    the next import of a dump that has them does. Exit code 19 when there is nothing to undo.
 
     Example: n2k forget a27b84f0-2757-4176-9579-43a181d4a5a0
     """
@@ -48,24 +48,24 @@ def command(context: Context, who: str, grid: str | None, undo: bool) -> None:
             _refuse_elsewhere(who, world, job.grids_of(parsed.canonical))
     job.forget(leaving)
     if leaving.grids:
-        context.talk("hidden from now on; 'n2k purge' takes it out of the files")
+        context.talk("hidden from now on; 'n2k purge' removes it from the files")
     else:
-        context.talk(f"nobody {called} is known: whoever will be is hidden from now on (mistyped? --undo takes it back)")
+        context.talk(f"no avatar {called} is known: one that appears later will be hidden (mistyped? --undo reverts it)")
 
 
 def _refuse_elsewhere(who: str, grid: str, known_on: list[str]) -> None:
-    """Raise NotFound when the name that is nobody's on *grid* is somebody's on others: he would go on being shown."""
+    """Raise NotFound if the name is unknown on *grid*, but known on others: that avatar would remain visible."""
     if known_on:
         options_of = " or ".join(f"--grid {shlex.quote(other)}" for other in known_on)
-        where = f"{who!r} is nobody on {grid}, but known on {', '.join(known_on)}"
-        raise NotFound(what=f"{where}: say {options_of}, or the key; nobody was hidden")
+        where = f"{who!r} is not known on {grid}, but on {', '.join(known_on)}"
+        raise NotFound(what=f"{where}: add {options_of}, or give the key; no avatar was hidden")
 
 
 _UNDONE = {
     Undone.SHOWN: "shown again",
     Undone.PURGED: (
-        "not hidden any more, but 'n2k purge' took its rows out of the files: the next import of a dump that has them brings "
-        "them back (the same dump, too), or a registration"
+        "no longer hidden, but 'n2k purge' removed its rows from the files: the next import of a dump that has them restores "
+        "them (also the same dump), or a registration"
     ),
-    Undone.UNKNOWN: "not hidden any more; nobody is known by that yet",
+    Undone.UNKNOWN: "no longer hidden; no such avatar is known yet",
 }

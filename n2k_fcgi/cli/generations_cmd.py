@@ -1,4 +1,4 @@
-"""``n2k generations``: which are there, which is live, going back, making room."""
+"""``n2k generations``: list them, switch the live one, remove old ones."""
 
 import json
 
@@ -6,21 +6,18 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.cli.suggestions import Group
+from n2k_fcgi.cli.suggestions import ListingGroup
 from n2k_fcgi.errors import counted
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.wiring import mentions
 
 
-@click.group("generations", cls=Group, invoke_without_command=True)
-@click.pass_context
-def command(ctx: click.Context) -> None:
+@click.group("generations", cls=ListingGroup)
+def command() -> None:
     """List the generations, switch between them, remove old ones.
 
     Example: n2k generations
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(show, as_json=False)
 
 
 @command.command("list")

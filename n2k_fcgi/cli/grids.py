@@ -1,4 +1,4 @@
-"""Which grid ``--grid`` means, and a word for who mistyped it: any text is the name of a grid."""
+"""Which grid ``--grid`` means. Any text is the name of a grid, so a likely typing error is pointed out."""
 
 from difflib import get_close_matches
 
@@ -7,28 +7,28 @@ from n2k_fcgi.errors import N2KError, shown
 
 
 def to_store(context: Context, given: str | None) -> str:
-    """The grid *given*, else the setting ``default_grid``; says so when what is about to be stored makes it a new grid."""
+    """The grid *given*, else the setting ``default_grid``, for a command that stores. A new grid is pointed out."""
     if not given:
         return context.grids.default
     grid = context.grids.parse(given)
     if not is_known(context, grid):
-        new = f"'{shown(given)}' is not in the setting 'grids': a grid of its own from now on"
+        new = f"'{shown(given)}' is not in the setting 'grids': it becomes a new grid"
         context.talk(new + meant(grid, context.grids.labels))
     return grid
 
 
 def to_look_at(context: Context, given: str | None) -> str | None:
-    """The grid *given*, None for all of them; says so when nothing is known of it."""
+    """The grid *given*, None for all, for a command that reads. A grid without avatars is pointed out."""
     if not given:
         return None
     grid = context.grids.parse(given)
     if not is_known(context, grid):
-        context.talk(f"nothing is known of the grid '{shown(given)}'{meant(grid, context.grids.labels)}")
+        context.talk(f"no avatar is known on the grid '{shown(given)}'{meant(grid, context.grids.labels)}")
     return grid
 
 
 def is_known(context: Context, grid: str) -> bool:
-    """Whether *grid* is in the setting ``grids``, or has avatars; True where that cannot be seen, as the command will say."""
+    """Whether *grid* is in the setting ``grids`` or has avatars. True if the store cannot be read: the command reports that."""
     if grid in context.grids.labels:
         return True
     if not context.settings.data_dir.is_dir():
@@ -41,7 +41,7 @@ def is_known(context: Context, grid: str) -> bool:
 
 
 def meant(grid: str, labels: tuple[str, ...]) -> str:
-    """The one of *labels* that is nearly *grid*, as a question behind a message; '' when none is."""
+    """A question about the label most similar to *grid*, to be appended to a message; '' if there is none."""
     folded = {label.casefold(): label for label in labels}
     close = get_close_matches(grid.casefold(), list(folded), 1)
     return f" (did you mean {folded[close[0]]}?)" if close else ""

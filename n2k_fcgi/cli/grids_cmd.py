@@ -1,4 +1,4 @@
-"""``n2k grids``: which there are and where each comes from; removing one that registrations brought."""
+"""``n2k grids``: list the grids and their origins; remove one that registrations created."""
 
 import json
 from collections import Counter
@@ -7,27 +7,24 @@ import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.cli.suggestions import Group
+from n2k_fcgi.cli.suggestions import ListingGroup
 from n2k_fcgi.errors import GridNotRemovable, counted
 from n2k_fcgi.wiring import directory
 
 
-@click.group("grids", cls=Group, invoke_without_command=True)
-@click.pass_context
-def command(ctx: click.Context) -> None:
-    """List the grids, remove one that registrations brought.
+@click.group("grids", cls=ListingGroup)
+def command() -> None:
+    """List the grids, remove one that registrations created.
 
     Example: n2k grids
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(show, as_json=False)
 
 
 @command.command("list")
 @options.as_json
 @pass_context
 def show(context: Context, as_json: bool) -> None:
-    """List the grids: of the settings, of the live generation, brought by registrations; and the captures of each.
+    """List the grids of the settings, of the live generation and of registrations, with the captures of each.
 
     Example: n2k grids list --json
     """
@@ -39,20 +36,20 @@ def show(context: Context, as_json: bool) -> None:
         "registrations": captures.created_grids(),
     }
     for grid in sorted({*seen, *(grid for grids in origins.values() for grid in grids)}):
-        whence = [origin for origin, grids in origins.items() if grid in grids]
+        sources = [origin for origin, grids in origins.items() if grid in grids]
         if as_json:
-            click.echo(json.dumps({"grid": grid, "from": whence, "captures": seen[grid]}))
+            click.echo(json.dumps({"grid": grid, "from": sources, "captures": seen[grid]}))
         else:
-            click.echo(f"{grid}\t{', '.join(whence)}\t{counted(seen[grid], 'capture')}")
+            click.echo(f"{grid}\t{', '.join(sources)}\t{counted(seen[grid], 'capture')}")
 
 
 @command.command("remove")
 @click.argument("grid", type=options.Words())
 @pass_context
 def remove(context: Context, grid: str) -> None:
-    """Remove the grid GRID, which registrations brought, and all that was captured on it.
+    """Remove the grid GRID, which registrations created, and every capture on it.
 
-    A grid of the settings stays, and so does one that a dump has (exit code 24).
+    A grid of the settings or of a dump is not removed (exit code 24).
 
     Example: n2k grids remove opnesim
     """
@@ -63,7 +60,7 @@ def remove(context: Context, grid: str) -> None:
         if label in _imported(context):
             raise GridNotRemovable(grid=label, why="the live generation has rows of it")
         if label not in context.store.captures.created_grids():
-            raise GridNotRemovable(grid=label, why="no registration brought it: see 'n2k grids'")
+            raise GridNotRemovable(grid=label, why="no registration created it: see 'n2k grids'")
         gone = context.store.captures.drop_grid(label)
     context.talk(f"removed: {label}, {counted(gone, 'capture')}")
 

@@ -1,4 +1,4 @@
-"""``n2k import``: a dump becomes the live generation."""
+"""``n2k import``: make a dump the live generation."""
 
 import json
 
@@ -22,7 +22,7 @@ from n2k_fcgi.wiring import importer, mentions
 @options.grid
 @click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the archive's, the file's, now).")
 @options.replace
-@click.option("--force", is_flag=True, help="Also when this very dump is live already, or has far fewer rows.")
+@click.option("--force", is_flag=True, help="Also if this dump is live already, or has far fewer rows.")
 @options.max_bad
 @options.max_bytes
 @options.jobs
@@ -32,6 +32,7 @@ from n2k_fcgi.wiring import importer, mentions
 def command(
     context: Context,
     dumps: tuple[str, ...],
+    *,
     grid: str | None,
     as_of: int | None,
     replace: bool,
@@ -44,14 +45,15 @@ def command(
 ) -> None:
     """Import DUMP (or standard input as '-') and make it the live generation.
 
-    csv lines 'uuid,First Last' or JSON lines, plain or packed as bz2, gz, zip or xz: told by the content. Merged with
-    the live generation: avatars that the dump does not have stay, unless --replace. Servers go on answering meanwhile.
-    What is broken or looks wrong is refused, and nothing changes. With 'n2k -q' it is silent when all is well.
+    A dump has csv lines 'uuid,First Last' or JSON lines, plain or packed as bz2, gz, zip or xz; its content decides.
+    It is merged with the live generation: avatars that the dump does not have are kept, unless --replace is given.
+    Servers keep answering meanwhile. A broken or suspicious dump is refused, and nothing changes. With 'n2k -q'
+    nothing is printed on success.
 
     Example: n2k import name2key.csv.bz2
     """
     if len(dumps) > 1:
-        raise click.UsageError(f"one dump at a time, not {len(dumps)}; what has a space needs quotes")
+        raise click.UsageError(f"one dump at a time, not {len(dumps)}; a path with a space needs quotes")
     dump = dumps[0]
     if is_url(dump):  # not repeated: it may hold a password
         raise click.UsageError("import reads a file, or standard input as '-': 'n2k update URL' fetches one")
@@ -73,18 +75,18 @@ def command(
     _tell_oddities(context, job.tally)
     tell_warnings(context, report)
     if report.moves:
-        stay = "stays with its key" if len(report.moves) == 1 else "stay with their keys"
-        context.talk(f"  {counted(len(report.moves), 'name')} of Second Life {stay}: see 'n2k pending --conflicts'")
+        kept = "keeps its key" if len(report.moves) == 1 else "keep their keys"
+        context.talk(f"  {counted(len(report.moves), 'name')} of Second Life {kept}: see 'n2k pending --conflicts'")
     if as_json:
         click.echo(json.dumps({**fields(report), "published": report.published}))
-    elif not context.quiet:  # cron mails whatever is printed
+    elif not context.quiet:  # cron mails all output
         click.echo(_as_line(report))
 
 
 def _as_line(report: ImportReport) -> str:
     manifest = report.manifest
     if not report.published:
-        which = f"{manifest.source} of {manifest.grid} is live already as generation {manifest.name}"
+        which = f"{manifest.source} of {manifest.grid} is already live as generation {manifest.name}"
         return f"unchanged: {which} (--force imports it again)"
     return f"imported {manifest.source}: {counts(report)}"
 
@@ -94,7 +96,7 @@ def _tell_oddities(context: Context, tally: Tally) -> None:
     for what in tally.found:
         context.talk(f"  found {shown(what)}")
     for oddity, count in tally.odd.most_common():
-        context.talk(f"  {count} x {oddity.value}: read all the same")
+        context.talk(f"  {count} x {oddity.value}: read anyway")
     for reason, count in tally.bad.most_common():
         context.talk(f"  {count} x {reason.value}: refused")
     for number, reason, line in tally.shown:

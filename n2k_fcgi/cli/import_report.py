@@ -1,4 +1,4 @@
-"""How an import's report looks, after ``n2k import`` and ``n2k update``."""
+"""The report of an import, as ``n2k import`` and ``n2k update`` print it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from n2k_fcgi.service.ingest.report import ImportReport
 
 @contextlib.contextmanager
 def telling_when_stopped(context: Context) -> Iterator[None]:
-    """Say that nothing was imported when what is inside is stopped (Ctrl-C, SIGTERM) before it published."""
+    """Print that nothing was imported if the block is stopped (Ctrl-C, SIGTERM) before it published."""
     generations = context.store.generations
     before = generations.current_name()
     try:
@@ -24,7 +24,7 @@ def telling_when_stopped(context: Context) -> Iterator[None]:
 
 
 def counts(report: ImportReport) -> str:
-    """What became of the rows, how long it took, which file of a zip was read, the grid, the time that was used and why."""
+    """Counts of rows, duration, the file of a zip, grid, as-of and its reason, generation: one line."""
     new = report.manifest
     member = f"from {shown(report.member)} in the zip, " if report.member else ""
     rows = f"{counted(new.rows, 'avatar')} ({new.added} added, {new.changed} changed, {new.removed} removed, "
@@ -33,7 +33,7 @@ def counts(report: ImportReport) -> str:
 
 
 def fields(report: ImportReport) -> dict[str, Any]:
-    """For JSON: the manifest, and what it does not keep."""
+    """For JSON: the manifest, and what it does not have."""
     known = {"as_of_from": report.as_of.why, "member": report.member, "warnings": report.warnings}
     tally = report.tally
     bad = {reason.value: count for reason, count in tally.bad.items()}
@@ -43,6 +43,6 @@ def fields(report: ImportReport) -> dict[str, Any]:
 
 
 def tell_warnings(context: Context, report: ImportReport) -> None:
-    """What was odd about the archive."""
+    """Print what was odd about the archive."""
     for warning in report.warnings:
         context.talk(f"  {shown(warning)}")

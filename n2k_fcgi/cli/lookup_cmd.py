@@ -1,22 +1,18 @@
-"""``n2k lookup``: names and keys, one line each, or all that is known of them."""
+"""``n2k lookup``: look up names and keys, with their history if asked."""
 
 import shlex
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import click
 
-from n2k_fcgi import logs
 from n2k_fcgi.cli import options
+from n2k_fcgi.cli.answers import find, full_line, short_line, why_not
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.cli.suggestions import one_name
 from n2k_fcgi.errors import NotFound
-from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.choices import Provenance
-from n2k_fcgi.model.grids import Wanted
-from n2k_fcgi.model.keys import format_key, is_cut_key, is_key_shaped, parse_key
+from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.history import History, Named
 from n2k_fcgi.service.directory.lookup import View
@@ -27,15 +23,15 @@ from n2k_fcgi.wiring import directory, mentions
 @click.command("lookup")
 @click.argument("what", type=options.Words(), metavar="NAME|KEY...", nargs=-1, required=True)
 @options.grid
-@click.option("--history", "with_history", is_flag=True, help="Every avatar that is meant, with its former names.")
+@click.option("--history", "with_history", is_flag=True, help="Every avatar that matches, with its former names.")
 @options.as_json
 @pass_context
-def command(context: Context, what: tuple[str, ...], grid: str | None, with_history: bool, as_json: bool) -> None:
-    """Look names and keys up; print name, key and grid of each, separated by tabs.
+def command(context: Context, what: tuple[str, ...], *, grid: str | None, with_history: bool, as_json: bool) -> None:
+    """Look up names and keys; print name, key and grid of each, separated by tabs.
 
-    A name may be written in any way; quote one with a space. Exit code 17 when one was not found. With --history every
-    name of every avatar that has or had the name or key: the current one first, then former ones, the latest first, and
-    a fourth field that says since when that is known; with --json also who reported it.
+    A name may have any spelling; quote one with a space. Exit code 17 when one was not found. With --history: every name
+    of every avatar that has or had the name or key, the current one first, then former ones, the latest first; a fourth
+    field says when and how it was seen, with --json also by which source.
 
     Example: n2k lookup 'Governor Linden' a27b84f0-2757-4176-9579-43a181d4a5a0
     """
@@ -47,7 +43,7 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
     for text in what:
         if with_history:
             names = _history(view, text, world)
-            lines = [_as_json(named, without) if as_json else as_line(named.avatar) for named in names]
+            lines = [_as_json(named, without) if as_json else full_line(named.avatar) for named in names]
         else:
             lines = _one(view, text, world, as_json)
         for line in lines:
@@ -57,23 +53,13 @@ def command(context: Context, what: tuple[str, ...], grid: str | None, with_hist
     if missing:
         view = directory(context.store, settings).view()
         if name := one_name(what, missing, lambda name: find(view, name, world) is not None):
-            context.talk(f"if that is one name, quote it: n2k lookup {shlex.quote(name)}")
+            context.talk(f"if this is one name, quote it: n2k lookup {shlex.quote(name)}")
         raise NotFound(what=", ".join(missing) + why_not(view, missing))
-
-
-def why_not(view: View, missing: Iterable[str] = ()) -> str:
-    """What may be the reason that nothing was found, behind the message; '' when nothing seems to be."""
-    cut = "; that looks like a key that is cut off" if any(map(is_cut_key, missing)) else ""
-    return cut + ("; nothing was imported yet" if view.generation is None else "")
 
 
 def _one(view: View, text: str, grid: str | None, as_json: bool) -> list[str]:
     avatar = find(view, text, grid)
-    if avatar is None:
-        return []
-    if as_json:
-        return [_json(name=avatar.name, key=format_key(avatar.key), grid=avatar.grid, origin=avatar.provenance)]
-    return [f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}"]
+    return [] if avatar is None else [short_line(avatar, as_json=as_json)]
 
 
 def _history(view: View, text: str, grid: str | None) -> list[Named]:
@@ -83,7 +69,7 @@ def _history(view: View, text: str, grid: str | None) -> list[Named]:
 
 
 def _as_json(named: Named, without: Callable[[str], str]) -> str:
-    """*without*: takes those who asked to be forgotten out of a text; the source of a capture may name anybody."""
+    """*without*: removes hidden avatars from a text; the source of a capture may name any avatar."""
     capture, fields = named.capture, named.avatar._asdict()
     seen = capture and {
         "first": capture.first_seen,
@@ -91,24 +77,4 @@ def _as_json(named: Named, without: Callable[[str], str]) -> str:
         "count": capture.times_seen,
         "source": cleaned(capture.source, without)._asdict(),
     }
-    return _json(**{**fields, "key": format_key(named.avatar.key), "capture": seen})
-
-
-def _json(**fields: object) -> str:
-    return json_line(fields)
-
-
-def as_line(avatar: Avatar) -> str:
-    """Name, key, grid, and where that is known from, with tabs between."""
-    when = options.iso(avatar.seen)
-    source = f"dump of {when[:10]}" if avatar.provenance is Provenance.DUMP else f"seen {when}"
-    former = "former name, " if avatar.former else ""
-    return f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}\t{former}{source}"
-
-
-def find(view: View, text: str, grid: str | None) -> Avatar | None:
-    """The avatar that *text*, a key or a name in any spelling, means on *grid* (None: on any), under its current name."""
-    started = time.perf_counter()
-    avatar = view.find(text, Wanted(grid, strict=True))
-    logs.timed(f"lookup {text} -> {avatar and format_key(avatar.key)}", started)
-    return avatar
+    return json_line({**fields, "key": format_key(named.avatar.key), "capture": seen})

@@ -1,4 +1,4 @@
-"""``n2k lsl``: a script to paste into a prim, with everything filled in."""
+"""``n2k lsl``: print a script to paste into a prim, with everything filled in."""
 
 import sys
 import time
@@ -23,54 +23,52 @@ NO_TOKEN, READ_TOKEN = "none", "-"
 
 @click.command("lsl")
 @click.argument("name", type=OneOf(list(SCRIPTS)), metavar="NAME", required=False)
-@click.option("--list", "listed", is_flag=True, help="Say what each script is for.")
-@click.option("--url", metavar="URL", help="Where the world reaches the service (else the setting 'url').")
-@click.option("--grid", type=options.Words(), metavar="G", help="The grid the script is for (else the setting 'default_grid').")
-@click.option("--note", type=options.Note(), default="", help="Where it will be, to be shown by 'n2k token list'.")
-@click.option(
-    "--token", "which", metavar="none|-", help="Make no token: leave the line empty, or read one from standard input."
-)
+@click.option("--list", "listed", is_flag=True, help="List the scripts and their purposes.")
+@click.option("--url", metavar="URL", help="The public address of the service (default: the setting 'url').")
+@click.option("--grid", type=options.Words(), metavar="G", help="The grid of the script (default: the setting 'default_grid').")
+@click.option("--note", type=options.Note(), default="", help="Where the script will be, for 'n2k token list'.")
+@click.option("--token", "which", metavar="none|-", help="none: leave the token empty. -: read it from standard input.")
 @pass_context
 def command(
-    context: Context, name: str | None, listed: bool, url: str | None, grid: str | None, note: str, which: str | None
+    context: Context, name: str | None, *, listed: bool, url: str | None, grid: str | None, note: str, which: str | None
 ) -> None:
     """Print the script NAME, ready to paste into a prim.
 
-    A new token of the least scope is filled in, unless --token says otherwise. Who may read the script can read the token:
-    keep it from the next owner, or revoke it ('n2k token revoke'). The script is UTF-8, whatever the terminal shows.
+    A new token of the least scope is filled in, unless --token says otherwise. Everybody who can read the script can read
+    the token: keep it from the next owner, or revoke it ('n2k token revoke'). The script is always UTF-8.
 
     Example: n2k lsl --url https://example.com/n2k/ --note 'by the front door' touch
     """
     if listed == (name is not None):
         raise click.UsageError("give the name of one script, or --list")
     if which not in (None, NO_TOKEN, READ_TOKEN):
-        raise click.UsageError("--token is 'none' or '-': a secret on the command line is there for everybody to see")
+        raise click.UsageError("--token is 'none' or '-': others can see a secret on the command line")
     if name is None:
         for script in SCRIPTS.values():
             click.echo(f"{script.name}\t{script.purpose}")
         return
     if url is not None:
         context.flags["url"] = url
-    _print(context, SCRIPTS[name], grid, note, which)
+    _print(context, SCRIPTS[name], grid, note=note, which=which)
 
 
-def _print(context: Context, script: Script, grid: str | None, note: str, which: str | None) -> None:
+def _print(context: Context, script: Script, grid: str | None, *, note: str, which: str | None) -> None:
     settings = context.settings
     if not settings.url:
         raise AddressNeeded(file=context.loaded.file or SETTINGS_FILE)
     world = to_store(context, grid)
-    token = _token(context, script, world, note, which)
+    token = _token(context, script, world, note=note, which=which)
     if urlsplit(settings.url).hostname in ONLY_HERE:
-        context.talk(f"warning: {settings.url} is this machine's own address: no grid elsewhere reaches it")
+        context.talk(f"warning: {settings.url} is this machine's own address: no other host reaches it")
     if grid is None:
         others = ", ".join(label for label in settings.labels if label != world)
-        context.talk(f"for the grid {world}; for another say --grid" + (f" (the settings name {others})" if others else ""))
+        context.talk(f"for the grid {world}; for another one use --grid" + (f" (the settings have {others})" if others else ""))
     text = filled_in(script, url=settings.url, token=token, grid=world)
     click.echo((_header(settings.url, world, token, note) + text).encode(), nl=False)
 
 
 def _header(url: str, grid: str, token: str, note: str) -> str:
-    """What whoever finds the script in a prim wants to know. It ends with a dot: a backslash there would join lines."""
+    """A comment on the origin of the script. It ends with a dot: a backslash there would join lines."""
     address = url.rstrip("/") + "/"
     about = f"token {token_id(token)}" if token else "no token"
     noted = f"; {note}" if note else ""
@@ -78,21 +76,21 @@ def _header(url: str, grid: str, token: str, note: str) -> str:
     return f"// By n2k lsl {__version__} on {today}: for {address}, grid {grid}, {about}{noted}.\n"
 
 
-def _token(context: Context, script: Script, world: str, note: str, which: str | None) -> str:
-    """What goes into the script's line."""
+def _token(context: Context, script: Script, world: str, *, note: str, which: str | None) -> str:
+    """The token to fill in; '': none."""
     if script.scope is None:
         if which == READ_TOKEN:
-            raise click.UsageError(f"{script.name} has no token: leave --token out")
+            raise click.UsageError(f"{script.name} needs no token: omit --token")
         return ""
     if which == NO_TOKEN:
-        context.talk(f"its TOKEN is empty: it needs one that may {script.scope}")
+        context.talk(f"its TOKEN is empty: it needs one with the scope {script.scope}")
         return ""
     if which == READ_TOKEN:
         return _given(context, script.scope, world)
     context.make_directory()
     noted = f"n2k lsl {script.name}{': ' if note else ''}{note}"
     new = create_token(context.store.tokens, (script.scope,), token_grid(world), note=noted)
-    context.talk(f"token {new.token.id} ({script.scope}) is for this script only; 'n2k token revoke {new.token.id}' ends it")
+    context.talk(f"token {new.token.id} ({script.scope}) is for this script only; 'n2k token revoke {new.token.id}' revokes it")
     return new.text
 
 
@@ -101,10 +99,10 @@ def _given(context: Context, scope: Scope, world: str) -> str:
     line = click.prompt("token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
     text = (line.split() or [""])[-1]
     if not token_id(text):
-        raise click.UsageError("there is no token on standard input: n2k_..., the last word that 'n2k token create' prints")
+        raise click.UsageError("no token on standard input: n2k_..., the last word that 'n2k token create' prints")
     if context.settings.data_dir.is_dir():
         try:
             refuse_other_grid(verify_token(context.store.tokens, text, scope), world)
         except TokenNeeded:
-            context.talk(f"warning: the token {token_id(text)} is revoked, or not one of {context.settings.data_dir}")
+            context.talk(f"warning: the token {token_id(text)} is revoked, or not of {context.settings.data_dir}")
     return text

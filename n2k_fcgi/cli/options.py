@@ -28,11 +28,11 @@ class When(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8
                 return timegm(time.strptime(text, form))
             except ValueError:
                 continue
-        return self.fail(f"{text!r} is no time: 2026-11-21, 2026-11-21T06:40:00Z (UTC) or unix seconds", param, ctx)
+        return self.fail(f"{text!r} is not a time: use 2026-11-21, 2026-11-21T06:40:00Z (UTC) or unix seconds", param, ctx)
 
 
 class Words(click.ParamType):  # type: ignore[type-arg]
-    """A name or other text that people type: UTF-8 where the locale knows no letters beyond ASCII."""
+    """A name or other typed text: UTF-8 where the locale is ASCII."""
 
     name = "text"
 
@@ -42,7 +42,7 @@ class Words(click.ParamType):  # type: ignore[type-arg]
 
 
 class Note(Words):
-    """One line of text that is kept beside something."""
+    """One line of text, stored as a note."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See the class."""
@@ -56,14 +56,14 @@ NOTE_CHARACTERS = 60
 
 
 def iso(seconds: int) -> str:
-    """Unix seconds as people read them, UTC."""
+    """Unix seconds as ISO 8601, UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def be_nice(nice: int) -> None:
-    """Run at low priority, and end in order when asked to: SIGTERM cleans up as Ctrl-C does.
+    """Run at low priority, and clean up at SIGTERM as at Ctrl-C.
 
-    Disk access follows: without a priority of its own Linux derives it from this one (ioprio_set(2)).
+    Linux derives the I/O priority from it (ioprio_set(2)).
     """
     with contextlib.suppress(OSError):
         os.nice(nice)
@@ -75,13 +75,13 @@ def be_nice(nice: int) -> None:
 
 
 nice = click.option(
-    "--nice", type=click.IntRange(0, 19), default=10, show_default=True, help="How far to step back for others."
+    "--nice", type=click.IntRange(0, 19), default=10, show_default=True, help="Niceness: CPU priority to give up."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 grid = click.option("--grid", type=Words(), metavar="G", help="The grid, such as Production or OpenSim.")
-replace = click.option("--replace", is_flag=True, help="Avatars of this grid that the dump does not have go.")
-max_bad = click.option("--max-bad", type=click.FloatRange(0, 100), help="Percentage of bad lines above which it is refused.")
-max_bytes = click.option("--max-bytes", type=click.IntRange(1), help="Unpacked bytes above which it is refused.")
+replace = click.option("--replace", is_flag=True, help="Remove avatars of this grid that the dump does not have.")
+max_bad = click.option("--max-bad", type=click.FloatRange(0, 100), help="Refuse the dump above this percentage of bad lines.")
+max_bytes = click.option("--max-bytes", type=click.IntRange(1), help="Refuse the dump above this many unpacked bytes.")
 jobs = click.option(
     "--jobs",
     type=click.IntRange(1, 16),

@@ -1,4 +1,4 @@
-"""``n2k pending``: keys that wait for a name, and names that were offered for another key."""
+"""``n2k pending``: list pending keys, or conflicts."""
 
 import click
 
@@ -12,16 +12,16 @@ from n2k_fcgi.wiring import overview, pending_keys
 
 
 @click.command("pending")
-@click.option("--conflicts", is_flag=True, help="Instead: names that were offered for another key than their own.")
+@click.option("--conflicts", is_flag=True, help="List the latest conflicts instead: names offered for another key.")
 @options.grid
 @options.as_json
 @pass_context
 def command(context: Context, conflicts: bool, grid: str | None, as_json: bool) -> None:
-    """List the keys that callers asked about and nobody knows, the one that waits longest first: key and grid.
+    """List pending keys: callers looked them up, and no name is known. Key and grid, the oldest first.
 
-    lsl/resolver.lsl asks for them in-world and registers their names; so does 'n2k register'. With --conflicts: the
-    latest names that were offered for another key and refused: name, grid, the key that keeps it, the key refused, how
-    often, when last, and by what (a capture or a dump), separated by tabs.
+    lsl/resolver.lsl resolves them in-world and registers their names; 'n2k register' does so by hand. With --conflicts:
+    name, grid, the key that keeps the name, the refused key, count, last time, and origin (a capture or a dump),
+    separated by tabs.
 
     Example: n2k pending --conflicts
     """

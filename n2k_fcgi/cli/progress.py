@@ -1,4 +1,4 @@
-"""Progress of an import: a bar with rows a second and the time left on a terminal, a line a minute elsewhere."""
+"""Progress of an import: on a terminal a bar with rows per second and time left, elsewhere a line per minute."""
 
 import math
 import sys
@@ -12,7 +12,7 @@ from n2k_fcgi.errors import counted
 from n2k_fcgi.service.ingest.report import Progress
 
 READING_SHARE = 2 / 3
-"""Of the whole work, for the time left: reading the dump; writing the indexes is the rest."""
+"""Share of the work that is reading the dump, to estimate the time left; the rest is writing the indexes."""
 
 _STEPS = 3000
 
@@ -21,7 +21,7 @@ LINE_EVERY = 60.0
 
 
 class ProgressBar:
-    """Shows an import's progress on standard error. *size*: packed bytes of the dump, None when it is a pipe."""
+    """Shows an import's progress on standard error. *size*: packed bytes of the dump, None for a pipe."""
 
     def __init__(self, size: int | None, *, hidden: bool) -> None:
         self._size = size
@@ -42,7 +42,7 @@ class ProgressBar:
             self._bar.__exit__(*details)
 
     def show(self, progress: Progress) -> None:
-        """Move the bar, or write a line when one is due."""
+        """Update the bar, or write a line when one is due."""
         self._now = progress
         if self._bar is None:
             if time.monotonic() >= self._next_line:

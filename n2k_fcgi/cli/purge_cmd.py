@@ -1,4 +1,4 @@
-"""``n2k purge``: the bytes of the forgotten, out of every file."""
+"""``n2k purge``: remove the forgotten from every file."""
 
 import click
 
@@ -11,24 +11,23 @@ from n2k_fcgi.wiring import inspection, log_path, purge
 
 
 @click.command("purge")
-@click.option("--check", is_flag=True, help="Change nothing: say where somebody who left still stands.")
+@click.option("--check", is_flag=True, help="Change nothing; list where forgotten avatars are still stored.")
 @options.nice
 @pass_context
 def command(context: Context, check: bool, nice: int) -> None:
-    """Take the bytes of all who asked to be forgotten out of every file in the data directory.
+    """Remove the bytes of all forgotten avatars from every file in the data directory.
 
-    Generations that hold any are written anew and so are the captures; the log begins anew, and set-aside logs, the
-    lines typed into 'n2k shell', the list of pending keys and that of conflicts go, and so does what killed imports,
-    updates and exports left. Regions and owners of prims that reported somebody, notes of tokens and names of dumps may
-    name them, too: there they are cut out. Servers go on answering; it waits for no import or update, but leaves (exit
-    code 65).
+    Generations that have any are rewritten, and so are the captures. The log is started anew; rotated logs, the lines
+    typed into 'n2k shell', pending keys, conflicts and the leftovers of killed imports, updates and exports are removed.
+    Names and keys are also cut out of sources of captures, notes of tokens and names of dumps. Servers keep answering.
+    During an import or update it stops with exit code 65.
 
-    Files in there that are not n2k's are named, for you to look at. What lies elsewhere (dumps you keep, backups, the web
-    server's own log) is yours to clean. --undo brings nobody back after it.
+    Files that are not n2k's are listed: inspect them. Dumps, backups and logs elsewhere are yours to clean. After it
+    'n2k forget --undo' restores nothing.
 
-    --check reads every file, the settings and what is not n2k's too, and prints file, kind and place of each key and of each
-    word or two that are a name of theirs, never the name itself. Exit code 51 when there is any. A one-word name may
-    be meant otherwise in a text: look. 10 million rows take a minute or two.
+    --check reads every file, including settings and files that are not n2k's. It prints file, kind and place of each key
+    and of each word or two that are such a name, never the name itself. Exit code 51 when there are any. A one-word name
+    may mean something else in a text: check it. 10 million rows take a minute or two.
 
     Example: n2k purge
     """
@@ -43,11 +42,11 @@ def command(context: Context, check: bool, nice: int) -> None:
     log = log_path(settings)
     logs.begin_anew(log)
     gone = f"{counted(done.names, 'name')} in {counted(done.generations, 'generation')}, {counted(done.captures, 'capture')}"
-    click.echo(f"purged: {gone}; the log begins anew")
+    click.echo(f"purged: {gone}; the log is started anew")
     strangers = [path for path in done.strangers if not is_of_log(path, log)]
     if strangers:
         names = ", ".join(shown(str(path.relative_to(settings.data_dir))) for path in strangers)
-        context.talk(f"  not n2k's, and left alone, look whether they name anybody: {names}")
+        context.talk(f"  not n2k's and left alone; check whether they name a forgotten avatar: {names}")
 
 
 def _check(context: Context) -> None:
@@ -57,7 +56,7 @@ def _check(context: Context) -> None:
         count += remains.times
         click.echo(remains)
     if looking.packed:
-        context.talk(f"  packed, and not looked into: {', '.join(map(shown, looking.packed))}")
+        context.talk(f"  packed, not searched: {', '.join(map(shown, looking.packed))}")
     if count:
         raise StillNamed(count=count)
-    context.talk("nobody who left stands in any file")
+    context.talk("no forgotten avatar is stored in any file")

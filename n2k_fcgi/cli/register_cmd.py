@@ -1,4 +1,4 @@
-"""``n2k register``: bind a name to a key by hand."""
+"""``n2k register``: register a name and key by hand."""
 
 import click
 
@@ -17,7 +17,7 @@ from n2k_fcgi.wiring import registrar
 @options.grid
 @pass_context
 def command(context: Context, name: str, key: str, grid: str | None) -> None:
-    """Register the avatar NAME with KEY; servers answer with it at once.
+    """Register the avatar NAME with KEY; servers return it at once.
 
     Exit code 16 when the name belongs to another key.
 

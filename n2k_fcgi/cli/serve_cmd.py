@@ -1,4 +1,4 @@
-"""``n2k serve``: standalone HTTP, for a try-out, a small host, or behind a reverse proxy."""
+"""``n2k serve``: standalone HTTP, for trying it out, a small host, or behind a reverse proxy."""
 
 import sys
 
@@ -10,20 +10,20 @@ from n2k_fcgi.servers.http import clean_prefix, free_port, serve_granian, serve_
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="0: any free one.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
-@click.option("--prefix", default="", metavar="/x", help="Serve below this path, and nothing elsewhere.")
-@click.option("--access-log", is_flag=True, help="Write a line for every request to standard error.")
+@click.option("--prefix", default="", metavar="/x", help="Serve below this path only.")
+@click.option("--access-log", is_flag=True, help="Write a line per request to standard error.")
 @pass_context
-def command(context: Context, host: str, port: int, workers: int, prefix: str, access_log: bool) -> None:
+def command(context: Context, *, host: str, port: int, workers: int, prefix: str, access_log: bool) -> None:
     """Serve HTTP until stopped by Ctrl-C or SIGTERM.
 
-    With the 'server' extra by granian, without it by Werkzeug's own server, which is for trying out only.
+    Uses granian if the 'server' extra is installed, else Werkzeug's server, which is for trying out only.
 
     Example: n2k serve --port 3000
     """
     flags = context.server_flags()
-    _ = context.settings  # a settings file with a mistake is said now, not with the first answer
+    _ = context.settings  # report an error in the settings file now, not with the first request
     port = free_port(host, port)
     below = clean_prefix(prefix)
     click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}{below}/")

@@ -1,4 +1,4 @@
-"""The prompt behind ``n2k shell``: what can be typed, and what is answered."""
+"""The commands of ``n2k shell`` and their results."""
 
 import cmd
 import contextlib
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from n2k_fcgi.cli.answers import find, full_line, why_not
 from n2k_fcgi.cli.grids import meant
-from n2k_fcgi.cli.lookup_cmd import as_line, find, why_not
 from n2k_fcgi.cli.standard_streams import as_typed
 from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError, NotFound, counted
@@ -23,27 +23,27 @@ from n2k_fcgi.wiring import directory, grids, overview
 
 HISTORY_LINES = 1000
 MATCHES = 20
-"""Names that completion offers at most."""
+"""The most names that completion offers."""
 
 HELP = """Type a name or a key; 'help' for more, 'quit' or Ctrl-D to leave.
 
   name NAME      look up a name, also one that begins with a word of this list
   key KEY        look up a key
   all NAME|KEY   every grid, and former names
-  grid [G]       prefer the grid G; without G: say which is preferred
-  stats          how much is in the directory
+  grid [G]       prefer the grid G; without G: print the preferred one
+  stats          counts of the directory
   help           this
   quit           leave"""
 
 
 class Shell(cmd.Cmd):
-    """Answers one line at a time; every line sees what is live at that moment."""
+    """Answers line by line, each from the generation that is live at that moment."""
 
     prompt = "n2k> "
 
     def __init__(self, store: Store, settings: Settings, is_known: Callable[[str], bool]) -> None:
-        """*is_known*: whether anything is known of a grid."""
-        super().__init__(completekey="")  # we bind the key ourselves
+        """*is_known*: whether a grid has avatars."""
+        super().__init__(completekey="")  # bound below
         self._store = store
         self._settings = settings
         self._grids = grids(settings)
@@ -51,13 +51,13 @@ class Shell(cmd.Cmd):
         self._grid: str | None = None
         self._matches: list[str] = []
         self.unanswered = 0
-        """Lines for which there was no answer."""
-        self._view()  # a missing or damaged store is said now, not line by line
+        """Lines without a result."""
+        self._view()  # reports a missing or damaged store once, not per line
 
     def converse(self, history: Path) -> None:
         """Prompt on the terminal until the user leaves; Ctrl-C clears the line.
 
-        The lines are not kept when a purge took them meanwhile: it may have been because of one of them.
+        The history is not saved if a purge removed it meanwhile: one of its lines may be the reason.
         """
         purged = self._store.forgotten.purged()
         with _line_editing(history, self.completion, lambda: self._store.forgotten.purged() == purged):
@@ -77,7 +77,7 @@ class Shell(cmd.Cmd):
                 return
 
     def onecmd(self, line: str) -> bool:
-        """Carry one line out; what is wrong with it is its answer. True: leave. Raises what is wrong with the store."""
+        """Run one line; an error in it is its result. Return True to leave. Raises errors of the store."""
         try:
             return bool(super().onecmd(as_typed(line)))
         except N2KError as problem:
@@ -88,7 +88,7 @@ class Shell(cmd.Cmd):
             return False
 
     def parseline(self, line: str) -> tuple[str | None, str | None, str]:
-        """Cut a line into command and argument; None and None when it begins with no command of ours."""
+        """Split a line into command and argument; None and None if it begins with no command."""
         stripped = line.strip()
         word, _, rest = stripped.partition(" ")
         if word.isidentifier() and hasattr(self, f"do_{word}"):
@@ -96,7 +96,7 @@ class Shell(cmd.Cmd):
         return None, None, stripped
 
     def emptyline(self) -> bool:
-        """Nothing typed, nothing done (the base class would repeat the last command)."""
+        """Do nothing (the base class would repeat the last command)."""
         return False
 
     def default(self, line: str) -> None:
@@ -105,7 +105,7 @@ class Shell(cmd.Cmd):
         avatar = find(view, line, self._grid) or find(view, line, None)
         if avatar is None:
             raise NotFound(what=line + why_not(view, [line]))
-        click.echo(as_line(avatar))
+        click.echo(full_line(avatar))
 
     def do_name(self, name: str) -> None:
         """Look up a name."""
@@ -125,24 +125,24 @@ class Shell(cmd.Cmd):
         if not found:
             raise NotFound(what=text)
         for avatar in found:
-            click.echo(as_line(avatar))
+            click.echo(full_line(avatar))
 
     def do_grid(self, grid: str) -> None:
-        """Prefer a grid, or say which is preferred."""
+        """Set the preferred grid, or print it."""
         if grid:
             self._grid = self._grids.parse(grid)
         preferred = self._grid or self._grids.default
-        doubt = "" if self._is_known(preferred) else f": nothing is known of it{meant(preferred, self._grids.labels)}"
+        doubt = "" if self._is_known(preferred) else f": no avatar is known on it{meant(preferred, self._grids.labels)}"
         click.echo(f"grid: {preferred}{doubt}")
 
     def do_stats(self, _: str) -> None:
-        """How much is in the directory, in one line."""
+        """Print counts of the directory in one line."""
         counts = overview(self._store).statistics()
         seen = f"{counted(counts.avatars, 'avatar')}, {counted(counts.captures, 'capture')}"
         click.echo(f"{seen}, generation {counts.generation}")
 
     def do_help(self, _: str) -> None:
-        """What can be typed."""
+        """Print the commands."""
         click.echo(HELP)
 
     def do_quit(self, _: str) -> bool:
@@ -150,12 +150,12 @@ class Shell(cmd.Cmd):
         return True
 
     def do_EOF(self, _: str) -> bool:
-        """Leave: what the base class makes of Ctrl-D."""
+        """Leave: the base class calls it for Ctrl-D."""
         click.echo()
         return True
 
     def completion(self, text: str, state: int) -> str | None:
-        """What *text*, the line up to the cursor, can become; called by readline with 0, 1, ... until None."""
+        """Completions of *text*, the line up to the cursor; readline calls it with 0, 1, ... until None."""
         if state == 0:
             self._matches = list(self._completions(text))
         return self._matches[state] if state < len(self._matches) else None
@@ -171,12 +171,12 @@ class Shell(cmd.Cmd):
             yield from self._names(line)
 
     def _names(self, beginning: str) -> list[str]:
-        """Names that begin so, as they are spelled."""
+        """Names with this beginning, as they are spelled."""
         try:
             view = self._view()
             with view.snapshot():
                 page = search(view, beginning, limit=MATCHES)
-        except N2KError:  # nothing to begin with
+        except N2KError:  # no beginning of a name
             return []
         return [avatar.name for _, avatars in page.names for avatar in avatars]
 
@@ -186,7 +186,7 @@ class Shell(cmd.Cmd):
 
 @contextlib.contextmanager
 def _line_editing(history: Path, completion: Callable[[str, int], str | None], may_keep: Callable[[], bool]) -> Iterator[None]:
-    """Editing, completion and a history, where Python was built with readline. *may_keep*: asked before that is written."""
+    """Editing, completion and a history, if Python has readline. *may_keep*: asked before the history is written."""
     try:
         import readline
     except ImportError:
@@ -201,7 +201,7 @@ def _line_editing(history: Path, completion: Callable[[str, int], str | None], m
     try:
         yield
     finally:
-        with contextlib.suppress(OSError, N2KError):  # who may only read the data directory has no history
+        with contextlib.suppress(OSError, N2KError):  # a data directory that is read-only has no history
             if may_keep():
                 os.close(os.open(history, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
                 readline.write_history_file(history)

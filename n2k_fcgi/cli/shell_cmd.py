@@ -1,4 +1,4 @@
-"""``n2k shell``: names and keys looked up as they are typed."""
+"""``n2k shell``: look up names and keys interactively, or from a pipe."""
 
 import sys
 
@@ -15,14 +15,14 @@ from n2k_fcgi.store.datadir import TYPED_LINES
 @click.command("shell")
 @pass_context
 def command(context: Context) -> None:
-    """Look up what is typed: a name in any spelling, or a key; 'help' lists what else can be said.
+    """Look up what is typed: a name in any spelling, or a key; 'help' lists the other commands.
 
-    An answer is name, key, grid and source, separated by tabs; the source is the dump with its day, or the capture with
-    the time it was last seen. On a terminal with a prompt, completion (Tab) and a history, kept in the data directory.
+    A result is name, key, grid and source, separated by tabs. The source is the date of the dump, or the time when the
+    avatar was last seen. A terminal has a prompt, completion (Tab) and a history, stored in the data directory.
 
-    Without a terminal there is no prompt, and each line gets its answer, 'not found: ...' or the reason why it cannot be
-    read, in its place on standard output. The exit code is then 17 when a line had no answer. Lines are UTF-8, with or
-    without a mark at their beginning, or UTF-16 with one.
+    Without a terminal there is no prompt. Standard output has one result per line of input: the avatar, 'not found: ...'
+    or an error. Exit code 17 when a line had no result. Input is UTF-8 with or without a byte order mark, or UTF-16
+    with one.
 
     Example: printf '%s\\n' 'Governor Linden' a27b84f0-2757-4176-9579-43a181d4a5a0 | n2k shell
     """

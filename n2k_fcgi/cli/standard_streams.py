@@ -1,7 +1,7 @@
-"""Standard input, output and error as a command may find them: closed, full, without a reader, in any encoding.
+"""Standard input, output and error in every state: closed, full, without a reader, in any encoding.
 
-Output is in the encoding of the terminal or of PYTHONIOENCODING, with '?' for what that cannot show; ASCII, which is
-what Python takes from the C locale, says nothing of a terminal, and means UTF-8 here.
+Output has the encoding of the terminal or of PYTHONIOENCODING, with '?' for characters it lacks. ASCII, which Python
+takes from the C locale, is replaced by UTF-8.
 """
 
 import codecs
@@ -16,22 +16,22 @@ from n2k_fcgi.errors import StoreFull, StoreUnreadable
 
 OUTPUT, INPUT = "standard output", "standard input"
 ERRORS = "n2k"
-"""How Python finds ``_instead``."""
+"""The name under which ``_instead`` is registered."""
 
 _BYTES_AS_TEXT = range(0xDC80, 0xDD00)
-"""What bytes that were no text in an argument or a path arrive as (PEP 383)."""
+"""Surrogates for bytes of an argument or path that are not text (PEP 383)."""
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class ReaderGone(Exception):
-    """Nobody reads standard output any more, as behind ``| head``: no error, and no reason to go on."""
+    """Standard output has no reader any more, as with ``| head``: not an error, but work can stop."""
 
 
 def prepare() -> None:
-    """Make the three streams of this process ones that all commands can rely on.
+    """Make the three streams of this process safe to use.
 
-    A closed one gets its descriptor back, because the next file to be opened would have it, and a result be written into
-    that: reading ends at once then, writing fails.
+    A closed one is opened again: the next file to be opened would get its descriptor, and results would be written to that
+    file. Reading from it ends at once, writing to it fails.
     """
     for fd, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         _occupy(fd, mode)
@@ -45,7 +45,7 @@ def prepare() -> None:
 
 
 def json_line(fields: object) -> str:
-    """*fields* as JSON; escaped where standard output could not carry the letters, for it is read by programs."""
+    """*fields* as JSON, for programs: escaped if standard output cannot encode the characters."""
     text = json.dumps(fields, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding)
@@ -55,7 +55,7 @@ def json_line(fields: object) -> str:
 
 
 def as_typed(text: str) -> str:
-    """*text* of the command line or a terminal, read as UTF-8 where the locale's encoding, ASCII most often, left bytes."""
+    """*text* of the command line or a terminal, decoded as UTF-8 where the locale's encoding (mostly ASCII) left bytes."""
     try:
         return text.encode("utf-8", "surrogateescape").decode()
     except UnicodeError:
@@ -63,7 +63,7 @@ def as_typed(text: str) -> str:
 
 
 def piped_lines() -> Iterator[str]:
-    """The lines of standard input as they come, in UTF-8, or in UTF-16 with its mark. Other bytes arrive as surrogates."""
+    """The lines of standard input as they arrive: UTF-8, or UTF-16 with its mark. Other bytes become surrogates."""
     try:
         with open(0, "rb", closefd=False) as raw:
             is_utf_16 = raw.peek(2)[:2] in _MARKS
@@ -74,7 +74,7 @@ def piped_lines() -> Iterator[str]:
 
 
 class _Output(io.FileIO):
-    """Standard output. A write that fails raises once: Python tries again when the process ends."""
+    """Standard output. A failing write raises once only: Python writes again when the process ends."""
 
     _failed = False
 
@@ -90,7 +90,7 @@ class _Output(io.FileIO):
 
 
 class _Error(io.FileIO):
-    """Standard error. What cannot be said there is not said: the work goes on, and the exit code tells."""
+    """Standard error. Failing writes are ignored: the work continues, and the exit code reports the result."""
 
     def write(self, data: Any, /) -> int:
         """Never raises OSError."""
@@ -111,7 +111,7 @@ def _refuse(problem: OSError) -> NoReturn:
 
 
 def _occupy(fd: int, mode: int) -> None:
-    """Have descriptor *fd* open, all below it being so."""
+    """Open descriptor *fd* if it is closed; all below it are open."""
     try:
         os.fstat(fd)
     except OSError:
@@ -119,7 +119,7 @@ def _occupy(fd: int, mode: int) -> None:
 
 
 def _text(raw: io.FileIO, before: Any, errors: str) -> io.TextIOWrapper:
-    """*raw* as a text stream in the encoding of *before*, None when it was closed."""
+    """*raw* as a text stream in the encoding of *before*, None if it was closed."""
     encoding = before.encoding if before is not None else "utf-8"
     if codecs.lookup(encoding).name == "ascii":
         encoding = "utf-8"
@@ -127,7 +127,7 @@ def _text(raw: io.FileIO, before: Any, errors: str) -> io.TextIOWrapper:
 
 
 def _instead(problem: UnicodeError) -> tuple[str | bytes, int]:
-    """For one character that the encoding lacks: the byte that it was, or a question mark."""
+    """A replacement for one character that the encoding lacks: the byte that it was, or a question mark."""
     assert isinstance(problem, UnicodeEncodeError)
     number = ord(problem.object[problem.start])
     return (bytes([number - 0xDC00]) if number in _BYTES_AS_TEXT else "?"), problem.start + 1

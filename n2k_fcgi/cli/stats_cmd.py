@@ -1,4 +1,4 @@
-"""``n2k stats``: how much is in the directory."""
+"""``n2k stats``: counts of the directory."""
 
 import json
 
@@ -14,7 +14,7 @@ from n2k_fcgi.wiring import overview
 @options.as_json
 @pass_context
 def command(context: Context, as_json: bool) -> None:
-    """Print how many avatars, names, captures and tokens there are, and what the live generation is.
+    """Print the counts of avatars, names, captures and tokens, and the live generation.
 
     Example: n2k stats
     """

@@ -1,4 +1,4 @@
-"""What the user may have meant: the command, the word or the quotes that are nearly what was typed."""
+"""What the user may have meant: a similar command or word, missing quotes."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -10,7 +10,7 @@ import click
 from n2k_fcgi.model.keys import is_key_shaped
 
 EXTRA_ARGUMENT = "Got unexpected extra argument"
-"""How click begins to say so, in every version."""
+"""How every version of click begins this message."""
 
 DASHES = "A name that begins with a dash comes after '--': {path} -- ..."
 
@@ -18,25 +18,33 @@ QUOTES = "What has a space needs quotes, such as 'Governor Linden'."
 
 
 class Group(click.Group):
-    """A command with commands: says which one was meant by a word that is nearly its name, and cuts no line of its list."""
+    """A group of commands that suggests the command with a similar name, and lists each with its whole first sentence."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Raises UsageError for what is no command."""
+        """Raise UsageError for an unknown command."""
         word = args[0]
         if self.get_command(ctx, word) is None and not word.startswith("-"):
             ctx.fail(f"No such command {word!r}.{did_you_mean(word, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, each with its first sentence."""
+        """Write the list of commands, each with its first sentence."""
         found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         rows = [(name, command.get_short_help_str(_WHOLE)) for name, command in found if command is not None]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
 
+class ListingGroup(Group):
+    """A ``Group`` that runs its command ``list`` when none is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See the class."""
+        return super().parse_args(ctx, args or ["list"])
+
+
 class OneOf(click.Choice):  # type: ignore[type-arg]  # not generic in click 8.1
-    """One of a few words; refuses another one with the word that is meant."""
+    """One of a few words; suggests the similar one for another."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See the class."""
@@ -47,21 +55,21 @@ class OneOf(click.Choice):  # type: ignore[type-arg]  # not generic in click 8.1
 
 
 _WHOLE = 1000
-"""Characters that no first sentence has."""
+"""More characters than any first sentence has."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence that goes behind the refusal of *word*, with a space before it; '' when nothing known is like it."""
-    from difflib import get_close_matches  # late: for who mistyped only
+    """A sentence to be appended to the refusal of *word*, with a leading space; '' if no known word is similar."""
+    from difflib import get_close_matches  # late: after a typing error only
 
     close = get_close_matches(word.lower(), list(known), 1)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def one_name(words: Sequence[str], missing: Collection[str], is_known: Callable[[str], bool]) -> str:
-    """The first two of *words* that seem to be one name which lost its quotes; '' when none do.
+    """The first two neighbours in *words* that look like one name without quotes; '' if there are none.
 
-    Both are *missing*, or one is and together they are known: somebody else may be called as one of them.
+    Either both are *missing*, or one is and the name of both is known: another avatar may have one of them as its name.
     """
     for pair in pairwise(words):
         lost, name = set(pair) & set(missing), " ".join(pair)
@@ -71,9 +79,9 @@ def one_name(words: Sequence[str], missing: Collection[str], is_known: Callable[
 
 
 def advice(refusal: click.ClickException, group: click.Group) -> str:
-    """A line to say below a refusal of click's; '' for most.
+    """A line to print below an error of click's; '' for most.
 
-    Quotes are missing, an option of *group* stands too late, or what was meant as a name was taken for an option.
+    For missing quotes, an option of *group* behind the command, and a name taken for an option.
     """
     if refusal.message.startswith(EXTRA_ARGUMENT):
         return QUOTES
@@ -89,7 +97,7 @@ def _is_half(word: str) -> bool:
 
 
 def _takes_name(ctx: click.Context | None) -> bool:
-    from n2k_fcgi.cli.options import Words  # late: for who mistyped only
+    from n2k_fcgi.cli.options import Words  # late: after a typing error only
 
     return ctx is not None and any(isinstance(param.type, Words) for param in ctx.command.params)
 

@@ -1,4 +1,4 @@
-"""``n2k token``: the right to write, made, listed, revoked."""
+"""``n2k token``: make, list and revoke tokens."""
 
 import click
 
@@ -11,27 +11,25 @@ from n2k_fcgi.service.access.tokens import create_token, revoke_token
 from n2k_fcgi.wiring import mentions
 
 SCOPES = [str(scope) for scope in Scope]
-HEADINGS = ("id", "scopes", "grid", "made", "state", "writes a minute", "note")
+HEADINGS = ("id", "scopes", "grid", "made", "state", "writes per minute", "note")
 
 
 @click.group("token", cls=Group)
 def command() -> None:
-    """Make, list and revoke tokens: who holds one may write.
+    """Make, list and revoke tokens, which allow to write.
 
     Example: n2k token create --scope register
     """
 
 
 @command.command("create")
-@click.option(
-    "--scope", "scopes", type=OneOf([str(scope) for scope in Scope]), multiple=True, required=True, help="What it allows."
-)
-@click.option("--grid", type=options.Words(), metavar="G", help="Registrations on this grid only.")
-@click.option("--rate", type=click.IntRange(1), help="Writes a minute, where it is not to be the setting token_limit.")
-@click.option("--note", type=options.Note(), default="", help="What it is for, to be shown by 'list'.")
+@click.option("--scope", "scopes", type=OneOf(SCOPES), multiple=True, required=True, help="What it allows.")
+@click.option("--grid", type=options.Words(), metavar="G", help="Allow registrations on this grid only.")
+@click.option("--rate", type=click.IntRange(1), help="Writes per minute, instead of the setting token_limit.")
+@click.option("--note", type=options.Note(), default="", help="Its purpose, for 'list'.")
 @pass_context
-def create(context: Context, scopes: tuple[str, ...], grid: str | None, rate: int | None, note: str) -> None:
-    """Make a token. Its secret, the last word printed, is shown this once.
+def create(context: Context, *, scopes: tuple[str, ...], grid: str | None, rate: int | None, note: str) -> None:
+    """Make a token. Its secret, the last word printed, is shown only once.
 
     Example: n2k token create --scope register --grid Production
     """
@@ -44,9 +42,9 @@ def create(context: Context, scopes: tuple[str, ...], grid: str | None, rate: in
 @command.command("list")
 @pass_context
 def show(context: Context) -> None:
-    """List tokens, oldest first: id, scopes, grid, made, state, writes a minute, note. Secrets are not kept.
+    """List tokens, oldest first: id, scopes, grid, made, state, writes per minute, note. Secrets are not stored.
 
-    The note of a token that 'n2k lsl' made begins with the script that it is for. The headings go to standard error.
+    The note of a token of 'n2k lsl' begins with the name of its script. Headings are printed on standard error.
 
     Example: n2k token list
     """
@@ -71,7 +69,7 @@ def show(context: Context) -> None:
 @click.argument("token_id", metavar="ID")
 @pass_context
 def revoke(context: Context, token_id: str) -> None:
-    """Make a token worthless, from the next request on.
+    """Revoke a token, from the next request on.
 
     Example: n2k token revoke 0123456789ab
     """

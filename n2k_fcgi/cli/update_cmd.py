@@ -1,4 +1,4 @@
-"""``n2k update``: the nightly run."""
+"""``n2k update``: the nightly update."""
 
 import json
 
@@ -23,7 +23,7 @@ from n2k_fcgi.wiring import importer, modes_of
 @options.grid
 @click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else its own, Last-Modified, now).")
 @options.replace
-@click.option("--force", is_flag=True, help="Also when it is unchanged, older than the live one, or has far fewer rows.")
+@click.option("--force", is_flag=True, help="Also if it is unchanged, older than the live one, or has far fewer rows.")
 @options.max_bad
 @options.max_bytes
 @options.jobs
@@ -33,6 +33,7 @@ from n2k_fcgi.wiring import importer, modes_of
 def command(
     context: Context,
     source: str | None,
+    *,
     grid: str | None,
     as_of: int | None,
     replace: bool,
@@ -43,20 +44,20 @@ def command(
     nice: int,
     as_json: bool,
 ) -> None:
-    """Fetch the dump when it changed, import it, make it live and remove old generations: for cron.
+    """Fetch a changed dump, import it, make it live and remove old generations: for cron.
 
-    Without URL or FILE it takes the setting 'update_source'. For another n2k's csv, the setting 'update_token' (or
-    N2K_UPDATE_TOKEN) has a token of that one, which goes to the host of the URL only. A download is conditional (ETag,
-    Last-Modified), resumed when the connection breaks, and bounded by the settings 'update_stall', 'update_time',
+    Default source: the setting 'update_source'. To fetch the csv of another n2k, set 'update_token' (or
+    N2K_UPDATE_TOKEN) to a token of that one; it is sent to the host of the URL only. Downloads are conditional (ETag,
+    Last-Modified), resumed after a broken connection, and limited by the settings 'update_stall', 'update_time',
     'update_size' and 'update_tries'. A dump that is older than the live one, shrank, or has too many bad lines is
-    refused, and nothing changes. Prints one line; with 'n2k -q' only what failed.
+    refused, and nothing changes. Prints one line; with 'n2k -q' only failures.
 
     Example: n2k -q update https://example.org/name2key.csv.bz2
     """
     settings = context.settings
     source = source or settings.update_source
     if not source:
-        raise click.UsageError("say what to update from: a URL or a file, here or as the setting 'update_source'")
+        raise click.UsageError("give a URL or a file to update from, here or as the setting 'update_source'")
     context.make_directory()
     options.be_nice(nice)
     world = to_store(context, grid)
@@ -84,7 +85,7 @@ def command(
         tell_warnings(context, outcome.report)
     if as_json:
         click.echo(json.dumps(_as_json(outcome)))
-    elif not context.quiet:  # cron mails whatever is printed
+    elif not context.quiet:  # cron mails all output
         click.echo(_as_line(outcome, world))
 
 

@@ -1,1 +1,1 @@
-"""What is put into a web root, and taken away again: dispatch.fcgi and a block in .htaccess."""
+"""Deploying to a web folder, and removing it: dispatch.fcgi and a block in .htaccess."""

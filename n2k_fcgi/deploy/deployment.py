@@ -1,6 +1,6 @@
-"""Putting the service on a web host: dispatch.fcgi and the block in .htaccess, or a refusal that says why.
+"""Deploy to a web folder: dispatch.fcgi and the block in .htaccess, or an error that says why not.
 
-A web server starts the script with next to no environment, as some user, maybe through suEXEC. So what it runs must not be
+A web server starts the script with almost no environment, as some user, perhaps through suEXEC. So the code must not be
 writable by others.
 """
 
@@ -19,7 +19,7 @@ from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
 from n2k_fcgi.store.datadir import is_data_directory
 
 WEB_ROOTS = frozenset({"public_html", "htdocs", "www", "html", "httpdocs"})
-"""Names of folders that hosts serve. The DocumentRoot itself is in the server's configuration, which we cannot read."""
+"""Names of folders that hosts serve. The DocumentRoot is in the server's configuration, which cannot be read here."""
 
 SCRIPT_MODE, HTACCESS_MODE = 0o755, 0o644
 
@@ -28,29 +28,29 @@ _DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z]{2,}")
 
 
 class Deployment(NamedTuple):
-    """What to put where."""
+    """What to write, and where."""
 
     web_dir: Path
     data_dir: Path
     name: str = "dispatch.fcgi"
     config: Path | None = None
-    """The settings file, when it is not the data directory's own."""
+    """The settings file, if not the data directory's own."""
     may_hide: bool = False
-    """Whether other files in the folder may vanish from the web."""
+    """Whether other files in the folder may become unreachable."""
 
 
 def deploy(plan: Deployment) -> list[Written]:
-    """Write the script and the block; what is right already keeps its bytes and its inode.
+    """Write the script and the block; files that are up to date are not touched.
 
-    Both files are replaced by rename: mod_fcgid knows its processes by the script's inode, so that a deployment after
-    an update starts new ones, and no request ever meets half a file. Raises DeployRefused, FilesWouldVanish.
+    Both files are replaced by rename: mod_fcgid identifies its processes by the script's inode, so that deploying after
+    an update starts new ones, and no request reads an incomplete file. Raises DeployRefused, FilesWouldVanish.
     """
     refuse_unsafe(plan)
     try:
         script, rules = plan.web_dir / plan.name, file_of(plan.web_dir)
         old_script, old_rules = read(script), read(rules)
         if old_script is not None and not is_ours(old_script):
-            raise DeployRefused(why=f"{plan.name} is there and not ours: move it away, or choose another --name")
+            raise DeployRefused(why=f"{plan.name} exists and is not ours: move it elsewhere, or choose another --name")
         if not plan.may_hide and not place_of_block(old_rules or b""):
             refuse_to_hide(plan.web_dir)
         new_script = script_text(plan.data_dir, plan.config).encode("ascii")
@@ -64,34 +64,34 @@ def deploy(plan: Deployment) -> list[Written]:
 
 
 def refuse_unsafe(plan: Deployment) -> None:
-    """Raise DeployRefused for what would not run, would publish data, or would let others change what runs."""
+    """Raise DeployRefused for a plan that would not run, would publish data, or would let others change the code."""
     if not _NAME.fullmatch(plan.name):
-        raise DeployRefused(why=f"{plan.name!r} is no file name for a script: letters, digits, '.', '-' and '_'")
+        raise DeployRefused(why=f"{plan.name!r} is not a file name for a script: letters, digits, '.', '-' and '_'")
     if not plan.web_dir.is_dir():
-        raise DeployRefused(why=f"no such folder: {plan.web_dir} (make it: mkdir -p)")
+        raise DeployRefused(why=f"no such folder: {plan.web_dir} (make it with mkdir -p)")
     if not is_data_directory(plan.data_dir):
         raise DeployRefused(why=f"no data yet: run 'n2k --dir {plan.data_dir} init' first")
     root = web_root_around(plan.data_dir, plan.web_dir)
     if root is not None:
-        raise DeployRefused(why=f"the data lies below the web root {root}: move it out, and say where by --dir")
+        raise DeployRefused(why=f"the data is below the web root {root}: move it elsewhere, and name it with --dir")
     if plan.web_dir.resolve().is_relative_to(plan.data_dir.resolve()):
-        raise DeployRefused(why="the web folder lies in the data directory: nothing in there is for the web")
+        raise DeployRefused(why="the web folder is in the data directory, whose files are private")
     refuse_open_to_all(plan.web_dir)
     refuse_bad_installation()
 
 
 def refuse_to_hide(web_dir: Path) -> None:
-    """Raise FilesWouldVanish when something there can be fetched now. Raises OSError where the folder cannot be read."""
+    """Raise FilesWouldVanish if other files there can be fetched now, OSError if the folder cannot be read."""
     names = vanishing(web_dir)
     if names:
         raise FilesWouldVanish(what=site_in(web_dir) or "other files", folder=web_dir, names=named(names))
 
 
 def web_root_around(data_dir: Path, web_dir: Path | None = None) -> Path | None:
-    """The folder that a web server serves, or may, with *data_dir* in it; None when the data is out of its reach.
+    """The folder around *data_dir* that a web server serves, or may serve; None: there is none.
 
-    That is *web_dir*, *data_dir* itself with a site in it, and any folder that is called as hosts call those, or that has a
-    domain's name and a site in it.
+    That is *web_dir*, *data_dir* itself if it has a site, and any folder that has a usual name of web roots, or the name of
+    a domain and a site in it.
     """
     data = data_dir.resolve()
     if _is_served(data) or _has_site(data):
@@ -103,7 +103,7 @@ def web_root_around(data_dir: Path, web_dir: Path | None = None) -> Path | None:
 
 
 def likely_url(web_dir: Path) -> str:
-    """The address that *web_dir* seems to have; hosts name folders after domains, or after nothing."""
+    """The likely address of *web_dir*: some hosts name folders after domains."""
     parts = web_dir.resolve().parts
     host, below = "YOUR-SITE", parts[len(parts) :]
     for at, part in enumerate(parts):

@@ -1,13 +1,13 @@
-"""The marked block in a site's ``.htaccess``: what it says, and how it gets between the owner's lines.
+"""The marked block in a site's ``.htaccess``: its text, and how it is merged with the owner's lines.
 
-Each line of the block was tried with Apache 2.4 and mod_fcgid. Why they are as they are:
+Each line of the block was tested with Apache 2.4 and mod_fcgid. The reasons:
 
-* ``<Files>`` and not ``AddHandler``: other ``.fcgi`` files of the site keep their handler. Without mod_fcgid the script
-  is run as plain CGI.
-* ``-MultiViews``: else a ``health.html`` in the folder makes ``/health`` 404.
-* ``CGIPassAuth`` would need AuthConfig and break the folder where that is not allowed; the rewrite needs FileInfo alone.
+* ``<Files>`` instead of ``AddHandler``: other ``.fcgi`` files of the site keep their handler. Without mod_fcgid the
+  script runs as plain CGI.
+* ``-MultiViews``: else a ``health.html`` in the folder makes ``/health`` a 404.
+* ``CGIPassAuth`` would need AuthConfig and break the folder where that is not allowed; the rewrite needs FileInfo only.
 * Rewriting to the bare script keeps the request in REQUEST_URI as it was sent. The usual ``^(.*)$ script/$1`` refuses
-  ``%3F`` and ``%25`` and turns other characters.
+  ``%3F`` and ``%25`` and alters other characters.
 * No ``RewriteCond ... !-f``: it would let every file in the folder be fetched. Only certificate renewal may.
 """
 
@@ -45,19 +45,19 @@ _INHERITS = re.compile(rb"^[ \t]*RewriteOptions\b.*\bInherit", re.MULTILINE | re
 
 
 def block(script: str) -> bytes:
-    """The block, for the script of that file name beside it."""
+    """The block for the script with that file name."""
     return _BLOCK.format(begin=BEGIN, end=END, script=script, pattern=re.escape(script)).encode("ascii")
 
 
 class Unsafe(ValueError):
-    """A ``.htaccess`` that must not be touched; the message says why, and what to do."""
+    """A ``.htaccess`` that must not be changed; the message says why, and what to do."""
 
 
 def file_of(web_dir: Path) -> Path:
     """The file that holds the folder's rules: ``.htaccess``, or what it links to.
 
-    Raises Unsafe for a link out of the folder, unless it leads to a file of the folder's owner: whoever can put a link
-    there could have us write to any file of ours.
+    Raises Unsafe for a link out of the folder, unless the target belongs to the folder's owner: else anybody who can make a
+    link there could have us write to any file of ours.
     """
     link = web_dir / HTACCESS
     if not link.is_symlink():
@@ -65,7 +65,7 @@ def file_of(web_dir: Path) -> Path:
     try:
         target = link.resolve(strict=True)
         is_good = target.is_relative_to(web_dir.resolve()) or target.stat().st_uid == web_dir.stat().st_uid
-    except (OSError, RuntimeError):  # it leads nowhere, or in a circle
+    except (OSError, RuntimeError):  # a broken link, or a loop
         is_good = False
     if not is_good:
         raise Unsafe(f"{HTACCESS} is a link to a file that is not the folder owner's: remove the link")
@@ -73,9 +73,9 @@ def file_of(web_dir: Path) -> Path:
 
 
 def merged(before: bytes, new_block: bytes) -> bytes:
-    """*before* with the block put where the old one is, else at the end; every other byte stays.
+    """*before* with the block in place of the old one, else at the end; every other byte is kept.
 
-    Raises Unsafe when the marks of an old block do not make one pair.
+    Raises Unsafe if the marks of an old block are not one pair.
     """
     place = place_of_block(before)
     if place is None:
@@ -84,18 +84,18 @@ def merged(before: bytes, new_block: bytes) -> bytes:
 
 
 def without_block(before: bytes) -> bytes:
-    """*before* without the block; every other byte stays. Raises Unsafe like ``merged``."""
+    """*before* without the block; every other byte is kept. Raises Unsafe like ``merged``."""
     place = place_of_block(before)
     return before if place is None else before[: place.start] + before[place.stop :]
 
 
 def place_of_block(text: bytes) -> slice | None:
-    """Where the block is; None: there is none. Raises Unsafe when its marks do not make one pair."""
+    """The position of the block; None: there is none. Raises Unsafe if its marks are not one pair."""
     marks = list(_MARKS.finditer(text))
     if not marks:
         return None
     if [mark[1].decode() for mark in marks] != [BEGIN, END]:
-        raise Unsafe(f"{HTACCESS} must hold one '{BEGIN}' and below it one '{END}': mend it by hand")
+        raise Unsafe(f"{HTACCESS} must have one '{BEGIN}' and below it one '{END}': repair it by hand")
     return slice(marks[0].start(), marks[1].end())
 
 
@@ -107,5 +107,5 @@ def script_named(text: bytes) -> str:
 
 
 def rewrites_itself(text: bytes) -> bool:
-    """Whether a folder with these rules has rewriting of its own, on or off, which takes the place of the folder's above."""
+    """Whether these rules configure rewriting, on or off, which replaces that of the folder above."""
     return bool(_REWRITES.search(text)) and not _INHERITS.search(text)

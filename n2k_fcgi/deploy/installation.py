@@ -1,4 +1,4 @@
-"""The code that a web server's process would run: whether it can, whether others could change it, and its digest."""
+"""The code that a web server's process would run: whether it can be imported, who can change it, and its digest."""
 
 import hashlib
 import stat
@@ -16,9 +16,9 @@ DISTRIBUTIONS = ("click", "flup6", "lmdb", "loguru", "werkzeug")
 
 
 def code_digest() -> str:
-    """Eight letters that change when this package or one of its dependencies does, and tell nothing else.
+    """Eight hexadecimal digits that change with this package and its dependencies, and reveal nothing else.
 
-    Takes some milliseconds: worked out when something is deployed or a server is started by hand, never by a worker.
+    Takes some milliseconds: computed when deploying or starting a server by hand, never by a worker.
     """
     digest = hashlib.sha256()
     for package in DISTRIBUTIONS:
@@ -29,9 +29,9 @@ def code_digest() -> str:
 
 
 def refuse_bad_installation() -> None:
-    """Raise DeployRefused when others could change the code, or the script, which starts with -I, could not import it.
+    """Raise DeployRefused if others could change the code, or the script, which starts with -I, could not import it.
 
-    What only the shell's environment or the user's own site-packages give is missing then.
+    Packages from the shell's environment or the user's own site-packages are missing with -I.
     """
     for path in (_package_folder("n2k_fcgi"), Path(sys.executable), Path(sys.executable).resolve()):
         refuse_open_to_all(path)
@@ -41,24 +41,24 @@ def refuse_bad_installation() -> None:
     except OSError as error:
         if is_no_memory(error):
             raise
-        what = f"no process can be started to try it ({error.strerror})"
-        raise DeployRefused(why=f"{what}: end others, or try again later") from None
+        what = f"no process can be started to test it ({error.strerror})"
+        raise DeployRefused(why=f"{what}: end other processes, or try again later") from None
     if done.returncode:
         last = done.stderr.strip().rpartition("\n")[2]
         raise DeployRefused(why=f"the web server could not import it ({last}): install it in a virtual environment")
 
 
 def refuse_open_to_all(path: Path) -> None:
-    """Raise DeployRefused when everybody may replace *path*."""
+    """Raise DeployRefused if everybody may replace *path*."""
     place = writable_by_all(path)
     if place is not None:
-        raise DeployRefused(why=f"anybody can change {place} and so what runs: chmod o-w it, or move elsewhere")
+        raise DeployRefused(why=f"anybody can change {place} and thus the code: chmod o-w it, or move elsewhere")
 
 
 def writable_by_all(path: Path) -> Path | None:
-    """*path* or the folder above it that everybody may write to, which lets everybody replace *path*.
+    """*path* or the folder above it that everybody may write to, so that everybody may replace *path*; None: there is none.
 
-    A sticky folder such as /tmp lets only owners replace what is in it.
+    In a sticky folder such as /tmp only owners may replace files.
     """
     for place in (path.absolute(), *path.absolute().parents):
         mode = place.stat().st_mode
@@ -68,7 +68,7 @@ def writable_by_all(path: Path) -> Path | None:
 
 
 def compile_code() -> bool:
-    """Write the .pyc files of all that a worker imports, which makes its start four times as fast; False: not all."""
+    """Write the .pyc files of all that a worker imports, so that it starts four times as fast; False: not all were written."""
     from compileall import compile_dir
 
     return all([compile_dir(str(_package_folder(name)), quiet=2) for name in PACKAGES])
@@ -77,7 +77,7 @@ def compile_code() -> bool:
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:  # copied there without its metadata
+    except PackageNotFoundError:  # copied without its metadata
         return "unknown"
 
 

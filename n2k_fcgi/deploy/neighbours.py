@@ -1,4 +1,4 @@
-"""What else lies in a web folder: our block hands every request below it to the script, so other files vanish from the web."""
+"""Other files in a web folder: our block passes every request below it to the script, so they can no longer be fetched."""
 
 import os
 from itertools import islice
@@ -9,23 +9,23 @@ from n2k_fcgi.deploy.replacing import content
 from n2k_fcgi.deploy.script import scripts_in
 
 CHALLENGES = Path(".well-known") / "acme-challenge"
-"""What the block lets through: certificates go on being renewed."""
+"""The exception in the block: certificates are still renewed."""
 
 FRONT_PAGES = ("index.html", "index.htm", "index.php", "default.html", "default.htm")
 WORDPRESS = frozenset({"wp-config.php", "wp-login.php", "wp-includes"})
 
 SHOWN = 8
-"""How many names a line lists."""
+"""The most names in a line."""
 
 LOOKED_AT = 10_000
-"""Entries of one folder that are looked through for a file: a heap of empty folders holds nobody up."""
+"""The most folders below one that are searched for a file: many empty folders cause no delay."""
 
 
 def vanishing(web_dir: Path) -> list[str]:
-    """What cannot be fetched any more once the folder is ours: files, and folders (with a slash) with a file in them.
+    """What the block makes unreachable: files, and folders (with a slash) with a file in them; front pages first, then by name.
 
-    Front pages first, then by name. Left out is what nobody misses: hidden files, our own, empty folders; and folders with
-    rewriting of their own, which stay as they are. Raises OSError where the folder cannot be read.
+    Not listed: hidden files, our own, empty folders, and folders with rewriting of their own, which does not change. Raises
+    OSError if the folder cannot be read.
     """
     own = {script.name for script in scripts_in(web_dir)}
     found = [entry.name + "/" * entry.is_dir() for entry in web_dir.iterdir() if entry.name not in own and _is_missed(entry)]
@@ -39,7 +39,7 @@ def named(names: list[str]) -> str:
 
 
 def site_in(web_dir: Path) -> str:
-    """What the folder is the home of, in a word or two: ``a WordPress``, ``a site``; '': it has no front page."""
+    """What kind of site the folder has: ``a WordPress``, ``a site``; '': it has no front page."""
     names = {entry.name for entry in web_dir.iterdir()}
     if names & WORDPRESS:
         return "a WordPress"
@@ -55,7 +55,7 @@ def _is_missed(entry: Path) -> bool:
 
 
 def _holds_a_file(folder: Path) -> bool:
-    """Whether a request below *folder* reached a file before. One that cannot be read may hold some."""
+    """Whether requests below *folder* can reach a file. A folder that cannot be read may have some."""
     if folder.is_symlink():
         return True
     for place, folders, files in islice(os.walk(folder), LOOKED_AT):

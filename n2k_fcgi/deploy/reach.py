@@ -1,8 +1,8 @@
-"""Whether the web server may come in: the modes on the way to a web folder, and options that forbid its rewriting.
+"""Whether the web server has access: the modes of a web folder and those above, and options that forbid rewriting.
 
-Web servers mostly run as a user of their own, and with suEXEC only the script runs as its owner. So the server itself must
-be able to pass through every folder on the way and to read ``.htaccess``: else each answer is 403. A server that runs as
-the owner throughout gets in anyway: which one it is cannot be seen from here.
+Most web servers run as a user of their own, and with suEXEC only the script runs as its owner. So the server must be able
+to enter every folder above and to read ``.htaccess``: else it answers 403. A server that runs as the owner has access
+anyway; which one it is cannot be found out here.
 """
 
 import os
@@ -14,7 +14,7 @@ from n2k_fcgi.deploy.htaccess import HTACCESS
 from n2k_fcgi.deploy.replacing import content
 
 ACL = "system.posix_acl_access"
-"""The attribute of a file that has an access list: it may let the web server in where the mode does not."""
+"""The attribute of a file with an access control list, which may give access where the mode does not."""
 
 LINKS_ON = "put 'Options +SymLinksIfOwnerMatch' above our block in .htaccess"
 
@@ -23,15 +23,15 @@ _LINKS = frozenset({"followsymlinks", "symlinksifownermatch"})
 
 
 def closed_to_others(web_dir: Path) -> list[Path]:
-    """The folders on the way to *web_dir*, itself and its ``.htaccess``, where only the owner gets in; outermost first."""
+    """Those of *web_dir*, the folders above and its ``.htaccess`` that only the owner can access; outermost first."""
     whole = web_dir.resolve()
     rules = whole / HTACCESS
     wanted = [(place, 0o1) for place in (*reversed(whole.parents), whole)] + ([(rules, 0o4)] if rules.exists() else [])
     return [place for place, bit in wanted if _is_closed(place, bit)]
 
 
-def mended(closed: list[Path]) -> str:
-    """The command that lets the web server pass through them, and no more."""
+def opening(closed: list[Path]) -> str:
+    """The command that gives the web server access to them, and no more."""
     folders = [str(place) for place in closed if place.name != HTACCESS]
     files = [str(place) for place in closed if place.name == HTACCESS]
     commands = [" ".join([f"chmod {bit}", *places]) for bit, places in (("o+x", folders), ("o+r", files)) if places]
@@ -39,9 +39,9 @@ def mended(closed: list[Path]) -> str:
 
 
 def forbids_rewriting(web_dir: Path) -> Path | None:
-    """The ``.htaccess`` that switches off both FollowSymLinks and SymLinksIfOwnerMatch, without which Apache forbids rewriting.
+    """The ``.htaccess`` that disables both FollowSymLinks and SymLinksIfOwnerMatch, one of which rewriting needs.
 
-    None: no such line is on the way; the server's own configuration, which we cannot read, may do the same.
+    None: there is no such line; the server's configuration, which cannot be read here, may do the same.
     """
     on: dict[str, bool] = {}
     culprit = None
@@ -59,10 +59,10 @@ def _is_closed(place: Path, bit: int) -> bool:
     if status.st_mode & bit:
         return False
     if stat.S_IMODE(status.st_mode) & bit << 3 and status.st_gid not in {os.getegid(), *os.getgroups()}:
-        return False  # a group that we are not in: hosts give folders to the web server's
+        return False  # a group that we are not in: on some hosts that of the web server
     try:
         return ACL not in os.listxattr(place)
-    except OSError:  # the file system knows no such attributes
+    except OSError:  # the file system has no such attributes
         return True
 
 
@@ -75,7 +75,7 @@ def _option_lines(rules: Path) -> list[list[str]]:
 
 
 def _apply(words: list[str], on: dict[str, bool]) -> None:
-    """What one ``Options`` line makes of the two options; a list without signs names all that is on."""
+    """Apply one ``Options`` line to the two options; a list without signs names all enabled options."""
     if not any(word[0] in "+-" for word in words):
         on.update(dict.fromkeys(_LINKS, "all" in words))
     for word in words:
@@ -85,5 +85,5 @@ def _apply(words: list[str], on: dict[str, bool]) -> None:
 
 
 def _is_off(on: dict[str, bool]) -> bool:
-    """Whether both are known to be off; with one line of a server's own default in doubt, FollowSymLinks decides."""
+    """Whether both are known to be off; where the server's default is unknown, FollowSymLinks decides."""
     return on.get("followsymlinks") is False and not on.get("symlinksifownermatch", False)

@@ -1,4 +1,4 @@
-"""Taking the service away from a web folder: the block first, then the scripts, so that no request meets half of it."""
+"""Remove the service from a web folder: first the block, then the scripts, so that no request fails in between."""
 
 import stat
 from pathlib import Path
@@ -17,16 +17,16 @@ class Removal(NamedTuple):
     removed: list[Path]
     changed: list[Path]
     stopped: list[int]
-    """Process ids of workers."""
+    """Process ids of workers that ended."""
     left: list[int]
-    """Those that go on: they are another user's, or busy."""
+    """Those that still run: they belong to another user, or are busy."""
 
 
 def take_away(web_dir: Path) -> Removal:
-    """Remove the block, each script of ours and, when nothing else is in it, ``.htaccess``; then stop the workers.
+    """Remove the block, our scripts and, if nothing else is in it, ``.htaccess``; then stop the workers.
 
-    Only what is marked as ours is touched; the data is not. Raises RemovalRefused, before anything was changed or, where
-    the system refuses, with what is left.
+    Only files that are marked as ours are touched; data is kept. Raises RemovalRefused before any change, or where the
+    system refuses one.
     """
     if not web_dir.is_dir():
         raise RemovalRefused(why=f"no such folder: {web_dir}")
@@ -49,7 +49,7 @@ def take_away(web_dir: Path) -> Removal:
         raise RemovalRefused(why=problem) from None
     except OSError as error:
         raise RemovalRefused(why=f"{error.strerror}: {error.filename or web_dir}") from None
-    # Those of a script that somebody deleted by hand are found by the name that the block has for it.
+    # Workers of a script that was deleted by hand are found by its name in the block.
     named = htaccess.script_named(before)
     stopped, left = stop(workers_of([*scripts, web_dir / named] if named else scripts))
     return Removal(removed, changed, stopped, left)

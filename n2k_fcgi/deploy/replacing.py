@@ -1,4 +1,4 @@
-"""Files of a web folder, read and replaced by rename, so that no request ever meets half a file."""
+"""Files of a web folder: read safely, and replaced by rename, so that no request reads an incomplete file."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from n2k_fcgi.files import NEW_SUFFIX, replacement
 
 LARGEST = 1024 * 1024
-"""Bytes of a file that is read: rules and scripts have some KB."""
+"""The most bytes that are read of a file: rules and scripts have some KB."""
 
 
 class Written(NamedTuple):
@@ -20,14 +20,14 @@ class Written(NamedTuple):
 
 
 def content(path: Path) -> bytes:
-    """What *path* holds. Raises OSError, also for what is no file, and for a file above LARGEST.
+    """The content of *path*. Raises OSError, also if it is not a regular file or larger than LARGEST.
 
-    Whoever can put a pipe or a device in a file's place could have us wait for ever, or read until no memory is left.
+    Else a pipe or device in its place could block us forever, or fill the memory.
     """
-    # A pipe opened so is there at once, with nobody at its other end.
+    # O_NONBLOCK: opening a pipe returns at once, also without a writer.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no file", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         held = file.read(LARGEST + 1)
     if len(held) > LARGEST:
         raise OSError(errno.EFBIG, f"it is larger than {LARGEST} bytes", str(path))
@@ -35,7 +35,7 @@ def content(path: Path) -> bytes:
 
 
 def read(path: Path) -> bytes | None:
-    """``content``; None: it is not there."""
+    """``content``; None: the file does not exist."""
     try:
         return content(path)
     except FileNotFoundError:
@@ -43,12 +43,12 @@ def read(path: Path) -> bytes | None:
 
 
 def put(path: Path, before: bytes | None, content: bytes, mode: int) -> Written:
-    """Have *path*, which holds *before*, hold *content* with *mode*; replaced only when it differs. Raises OSError."""
+    """Give *path*, whose content is *before*, this *content* and *mode*; replace it only if it differs. Raises OSError."""
     if before == content:
         if stat.S_IMODE(path.stat().st_mode) != mode:
             path.chmod(mode)
         return Written(path, False)
-    beside = path.with_name(f"{path.name}.{os.getpid()}{NEW_SUFFIX}")  # a name that no file of the site has
+    beside = path.with_name(f"{path.name}.{os.getpid()}{NEW_SUFFIX}")  # not the name of a file of the site
     with replacement(path, mode, beside=beside) as file:
         file.write(content)
     return Written(path, True)

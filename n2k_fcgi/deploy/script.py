@@ -1,4 +1,4 @@
-"""The script that the web server starts. It gets next to no environment, so it names interpreter and data by whole paths."""
+"""The script that the web server starts. It gets almost no environment, so it has absolute paths."""
 
 import sys
 from pathlib import Path
@@ -8,13 +8,13 @@ from n2k_fcgi.deploy.installation import code_digest
 from n2k_fcgi.errors import DeployRefused
 
 OURS = "# Written by 'n2k deploy'"
-"""How a script of ours is known; another one is never touched."""
+"""The mark of our scripts; other files are never changed."""
 
 MARK_BYTES = 1024
-"""Where in a script of ours the mark stands: in its first line but one, or but two."""
+"""The bytes of a script that contain the mark: it is in the second or third line."""
 
 SHEBANG_BYTES = 127
-"""What every Linux takes as the first line; since 5.1 it is 255 (execve(2), "Interpreter scripts")."""
+"""The longest first line on every Linux; since 5.1 it is 255 (execve(2), "Interpreter scripts")."""
 
 _SCRIPT = """\
 {first}
@@ -26,7 +26,7 @@ run("n2k_fcgi.servers.fastcgi", {arguments})
 
 
 def script_text(data_dir: Path, config: Path | None) -> str:
-    """The text of dispatch.fcgi. It changes with the code, so that deploying again after an update rolls the workers."""
+    """The text of dispatch.fcgi. It changes with the code, so that deploying again after an update replaces the workers."""
     code = code_digest()
     given = {"data_dir": data_dir, "config": config, "code": code}
     arguments = ", ".join(f"{name}={str(value)!a}" for name, value in given.items() if value is not None)
@@ -34,12 +34,12 @@ def script_text(data_dir: Path, config: Path | None) -> str:
 
 
 def first_lines(interpreter: str) -> str:
-    """What starts *interpreter*, isolated from the user's own site-packages. Raises DeployRefused for an odd path.
+    """The lines that start *interpreter*, isolated from the user's own site-packages. Raises DeployRefused for an odd path.
 
-    A path with a space or too long for a ``#!`` line goes through the shell, by a line that means nothing to Python.
+    A path with a space, or too long for a ``#!`` line, is started by the shell, in a line that has no effect in Python.
     """
     if not interpreter.isascii() or not interpreter.isprintable() or set(interpreter) & set('"$`\\'):
-        raise DeployRefused(why=f"no script can start the interpreter {interpreter!r}: install in a path of plain letters")
+        raise DeployRefused(why=f"no script can start the interpreter {interpreter!r}: install it in a path of ASCII letters")
     direct = f"#!{interpreter} -I"
     if " " not in interpreter and len(direct) <= SHEBANG_BYTES:
         return direct
@@ -47,12 +47,12 @@ def first_lines(interpreter: str) -> str:
 
 
 def is_ours(text: bytes) -> bool:
-    """Whether *text* is that of a script of ours."""
+    """Whether *text* is one of our scripts."""
     return OURS.encode() in text
 
 
 def scripts_in(web_dir: Path) -> list[Path]:
-    """The scripts of ours in that folder, whatever their names. Raises OSError where it cannot be read."""
+    """Our scripts in that folder, of any name. Raises OSError if it cannot be read."""
     return sorted(path for path in web_dir.iterdir() if path.is_file() and _begins_as_ours(path))
 
 

@@ -1,4 +1,4 @@
-"""The processes that run scripts of ours, as /proc shows them: on some hosts only one's own, on some none."""
+"""The processes that run our scripts, from /proc, which on some hosts shows only one's own, on some none."""
 
 import os
 import signal
@@ -10,20 +10,20 @@ from typing import NamedTuple
 PROCESSES = Path("/proc")
 
 PATIENCE = 10.0
-"""Seconds that workers get to end: one that stops finishes its answers, at most five seconds long."""
+"""Seconds for workers to end: a stopping worker finishes its answers, which takes at most five seconds."""
 
 
 class Worker(NamedTuple):
-    """A process that was started by a script of ours, or by one that lay in its place."""
+    """A process that was started by one of our scripts, or by a former file of the same path."""
 
     pid: int
     script: Path
 
 
 def workers() -> Iterator[Worker]:
-    """Every process whose command is ``INTERPRETER -I SCRIPT``, which is how the kernel starts what deploy writes.
+    """Every process whose command is ``INTERPRETER -I SCRIPT``, as the kernel starts our scripts.
 
-    An editor that has the script open is none. *script* is resolved, so that it can be compared.
+    An editor with the script open is not one. *script* is resolved, so that it can be compared.
     """
     for entry in PROCESSES.iterdir():
         if entry.name.isdecimal() and entry.name != str(os.getpid()):
@@ -33,13 +33,13 @@ def workers() -> Iterator[Worker]:
 
 
 def workers_of(scripts: list[Path]) -> list[Worker]:
-    """Those of these scripts, which may be gone."""
+    """The workers of these scripts, which may have been removed."""
     wanted = {Path(os.path.realpath(script)) for script in scripts}
     return [worker for worker in workers() if worker.script in wanted]
 
 
 def stop(chosen: list[Worker]) -> tuple[list[int], list[int]]:
-    """Ask them to end and wait for it: (process ids that ended, those that go on or are not ours)."""
+    """Send SIGTERM and wait: (process ids that ended, those that still run or belong to another user)."""
     asked, others = [], []
     for worker in chosen:
         try:
@@ -61,14 +61,14 @@ def _script_of(process: Path) -> Path | None:
         if len(arguments) < 3 or arguments[1] != b"-I" or arguments[2].startswith(b"-"):
             return None
         return Path(os.path.realpath(os.path.join(os.readlink(process / "cwd"), os.fsdecode(arguments[2]))))
-    except OSError:  # it ended, or is another user's
+    except OSError:  # it ended, or belongs to another user
         return None
 
 
 def _runs(pid: int) -> bool:
-    """Whether the process does more than wait for its parent to take note of its end."""
+    """Whether the process still runs, and is not a zombie."""
     try:
-        # proc(5): the command in parentheses may itself hold spaces and parentheses.
+        # proc(5): the command in parentheses may contain spaces and parentheses.
         state = (PROCESSES / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[0]
     except OSError:
         return False

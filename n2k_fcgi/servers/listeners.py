@@ -26,7 +26,7 @@ def bind_unix(path: Path, mode: int = 0o600) -> socket.socket:
     try:
         path = path.absolute()
     except FileNotFoundError:
-        raise CannotListen(address=path, why="the current folder is gone") from None
+        raise CannotListen(address=path, why="the current folder no longer exists") from None
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise CannotListen(address=path, why=f"the path is longer than {LONGEST_PATH} bytes")
     if not os.path.isdir(path.parent):

@@ -14,7 +14,7 @@ OTHER = "11111111-2222-3333-4444-555555555555"
 def test_forget_by_anything(peopled: Commands, who: str) -> None:
     """Key or name in any spelling; what is said names nobody, nor does the log."""
     done = peopled("forget", who)
-    assert (done.code, done.out, done.err) == (0, "", "hidden from now on; 'n2k purge' takes it out of the files\n")
+    assert (done.code, done.out, done.err) == (0, "", "hidden from now on; 'n2k purge' removes it from the files\n")
     assert peopled("lookup", MASAKAZU, "masakazu kojima").code == 17
     assert peopled("stats").out.endswith("forgotten: 1\npending: 0\n")
     log = (peopled.data_dir / "log" / "n2k.log").read_text().lower()
@@ -35,12 +35,12 @@ def test_forget_by_anything(peopled: Commands, who: str) -> None:
 def test_forgetting_somebody_unknown_says_so(peopled: Commands, who: str, what: str) -> None:
     """A typing error is not taken for done; who comes by that name or key is hidden all the same, until it is undone."""
     done = peopled("forget", who)
-    said = f"nobody {what} is known: whoever will be is hidden from now on (mistyped? --undo takes it back)\n"
+    said = f"no avatar {what} is known: one that appears later will be hidden (mistyped? --undo reverts it)\n"
     assert (done.code, done.out, done.err) == (0, "", said)
     assert peopled("lookup", "masakazu kojima").code == 0
     assert peopled("register", "Masakazu Kojma" if who == OTHER else who, OTHER).code == 18
     done = peopled("forget", "--undo", who)
-    assert (done.code, done.err) == (0, "not hidden any more; nobody is known by that yet\n")
+    assert (done.code, done.err) == (0, "no longer hidden; no such avatar is known yet\n")
     assert peopled("register", "Masakazu Kojma" if who == OTHER else who, OTHER).code == 0
 
 
@@ -64,11 +64,11 @@ def test_forget_a_name_of_another_grid_asks_which(n2k: Commands, who: str) -> No
     """She is known elsewhere only: nothing is done, and the line says how; with the grid, or for a name of nobody, as ever."""
     n2k("import", "--grid", "OpenSim", "-", stdin=csv((OTHER, "Twin Name")).encode())
     done = n2k("forget", who)
-    where = f"not found: '{who}' is nobody on Production, but known on OpenSim: say --grid OpenSim, or the key"
-    assert (done.code, done.out, done.err) == (17, "", f"n2k: {where}; nobody was hidden\n")
+    where = f"not found: '{who}' is not known on Production, but on OpenSim: add --grid OpenSim, or give the key"
+    assert (done.code, done.out, done.err) == (17, "", f"n2k: {where}; no avatar was hidden\n")
     assert "forgotten: 0\n" in n2k("stats").out
     assert n2k("register", "Twin Name", MASAKAZU).code == 0, "the name is free for others on Production"
-    assert n2k("forget", who).err == "hidden from now on; 'n2k purge' takes it out of the files\n"
+    assert n2k("forget", who).err == "hidden from now on; 'n2k purge' removes it from the files\n"
     assert n2k("forget", "--grid", "OpenSim", who).code == 0
     assert n2k("lookup", who).code == 17
     assert n2k("forget", who).code == 0, "who is hidden everywhere is not told of"
@@ -141,7 +141,7 @@ def test_an_import_that_would_move_a_name_says_so(peopled: Commands) -> None:
     """One line, and where to look; silent with -q."""
     dump = csv((OTHER, "Masakazu Kojima")).encode()
     done = peopled("import", "--force", "--as-of", "2026-03-03", "-", stdin=dump)
-    assert "  1 name of Second Life stays with its key: see 'n2k pending --conflicts'\n" in done.err
+    assert "  1 name of Second Life keeps its key: see 'n2k pending --conflicts'\n" in done.err
     assert peopled("pending", "--conflicts").out.split("\t")[:4] == ["masakazu.kojima", "Production", MASAKAZU, OTHER]
     assert peopled("-q", "import", "--force", "--as-of", "2026-03-04", "-", stdin=dump).err == ""
     assert peopled("lookup", "masakazu kojima").out == f"Masakazu Kojima\t{MASAKAZU}\tProduction\n"

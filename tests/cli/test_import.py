@@ -123,7 +123,7 @@ def test_the_very_same_dump(n2k: Commands, tmp_path: Path) -> None:
     live = n2k.live()
     again = n2k("import", dump)
     assert (again.code, n2k.live()) == (0, live)
-    assert again.out == f"unchanged: dump.csv of Production is live already as generation {live} (--force imports it again)\n"
+    assert again.out == f"unchanged: dump.csv of Production is already live as generation {live} (--force imports it again)\n"
     assert n2k("import", "--force", dump).code == 0 and n2k.live() > live
 
 
@@ -192,7 +192,7 @@ def test_what_is_odd_about_a_dump_is_told(n2k: Commands) -> None:
         "  found the header '\\x1b[31mname;uuid'",
         "  found ';' between the columns",
         "  found columns swapped: name,uuid",
-        "  40 x CR LF line end: read all the same",
+        "  40 x CR LF line end: read anyway",
     ]
     answer = json.loads(n2k("import", "--json", "--force", "-", stdin=dump).out)
     assert answer["found"][2:] == ["';' between the columns", "columns swapped: name,uuid"] and answer["bad"] == {}

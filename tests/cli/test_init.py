@@ -85,7 +85,7 @@ def test_a_folder_of_the_web_is_refused(n2k: Commands, what: str) -> None:
         (n2k.data_dir / what).touch()
     before = list(n2k.data_dir.iterdir())
     done = n2k("init")
-    assert (done.code, done.out, "it is a folder of the web" in done.err, "n2k deploy" in done.err) == (80, "", True, True)
+    assert (done.code, done.out, "it is a web folder" in done.err, "n2k deploy" in done.err) == (80, "", True, True)
     assert list(n2k.data_dir.iterdir()) == before
     n2k.damaged = True
 
@@ -94,14 +94,14 @@ def test_below_a_web_root_is_warned_of(n2k: Commands) -> None:
     """It may be one by its name only."""
     n2k.data_dir = n2k.data_dir / "htdocs" / "n2k-data"
     done = n2k("init")
-    assert (done.code, f"warning: the data lies below the web root {n2k.data_dir.parent}" in done.err) == (0, True)
+    assert (done.code, f"warning: the data is below the web root {n2k.data_dir.parent}" in done.err) == (0, True)
 
 
 def test_a_folder_that_others_may_enter_is_warned_of(n2k: Commands) -> None:
     """One that was there keeps its mode, which may be meant; the line has the command. A new one is private."""
     n2k.data_dir.mkdir(mode=0o755)
     done = n2k("init")
-    said = f"warning: {n2k.data_dir} has mode 755, others get in: chmod 700 {n2k.data_dir}"
+    said = f"warning: {n2k.data_dir} has mode 755, others have access: chmod 700 {n2k.data_dir}"
     assert (done.code, said in done.err) == (0, True), done
     n2k.data_dir.chmod(0o700)
     assert "warning" not in n2k("init").err

@@ -49,9 +49,9 @@ def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
     else:
         assert tokens(n2k) == [[scope, "Production", "active"]]
         token_id = token.split("_")[1]
-        assert f"token {token_id} ({scope}) is for this script only; 'n2k token revoke {token_id}' ends it\n" in done.err
+        assert f"token {token_id} ({scope}) is for this script only; 'n2k token revoke {token_id}' revokes it\n" in done.err
         assert token not in done.err
-    assert "for the grid Production; for another say --grid" in done.err
+    assert "for the grid Production; for another one use --grid" in done.err
 
 
 def test_quiet_is_quiet(n2k: Commands) -> None:
@@ -109,7 +109,7 @@ def test_a_script_to_look_at_makes_no_token(n2k: Commands, name: str) -> None:
     assert done.out.partition("\n")[2] == filled_in(SCRIPTS[name], url=URL, token="", grid="Production")
     assert done.out.splitlines()[0].endswith(", no token.")
     scope = SCRIPTS[name].scope
-    assert (f"its TOKEN is empty: it needs one that may {scope}\n" in done.err) == (scope is not None)
+    assert (f"its TOKEN is empty: it needs one with the scope {scope}\n" in done.err) == (scope is not None)
 
 
 @pytest.mark.parametrize("form", ["{line}", "{secret}\n", "  {secret}", "{secret}\r\nmore\n"], ids=repr)
@@ -148,7 +148,7 @@ def test_a_token_that_does_not_fit_is_refused(n2k: Commands) -> None:
     for given, shown in ((line, name), (other, "0" * 12)):
         done = n2k("lsl", "--url", URL, "--token", "-", "touch", stdin=given)
         assert done.code == 0
-        assert f"warning: the token {shown} is revoked, or not one of {n2k.data_dir}\n" in done.err
+        assert f"warning: the token {shown} is revoked, or not of {n2k.data_dir}\n" in done.err
     elsewhere = Commands(n2k.data_dir.parent / "elsewhere")
     done = elsewhere("lsl", "--url", URL, "--token", "-", "touch", stdin=other)
     assert (done.code, "warning" in done.err, elsewhere.data_dir.exists()) == (0, False, False)
@@ -158,7 +158,7 @@ def test_a_token_that_does_not_fit_is_refused(n2k: Commands) -> None:
 def test_what_is_no_token_is_refused(n2k: Commands, given: bytes) -> None:
     """Nothing, or something else, on standard input: usage, exit code 2, and what it was is not repeated."""
     done = n2k("lsl", "--url", URL, "--token", "-", "touch", stdin=given)
-    assert (done.code, done.out) == (2, "") and "there is no token on standard input" in done.err
+    assert (done.code, done.out) == (2, "") and "no token on standard input" in done.err
     assert not given.strip() or given.decode().strip() not in done.err
 
 
@@ -168,7 +168,7 @@ def test_a_secret_is_no_word_of_a_command_line(n2k: Commands) -> None:
     done = n2k("lsl", "--url", URL, "--token", secret, "touch")
     assert (done.code, done.out) == (2, "") and "--token is 'none' or '-'" in done.err and secret not in done.err
     done = n2k("lsl", "--url", URL, "--token", "-", "query", stdin=secret.encode())
-    assert (done.code, done.out) == (2, "") and "query has no token: leave --token out" in done.err
+    assert (done.code, done.out) == (2, "") and "query needs no token: omit --token" in done.err
 
 
 @pytest.mark.parametrize(
@@ -192,10 +192,14 @@ def test_the_address_is_written_with_its_slash(n2k: Commands, url: str, written:
         (
             "Production, Mine, Other = OpenSim",
             "Mine",
-            "for the grid Mine; for another say --grid (the settings name Production, Other)",
+            "for the grid Mine; for another one use --grid (the settings have Production, Other)",
         ),
-        ("Production, Testing", "Production", "for the grid Production; for another say --grid (the settings name Testing)"),
-        ("Mine", "Mine", "for the grid Mine; for another say --grid\n"),
+        (
+            "Production, Testing",
+            "Production",
+            "for the grid Production; for another one use --grid (the settings have Testing)",
+        ),
+        ("Mine", "Mine", "for the grid Mine; for another one use --grid\n"),
     ],
 )
 def test_it_says_for_which_grid(n2k: Commands, grids: str, default: str, said: str) -> None:
@@ -260,7 +264,7 @@ def test_an_address_of_this_machine_is_warned_about(n2k: Commands) -> None:
     """It is written all the same: a simulator may run here."""
     done = n2k("lsl", "--url", "http://localhost:3000/", "query")
     assert done.code == 0
-    assert "warning: http://localhost:3000/ is this machine's own address: no grid elsewhere reaches it\n" in done.err
+    assert "warning: http://localhost:3000/ is this machine's own address: no other host reaches it\n" in done.err
 
 
 @pytest.mark.parametrize("text", ["", 'a "quoted" word', "back\\slash", '\\"', "Grid Ünï"])

@@ -20,7 +20,7 @@ from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.traces import KEY, MARKS, traces
 
-NOTHING = "nobody who left stands in any file\n"
+NOTHING = "no forgotten avatar is stored in any file\n"
 OTHER = "11111111-2222-3333-4444-555555555555"
 SHORT = "dddddddd-1111-4111-8111-111111111111"
 """Who has a name of one word, as newcomers have."""
@@ -203,7 +203,7 @@ def test_archives_are_told(named: Commands) -> None:
     named("purge")
     (named.data_dir / "old.csv.gz").write_bytes(gzip.compress(csv((KEY, "Quillon Ash")).encode()))
     done = named("purge", "--check")
-    assert (done.code, done.out) == (0, "") and "packed, and not looked into: old.csv.gz" in done.err
+    assert (done.code, done.out) == (0, "") and "packed, not searched: old.csv.gz" in done.err
 
 
 def test_with_nobody_to_hide_nothing_is_read(peopled: Commands) -> None:

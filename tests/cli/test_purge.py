@@ -78,7 +78,7 @@ def test_after_forget_and_purge_no_file_has_a_byte(known: Commands) -> None:
         assert KEY not in said and not any(mark.lower() in said for mark in MARKS)
         done = known("purge")
         assert (done.code, done.err) == (0, "")
-        assert done.out == "purged: 3 names in 2 generations, 1 capture; the log begins anew\n"
+        assert done.out == "purged: 3 names in 2 generations, 1 capture; the log is started anew\n"
         assert traces(known.data_dir) == []
         assert ask("GET", "/?name=governor.linden", {}, b"").body == GOVERNOR.encode()
         assert ask("GET", "/?name=other.person", {}, b"").body == OTHER.encode()
@@ -127,7 +127,7 @@ def test_purge_with_nobody_to_take_out_leaves_the_generations(peopled: Commands)
     """Nothing is written anew that need not be; a second purge finds nothing either."""
     before = {name: mark for name, mark in peopled.contents().items() if "generations" in name}
     for _ in range(2):
-        assert peopled("purge").out == "purged: 0 names in 0 generations, 0 captures; the log begins anew\n"
+        assert peopled("purge").out == "purged: 0 names in 0 generations, 0 captures; the log is started anew\n"
     assert {name: mark for name, mark in peopled.contents().items() if "generations" in name} == before
 
 
@@ -159,7 +159,7 @@ def test_undo_after_a_purge_and_another_request(peopled: Commands) -> None:
     peopled("forget", MASAKAZU)
     peopled("forget", OTHER)
     assert peopled("forget", "--undo", MASAKAZU).err == PURGED
-    assert peopled("forget", "--undo", OTHER).err == "not hidden any more; nobody is known by that yet\n"
+    assert peopled("forget", "--undo", OTHER).err == "no longer hidden; no such avatar is known yet\n"
 
 
 def test_undo_after_a_purge_of_a_renamed_avatar_that_was_registered(known: Commands) -> None:

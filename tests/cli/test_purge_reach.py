@@ -130,7 +130,7 @@ def test_what_is_not_ours_is_named_and_left_alone(peopled: Commands, name: str) 
     """The owner is told to look at it."""
     (peopled.data_dir / name).write_text(ROW)
     done = peopled("purge")
-    assert (done.code, done.err) == (0, f"  not n2k's, and left alone, look whether they name anybody: {name}\n")
+    assert (done.code, done.err) == (0, f"  not n2k's and left alone; check whether they name a forgotten avatar: {name}\n")
     assert (peopled.data_dir / name).read_text() == ROW
 
 

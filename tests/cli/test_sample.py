@@ -76,7 +76,7 @@ def test_an_import_takes_a_hostile_one(n2k: Commands, tmp_path: Path, name: str)
     ("arguments", "message"),
     [
         (["-o", "."], "File '.' is a directory."),
-        (["-o", "dump.txt"], "what format is 'dump.txt'?"),
+        (["-o", "dump.txt"], "unknown format 'dump.txt'"),
         (["--rows", "0", "-o", "-"], "0 is not in the range"),
         ([], "Missing option '-o'"),
     ],

@@ -265,18 +265,18 @@ def gone(n2k: Commands, *arguments: object) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-GONE = "because the current folder is gone"
+GONE = "because the current folder no longer exists"
 RELATIVE: list[tuple[list[str], int, str]] = [
-    (["--dir", "data", "stats"], 80, f"setting 'data_dir' (command line): must be a path from '/' on, {GONE}, not 'data'"),
-    (["--dir", "data", "init"], 80, f"setting 'data_dir' (command line): must be a path from '/' on, {GONE}, not 'data'"),
-    (["--dir", ".", "serve"], 80, f"setting 'data_dir' (command line): must be a path from '/' on, {GONE}, not '.'"),
-    (["--config", "n2k.ini", "serve"], 81, f"cannot read the settings file n2k.ini: not a path from '/' on, {GONE}"),
+    (["--dir", "data", "stats"], 80, f"setting 'data_dir' (command line): must be an absolute path, {GONE}, not 'data'"),
+    (["--dir", "data", "init"], 80, f"setting 'data_dir' (command line): must be an absolute path, {GONE}, not 'data'"),
+    (["--dir", ".", "serve"], 80, f"setting 'data_dir' (command line): must be an absolute path, {GONE}, not '.'"),
+    (["--config", "n2k.ini", "serve"], 81, f"cannot read the settings file n2k.ini: not an absolute path, {GONE}"),
     (["--dir", "DATA", "import", "dump.csv"], 60, "cannot read the dump dump.csv: No such file or directory"),
     (["--dir", "DATA", "update", "./dump.csv"], 60, "cannot read the dump dump.csv: No such file or directory"),
     (["--dir", "DATA", "export", "all.jsonl"], 41, "cannot open all.jsonl: No such file or directory"),
     (["sample", "-o", "all.csv"], 41, "cannot open all.csv: No such file or directory"),
-    (["--dir", "DATA", "fcgi", "--socket", "sock"], 84, "cannot listen on sock: the current folder is gone"),
-    (["--dir", "DATA", "deploy", "web"], 1, "the current folder is gone: say whole paths"),
+    (["--dir", "DATA", "fcgi", "--socket", "sock"], 84, "cannot listen on sock: the current folder no longer exists"),
+    (["--dir", "DATA", "deploy", "web"], 1, "the current folder no longer exists: use absolute paths"),
 ]
 
 

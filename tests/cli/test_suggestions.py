@@ -56,7 +56,7 @@ def test_words_that_lost_their_quotes(peopled: Commands) -> None:
     """Two words that nobody has, or that together are known, may be one name; others get no advice."""
     done = peopled("lookup", "governor", "linden")
     assert (done.code, done.out) == (17, "")
-    assert done.err == ("if that is one name, quote it: n2k lookup 'governor linden'\nn2k: not found: governor, linden\n")
+    assert done.err == ("if this is one name, quote it: n2k lookup 'governor linden'\nn2k: not found: governor, linden\n")
     peopled("register", "Governor", "22222222-2222-4222-8222-222222222222")
     assert "n2k lookup 'governor linden'\n" in peopled("lookup", "governor", "linden").err
     assert "n2k lookup 'masakazu kojima'\n" in peopled("lookup", "--history", "username", "masakazu", "kojima").err
@@ -184,7 +184,7 @@ def test_one_is_no_plural(n2k: Commands, tmp_path: Path) -> None:
         "wrote 1 avatar to",
         ", 1 key, 'Governor Linden'",
         "1 name of Second Life stays with its key",
-        ", 1 capture; the log begins anew",
+        ", 1 capture; the log is started anew",
     ):
         assert sentence in text, sentence
     many = n2k.bare("sample", "--rows", "300", "-o", "-").raw

@@ -73,7 +73,7 @@ def test_the_list_has_headings_beside_it(n2k: Commands) -> None:
     """They are no result: on standard error, a word for each column, silent with -q."""
     n2k("token", "create", "--scope", "register", "--note", "the gate")
     done = n2k("token", "list")
-    assert done.err == "id\tscopes\tgrid\tmade\tstate\twrites a minute\tnote\n"
+    assert done.err == "id\tscopes\tgrid\tmade\tstate\twrites per minute\tnote\n"
     assert [line.count("\t") for line in done.out.splitlines()] == [done.err.count("\t")]
     assert n2k("-q", "token", "list").err == ""
 

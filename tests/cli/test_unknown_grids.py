@@ -7,7 +7,7 @@ import pytest
 from tests.support.commands import PEOPLE, Commands
 from tests.support.sandbox import GOVERNOR, MASAKAZU, csv
 
-NEW = "'OpenSmi' is not in the setting 'grids': a grid of its own from now on (did you mean OpenSim?)\n"
+NEW = "'OpenSmi' is not in the setting 'grids': it becomes a new grid (did you mean OpenSim?)\n"
 URL = "http://example.com/n2k/"
 
 
@@ -34,7 +34,7 @@ def test_a_token_or_script_for_a_new_grid_says_so(n2k: Commands, arguments: list
 def test_a_grid_that_is_like_no_other(n2k: Commands) -> None:
     """Nothing is guessed, the label is shown as it was typed; -q says nothing; one in the settings is no news."""
     done = n2k("import", "--grid", "Farland", "-", stdin=PEOPLE)
-    assert done.err.startswith("'Farland' is not in the setting 'grids': a grid of its own from now on\n")
+    assert done.err.startswith("'Farland' is not in the setting 'grids': it becomes a new grid\n")
     assert n2k("-q", "import", "--grid", "Another", "-", stdin=PEOPLE).err == ""
     (n2k.data_dir / "n2k.ini").write_text("[n2k]\ngrids = Production, Third\n")
     assert "from now on" not in n2k("import", "--grid", "third", "-", stdin=PEOPLE).err
@@ -44,7 +44,7 @@ def test_a_grid_that_is_like_no_other(n2k: Commands) -> None:
 def test_looking_at_an_unknown_grid_says_so(peopled: Commands, arguments: list[str]) -> None:
     """Beside what the command says anyway, with the exit code that it has; nothing of a grid that is in the settings."""
     done = peopled(*arguments, "--grid", "Prodution")
-    assert done.err.startswith("nothing is known of the grid 'Prodution' (did you mean Production?)\n")
+    assert done.err.startswith("no avatar is known on the grid 'Prodution' (did you mean Production?)\n")
     without = peopled(*arguments, "--grid", "Testing")
     assert (done.code, done.out) == (without.code, without.out)
     assert "nothing is known" not in without.err

@@ -198,7 +198,7 @@ def test_refuses_data_within_reach_of_the_web(account: Account, data: str, site:
 
 
 def test_refuses_data_reached_through_a_link(account: Account) -> None:
-    """A symbolic link does not hide that the data lies below the site."""
+    """A symbolic link does not hide that the data is below the site."""
     inside = account.site / "hidden"
     account.data.rename(inside)
     account.data.symlink_to(inside)

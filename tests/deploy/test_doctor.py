@@ -11,7 +11,7 @@ import pytest
 
 from n2k_fcgi import files
 from n2k_fcgi.cli.examinations import data, website
-from n2k_fcgi.cli.examinations.findings import PROBLEM, WARNING
+from n2k_fcgi.cli.examinations.findings import Verdict
 from n2k_fcgi.config import load
 from tests.support.hosting import REPOSITORY, Account
 
@@ -35,7 +35,7 @@ def assert_found(account: Account, subject: str, word: str, *, env: dict[str, st
     """The doctor ends with code 83 and says *word* about the problem with *subject*, and what to do."""
     code, lines = diagnosis(account, env=env)
     assert code == FOUND
-    assert lines[subject].startswith(PROBLEM) and word in lines[subject]
+    assert lines[subject].startswith("problem") and word in lines[subject]
     assert lines[subject].count(": ") >= 2
 
 
@@ -43,7 +43,7 @@ def test_finds_nothing_where_nothing_is_wrong(account: Account) -> None:
     """Exit code 0, a line for each check, and no problem."""
     code, lines = diagnosis(account)
     assert code == 0, lines
-    assert not [line for line in lines.values() if line.startswith(PROBLEM)]
+    assert not [line for line in lines.values() if line.startswith("problem")]
     expected = {
         "interpreter",
         "modules",
@@ -88,7 +88,7 @@ def test_data_directory_open_to_others(account: Account, mode: int) -> None:
 def test_data_directory_open_to_the_group(account: Account) -> None:
     """A warning, unless the settings want it so."""
     account.data.chmod(0o770)
-    assert diagnosis(account)[1]["data directory"].startswith(WARNING)
+    assert diagnosis(account)[1]["data directory"].startswith("warning")
     account.settings("share_with_group = yes")
     assert diagnosis(account)[1]["data directory"].startswith("ok")
 
@@ -144,7 +144,7 @@ def test_unwritable_log(account: Account) -> None:
     """Lookups go on without it: a warning."""
     (account.data / "log" / "n2k.log").mkdir(parents=True)
     code, lines = diagnosis(account)
-    assert code == 0 and lines["log"].startswith(WARNING)
+    assert code == 0 and lines["log"].startswith("warning")
 
 
 def test_too_little_address_space(account: Account) -> None:
@@ -168,7 +168,7 @@ def test_missing_pyc_files(account: Account, tmp_path: Path) -> None:
     """Modules that were never compiled are counted."""
     env = {"PYTHONPYCACHEPREFIX": str(tmp_path / "empty"), "PYTHONDONTWRITEBYTECODE": "1"}
     line = diagnosis(account, env=env)[1]["compiled code"]
-    assert line.startswith(WARNING) and "have no .pyc file" in line
+    assert line.startswith("warning") and "have no .pyc file" in line
 
 
 def test_code_that_anybody_can_write(account: Account) -> None:
@@ -189,28 +189,28 @@ def test_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / {tmp_path} rw,relatime shared:7 - nfs4 server:/home rw\n"
     )
     monkeypatch.setattr(files, "MOUNTS", mounts)
-    assert data.file_system_below(tmp_path / "data").verdict == PROBLEM
-    assert data.file_system_below(Path("/")).verdict == "ok"
+    assert data.file_system_below(tmp_path / "data").verdict is Verdict.PROBLEM
+    assert data.file_system_below(Path("/")).verdict is Verdict.OK
 
 
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Less room than the next import needs is a warning, less than logs need is a problem."""
-    assert data.free_space(tmp_path, live=1 << 60).verdict == WARNING
+    assert data.free_space(tmp_path, live=1 << 60).verdict is Verdict.WARNING
     monkeypatch.setattr(data, "LITTLE_SPACE", 1 << 60)
-    assert data.free_space(tmp_path, live=0).verdict == PROBLEM
+    assert data.free_space(tmp_path, live=0).verdict is Verdict.PROBLEM
 
 
 def test_a_log_on_standard_error_is_fine(tmp_path: Path) -> None:
     """'-' needs no file."""
     settings = load(environment={}, flags={"data_dir": str(tmp_path), "log_file": "-"}).settings
-    assert data.log(settings).verdict == "ok"
+    assert data.log(settings).verdict is Verdict.OK
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "ftp://localhost/", "not a url", "http://[/"])
 def test_an_address_where_nobody_answers(url: str) -> None:
     """One problem with the reason, and no further question."""
     findings = list(website.examine(url, website.Known()))
-    assert [finding.verdict for finding in findings] == [PROBLEM]
+    assert [finding.verdict for finding in findings] == [Verdict.PROBLEM]
 
 
 @pytest.mark.parametrize(
@@ -238,4 +238,4 @@ def test_an_address_without_its_scheme(account: Account, url: str) -> None:
     """Nothing is examined; the line says what is missing."""
     done = account.run("doctor", url)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"say http:// or https:// before the address, not only {url!r}" in done.stderr
+    assert f"the address needs http:// or https:// in front: {url!r}" in done.stderr

@@ -86,7 +86,7 @@ def test_data_in_another_site_is_refused(account: Account, data: str, page: str 
     if page:
         (account.home / data.split("/")[0] / page).touch()
     done = account.run("deploy", str(account.site))
-    assert done.returncode == REFUSED and "the data lies below the web root" in done.stderr
+    assert done.returncode == REFUSED and "the data is below the web root" in done.stderr
     assert "problem  web root" in account.run("doctor").stdout
 
 

@@ -69,7 +69,7 @@ def test_a_site_is_refused_with_the_names_and_left_as_it_is(account: Account) ->
     assert "a folder of its own" in done.stderr and "--yes" in done.stderr
     assert not account.script.exists() and not account.htaccess.exists()
     done = account.run("deploy", str(account.site), "--yes")
-    assert done.returncode == 0 and "cannot be fetched any more: index.html, .well-known/" in done.stderr
+    assert done.returncode == 0 and "can no longer be fetched: index.html, .well-known/" in done.stderr
 
 
 def test_deploying_again_asks_no_more(account: Account) -> None:
@@ -133,7 +133,7 @@ def test_a_folder_of_many_files_gives_one_line(tmp_path: Path) -> None:
 def test_the_doctor_names_what_vanished(account: Account) -> None:
     """Of the folder given, and of the one whose worker answers at the address without being told where that is."""
     account.n2k("deploy", str(account.site), "--yes")
-    line = re.compile(r"^warning  other files: in \S+ these cannot be fetched any more: index.html, .*blog/", re.MULTILINE)
+    line = re.compile(r"^warning  other files: in \S+ these can no longer be fetched: index.html, .*blog/", re.MULTILINE)
     assert line.search(account.run("doctor", "--web-dir", str(account.site)).stdout)
     with apache(account.site) as server:
         assert line.search(account.run("doctor", server.url).stdout)

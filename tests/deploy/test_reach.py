@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.deploy.reach import closed_to_others, forbids_rewriting, mended
+from n2k_fcgi.deploy.reach import closed_to_others, forbids_rewriting, opening
 from tests.support.apache import apache
 from tests.support.hosting import Account
 
@@ -112,8 +112,8 @@ def test_an_access_list_may_let_the_web_server_in(account: Account) -> None:
 
 def test_one_command_mends_folders_and_another_the_rules() -> None:
     """No more than passing through, and reading one file."""
-    assert mended([Path("/a"), Path("/a/b")]) == "chmod o+x /a /a/b"
-    assert mended([Path("/a"), Path("/a/.htaccess")]) == "chmod o+x /a; chmod o+r /a/.htaccess"
+    assert opening([Path("/a"), Path("/a/b")]) == "chmod o+x /a /a/b"
+    assert opening([Path("/a"), Path("/a/.htaccess")]) == "chmod o+x /a; chmod o+r /a/.htaccess"
 
 
 @pytest.mark.parametrize("options", ["-FollowSymLinks", "Indexes", "None", "-Indexes -followsymlinks -SymLinksIfOwnerMatch"])

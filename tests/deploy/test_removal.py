@@ -49,7 +49,7 @@ def test_the_owners_lines_stay(account: Account, before: bytes) -> None:
     account.n2k("deploy", str(account.site))
     below = b"# below, mine too\n"
     account.htaccess.write_bytes(account.htaccess.read_bytes() + below)
-    assert f"taken out of: {account.htaccess}" in removed(account)
+    assert f"block removed from: {account.htaccess}" in removed(account)
     assert account.htaccess.read_bytes() == before + below
     assert stat.S_IMODE(account.htaccess.stat().st_mode) == 0o640
     assert not account.script.exists()
@@ -77,7 +77,7 @@ def test_a_second_time_there_is_nothing_to_do(account: Account) -> None:
     """It says so, and that is no failure."""
     account.n2k("deploy", str(account.site))
     removed(account)
-    assert removed(account) == f"nothing that 'n2k deploy' wrote is in {account.site}\n"
+    assert removed(account) == f"nothing of 'n2k deploy' is in {account.site}\n"
 
 
 @pytest.mark.parametrize("gone", ["data", "settings", "script"])

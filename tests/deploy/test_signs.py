@@ -12,7 +12,7 @@ import pytest
 
 from n2k_fcgi.cli.examinations import signs, website
 from n2k_fcgi.cli.examinations.asking import AGENT, ask
-from n2k_fcgi.cli.examinations.findings import PROBLEM
+from n2k_fcgi.cli.examinations.findings import Verdict
 from tests.support.apache import Apache, apache
 from tests.support.foreground import free_port
 from tests.support.hosting import Account
@@ -27,7 +27,7 @@ SERVICE = parsed(dict(reversed(units()))["n2k.service"])["Service"]["ExecStart"]
 def address(url: str) -> str:
     """What the doctor says of the address alone; nothing else is asked when that is a problem."""
     findings = list(website.examine(url, website.Known()))
-    assert [finding.verdict for finding in findings] == [PROBLEM], findings
+    assert [finding.verdict for finding in findings] == [Verdict.PROBLEM], findings
     return str(findings[0])
 
 
@@ -274,7 +274,7 @@ def test_a_worker_that_runs_other_code_than_is_installed(tmp_path: Path) -> None
     account.script.write_text(right.replace(digest, "0ld00ld0"))
     with apache(account.site) as server:
         lines = found(account, server.url)
-        assert lines["code"].startswith("warning  code: it runs other code (0ld00ld0) than is installed here")
+        assert lines["code"].startswith("warning  code: it runs other code (0ld00ld0) than is installed")
         assert "'n2k deploy' again" in lines["code"]
         assert lines["script"].startswith("warning  script: ") and "was written by other code" in lines["script"]
         account.n2k("deploy", str(account.site))
@@ -289,7 +289,7 @@ def test_a_worker_of_before_says_nothing_of_its_code(tmp_path: Path) -> None:
     account.script.write_text(re.sub(r", code='\w+'", "", account.script.read_text()))
     with apache(account.site) as server:
         line = found(account, server.url)["code"]
-    assert line.startswith("warning  code: it does not say which code it runs")
+    assert line.startswith("warning  code: it does not report its code")
 
 
 def test_services_started_by_hand_say_their_code(machine: Machine) -> None:

@@ -87,7 +87,7 @@ def test_doctor_where_no_process_can_be_started(golden: Golden) -> None:
     grant = granted("--nproc=1", nobody=True)
     command = [*grant, sys.executable, "-m", "n2k_fcgi", "--dir", str(golden.data_dir)]
     done = subprocess.run([*command, "doctor"], capture_output=True, text=True)
-    assert "no process can be started to try it (Resource temporarily unavailable)" in done.stdout
+    assert "no process can be started to test it (Resource temporarily unavailable)" in done.stdout
     assert "captures" in done.stdout and "processes" in done.stdout and done.returncode == 83
     site = golden.data_dir.parent / "site"
     site.mkdir()

@@ -19,7 +19,7 @@ from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.model.names import canonical, is_what_name
 from n2k_fcgi.service.dumps import hostile
 from n2k_fcgi.service.dumps.lines import batches
-from n2k_fcgi.service.dumps.packers import FORMATS, format_of, new_file, write_packed
+from n2k_fcgi.service.dumps.packers import Format, format_of, new_file, write_packed
 from n2k_fcgi.service.dumps.sample import MAX_ROWS, WELL_KNOWN, Sample, csv_lines, json_lines
 from n2k_fcgi.service.dumps.tally import Oddity, Reason, Tally
 
@@ -147,18 +147,18 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_packing(form: str) -> None:
+@pytest.mark.parametrize("form", Format)
+def test_packing(form: Format) -> None:
     """Each format unpacks to what went in, and says neither when nor under which name it was made."""
     lines = list(csv_lines(Sample(5000, 1).by_name()))
     packed = io.BytesIO()
     write_packed(packed, form, iter(lines))
     again = io.BytesIO()
     write_packed(again, form, iter(lines))
-    assert UNPACK[form](packed.getvalue()) == b"".join(lines)
+    assert UNPACK[form.value](packed.getvalue()) == b"".join(lines)
     assert packed.getvalue() == again.getvalue()
-    assert form != "gz" or packed.getvalue()[3:8] == bytes(5)  # RFC 1952: flags, mtime
-    assert form != "zip" or packed.getvalue()[10:14] == b"\0\0\x21\0"  # 1980-01-01 00:00
+    assert form is not Format.GZ or packed.getvalue()[3:8] == bytes(5)  # RFC 1952: flags, mtime
+    assert form is not Format.ZIP or packed.getvalue()[10:14] == b"\0\0\x21\0"  # 1980-01-01 00:00
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_packing(form: str) -> None:
 )
 def test_the_ending_tells_the_format(path: str, form: str | None) -> None:
     """The last ending counts, in any case; an unknown one tells nothing."""
-    assert format_of(path) == form
+    assert format_of(path) == (form and Format(form))
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:

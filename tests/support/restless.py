@@ -29,6 +29,7 @@ def turn(data_dir: Path) -> str:
     manifest.write_text(manifest.read_text().replace(f'"{old}"', f'"{new}"'))
     fresh = pointer.with_name(CURRENT + ".new")
     fresh.write_text(new + "\n")
+    fresh.chmod(pointer.stat().st_mode)
     fresh.rename(pointer)
     shutil.rmtree(folder / old)
     return new

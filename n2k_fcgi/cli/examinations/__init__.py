@@ -1,1 +1,1 @@
-"""What ``n2k doctor`` looks at: the installation, this process's limits, the data directory, the web site."""
+"""What ``n2k doctor`` examines: the installation, the limits of this process, the data directory, the web site."""

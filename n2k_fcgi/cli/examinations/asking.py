@@ -1,4 +1,4 @@
-"""Asking a web server, as a script in the world would: one answer, no redirect followed, nothing raised."""
+"""Send a request to a web server as a script in-world does: follow no redirect, raise nothing."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 from n2k_fcgi import __version__
 
 TIMEOUT = 30.0
-"""Seconds for one answer: mod_fcgid takes a few to start a worker on a busy host, and many after failures."""
+"""Seconds for one response: mod_fcgid takes a few to start a worker on a busy host, and many after failures."""
 
 READ_BYTES = 64 * 1024
 
 AGENT = f"n2k-doctor/{__version__}"
-"""Filters turn away what calls itself Python-urllib."""
+"""Filters reject Python-urllib's own."""
 
 
 class Reply(NamedTuple):
-    """One answer; header names in lower case. Status 0: there was none, and ``body`` says why."""
+    """One response; header names in lower case. Status 0: there was none, and ``body`` has the reason."""
 
     status: int
     body: str
@@ -23,20 +23,20 @@ class Reply(NamedTuple):
 
     @property
     def is_ours_in_form(self) -> bool:
-        """Whether it looks like one of our lines: plain text, not to be guessed at, in one line."""
+        """Whether it has the form of our error lines: text/plain with nosniff, one line."""
         kind, guess = self.headers.get("content-type", ""), self.headers.get("x-content-type-options", "")
         return (kind, guess) == ("text/plain; charset=utf-8", "nosniff") and self.body.count("\n") == 1
 
 
 def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
-    """GET *url*, or POST *form* to it, following no redirect. Never raises for what the network does."""
+    """GET *url*, or POST *form* to it; follow no redirect. Errors of the network are a ``Reply``."""
     import http.client
     import urllib.error
     import urllib.request
 
     class Stay(urllib.request.HTTPRedirectHandler):
         def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> None:
-            """Not even looked at: where it leads may be no address."""
+            """Ignore it: the target may not be an address."""
 
         http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 

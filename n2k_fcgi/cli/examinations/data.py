@@ -1,4 +1,4 @@
-"""The data directory: who may read it, what it lies on, whether everything in it opens."""
+"""The data directory: its modes, its file system, and whether its files can be opened."""
 
 import os
 import shutil
@@ -19,16 +19,16 @@ from n2k_fcgi.store.datadir import TOKEN_FILE
 from n2k_fcgi.wiring import DEFAULT_LOG, directory, modes_of
 
 LITTLE_SPACE = 64 * MIB
-"""Free bytes below which captures and logs are in danger."""
+"""Free bytes below which captures and logs may soon fail."""
 
 LOCK_PATIENCE = 2.0
 
 EXAMPLES = 1000
-"""Names tried for an example: one may be a former one, or another avatar's on another grid."""
+"""Names tried as an example: one may be a former name, or belong to another avatar on another grid."""
 
 
 def examine(settings: Settings, store: Store) -> Iterator[Finding]:
-    """Look at the directory, then at what is in it."""
+    """Examine the directory, then its files."""
     yield permissions(settings)
     yield out_of_the_web(settings.data_dir)
     yield from token_file(settings.data_dir)
@@ -41,45 +41,47 @@ def examine(settings: Settings, store: Store) -> Iterator[Finding]:
 
 
 def permissions(settings: Settings) -> Finding:
-    """Nobody else may look in; the group only where the settings say so."""
+    """Whether others have access, or the group without ``share_with_group``."""
     path, status = settings.data_dir, settings.data_dir.stat()
     mode, wanted = stat.S_IMODE(status.st_mode), modes_of(settings).directory
     what = f"{path} has mode {mode:o}"
     if mode & 0o007:
-        return problem("data directory", f"{what}, others get in", f"chmod {wanted:o} {path}")
+        return problem("data directory", f"{what}, others have access", f"chmod {wanted:o} {path}")
     if mode & 0o070 and not settings.share_with_group:
         return warning(
-            "data directory", f"{what}, the group gets in", f"chmod {wanted:o} {path}, or set share_with_group = yes"
+            "data directory", f"{what}, the group has access", f"chmod {wanted:o} {path}, or set share_with_group = yes"
         )
     if status.st_uid != os.geteuid() and not settings.share_with_group:
-        return warning("data directory", f"{path} is another user's", "run n2k as the user that the web server runs scripts as")
+        return warning(
+            "data directory", f"{path} belongs to another user", "run n2k as the user that runs the web server's scripts"
+        )
     return ok("data directory", what)
 
 
 def out_of_the_web(data_dir: Path) -> Finding:
-    """Whether a folder above has a name that web servers serve."""
+    """Whether a folder above has a name that hosts serve."""
     served = web_root_around(data_dir)
     if served:
-        return problem("web root", f"the data lies below {served}", "move it out, then 'n2k deploy' again")
-    return ok("web root", "the data does not seem to be below one")
+        return problem("web root", f"the data is below {served}", "move it elsewhere, then 'n2k deploy' again")
+    return ok("web root", "the data does not seem to be below a web root")
 
 
 def token_file(data_dir: Path) -> Iterator[Finding]:
-    """Only its owner may read the token that ``n2k init`` left; it may be gone."""
+    """Whether others can read the token of ``n2k init``, if it is still there."""
     path = data_dir / TOKEN_FILE
     if not path.exists():
         return
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         yield problem(
-            "token file", f"others can read it (mode {mode:o})", f"chmod 600 {path}, and make a new one by 'n2k token'"
+            "token file", f"others can read it (mode {mode:o})", f"chmod 600 {path}, and make a new one with 'n2k token'"
         )
     else:
         yield ok("token file", f"mode {mode:o}")
 
 
 def file_system_below(data_dir: Path) -> Finding:
-    """LMDB's locks and maps do not reach other hosts."""
+    """Whether it is a network file system, where LMDB's locks and maps do not reach other hosts."""
     kind = file_system(data_dir) or "unknown"
     if kind in NETWORK_FILE_SYSTEMS:
         return problem(
@@ -89,24 +91,26 @@ def file_system_below(data_dir: Path) -> Finding:
 
 
 def free_space(data_dir: Path, live: int) -> Finding:
-    """An import writes a whole generation beside the live one, of *live* bytes."""
+    """Whether the next import has room: it writes a generation beside the live one, of *live* bytes."""
     free = shutil.disk_usage(data_dir).free
     what = f"{free // MIB} MiB free"
     if free < LITTLE_SPACE:
-        return problem("disk", what, "make room: registrations and logs will fail soon ('n2k generations prune')")
+        return problem("disk", what, "free some space: registrations and logs will fail soon ('n2k generations prune')")
     if free < LITTLE_SPACE + live:
-        return warning("disk", what, f"the next import needs about {live // MIB} MiB more than it leaves")
+        return warning("disk", what, f"the next import needs about {live // MIB} MiB, and some to spare")
     return ok("disk", what)
 
 
 def log(settings: Settings) -> Finding:
-    """Whether the log file can be written; lookups go on when not."""
+    """Whether the log file can be written; if not, lookups still work."""
     if settings.log_file == "-":
-        return ok("log", "goes to standard error")
+        return ok("log", "written to standard error")
     path = settings.data_dir / (settings.log_file or DEFAULT_LOG)
     place = path if path.exists() else path.parent
     if path.is_dir() or (place.exists() and not os.access(place, os.W_OK)):
-        return warning("log", f"cannot write {path}", "make it writable, or set log_file; lines go to the web server's log now")
+        return warning(
+            "log", f"cannot write {path}", "make it writable, or set log_file; until then the web server's log has the lines"
+        )
     return ok("log", str(path))
 
 
@@ -121,17 +125,17 @@ def captures(store: Store) -> Finding:
 
 
 def stopped_readers(store: Store) -> Iterator[Finding]:
-    """Processes that were stopped while they read the captures: the file grows with every registration until they go on."""
+    """Processes that were stopped while they read the captures: until they continue, every registration grows the file."""
     for pid, behind in store.stopped_readers():
         yield problem(
             "readers",
             f"process {pid} reads the captures as they were {behind} changes ago, so their file grows with each",
-            f"let it go on (kill -CONT {pid}) or end it (kill -KILL {pid})",
+            f"continue it (kill -CONT {pid}) or end it (kill -KILL {pid})",
         )
 
 
 def live_bytes(store: Store) -> int:
-    """The size of the live generation's file; 0 without one that can be read."""
+    """The size of the live generation's file; 0 if none can be read."""
     try:
         live = store.generations.live()
     except N2KError:
@@ -140,7 +144,7 @@ def live_bytes(store: Store) -> int:
 
 
 def generation(settings: Settings, store: Store) -> Finding:
-    """Whether the live generation opens and answers in both directions."""
+    """Whether the live generation can be opened and looked up in both directions."""
     try:
         view = directory(store, settings).view()
         if view.generation is None:
@@ -154,7 +158,7 @@ def generation(settings: Settings, store: Store) -> Finding:
 
 
 def an_avatar(view: View) -> Avatar | None:
-    """The first avatar of the generation that is the answer to its own name; None when there is none."""
+    """The first avatar of the generation whose name leads back to it; None: there is none."""
     rows = view.generation.bindings(b"", EXAMPLES) if view.generation else []
     for key in [avatar.key for _, avatars in rows for avatar in avatars]:
         avatar = view.key2name(key)

@@ -1,33 +1,42 @@
 """What an examination finds."""
 
+from enum import Enum
 from typing import NamedTuple
 
-OK, WARNING, PROBLEM = "ok", "warning", "problem"
+
+class Verdict(Enum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """Works, but slowly or not for long, or only the owner knows whether it is intended."""
+    PROBLEM = "problem"
+    """Does not work, or loses or publishes data."""
 
 
 class Finding(NamedTuple):
-    """One line of the doctor's: how bad, what was looked at, what it is like, and what to do."""
+    """One line of ``n2k doctor``: verdict, subject, observation, and what to do."""
 
-    verdict: str
+    verdict: Verdict
     subject: str
     text: str
     advice: str = ""
 
     def __str__(self) -> str:
-        """The line, the verdict first: ``problem  token file: everybody can read it: chmod 600 ...``."""
-        return f"{self.verdict:<8} {self.subject}: {self.text}" + (f": {self.advice}" if self.advice else "")
+        """The line, verdict first: ``problem  token file: others can read it: chmod 600 ...``."""
+        return f"{self.verdict.value:<8} {self.subject}: {self.text}" + (f": {self.advice}" if self.advice else "")
 
 
 def ok(subject: str, text: str) -> Finding:
-    """As it should be."""
-    return Finding(OK, subject, text)
+    """A ``Finding`` that is OK."""
+    return Finding(Verdict.OK, subject, text)
 
 
 def warning(subject: str, text: str, advice: str) -> Finding:
-    """Works, but slower or not for long, or only the owner knows whether it is meant so."""
-    return Finding(WARNING, subject, text, advice)
+    """A ``Finding`` that is a WARNING."""
+    return Finding(Verdict.WARNING, subject, text, advice)
 
 
 def problem(subject: str, text: str, advice: str) -> Finding:
-    """Does not work, or loses or publishes data."""
-    return Finding(PROBLEM, subject, text, advice)
+    """A ``Finding`` that is a PROBLEM."""
+    return Finding(Verdict.PROBLEM, subject, text, advice)

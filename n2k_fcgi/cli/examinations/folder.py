@@ -1,4 +1,4 @@
-"""The web folder that was deployed into, as it lies on the disk: the script, the block, who gets in, what vanished."""
+"""A deployed web folder on the disk: script, block, access of the web server, hidden files."""
 
 import os
 from collections.abc import Iterator
@@ -7,21 +7,21 @@ from pathlib import Path
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.deploy import htaccess
 from n2k_fcgi.deploy.neighbours import named, vanishing
-from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, mended
+from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, opening
 from n2k_fcgi.deploy.replacing import content
 from n2k_fcgi.deploy.script import is_ours
 from n2k_fcgi.deploy.workers import workers
 
 
 def served_here(data_dir: Path) -> list[Path]:
-    """The folders whose workers run now, on this machine, with this data directory; by their scripts' own words."""
+    """The folders whose workers run on this machine with this data directory, as their scripts say."""
     wanted = f"data_dir={str(data_dir)!a}"
     scripts = {worker.script for worker in workers()}
     return sorted({script.parent for script in scripts if wanted in _text_of_ours(script)})
 
 
 def examine(web_dir: Path, code: str) -> Iterator[Finding]:
-    """Look at one folder; *code* is the digest of what is installed."""
+    """Examine one folder; *code*: the digest of the installed code."""
     try:
         rules = htaccess.file_of(web_dir)
         text = content(rules)
@@ -41,10 +41,10 @@ def examine(web_dir: Path, code: str) -> Iterator[Finding]:
 
 
 def script(path: Path, code: str) -> Finding:
-    """Whether the script that the block names can be started, and was written by the installed code."""
+    """Whether the script of the block can be started, and was written by the installed code."""
     if not path.exists():
-        what = f"{path} is gone, and every address below its folder is 404"
-        return problem("script", what, f"'n2k deploy {path.parent}' again, or '--remove' for what is left")
+        what = f"{path} is missing, so every address below its folder is 404"
+        return problem("script", what, f"run 'n2k deploy {path.parent}' again, or with --remove")
     if not os.access(path, os.X_OK):
         return problem("script", f"{path} is not executable", f"chmod 755 {path}")
     if f"(code {code})" not in _text_of_ours(path):
@@ -53,26 +53,26 @@ def script(path: Path, code: str) -> Finding:
 
 
 def reach(web_dir: Path) -> Finding:
-    """Whether the web server gets in, and may rewrite."""
+    """Whether the web server has access, and may rewrite."""
     rules = forbids_rewriting(web_dir)
     if rules is not None:
         return warning("folder", f"{rules} switches FollowSymLinks off: Apache answers 403", LINKS_ON)
     closed = closed_to_others(web_dir)
     if closed:
-        return warning("folder", "only you get in: 403 unless the web server runs as you", mended(closed))
-    return ok("folder", f"{web_dir} lets a web server in")
+        return warning("folder", "only you have access: 403 unless the web server runs as you", opening(closed))
+    return ok("folder", f"{web_dir} is accessible to a web server")
 
 
 def neighbours(web_dir: Path) -> Finding:
-    """What cannot be fetched because the folder is ours."""
+    """Which files cannot be fetched because the block covers the folder."""
     try:
         names = vanishing(web_dir)
     except OSError as error:
-        return warning("other files", f"{error.filename}: {error.strerror}", "make it readable for yourself")
+        return warning("other files", f"{error.filename}: {error.strerror}", "make it readable by yourself")
     if names:
-        what = f"in {web_dir} these cannot be fetched any more: {named(names)}"
-        return warning("other files", what, "give n2k a folder of its own, or move them")
-    return ok("other files", "none that the service hides")
+        what = f"in {web_dir} these can no longer be fetched: {named(names)}"
+        return warning("other files", what, "use a separate folder for n2k, or move them")
+    return ok("other files", "none is hidden")
 
 
 def _text_of_ours(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The interpreter and the packages a worker will run."""
+"""The interpreter and the packages that a worker runs."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ OLDEST_PYTHON = (3, 10)
 
 
 def examine() -> Iterator[Finding]:
-    """Look at what runs, and what it runs from."""
+    """Examine interpreter, modules, packages and their place."""
     yield interpreter()
     yield from modules()
     yield packages()
@@ -38,18 +38,18 @@ def interpreter() -> Finding:
 
 
 def modules() -> Iterator[Finding]:
-    """What this Python was built without: a line a module."""
+    """The modules that this Python was built without: a line per module."""
     lacking = []
     for name, part in PARTS.items():
         try:
             needed(name)
         except PythonLacks:
             lacking.append(warning("modules", f"this Python lacks {name}, needed for {part.needed_for}", part.instead))
-    yield from lacking or [ok("modules", "this Python has all that something here uses")]
+    yield from lacking or [ok("modules", "this Python has all that n2k uses")]
 
 
 def packages() -> Finding:
-    """The versions of what we depend on."""
+    """The versions of our dependencies."""
     found = [f"n2k_fcgi {__version__}"]
     for name in DISTRIBUTIONS:
         try:
@@ -60,25 +60,25 @@ def packages() -> Finding:
 
 
 def place() -> Finding:
-    """Whether a web server's bare process can import it, and nobody else can change it."""
+    """Whether a process of the web server can import the code, and no other user can change it."""
     try:
         refuse_bad_installation()
     except DeployRefused as refusal:
         return problem("place", str(refusal).partition(": ")[2], "'n2k deploy' refuses this")
-    return ok("place", "importable without help from the environment, writable by its owner only")
+    return ok("place", "importable without environment variables, writable by its owner only")
 
 
 def compiled() -> Finding:
-    """Whether the .pyc files are there: without them a worker compiles everything at each start."""
+    """Whether the .pyc files exist: without them a worker compiles everything at each start."""
     sources = [file for name in PACKAGES for file in _sources(name)]
     missing = [file for file in sources if not Path(cache_from_source(str(file))).exists()]
     if missing:
-        advice = "'n2k deploy' writes them; a worker starts 4 times as slowly without"
+        advice = "'n2k deploy' writes them; without them a worker starts 4 times as slowly"
         have = "has" if len(missing) == 1 else "have"
         return warning("compiled code", f"{len(missing)} of {len(sources)} modules {have} no .pyc file", advice)
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
         advice = "unset it, or run 'n2k deploy' after each update"
-        return warning("compiled code", "PYTHONDONTWRITEBYTECODE is set: no .pyc file will be renewed", advice)
+        return warning("compiled code", "PYTHONDONTWRITEBYTECODE is set: no .pyc file will be written", advice)
     return ok("compiled code", f"{len(sources)} modules have their .pyc files")
 
 

@@ -1,4 +1,4 @@
-"""What the system grants a process. A web server's process may get less than this shell's: the host knows."""
+"""The resource limits of this process. Those of a web server's process may be lower: ask the host."""
 
 import resource
 from collections.abc import Iterator
@@ -7,21 +7,21 @@ from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB
 
 WORKER_ADDRESSES = 64 * MIB
-"""Address space of a worker without its maps; it has one thread (31 to 38 MB were measured)."""
+"""Address space of a worker without its maps; with one thread (measured: 31 to 38 MB)."""
 
 FEW_FILES = 64
 """Open files below which a busy FastCGI worker pauses accepting."""
 
 
 def examine(store_bytes: int) -> Iterator[Finding]:
-    """Look at the limits of this process; *store_bytes*: what a worker maps of the store."""
+    """Examine the limits of this process; *store_bytes*: what a worker maps of the store."""
     yield address_space(store_bytes)
     yield open_files()
     yield processes()
 
 
 def address_space(store_bytes: int) -> Finding:
-    """Whether the maps fit: a map needs addresses for the whole file, not memory."""
+    """Whether the maps fit: a map takes address space for the whole file, not memory."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return ok("address space", "no limit")
@@ -33,7 +33,7 @@ def address_space(store_bytes: int) -> Finding:
 
 
 def open_files() -> Finding:
-    """A connection is a file."""
+    """Whether a worker may open enough connections."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit != resource.RLIM_INFINITY and limit < FEW_FILES:
         return warning("open files", f"limited to {limit}", "ask the host to raise 'ulimit -n'")
@@ -41,7 +41,7 @@ def open_files() -> Finding:
 
 
 def processes() -> Finding:
-    """For the record: a worker starts neither threads nor processes, so any limit will do."""
+    """For information: a worker starts neither threads nor processes, so any limit suffices."""
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     what = "no limit" if limit == resource.RLIM_INFINITY else f"limited to {limit}"
     return ok("processes", f"{what} (a worker is one, with one thread)")

@@ -1,4 +1,4 @@
-"""What stands between a caller and the service, told from the answer to ``/health``. docs/deploy.md explains each sign."""
+"""What keeps callers from the service, recognized by the response to ``/health``. docs/deploy.md explains each sign."""
 
 import re
 from collections.abc import Callable
@@ -20,30 +20,30 @@ BOT_CHECK = re.compile(
     r"ddos-guard|_incapsula_resource|sucuri website firewall|imunify360|enable javascript and cookies to continue",
     re.IGNORECASE,
 )
-"""Words on the pages of Cloudflare, Imunify360, Sucuri, Incapsula, Anubis and free hosts that want a browser with script."""
+"""Words on pages of Cloudflare, Imunify360, Sucuri, Incapsula, Anubis and free hosts that require JavaScript."""
 
 FILTER = re.compile(r"mod_?security|not acceptable!", re.IGNORECASE)
 
 
 class Sign(NamedTuple):
-    """One thing that can be in the way."""
+    """One possible obstacle."""
 
     title: str
-    """As docs/deploy.md lists it."""
+    """As in docs/deploy.md."""
     fits: "Callable[[str, Reply], bool]"
-    """(the address without its slash, the answer to ``/health``) -> whether it is this."""
+    """(the address without its slash, the response to ``/health``) -> whether this is the obstacle."""
     advice: str
 
 
 def read(base: str, reply: Reply) -> Sign | None:
-    """What the answer of ``base/health`` shows; None: it is the service's own, as it should be."""
+    """The sign in the response to ``base/health``; None: the service itself responded, as it should."""
     if (reply.status, reply.body) == ALIVE:
         return None
     return next(sign for sign in SIGNS if sign.fits(base, reply))
 
 
 def detail(base: str, reply: Reply) -> str:
-    """What more there is to say: where a redirect leads, why there was no answer, what our own line says."""
+    """Details: the target of a redirect, the reason for no response, our own error line."""
     if 300 <= reply.status < 400:
         return f"to {leads_to(base, reply)}"
     if reply.status == 0 or reply.is_ours_in_form:
@@ -52,7 +52,7 @@ def detail(base: str, reply: Reply) -> str:
 
 
 def leads_to(base: str, reply: Reply) -> str:
-    """The address of the service that a redirect of ``/health`` points to."""
+    """The address of the service in a redirect of ``/health``."""
     location = reply.headers.get("location", "")
     try:
         target = urljoin(f"{base}/health", location)
@@ -62,7 +62,7 @@ def leads_to(base: str, reply: Reply) -> str:
 
 
 def _redirects(test: "Callable[[SplitResult, SplitResult], bool]") -> "Callable[[str, Reply], bool]":
-    """A test of (where we asked, where it leads), for answers that lead somewhere."""
+    """A test of (requested address, target) for redirects."""
 
     def fits(base: str, reply: Reply) -> bool:
         try:
@@ -80,7 +80,7 @@ def _status(*numbers: int) -> "Callable[[str, Reply], bool]":
 
 
 def _whole_path_taken(base: str, reply: Reply) -> bool:
-    """Ours, and it takes every path for its root: then a question at a path that is no page of ours is answered."""
+    """Whether the service takes every path for its root: then a lookup at an unknown path succeeds."""
     return _is_our_404(reply) and ask(f"{base}/doctor-no-page?key=00000000-0000-0000-0000-000000000000").status == 200
 
 
@@ -93,92 +93,92 @@ def _bare(host: str | None) -> str:
 
 
 SIGNS = (
-    Sign("no answer", _status(0), "is the name right, the web server running? see its error log"),
+    Sign("no answer", _status(0), "is the host name right, is the web server running? see its error log"),
     Sign(
         "the script's own source is shown",
         lambda _, reply: reply.body.startswith("#!") and OURS in reply.body,
-        "neither mod_fcgid nor CGI is on there: ask the host for either; 'n2k deploy --remove' until then",
+        "neither mod_fcgid nor CGI is enabled: ask the host for one of them; until then 'n2k deploy --remove'",
     ),
     Sign(
         "a bot check answers",
         lambda _, reply: "cf-mitigated" in reply.headers or bool(BOT_CHECK.search(reply.body)),
-        "switch it off for this address: scripts in the world cannot pass it",
+        "switch it off for this address: scripts in-world cannot pass it",
     ),
     Sign(
         "a redirect to a login page",
         _redirects(lambda _, led: bool(LOGIN_PATHS.search(led.path))),
-        "take the password away from this folder: scripts cannot log in",
+        "remove the password from this folder: scripts cannot log in",
     ),
     Sign(
         "a redirect to https",
         _redirects(
             lambda asked, led: (asked.scheme, led.scheme) == ("http", "https") and _bare(asked.hostname) == _bare(led.hostname)
         ),
-        "give that address to scripts: a redirected POST loses its fields",
+        "use the target address in scripts: a redirected POST loses its fields",
     ),
     Sign(
         "a redirect to the name with or without www",
         _redirects(lambda asked, led: asked.hostname != led.hostname and _bare(asked.hostname) == _bare(led.hostname)),
-        "give that address to scripts: a redirected POST loses its fields",
+        "use the target address in scripts: a redirected POST loses its fields",
     ),
     Sign(
         "a redirect that adds or takes a slash",
         _redirects(lambda asked, led: asked.path != led.path and asked.path.strip("/") == led.path.strip("/")),
-        "a rule before our block does it: take this folder out of it, a redirected POST loses its fields",
+        "a rule before our block redirects: exclude this folder, a redirected POST loses its fields",
     ),
     Sign(
         "a redirect elsewhere",
         lambda _, reply: 300 <= reply.status < 400,
-        "is that the right address? give it to scripts: a redirected POST loses its fields",
+        "if the target is the right address, use it in scripts: a redirected POST loses its fields",
     ),
-    Sign("401: a password is asked for", _status(401, 407), "take the password away from this folder: scripts have none"),
+    Sign("401: a password is asked for", _status(401, 407), "remove the password from this folder: scripts have none"),
     Sign(
         "a filter of the host refuses",
         lambda _, reply: reply.status == 406 or (reply.status in (403, 501) and bool(FILTER.search(reply.body))),
-        "have mod_security switched off for this folder, in the control panel or by the host",
+        "switch mod_security off for this folder, in the control panel or by the host",
     ),
     Sign(
         "403: the web server may not",
         _status(403),
-        f"chmod o+x the folders on the way, or {LINKS_ON}; the error log says which",
+        f"chmod o+x the folders above, or {LINKS_ON}; the error log says which",
     ),
     Sign(
         "404: n2k answers, and is not told the path",
         _whole_path_taken,
-        "SCRIPT_NAME has the whole path: in nginx set it below the line 'include fastcgi_params', and last",
+        "SCRIPT_NAME has the whole path: in nginx set it last, below the line 'include fastcgi_params'",
     ),
     Sign(
         "404: n2k answers, and knows no such page",
         lambda _, reply: _is_our_404(reply),
-        "is the address right? in a folder SCRIPT_NAME must be that folder's path, '/n2k' for one",
+        "is the address right? in a folder SCRIPT_NAME must be the path of that folder, such as '/n2k'",
     ),
     Sign(
         "404: there is no such page",
         _status(404, 410),
-        "is the folder the one that this address serves, .htaccess in effect, the script there? 'n2k deploy' again",
+        "does this address serve that folder, is .htaccess in effect, does the script exist? run 'n2k deploy' again",
     ),
     Sign("429: too many requests for the host", _status(429), "wait, and ask the host to raise its limit for this address"),
     Sign("500: the script does not start", _status(500), "see the web server's error log; run the script by hand"),
     Sign(
         "nobody answers behind the web server",
         _status(502, 504),
-        "is 'n2k fcgi' running, and may the web server connect to its socket?",
+        "is 'n2k fcgi' running, and can the web server connect to its socket?",
     ),
     Sign(
         "503: the service says what is missing",
         lambda _, reply: reply.status == 503 and reply.is_ours_in_form,
-        "do what it says, on the server; it goes on by itself then",
+        "do what it says, on the server; it then works without a restart",
     ),
     Sign(
         "503: the web server has no process for it",
         _status(503),
-        "is the script dying, or the account at its limit? see the error log",
+        "does the script crash, or is the account at its limit? see the error log",
     ),
     Sign(
         "a login page answers",
         lambda _, reply: bool(LOGIN_FORM.search(reply.body)),
-        "take the password away from this folder: scripts cannot log in",
+        "remove the password from this folder: scripts cannot log in",
     ),
     Sign("a foreign site answers", lambda _, reply: True, "is the folder right? is .htaccess in effect?"),
 )
-"""The first that fits counts; the last one always does."""
+"""The first that fits counts; the last one always fits."""

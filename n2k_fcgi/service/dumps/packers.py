@@ -8,6 +8,7 @@ import gzip
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
 from itertools import islice
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -17,8 +18,17 @@ from n2k_fcgi.files import refuse_os_error, replacement
 from n2k_fcgi.interpreter import needed
 from n2k_fcgi.store.datadir import PART_SUFFIX
 
-FORMATS = ("csv", "bz2", "gz", "zip", "xz", "jsonl")
-"""What can be written; all but jsonl contain csv lines."""
+
+class Format(Enum):
+    """What can be written, named as file endings are; all but JSONL contain csv lines."""
+
+    CSV = "csv"
+    BZ2 = "bz2"
+    GZ = "gz"
+    ZIP = "zip"
+    XZ = "xz"
+    JSONL = "jsonl"
+
 
 _LINES_A_WRITE = 2000
 _MEMBER = "name2key.csv"
@@ -26,14 +36,14 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip can have."""
 
 
-def format_of(path: str) -> str | None:
-    """Return the format that the ending of *path* names, None if it is not one of FORMATS."""
+def format_of(path: str) -> Format | None:
+    """The format that the ending of *path* names; None: no ending of a ``Format``."""
     ending = path.lower().rpartition(".")[2]
-    return ending if ending in FORMATS else None
+    return next((form for form in Format if form.value == ending), None)
 
 
-def write_packed(target: BinaryIO, form: str, lines: Iterable[bytes]) -> None:
-    """Write *lines* to *target*, which may be a pipe, in the format *form* (one of FORMATS). Raises PythonLacks."""
+def write_packed(target: BinaryIO, form: Format, lines: Iterable[bytes]) -> None:
+    """Write *lines* to *target*, which may be a pipe. Raises PythonLacks."""
     remaining = iter(lines)
     with _PACKERS.get(form, contextlib.nullcontext)(target) as packed:
         while block := b"".join(islice(remaining, _LINES_A_WRITE)):
@@ -62,11 +72,11 @@ def _zip_member(target: BinaryIO) -> Iterator[IO[bytes]]:
         yield opened
 
 
-_PACKERS: dict[str, Callable[[BinaryIO], contextlib.AbstractContextManager[IO[bytes]]]] = {
-    "bz2": _bz2,
-    "gz": _gz,
-    "xz": _xz,
-    "zip": _zip_member,
+_PACKERS: dict[Format, Callable[[BinaryIO], contextlib.AbstractContextManager[IO[bytes]]]] = {
+    Format.BZ2: _bz2,
+    Format.GZ: _gz,
+    Format.XZ: _xz,
+    Format.ZIP: _zip_member,
 }
 
 

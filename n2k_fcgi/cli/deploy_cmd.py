@@ -66,7 +66,7 @@ def _warn(context: Context, web_dir: Path) -> None:
         context.talk(f"warning: these can no longer be fetched: {named(hidden)}")
     closed = closed_to_others(web_dir)
     if closed:
-        context.talk(f"warning: only you have access, so the web server answers 403 unless it runs as you: {opening(closed)}")
+        context.talk(f"warning: only you have access: unless the web server runs as you, it answers 403: {opening(closed)}")
     rules = forbids_rewriting(web_dir)
     if rules is not None:
         context.talk(f"warning: {rules} switches FollowSymLinks off, without which Apache answers 403: {LINKS_ON}")

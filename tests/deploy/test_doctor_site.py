@@ -163,4 +163,4 @@ def test_a_site_whose_data_is_away(folder: Folder, name: str) -> None:
         there.with_suffix(".away").rename(there)
     assert lines["readiness"].startswith("problem  readiness: 503 the data "), lines
     assert all("rewriting" not in line for line in lines.values()), lines
-    assert lines["query"].startswith("warning  query: not seen: 503 "), lines
+    assert lines["query"].startswith("warning  query: not examined: 503 "), lines

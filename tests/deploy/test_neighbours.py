@@ -66,7 +66,7 @@ def test_a_site_is_refused_with_the_names_and_left_as_it_is(account: Account) ->
     assert done.returncode == WOULD_VANISH
     assert "holds a site" in done.stderr
     assert "(index.html, .well-known/, blog/, deep/, inherits/)" in done.stderr
-    assert "a folder of its own" in done.stderr and "--yes" in done.stderr
+    assert "a separate folder" in done.stderr and "--yes" in done.stderr
     assert not account.script.exists() and not account.htaccess.exists()
     done = account.run("deploy", str(account.site), "--yes")
     assert done.returncode == 0 and "can no longer be fetched: index.html, .well-known/" in done.stderr

@@ -313,10 +313,10 @@ def test_the_code_is_shown_by_health_alone_and_tells_no_version(site: Site) -> N
     ("wrong", "line"),
     [
         ("chmod 644 dispatch.fcgi", "problem  script: {folder}/dispatch.fcgi is not executable"),
-        ("rm dispatch.fcgi", "problem  script: {folder}/dispatch.fcgi is gone"),
+        ("rm dispatch.fcgi", "problem  script: {folder}/dispatch.fcgi is missing"),
         ("rm .htaccess", "problem  folder: {folder}/.htaccess: No such file"),
         ("echo > .htaccess", "problem  folder: {folder}/.htaccess has no block of ours"),
-        ("echo '# END n2k_fcgi' >> .htaccess", "problem  folder: {folder}: .htaccess must hold one"),
+        ("echo '# END n2k_fcgi' >> .htaccess", "problem  folder: {folder}: .htaccess must have one"),
         ("rm .htaccess; ln -s nowhere .htaccess", "problem  folder: {folder}: .htaccess is a link"),
     ],
 )

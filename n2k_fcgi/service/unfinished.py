@@ -15,8 +15,8 @@ def tell_unfinished(what: str, left: Sequence[str], tell: Tell) -> None:
     """Report and log that an earlier run of *what* left files or folders behind, *left*, now removed; [] is nothing."""
     if left:
         line = (
-            f"{what} before this one was killed before it was done, perhaps for its memory or its time: nothing was lost, "
-            f"what it left is removed ({', '.join(left)})"
+            f"{what} before this one was killed before it finished, perhaps for its memory or its time: nothing was lost, "
+            f"its leftovers were removed ({', '.join(left)})"
         )
         logs.warning(line)
         tell(f"note: {line}")

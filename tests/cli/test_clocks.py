@@ -47,7 +47,7 @@ def test_the_next_dump_wins_over_one_of_a_wrong_clock(n2k: Commands, shift: int)
 
 
 def test_an_update_after_one_of_a_wrong_clock(n2k: Commands) -> None:
-    """The nightly run is not told that the dump is not newer than a time that is still to come; a real older one is."""
+    """The nightly run is not told that the dump is not newer than a time in the future; a real older one is."""
     n2k("init")
     assert wrongly(n2k, YEARS, "import", "-", stdin=PEOPLE).code == 0
     dump = n2k.data_dir.parent / "dump.csv"

@@ -248,7 +248,7 @@ def test_the_import_after_a_killed_one_says_so(n2k: Commands, tmp_path: Path) ->
     (left,) = [path.stem for path in folder.iterdir() if path.suffix == ".building"]
     done = n2k("-q", "import", "--force", "-", stdin=PEOPLE)
     assert (done.code, done.out, done.err.count("\n")) == (0, "", 1)
-    assert "was killed before it was done, perhaps for its memory" in done.err and left in done.err
+    assert "was killed before it finished, perhaps for its memory" in done.err and left in done.err
     assert left in (n2k.data_dir / "log" / "n2k.log").read_text()
     again = n2k("-q", "import", "--force", "-", stdin=PEOPLE)
     assert (again.code, again.err) == (0, "")

@@ -122,7 +122,7 @@ def test_white_space_before_an_archive_is_told(tmp_path: Path, kind: str, before
     content = {**PACK, "zip": zipped}[kind](ROWS)
     error = refusal(tmp_path, before + content)
     assert isinstance(error, DumpNotUnderstood)
-    assert f"white space stands before a {kind}" in str(error) and f"(tail -c +{len(before) + 1} FILE > NEW)" in str(error)
+    assert f"there is white space before a {kind}" in str(error) and f"(tail -c +{len(before) + 1} FILE > NEW)" in str(error)
     assert "again" not in str(error)
 
 

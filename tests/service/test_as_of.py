@@ -33,7 +33,7 @@ def test_a_time_to_come_is_now(seconds: int) -> None:
     """However far off; the next source is not asked, since the dump is newer than it says."""
     used = settle(None, [Clue(Stated.ZIP, seconds), Clue(Stated.FILE, YESTERDAY)], NOW)
     assert (used.seconds, used.is_doubted) == (NOW, True)
-    assert used.why.startswith("now: the zip's time is ") and used.why.endswith(", which is still to come")
+    assert used.why.startswith("now: the zip's time is ") and used.why.endswith(", in the future")
 
 
 @pytest.mark.parametrize("seconds", [0, 1, -1, -(2**40), IN_1980, SECOND_LIFE_BEGAN - 1])
@@ -48,7 +48,7 @@ def test_a_time_before_second_life_is_unknown(seconds: int) -> None:
 
 def test_a_pipe_is_as_of_now() -> None:
     """It says no time, which is no reason to doubt."""
-    assert settle(None, [], NOW) == AsOf(NOW, "now: it says no time")
+    assert settle(None, [], NOW) == AsOf(NOW, "now: no time is stated")
 
 
 def test_a_given_time_is_used_or_refused() -> None:
@@ -111,7 +111,7 @@ def test_the_next_dump_wins_against_a_stored_time_to_come(of_the_future: Sandbox
 
 
 def test_a_row_that_was_seen_in_the_future_was_seen_now(sandbox: Sandbox) -> None:
-    """JSON lines say when an avatar was seen, by the clock of whoever wrote them; former names too."""
+    """JSON lines have the time when an avatar was seen, by another clock; former names too."""
     line = {"key": MASAKAZU, "name": "New Name", "seen": IN_2031, "former": [{"name": "Old Name", "seen": IN_2062}]}
     sandbox.import_text(json.dumps(line) + "\n", as_of=5)
     assert all(avatar.seen <= time.time() for avatar in sandbox.view().with_key(parse_key(MASAKAZU)))

@@ -17,7 +17,7 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
 def answer(box: Sandbox, name: str, grid: str = "Production") -> str | None:
-    """The key that a name gives."""
+    """The key of a name."""
     avatar = box.view().name2key(name, grid, strict=True)
     return avatar and format_key(avatar.key)
 
@@ -50,7 +50,7 @@ def test_a_newer_dump_does_not_move_a_name(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("elsewhere", [MASAKAZU, USERNAME, GOVERNOR])
 def test_the_holder_is_found_whatever_other_grids_know(sandbox: Sandbox, elsewhere: str) -> None:
-    """Who had the name first was renamed and another is called so now: the first key answers, whoever has it elsewhere."""
+    """The holder was renamed and another key has the name now: the holder answers, whatever other grids have."""
     sandbox.import_text(csv((elsewhere, "Wanted Name")), grid="OpenSim", as_of=1)
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=2)
     sandbox.import_text(csv((MASAKAZU, "Renamed Now"), (USERNAME, "Wanted Name")), as_of=3)
@@ -112,7 +112,7 @@ def test_a_list_of_offers_notes_all_its_conflicts(sandbox: Sandbox) -> None:
 
 
 def test_who_was_forgotten_is_not_listed(sandbox: Sandbox) -> None:
-    """Neither as the one who keeps a name nor as the one who was refused."""
+    """Neither as the holder nor as the refused key."""
     sandbox.import_text(csv((MASAKAZU, "Wanted Name"), (GOVERNOR, "Other Name")))
     for name in ("Wanted Name", "Other Name"):
         with pytest.raises(NameTaken):

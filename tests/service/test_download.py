@@ -48,7 +48,7 @@ Get = Callable[..., tuple[Fetched | None, bytes]]
 
 @pytest.fixture
 def get(web: WebServer, tmp_path: Path) -> Get:
-    """Download what *answer* gives; what came of it, and the file."""
+    """Download from *answer*; return the result and the file."""
 
     def download(
         answer: Answer, *, known: Validators = NOTHING, user: str = "", **limits: float
@@ -93,7 +93,7 @@ def test_a_broken_connection_is_resumed(get: Get, web: WebServer) -> None:
 
 
 def test_a_resumed_download_may_break_again(get: Get, web: WebServer) -> None:
-    """Each connection goes on where the last one broke."""
+    """Each connection continues where the last one broke."""
     length = len(CONTENT)
     second = sent(CONTENT[1000:3000], 206, length - 1000, Content_Range=f"bytes 1000-{length - 1}/{length}")
     assert get(cut(CONTENT, second, file(CONTENT), at=1000))[1] == CONTENT
@@ -227,8 +227,8 @@ ZSTD = bytes.fromhex("28b52ffd0458a50500a28e261990b7d006c8eceb")
     ],
 )
 def test_a_coding_that_is_there_and_cannot_be_read_is_refused(get: Get, content: bytes, coding: str) -> None:
-    """Nobody asked for brotli; the message names it."""
-    with pytest.raises(DownloadRefused, match=f"it comes encoded as {coding}, which was not asked for and cannot be read here"):
+    """Brotli was not requested; the message names it."""
+    with pytest.raises(DownloadRefused, match=f"it is encoded as {coding}, which was not requested and cannot be decoded"):
         get(sent(content, Content_Encoding=coding))
 
 
@@ -254,7 +254,7 @@ def test_what_comes_is_told_from_more_than_one_byte(get: Get) -> None:
 
 @pytest.mark.parametrize("status", [204, 404, 500, 503])
 def test_an_error_status_ends_it(get: Get, web: WebServer, status: int) -> None:
-    """The status is said; the server is not asked again."""
+    """The message has the status; there is no second request."""
     with pytest.raises(DownloadFailed, match=f"the server answers {status}"):
         get(sent(b"", status))
     assert len(web.requests) == 1
@@ -325,14 +325,14 @@ def test_nobody_listening_is_said(tmp_path: Path) -> None:
         fetch(parse_location(url), path, NOTHING, LIMITS)
 
 
-def test_progress_is_told(web: WebServer, tmp_path: Path) -> None:
+def test_progress_is_reported(web: WebServer, tmp_path: Path) -> None:
     """The bytes so far never go back, and end at those expected."""
     web.paths["/dump"] = file(CONTENT)
     path = tmp_path / "file"
     path.touch()
-    told: list[tuple[int, int | None]] = []
-    fetch(parse_location(web.url("/dump")), path, NOTHING, LIMITS, progress=lambda *at: told.append(at))
-    assert told == sorted(told) and told[-1] == (len(CONTENT), len(CONTENT))
+    reported: list[tuple[int, int | None]] = []
+    fetch(parse_location(web.url("/dump")), path, NOTHING, LIMITS, progress=lambda *at: reported.append(at))
+    assert reported == sorted(reported) and reported[-1] == (len(CONTENT), len(CONTENT))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -389,16 +389,16 @@ def test_a_location_of_any_form_is_followed(get: Get, web: WebServer, location: 
         ("ftp://127.0.0.1/x", "it redirects to something else than http or https"),
         ("//[", "it redirects to something else than http or https"),
         ("javascript:alert(1)", "it redirects to something else than http or https"),
-        ("", "it redirects without saying where to"),
-        ("  ", "it redirects without saying where to"),
+        ("", "it redirects without a target"),
+        ("  ", "it redirects without a target"),
         ("https:///x", "it redirects to another address, and it names no host"),
-        ("http://a b/", "it redirects to another address, and its host is no name that a host can have"),
+        ("http://a b/", "it redirects to another address, and its host is not a valid name"),
         ("http://stra\xc3\x9fe.example/", "it redirects to another address, and its host has a letter of two meanings"),
-        ("http://me:secret@h:port/", "it redirects to another address, and it is no URL"),
+        ("http://me:secret@h:port/", "it redirects to another address, and it is not a URL"),
     ],
 )
 def test_redirects_to_anything_but_the_web_are_refused(get: Get, to: str, why: str) -> None:
-    """Never a file of this machine, nor another protocol, nor nowhere, nor a host that is none; no secret in the message."""
+    """Never to a local file, another protocol, nothing, or an invalid host; no secret in the message."""
     with pytest.raises(DownloadRefused, match=why) as caught:
         get(redirect(to))
     assert "secret" not in str(caught.value)
@@ -408,7 +408,7 @@ def test_redirects_to_anything_but_the_web_are_refused(get: Get, to: str, why: s
 def test_an_international_host_is_asked_for_by_its_ascii_name(
     web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
-    """A proxy sees what goes out: xn--, in the address and in Host."""
+    """A proxy sees the request: xn--, in the address and in Host."""
     monkeypatch.setenv("http_proxy", web.url(""))
     web.paths["http://xn--bcher-kva.example/dump"] = file(CONTENT)
     path = tmp_path / "file"
@@ -453,7 +453,7 @@ def test_a_token_goes_where_a_password_does(web: WebServer, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("back", [True, False], ids=["and back", "and on"])
 def test_a_password_never_goes_to_another_server(get: Get, web: WebServer, back: bool) -> None:
-    """Not by the name of another host, nor to another port; who is led back is nobody in particular there."""
+    """Not to another host name or another port; a redirect back does not restore it."""
     with web_server() as other:
         other.paths["/there"] = redirect(web.url("/back")) if back else file(CONTENT)
         web.paths["/back"] = file(CONTENT)
@@ -463,7 +463,7 @@ def test_a_password_never_goes_to_another_server(get: Get, web: WebServer, back:
 
 
 def test_the_proxy_of_the_environment_is_used(web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The request for another host goes to the proxy, whole URL and all."""
+    """The request for another host is sent to the proxy, with its whole URL."""
     monkeypatch.setenv("http_proxy", web.url(""))
     web.paths["http://dumps.invalid/file"] = file(CONTENT)
     path = tmp_path / "file"
@@ -473,7 +473,7 @@ def test_the_proxy_of_the_environment_is_used(web: WebServer, tmp_path: Path, mo
 
 
 def test_https_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate that nobody vouches for is refused at once; one that the system trusts is taken."""
+    """A self-signed certificate is rejected at once; one that the system trusts is accepted."""
     path = tmp_path / "file"
     path.touch()
     with web_server(https=True, dump=file(CONTENT), plain=redirect("http://127.0.0.1:9/")) as web:

@@ -112,7 +112,7 @@ FORMS: dict[str, tuple[str | bytes, list[str]]] = {
 @pytest.mark.parametrize(("text", "found"), FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("block", [1, 1 << 20])
 def test_a_dump_in_any_form_is_read(text: str | bytes, found: list[str], block: int) -> None:
-    """The same forty rows, none refused, whatever the pieces in which they come; what was odd is told."""
+    """The same forty rows, none rejected, however the blocks are cut; what was odd is reported."""
     data = text.encode() if isinstance(text, str) else text
     tally = Tally()
     read = list(batches((data[at : at + block] for at in range(0, len(data), block)), tally, Grids(), lambda *_: 0))
@@ -139,7 +139,7 @@ def test_line_numbers_are_those_of_an_editor() -> None:
     ],
 )
 def test_a_damaged_first_row_is_no_header(first: str) -> None:
-    """A bad line stays a bad line where a header may stand, and so does a second header."""
+    """A bad line in the place of a header is a bad line, and so is a second header."""
     tally = Tally()
     list(batches([f"{first}\nuuid,name\n{PLAIN}".encode()], tally, Grids(), lambda *_: 0))
     assert tally.bad_lines == 2 and tally.found == []

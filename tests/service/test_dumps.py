@@ -1,4 +1,4 @@
-"""Dump files: told by content, streamed, refused when broken."""
+"""Dump files: recognised by content, streamed, rejected when broken."""
 
 import bz2
 import gzip
@@ -58,7 +58,7 @@ def jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 @pytest.mark.parametrize("kind", PACK)
 def test_content_tells_the_format(tmp_path: Path, kind: str, jobs: int) -> None:
-    """The name lies; the content is read all the same, and its checksum is of the packed file."""
+    """The name is wrong; the content is read anyway, and the checksum is that of the packed file."""
     packed = PACK[kind](CONTENT)
     path = tmp_path / "dump.gz.txt"
     path.write_bytes(packed)
@@ -179,7 +179,7 @@ def test_an_empty_stream_is_one(tmp_path: Path, jobs: int) -> None:
 
 @pytest.mark.parametrize("kind", ["bz2", "gz"])
 def test_a_program_that_gives_up_is_no_reason_to_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """A host may kill it in the middle: the standard library goes on from where it was."""
+    """A host may kill it in the middle: the standard library continues at the same place."""
     program = tmp_path / {"bz2": "lbzip2", "gz": "pigz"}[kind]
     module = {"bz2": "bz2", "gz": "gzip"}[kind]
     lines = f"import {module}, os\nos.write(1, {module}.open(0).read(70000))\nos.kill(os.getpid(), 9)\n"

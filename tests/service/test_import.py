@@ -33,7 +33,7 @@ def _name_of(sandbox: Sandbox, key: str) -> str | None:
 
 
 def test_both_directions_answer_after_an_import(sandbox: Sandbox) -> None:
-    """Any spelling of the name gives the key, the key gives the imported spelling."""
+    """Any spelling of the name returns the key, the key returns the imported spelling."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (USERNAME, "Username Resident")))
     assert _key_of(sandbox, "MASAKAZU+kojima") == MASAKAZU
     assert _key_of(sandbox, "username") == USERNAME
@@ -148,7 +148,7 @@ def test_too_many_bad_lines_refuse_the_whole(sandbox: Sandbox) -> None:
 
 
 def test_an_empty_dump_is_refused(sandbox: Sandbox) -> None:
-    """Zero rows are never what somebody meant."""
+    """A dump without rows is an error."""
     with pytest.raises(EmptyDump):
         sandbox.import_text("")
 
@@ -216,7 +216,7 @@ def test_any_sequence_of_dumps_gives_what_a_plain_model_says(
 
 
 def test_a_shrunken_dump_is_refused(sandbox: Sandbox) -> None:
-    """A truncated bz2 may read as whole; the count of rows tells."""
+    """A truncated bz2 may read as complete; the count of rows shows it."""
     rows = [(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 101)]
     live = sandbox.import_text(csv(*rows), as_of=1).manifest.name
     with pytest.raises(DumpShrank, match="80 rows, the previous one had 100"):

@@ -105,7 +105,7 @@ def test_an_odd_line_is_read_all_the_same(data: bytes, oddity: str) -> None:
     assert tally.odd == {Oddity(oddity): 1} and tally.bad_lines == 0
 
 
-def test_other_scripts_take_the_slow_road_to_the_same_rows() -> None:
+def test_other_scripts_take_the_slow_path_to_the_same_rows() -> None:
     """Names of OpenSimulator are Unicode; they are canonical like all others."""
     rows, _ = _read(f"{MASAKAZU},ÉLODIE Straße\n".encode() + GOOD)
     assert [form for _, _, form in rows] == ["élodie.strasse".encode(), b"masakazu.kojima"]
@@ -201,7 +201,7 @@ NAME = st.lists(WORD, min_size=1, max_size=2).map(" ".join)
 
 @given(st.lists(st.tuples(st.uuids().filter(lambda u: u.int), NAME), max_size=30), st.integers(1, 300))
 def test_bulk_and_single_canonical_forms_agree(rows: list[tuple[object, str]], block: int) -> None:
-    """The bulk road says the same as model.names.canonical, however the blocks are cut."""
+    """The fast path agrees with model.names.canonical, however the blocks are cut."""
     data = "".join(f"{key},{name}\n" for key, name in rows).encode()
     read, tally = _read(data, block)
     assert tally.bad_lines == 0

@@ -112,7 +112,7 @@ def test_a_hostile_dump_loses_no_row(rows: int, as_json: bool) -> None:
 
 
 def test_a_hostile_csv_has_every_kind() -> None:
-    """From 1,000 rows on every kind that is refused or mended, from 2,000 the endless line too."""
+    """From 1,000 rows on every kind that is rejected or repaired, from 2,000 the endless line too."""
     tally, _ = _tally(hostile.with_bad_csv(csv_lines(Sample(1000, 5).by_name()), 1000))
     assert set(tally.bad) == KINDS
     assert tally.found == ["a byte-order mark", "the header 'uuid,name'"]
@@ -166,12 +166,12 @@ def test_packing(form: Format) -> None:
     [("a.csv.bz2", "bz2"), ("A.GZ", "gz"), ("a.b/c.jsonl", "jsonl"), ("a.csv", "csv"), ("a.txt", None), ("csv", "csv")],
 )
 def test_the_ending_tells_the_format(path: str, form: str | None) -> None:
-    """The last ending counts, in any case; an unknown one tells nothing."""
+    """The last ending counts, in any case; an unknown one names no format."""
     assert format_of(path) == (form and Format(form))
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    """What goes wrong while writing leaves the old file, and nothing beside it."""
+    """An error while writing leaves the old file, and nothing beside it."""
     path = tmp_path / "dump.csv"
     path.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), new_file(path) as file:

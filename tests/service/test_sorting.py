@@ -1,4 +1,4 @@
-"""Sorting beside: a second process gives what one process gives, whatever the host does to it."""
+"""Sorting beside: a second process returns what one process returns, whatever the host does to it."""
 
 import errno
 import os
@@ -116,7 +116,7 @@ def test_stopped_and_continued_it_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["adding", "asking", "reading"])
-def test_a_killed_one_is_told(tmp_path: Path, moment: str) -> None:
+def test_a_killed_one_is_reported(tmp_path: Path, moment: str) -> None:
     """A host that counts processes ends it: one error that says so, whenever that is."""
     beside = _beside(tmp_path / "beside")
     try:
@@ -134,7 +134,7 @@ def test_a_killed_one_is_told(tmp_path: Path, moment: str) -> None:
         beside.close()
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     """What the second process could not write is an OSError here, and no row is lost silently."""
     beside = _beside(tmp_path / "beside")
     try:
@@ -149,7 +149,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 
 def test_it_never_outlives_its_parent(tmp_path: Path) -> None:
-    """SIGKILL to the import: its second process sees the end of its input and goes, whatever it was about to do."""
+    """SIGKILL to the import: its second process sees the end of its input and ends."""
     code = (
         "import sys, time; from pathlib import Path; from n2k_fcgi.store.lmdb.building.beside import SortingBeside\n"
         "from n2k_fcgi.store.lmdb.building.sizes import Sizes\n"

@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[bytes, type[N2KError], str]] = {
 
 @pytest.mark.parametrize(("content", "error", "said"), REFUSED.values(), ids=REFUSED)
 def test_a_zip_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, error: type[N2KError], said: str) -> None:
-    """It names the member and what to do; fetching it again would not help, and is not said."""
+    """The message names the member and what to do; it does not advise to download it again, which would not help."""
     with pytest.raises(error, match=said) as caught:
         read(tmp_path, content)
     assert "again" not in str(caught.value)

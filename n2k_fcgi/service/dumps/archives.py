@@ -92,8 +92,8 @@ def refuse_archive(kind: Kind, start: bytes) -> None:
     trimmed = start.lstrip(_WHITE_SPACE)
     before = len(start) - len(trimmed)
     if before and (inner := described(trimmed)):
-        what = f"white space stands before {inner}, as a script may put it there"
-        raise DumpNotUnderstood(why=f"{what}: take it away (tail -c +{before + 1} FILE > NEW)")
+        what = f"there is white space before {inner}, perhaps from a script"
+        raise DumpNotUnderstood(why=f"{what}: remove it (tail -c +{before + 1} FILE > NEW)")
 
 
 def refuse_end_of_zip(fd: int) -> None:

@@ -55,11 +55,11 @@ def settle(given: int | None, clues: Iterable[Clue], now: int) -> AsOf:
     for source, seconds in clues:
         said = f"{source.value} is {iso(seconds)}"
         if seconds > now:
-            return AsOf(now, f"now: {said}, which is still to come", is_doubted=True)
+            return AsOf(now, f"now: {said}, in the future", is_doubted=True)
         if seconds >= SECOND_LIFE_BEGAN:
             return AsOf(seconds, source.value + doubts)
         doubts = doubts or f": {said}, before Second Life began"
-    return AsOf(now, "now" + (doubts or ": it says no time"), is_doubted=bool(doubts))
+    return AsOf(now, "now" + (doubts or ": no time is stated"), is_doubted=bool(doubts))
 
 
 def refuse_future(given: int | None, now: int) -> None:

@@ -59,7 +59,7 @@ class Location(NamedTuple):
         from urllib.parse import urljoin
 
         if not to.strip():
-            raise DownloadRefused(url=self, why="it redirects without saying where to")
+            raise DownloadRefused(url=self, why="it redirects without a target")
         try:
             joined = urljoin(self.url, to.strip())
         except ValueError:
@@ -84,7 +84,9 @@ class Location(NamedTuple):
 def parse_location(text: str) -> Location:
     """Parse a URL. Raises DownloadRefused, without repeating a password."""
     if _STRAY_AT.match(text.strip()):
-        raise DownloadRefused(url=_before_user(text), why="an @ stands behind its host: write /, ?, #, @ as %2F, %3F, %23, %40")
+        raise DownloadRefused(
+            url=_before_user(text), why="there is an @ after its host: write /, ?, #, @ as %2F, %3F, %23, %40"
+        )
     try:
         return _parsed(text)
     except _Unfit as error:
@@ -105,7 +107,7 @@ def _parsed(text: str) -> Location:
         path, query = (_bytes(part) for part in (parts.path or "/", parts.query))
         authorization = _basic(parts.username, parts.password)
     except ValueError:
-        raise _Unfit("it is no URL") from None
+        raise _Unfit("it is not a URL") from None
     if parts.scheme not in _DEFAULT_PORTS:
         raise _Unfit("only http and https are fetched")
     host = _host(parts.hostname or "")
@@ -130,7 +132,7 @@ def _host(name: str) -> str:
     except UnicodeError:
         encoded = ""
     if not _HOST.fullmatch(encoded):
-        raise _Unfit("its host is no name that a host can have")
+        raise _Unfit("its host is not a valid name")
     return encoded
 
 

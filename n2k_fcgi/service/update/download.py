@@ -136,7 +136,7 @@ class _Download:
             try:
                 changed = self._connect()
             except InvalidURL:  # its text contains the query, which may hold a secret
-                self._refuse("it is no URL")
+                self._refuse("it is not a URL")
             except (OSError, HTTPException, _Broken) as error:
                 if is_no_memory(getattr(error, "reason", error)):
                     raise NoMemory(what="the download") from None
@@ -254,7 +254,7 @@ class _Download:
             self._judge()
         if kind_of(self._head) is Kind.PLAIN and self._tail.rstrip().lower().endswith(_END_OF_PAGE):
             self._forget()  # Apache appends its error page to what it had sent: there is nothing to resume
-            raise _Broken("it ends in a web page: the server was not done, and says so behind what it had sent")
+            raise _Broken("it ends in a web page: the server failed and appended an error page")
 
     def _look_at(self, block: bytes) -> None:
         """Judge by the head as soon as it is complete: it may arrive byte by byte, over several connections."""
@@ -274,7 +274,7 @@ class _Download:
         if self._is_page or self._head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             self._refuse("it is a web page, not a dump")
         if self._encoding and not looks_like_text(self._head):
-            self._refuse(f"it comes encoded as {self._encoding}, which was not asked for and cannot be read here")
+            self._refuse(f"it is encoded as {self._encoding}, which was not requested and cannot be decoded")
 
     def _write(self, block: bytes) -> None:
         try:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.places import is_there, places
 from tests.support.processes import REPOSITORY
-from tests.test_layers import MAY_IMPORT, PACKAGE, imported_rooms
+from tests.test_layers import MAY_IMPORT, PACKAGE, imported_modules
 
 PAGE = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
 PICTURE = (REPOSITORY / "docs" / "pictures" / "architecture.dot").read_text("utf-8")
@@ -46,9 +46,9 @@ def test_the_picture_shows_every_layer() -> None:
 def test_no_arrow_of_the_picture_goes_up() -> None:
     """Each arrow is an import that the layers permit in this direction only, and that the code has."""
     imports = {
-        (path.relative_to(PACKAGE).parts[0].removesuffix(".py"), room)
+        (path.relative_to(PACKAGE).parts[0].removesuffix(".py"), name[0])
         for path in PACKAGE.rglob("*.py")
-        for _, room in imported_rooms(path.read_text("utf-8"), path.relative_to(PACKAGE).as_posix())
+        for _, name in imported_modules(path.read_text("utf-8"), path.relative_to(PACKAGE).as_posix())
     }
     assert len(ARROWS) > 10
     for above, below in ARROWS:

@@ -1,4 +1,4 @@
-"""Forget and purge, as an owner does it while servers run: in the end no file has a byte of who left."""
+"""Forget and purge while servers run: in the end no file has a byte of a hidden avatar."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ OTHER = "11111111-2222-3333-4444-555555555555"
 
 @pytest.fixture
 def known(n2k: Commands) -> Commands:
-    """Two generations with the one who leaves under two names, a capture under a third, logs that say all of it."""
+    """Two generations with one avatar under two names, a capture under a third, logs with all of them."""
     n2k("init")
     (n2k.data_dir / "n2k.ini").write_text("[n2k]\nlog_level = DEBUG\nlog_rotate = 4K\nkeep = 3\n")
     n2k("import", "--as-of", "100000", "-", stdin=csv((KEY, "Quillon Ash"), (GOVERNOR, "Governor Linden")).encode())
@@ -44,7 +44,7 @@ def known(n2k: Commands) -> Commands:
 
 
 def ask_all(n2k: Commands) -> Iterator[str]:
-    """Everything that commands say of anybody."""
+    """The output of all commands that name avatars."""
     for arguments in (
         ["export", "-"],
         ["export", "--format", "csv", "-"],
@@ -61,7 +61,7 @@ def ask_all(n2k: Commands) -> Iterator[str]:
 
 
 def test_after_forget_and_purge_no_file_has_a_byte(known: Commands) -> None:
-    """The issue's own test: forget through a running server, ask everything, purge under it, grep every file, import again."""
+    """Forget through a running server, ask everything, purge meanwhile, search every file, import again."""
     before = traces(known.data_dir)
     assert "captures.mdb" in before and "history" in before and "volatile.mdb" in before
     assert sum(name.endswith("data.mdb") for name in before) == 2 and sum("n2k.log" in name for name in before) >= 2
@@ -90,7 +90,7 @@ def test_after_forget_and_purge_no_file_has_a_byte(known: Commands) -> None:
 
 
 def test_purge_keeps_everything_else(known: Commands) -> None:
-    """Generations and their order, counts that match, going back, captures, tokens, and what is unchanged about a dump."""
+    """Generations in their order, matching counts, going back, captures, tokens; an unchanged dump is still recognised."""
     everything = known("export", "-").out.splitlines()
     tokens = known("token", "list").out
     live = known.live()
@@ -109,7 +109,7 @@ def test_purge_keeps_everything_else(known: Commands) -> None:
 
 @pytest.mark.parametrize("leaves", ["who holds the name", "who came later"])
 def test_a_name_that_two_claim_is_purged_too(n2k: Commands, leaves: str) -> None:
-    """Generations write down who had a name of Second Life first: neither name nor key stays there, and the rest does."""
+    """Generations store the holder of a name of Second Life: that row is removed too, and the others are kept."""
     first, later = (KEY, OTHER) if leaves == "who holds the name" else (OTHER, KEY)
     both = [(GOVERNOR, "Wanted Name"), (USERNAME, "Wanted Name")]
     n2k("import", "--as-of", "100000", "-", stdin=csv((first, "Quillon Ash"), both[0]).encode())
@@ -124,7 +124,7 @@ def test_a_name_that_two_claim_is_purged_too(n2k: Commands, leaves: str) -> None
 
 
 def test_purge_with_nobody_to_take_out_leaves_the_generations(peopled: Commands) -> None:
-    """Nothing is written anew that need not be; a second purge finds nothing either."""
+    """A generation without hidden avatars is not rewritten; a second purge removes nothing."""
     before = {name: mark for name, mark in peopled.contents().items() if "generations" in name}
     for _ in range(2):
         assert peopled("purge").out == "purged: 0 names in 0 generations, 0 captures; the log is started anew\n"
@@ -138,7 +138,7 @@ PURGED = (
 
 
 def test_undo_until_the_purge(peopled: Commands) -> None:
-    """Before it everything comes back; after it the rows are gone, it says so, and the next dump brings what it has."""
+    """Before a purge, an undo restores everything; after it, the rows are removed, as the message says, until the next dump."""
     peopled("forget", "Masakazu Kojima")
     assert peopled("lookup", MASAKAZU).code == 17
     assert peopled("forget", "--undo", MASAKAZU).err == "shown again\n"
@@ -153,7 +153,7 @@ def test_undo_until_the_purge(peopled: Commands) -> None:
 
 
 def test_undo_after_a_purge_and_another_request(peopled: Commands) -> None:
-    """Who touched the kiosk again after the purge was known before it: his rows were purged, and he is told from a stranger."""
+    """An avatar that is hidden again after a purge had rows before it: undo reports that; not of an unknown key."""
     peopled("forget", MASAKAZU)
     peopled("purge")
     peopled("forget", MASAKAZU)
@@ -163,7 +163,7 @@ def test_undo_after_a_purge_and_another_request(peopled: Commands) -> None:
 
 
 def test_undo_after_a_purge_of_a_renamed_avatar_that_was_registered(known: Commands) -> None:
-    """Nothing of the capture is left either; registered again, he is known again."""
+    """Undo reports that its rows were purged; after another registration the avatar is known again."""
     known("forget", "quillon ash")
     known("purge")
     assert known("forget", "--undo", "vexworth ash").err == PURGED
@@ -174,7 +174,7 @@ def test_undo_after_a_purge_of_a_renamed_avatar_that_was_registered(known: Comma
 @pytest.mark.parametrize("purged", [True, False])
 @pytest.mark.parametrize("command", ["import", "update"])
 def test_the_same_dump_brings_them_back(n2k: Commands, tmp_path: Path, command: str, purged: bool) -> None:
-    """After an undo it is not "unchanged", whether a purge took the rows or an import left them out; without one it is."""
+    """After an undo the same dump is imported again, whether a purge or an import dropped rows; else it is unchanged."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     if not purged:
@@ -190,7 +190,7 @@ def test_the_same_dump_brings_them_back(n2k: Commands, tmp_path: Path, command: 
 
 
 def test_an_import_and_a_purge_do_not_meet(peopled: Commands) -> None:
-    """The second says that another is running."""
+    """The second one reports that another is running."""
     with hold(peopled.data_dir / IMPORT_LOCK, PRIVATE, 0) as held:
         assert held
         assert peopled("purge").code == 65
@@ -202,7 +202,7 @@ def test_an_import_and_a_purge_do_not_meet(peopled: Commands) -> None:
     ids=["rename", "fdatasync", "pwrite64", "unlinkat"],
 )
 def test_a_killed_purge_loses_nothing(known: Commands, call: str, times: range) -> None:
-    """SIGKILL at a system call that changes the disk, at each in turn: the data is whole, and the next purge takes out all."""
+    """SIGKILL at each system call that changes the disk: the data is complete, and the next purge removes everything."""
     known("forget", KEY)
     expected = [line for line in known("export", "-").out.splitlines() if KEY not in line]
     whole = known.data_dir.parent / "whole"
@@ -224,7 +224,7 @@ def test_a_killed_purge_loses_nothing(known: Commands, call: str, times: range) 
 
 @pytest.mark.parametrize("live", [True, False])
 def test_a_purge_that_was_killed_between_two_renames(known: Commands, live: bool) -> None:
-    """The copy has its name already, and the old one is there (and live) still: the next purge ends what was begun."""
+    """The copy already has its name, and the old generation still exists (and is live): the next purge completes it."""
     known("forget", KEY)
     old = known.live()
     aside = known.data_dir.parent / "aside"
@@ -239,7 +239,7 @@ def test_a_purge_that_was_killed_between_two_renames(known: Commands, live: bool
 
 
 def test_registrations_during_purges_are_kept(known: Commands) -> None:
-    """Another process registers while the captures are written anew again and again: what was acknowledged is there."""
+    """Another process registers while the captures are rewritten again and again: everything acknowledged is stored."""
     known("forget", KEY)
     code = (
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"

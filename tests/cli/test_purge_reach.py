@@ -1,4 +1,4 @@
-"""Whatever lies in the data directory is known to purge: what killed commands left, old logs, what a shell remembers."""
+"""Purge knows every file of a data directory: what killed commands left, old logs, the history of a shell."""
 
 import os
 import signal
@@ -20,27 +20,27 @@ REMOVED = [row.pattern for row in TABLE if row.purging is Purging.REMOVED]
 
 
 def half(handler: Handler) -> None:
-    """The row of the one who leaves, and then nothing any more."""
+    """The row of the avatar that is forgotten later, and then nothing."""
     handler.head(200, 1 << 20)
     handler.wfile.write(ROW.encode())
     handler.web.closing.wait()
 
 
 def start(n2k: Commands, *arguments: str) -> "subprocess.Popen[bytes]":
-    """A command that is not waited for."""
+    """Start a command without waiting for it."""
     command = n2k.command(*arguments)
     return subprocess.Popen(command, env=n2k.environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
 def kill(child: "subprocess.Popen[bytes]") -> None:
-    """SIGKILL."""
+    """Kill a process by SIGKILL."""
     with child:
         child.kill()
     assert child.returncode == -signal.SIGKILL
 
 
 def kill_an_update(n2k: Commands) -> None:
-    """In the middle of its download."""
+    """Kill an update during its download."""
     with web_server(dump=half) as web:
         child = start(n2k, "update", web.url("/dump"))
         part = n2k.data_dir / "download.part"
@@ -49,7 +49,7 @@ def kill_an_update(n2k: Commands) -> None:
 
 
 def kill_an_import(n2k: Commands) -> None:
-    """When it has spilled rows."""
+    """Kill an import after it spilled rows."""
     child = start(n2k, "import", "--jobs", "1", "-")
     assert child.stdin
     rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n} Last") for n in range(1, 70_000)]
@@ -60,19 +60,19 @@ def kill_an_import(n2k: Commands) -> None:
 
 
 def kill_a_shell(n2k: Commands) -> None:
-    """Readline was about to put its temporary file into place."""
+    """A temporary file of readline, before its rename."""
     (n2k.data_dir / f"history-{os.getpid()}.tmp").write_text("quillon ash\n")
     (n2k.data_dir / "history").write_text("quillon ash\n")
 
 
 def kill_a_purge_and_an_export(n2k: Commands) -> None:
-    """The copy of the captures, which had somebody who left later; half an export into the data directory."""
+    """A copy of the captures, with an avatar that is forgotten later; half an export in the data directory."""
     (n2k.data_dir / "captures.fresh").write_text(ROW)
     (n2k.data_dir / ".all.jsonl.4711.part").write_text(ROW)
 
 
 def log_elsewhere(n2k: Commands) -> None:
-    """Logs from before 'log_file' and 'log_keep' were changed, and the one that is written to now."""
+    """Logs from before 'log_file' and 'log_keep' were changed, and the current one."""
     (n2k.data_dir / "log").mkdir(exist_ok=True)
     for name in ("log/old.log", "log/old.log.3", "log/n2k.log.77", "now.log", "now.log.2"):
         (n2k.data_dir / name).write_text("key2name quillon ash\n")
@@ -82,7 +82,7 @@ def log_elsewhere(n2k: Commands) -> None:
 @pytest.mark.parametrize("leave", [kill_an_update, kill_an_import, kill_a_shell, kill_a_purge_and_an_export, log_elsewhere])
 @pytest.mark.parametrize("options", [(), ("-v",)])
 def test_nothing_is_left_of_what_lay_about(peopled: Commands, leave: object, options: tuple[str, ...]) -> None:
-    """A name in each: after forget and purge no file has it, and every file that is there is known."""
+    """Each file has the name: after forget and purge none has it, and every remaining file is in the table."""
     assert callable(leave)
     leave(peopled)
     assert traces(peopled.data_dir) != []
@@ -95,7 +95,7 @@ def test_nothing_is_left_of_what_lay_about(peopled: Commands, leave: object, opt
 
 @pytest.mark.parametrize("pattern", REMOVED)
 def test_purge_reaches_what_the_table_says(peopled: Commands, pattern: str) -> None:
-    """A file of each kind that may go is gone."""
+    """A file of each kind that the table says to remove is removed."""
     path = peopled.data_dir / pattern.replace("*", "x")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(ROW)
@@ -104,7 +104,7 @@ def test_purge_reaches_what_the_table_says(peopled: Commands, pattern: str) -> N
 
 
 def test_every_file_is_in_the_table(n2k: Commands) -> None:
-    """Whatever the commands write is known, and what is said to name nobody does not."""
+    """Every file that commands write is in the table, and those that the table says name no avatar do not."""
     n2k("init")
     (n2k.data_dir / "n2k.ini").write_text("[n2k]\nlog_level = DEBUG\nlog_rotate = 4K\n")
     n2k("import", "-", stdin=(ROW.encode() + PEOPLE))
@@ -127,7 +127,7 @@ def test_every_file_is_in_the_table(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("name", ["backup.mdb", "generations/notes.txt", "old dump.csv"])
 def test_what_is_not_ours_is_named_and_left_alone(peopled: Commands, name: str) -> None:
-    """The owner is told to look at it."""
+    """A file that is not n2k's is reported to the owner."""
     (peopled.data_dir / name).write_text(ROW)
     done = peopled("purge")
     assert (done.code, done.err) == (0, f"  not n2k's and left alone; check whether they name a forgotten avatar: {name}\n")
@@ -135,7 +135,7 @@ def test_what_is_not_ours_is_named_and_left_alone(peopled: Commands, name: str) 
 
 
 def test_an_update_and_a_purge_do_not_meet(peopled: Commands) -> None:
-    """A download under way may hold the name, and it needs its file: the purge leaves, with the code of an import."""
+    """A running download may contain the name and needs its file: the purge ends with the exit code of a running import."""
     part = peopled.data_dir / "download.part"
     part.write_text(ROW)
     with hold(peopled.data_dir / UPDATE_LOCK, PRIVATE, 0) as held:
@@ -145,7 +145,7 @@ def test_an_update_and_a_purge_do_not_meet(peopled: Commands) -> None:
 
 @pytest.mark.parametrize("purged", [True, False])
 def test_a_shell_does_not_bring_back_what_a_purge_took(peopled: Commands, purged: bool) -> None:
-    """It read the history before, and would write it anew when it ends; without a purge it does."""
+    """A shell that read its history before a purge does not write it at its end; without a purge it does."""
     history: Path = peopled.data_dir / "history"
     history.write_text("quillon ash\n")
     with on_terminal(peopled.command("shell"), peopled.environment()) as terminal:

@@ -1,4 +1,4 @@
-"""Exports: everything there is, in a form that an import turns into the same directory."""
+"""An export has everything, and an import of it makes the same directory."""
 
 import json
 import random
@@ -19,12 +19,12 @@ GRIDS = ("Production", "OpenSim", None)
 
 
 def key_of(number: int) -> str:
-    """A key, in the order of the numbers."""
+    """A key; keys are in the order of the numbers."""
     return format_key(number.to_bytes(16, "big"))
 
 
 def capture(box: Sandbox, key: str, name: str, now: int, grid: str = "Production") -> None:
-    """Seen in-world at a time; other rules than the disk's do not matter here."""
+    """A capture at a given time, by the rules of the store alone."""
     box.record(key, name, now, grid=grid, refuse=False, source=Source("object", "owner", "region", "shard"))
 
 
@@ -42,7 +42,7 @@ def exported(box: Sandbox, *, grid: str | None = None, as_csv: bool = False, cap
 
 
 def answers(view: View, names: list[str], keys: list[str], grids: tuple[str | None, ...] = GRIDS) -> dict[object, object]:
-    """What lookups say of each name (the key, and whether it is a former name) and each key, on each grid."""
+    """The answers for each name (the key, and whether it is a former name) and each key, on each grid."""
     found: dict[object, object] = {}
     for grid in grids:
         for name in names:
@@ -87,7 +87,7 @@ def test_everything_is_exported(sandbox: Sandbox) -> None:
 
 
 def test_captures_only_and_one_grid_only(sandbox: Sandbox) -> None:
-    """What was captured, as it was captured; what is on a grid."""
+    """Only captures, as they were captured; only one grid."""
     sandbox.import_text(csv((GOVERNOR, "Governor Linden"), (MASAKAZU, "Masakazu Kojima")), as_of=100)
     capture(sandbox, GOVERNOR, "governor.linden", 50)
     capture(sandbox, USERNAME, "Username", 300, "OpenSim")
@@ -148,7 +148,7 @@ def test_a_capture_against_the_dump_answers_as_before(sandbox: Sandbox, tmp_path
 def test_export_and_import_give_the_same_directory(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Random dumps, renames and captures on two grids, read in stretches of a few keys: every lookup answers the same."""
+    """Random dumps, renames and captures on two grids, read a few keys at a time: every lookup has the same answer."""
     monkeypatch.setattr(export, "STRETCH", 7)
     chance = random.Random(seed)
     keys, names = [key_of(number) for number in range(1, 41)], [f"Name{number} Last" for number in range(200)]

@@ -1,4 +1,4 @@
-"""Looking where somebody who left still stands: every form of a key and a name, in texts and in pages of LMDB."""
+"""Searching for hidden avatars: every form of a key and a name, in texts and in pages of LMDB."""
 
 import shutil
 
@@ -34,7 +34,7 @@ PLACES = {
 
 @pytest.fixture
 def left(sandbox: Sandbox) -> Sandbox:
-    """Five who left, of whom nothing is in any file; one of them was on OpenSim, where others still are."""
+    """Five hidden avatars of which no file has anything; one was on OpenSim, which still has other avatars."""
     names = ("Quillon Ash", "Jean-Luc O'Brien", "Ærlig Ñandú", "Zyphara Resident")
     for number, name in enumerate(names, 1):
         sandbox.record(bytes([number]) * 16, name, 1)
@@ -47,13 +47,13 @@ def left(sandbox: Sandbox) -> Sandbox:
 
 
 def inspected(box: Sandbox) -> list[Remains]:
-    """What the check finds."""
+    """The results of the search."""
     return list(inspection(box.store, box.settings).remains())
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_every_form_is_found_wherever_it_lies(left: Sandbox, place: str) -> None:
-    """A key or name in a file that is not ours, at its beginning, across the pieces in which it is read, far behind."""
+    """A key or name in a file that is not ours: at its beginning, across two pieces that are read, far from the beginning."""
     offsets = (0, 5, PIECE - 7, PIECE - 515, PIECE + 3, 2 * PIECE - 1)
     for offset in offsets:
         filling = (b"Other Words stand here\n" + b"\n" * 4000) * (offset // 4000 + 1)
@@ -68,14 +68,14 @@ def test_every_form_is_found_wherever_it_lies(left: Sandbox, place: str) -> None
 
 
 def test_what_is_nobodys_name_is_not_found(left: Sandbox) -> None:
-    """Parts of names, the same words the other way round or far from each other, keys that are cut."""
+    """Not parts of names, the same words in another order or far from each other, or truncated keys."""
     text = f"Quillo nAsh quillonash ash; quillon and Ash\nzypharax Luc O'Brien {KEY[:-1]} {KEY[1:]} Vexworth\nAerlig Ñandú\n"
     (left.data_dir / "stranger.txt").write_text(text, "utf-8")
     assert inspected(left) == []
 
 
 def test_free_pages_and_other_databases_are_read(sandbox: Sandbox) -> None:
-    """What LMDB deleted is in free pages still, keys as 16 bytes; a copy of captures.mdb under another name is read as well."""
+    """LMDB leaves deleted rows in free pages, keys as 16 bytes; a copy of captures.mdb with another name is searched too."""
     filler = [(n.to_bytes(16, "big"), f"Filler{n} Last") for n in range(1, 400)]
     for key, name in [*filler[:200], (parse_key(KEY), "Quillon Ash"), *filler[200:]]:
         sandbox.record(key, name, 1)
@@ -94,5 +94,5 @@ def test_free_pages_and_other_databases_are_read(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("text", ["[" * 100_000 + f'"{KEY}"', '{"a":' * 100_000 + f'"{KEY}"', f'{{"a": "{KEY}'])
 def test_json_that_cannot_be_read_is_looked_at_as_a_text(text: str) -> None:
-    """Nested too deeply, or cut off: all of it, so that nobody is missed."""
+    """JSON that is nested too deeply or truncated is searched as one text."""
     assert list(texts_of_json(text.encode())) == [text]

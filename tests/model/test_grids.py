@@ -67,9 +67,32 @@ def test_parsing_is_idempotent(text: str, known: list[str]) -> None:
     ],
 )
 def test_what_is_no_grid(text: str, why: str) -> None:
-    """Nothing, what cannot be shown, and what is too long once folded is refused with the reason."""
-    with pytest.raises(BadGrid, match=why):
+    """Nothing, what cannot be shown, and what is too long once folded is refused with the text and the reason."""
+    with pytest.raises(BadGrid, match=why) as caught:
         parse_grid(text)
+    assert str(caught.value).startswith(str(BadGrid(grid=text, why="")))
+
+
+def test_what_a_refusal_says() -> None:
+    """The whole line, as a user sees it."""
+    for text, why in (("", "it is empty"), ("a\nb", "it has characters that cannot be shown"), ("x" * 64, "at most 63 bytes")):
+        with pytest.raises(BadGrid) as caught:
+            parse_grid(text)
+        assert str(caught.value) == str(BadGrid(grid=text, why=why))
+
+
+def test_a_grid_as_the_setting_has_it() -> None:
+    """The label, and the shard where it is another."""
+    assert str(Grid("Mine", "Mine")) == "Mine" and str(Grid("Mine", "OpenSim")) == "Mine=OpenSim"
+
+
+def test_a_shard_means_the_grid_of_the_settings() -> None:
+    """In any case and with spaces around; else a label; Second Life's two always mean Second Life."""
+    grids = Grids((Grid("Mine", "OpenSim"), Grid("Odd", "Production"), Grid("Odder", "testing"), Grid("OSgrid", "x")))
+    assert grids.of_shard(" opensim ") == "Mine" and grids.of_shard("OSGRID") == "OSgrid" and grids.of_shard("Other") == "other"
+    assert {grids.of_shard(text) for text in ("Production", "production ", "PRODUCTION")} == {PRODUCTION}
+    assert {grids.of_shard(text) for text in ("Testing", " testing")} == {TESTING}
+    assert grids.labels == ("Mine", "Odd", "Odder", "OSgrid")
 
 
 def test_the_longest_grid() -> None:

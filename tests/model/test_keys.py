@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from n2k_fcgi.errors import BadKey
-from n2k_fcgi.model.keys import KEY_BYTES, NULL_KEY, format_key, is_key_shaped, parse_key
+from n2k_fcgi.model.keys import KEY_BYTES, NULL_KEY, format_key, is_cut_key, is_key_shaped, parse_key
 from tests.support.strategies import any_text, avatar_key, hostile_text, relaxed
 
 GOVERNOR = "3d6181b0-6a4b-97ef-18d8-722652995cf1"
@@ -69,6 +69,32 @@ def test_almost_a_key(text: str) -> None:
     assert not is_key_shaped(text)
     with pytest.raises(BadKey, match="a UUID of 32 hexadecimal digits"):
         parse_key(text)
+
+
+def test_what_a_refusal_says() -> None:
+    """The whole line, with the text that came."""
+    for text, why in (("abc", "a key is a UUID of 32 hexadecimal digits"), (NULL_KEY, "no avatar has the null key")):
+        with pytest.raises(BadKey) as caught:
+            parse_key(text)
+        assert str(caught.value) == str(BadKey(key=text, why=why))
+
+
+@pytest.mark.parametrize("digits", range(36))
+def test_a_cut_key(digits: int) -> None:
+    """The beginning of a UUID, eight digits and a dash at least, or 20 to 31 digits without dashes, in either case."""
+    for text in (GOVERNOR, GOVERNOR.upper()):
+        assert is_cut_key(text[:digits]) is (digits > 8)
+        assert is_cut_key(f" {text[:digits]}\n") is (digits > 8)
+        assert is_cut_key(text.replace("-", "")[:digits]) is (20 <= digits <= 31)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [GOVERNOR, "3d6181b0_6a4b", "governor-linden", "3d6181b-06a4b", "3d6181b0-6a4b97ef", "x" * 25, "3d6181b06a4b97ef18d8-"],
+)
+def test_what_is_no_cut_key(text: str) -> None:
+    """A whole one, other dashes, other letters."""
+    assert not is_cut_key(text)
 
 
 def test_white_space_is_for_the_parser_only() -> None:

@@ -8,7 +8,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from n2k_fcgi.errors import BadName
-from n2k_fcgi.model.names import NAME_BYTES, PART_BYTES, ParsedName, canonical, is_what_name, parse_name
+from n2k_fcgi.model.grids import Grid, Grids
+from n2k_fcgi.model.names import (
+    LONGEST_TEXT,
+    NAME_BYTES,
+    PART_BYTES,
+    ParsedName,
+    canonical,
+    is_second_life_name,
+    is_what_name,
+    parse_name,
+)
 from n2k_fcgi.model.placeholders import is_placeholder
 from tests.support.strategies import any_text, ascii_part, hostile_text, name_part, relaxed
 
@@ -193,10 +203,52 @@ def test_the_longest_names_are_accepted(longest: str) -> None:
     ],
 )
 def test_what_no_avatar_is_called(name: str, why: str) -> None:
-    """Hostile and impossible names are refused with the reason, on one short line."""
+    """Hostile and impossible names are refused with the name and the reason, on one short line."""
     with pytest.raises(BadName, match=why) as caught:
         parse_name(name)
-    assert str(caught.value).isprintable() and len(str(caught.value)) < 400
+    said = str(caught.value)
+    assert said.startswith(str(BadName(name=name, why=""))) and said.isprintable() and len(said) < 400
+    assert caught.value.too_long is ("a first or last name" in said or "a whole name" in said)
+
+
+def test_what_a_refusal_says() -> None:
+    """The whole line, as a user sees it."""
+    assert str(refused("")) == "bad name '': it is empty"
+    assert str(refused("a\nb")) == r"bad name 'a\nb': it has characters that cannot be shown"
+    assert str(refused("J\ufffdrg")).endswith(": it has characters that cannot be shown")
+    assert str(refused("@host")) == "bad name '@host': an @ must be followed by a grid"
+    assert str(refused("???")) == "bad name '???': it is a placeholder for an unknown name"
+    assert str(refused(GOVERNOR)) == f"bad name '{GOVERNOR}': it is a key"
+
+
+def refused(name: str) -> BadName:
+    """The refusal of *name*."""
+    with pytest.raises(BadName) as caught:
+        parse_name(name)
+    return caught.value
+
+
+def test_how_much_text_is_looked_at() -> None:
+    """LONGEST_TEXT characters may hold a name among spaces; with one more it is too long whatever it is."""
+    assert parse_name("Bob" + " " * (LONGEST_TEXT - 3)).spelling == "Bob"
+    assert refused("Bob" + " " * (LONGEST_TEXT - 2)).too_long
+
+
+def test_a_visitors_home_has_the_known_spelling() -> None:
+    """As every grid that is named."""
+    assert parse_name("Anna @OSGRID", Grids((Grid("OSgrid", "OSgrid"),))).home == "OSgrid"
+
+
+@pytest.mark.parametrize(
+    ("name", "issued"),
+    [
+        *(("foo", True), ("Governor Linden", True), ("governor.linden", True), ("user_name9", True), (" Bob  Resident+", True)),
+        *(("Zoë", False), ("Anna Maria Grid", False), ("O'Neil", False), ("x y.z", False), ("Anna Ünal", False), ("٣", False)),
+    ],
+)
+def test_names_that_second_life_issues(name: str, issued: bool) -> None:
+    """One or two parts of ASCII letters, digits and underscores, however they are separated."""
+    assert is_second_life_name(name) is issued
 
 
 @pytest.mark.parametrize(

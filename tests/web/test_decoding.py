@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from n2k_fcgi.errors import BadRequest, BodyTooLarge
-from n2k_fcgi.web.decoding import MAX_FIELDS, parse_fields, parse_multipart, read_body, refuse_packed, target_of
+from n2k_fcgi.web.decoding import MAX_FIELDS, parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
 
 CAP = 1000
 """Bytes of a body that the tests allow."""
@@ -17,6 +17,58 @@ CAP = 1000
 def body_of(data: bytes, **variables: Any) -> bytes:
     """Read a body that arrived as *data*."""
     return read_body({"wsgi.input": io.BytesIO(data), **variables}, CAP)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"), [(b"a%20b", "a b"), (b"%C3%A9%c3%a9", "éé"), (b"%41B%43", "ABC"), (b"%2541", "%41"), (b"", "")]
+)
+def test_escapes(data: bytes, text: str) -> None:
+    """In either case, and once only."""
+    assert unquote(data) == unquote(data, lenient=True) == text
+
+
+@pytest.mark.parametrize(("data", "text"), [(b"%41%42%", "AB%"), (b"100%", "100%"), (b"%zz%41", "%zzA"), (b"%4", "%4")])
+def test_a_percent_sign_that_escapes_nothing(data: bytes, text: str) -> None:
+    """Is refused, or kept where servers that decode paths keep it."""
+    assert unquote(data, lenient=True) == text
+    with pytest.raises(BadRequest) as caught:
+        unquote(data)
+    assert str(caught.value) == str(BadRequest(why="a percent sign is not followed by two hexadecimal digits"))
+
+
+def test_text_in_another_encoding() -> None:
+    """Escaped or not."""
+    for data in (b"J\xfcrg", b"J%fcrg"):
+        with pytest.raises(BadRequest) as caught:
+            unquote(data, lenient=True)
+        assert str(caught.value) == str(BadRequest(why="it is not in UTF-8"))
+
+
+@pytest.mark.parametrize(
+    ("data", "fields"),
+    [
+        (b"name=Governor+Linden&key=x", {"name": "Governor Linden", "key": "x"}),
+        (b"a+b=c", {"a b": "c"}),
+        (b"a=b=c", {"a": "b=c"}),
+        (b"a", {"a": ""}),
+        (b"=a", {"": "a"}),
+        (b"a=%26%3d%2B", {"a": "&=+"}),
+        (b"&&a=b&", {"a": "b"}),
+        (b"a=b&amp;c=d&eamp;=f", {"a": "b", "c": "d", "eamp;": "f"}),
+        (b"AMP;a=b", {"AMP;a": "b"}),
+        (b"a=b&a=b", {"a": "b"}),
+    ],
+)
+def test_fields(data: bytes, fields: dict[str, str]) -> None:
+    """Of forms and queries: plus signs, escapes, no value, ampersands that a page had escaped, one field twice."""
+    assert parse_fields(data) == fields
+
+
+def test_a_field_with_two_values() -> None:
+    """Which of them is meant, nobody knows."""
+    with pytest.raises(BadRequest) as caught:
+        parse_fields(b"name=A&name=B")
+    assert str(caught.value) == str(BadRequest(why="the field 'name' comes twice with different values"))
 
 
 def test_as_many_fields_as_allowed() -> None:
@@ -45,15 +97,17 @@ def test_what_is_behind_the_length_is_not_read() -> None:
 @pytest.mark.parametrize("length", ["-1", "+5", "5.0", "0x5", "five", "5 ", "٥", "²"])
 def test_a_length_that_is_none(length: str) -> None:
     """Digits of ASCII only."""
-    with pytest.raises(BadRequest, match="Content-Length is not a number"):
+    with pytest.raises(BadRequest) as caught:
         body_of(b"12345", CONTENT_LENGTH=length)
+    assert str(caught.value) == str(BadRequest(why="Content-Length is not a number"))
 
 
 @pytest.mark.parametrize("length", ["1001", "9" * 12, "9" * 13, "9" * 5000])
 def test_a_length_above_the_cap(length: str) -> None:
-    """Refused before a byte is read, however many digits it has."""
-    with pytest.raises(BodyTooLarge):
+    """Refused before a byte is read, however many digits it has; the limit is named."""
+    with pytest.raises(BodyTooLarge) as caught:
         body_of(b"", CONTENT_LENGTH=length)
+    assert str(caught.value) == str(BodyTooLarge(limit=CAP))
     assert body_of(b"x" * CAP, CONTENT_LENGTH=str(CAP)) == b"x" * CAP
 
 
@@ -61,16 +115,55 @@ def test_a_length_above_the_cap(length: str) -> None:
 def test_a_chunked_body_above_the_cap(length: int) -> None:
     """Its length is known by reading; no more than one byte beyond the cap is read."""
     stream = io.BytesIO(b"x" * length)
-    with pytest.raises(BodyTooLarge):
+    with pytest.raises(BodyTooLarge) as caught:
         read_body({"wsgi.input": stream, "wsgi.input_terminated": True}, CAP)
-    assert stream.tell() == CAP + 1
+    assert stream.tell() == CAP + 1 and str(caught.value) == str(BodyTooLarge(limit=CAP))
+
+
+def test_a_chunked_body_as_long_as_the_cap() -> None:
+    """Is read whole."""
+    assert body_of(b"x" * CAP, **{"wsgi.input_terminated": True}) == b"x" * CAP
+
+
+class Pieces(io.BytesIO):
+    """A body that comes three bytes at a time, as from a socket; the sizes that were asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.asked: list[int | None] = []
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next bytes, fewer than asked for."""
+        self.asked.append(size)
+        return super().read(min(3, size or 0))
+
+
+def test_a_body_that_comes_in_pieces() -> None:
+    """Is put together, and never more is asked for than is still to come: a server may wait for the rest."""
+    stream = Pieces(b"12345678 and more")
+    assert read_body({"wsgi.input": stream, "CONTENT_LENGTH": "8"}, CAP) == b"12345678"
+    assert stream.asked == [8, 5, 2]
+
+
+@pytest.mark.parametrize("problem", [OSError("gone"), ValueError("bad chunk")])
+def test_a_chunked_body_that_breaks_off(problem: Exception) -> None:
+    """What a server raises for it is a bad request."""
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise problem
+
+    with pytest.raises(BadRequest) as caught:
+        read_body({"wsgi.input": Broken(), "wsgi.input_terminated": True}, CAP)
+    assert str(caught.value) == str(BadRequest(why="the body cannot be read"))
 
 
 @pytest.mark.parametrize("arrived", [b"", b"1234"])
 def test_a_body_that_is_shorter_than_its_length(arrived: bytes) -> None:
     """Half a name is not registered."""
-    with pytest.raises(BadRequest, match="shorter than its Content-Length"):
+    with pytest.raises(BadRequest) as caught:
         body_of(arrived, CONTENT_LENGTH="5")
+    assert str(caught.value) == str(BadRequest(why="the body is shorter than its Content-Length"))
 
 
 def multipart(*fields: tuple[str, str]) -> dict[str, str]:
@@ -89,10 +182,34 @@ def test_a_packed_body_is_called_that(encoding: str) -> None:
         assert str(caught.value).isprintable() and len(str(caught.value)) < 200
 
 
+@pytest.mark.parametrize("encoding", ["", "identity", " IDENTITY "])
+def test_a_body_that_is_not_said_to_be_packed(encoding: str) -> None:
+    """Is taken as it is; a field that is not in UTF-8 is told so, and not that it is compressed."""
+    refuse_packed(gzip.compress(b"name=A"), encoding)
+
+
+def test_a_long_encoding_is_cut() -> None:
+    """Twenty characters say what it is."""
+    with pytest.raises(BadRequest) as caught:
+        refuse_packed(b"\xff", "abcdefghijklmnopqrstuvwxyz")
+    assert "'abcdefghijklmnopqrst'" in str(caught.value)
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "", "identity", " Identity "])
 def test_a_body_that_is_not_packed_any_more(encoding: str) -> None:
     """A web server that unpacked it may have left the header; text is taken as it is."""
     refuse_packed("name=Zoë".encode(), encoding)
+
+
+def test_multipart_that_is_not() -> None:
+    """Without a boundary, or of no type: a bad request in one plain line. A field may be as long as a body."""
+    for kind in ({"CONTENT_TYPE": "multipart/form-data"}, {}):
+        with pytest.raises(BadRequest) as caught:
+            parse_multipart(kind, b"--XX\r\n", 100)
+        assert str(caught.value) == str(BadRequest(why="a broken multipart body"))
+    assert multipart(("name", "x" * 90_000)) == {"name": "x" * 90_000}
+    with pytest.raises(BadRequest):
+        multipart(("name", "x" * 100_001))
 
 
 def test_a_field_of_multipart_that_comes_twice() -> None:
@@ -144,3 +261,16 @@ def test_the_path_below_the_mount(uri: str, script: str, path: bytes, query: byt
 def test_a_server_that_tells_the_decoded_path_only(decoded: str, path: bytes) -> None:
     """A percent sign in it is kept, and not decoded again."""
     assert target_of({"PATH_INFO": decoded, "QUERY_STRING": "a=%41"}) == (path, b"a=%41")
+
+
+def test_variables_that_are_not_latin_1() -> None:
+    """No server sends them (PEP 3333); what cannot be a byte becomes a question mark, whatever follows from that."""
+    assert target_of({"PATH_INFO": "/\u0416", "QUERY_STRING": "a=\u0416"}) == (b"/?", b"a=?")
+    assert target_of({"REQUEST_URI": "/\u0416/x", "SCRIPT_NAME": "/\u0416/dispatch.fcgi"}) == (b"/", b"/x")
+
+
+def test_no_variables_at_all() -> None:
+    """The root of a server that says nothing more."""
+    assert target_of({}) == (b"/", b"")
+    assert target_of({"REQUEST_URI": "/a?b"}) == (b"/a", b"b")
+    assert target_of({"REQUEST_URI": "http://h/a?to=http://other/b"}) == (b"/a", b"to=http://other/b")

@@ -32,6 +32,15 @@ def test_a_published_generation_describes_itself(place: Place, store: Store) -> 
     assert (manifest.grid, manifest.as_of, manifest.dump_rows) == (THERE, 7, 1)
 
 
+def test_the_latest_time_of_a_grid(place: Place, store: Store) -> None:
+    """Of the live generation's rows; None for a grid that it does not have, and before the first import."""
+    assert store.generations.latest(HERE) is None
+    place.publish(store, (KEY, "Name One"), as_of=5)
+    place.publish(store, (OTHER, "Name Two"), as_of=7)
+    place.publish(store, (KEY, "Name One"), grid=THERE, as_of=3)
+    assert (store.generations.latest(HERE), store.generations.latest(THERE), store.generations.latest("Third")) == (7, 3, None)
+
+
 def test_the_list_begins_with_the_oldest(place: Place, store: Store) -> None:
     """And names the live one, which is in it."""
     names = [place.publish(store, (KEY, f"Name{n}"), as_of=n) for n in (1, 2)]

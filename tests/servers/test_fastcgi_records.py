@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2k_fcgi.servers.fastcgi.records import MAX_CONTENT, Malformed, decode_pairs, output, whole_request
-from tests.support.fastcgi_client import KEEP, PARAMS, STDIN, begin, pairs, record, request, stream
+from n2k_fcgi.servers.fastcgi.records import MAX_CONTENT, Malformed, decode_pairs, ending, output, refusal, whole_request
+from tests.support.fastcgi_client import END, KEEP, PARAMS, STDERR, STDIN, STDOUT, begin, pairs, record, request, stream
 
 LATIN = st.text(st.characters(max_codepoint=255), max_size=300)
 
@@ -90,18 +90,57 @@ def test_everything_else_is_left_to_the_general_road(data: bytes) -> None:
     assert whole_request(data) is None
 
 
+def parsed(data: bytes) -> list[tuple[int, int, bytes]]:
+    """Kind, request id and content of each record; nothing is left over, and none is padded, as ours are not."""
+    found = []
+    while data:
+        version, kind, request_id, length, padding, reserved = struct.unpack_from("!BBHHBB", data)
+        assert (version, padding, reserved) == (1, 0, 0) and len(data) >= 8 + length
+        found.append((kind, request_id, data[8 : 8 + length]))
+        data = data[8 + length :]
+    return found
+
+
 @pytest.mark.parametrize("size", [1, 65527, 65528, 65529, 65535, 65536, 200_000])
-def test_output_is_framed_without_loss(size: int) -> None:
-    """The contents of the records are the block, and no record is longer than the protocol allows."""
-    block = bytes(index % 251 for index in range(size))
-    framed = b"".join(output(1, [block], b"last"))
-    contents = b""
-    while framed != b"last":
-        length = struct.unpack_from("!H", framed, 4)[0]
-        assert 0 < length <= MAX_CONTENT
-        contents += framed[8 : 8 + length]
-        framed = framed[8 + length :]
-    assert contents == block
+@pytest.mark.parametrize("last", [b"", ending(3, b"", 0)])
+def test_output_is_framed_without_loss(size: int, last: bytes) -> None:
+    """The contents of the records are the blocks; only what is longer than a record may be is cut, and the end comes last."""
+    whole = bytes(index % 251 for index in range(size))
+    blocks = [whole[: size // 3], whole[size // 3 :]]
+    framed = b"".join(output(3, blocks, last))
+    assert framed.endswith(last)
+    records = parsed(framed.removesuffix(last))
+    assert {(kind, request_id) for kind, request_id, _ in records} == {(STDOUT, 3)}
+    assert b"".join(content for _, _, content in records) == whole
+    assert all(0 < len(content) <= MAX_CONTENT for _, _, content in records)
+    assert (len(records) == 1) == (size <= MAX_CONTENT)
+
+
+def test_no_output_is_no_record() -> None:
+    """An empty FCGI_STDOUT record would be the end of the stream."""
+    assert output(1, []) == output(1, [b"", b""]) == [] and output(1, [b""], b"end") == [b"end"]
+    assert b"".join(output(1, [b"x" * 70_000, b""])) == b"".join(output(1, [b"x" * 70_000]))
+    assert output(1, [b"ab"]) == [record(STDOUT, 1, b"ab")]
+
+
+def test_the_end_of_an_answer() -> None:
+    """The end of FCGI_STDOUT and END_REQUEST with the status; before them what was written to wsgi.errors, and its end."""
+    end = [(STDOUT, 258, b""), (END, 258, struct.pack("!LB3x", 7, 0))]
+    assert parsed(ending(258, b"", 7)) == end
+    assert parsed(ending(258, b"said", 7)) == [(STDERR, 258, b"said"), (STDERR, 258, b""), *end]
+
+
+def test_a_refusal() -> None:
+    """One END_REQUEST: nothing was run, and why (section 5.5)."""
+    assert parsed(refusal(258, 2)) == [(END, 258, struct.pack("!LB3x", 0, 2))]
+
+
+@pytest.mark.parametrize("data", [b"\x05\x01name", b"\x01", b"\x01\x00", b"\x01\x01ab\x00"])
+def test_what_is_said_of_a_cut_pair(data: bytes) -> None:
+    """One line for the log."""
+    with pytest.raises(Malformed) as caught:
+        decoded(data)
+    assert str(caught.value) == "a name-value pair is cut off"
 
 
 @pytest.mark.parametrize("name", ["HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED"])

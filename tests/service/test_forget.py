@@ -9,7 +9,7 @@ import pytest
 from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.directory.forget import Forgetting, Leaving
+from n2k_fcgi.service.directory.forget import Forgetting, Leaving, Undone
 from n2k_fcgi.service.directory.history import History
 from n2k_fcgi.service.directory.overview import gather
 from n2k_fcgi.service.directory.search import search
@@ -169,6 +169,48 @@ def test_undoing_brings_everything_back(box: Sandbox) -> None:
         assert everything_said(box) == before
         with pytest.raises(NotForgotten):
             undo()
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_what_an_undo_found(box: Sandbox, by_name: bool) -> None:
+    """The avatar is shown again; of one that nobody knew, or that is known elsewhere only, there was nothing to show."""
+
+    def hidden_and_undone(key: str, name: str) -> Undone:
+        if by_name:
+            box.forget_name(name, "Production")
+            return forget(box).undo_name(name, "Production")
+        box.forget_key(parse_key(key))
+        return forget(box).undo_key(parse_key(key))
+
+    box.record(OTHER, "Else Where", 1, grid="OpenSim")
+    assert hidden_and_undone(MASAKAZU, "masakazu.seen") is Undone.SHOWN
+    assert hidden_and_undone("99999999-2222-3333-4444-555555555555", "un.known") is Undone.UNKNOWN
+    assert hidden_and_undone(OTHER, "else.where") is (Undone.UNKNOWN if by_name else Undone.SHOWN)
+    box.forget_key(KEY), box.forget_name("masakazu.seen", "Production")
+    purge(box.store, box.settings).run()
+    found = forget(box).undo_name("masakazu.seen", "Production") if by_name else forget(box).undo_key(KEY)
+    assert found is Undone.PURGED
+
+
+def test_an_undo_of_what_is_not_hidden_names_it(box: Sandbox) -> None:
+    """The name or the key that was asked for."""
+    for undo, what in (
+        (lambda: forget(box).undo_name("governor.linden", "Production"), "governor.linden"),
+        (lambda: forget(box).undo_key(parse_key(GOVERNOR)), GOVERNOR),
+    ):
+        with pytest.raises(NotForgotten) as caught:
+            undo()
+        assert str(caught.value) == str(NotForgotten(what=what))
+
+
+def test_the_grids_of_a_name(box: Sandbox) -> None:
+    """Each once, those that show an avatar of that name; not where it is hidden."""
+    box.record(OTHER, "Masakazu Seen", 1, grid="OpenSim")
+    box.record(USERNAME, "Masakazu Seen", 1, grid="Third")
+    assert sorted(forget(box).grids_of("masakazu.seen")) == ["OpenSim", "Production", "Third"]
+    forget(box).forget(forget(box).called("masakazu.seen", "Third", only_there=True))
+    assert sorted(forget(box).grids_of("masakazu.seen")) == ["OpenSim", "Production"]
+    assert forget(box).grids_of("un.known") == []
 
 
 def test_asking_twice_is_one_request(box: Sandbox) -> None:

@@ -74,6 +74,14 @@ def test_a_name_with_the_wrong_key(peopled: Commands) -> None:
     assert done.code == 48 and f"{GOVERNOR} is 'Governor Linden', but that name does not lead back" in done.out
 
 
+def test_a_key_with_a_missing_origin(peopled: Commands) -> None:
+    """It is reported, and the rest is checked."""
+    with edited_generation(peopled, b"keys") as transaction:
+        assert transaction.put(parse_key(GOVERNOR), bytes((200, 15)) + b"Governor Linden")
+    done = peopled("check")
+    assert done.code == 48 and f"keys: {GOVERNOR} is 'Governor Linden', by an origin that is not there" in done.out
+
+
 def test_damaged_captures(n2k: Commands) -> None:
     """A capture without its name, and a name without its capture, are both told."""
     n2k.damaged = True

@@ -51,6 +51,20 @@ def inspected(box: Sandbox) -> list[Remains]:
     return list(inspection(box.store, box.settings).remains())
 
 
+def test_an_unfinished_generation_is_searched(left: Sandbox) -> None:
+    """A killed import leaves pages with keys of 16 bytes and canonical names; the next purge removes them."""
+    left.import_text("3d6181b0-6a4b-97ef-18d8-722652995cf1,Governor Linden\n")
+    (published,) = (left.data_dir / "generations").iterdir()
+    unfinished = published.with_name("20200101T000000.000Z.building")
+    shutil.copytree(published, unfinished)
+    data = unfinished / "data.mdb"
+    data.write_bytes(data.read_bytes().replace(b"governor.linden", b"quillon.ash\0\0\0\0"))
+    assert [remains.path for remains in inspected(left)] == ["generations/20200101T000000.000Z.building/data.mdb"]
+    with left.store.generations.locked():
+        purge(left.store, left.settings).run()
+    assert inspected(left) == []
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_every_form_is_found_wherever_it_lies(left: Sandbox, place: str) -> None:
     """A key or name in a file that is not ours: at its beginning, across two pieces that are read, far from the beginning."""

@@ -14,7 +14,8 @@ from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.origins import Origin, OriginTable
-from n2k_fcgi.store.base import GenerationBuild, GenerationView, Store
+from n2k_fcgi.store.avatars import GenerationBuild, GenerationView
+from n2k_fcgi.store.base import Store
 from tests.contract.engines import Place
 from tests.contract.values import HERE, KEY, KEYS, OTHER, THERE, THIRD
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from n2k_fcgi.store.base import GenerationView, Store
+from n2k_fcgi.store.avatars import GenerationView
+from n2k_fcgi.store.base import PurgedRows, Store
 from tests.contract.engines import Place
 from tests.contract.values import HERE, KEY, KEYS, OTHER, THERE, THIRD
 
@@ -187,9 +188,10 @@ def test_hidden_avatars_are_dropped(place: Place, store: Store) -> None:
     hidden = store.forgotten.hidden()
     before, _ = store.generations.listed()
     with store.generations.locked():
-        assert store.generations.drop_hidden(before, hidden, lambda m: m._replace(source="…")) == 3
+        assert store.purge(hidden, lambda _: "…") == PurgedRows(generations=2, names=5, captures=0)
         name = live(store).name
-        assert store.generations.drop_hidden(name, hidden, lambda m: m) == 0
+        assert store.purge(hidden, str) == PurgedRows(0, 0, 0)
+    assert name != before and live(store).name == name
     generation, manifest = live(store), store.generations.live()
     assert generation.by_key(KEY) == generation.by_name("former") == generation.history(KEY) == []
     assert [a.key for a in generation.by_name("shared")] == [THIRD]

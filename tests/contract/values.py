@@ -3,7 +3,7 @@
 from n2k_fcgi.model.avatar import Capture, Source
 from n2k_fcgi.model.names import PART_BYTES, canonical
 from n2k_fcgi.model.observations import Observation
-from n2k_fcgi.store.base import CaptureStore
+from n2k_fcgi.store.avatars import CaptureStore
 
 KEYS = [n.to_bytes(16, "big") for n in range(1, 200)]
 KEY, OTHER, THIRD = KEYS[:3]

@@ -20,7 +20,8 @@ from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import ParsedName, canonical, parse_name
-from n2k_fcgi.store.base import Binding, CaptureStore, ForgottenStore, GenerationStore, GenerationView, Lease
+from n2k_fcgi.store.avatars import CaptureStore, GenerationStore, GenerationView, Lease
+from n2k_fcgi.store.base import Binding, ForgottenStore
 
 Asked = TypeVar("Asked", str, bytes)
 
@@ -244,7 +245,7 @@ class View:
         return list(found.values())
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
-        """Return canonical names of both sources, as ``store.base.AvatarIndex`` does; some may be former names."""
+        """Return canonical names of both sources, as ``store.avatars.AvatarIndex`` does; some may be former names."""
         captured = self.captures.names_between(first, end, limit, reverse=reverse)
         if self.generation is None:
             return captured

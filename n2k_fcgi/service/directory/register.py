@@ -16,7 +16,8 @@ from n2k_fcgi.model.observations import Asked, Observation
 from n2k_fcgi.service.best_effort import best_effort
 from n2k_fcgi.service.directory.lookup import MOST_ROWS, Directory
 from n2k_fcgi.service.directory.pending import drop_named
-from n2k_fcgi.store.base import MOST_KEYS, Binding, ConflictStore, GenerationView, PendingStore
+from n2k_fcgi.store.avatars import MOST_KEYS, GenerationView
+from n2k_fcgi.store.base import Binding, ConflictStore, PendingStore
 
 NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 

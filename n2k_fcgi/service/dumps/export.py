@@ -20,7 +20,8 @@ from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import DEFAULT_LAST_NAME, canonical
 from n2k_fcgi.service.directory.lookup import View
-from n2k_fcgi.store.base import CaptureStore, GenerationView, HiddenSet
+from n2k_fcgi.store.avatars import CaptureStore, GenerationView
+from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.fields import cleaned
 
 STRETCH = 1000

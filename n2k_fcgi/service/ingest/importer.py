@@ -27,7 +27,8 @@ from n2k_fcgi.service.ingest.ahead import ahead
 from n2k_fcgi.service.ingest.disputes import Disputes, Move
 from n2k_fcgi.service.ingest.report import ImportReport, Order, Progress
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
-from n2k_fcgi.store.base import ConflictStore, ForgottenStore, GenerationBuild, GenerationStore
+from n2k_fcgi.store.avatars import GenerationBuild, GenerationStore
+from n2k_fcgi.store.base import ConflictStore, ForgottenStore
 
 SMALL_DUMP = 100
 """Lines up to which ``max_bad`` allows one bad line: a title above the header is not a reason to refuse a short dump."""

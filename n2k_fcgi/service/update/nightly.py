@@ -21,7 +21,8 @@ from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.service.update.download import BLOCK, Fetched, Limits, Validators, fetch
-from n2k_fcgi.store.base import ForgottenStore, GenerationStore
+from n2k_fcgi.store.avatars import GenerationStore
+from n2k_fcgi.store.base import ForgottenStore
 from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, UPDATE_LOCK, UPDATE_STATE
 
 _TEMPORARY = (DOWNLOADED, DECODED, UPDATE_STATE + NEW_SUFFIX)

@@ -11,7 +11,7 @@ Asked = TypeVar("Asked", str, bytes)
 
 
 class BulkLookups(ABC):
-    """The forms for many of an index that has those for one; see ``store.base.AvatarIndex``."""
+    """The forms for many of an index that has those for one; see ``store.avatars.AvatarIndex``."""
 
     rows_read: int
 
@@ -28,11 +28,11 @@ class BulkLookups(ABC):
         """The avatars of one key."""
 
     def by_names(self, canonicals: Sequence[str], most: int) -> list[list[Avatar]]:
-        """See ``store.base.AvatarIndex``."""
+        """See ``store.avatars.AvatarIndex``."""
         return self._each(self.by_name, canonicals, most)
 
     def by_keys(self, keys: Sequence[bytes], most: int) -> list[list[Avatar]]:
-        """See ``store.base.AvatarIndex``."""
+        """See ``store.avatars.AvatarIndex``."""
         return self._each(self.by_key, keys, most)
 
     def _each(self, find: Callable[[Asked], list[Avatar]], asked: Sequence[Asked], most: int) -> list[list[Avatar]]:

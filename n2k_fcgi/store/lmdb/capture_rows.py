@@ -17,7 +17,7 @@ from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_NAME
 
 MOST_LOOKED_AT = 4096
 """Keys of one name that are read: half of them the oldest, which keep a name in Second Life, half the latest. A file that was
-written within the bounds of ``store.base`` has more only with more than sixty grids."""
+written within the bounds of ``store.avatars`` has more only with more than sixty grids."""
 
 
 class CaptureRows:

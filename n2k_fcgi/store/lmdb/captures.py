@@ -12,7 +12,8 @@ from n2k_fcgi.files import Modes
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.names import canonical as canonical_form
 from n2k_fcgi.model.observations import Observation
-from n2k_fcgi.store.base import MOST_KEYS, HiddenSet
+from n2k_fcgi.store.avatars import MOST_KEYS
+from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.datadir import CAPTURES
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb import recording
@@ -32,7 +33,7 @@ STRETCH = 1000
 
 
 class Captures(BulkLookups):
-    """The captures of one data directory. Implements ``store.base.CaptureStore``.
+    """The captures of one data directory. Implements ``store.avatars.CaptureStore``.
 
     ``n`` + canonical name -> the keys (16 bytes each) that have or had it; ``k`` + key -> its captures; ``mevicted`` -> how
     many names were dropped.
@@ -45,7 +46,7 @@ class Captures(BulkLookups):
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """See ``store.base.AvatarIndex``. Tokens and tombstones, in the same file, are read in it too."""
+        """See ``store.avatars.AvatarIndex``. Tokens and tombstones, in the same file, are read in it too."""
         if self._rows is not None:
             yield
             return
@@ -79,7 +80,7 @@ class Captures(BulkLookups):
         return [current_avatar(stored.capture) for stored in self._look(lambda rows: rows.of(key))]
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
-        """See ``store.base.AvatarIndex``; former names are among them."""
+        """See ``store.avatars.AvatarIndex``; former names are among them."""
         low, high = CAPTURE_NAME + first, CAPTURE_NAME + end
         found: list[bytes] = []
         with self._file.read() as transaction:
@@ -91,7 +92,7 @@ class Captures(BulkLookups):
         return found
 
     def record(self, observations: Sequence[Observation], now: int) -> list[Capture | N2KError]:
-        """See ``store.base.CaptureStore``."""
+        """See ``store.avatars.CaptureStore``."""
 
         def change(transaction: lmdb.Transaction) -> list[Capture | N2KError]:
             rows = CaptureRows(transaction)
@@ -181,7 +182,7 @@ class Captures(BulkLookups):
         return sum(dropped.values())
 
     def all_stored(self) -> Iterator[StoredCapture]:
-        """See ``store.base.CaptureStore``. Read in chunks: a slow reader must not keep a transaction open."""
+        """See ``store.avatars.CaptureStore``. Read in chunks: a slow reader must not keep a transaction open."""
         first = b""
         while True:
             with self._file.read() as transaction:

@@ -83,11 +83,12 @@ class LmdbStore:
 
     def purge(self, hidden: HiddenSet, without: Callable[[str], str]) -> PurgedRows:
         """See ``store.base.Store``. A file of captures is written anew: LMDB leaves what it deleted in free pages."""
+        from n2k_fcgi.store.lmdb.purging import drop_hidden  # late: workers purge nothing
 
         def without_them(manifest: Manifest) -> Manifest:
             return cleaned(manifest, without)
 
-        names = [self.generations.drop_hidden(name, hidden, without_them) for name in self.generations.names()]
+        names = [drop_hidden(self.generations, name, hidden.hides, without_them) for name in self.generations.names()]
         captures = self.captures.drop_hidden(hidden, without)  # tokens and their notes with them
         self.volatile.renew()
         return PurgedRows(sum(count > 0 for count in names), sum(names), captures)

@@ -16,7 +16,7 @@ from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
-from n2k_fcgi.store.base import MOST_KEYS
+from n2k_fcgi.store.avatars import MOST_KEYS
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.bulk import BulkLookups
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, last_spellings, unpack_names, unpack_origins, unpack_spellings
@@ -31,7 +31,7 @@ _PIECE = 512
 class Generation(BulkLookups):
     """Reads one generation through its map: no locks, and only the values that are asked for are copied.
 
-    Implements ``store.base.GenerationView``. Opened in the process that reads (LMDB forbids crossing ``fork()``), at most
+    Implements ``store.avatars.GenerationView``. Opened in the process that reads (LMDB forbids crossing ``fork()``), at most
     once per process at a time.
     """
 
@@ -80,7 +80,7 @@ class Generation(BulkLookups):
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """See ``store.base.AvatarIndex``: one transaction. No iterator of ``rows`` may be left open."""
+        """See ``store.avatars.AvatarIndex``: one transaction. No iterator of ``rows`` may be left open."""
         if self._snapshot is not None:
             yield
             return
@@ -115,7 +115,7 @@ class Generation(BulkLookups):
             self._fd = -1
 
     def by_name(self, canonical: str) -> list[Avatar]:
-        """See ``store.base.AvatarIndex``.
+        """See ``store.avatars.AvatarIndex``.
 
         Both databases are read: a name that is current on one grid may be a former one on another. In Second Life the key
         that had the name first is the winner, whether it still has it or not.
@@ -152,7 +152,7 @@ class Generation(BulkLookups):
                 at = value.find(key, at + 1)
 
     def is_called(self, key: bytes, canonical: str, grid: str) -> bool:
-        """See ``store.base.GenerationView``."""
+        """See ``store.avatars.GenerationView``."""
         return any(True for _ in self._claims(canonical.encode(), key, grid))
 
     def holder(self, canonical: str) -> bytes | None:
@@ -160,7 +160,7 @@ class Generation(BulkLookups):
         return next((avatar.key for avatar in self.by_name(canonical) if avatar.grid == PRODUCTION), None)
 
     def by_key(self, key: bytes) -> list[Avatar]:
-        """See ``store.base.AvatarIndex``."""
+        """See ``store.avatars.AvatarIndex``."""
         try:
             with self._begin() as transaction:
                 value: bytes | None = transaction.get(key, db=self._databases[KEYS])
@@ -173,7 +173,7 @@ class Generation(BulkLookups):
         return avatars
 
     def history(self, key: bytes, most: int | None = None) -> list[Avatar]:
-        """See ``store.base.GenerationView``."""
+        """See ``store.avatars.GenerationView``."""
         try:
             value = self.get(HISTORY, key)
         except lmdb.Error as error:
@@ -194,7 +194,7 @@ class Generation(BulkLookups):
         return frozenset(origin.grid for origin in self.origins)
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
-        """See ``store.base.AvatarIndex``; current names only."""
+        """See ``store.avatars.AvatarIndex``; current names only."""
         with self._begin() as transaction:
             cursor = transaction.cursor(self._databases[NAMES])
             if not reverse:
@@ -205,7 +205,7 @@ class Generation(BulkLookups):
             return list(takewhile(lambda name: name >= first, islice(names, limit)))
 
     def bindings(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
-        """See ``store.base.GenerationView``."""
+        """See ``store.avatars.GenerationView``."""
         found: list[tuple[bytes, list[Avatar]]] = []
         avatars = 0
         with self._begin() as transaction:
@@ -219,7 +219,7 @@ class Generation(BulkLookups):
         return found
 
     def keys_from(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
-        """See ``store.base.GenerationView``."""
+        """See ``store.avatars.GenerationView``."""
         self.trim()
         rows = self.chunk(KEYS, first, None, limit)
         if not rows:
@@ -234,7 +234,7 @@ class Generation(BulkLookups):
         return found
 
     def ambiguous_names(self, first: bytes, limit: int) -> tuple[list[str], bytes | None]:
-        """See ``store.base.GenerationView``."""
+        """See ``store.avatars.GenerationView``."""
         self.trim()
         rows = self.chunk(NAMES, first, None, limit)
         names = [name.decode() for name, value in rows if len(value) > NAME_RECORD and self._is_ambiguous(value)]

@@ -12,7 +12,6 @@ from n2k_fcgi.errors import ImportRunning, NoSuchGeneration, StoreDamaged, Store
 from n2k_fcgi.files import NEW_SUFFIX, Modes, hold, refuse_os_error, sync_folder
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.origins import OriginTable
-from n2k_fcgi.store.base import HiddenSet
 from n2k_fcgi.store.datadir import BUILDING, CURRENT, DATA_FILE, GENERATIONS, IMPORT_LOCK, MANIFEST
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import FORMAT
@@ -34,7 +33,7 @@ Found = TypeVar("Found")
 
 
 class Generations:
-    """Implements ``store.base.GenerationStore``, and what builds and purges of this engine need beside it.
+    """Implements ``store.avatars.GenerationStore``, and what builds and purges of this engine need beside it.
 
     *sizes*: those of a build, else the defaults. *resident_limit*: bytes of resident memory of this process above which the
     map is dropped and opened again: a host's watchdog counts its pages as ours (545 MB after a million random lookups
@@ -55,7 +54,7 @@ class Generations:
         self._looks = 0
 
     def current(self) -> Generation | None:
-        """See ``store.base.GenerationStore``. One ``stat`` tells whether another one became live.
+        """See ``store.avatars.GenerationStore``. One ``stat`` tells whether another one became live.
 
         Then the previous one is closed, unless it has a lease: an answer calls this once, and a long one takes a lease.
         """
@@ -106,7 +105,7 @@ class Generations:
         self._stamp = _NOWHERE
 
     def hold(self) -> "Lease | None":
-        """See ``store.base.GenerationStore``."""
+        """See ``store.avatars.GenerationStore``."""
         generation = self.current()
         return None if generation is None else Lease(self, generation)
 
@@ -117,7 +116,7 @@ class Generations:
             generation.close()
 
     def current_name(self) -> str:
-        """See ``store.base.GenerationStore``. Raises StoreDamaged if CURRENT holds no generation's name."""
+        """See ``store.avatars.GenerationStore``. Raises StoreDamaged if CURRENT holds no generation's name."""
         try:
             name = Path(self._pointer).read_text("ascii").strip()
         except FileNotFoundError:
@@ -129,11 +128,11 @@ class Generations:
         return name
 
     def live(self) -> Manifest | None:
-        """See ``store.base.GenerationStore``."""
+        """See ``store.avatars.GenerationStore``."""
         return self._of_live(lambda name: self.manifest(name) if name else None)
 
     def latest(self, grid: str) -> int | None:
-        """See ``store.base.GenerationStore``."""
+        """See ``store.avatars.GenerationStore``."""
         generation = self.current()
         origins = generation.origins if generation is not None else []
         return max((origin.as_of for origin in origins if origin.grid == grid), default=None)
@@ -181,7 +180,7 @@ class Generations:
             raise StoreDamaged(path=path, why=error) from None
 
     def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
-        """See ``store.base.GenerationStore``."""
+        """See ``store.avatars.GenerationStore``."""
         live = self.current_name()
         while True:
             found = self._manifests(strict=strict)
@@ -208,7 +207,7 @@ class Generations:
         return sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir() and not entry.name.endswith(BUILDING))
 
     def grids(self) -> set[str]:
-        """See ``store.base.GenerationStore``."""
+        """See ``store.avatars.GenerationStore``."""
         found: set[str] = set()
         for name in self.names():
             with contextlib.suppress(StoreDamaged, StoreTooNew, StoreUnreadable), self.opened(name) as generation:
@@ -239,7 +238,7 @@ class Generations:
         return folder
 
     def publish(self, manifest: Manifest) -> None:
-        """See ``store.base.GenerationStore``: one rename."""
+        """See ``store.avatars.GenerationStore``: one rename."""
         self._finish(manifest)
         self.use(manifest.name)
 
@@ -254,7 +253,7 @@ class Generations:
         sync_folder(self._folder)
 
     def use(self, name: str) -> None:
-        """See ``store.base.GenerationStore``: one rename."""
+        """See ``store.avatars.GenerationStore``: one rename."""
         if name not in self.names():
             raise NoSuchGeneration(name=name)
         with self.opened(name):  # refuses a damaged one
@@ -279,19 +278,13 @@ class Generations:
         self._remove(self._folder / old)
 
     def build(self, origins: OriginTable, *, text_bytes: int, jobs: int) -> "Build":
-        """See ``store.base.GenerationStore``."""
+        """See ``store.avatars.GenerationStore``."""
         from n2k_fcgi.store.lmdb.building.build import Build  # late: workers build nothing
 
         return Build(self, origins, text_bytes=text_bytes, jobs=jobs)
 
-    def drop_hidden(self, name: str, hidden: HiddenSet, cleaned: Callable[[Manifest], Manifest]) -> int:
-        """See ``store.base.GenerationStore``."""
-        from n2k_fcgi.store.lmdb.purging import drop_hidden  # late: workers purge nothing
-
-        return drop_hidden(self, name, hidden.hides, cleaned)
-
     def prune(self, keep: int) -> list[str]:
-        """See ``store.base.GenerationStore``. A worker that has one open goes on reading it."""
+        """See ``store.avatars.GenerationStore``. A worker that has one open goes on reading it."""
         live = self.current_name()
         spare = [name for name in self.names() if name != live]
         gone = spare[: max(0, len(spare) - (keep - 1))]
@@ -301,14 +294,14 @@ class Generations:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """See ``store.base.GenerationStore``."""
+        """See ``store.avatars.GenerationStore``."""
         with hold(self.data_dir / IMPORT_LOCK, self.modes, 0) as held:
             if not held:
                 raise ImportRunning(path=self.data_dir)
             yield
 
     def sweep(self) -> list[str]:
-        """See ``store.base.GenerationStore``."""
+        """See ``store.avatars.GenerationStore``."""
         left = [entry for entry in self._folder.iterdir() if entry.name.endswith(BUILDING)]
         for entry in left:
             self._remove(entry)
@@ -331,7 +324,7 @@ class Generations:
 
 
 class Lease:
-    """Implements ``store.base.Lease``."""
+    """Implements ``store.avatars.Lease``."""
 
     def __init__(self, generations: Generations, generation: Generation) -> None:
         self.view = generation

@@ -26,7 +26,7 @@ Hides = Callable[[bytes, str, str], bool]
 
 
 def drop_hidden(generations: Generations, name: str, hides: Hides, cleaned: Callable[[Manifest], Manifest]) -> int:
-    """See ``store.base.GenerationStore``."""
+    """See ``store.avatars.GenerationStore``."""
     return _Purge(generations, hides, cleaned).run(name)
 
 

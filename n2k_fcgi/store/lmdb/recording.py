@@ -11,7 +11,7 @@ from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.observations import MOST_GRIDS_BY_ONE, Observation
-from n2k_fcgi.store.base import MOST_FORMER, MOST_KEYS
+from n2k_fcgi.store.avatars import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows
 from n2k_fcgi.store.lmdb.layout import CREATED_GRID
 from n2k_fcgi.store.lmdb.writable import with_prefix

@@ -42,7 +42,7 @@ themselves more.
 
 
 class Build:
-    """Implements ``store.base.GenerationBuild``."""
+    """Implements ``store.avatars.GenerationBuild``."""
 
     def __init__(self, generations: "Generations", origins: OriginTable, *, text_bytes: int, jobs: int) -> None:
         self.name = stamp(time.time(), generations.names())

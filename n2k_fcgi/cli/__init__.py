@@ -61,7 +61,7 @@ class Commands(suggestions.Group):
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors on standard error.")
 @click.version_option(__version__, prog_name="n2k")
 @click.pass_context
-def group(ctx: click.Context, data_dir: str | None, config: str | None, verbose: bool, quiet: bool) -> None:
+def group(ctx: click.Context, data_dir: str | None, config: str | None, verbose: bool, quiet: bool) -> None:  # noqa: PLR0917
     """name2key and key2name for Second Life and OpenSimulator."""
     if verbose and quiet:
         raise click.UsageError("-v and -q contradict each other")

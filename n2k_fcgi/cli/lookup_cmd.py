@@ -70,11 +70,20 @@ def _history(view: View, text: str, grid: str | None) -> list[Named]:
 
 def _as_json(named: Named, without: Callable[[str], str]) -> str:
     """*without*: removes hidden avatars from a text; the source of a capture may name any avatar."""
-    capture, fields = named.capture, named.avatar._asdict()
+    avatar, capture = named
     seen = capture and {
         "first": capture.first_seen,
         "last": capture.last_seen,
         "count": capture.times_seen,
         "source": cleaned(capture.source, without)._asdict(),
     }
-    return json_line({**fields, "key": format_key(named.avatar.key), "capture": seen})
+    fields = {
+        "key": format_key(avatar.key),
+        "name": avatar.name,
+        "grid": avatar.grid,
+        "seen": avatar.seen,
+        "origin": avatar.provenance,
+        "former": avatar.former,
+        "capture": seen,
+    }
+    return json_line(fields)

@@ -51,5 +51,14 @@ def _line(c: Conflict) -> str:
 
 
 def _json(conflict: Conflict) -> str:
-    fields = {**conflict._asdict(), "holder": format_key(conflict.holder), "key": format_key(conflict.key)}
+    fields = {
+        "name": conflict.name,
+        "grid": conflict.grid,
+        "holder": format_key(conflict.holder),
+        "key": format_key(conflict.key),
+        "first_seen": conflict.first_seen,
+        "last_seen": conflict.last_seen,
+        "times_seen": conflict.times_seen,
+        "origin": conflict.provenance,
+    }
     return json_line(fields)

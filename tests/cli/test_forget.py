@@ -122,6 +122,8 @@ def test_history_of_a_renamed_avatar(peopled: Commands) -> None:
         assert [line[3] for line in lines[1:]] == ["former name, dump of 2026-02-02", "former name, dump of 2026-01-02"]
     rows = [json.loads(line) for line in peopled("lookup", "--history", "--json", MASAKAZU).out.splitlines()]
     assert [row["former"] for row in rows] == [False, True, True]
+    assert [row["origin"] for row in rows] == ["capture", "dump", "dump"]
+    assert list(rows[0]) == ["key", "name", "grid", "seen", "origin", "former", "capture"]
     assert rows[0]["capture"]["source"] == {"object_key": "", "owner_key": "", "region": "n2k register", "grid": ""}
     assert rows[1]["capture"] is None and rows[0]["key"] == MASAKAZU
     assert peopled("lookup", "--history", "--grid", "OpenSim", MASAKAZU).code == 17
@@ -134,6 +136,8 @@ def test_pending_lists_nothing_and_conflicts(peopled: Commands) -> None:
     peopled("register", "Masakazu Kojima", OTHER)
     row = json.loads(peopled("pending", "--conflicts", "--json").out)
     assert (row["name"], row["holder"], row["key"], row["times_seen"]) == ("Masakazu Kojima", MASAKAZU, OTHER, 1)
+    assert (row["grid"], row["origin"], row["first_seen"] <= row["last_seen"]) == ("Production", "capture", True)
+    assert len(row) == 8
     assert peopled("pending").out == ""
 
 

@@ -35,7 +35,7 @@ def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = N
     import urllib.request
 
     class Stay(urllib.request.HTTPRedirectHandler):
-        def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> None:
+        def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> None:  # noqa: PLR0917
             """Ignore it: the target may not be an address."""
 
         http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302

@@ -201,7 +201,7 @@ def _csv_row(line: bytes, dialect: Dialect, tally: Tally, grids: Grids) -> list[
     if found is None:
         raise BadLine(Reason.FIELD_COUNT)
     key, name = found
-    row = [_row(key, name, None, None, grids)]
+    row = [_row(key, name, grids)]
     if line.endswith(b"\r"):
         tally.odd[Oddity.CR_LF] += 1
     if '"' in text:
@@ -230,7 +230,7 @@ def _json_row(line: bytes, tally: Tally, grids: Grids) -> list[Row]:
         names.append((former["name"], _seconds(former.get("seen")) or LONG_AGO))
     names.append((fields["name"], seen))
     real = [(name, when) for name, when in names if not _is_placeholder(name)]
-    rows = [_row(fields["key"], name, grid, when, grids) for name, when in real or names]
+    rows = [_row(fields["key"], name, grids, grid=grid, seen=when) for name, when in real or names]
     if len(real) < len(names):
         tally.odd[Oddity.PLACEHOLDER] += 1
     return rows
@@ -262,7 +262,7 @@ def _is_placeholder(name: str) -> bool:
     return len(name) <= LONGEST_TEXT and is_placeholder(" ".join(name.split()))
 
 
-def _row(key: str, name: str, grid: str | None, seen: int | None, grids: Grids) -> Row:
+def _row(key: str, name: str, grids: Grids, *, grid: str | None = None, seen: int | None = None) -> Row:
     key = _bare(key)
     if not is_key_shaped(key):
         raise BadLine(Reason.SWAPPED if is_key_shaped(_bare(name)) else Reason.KEY)

@@ -83,7 +83,7 @@ def fetch(
     StoreFull, StoreUnreadable, PythonLacks (https without the module ssl).
     """
     with path.open("r+b", buffering=0) as file:
-        return _Download(location, file, path, known, limits, token, progress).run()
+        return _Download(location, file, path, known=known, limits=limits, token=token, progress=progress).run()
 
 
 class _Broken(Exception):
@@ -106,6 +106,7 @@ class _Download:
         location: Location,
         file: FileIO,
         path: Path,
+        *,
         known: Validators,
         limits: Limits,
         token: str,

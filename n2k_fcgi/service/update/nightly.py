@@ -141,12 +141,12 @@ class Updater:
         bare = self._without_encoding(path, fetched, location)
         last = before.sha256 if before else ""
         arrival = _Arrival(_last_modified(fetched), is_encoded=bool(fetched.encoding) and bare == path)
-        outcome, digest = self._take(bare, order, str(location), location.file_name, last, arrival)
-        self._remember(location, order, fetched.validators, digest, started)
+        outcome, digest = self._take(bare, order, str(location), location.file_name, last=last, arrival=arrival)
+        self._remember(location, order, fetched.validators, digest=digest, when=started)
         return _said(outcome)
 
     def _take(
-        self, path: Path, order: Order, source: str, name: str, last: str = "", arrival: "_Arrival | None" = None
+        self, path: Path, order: Order, source: str, name: str, *, last: str = "", arrival: "_Arrival | None" = None
     ) -> tuple[Outcome, str]:
         """Import *path* unless its SHA-256 is *last* or it is the live dump; return the SHA-256 too."""
         with self._open_dump(path) as dump:
@@ -233,7 +233,7 @@ class Updater:
         same = (entry.url, entry.replace, entry.as_of) == (location.url, order.replace, order.as_of)
         return entry if same else None
 
-    def _remember(self, location: Location, order: Order, validators: Validators, digest: str, when: int) -> None:
+    def _remember(self, location: Location, order: Order, validators: Validators, *, digest: str, when: int) -> None:
         entry = Remembered(location.url, order.replace, order.as_of, *validators, sha256=digest, when=when)
         grids = {**self._state(), order.grid: entry}
         text = json.dumps({grid: known._asdict() for grid, known in grids.items()}, indent=1) + "\n"

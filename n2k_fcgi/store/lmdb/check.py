@@ -63,8 +63,8 @@ def check_generations(generations: Generations, hidden: HiddenSet | None) -> Ite
 def check_generation(generation: Generation, manifest: Manifest, hidden: HiddenSet | None) -> Iterator[str]:
     """Compare names with keys, former with history, and both with the manifest."""
     shown = Shown(hidden, generation.grids)
-    yield from _check_pair(generation, NAMES, KEYS, manifest.rows, shown)
-    yield from _check_pair(generation, FORMER, HISTORY, manifest.former, shown)
+    yield from _check_pair(generation, NAMES, KEYS, said=manifest.rows, shown=shown)
+    yield from _check_pair(generation, FORMER, HISTORY, said=manifest.former, shown=shown)
     yield from _check_holders(generation, shown)
     for what, database, said in (("name", NAMES, manifest.names), ("key", KEYS, manifest.keys)):
         found = generation.entries(database)
@@ -72,7 +72,7 @@ def check_generation(generation: Generation, manifest: Manifest, hidden: HiddenS
             yield f"{counted(found, what)}, the manifest says {said}"
 
 
-def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int, shown: Shown) -> Iterator[str]:
+def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, *, said: int, shown: Shown) -> Iterator[str]:
     """Every record of one index must be in the other; then equal counts mean that both directions agree."""
     named = 0
     origins = generation.origins
@@ -95,7 +95,7 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, said: int
             if origin >= len(origins):
                 who, name = shown.pair(key, spelling)
                 yield f"{by_key.decode()}: {who} is {name}, by an origin that is not there"
-            elif not _is_named(generation, by_name, spelling, origins[origin].grid, key):
+            elif not _is_named(generation, by_name, spelling, grid=origins[origin].grid, key=key):
                 who, name = shown.pair(key, spelling)
                 yield f"{who} is {name}, but that name does not lead back"
     if not named == spelled == said:
@@ -111,7 +111,7 @@ def _check_holders(generation: Generation, shown: Shown) -> Iterator[str]:
             yield f"held: {named_so} is said to be of {who}, which never had it"
 
 
-def _is_named(generation: Generation, by_name: bytes, spelling: bytes, grid: str, key: bytes) -> bool:
+def _is_named(generation: Generation, by_name: bytes, spelling: bytes, *, grid: str, key: bytes) -> bool:
     value = generation.get(by_name, canonical(spelling.decode()).encode())
     if value is None:
         return False

@@ -98,7 +98,7 @@ class LmdbStore:
         from n2k_fcgi.store.lmdb.remains import Search  # late: for one command
 
         data_dir = self._options.data_dir
-        return Search(data_dir, self.generations, self.captures, self.tokens, hidden, mentioned).files()
+        return Search(data_dir, self.generations, self.captures, self.tokens, hidden=hidden, mentioned=mentioned).files()
 
     def write_problem(self, patience: float) -> Finding | None:
         """See ``store.base.Store``."""

@@ -73,7 +73,7 @@ class Forgotten:
             secret = transaction.get(_SECRET)
             if secret is None:  # before the first ``forget``: the common case
                 return set()
-            return {binding for binding in bindings if _hides(transaction, bytes(secret), *binding)}
+            return {binding for binding in bindings if _hides(transaction, bytes(secret), binding)}
 
     def hidden_keys(self, keys: Iterable[bytes], grid: str | None) -> set[bytes]:
         """Return those of *keys* that are hidden on *grid*; None: on any grid."""
@@ -167,7 +167,8 @@ def _put_time(transaction: lmdb.Transaction, db_key: bytes, now: int) -> None:
     transaction.put(db_key, str(now).encode())
 
 
-def _hides(transaction: lmdb.Transaction, secret: bytes, key: bytes, grid: str, canonical: str) -> bool:
+def _hides(transaction: lmdb.Transaction, secret: bytes, binding: tuple[bytes, str, str]) -> bool:
+    key, grid, canonical = binding
     name = FORGOTTEN + _of_name(secret, grid, canonical)
     return _hides_key(transaction, secret, key, grid) or transaction.get(name) is not None
 

@@ -47,6 +47,7 @@ class Search:
         generations: Generations,
         captures: Captures,
         tokens: Tokens,
+        *,
         hidden: HiddenSet,
         mentioned: Mentioned,
     ) -> None:

@@ -63,9 +63,9 @@ def _one(view: View, text: str, grid: str | None, as_json: bool) -> list[str]:
 
 
 def _history(view: View, text: str, grid: str | None) -> list[Named]:
-    told = History(view)
-    keys = [parse_key(text)] if is_key_shaped(text.strip()) else told.keys_called(parse_name(text, view.grids).canonical)
-    return [named for key in keys for named in told.names_of(key) if grid in (None, named.avatar.grid)]
+    history = History(view)
+    keys = [parse_key(text)] if is_key_shaped(text.strip()) else history.keys_called(parse_name(text, view.grids).canonical)
+    return [named for key in keys for named in history.names_of(key) if grid in (None, named.avatar.grid)]
 
 
 def _as_json(named: Named, without: Callable[[str], str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from n2k_fcgi.errors import counted
+from n2k_fcgi.model.choices import Phase
 from n2k_fcgi.service.ingest.report import Progress
 
 READING_SHARE = 2 / 3
@@ -26,7 +27,7 @@ class ProgressBar:
     def __init__(self, size: int | None, *, hidden: bool) -> None:
         self._size = size
         self._started = time.monotonic()
-        self._now = Progress("reading", 0, size, 0)
+        self._now = Progress(Phase.READING, 0, size, 0)
         self._place = 0
         stderr = sys.stderr
         self._bar: Any = None if hidden or not stderr.isatty() else self._make(stderr)
@@ -65,7 +66,7 @@ class ProgressBar:
 
     def _place_of(self, progress: Progress) -> int:
         share = progress.done / progress.total if progress.total else 0.0
-        if progress.phase == "reading":
+        if progress.phase is Phase.READING:
             return int(_STEPS * READING_SHARE * share)
         return int(_STEPS * (READING_SHARE + (1 - READING_SHARE) * share))
 

@@ -86,7 +86,7 @@ def advice(refusal: click.ClickException, group: click.Group) -> str:
     if refusal.message.startswith(EXTRA_ARGUMENT):
         return QUOTES
     if isinstance(refusal, click.NoSuchOption) and refusal.option_name in _options(group):
-        return f"It goes before the command: n2k {refusal.option_name} ..."
+        return f"Put it before the command: n2k {refusal.option_name} ..."
     if isinstance(refusal, click.NoSuchOption) and not refusal.possibilities and _takes_name(refusal.ctx):
         return DASHES.format(path=refusal.ctx.command_path if refusal.ctx else "")
     return ""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from n2k_fcgi.model.choices import Phase
+
 
 class Claims(NamedTuple):
     """Several keys of Second Life with one name, current or former."""
@@ -56,8 +58,8 @@ class Built(NamedTuple):
 class Step(NamedTuple):
     """The progress of writing a generation."""
 
-    phase: str
-    """``keys``, then ``names``."""
+    phase: Phase
+    """KEYS, then NAMES."""
     done: int
     """Rows written, of both indexes together: up to twice the rows that were added."""
 

@@ -25,6 +25,14 @@ class OnConflict(Choice):
     NEWEST = "newest"
 
 
+class Phase(Choice):
+    """What an import is doing, in this order."""
+
+    READING = "reading"
+    KEYS = "keys"
+    NAMES = "names"
+
+
 class Provenance(Choice):
     """Whether a name comes from an imported dump or from a capture."""
 

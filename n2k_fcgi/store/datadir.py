@@ -1,6 +1,6 @@
 """The one table of all files of a data directory: names, modes, who writes them, and what each command does with them.
 
-``docs/storage.md`` shows it (``tests.support.file_table``). A file that is not in it was put there by somebody else.
+``docs/storage.md`` shows it (``tests.support.file_table``). Files that are not in it are not n2k's.
 """
 
 import os

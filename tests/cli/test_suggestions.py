@@ -96,7 +96,7 @@ def test_an_option_that_is_none(peopled: Commands) -> None:
 def test_an_option_that_stands_too_late(n2k: Commands, option: str, rest: Sequence[str]) -> None:
     """The options of n2k itself go before the command: said where one comes behind it."""
     done = n2k.bare("lookup", option, *rest)
-    assert done.code == 2 and done.err.endswith(f"It goes before the command: n2k {option} ...\n")
+    assert done.code == 2 and done.err.endswith(f"Put it before the command: n2k {option} ...\n")
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])

@@ -10,6 +10,7 @@ import pytest
 from n2k_fcgi.errors import ImportRunning, StoreFull
 from n2k_fcgi.model.batch import Batch, joined
 from n2k_fcgi.model.builds import Built, Claims, Merge, Step
+from n2k_fcgi.model.choices import Phase
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.names import canonical
@@ -200,7 +201,7 @@ def test_how_far_it_is_is_reported(store: Store) -> None:
         build.finish(Merge(first), steps.append)
     assert [step.phase for step in steps] == sorted(step.phase for step in steps)
     assert [step.done for step in steps] == sorted(step.done for step in steps)
-    assert steps[-1] == Step("names", 2 * len(KEYS))
+    assert steps[-1] == Step(Phase.NAMES, 2 * len(KEYS))
 
 
 def test_a_dump_without_space_is_rejected_at_once(store: Store) -> None:

@@ -12,7 +12,7 @@ from n2k_fcgi.errors import DumpShrank, EmptyDump, TooManyBadLines, counted
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.batch import filtered
 from n2k_fcgi.model.builds import Built, Merge, Step
-from n2k_fcgi.model.choices import Provenance
+from n2k_fcgi.model.choices import Phase, Provenance
 from n2k_fcgi.model.grids import PRODUCTION, Grids
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.manifests import Manifest
@@ -143,7 +143,7 @@ class Importer:
             rows += batch.rows
             added += shown.rows
             build.add(shown)
-            self._progress(Progress("reading", dump.position, dump.size, rows))
+            self._progress(Progress(Phase.READING, dump.position, dump.size, rows))
         return rows, added
 
     def _watch(self, step: Step, rows: int, added: int) -> None:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from n2k_fcgi.model.choices import Phase
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.service.dumps.as_of import AsOf
 from n2k_fcgi.service.dumps.tally import Tally
@@ -24,7 +25,7 @@ class Order(NamedTuple):
 class Progress(NamedTuple):
     """How far an import is."""
 
-    phase: str
+    phase: Phase
     done: int
     """Packed bytes read, or rows written."""
     total: int | None

@@ -15,6 +15,7 @@ from n2k_fcgi.errors import CountsDisagree, StoreDamaged, StoreFull
 from n2k_fcgi.files import free_bytes, refuse_os_error, refuse_when_low
 from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.model.builds import Built, Merge, Step, Watch
+from n2k_fcgi.model.choices import Phase
 from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.model.stamps import stamp
 from n2k_fcgi.store.lmdb.building.beside import SortingBeside
@@ -117,17 +118,17 @@ class Build:
         outdated, former = self._runs("outdated", KEY_CUT), self._runs("former", NAME_CUT)
         holders = Holders(self._runs("contested", NAME_CUT), merging, merge.holder)
         keys = KeyMerge(merging, outdated)
-        keys.build(self._watched(self._dump.keys(), "keys", 0, watch))
+        keys.build(self._watched(self._dump.keys(), Phase.KEYS, 0, watch))
         gone = self._runs("outdated-names", NAME_CUT)
         for lines in outdated_names(outdated):
             gone.add(lines)
-        ranges = self._watched(self._dump.names(), "names", self._rows, watch)
+        ranges = self._watched(self._dump.names(), Phase.NAMES, self._rows, watch)
         names = build_names(ranges, NAMES, merging, holders, outdated=gone.cursor())
         history = build_history(outdated, former, merging)
         only_new = merging._replace(previous=None, replaced_grid=None)
         former_names = build_names(former.ranges(), FORMER, only_new, holders)
         holders.build()
-        watch(Step("names", 2 * self._rows))
+        watch(Step(Phase.NAMES, 2 * self._rows))
         counts, data = keys.counts, merging.data
         _agree("names and keys", names.records, counts.records)
         _agree("former names and history", former_names.records, history)
@@ -154,7 +155,7 @@ class Build:
         self._open.callback(made.close)
         return made
 
-    def _watched(self, ranges: Iterable[Range], phase: str, before: int, watch: Watch) -> Iterator[Range]:
+    def _watched(self, ranges: Iterable[Range], phase: Phase, before: int, watch: Watch) -> Iterator[Range]:
         """Report how far writing is, and check the disk, before each range."""
         done = before
         for found in ranges:

@@ -86,7 +86,7 @@ def command(
 def _as_line(report: ImportReport) -> str:
     manifest = report.manifest
     if not report.published:
-        which = f"{manifest.source} of {manifest.grid} is already live as generation {manifest.name}"
+        which = f"{manifest.source} of {manifest.grid} is live already as generation {manifest.name}"
         return f"unchanged: {which} (--force imports it again)"
     return f"imported {manifest.source}: {counts(report)}"
 

@@ -136,7 +136,7 @@ def test_the_doctor_says_so(n2k: Commands, bare: dict[str, str], tmp_path: Path)
     for module, what in (("bz2", "packed as bz2"), ("lzma", "packed as xz"), ("ssl", "https"), ("ctypes", "nothing of n2k")):
         line = f"warning  modules: this Python lacks {module}, needed for "
         assert sum(found.startswith(line) and what in found for found in done.out.splitlines()) == 1, done
-    assert "address: not asked: this Python lacks the module 'ssl'" in done.out
+    assert "address: not requested: this Python lacks the module 'ssl'" in done.out
     whole = n2k("doctor", **lacking(tmp_path / "whole", "nothing_at_all"))
     assert "ok       modules: " in whole.out
 

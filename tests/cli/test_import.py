@@ -123,7 +123,7 @@ def test_the_very_same_dump(n2k: Commands, tmp_path: Path) -> None:
     live = n2k.live()
     again = n2k("import", dump)
     assert (again.code, n2k.live()) == (0, live)
-    assert again.out == f"unchanged: dump.csv of Production is already live as generation {live} (--force imports it again)\n"
+    assert again.out == f"unchanged: dump.csv of Production is live already as generation {live} (--force imports it again)\n"
     assert n2k("import", "--force", dump).code == 0 and n2k.live() > live
 
 

@@ -120,7 +120,7 @@ def test_before_the_first_import(n2k: Commands) -> None:
 def test_a_key_that_is_cut_off(peopled: Commands, text: str) -> None:
     """It may be a name, and is looked up as one; then the line says what it looks like."""
     done = peopled("lookup", text)
-    assert (done.code, done.err) == (17, f"n2k: not found: {text}; that looks like a key that is cut off\n")
+    assert (done.code, done.err) == (17, f"n2k: not found: {text}; that looks like a truncated key\n")
 
 
 @pytest.mark.parametrize("text", ["a27b84f0", "deadbeef", "Anna-Lena", "12345678-x"])

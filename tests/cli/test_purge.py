@@ -132,8 +132,8 @@ def test_purge_with_nobody_to_take_out_leaves_the_generations(peopled: Commands)
 
 
 PURGED = (
-    "not hidden any more, but 'n2k purge' took its rows out of the files: the next import of a dump that has them brings "
-    "them back (the same dump, too), or a registration\n"
+    "no longer hidden, but 'n2k purge' removed its rows from the files: the next import of a dump that has them restores "
+    "them (also the same dump), or a registration\n"
 )
 
 

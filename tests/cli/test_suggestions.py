@@ -183,7 +183,7 @@ def test_one_is_no_plural(n2k: Commands, tmp_path: Path) -> None:
         "exported 1 avatar to -",
         "wrote 1 avatar to",
         ", 1 key, 'Governor Linden'",
-        "1 name of Second Life stays with its key",
+        "1 name of Second Life keeps its key",
         ", 1 capture; the log is started anew",
     ):
         assert sentence in text, sentence

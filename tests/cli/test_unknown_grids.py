@@ -56,7 +56,7 @@ def test_the_shell_says_so_too(peopled: Commands) -> None:
     """In the answer to the line."""
     done = peopled("shell", stdin=b"grid opensmi\ngrid opensim\ngrid faraway\n")
     assert done.out.splitlines() == [
-        "grid: opensmi: nothing is known of it (did you mean OpenSim?)",
+        "grid: opensmi: no avatar is known on it (did you mean OpenSim?)",
         "grid: OpenSim",
-        "grid: faraway: nothing is known of it",
+        "grid: faraway: no avatar is known on it",
     ]

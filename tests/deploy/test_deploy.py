@@ -157,13 +157,13 @@ def test_refuses_a_script_that_is_not_ours(account: Account) -> None:
 def test_refuses_broken_marks(account: Account, marks: bytes) -> None:
     """Where the block begins and ends is never guessed."""
     account.htaccess.write_bytes(b"# mine\n" + marks + b"# mine\n")
-    assert "mend it by hand" in refused(account)
+    assert "repair it by hand" in refused(account)
 
 
 @pytest.mark.parametrize("name", [".htaccess", "a/b.fcgi", "..", "", "a b.fcgi", "x\ny"])
 def test_refuses_odd_script_names(account: Account, name: str) -> None:
     """A name that would need quoting, hide, or lie elsewhere is refused."""
-    assert "no file name" in refused(account, "--name", name)
+    assert "not a file name" in refused(account, "--name", name)
 
 
 def test_refuses_without_data(account: Account) -> None:

@@ -107,14 +107,14 @@ def test_what_is_no_file_to_read_is_refused_at_once(account: Account, name: str,
     place = account.site / name
     if kind == "pipe":
         os.mkfifo(place)
-        why = "it is no file"
+        why = "it is not a regular file"
     elif kind == "device":
         if name == ".htaccess" and os.getuid() == 0:
             os.mkfifo(account.home / "pipe")
             place.symlink_to(account.home / "pipe")  # root's own, as the devices are: the link is followed
         else:
             place.symlink_to("/dev/zero")
-        why = "it is no file" if name == "dispatch.fcgi" or os.getuid() == 0 else "remove the link"
+        why = "it is not a regular file" if name == "dispatch.fcgi" or os.getuid() == 0 else "remove the link"
     else:
         with place.open("wb") as file:
             file.truncate(64 << 30)

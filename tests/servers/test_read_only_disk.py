@@ -90,7 +90,7 @@ def test_modes_that_change_under_a_running_worker() -> None:
         set_modes(golden.data_dir, 0o555, 0o444)
         assert eventually(child.finds)
         status, text = register(child, golden, 2)
-        assert status == 503 and "not written" in text and text.count("\n") == 1
+        assert status == 503 and "cannot be read or written" in text and text.count("\n") == 1
         assert child.ask(f"/?key={key(2)}") == (200, "")
         set_modes(golden.data_dir, 0o777, 0o666)
         assert register(child, golden, 2)[0] == 200 and child.ask(f"/?key={key(2)}") == (200, "While2 Readonly")

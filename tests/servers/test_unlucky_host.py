@@ -216,7 +216,7 @@ def test_what_must_not_be_written(golden: Golden) -> None:
         assert subprocess.run([*granted(nobody=True), "test", "-w", str(path)]).returncode == 1, "it can be written"
     with worker(golden.data_dir, nobody=True) as child:
         assert child.finds()
-        assert refused(child.register(golden, NAME, KEY), "not written")
+        assert refused(child.register(golden, NAME, KEY), "cannot be read or written")
         assert child.ask(f"/?key={KEY}") == (200, "")
         set_modes(golden.data_dir, 0o777, 0o666)
         assert child.register(golden, NAME, KEY) == REGISTERED

@@ -7,7 +7,7 @@ from n2k_fcgi.errors import N2KError, shown
 
 
 def to_store(context: Context, given: str | None) -> str:
-    """The grid *given*, else the setting ``default_grid``, for a command that stores. A new grid is pointed out."""
+    """The grid *given*, otherwise the setting ``default_grid``, for a command that stores. A new grid is pointed out."""
     if not given:
         return context.grids.default
     grid = context.grids.parse(given)
@@ -29,13 +29,12 @@ def to_look_at(context: Context, given: str | None) -> str | None:
 
 def is_known(context: Context, grid: str) -> bool:
     """Whether *grid* is in the setting ``grids`` or has avatars. True if the store cannot be read: the command reports that."""
-    if grid in context.grids.labels:
-        return True
     if not context.settings.data_dir.is_dir():
-        return False
+        return context.grids.is_established(grid, ())
     try:
         live = context.store.generations.current()
-        return grid in context.store.captures.created_grids() or (live is not None and grid in live.grids)
+        imported = live.grids if live is not None else ()
+        return context.grids.is_established(grid, imported) or grid in context.store.captures.created_grids()
     except N2KError:
         return True
 

@@ -5,6 +5,7 @@ Second Life: OpenSimulator sends ``OpenSim`` unless its owner changed it. The se
 """
 
 import re
+from collections.abc import Container
 from typing import NamedTuple
 
 from n2k_fcgi.errors import BadGrid
@@ -55,6 +56,10 @@ class Grids(NamedTuple):
     def labels(self) -> tuple[str, ...]:
         """The labels of the known grids."""
         return tuple(grid.label for grid in self.known)
+
+    def is_established(self, grid: str, imported: Container[str]) -> bool:
+        """Whether *grid*, a label, exists without registrations: in the settings, or in *imported*, those of a generation."""
+        return grid in self.labels or grid in imported
 
     def parse(self, text: str) -> str:
         """Return the label that *text* means. Raises BadGrid, as ``parse_grid`` does."""

@@ -119,7 +119,7 @@ class Registrar:
         """Return *source* without mentions of hidden avatars: their prims still report others."""
         if not self._directory.forgotten.secret():  # no avatar was ever hidden
             return source
-        from n2k_fcgi.service.directory.mentions import Mentions, StoredTombstones
+        from n2k_fcgi.service.directory.mentions import Mentions, StoredTombstones  # late: if any was ever hidden
         from n2k_fcgi.store.fields import cleaned
 
         return cleaned(source, Mentions(StoredTombstones(self._directory.forgotten), self._grids.labels).without)
@@ -140,8 +140,8 @@ class Registrar:
         if grid == PRODUCTION and not is_second_life_name(parsed.spelling):  # this rejects look-alike and invisible letters
             raise BadName(name=parsed.spelling, why=NOT_OF_SECOND_LIFE)
         refuse = grid == PRODUCTION or self._on_conflict is OnConflict.REFUSE
-        is_known = grid in self._grids.labels or (generation is not None and grid in generation.grids)
-        grids_left = None if is_known else self._grids.most_new
+        imported = generation.grids if generation is not None else ()
+        grids_left = None if self._grids.is_established(grid, imported) else self._grids.most_new
         return Observation(key, parsed.spelling, parsed.canonical, grid, source, refuse, grids_left, by)
 
     def _told(self, refusal: N2KError, grid: str) -> N2KError:

@@ -92,7 +92,7 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
 def test_a_file_that_was_named_must_be_there(tmp_path: Path, named_by: str) -> None:
     """A missing default file is accepted; a missing file that was named is an error with its path."""
     missing = tmp_path / "missing.ini"
-    with pytest.raises(ConfigUnreadable, match=f"{missing}: it is not there"):
+    with pytest.raises(ConfigUnreadable, match=f"{missing}: it does not exist"):
         if named_by == "argument":
             load(missing, {})
         else:
@@ -117,8 +117,8 @@ def test_unknown_names_are_refused_with_their_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("keep = 3\n", "no section headers"),
-        ("[n2k]\nkeep\n", "[line  2]"),
+        ("keep = 3\n", "it needs the line [n2k] at its top"),
+        ("[n2k]\nkeep\n", "line 2 is not 'name = value'"),
         ("[n2k]\nkeep = 3\nkeep = 4\n", "[line  3]"),
         ("[n2k]\nregister = \xff\n", "line 2 is not in UTF-8: save the file in that encoding"),
         ("\n# f\xfcr Zo\xeb\n\n[n2k]\n", "line 2 is not in UTF-8"),
@@ -279,7 +279,7 @@ def test_relative_and_home_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert loaded.settings.data_dir == tmp_path / "data"
     assert loaded.settings.log_file == str(tmp_path / "home" / "n2k.log")
     assert given("data_dir", "~/d") == tmp_path / "home" / "d"
-    with pytest.raises(ConfigUnreadable, match=f"{tmp_path}/home/n2k.ini: it is not there"):
+    with pytest.raises(ConfigUnreadable, match=f"{tmp_path}/home/n2k.ini: it does not exist"):
         load(environment={"N2K_CONFIG": "~/n2k.ini"})
 
 

@@ -14,7 +14,7 @@ def command(context: Context) -> None:
     """Check every generation, the captures and the files; print each problem. Exit code 48 when there is one.
 
     Names must lead to keys and keys to names, the counts must match the manifest, no file may be missing, and each must
-    have its mode. Files that are not n2k's are named, and are no problem. Everything is read: 10 million rows take
+    have its mode. Files that do not belong to n2k are listed, but are not problems. Everything is read: 10 million rows take
     minutes. Avatars that asked to be forgotten are shown as (hidden).
 
     Example: n2k check
@@ -41,4 +41,4 @@ def _note_unknown(context: Context, unknown: list[Found]) -> None:
     """Name files that are not ours, without the names of avatars that asked to be forgotten."""
     without = mentions(context.store, context.settings).without if unknown else str
     for found in unknown:
-        context.talk(f"note: {shown(without(found.path))} {found.fault.value}: {found.advice}")
+        context.talk(f"note: {shown(without(found.path))} {found.fault.value}")

@@ -11,7 +11,7 @@ from n2k_fcgi.cli.examinations import data, folder, installation, limits, websit
 from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem
 from n2k_fcgi.cli.examinations.website import Known
 from n2k_fcgi.deploy.installation import code_digest
-from n2k_fcgi.errors import DoctorFound, N2KError, StoreMissing
+from n2k_fcgi.errors import DoctorFound, N2KError, shown
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.store.datadir import TOKEN_FILE, is_data_directory
 from n2k_fcgi.wiring import directory
@@ -68,7 +68,7 @@ def _settings(context: Context) -> Finding:
 def _examine_data(context: Context) -> Iterator[Finding]:
     data_dir = context.settings.data_dir
     if not is_data_directory(data_dir):
-        yield problem("data directory", str(StoreMissing(path=data_dir)), "or name it with --dir")
+        yield problem("data directory", f"no n2k data in {shown(data_dir)}", "run 'n2k init', or give another --dir")
         return
     yield from data.examine(context.settings, context.store)
     yield from limits.examine(data.live_bytes(context.store) + context.store.address_space())

@@ -60,7 +60,7 @@ def remove(context: Context, grid: str) -> None:
         if label in _imported(context):
             raise GridNotRemovable(grid=label, why="the live generation has rows of it")
         if label not in context.store.captures.created_grids():
-            raise GridNotRemovable(grid=label, why="no registration created it: see 'n2k grids'")
+            raise GridNotRemovable(grid=label, why="no registration created it, see 'n2k grids'")
         gone = context.store.captures.drop_grid(label)
     context.talk(f"removed: {label}, {counted(gone, 'capture')}")
 

@@ -70,7 +70,7 @@ def load(
     if stamp is not None:
         given.update(_read(file))
     elif must_exist:
-        raise ConfigUnreadable(path=file, why="it is not there")
+        raise ConfigUnreadable(path=file, why="it does not exist")
     given.update(from_env)
     given.update(from_flags)
     values = {name: _parse(name, text, where) for name, (text, where) in given.items()}
@@ -114,6 +114,10 @@ def _read(file: Path) -> dict[str, tuple[str, str]]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigUnreadable(path=file, why=f"line {line} is not in UTF-8: save the file in that encoding") from None
+    except configparser.MissingSectionHeaderError:
+        raise ConfigUnreadable(path=file, why=f"it needs the line [{SECTION}] at its top") from None
+    except configparser.ParsingError as error:
+        raise ConfigUnreadable(path=file, why=f"line {error.errors[0][0]} is not 'name = value'") from None
     except configparser.Error as error:
         why = str(error).replace(repr(str(file)), "it")  # the message has the path already, and a long one hides the rest
         raise ConfigUnreadable(path=file, why=" ".join(why.split())) from None

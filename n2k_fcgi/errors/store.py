@@ -118,7 +118,7 @@ class NoSuchGeneration(N2KError):
 class CheckFailed(N2KError):
     """``n2k check`` found inconsistencies (each is printed)."""
 
-    template = "problems found: {count}: {what}"
+    template = "problems found: {count}, {what}"
     status = 503
     exit_code = 48
 

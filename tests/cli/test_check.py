@@ -52,7 +52,7 @@ def test_a_lost_name(peopled: Commands) -> None:
         assert transaction.delete(b"governor.linden")
     done = peopled("check")
     lines = done.out.splitlines()
-    assert done.code == 48 and done.err.startswith(f"n2k: problems found: {len(lines)}: ")
+    assert done.code == 48 and done.err.startswith(f"n2k: problems found: {len(lines)}, ")
     assert f"{peopled.live()}: {GOVERNOR} is 'Governor Linden', but that name does not lead back" in lines
     assert f"{peopled.live()}: 2 names, the manifest says 3" in lines
 
@@ -126,9 +126,9 @@ def test_an_unknown_file_is_named(peopled: Commands) -> None:
     done = peopled("check")
     assert (done.code, done.out) == (0, "")
     assert done.err.splitlines() == [
-        "note: about ….txt is not n2k's: left alone",
-        "note: generations/old.mdb is not n2k's: left alone",
-        "note: notes.txt is not n2k's: left alone",
+        "note: about ….txt does not belong to n2k",
+        "note: generations/old.mdb does not belong to n2k",
+        "note: notes.txt does not belong to n2k",
         "no problems found",
     ]
 

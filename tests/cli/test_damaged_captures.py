@@ -66,7 +66,7 @@ def test_check_sends_to_what_is_wrong(peopled: Commands) -> None:
     with edited(peopled.data_dir / "captures.mdb", None) as transaction:
         assert transaction.delete(b"nnew.comer")
     captures = "put a backup of captures.mdb in its place (docs/storage.md)"
-    assert peopled("check").err == f"n2k: problems found: 1: {captures}\n"
+    assert peopled("check").err == f"n2k: problems found: 1, {captures}\n"
     (peopled.data_dir / "CURRENT").write_text("20200101T000000.000Z\n")
     both = f"go back with 'n2k generations use', or import again; {captures}"
-    assert peopled("check").err == f"n2k: problems found: 2: {both}\n"
+    assert peopled("check").err == f"n2k: problems found: 2, {both}\n"

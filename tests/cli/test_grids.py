@@ -48,7 +48,7 @@ def test_a_grid_goes_with_its_captures_and_makes_room(n2k: Commands) -> None:
     [
         ("production", "the setting 'grids' names it"),
         ("dumped", "the live generation has rows of it"),
-        ("nowhere", "no registration created it: see 'n2k grids'"),
+        ("nowhere", "no registration created it, see 'n2k grids'"),
     ],
 )
 def test_other_grids_stay(n2k: Commands, grid: str, why: str) -> None:

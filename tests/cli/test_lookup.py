@@ -50,11 +50,16 @@ def test_what_nobody_can_be_called(peopled: Commands, asked: str, code: int) -> 
     assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
 
 
-def test_without_a_data_directory(n2k: Commands) -> None:
-    """A lookup makes no directory; it says what to run."""
-    done = n2k("lookup", "somebody")
-    assert (done.code, done.err) == (40, f"n2k: no n2k data in {n2k.data_dir}: run 'n2k --dir {n2k.data_dir} init'\n")
+@pytest.mark.parametrize("command", [("lookup", "somebody"), ("stats",), ("purge",), ("check",), ("grids",), ("generations",)])
+def test_without_a_data_directory(n2k: Commands, command: tuple[str, ...]) -> None:
+    """A command that creates nothing says what to run: where the directory is missing, and where a file has its name."""
+    missing = (40, f"n2k: no n2k data in {n2k.data_dir}: run 'n2k --dir {n2k.data_dir} init'\n")
+    done = n2k(*command)
+    assert (done.code, done.err) == missing
     assert not n2k.data_dir.exists()
+    n2k.data_dir.write_text("a file")
+    done = n2k(*command)
+    assert (done.code, done.err) == missing
 
 
 def test_a_registered_avatar_is_found(n2k: Commands) -> None:
@@ -117,13 +122,13 @@ def test_before_the_first_import(n2k: Commands) -> None:
 
 
 @pytest.mark.parametrize("text", ["a27b84f0-2757-4176", MASAKAZU[:-1], MASAKAZU.upper()[:9], MASAKAZU.replace("-", "")[:31]])
-def test_a_key_that_is_cut_off(peopled: Commands, text: str) -> None:
+def test_a_truncated_key(peopled: Commands, text: str) -> None:
     """It may be a name, and is looked up as one; then the line says what it looks like."""
     done = peopled("lookup", text)
     assert (done.code, done.err) == (17, f"n2k: not found: {text}; that looks like a truncated key\n")
 
 
 @pytest.mark.parametrize("text", ["a27b84f0", "deadbeef", "Anna-Lena", "12345678-x"])
-def test_a_name_is_no_key_that_is_cut_off(peopled: Commands, text: str) -> None:
+def test_a_name_is_not_a_truncated_key(peopled: Commands, text: str) -> None:
     """Digits alone, and a name with a dash."""
-    assert "cut off" not in peopled("lookup", text).err
+    assert "truncated" not in peopled("lookup", text).err

@@ -211,6 +211,7 @@ def test_an_address_where_nobody_answers(url: str) -> None:
     """One problem with the reason, and no further question."""
     findings = list(website.examine(url, website.Known()))
     assert [finding.verdict for finding in findings] == [Verdict.PROBLEM]
+    assert "Errno" not in findings[0].text
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_failures_are_counted_by_address_and_by_what_the_token_said(sandbox: San
     for _ in range(2):
         counted.failure("192.0.2.1", "0123456789ab")
     for address, name in (("192.0.2.1", ""), ("192.0.2.7", "0123456789ab")):
-        with pytest.raises(TooManyRequests, match="wrong tokens"):
+        with pytest.raises(TooManyRequests, match="failed authentications"):
             counted.failure(address, name)
     counted.failure("192.0.2.7", "")
 

@@ -151,7 +151,7 @@ def test_wrong_tokens_are_limited_and_right_ones_are_not(tmp_path: Path) -> None
         assert one.register(one.token) == 200
         assert one.register("nonsense", peer="192.0.2.2") == 401
         status, wait, said = one.ask("POST", "/api/v1/forgotten", b"{}", X_N2K_Token="x")
-        assert status == 429 and "wrong tokens" in json.loads(said)["error"] and int(wait) > 0
+        assert status == 429 and "failed authentications" in json.loads(said)["error"] and int(wait) > 0
 
 
 def test_a_lack_of_scope_is_no_failure(tmp_path: Path) -> None:

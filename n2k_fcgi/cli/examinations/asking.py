@@ -30,7 +30,7 @@ class Reply(NamedTuple):
 
 def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
     """GET *url*, or POST *form* to it; follow no redirect. Errors of the network are a ``Reply``."""
-    import http.client
+    import http.client  # late: urllib is slow to load, and only the examination of a site needs it
     import urllib.error
     import urllib.request
 
@@ -52,4 +52,5 @@ def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = N
             fields = answer.headers
             return Reply(answer.status, body, {name.lower(): ", ".join(fields.get_all(name, [])) for name in fields})
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Reply(0, str(getattr(error, "reason", error)), {})
+        cause = getattr(error, "reason", error)  # urllib wraps errors of connecting
+        return Reply(0, str(getattr(cause, "strerror", None) or cause), {})

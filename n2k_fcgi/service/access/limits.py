@@ -52,7 +52,7 @@ class Limits:
         charges = [Charge(b"f" + address.encode(), self._failures)]
         if token_id:
             charges.append(Charge(b"F" + token_id.encode(), self._failures))
-        self._take(charges, "wrong tokens")
+        self._take(charges, "failed authentications")
 
     def _take(self, charges: list[Charge], what: str) -> None:
         try:

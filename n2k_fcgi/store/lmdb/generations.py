@@ -54,13 +54,13 @@ class Generations:
         self._looks = 0
 
     def current(self) -> Generation | None:
-        """See ``store.avatars.GenerationStore``. One ``stat`` tells whether another one became live.
+        """See ``store.avatars.GenerationStore``. One ``stat`` shows whether another one became live.
 
         Then the previous one is closed, unless it has a lease: an answer calls this once, and a long one takes a lease.
         """
         try:
             status = os.stat(self._pointer)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.close()
             if not self._folder.is_dir():
                 raise StoreMissing(path=self.data_dir) from None
@@ -119,10 +119,12 @@ class Generations:
         """See ``store.avatars.GenerationStore``. Raises StoreDamaged if CURRENT holds no generation's name."""
         try:
             name = Path(self._pointer).read_text("ascii").strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreUnreadable(path=self._pointer, why=error) from None
+        except OSError as error:
+            refuse_os_error(Path(self._pointer), error)
+        except UnicodeDecodeError:
+            raise StoreUnreadable(path=self._pointer, why="it is not in ASCII") from None
         if not name or "/" in name or name.startswith("."):
             raise StoreDamaged(path=self._pointer, why=f"it names {name!r}")
         return name
@@ -295,6 +297,8 @@ class Generations:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """See ``store.avatars.GenerationStore``."""
+        if not self.data_dir.is_dir():
+            raise StoreMissing(path=self.data_dir)
         with hold(self.data_dir / IMPORT_LOCK, self.modes, 0) as held:
             if not held:
                 raise ImportRunning(path=self.data_dir)

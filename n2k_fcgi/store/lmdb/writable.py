@@ -10,7 +10,7 @@ from pathlib import Path
 import lmdb
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CapturesDamaged, StoreFull, StoreReadOnly, StoreUnreadable
+from n2k_fcgi.errors import CapturesDamaged, StoreFull, StoreMissing, StoreReadOnly, StoreUnreadable
 from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import damaged, is_there, meaning, open_reader, refuse_other_format, refuse_truncated
@@ -199,7 +199,9 @@ class WritableFile:
         if self._retired:
             raise StoreUnreadable(path=self.path, why="the settings changed meanwhile, ask again")
         if not is_there(self.path):
-            raise StoreUnreadable(path=self.path, why="it is not there: run 'n2k init'")
+            if not self.path.parent.is_dir():
+                raise StoreMissing(path=self.path.parent)
+            raise StoreUnreadable(path=self.path, why="it does not exist, run 'n2k init'")
         self._read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
         if not self._read_only:
             try:

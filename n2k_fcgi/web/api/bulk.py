@@ -11,7 +11,7 @@ from n2k_fcgi.model.names import ParsedName, parse_name
 from n2k_fcgi.service.directory.search import MOST_AVATARS, search
 from n2k_fcgi.web import json_bodies
 from n2k_fcgi.web.api.shapes import avatar_fields, only_grid, wanted_grid
-from n2k_fcgi.web.requests import Request, number
+from n2k_fcgi.web.requests import LARGEST_BODY, Request, number
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
@@ -98,7 +98,7 @@ def search_names(request: Request, services: Services) -> Answer:
     def whole(shown: list[json_bodies.Body]) -> json_bodies.Body:
         """Return the page; a cut one continues after the last name shown. Raises BadRequest if not even one name fits."""
         if groups and not shown:
-            raise BadRequest(why="not even the first name fits: ask with a larger max_bytes")
+            raise BadRequest(why=f"not even the first name fits, give a larger max_bytes (up to {LARGEST_BODY:,}) or a grid")
         following = page.next if len(shown) == len(groups) else shown[-1]["name"]
         return {"avatars": [avatar_fields(a) for group in shown for a in group["avatars"]], "next": following}
 

@@ -82,7 +82,7 @@ suspect_names()
 {
     silences = silences + 1;
     if (silences == SILENCES) tell_owner_anywhere("does the name of this object, its owner or the region have unusual letters?"
-        + " Rename the object. No request leaves while it is so; it goes on trying.");
+        + " Rename the object. Requests fail until then; the script keeps trying.");
 }
 // <<< common
 
@@ -176,7 +176,7 @@ later(string why)
 
 cut()
 {
-    later("the answer of " + URL + " was cut, or is none of an n2k service");
+    later("the answer of " + URL + " was truncated, or did not come from an n2k service");
 }
 
 // No avatar is dropped while names may be the reason: the queue waits until they are changed.
@@ -207,7 +207,7 @@ heard(integer status, string text)
     else if (status == 429) later("asked too often (429): " + said(body));
     else if (status >= 500) later("the service is in trouble (" + (string)status + "): " + said(body));
     else if (status == 401 || status == 403) stop("the token is wrong (" + (string)status + "): " + said(body));
-    else stop(URL + " is no n2k service (" + (string)status + "): " + said(body));
+    else stop(URL + " is not an n2k service (" + (string)status + "): " + said(body));
 }
 
 time_is_up()

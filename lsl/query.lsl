@@ -95,7 +95,7 @@ suspect_names()
 {
     silences = silences + 1;
     if (silences == SILENCES) tell_owner_anywhere("does the name of this object, its owner or the region have unusual letters?"
-        + " Rename the object. No request leaves while it is so; it goes on trying.");
+        + " Rename the object. Requests fail until then; the script keeps trying.");
 }
 // <<< common
 
@@ -183,7 +183,7 @@ found(string body)
     if (has_name && body == NULL_KEY) answer(NO_SUCH_NAME);
     else if (!has_name && body == "") answer(NO_SUCH_KEY);
     else if ((has_name && is_key(body)) || (!has_name && is_name(body))) answer(wanted + ": " + body);
-    else fail("this is no n2k service: " + URL + " (it says: " + line(body) + ")");
+    else fail("this is not an n2k service: " + URL + " (it says: " + line(body) + ")");
 }
 
 // No answer. The next avatar's touch tries again.

@@ -117,7 +117,7 @@ def flush() -> None:
         _sink.flush()
 
 
-def begin_anew(path: Path | None) -> None:
+def start_new(path: Path | None) -> None:
     """Remove the log at *path* (None: no file) and its rotated files, which name a forgotten avatar. Never raises.
 
     It does so even if this process logs elsewhere, as ``n2k -v`` does.
@@ -159,7 +159,7 @@ def _to_standard_error(text: str) -> None:
 
 def _loguru() -> Any:
     late.refuse_without_room()
-    from loguru import logger
+    from loguru import logger  # late: a worker that logs nothing starts without it
 
     logger.remove()
     # diagnose would write the values of variables, such as tokens, into tracebacks.

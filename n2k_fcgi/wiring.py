@@ -89,7 +89,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
 
 def forgetting(store: Store, settings: Settings) -> "Forgetting":
     """Hiding avatars and showing them again."""
-    from n2k_fcgi.service.directory.forget import Forgetting
+    from n2k_fcgi.service.directory.forget import Forgetting  # late: lookups do not need it
 
     return Forgetting(directory(store, settings), store.pending)
 
@@ -101,7 +101,7 @@ def pending_keys(store: Store, settings: Settings) -> PendingKeys:
 
 def overview(store: Store) -> "Overview":
     """Generations, counts and conflicts."""
-    from n2k_fcgi.service.directory.overview import Overview
+    from n2k_fcgi.service.directory.overview import Overview  # late: as above
 
     return Overview(store)
 
@@ -115,14 +115,14 @@ def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda
 
 def inspection(store: Store, settings: Settings) -> "Inspection":
     """Searching for what is left of hidden avatars."""
-    from n2k_fcgi.service.directory.remains import Inspection
+    from n2k_fcgi.service.directory.remains import Inspection  # late: for one command
 
     return Inspection(store, settings.data_dir, grids(settings))
 
 
 def mentions(store: Store, settings: Settings) -> "Mentions":
     """Finding hidden avatars in texts, before the owner sees them."""
-    from n2k_fcgi.service.directory.mentions import Mentions
+    from n2k_fcgi.service.directory.mentions import Mentions  # late: for commands only
 
     hidden = store.forgotten.hidden()
     if not hidden:

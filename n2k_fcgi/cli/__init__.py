@@ -47,7 +47,7 @@ class Commands(suggestions.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command; None: there is none of that name."""
+        """The command; None: no command has that name."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"n2k_fcgi.cli.{COMMANDS[cmd_name]}").command
@@ -55,8 +55,8 @@ class Commands(suggestions.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--dir", "data_dir", metavar="DATA", help="The data directory (else N2K_DIR, else the settings file's).")
-@click.option("--config", metavar="FILE", help="The settings file (else N2K_CONFIG, else n2k.ini in the data directory).")
+@click.option("--dir", "data_dir", metavar="DATA", help="The data directory (default: N2K_DIR, then the settings file's).")
+@click.option("--config", metavar="FILE", help="The settings file (default: N2K_CONFIG, then n2k.ini in the data directory).")
 @click.option("-v", "--verbose", is_flag=True, help="Log at DEBUG to standard error.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors on standard error.")
 @click.version_option(__version__, prog_name="n2k")

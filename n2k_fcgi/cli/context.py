@@ -65,7 +65,7 @@ class Context:
 
     def server_flags(self) -> dict[str, str]:
         """The flags for ``LiveApplication``, which loads the settings again whenever they change."""
-        from n2k_fcgi.deploy.installation import code_digest
+        from n2k_fcgi.deploy.installation import code_digest  # late: for servers only
 
         flags = {**self.flags, "code": code_digest()}
         if self.config:

@@ -79,7 +79,7 @@ def _say_stopped(pids: list[int]) -> None:
 
 def _take_away(context: Context, web_dir: Path) -> None:
     """Remove what was deployed; settings and data may be gone already."""
-    from n2k_fcgi.deploy.removal import take_away
+    from n2k_fcgi.deploy.removal import take_away  # late: for --remove only
 
     done = take_away(web_dir)
     for path in done.removed:

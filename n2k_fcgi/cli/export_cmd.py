@@ -28,7 +28,7 @@ PACKED = (Format.BZ2, Format.GZ, Format.XZ)
     "--format",
     "form",
     type=OneOf(["jsonl", "csv"]),
-    help="Default: csv for a FILE with .csv, else jsonl.",
+    help="Default: csv for a FILE with .csv, otherwise jsonl.",
 )
 @click.option(
     "--grid",

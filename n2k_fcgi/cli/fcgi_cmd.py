@@ -18,7 +18,7 @@ def command(context: Context, path: str | None, listen: str | None, socket_mode:
 
     Example: n2k fcgi --socket ~/n2k-data/fcgi.sock
     """
-    from n2k_fcgi.servers.fastcgi import serve
+    from n2k_fcgi.servers.fastcgi import serve  # late: other commands need no server
     from n2k_fcgi.servers.live import LiveApplication
 
     _ = context.settings  # report an error in the settings file now, not with the first request
@@ -33,7 +33,7 @@ def command(context: Context, path: str | None, listen: str | None, socket_mode:
 
 
 def _listener(path: str | None, listen: str | None, socket_mode: str) -> socket.socket:
-    from n2k_fcgi.servers.listeners import bind_tcp, bind_unix
+    from n2k_fcgi.servers.listeners import bind_tcp, bind_unix  # late: as above
 
     if (path is None) == (listen is None):
         raise click.UsageError("give --socket PATH or --listen HOST:PORT")

@@ -20,7 +20,9 @@ from n2k_fcgi.wiring import importer, mentions
 @click.command("import")
 @click.argument("dumps", metavar="DUMP|-", nargs=-1, required=True)
 @options.grid
-@click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else the archive's, the file's, now).")
+@click.option(
+    "--as-of", type=options.When(), help="The time that the dump describes (default: the archive's, the file's, now)."
+)
 @options.replace
 @click.option("--force", is_flag=True, help="Also if this dump is live already, or has far fewer rows.")
 @options.max_bad

@@ -17,17 +17,17 @@ from n2k_fcgi.wiring import inspection, log_path, purge
 def command(context: Context, check: bool, nice: int) -> None:
     """Remove the bytes of all forgotten avatars from every file in the data directory.
 
-    Generations that have any are rewritten, and so are the captures. The log is started anew; rotated logs, the lines
-    typed into 'n2k shell', pending keys, conflicts and the leftovers of killed imports, updates and exports are removed.
+    Generations that have any are rewritten, and so are the captures. A new, empty log is started. Rotated logs, lines
+    typed into 'n2k shell', pending keys, conflicts and leftovers of killed imports, updates and exports are removed.
     Names and keys are also cut out of sources of captures, notes of tokens and names of dumps. Servers keep answering.
     During an import or update it stops with exit code 65.
 
-    Files that are not n2k's are listed: inspect them. Dumps, backups and logs elsewhere are yours to clean. After it
-    'n2k forget --undo' restores nothing.
+    Files that do not belong to n2k are listed: inspect them. Clean dumps, backups and logs elsewhere yourself. After a
+    purge, 'n2k forget --undo' restores nothing.
 
-    --check reads every file, including settings and files that are not n2k's. It prints file, kind and place of each key
-    and of each word or two that are such a name, never the name itself. Exit code 51 when there are any. A one-word name
-    may mean something else in a text: check it. 10 million rows take a minute or two.
+    --check reads every file, including settings and files that do not belong to n2k. It prints file, kind and place of
+    each key and each name, but never the name itself. Exit code 51 when there are any. A one-word name may mean
+    something else in a text: check it. 10 million rows take a minute or two.
 
     Example: n2k purge
     """
@@ -40,13 +40,13 @@ def command(context: Context, check: bool, nice: int) -> None:
     with store.generations.locked():
         done = purge(store, settings, context.warn).run()
     log = log_path(settings)
-    logs.begin_anew(log)
+    logs.start_new(log)
     gone = f"{counted(done.names, 'name')} in {counted(done.generations, 'generation')}, {counted(done.captures, 'capture')}"
-    click.echo(f"purged: {gone}; the log is started anew")
+    click.echo(f"purged: {gone}; a new, empty log is started")
     strangers = [path for path in done.strangers if not is_of_log(path, log)]
     if strangers:
         names = ", ".join(shown(str(path.relative_to(settings.data_dir))) for path in strangers)
-        context.talk(f"  not n2k's and left alone; check whether they name a forgotten avatar: {names}")
+        context.talk(f"  kept, not n2k's own; check whether they name a forgotten avatar: {names}")
 
 
 def _check(context: Context) -> None:

@@ -18,7 +18,7 @@ from n2k_fcgi.servers.http import clean_prefix, free_port, serve_granian, serve_
 def command(context: Context, *, host: str, port: int, workers: int, prefix: str, access_log: bool) -> None:
     """Serve HTTP until stopped by Ctrl-C or SIGTERM.
 
-    Uses granian if the 'server' extra is installed, else Werkzeug's server, which is for trying out only.
+    Uses granian if the 'server' extra is installed, otherwise Werkzeug's server, which is for trying out only.
 
     Example: n2k serve --port 3000
     """

@@ -188,7 +188,7 @@ class Shell(cmd.Cmd):
 def _line_editing(history: Path, completion: Callable[[str, int], str | None], may_keep: Callable[[], bool]) -> Iterator[None]:
     """Editing, completion and a history, if Python has readline. *may_keep*: asked before the history is written."""
     try:
-        import readline
+        import readline  # late: some Pythons lack it
     except ImportError:
         yield
         return

@@ -33,4 +33,4 @@ def command(context: Context) -> None:
         return
     shell.answer(piped_lines())
     if shell.unanswered:
-        raise NotFound(what=f"an answer for {counted(shell.unanswered, 'line')}")
+        raise NotFound(what=f"results for {counted(shell.unanswered, 'line')}")

@@ -21,7 +21,7 @@ from n2k_fcgi.wiring import importer, modes_of
 @click.command("update")
 @click.argument("source", metavar="[URL|FILE]", required=False)
 @options.grid
-@click.option("--as-of", type=options.When(), help="The time for which the dump speaks (else its own, Last-Modified, now).")
+@click.option("--as-of", type=options.When(), help="The time that the dump describes (default: its own, Last-Modified, now).")
 @options.replace
 @click.option("--force", is_flag=True, help="Also if it is unchanged, older than the live one, or has far fewer rows.")
 @options.max_bad

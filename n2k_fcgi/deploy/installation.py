@@ -69,7 +69,7 @@ def writable_by_all(path: Path) -> Path | None:
 
 def compile_code() -> bool:
     """Write the .pyc files of all that a worker imports, so that it starts four times as fast; False: not all were written."""
-    from compileall import compile_dir
+    from compileall import compile_dir  # late: for one command
 
     return all([compile_dir(str(_package_folder(name)), quiet=2) for name in PACKAGES])
 

@@ -144,5 +144,5 @@ class HelperLost(N2KError):
 
     def __init__(self, *, code: object) -> None:
         if isinstance(code, int) and code < 0:
-            code = f"killed by signal {-code}, perhaps for its memory"
+            code = f"killed by signal {-code}, perhaps because of a memory limit"
         super().__init__(code=code)

@@ -19,7 +19,7 @@ from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.servers.wsgi import Environ, StartResponse, WSGIApplication
 
 if TYPE_CHECKING:
-    from n2k_fcgi.servers.asgi import Asgi
+    from n2k_fcgi.servers.asgi import Asgi  # late: in granian's workers only
 
 _FLAGS = "_N2K_WORKER"
 """Passes the command line to a spawned worker: granian passes on nothing but the environment."""
@@ -87,7 +87,7 @@ def free_port(host: str, port: int) -> int:
 
 def serve_granian(flags: Mapping[str, str], *, host: str, port: int, workers: int, prefix: str, access_log: bool) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are answered. *port* must be free."""
-    from granian import Granian
+    from granian import Granian  # late: an extra, perhaps not installed
     from granian.constants import HTTPModes, Interfaces
 
     os.environ[_FLAGS] = json.dumps([dict(flags), prefix])
@@ -118,7 +118,7 @@ def _stream(form: str) -> dict[str, str]:
 
 def worker_application() -> "Asgi":
     """Called by granian in each worker."""
-    from n2k_fcgi.servers.asgi import Asgi
+    from n2k_fcgi.servers.asgi import Asgi  # late: in granian's workers only
 
     flags, prefix = json.loads(os.environ[_FLAGS])
     return Asgi(lambda: LiveApplication(flags), lambda application: Mounted(application, prefix) if prefix else application)
@@ -126,7 +126,7 @@ def worker_application() -> "Asgi":
 
 def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: str, access_log: bool) -> None:
     """Serve with Werkzeug's single-threaded server until SIGTERM or SIGINT."""
-    from werkzeug.serving import WSGIRequestHandler, make_server
+    from werkzeug.serving import WSGIRequestHandler, make_server  # late: only if granian is not used
 
     class Handler(WSGIRequestHandler):
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

@@ -22,7 +22,7 @@ NO_SETTINGS = frozenset({"config", "code"})
 
 
 class LiveApplication:
-    """A WSGI application that follows its settings file: an edit takes effect within a second, a broken one is logged.
+    """A WSGI application that follows its settings file: an edit takes effect within a second, an invalid one is logged.
 
     Made in the process that serves. It starts whatever the settings are: with a broken file it answers 503 and one line
     until the file is repaired, because mod_fcgid throttles the site of a worker that dies at its start.

@@ -17,12 +17,12 @@ class Protocol(typing.Protocol):
     *Bytes out, back pressure*: while ``Connection.is_full`` a protocol begins nothing new. It keeps what it was sent,
     sets ``has_more``, and goes on in ``advance``, which is called when all of the output is written. A pipelined
     request, and the next block of a long answer, are thus made at the speed of the reader.
-    *Fairness*: connections that have more stand in line, and each turn of the loop advances one of them. A call that
+    *Fairness*: connections with more output are queued, and each turn of the loop advances one of them. A call that
     writes about ``Limits.high_water`` bytes and returns keeps the other connections waiting for no more than that.
     *Deadlines*: ``patience``, and the pace of the reader (``Limits.rate``), which is not the protocol's business.
     *Stop*: the server stops accepting, handles what has arrived, and closes each connection as soon as it is idle. One in
     the middle of a request gets ``Limits.grace`` seconds, one with output ``Limits.writing_grace``. The protocol is
-    not asked; ``closed`` is called as ever.
+    not asked; ``closed`` is called as usual.
     *Errors*: nothing may be raised but MemoryError, which costs this connection alone. For bytes that break the rules of
     the protocol, call ``Connection.close``, or write an error and ``Connection.finish``.
     """

@@ -15,7 +15,7 @@ def tell_unfinished(what: str, left: Sequence[str], tell: Tell) -> None:
     """Report and log that an earlier run of *what* left files or folders behind, *left*, now removed; [] is nothing."""
     if left:
         line = (
-            f"{what} before this one was killed before it finished, perhaps for its memory or its time: nothing was lost, "
+            f"{what} before this one was killed, perhaps because of a memory or time limit: nothing was lost, "
             f"its leftovers were removed ({', '.join(left)})"
         )
         logs.warning(line)

@@ -169,12 +169,12 @@ class ConflictStore(Protocol):
 
 
 class MeterStore(Protocol):
-    """Rate limits that all processes share. May be lost at any time: then everybody has a full minute's worth again."""
+    """Rate limits that all processes share. May be lost at any time: then all limits start full."""
 
     def take(self, charges: Sequence[Charge], now: float) -> float:
         """Count all of *charges* and return 0, or count none and return the seconds to wait. Atomic across processes.
 
-        A clock that is set back locks nobody out.
+        A clock that is set back must not block callers.
         """
         ...
 
@@ -260,7 +260,7 @@ class Store(Protocol):
         """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts and meters begin empty.
 
         Texts that may name any avatar (``store.fields``) become what *without* makes of them. Answers go on meanwhile. If
-        it is killed, nothing acknowledged is lost, and the next purge does the rest. Called inside ``generations.locked``.
+        it is killed, no acknowledged write is lost; the next purge completes it. Called inside ``generations.locked``.
         Raises StoreFull, StoreBusy.
         """
         ...

@@ -1,6 +1,6 @@
 """The one table of all files of a data directory: names, modes, who writes them, and what each command does with them.
 
-``docs/storage.md`` shows it (``tests.support.file_table``). Files that are not in it are not n2k's.
+``docs/storage.md`` shows it (``tests.support.file_table``). A file that is not in it does not belong to n2k.
 """
 
 import os
@@ -59,9 +59,9 @@ class Purging(Enum):
 
     KEPT = "kept"
     OWNERS = "kept: the owner's"
-    REWRITTEN = "written anew without the forgotten"
+    REWRITTEN = "rewritten without forgotten avatars"
     EMPTIED = "begins empty"
-    CUT = "written anew if it names them"
+    CUT = "rewritten if it names them"
     REMOVED_IF_NAMING = "removed if it names them"
     REMOVED = "removed"
 
@@ -71,7 +71,7 @@ class Backup(Enum):
 
     COPIED = "copied"
     LEFT_OUT = "left out"
-    MADE_ANEW = "made anew"
+    RECREATED = "recreated"
 
 
 class Check(Enum):
@@ -110,7 +110,7 @@ def _queue_of(file: str) -> str:
 
 
 def _lock(pattern: str, meaning: str, writer: str) -> File:
-    return File(pattern, meaning, writer, backup=Backup.MADE_ANEW)
+    return File(pattern, meaning, writer, backup=Backup.RECREATED)
 
 
 def _temporary(pattern: str, meaning: str, writer: str, access: Access = Access.OWNER) -> File:
@@ -179,7 +179,7 @@ TABLE = (
         "all that write",
         names_avatars=True,
         purging=Purging.EMPTIED,
-        backup=Backup.MADE_ANEW,
+        backup=Backup.RECREATED,
     ),
     _lock(VOLATILE + LOCK_SUFFIX, "LMDB's table of its readers", "all that write"),
     _lock(_queue_of(VOLATILE), "the queue of its writers", "all that write"),
@@ -212,7 +212,7 @@ FOLDERS = (".", GENERATIONS, _OF_A_GENERATION)
 class Fault(Enum):
     """What is wrong with a file, in the words of ``n2k check``."""
 
-    UNKNOWN = "is not n2k's"
+    UNKNOWN = "does not belong to n2k"
     MISSING = "is missing"
     MODE = "has the wrong mode"
 
@@ -223,7 +223,8 @@ class Found(NamedTuple):
     path: str
     """Below the data directory."""
     fault: Fault
-    advice: str
+    advice: str = ""
+    """'' for a file that does not belong to n2k: it is only reported."""
 
 
 def is_data_directory(path: Path) -> bool:
@@ -252,7 +253,7 @@ def is_of_log(path: Path, log: Path | None) -> bool:
 def examined(data_dir: Path, modes: Modes, log: Path | None) -> Iterator[Found]:
     """Compare the directory with the table: unknown and missing files, and wrong modes. Read no file.
 
-    What is no data directory has no faults here: opening it fails.
+    Report nothing if it is not a data directory; opening it raises the error.
     """
     if not is_data_directory(data_dir):
         return
@@ -263,7 +264,7 @@ def examined(data_dir: Path, modes: Modes, log: Path | None) -> Iterator[Found]:
             present.add(row.pattern)
             yield from _wrong_mode(path, name, row.access.mode(modes))
         elif not is_of_log(path, log):
-            yield Found(name, Fault.UNKNOWN, "left alone")
+            yield Found(name, Fault.UNKNOWN)
     for folder, _, _ in os.walk(data_dir):
         name = Path(folder).relative_to(data_dir).as_posix()
         if any(_fits(name, pattern) for pattern in FOLDERS):

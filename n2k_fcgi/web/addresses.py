@@ -57,7 +57,7 @@ def _parse(text: str) -> "IPv4Address | IPv6Address | None":
 
 @lru_cache(maxsize=256)
 def _is_trusted(text: str, trusted: tuple[str, ...]) -> bool:
-    from ipaddress import ip_network
+    from ipaddress import ip_network  # late: only registrations need it
 
     address = _parse(text)
     return address is not None and any(address in ip_network(network) for network in trusted)
@@ -69,6 +69,6 @@ def _site(text: str) -> str:
         return UNKNOWN
     if address.version == 4:
         return str(address)
-    from ipaddress import ip_network
+    from ipaddress import ip_network  # late: only registrations need it
 
     return str(ip_network((int(address), IPV6_SITE), strict=False))

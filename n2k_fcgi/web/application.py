@@ -49,9 +49,9 @@ class Application:
     def _by_routes(self, request: Request) -> Answer:
         if "werkzeug.routing" not in sys.modules:
             late.refuse_without_room()
-        from werkzeug.exceptions import HTTPException, MethodNotAllowed
+        from werkzeug.exceptions import HTTPException, MethodNotAllowed  # late: the fast path does without Werkzeug
 
-        from n2k_fcgi.web.routes import ROUTES, view_of
+        from n2k_fcgi.web.routes import ROUTES, view_of  # late: it imports Werkzeug
 
         method = request.method
         adapter = ROUTES.bind("", path_info=request.path)

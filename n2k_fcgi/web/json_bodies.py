@@ -59,7 +59,7 @@ def body_of(request: Request) -> Body:
 
     Raises BadRequest unless it is a JSON object in UTF-8, without a name that comes twice with different values.
     """
-    import json
+    import json  # late: lookups of one name need no JSON
 
     data = request.data
     if not data.strip():
@@ -120,7 +120,7 @@ def _encoded(fields: Body) -> bytes:
 
 
 def _fingerprint(body: bytes) -> str:
-    import hashlib
+    import hashlib  # late: for JSON answers only
 
     return hashlib.blake2b(body, digest_size=12).hexdigest()
 

@@ -323,12 +323,12 @@ def test_what_stands_behind_an_archive_is_a_warning(
     dump.write_bytes(pack(PEOPLE) + b"<!-- cached -->")
     done = n2k(command, "--jobs", jobs, dump)
     assert done.code == 0 and ": 3 avatars" in done.out
-    assert done.err.startswith("  15 bytes behind the end of the ") and done.err.endswith(": left out\n")
-    assert "15 bytes behind the end of the " in (n2k.data_dir / "log" / "n2k.log").read_text()
+    assert done.err.startswith("  15 bytes after the end of the ") and done.err.endswith(": left out\n")
+    assert "15 bytes after the end of the " in (n2k.data_dir / "log" / "n2k.log").read_text()
     quiet = n2k("-q", command, "--force", "--jobs", jobs, dump)
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
     (warning,) = json.loads(n2k(command, "--force", "--json", "--jobs", jobs, dump).out)["warnings"]
-    assert warning.startswith("15 bytes behind the end of the ")
+    assert warning.startswith("15 bytes after the end of the ")
 
 
 @pytest.mark.parametrize("command", ["import", "update"])

@@ -186,7 +186,7 @@ def test_as_cgi_it_answers(limited: Limited, tmp_path: Path) -> None:
         ("echo 'lbzip2: malloc: Cannot allocate memory' >&2; exit 1", NoMemory, "no memory left for unpacking"),
         ("echo 'pigz: abort: not enough memory' >&2; exit 1", NoMemory, "no memory left for unpacking"),
         ("echo 'lbzip2: unable to create a thread: Resource temporarily unavailable' >&2; exit 1", HelperLost, "--jobs 1"),
-        ("kill -9 $$", HelperLost, "killed by signal 9, perhaps for its memory"),
+        ("kill -9 $$", HelperLost, "killed by signal 9, perhaps because of a memory limit"),
         ("echo 'lbzip2: not a valid bzip2 file' >&2; exit 1", DumpBroken, "not a valid bzip2 file"),
     ],
 )
@@ -248,7 +248,7 @@ def test_the_import_after_a_killed_one_says_so(n2k: Commands, tmp_path: Path) ->
     (left,) = [path.stem for path in folder.iterdir() if path.suffix == ".building"]
     done = n2k("-q", "import", "--force", "-", stdin=PEOPLE)
     assert (done.code, done.out, done.err.count("\n")) == (0, "", 1)
-    assert "was killed before it finished, perhaps for its memory" in done.err and left in done.err
+    assert "was killed, perhaps because of a memory or time limit" in done.err and left in done.err
     assert left in (n2k.data_dir / "log" / "n2k.log").read_text()
     again = n2k("-q", "import", "--force", "-", stdin=PEOPLE)
     assert (again.code, again.err) == (0, "")

@@ -147,7 +147,7 @@ def test_purge_cuts_mentions_out(named: Commands) -> None:
 
 
 def test_purge_cuts_the_name_of_a_dump_without_rows(n2k: Commands, tmp_path: Path) -> None:
-    """The manifest alone is written anew where no row is to go, and the generation keeps its name."""
+    """Only the manifest is rewritten where no row is removed, and the generation keeps its name."""
     dump = tmp_path / "quillon.ash.csv"
     dump.write_bytes(PEOPLE)
     n2k("import", dump)

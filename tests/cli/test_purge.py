@@ -78,7 +78,7 @@ def test_after_forget_and_purge_no_file_has_a_byte(known: Commands) -> None:
         assert KEY not in said and not any(mark.lower() in said for mark in MARKS)
         done = known("purge")
         assert (done.code, done.err) == (0, "")
-        assert done.out == "purged: 3 names in 2 generations, 1 capture; the log is started anew\n"
+        assert done.out == "purged: 3 names in 2 generations, 1 capture; a new, empty log is started\n"
         assert traces(known.data_dir) == []
         assert ask("GET", "/?name=governor.linden", {}, b"").body == GOVERNOR.encode()
         assert ask("GET", "/?name=other.person", {}, b"").body == OTHER.encode()
@@ -127,7 +127,7 @@ def test_purge_with_nobody_to_take_out_leaves_the_generations(peopled: Commands)
     """A generation without hidden avatars is not rewritten; a second purge removes nothing."""
     before = {name: mark for name, mark in peopled.contents().items() if "generations" in name}
     for _ in range(2):
-        assert peopled("purge").out == "purged: 0 names in 0 generations, 0 captures; the log is started anew\n"
+        assert peopled("purge").out == "purged: 0 names in 0 generations, 0 captures; a new, empty log is started\n"
     assert {name: mark for name, mark in peopled.contents().items() if "generations" in name} == before
 
 

@@ -89,7 +89,7 @@ def test_nothing_is_left_of_what_lay_about(peopled: Commands, leave: object, opt
     peopled("forget", KEY)
     done = peopled(*options, "purge")
     assert done.code == 0 and done.out.startswith("purged: 0 names in 0 generations, 0 captures"), done
-    assert "not n2k's" not in done.err
+    assert "not n2k's own" not in done.err
     assert traces(peopled.data_dir) == []
 
 
@@ -127,10 +127,10 @@ def test_every_file_is_in_the_table(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("name", ["backup.mdb", "generations/notes.txt", "old dump.csv"])
 def test_what_is_not_ours_is_named_and_left_alone(peopled: Commands, name: str) -> None:
-    """A file that is not n2k's is reported to the owner."""
+    """A file that does not belong to n2k is reported to the owner."""
     (peopled.data_dir / name).write_text(ROW)
     done = peopled("purge")
-    assert (done.code, done.err) == (0, f"  not n2k's and left alone; check whether they name a forgotten avatar: {name}\n")
+    assert (done.code, done.err) == (0, f"  kept, not n2k's own; check whether they name a forgotten avatar: {name}\n")
     assert (peopled.data_dir / name).read_text() == ROW
 
 

@@ -35,7 +35,7 @@ def test_what_is_missing_or_wrong_goes_on(peopled: Commands) -> None:
     """Each such line gets its own answer in its place, the next ones theirs, and the exit code is 17 at the end."""
     done = peopled("shell", stdin=b"nobody\nkey nonsense\nname\n\xff\xfe\nusername\n")
     lines = done.out.splitlines()
-    assert done.code == 17 and done.err == "n2k: not found: an answer for 4 lines\n"
+    assert done.code == 17 and done.err == "n2k: not found: results for 4 lines\n"
     assert lines[0] == "not found: nobody"
     assert lines[1] == "bad key 'nonsense': a key is a UUID of 32 hexadecimal digits"
     assert lines[2] == "bad name '': it is empty"

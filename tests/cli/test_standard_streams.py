@@ -251,7 +251,7 @@ def test_bytes_that_are_no_text_cost_their_own_line_only(peopled: Commands, bad:
     """Such a line is answered with the reason, in its place; the lines around it get their answers."""
     done = peopled("shell", stdin=b"username\n" + bad + b"\nusername\n")
     lines = done.out.splitlines()
-    assert (done.code, len(lines), done.err) == (17, 3, "n2k: not found: an answer for 1 line\n")
+    assert (done.code, len(lines), done.err) == (17, 3, "n2k: not found: results for 1 line\n")
     assert lines[0] == lines[2] and lines[1].startswith("bad name '") and lines[1].isascii()
 
 

@@ -179,12 +179,12 @@ def test_one_is_no_plural(n2k: Commands, tmp_path: Path) -> None:
         "1 of 2 lines is bad (mostly: wrong field count), more than 0 %",
         "1 of 1 line is bad",
         "1 avatar, 0 captures, generation",
-        "an answer for 1 line\n",
+        "results for 1 line\n",
         "exported 1 avatar to -",
         "wrote 1 avatar to",
         ", 1 key, 'Governor Linden'",
         "1 name of Second Life keeps its key",
-        ", 1 capture; the log is started anew",
+        ", 1 capture; a new, empty log is started",
     ):
         assert sentence in text, sentence
     many = n2k.bare("sample", "--rows", "300", "-o", "-").raw

@@ -225,7 +225,7 @@ def test_the_memory_is_private(n2k: Commands, url: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"Production": 7}', '{"Production": {"url": 1}}'])
 def test_a_damaged_memory_costs_a_download_only(n2k: Commands, url: str, text: str) -> None:
-    """What cannot be read is not relied upon, and is written anew."""
+    """What cannot be read is not relied upon, and is replaced."""
     n2k("update", url)
     n2k.put("update.json", text)
     assert n2k("update", url).out.startswith("unchanged")

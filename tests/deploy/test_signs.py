@@ -151,7 +151,7 @@ def test_an_address_without_its_slash_gets_it(site: Site) -> None:
 INCLUDE = "        include /etc/nginx/fastcgi_params;\n"
 NAME = '        fastcgi_param SCRIPT_NAME "/n2k";\n'
 ROOT = (("location /n2k/", "location /"), ('SCRIPT_NAME "/n2k"', 'SCRIPT_NAME ""'))
-NO_PATH = "404: n2k answers, and is not told the path"
+NO_PATH = "404: n2k answers, but does not receive the path"
 OTHER_PLACE = "404: n2k answers, and knows no such page"
 
 

@@ -211,7 +211,7 @@ def test_a_refusal_is_told_to_both(world: World, owner: Avatar) -> None:
     assert prim.to_owner == ["n2k forget: Governor Linden was not taken out (400): bad key"]
     assert (
         prim.told[GOVERNOR.key][-1]
-        == "You could not be taken out of the directory, sorry. The owner of the object was told why."
+        == "You could not be removed from the directory, sorry. The owner of the object was told why."
     )
 
 

@@ -88,7 +88,7 @@ def test_the_name_of_the_object_keeps_requests_from_leaving(owner: Avatar, scrip
     kinds = [
         line for line in prim.to_owner if not line.startswith(f"n2k {script}: no answer from {server.url}: no connection,")
     ]
-    assert kinds == [f"n2k {script}: {SUSPICION} No request leaves while it is so; it goes on trying."]
+    assert kinds == [f"n2k {script}: {SUSPICION} Requests fail until then; the script keeps trying."]
     assert len(prim.to_owner) == (6 if script == "query" else 2)
 
 

@@ -66,7 +66,7 @@ def test_a_page_is_never_shown_as_a_name(world: World, owner: Avatar, body: byte
     with scripted_server(Scripted(200, body)) as server:
         prim = world.rez(owner, lsl_source("query", url=server.url))
         assert ask(prim, ANN, GOVERNOR.key) == [f"No answer for {GOVERNOR.key} this time, sorry."]
-    assert prim.to_owner[0].startswith(f"n2k query: this is no n2k service: {server.url} (it says: ")
+    assert prim.to_owner[0].startswith(f"n2k query: this is not an n2k service: {server.url} (it says: ")
 
 
 @pytest.mark.parametrize("mount", ["", "n2k", "n2k/", "n2k/dispatch.fcgi"])
@@ -207,7 +207,7 @@ def test_a_page_that_is_no_key_is_never_shown_as_one(world: World, owner: Avatar
     with scripted_server(Scripted(200, body)) as server:
         prim = world.rez(owner, lsl_source("query", url=server.url))
         assert ask(prim, ANN, GOVERNOR.name) == ["No answer for Governor Linden this time, sorry."]
-    assert prim.to_owner == [f"n2k query: this is no n2k service: {server.url} (it says: {body.decode()})"]
+    assert prim.to_owner == [f"n2k query: this is not an n2k service: {server.url} (it says: {body.decode()})"]
 
 
 def test_a_throttled_request_is_sent_later(prim: Prim) -> None:

@@ -132,7 +132,9 @@ def test_the_answer_is_cut(world: World, owner: Avatar, name: str, body: str) ->
         prim = first(world, owner, lsl_source(name, url=server.url, token="t"), name, CARLA)
         world.run(60)
     assert sent(prim)[:2] == [CARLA.name] * 2
-    assert prim.to_owner[0].startswith(f"n2k {name}: the answer of {server.url} was cut, or is none of an n2k service.")
+    assert prim.to_owner[0].startswith(
+        f"n2k {name}: the answer of {server.url} was truncated, or did not come from an n2k service."
+    )
     assert len(prim.to_owner) == 1
 
 
@@ -193,7 +195,7 @@ def test_a_page_that_is_there_for_everybody_is_no_success(world: World, owner: A
         prim = first(world, owner, lsl_source(name, url=server.url, token="t"), name, CARLA)
         world.run(600)
     assert len(prim.exchanges) == len(prim.to_owner) == 1
-    assert prim.to_owner[0].startswith(f"n2k {name}: stopped: {server.url} is no n2k service (")
+    assert prim.to_owner[0].startswith(f"n2k {name}: stopped: {server.url} is not an n2k service (")
     assert prim.told[CARLA.key] == []
 
 

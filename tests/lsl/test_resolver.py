@@ -94,7 +94,7 @@ def test_a_grid_that_tells_no_names(world: World, owner: Avatar, directory: Dire
     prim = resolver(world, owner, directory)
     world.run(120)
     assert directory.waiting() == [CARLA.key]
-    assert prim.to_owner == ["n2k resolver: the grid tells no names, not even yours. Trying again by and by."]
+    assert prim.to_owner == ["n2k resolver: the grid returns no names, not even the owner's. Trying again by and by."]
     del world.name_throttles[owner.key]
     world.run(600)
     assert directory.name2key(CARLA.name) == CARLA.key

@@ -143,7 +143,7 @@ def test_garbage_behind_an_archive_is_left_out_with_a_warning(tmp_path: Path, jo
     count = len(garbage.lstrip(b"\0"))
     with Dump(path, jobs=jobs) as dump:
         assert b"".join(dump.blocks()) == CONTENT
-        assert dump.warnings == [f"{count} bytes behind the end of the {kind}, which are no {kind}: left out"]
+        assert dump.warnings == [f"{count} bytes after the end of the {kind} stream, which are not {kind}: left out"]
         assert dump.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 

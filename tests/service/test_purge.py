@@ -106,7 +106,7 @@ def test_more_rows_than_one_step_has(sandbox: Sandbox) -> None:
 
 
 def test_a_name_of_a_dump_leaves_its_manifest(sandbox: Sandbox) -> None:
-    """Also in a generation that need not be written anew; the others keep theirs."""
+    """Also in a generation that need not be rewritten; the others keep theirs."""
     path = sandbox.data_dir / "quillon kojima.csv"
     path.write_text(csv((GOVERNOR, "Governor Linden")))
     sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=100)

@@ -126,7 +126,7 @@ def test_a_killed_one_is_reported(tmp_path: Path, moment: str) -> None:
             next(ranges := beside.keys())
         os.kill(beside.pid, signal.SIGKILL)
         eventually(lambda: "Z" in Path(f"/proc/{beside.pid}/stat").read_text().split()[2])
-        with pytest.raises(HelperLost, match=r"killed by signal 9, perhaps for its memory.*--jobs 1"):
+        with pytest.raises(HelperLost, match=r"killed by signal 9, perhaps because of a memory limit.*--jobs 1"):
             if moment == "adding":
                 beside.add(next(_batches(1)))
             list(ranges if moment == "reading" else beside.keys())

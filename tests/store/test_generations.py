@@ -262,7 +262,7 @@ def test_files_are_private_by_default(sandbox: Sandbox) -> None:
 def test_files_are_shared_with_the_group_when_set(tmp_path: Path, umask: int) -> None:
     """For hosts where cron and the web server are different users of a group, whatever the umask; others still get nothing.
 
-    That goes for what is made anew later, too.
+    That holds for what is recreated later, too.
     """
     before = os.umask(umask)
     shared = Sandbox(tmp_path / "data", share_with_group="yes")

@@ -13,20 +13,20 @@ INTRODUCTION = """\
 # Commands
 
 `n2k [OPTIONS] COMMAND`. This is what `n2k COMMAND --help` says, command by command. `n2k` stands for `~/n2k/bin/n2k`;
-[install.md](install.md#a-short-name-and-the-tab-key) has how to type no more than that, and have the Tab key do the rest.
+[install.md](install.md#a-short-name-and-the-tab-key) explains how to get a short name and Tab completion.
 
 Results go to standard output, everything else to standard error, so that a result can be piped on. Progress bars are drawn
 on a terminal only. Behind `| head` a command ends without an error when its reader has enough; a result that could not be
 written, on a full disk or a closed standard output, is an error. The exit code is 0 when it worked, 2 for wrong usage, 130
-after Ctrl-C, and else the one of the error: [errors.md](errors.md) has them all. [settings.md](settings.md) has what can be
-set in the file, the environment, or both.
+after Ctrl-C, otherwise the error's code: see [errors.md](errors.md). [settings.md](settings.md) lists what can be set in the
+file, the environment, or both.
 
 Names are shown in the encoding of the terminal, or of `PYTHONIOENCODING`, with `?` for letters that it lacks; with `--json`
-these are escaped. ASCII, as in the C locale, counts as UTF-8. What is made for a file, by `n2k export` and `n2k lsl`, is
-UTF-8 always, and so are the lines that `n2k shell` reads from a pipe.
+these are escaped. ASCII, as in the C locale, counts as UTF-8. Output of `n2k export` and `n2k lsl` is always UTF-8, and so
+are the lines that `n2k shell` reads from a pipe.
 
-The data directory is said by `--dir`, or the environment variable `N2K_DIR`, or the settings file, and is else `~/n2k-data`.
-Commands that write make it when it is missing.
+The data directory is set by `--dir`, the environment variable `N2K_DIR`, or the settings file; default: `~/n2k-data`.
+Commands that write create it if it is missing.
 """
 
 

@@ -18,8 +18,8 @@ names. It has one section:
     log_level = DEBUG
     grids = Production, Testing, OpenSim
 
-A name that is not in the table, a value that cannot be read and a contradiction are refused, with the place where they
-stand. Servers follow the file: an edit takes effect within a second, a broken one is logged and the old settings stay.
+An unknown name, an invalid value and a contradiction are rejected, with the place where they were found. Servers follow
+the file: an edit takes effect within a second; an invalid one is logged, and the previous settings are kept.
 
 Sizes are bytes, or have a K, M or G behind them (powers of 1024). Paths may start with `~`.
 

@@ -143,7 +143,7 @@ SIGNS = (
         f"chmod o+x the folders above, or {LINKS_ON}; the error log says which",
     ),
     Sign(
-        "404: n2k answers, and is not told the path",
+        "404: n2k answers, but does not receive the path",
         _whole_path_taken,
         "SCRIPT_NAME has the whole path: in nginx set it last, below the line 'include fastcgi_params'",
     ),

@@ -57,7 +57,7 @@ def examine(url: str, known: Known) -> Iterator[Finding]:
 
 
 def health(base: str, reply: Reply) -> Finding:
-    """Whether the service itself responds, unaltered; else the obstacle."""
+    """Whether the service itself responds, unaltered; otherwise the obstacle."""
     sign = signs.read(base, reply)
     if sign is not None:
         return problem("address", f"{sign.title}, {signs.detail(base, reply)}", sign.advice)
@@ -77,7 +77,7 @@ def code(reply: Reply, known: Known) -> Finding:
 
 
 def with_slash(base: str) -> str:
-    """The address for scripts. That of a folder ends with a slash, else Apache redirects, and a POST loses its fields."""
+    """The address for scripts. That of a folder ends with a slash; otherwise Apache redirects, and a POST loses its fields."""
     last = urlsplit(base).path.rpartition("/")[2]
     return base if "." in last else f"{base}/"
 

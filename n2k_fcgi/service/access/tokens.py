@@ -49,7 +49,7 @@ def revoke_token(store: TokenStore, name: str) -> bool:
 
 def verify_token(store: TokenStore, text: str, scope: Scope) -> Token:
     """Return the token of *text*. Raises TokenNeeded for an invalid one, TokenNotEnough if it lacks *scope*."""
-    import hmac
+    import hmac  # late: lookups need no token
 
     match = _TOKEN.fullmatch(text.strip())
     token = store.find(match[1]) if match else None
@@ -81,6 +81,6 @@ def own_grid(token: Token, grids: Grids) -> str | None:
 
 
 def _digest(secret: str) -> bytes:
-    import hashlib
+    import hashlib  # late: as above
 
     return hashlib.sha256(secret.encode()).digest()

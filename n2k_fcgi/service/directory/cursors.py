@@ -27,7 +27,7 @@ def seal(position: bytes, secret: bytes) -> str:
 
 def unseal(text: str, secret: bytes) -> bytes:
     """Return the position in *text*. Raises BadRequest if it was not sealed with this secret."""
-    import hmac
+    import hmac  # late: only pages after the first have a cursor
 
     raw = _decoded(text)
     nonce, hidden, tag = raw[:_NONCE], raw[_NONCE:-_TAG], raw[-_TAG:]
@@ -55,6 +55,6 @@ def _mixed(data: bytes, nonce: bytes, secret: bytes) -> bytes:
 
 
 def _tag(data: bytes, secret: bytes) -> bytes:
-    import hashlib
+    import hashlib  # late: most answers have no cursor
 
     return hashlib.blake2b(data, key=secret, person=b"n2k cursor tag", digest_size=_TAG).digest()

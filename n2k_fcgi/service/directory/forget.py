@@ -63,8 +63,8 @@ class Forgetting:
     def called(self, name: str, grid: str, *, only_there: bool = False) -> Leaving:
         """Return the avatar with canonical *name* on *grid*, or the name alone if it is unknown.
 
-        It is hidden on every grid, or *only_there*: whoever may register on *grid* can give any key a name there, so a token
-        for one grid hides on that grid only.
+        It is hidden on every grid, or *only_there*: callers that may register on *grid* can give any key a name there, so
+        a token for one grid hides on that grid only.
         """
         only = grid if only_there else None
         view = self._directory.full_view()

@@ -18,7 +18,7 @@ CUT = "…"
 """Replaces a mention."""
 
 LONGEST = 3 * NAME_BYTES
-"""Bytes: longer words are no names."""
+"""Bytes: longer words are not names."""
 
 _REMEMBERED = 100_000
 """Names whose result is cached, since words are repeated."""

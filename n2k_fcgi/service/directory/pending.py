@@ -70,7 +70,7 @@ def drop_named(pending: PendingStore, known: Iterable[Asked]) -> None:
 def _is_known(view: View, key: bytes, grid: str) -> bool:
     """Whether a resolver on *grid* need not look for the name: another grid has it, which may be a visitor's home.
 
-    In Second Life a name of another grid does not count: whoever may register there could have given it to any key.
+    In Second Life a name of another grid does not count: a caller that may register there could have given it to any key.
     """
     known = view.with_key(key)
     return bool(known) and (grid != PRODUCTION or any(avatar.grid == PRODUCTION for avatar in known))

@@ -1,6 +1,6 @@
 """Removing the bytes of hidden avatars from the store and from every other file: ``store.datadir`` is the table of them.
 
-Killed at any moment, everything acknowledged is there, and the next purge does the rest.
+If it is killed, no acknowledged write is lost; the next purge completes it.
 """
 
 import time
@@ -33,7 +33,7 @@ class Purged(NamedTuple):
 class Purge:
     """Removes hidden avatars from *store* and *data_dir*, while the caller holds the import lock.
 
-    The log that is being written is the caller's to begin anew, when all this is done.
+    Afterwards, the caller must start a new log.
     """
 
     def __init__(self, store: Store, data_dir: Path, modes: Modes, *, grids: Grids, tell: Tell = silently) -> None:
@@ -56,7 +56,7 @@ class Purge:
             rows = store.purge(hidden, mentions.without)
             strangers = self._remove_files(mentions)
         gone = f"{counted(rows.names, 'name')} and {counted(rows.captures, 'capture')} gone"
-        logs.info(f"purge: {counted(rows.generations, 'generation')} written anew, {gone}")
+        logs.info(f"purge: {counted(rows.generations, 'generation')} rewritten, {gone}")
         return Purged(*rows, strangers)
 
     def _remove_files(self, mentions: Mentions) -> list[Path]:

@@ -128,7 +128,7 @@ def _is_tar(start: bytes) -> bool:
 
 def _first_file(start: bytes) -> str:
     """Return the name of the first file in a tar, quoted for a shell."""
-    import io
+    import io  # late: for the error message only
     import shlex
     import tarfile
 

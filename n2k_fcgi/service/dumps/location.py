@@ -56,7 +56,7 @@ class Location(NamedTuple):
 
         Raises DownloadRefused if it is not an http or https URL, or leads from https to http.
         """
-        from urllib.parse import urljoin
+        from urllib.parse import urljoin  # late: for redirects only
 
         if not to.strip():
             raise DownloadRefused(url=self, why="it redirects without a target")
@@ -99,7 +99,7 @@ class _Unfit(Exception):
 
 def _parsed(text: str) -> Location:
     """Parse a URL; bytes that are not UTF-8 may be surrogates, as in paths. Raises _Unfit."""
-    from urllib.parse import quote, urlsplit, urlunsplit
+    from urllib.parse import quote, urlsplit, urlunsplit  # late: only URLs need it, not files
 
     try:
         parts = urlsplit(text.strip())
@@ -118,7 +118,7 @@ def _parsed(text: str) -> Location:
 
 def _host(name: str) -> str:
     """Return a host as it is requested, international names in IDNA."""
-    from urllib.parse import unquote
+    from urllib.parse import unquote  # late: as above
 
     if _ADDRESS.fullmatch(name) and ":" in name:
         return f"[{name}]"
@@ -143,7 +143,7 @@ def _bytes(text: str) -> bytes:
 
 def _basic(user: str | None, password: str | None) -> str:
     """The Authorization header of RFC 7617."""
-    from base64 import b64encode
+    from base64 import b64encode  # late: for URLs with a password only
     from urllib.parse import unquote_to_bytes
 
     if not user and not password:

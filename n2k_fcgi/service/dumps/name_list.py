@@ -1,6 +1,6 @@
 """W-Hat's name2key.csv of one grid, from the name index: in the order of names, a few hundred rows at a time.
 
-As W-Hat does, names are written anew from their canonical form, each part with a capital: ``governor.linden`` is
+As W-Hat does, names are written from their canonical form, each part with a capital: ``governor.linden`` is
 ``Governor Linden``, ``username`` is ``Username Resident``. The spelling that was imported is in ``n2k export``. Each key has
 one line; where several keys claim a name, the one that answers comes last, since an import lets the later line win.
 """

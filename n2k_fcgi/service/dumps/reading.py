@@ -143,7 +143,7 @@ class Dump:
 
     def _zip_member(self) -> Readable:
         """A zip has its directory at the end, so it cannot be streamed."""
-        from n2k_fcgi.service.dumps.zips import open_member
+        from n2k_fcgi.service.dumps.zips import open_member  # late: for zips only
 
         self._file.seek(0)
         member = open_member(self._file)

@@ -151,7 +151,7 @@ class Streams:
         count = len(rest)
         while piece := self._packed.read(PIECE):
             count += len(piece)
-        self.left_out = f"{count} bytes behind the end of the {self._kind.value}, which are no {self._kind.value}"
+        self.left_out = f"{count} bytes after the end of the {self._kind.value} stream, which are not {self._kind.value}"
 
     def close(self) -> None:
         """Close the file."""

@@ -1,7 +1,7 @@
 """Unpacking beside the import by what is installed: the programs ``lbzip2`` and ``pigz``, the package indexed_bzip2.
 
 A program reads the dump's own descriptor; Python only reads what it writes. All of them stop, most without a message, at
-anything that is not a stream, such as padding with another stream behind it: ``Wholeness`` tells whether they read all.
+anything that is not a stream, such as padding with another stream behind it: ``Wholeness`` reports whether they read all.
 """
 
 import errno
@@ -76,7 +76,7 @@ class Indexed:
     """Reads bz2 by the package indexed_bzip2 (the extra ``parallel``), which has a descriptor of its own."""
 
     def __init__(self, packed: BinaryIO, jobs: int) -> None:
-        import indexed_bzip2
+        import indexed_bzip2  # late: an extra, perhaps not installed
 
         self._packed = packed
         self._file = indexed_bzip2.open(packed, parallelization=jobs)

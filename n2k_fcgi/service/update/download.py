@@ -189,7 +189,7 @@ class _Download:
         raise DownloadRefused(url=self._location, why=f"more than {MAX_REDIRECTS} redirects")
 
     def _ask(self, location: Location, token: str) -> HTTPResponse:
-        from urllib.request import Request
+        from urllib.request import Request  # late: as below
 
         if location.url.startswith("https:"):
             needed("ssl")
@@ -329,7 +329,7 @@ def _opener() -> Any:
 
     Redirects are followed here and not by urllib, which does not know 308 in Python 3.10.
     """
-    from urllib import request
+    from urllib import request  # late: slow to load; imports of files need no download
 
     opener = request.OpenerDirector()
     opener.add_handler(request.ProxyHandler())

@@ -193,7 +193,7 @@ class Updater:
 
     def _unwrapped(self, path: Path, location: Location) -> Path | None:
         """Unpack the archive in the gzip file *path*; None if there is none. Raises DownloadTooLarge."""
-        import gzip
+        import gzip  # late: some Pythons lack zlib
         import zlib
 
         try:

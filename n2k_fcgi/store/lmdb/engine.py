@@ -82,7 +82,7 @@ class LmdbStore:
         return None
 
     def purge(self, hidden: HiddenSet, without: Callable[[str], str]) -> PurgedRows:
-        """See ``store.base.Store``. A file of captures is written anew: LMDB leaves what it deleted in free pages."""
+        """See ``store.base.Store``. A file of captures is rewritten: LMDB leaves what it deleted in free pages."""
         from n2k_fcgi.store.lmdb.purging import drop_hidden  # late: workers purge nothing
 
         def without_them(manifest: Manifest) -> Manifest:

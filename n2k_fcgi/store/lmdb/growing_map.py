@@ -22,7 +22,7 @@ LEAST_MAP = 1024 * 1024
 """The same where the host grants no more."""
 
 FAR_BEHIND = 500
-"""Changes that no read transaction of ours outlasts, since it takes microseconds, unless its process was stopped."""
+"""More changes than happen during any of our read transactions, which take microseconds, unless a process was stopped."""
 
 
 class GrowingMap:

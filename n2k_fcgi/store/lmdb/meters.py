@@ -59,7 +59,7 @@ def _before(transaction: lmdb.Transaction, charge: Charge, now: float) -> float:
     if value is None:
         return now
     moment, written = _ROW.unpack(value)
-    # If it was written in the future, the clock was set back: that must lock nobody out.
+    # If it was written in the future, the clock was set back: that must not block callers.
     return float(moment) if written <= now < moment else now
 
 

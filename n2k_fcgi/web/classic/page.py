@@ -50,7 +50,7 @@ def page(request: Request, answer: Answer | None = None) -> Answer:
 
     The same address returns text to scripts: hence ``Vary``.
     """
-    from html import escape
+    from html import escape  # late: for browsers only
 
     said = "" if answer is None else _ANSWER.substitute(line=escape(answer.body.decode().strip()))
     asked = {name: escape(request.query.get(name, "")) for name in ("name", "key")}

@@ -185,7 +185,7 @@ def test_only_a_clear_answer_is_believed(world: World, owner: Avatar, body: byte
         world.run(60)
     assert forgotten(prim) == [GOVERNOR.key] * 2
     assert [text.startswith("Done.") for text in prim.told[GOVERNOR.key]] == [False, False, False, True]
-    assert "was cut" in prim.to_owner[0]
+    assert "was truncated" in prim.to_owner[0]
 
 
 def test_a_service_that_is_gone(world: World, owner: Avatar) -> None:

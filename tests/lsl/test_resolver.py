@@ -157,7 +157,7 @@ def test_the_answer_is_cut(world: World, owner: Avatar) -> None:
         prim = world.rez(owner, lsl_source("resolver", url=server.url, token="t"))
         world.run(60)
     assert len(prim.exchanges) == 2
-    assert len(prim.to_owner) == 1 and "was cut" in prim.to_owner[0]
+    assert len(prim.to_owner) == 1 and "was truncated" in prim.to_owner[0]
 
 
 def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryServer) -> None:

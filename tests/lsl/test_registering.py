@@ -164,7 +164,9 @@ def test_the_token_is_revoked(world: World, owner: Avatar, directory: DirectoryS
     assert directory.token not in prim.told[owner.key][0]
 
 
-@pytest.mark.parametrize(("status", "why"), [(401, "the token is wrong"), (403, "the token is wrong"), (404, "not an n2k service")])
+@pytest.mark.parametrize(
+    ("status", "why"), [(401, "the token is wrong"), (403, "the token is wrong"), (404, "not an n2k service")]
+)
 def test_the_owners_touch_goes_on(world: World, owner: Avatar, name: str, status: int, why: str) -> None:
     """After a fix on the server the owner touches, and no waiting avatar is lost."""
     with scripted_server(said({"error": "no"}, status), yes) as server:

@@ -4,6 +4,7 @@ VENV ?= .venv
 PORT ?= 3000
 BIN = $(VENV)/bin
 DATA = .run/data
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: run test test-all mutate lint types layers build pictures check clean bench bench-import bench-serve
 
@@ -21,11 +22,11 @@ run: $(VENV)/.run
 	@$(BIN)/n2k --dir $(DATA) serve --port $(PORT) || { code=$$?; \
 		test $$code -ne 84 || echo "port $(PORT) is taken: make run PORT=4000 takes another" >&2; exit $$code; }
 
-# Every test, with the real web servers, one process per core; prints branch coverage and fails below what setup.cfg asks for.
+# Every test, with the real web servers, in one process more than there are cores, since tests wait for others; prints branch coverage and fails below what setup.cfg asks for.
 # Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
 	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace
-	$(BIN)/python -m pytest -p tests.support.coverage -n auto --dist loadfile
+	$(BIN)/python -m pytest -p tests.support.coverage -n $(WORKERS) --dist loadfile
 
 # The tests on every Python that we support; ends with one line per version, and fails if one of them is missing.
 test-all:

@@ -116,15 +116,16 @@ def replacement(path: Path, mode: int | None, *, beside: Path | None = None) -> 
     """
     fresh = beside or path.with_name(path.name + NEW_SUFFIX)
     fresh.unlink(missing_ok=True)
-    with os.fdopen(open_new(fresh, mode), "wb") as file:
-        try:
+    opened = os.fdopen(open_new(fresh, mode), "wb")
+    try:
+        with opened as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            fresh.replace(path)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
+        fresh.replace(path)  # after the close: the system starts no script that is open for writing
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
     _sync_folder(path.parent)
 
 

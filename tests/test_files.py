@@ -42,6 +42,18 @@ def test_a_replacement_without_a_mode_follows_the_umask(tmp_path: Path) -> None:
     assert _mode(tmp_path / "dump") == 0o600
 
 
+def test_a_replacement_is_closed_before_its_rename(tmp_path: Path) -> None:
+    """A script that is open for writing cannot be started: a web server that does so at that moment would answer 500."""
+    code = "import sys; from pathlib import Path; from n2k_fcgi.files import replace; replace(Path(sys.argv[1]), b'x', 0o755)"
+    calls = tmp_path / "calls"
+    tracer = ["strace", "-qq", "-o", str(calls), "-e", "trace=openat,close,rename,renameat,renameat2"]
+    subprocess.run([*tracer, sys.executable, "-c", code, str(tmp_path / "script")], check=True)
+    lines = calls.read_text().splitlines()
+    (opened,) = [number for number, line in enumerate(lines) if "script.new" in line and line.startswith("openat")]
+    (renamed,) = [number for number, line in enumerate(lines) if "script.new" in line and line.startswith("rename")]
+    assert any(line.startswith(f"close({lines[opened].split()[-1]})") for line in lines[opened:renamed])
+
+
 def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path) -> None:
     """The old content is kept, and the new file is removed."""
     path = tmp_path / "state"

@@ -36,11 +36,11 @@ class Site:
         return self.server.get(f"/?name={name}")
 
     def both_workers(self) -> list[int]:
-        """Ask several things at once until two workers run; their ids."""
+        """Ask several things at once until two workers answer; their ids."""
 
         def two() -> bool:
             in_parallel(4, lambda _: self.name2key())
-            return len(self.workers()) == 2
+            return len(self.server.ready_workers(self.account.script)) == 2
 
         assert eventually(two), self.server.error_log
         return self.workers()
@@ -251,11 +251,12 @@ def test_deploying_changed_code_starts_new_workers(site: Site) -> None:
     """A script replaced by rename is served by new processes, without touching the server; the old ones end, since nobody
     asks them any more, and no request is lost: whoever asks meanwhile gets the right answer."""
     old = site.both_workers()
+    # While nobody asks: what is open for writing cannot be started. Deploying replaces the file in one step.
+    site.account.script.write_text(site.account.script.read_text() + "# as an older version wrote it\n")
     done: list[str] = []
 
     def client(number: int) -> set[bytes]:
         if number == 0:
-            site.account.script.write_text(site.account.script.read_text() + "# as an older version wrote it\n")
             done.append(site.account.n2k("deploy", str(site.account.site)))
             return set()
         bodies = {site.name2key().body}
@@ -264,7 +265,7 @@ def test_deploying_changed_code_starts_new_workers(site: Site) -> None:
         return bodies
 
     answers = in_parallel(2, client)
-    assert set().union(*answers) == {MASAKAZU}
+    assert set().union(*answers) == {MASAKAZU}, site.server.error_log
     assert {int(pid) for pid in re.findall(r"\d+", done[0].partition("stopped: workers ")[2])} == set(old)
     assert site.name2key().body == MASAKAZU
     assert site.workers() and not set(site.workers()) & set(old)

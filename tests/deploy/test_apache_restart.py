@@ -27,7 +27,7 @@ class Site:
     def __init__(self, account: Account, server: Apache) -> None:
         self.account = account
         self.server = server
-        assert eventually(lambda: set(self.lookups()) == {RIGHT} and len(self.workers()) == PROCESSES)
+        assert eventually(lambda: set(self.lookups()) == {RIGHT} and len(server.ready_workers(account.script)) == PROCESSES)
 
     def workers(self) -> list[int]:
         """The ids of the processes that serve, oldest first."""

@@ -125,7 +125,7 @@ def test_the_site_is_as_before_and_the_workers_are_gone(account: Account) -> Non
 
         def two() -> bool:
             in_parallel(4, lambda _: server.get("/n2k/?name=masakazu.kojima"))
-            return len(server.workers(account.script)) == 2
+            return len(server.ready_workers(account.script)) == 2
 
         assert eventually(two)
         assert server.get("/n2k/page.html").status == 404

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.coverage import measured
 from tests.support.fastcgi_client import get, variables
 from tests.support.processes import REPOSITORY, SECONDS, listening, running
 
@@ -18,7 +19,7 @@ DISPATCH = "from n2k_fcgi.servers.fastcgi import main; main(data_dir=%r)"
 def ask(code: str, uri: str, method: str = "GET", body: bytes = b"", stdin: Any = None, **more: str) -> tuple[bytes, bytes]:
     """Run *code* as a web server runs a CGI script; return standard output and standard error."""
     given = {"input": body} if stdin is None else {"stdin": stdin}
-    environment = variables(uri, method, body, **more)
+    environment = {**measured(), **variables(uri, method, body, **more)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, env=environment, capture_output=True, timeout=SECONDS, check=True, **given
     )

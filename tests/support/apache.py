@@ -87,7 +87,11 @@ class Apache:
     def workers(self, script: Path) -> list[int]:
         """The ids of the living processes that run *script* below this server, lowest first."""
         name = os.fsencode(script)
-        return [pid for pid in _descendants(self.process.pid) if name in _command_line(pid)]
+        return [pid for pid in _descendants(self.process.pid) if name in _read(f"/proc/{pid}/cmdline")]
+
+    def ready_workers(self, script: Path) -> list[int]:
+        """Those of ``workers`` that have answered a lookup: a signal ends one that is still starting at once."""
+        return [pid for pid in self.workers(script) if b"/data.mdb\n" in _read(f"/proc/{pid}/maps")]
 
 
 @contextlib.contextmanager
@@ -139,8 +143,8 @@ def _descendants(root: int) -> list[int]:
     return sorted(found)
 
 
-def _command_line(pid: int) -> bytes:
+def _read(path: str) -> bytes:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(path).read_bytes()
     except OSError:
         return b""

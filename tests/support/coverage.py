@@ -1,4 +1,4 @@
-"""Branch coverage of the package over a whole run: ``pytest -p tests.support.coverage -n auto``, as ``make test`` has it.
+"""Branch coverage of the package over a whole run: ``pytest -p tests.support.coverage -n 3``, as ``make test`` has it.
 
 Every worker of pytest-xdist is measured from its first import, and so are the commands and servers that the tests of
 ``CHILDREN_OF`` start. Each such child costs a tenth of a second. All other children do not know that coverage exists: tests
@@ -20,11 +20,11 @@ FOLDER = REPOSITORY / ".run" / "coverage"
 REPORT = FOLDER / "report.json"
 
 CHILDREN_OF = (
-    *("cli/test_check.py", "cli/test_config.py", "cli/test_damaged_captures.py", "cli/test_export.py", "cli/test_forget.py"),
+    *("cli/test_check.py", "cli/test_config.py", "cli/test_export.py", "cli/test_forget.py", "cli/test_purge_reach.py"),
     *("cli/test_generations.py", "cli/test_grids.py", "cli/test_import.py", "cli/test_init.py", "cli/test_lookup.py"),
-    *("cli/test_lsl.py", "cli/test_serve.py", "cli/test_shell.py", "cli/test_standard_streams.py", "cli/test_suggestions.py"),
+    *("cli/test_lsl.py", "cli/test_serve.py", "cli/test_shell.py"),
     *("cli/test_token.py", "cli/test_unknown_grids.py", "cli/test_update.py", "deploy/test_deploy.py", "deploy/test_doctor.py"),
-    *("deploy/test_doctor_site.py", "deploy/test_neighbours.py", "deploy/test_removal.py", "deploy/test_signs.py"),
+    *("deploy/test_doctor_site.py", "deploy/test_neighbours.py", "deploy/test_removal.py"),
     *("servers/test_cgi.py", "servers/test_asgi.py", "servers/test_fastcgi_answers.py", "servers/test_fastcgi_streams.py"),
     *("servers/test_fastcgi_stopping.py", "servers/test_listeners.py"),
 )
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _measuring.update({name: os.environ.pop(name) for name in _VARIABLES})
         return
     if not config.getoption("numprocesses"):
-        raise pytest.UsageError("coverage is measured in workers: add -n auto")
+        raise pytest.UsageError("coverage is measured in workers: add -n 1")
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     os.environ.update(zip(_VARIABLES, (str(CONFIGURATION), str(FOLDER / "data")), strict=True))

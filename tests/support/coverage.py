@@ -74,14 +74,22 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         own.save()
         return
     whole = coverage.Coverage(data_file=str(FOLDER / "data"), config_file=str(CONFIGURATION))
-    whole.combine()
-    percent = whole.json_report(outfile=str(REPORT))
+    try:
+        whole.combine()
+        percent = whole.json_report(outfile=str(REPORT))
+    except coverage.CoverageException as problem:  # the failures of the tests must be printed all the same
+        REPORT.unlink(missing_ok=True)
+        print(f"\nno report of coverage: {problem}")  # noqa: T201
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return
     if percent < float(str(whole.get_option("report:fail_under"))) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The files that are covered least, and the whole package; pytest's own closing line comes after it."""
+    if not REPORT.exists():
+        return
     report = json.loads(REPORT.read_text())
     found = {name: each["summary"]["percent_covered"] for name, each in report["files"].items()}
     low = sorted((percent, name) for name, percent in found.items() if percent < SHOWN_BELOW)

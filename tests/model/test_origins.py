@@ -33,6 +33,26 @@ def test_many_times_share_numbers_and_many_grids_are_too_many() -> None:
     assert table.number(Origin("Production", 5400)) == 5
     for number in range(EXACT_ORIGINS, MAX_ORIGINS):
         assert table.number(Origin(f"Grid{number}", 1)) == number
-    with pytest.raises(TooManyGrids):
+    with pytest.raises(TooManyGrids, match=str(MAX_ORIGINS)):
         table.number(Origin("One More", 1))
     assert table.number(Origin("Grid222", 7)) == 222
+
+
+def test_the_nearest_origin_is_never_the_dumps_own() -> None:
+    """Number 0 means that a row says nothing; another one of the grid is shared, also when it is the first."""
+    table = OriginTable(Origin("Production", 900))
+    assert table.number(Origin("OpenSim", 5)) == 1
+    for number in range(2, EXACT_ORIGINS):
+        table.number(Origin(f"Grid{number}", 1))
+    assert table.number(Origin("OpenSim", 7)) == 1
+    assert table.number(Origin("Production", 899)) == EXACT_ORIGINS
+
+
+def test_a_time_of_this_second_is_not_in_the_future() -> None:
+    """It is kept."""
+    while True:
+        now = int(time.time())
+        believed = OriginTable(Origin("Production", 900)).believed(Origin("OpenSim", now))
+        if now == int(time.time()):
+            break
+    assert believed == Origin("OpenSim", now)

@@ -108,7 +108,7 @@ def test_output_is_framed_without_loss(size: int, last: bytes) -> None:
     whole = bytes(index % 251 for index in range(size))
     blocks = [whole[: size // 3], whole[size // 3 :]]
     framed = b"".join(output(3, blocks, last))
-    assert framed.endswith(last)
+    assert framed.endswith(last) and all(output(3, blocks, last))
     records = parsed(framed.removesuffix(last))
     assert {(kind, request_id) for kind, request_id, _ in records} == {(STDOUT, 3)}
     assert b"".join(content for _, _, content in records) == whole

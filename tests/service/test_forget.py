@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull
+from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull, TokenNotEnough
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.directory.forget import Forgetting, Leaving, Undone
@@ -201,6 +201,31 @@ def test_an_undo_of_what_is_not_hidden_names_it(box: Sandbox) -> None:
         with pytest.raises(NotForgotten) as caught:
             undo()
         assert str(caught.value) == str(NotForgotten(what=what))
+
+
+def test_leaving_one_grid(box: Sandbox) -> None:
+    """Hidden there and shown elsewhere; undone there by whoever may do so there, and by nobody where it was not hidden."""
+    service = forget(box)
+    box.record(MASAKAZU, "Masakazu Seen", 1, grid="OpenSim")
+    service.forget(service.with_key(KEY, "OpenSim"))
+    assert {avatar.grid for avatar in box.view().with_key(KEY)} == {"Production"}
+    with pytest.raises(NotForgotten):
+        service.undo_key(KEY, "Production")
+    assert service.undo_key(KEY, "OpenSim") is Undone.SHOWN
+    assert {avatar.grid for avatar in box.view().with_key(KEY)} == {"Production", "OpenSim"}
+    with pytest.raises(NotForgotten):
+        service.undo_key(KEY, "OpenSim")
+    assert service.called("un.known", "OpenSim", only_there=True) == Leaving([], [("OpenSim", "un.known")], [], "OpenSim")
+
+
+def test_who_left_every_grid_is_not_shown_on_one(box: Sandbox) -> None:
+    """A token for that grid is not enough; the refusal names the grid."""
+    box.record(MASAKAZU, "Masakazu Seen", 1, grid="OpenSim")
+    box.forget_key(KEY)
+    with pytest.raises(TokenNotEnough, match="it is for the grid 'OpenSim' only, and this avatar is hidden on all of them"):
+        forget(box).undo_key(KEY, "OpenSim")
+    assert box.view().with_key(KEY) == []
+    assert forget(box).undo_key(KEY) is Undone.SHOWN
 
 
 def test_the_grids_of_a_name(box: Sandbox) -> None:

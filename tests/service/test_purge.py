@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi import logs
 from n2k_fcgi.errors import ImportRunning
 from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keys import parse_key
@@ -12,7 +13,7 @@ from n2k_fcgi.service.directory.purge import Purged
 from n2k_fcgi.store.datadir import BUILDING, GENERATIONS, TYPED_LINES, UPDATE_LOCK, UPDATE_STATE
 from n2k_fcgi.store.lmdb.layout import FORMAT
 from n2k_fcgi.store.lmdb.purging import ROWS
-from n2k_fcgi.wiring import inspection, purge
+from n2k_fcgi.wiring import forgetting, inspection, purge
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 KEY = parse_key(MASAKAZU)
@@ -22,9 +23,8 @@ TWINS = ("11111111-2222-3333-4444-555555555555", "22222222-2222-3333-4444-555555
 @pytest.fixture
 def box(sandbox: Sandbox) -> Sandbox:
     """Two generations and the captures know Masakazu; others have former names and names that two claim."""
-    rows = [(key, "Twin Name") for key in TWINS] + [(GOVERNOR, "Governor Former"), (MASAKAZU, "Quillon Kojima")]
-    sandbox.import_text(csv(*rows), as_of=100)
-    sandbox.import_text(csv((GOVERNOR, "Governor Linden"), (MASAKAZU, "Quillon Newname")), as_of=200)
+    sandbox.import_text(csv((TWINS[1], "Twin Name"), (GOVERNOR, "Governor Former"), (MASAKAZU, "Quillon Kojima")), as_of=100)
+    sandbox.import_text(csv((TWINS[0], "Twin Name"), (GOVERNOR, "Governor Linden"), (MASAKAZU, "Quillon Newname")), as_of=200)
     sandbox.record(MASAKAZU, "Quillon Seen", 300)
     sandbox.record(USERNAME, "Username Resident", 300)
     return sandbox
@@ -51,10 +51,11 @@ def counts(box: Sandbox) -> list[tuple[int, ...]]:
 def test_others_answer_as_before(box: Sandbox) -> None:
     """By current and former names and keys, on every grid; of a name that two claim the same one is first."""
     before = others(box)
+    assert box.view().named("twin.name")[0].key == parse_key(TWINS[1])
     box.forget_key(KEY)
     assert run(box)[:3] == (2, 3, 1)
     assert others(box) == before and len(before) == 8 and all(before)
-    assert counts(box) == [(3, 2, 3, 0), (3, 2, 3, 1)]
+    assert counts(box) == [(2, 2, 2, 0), (3, 2, 3, 1)]
     assert list(inspection(box.store, box.settings).remains()) == [] and box.problems() == []
 
 
@@ -69,7 +70,9 @@ def test_what_is_undone_later_was_removed(box: Sandbox) -> None:
 
 def test_generations_that_are_written_anew(box: Sandbox) -> None:
     """They replace the old ones: a letter behind the name, the format of today, all else of the manifest as it was."""
-    old = box.store.generations.listed()[1]
+    first, last = box.store.generations.listed()[1]
+    box.store.generations.rewrite(first._replace(format=FORMAT - 1))
+    old = [first, last]
     box.forget_key(KEY)
     run(box)
     current, new = box.store.generations.listed()
@@ -135,6 +138,31 @@ def test_other_files(box: Sandbox) -> None:
     assert not state.exists()
 
 
+def test_a_name_of_another_grid_in_the_state_of_updates(box: Sandbox) -> None:
+    """Texts name avatars of any grid that is known here."""
+    box.record(USERNAME, "Username Resident", 300, grid="OpenSim")
+    box.forget_name("zyphara.else", "OpenSim")
+    state = box.data_dir / UPDATE_STATE
+    state.write_text('{"url": "https://example.org/Zyphara%20Else.csv"}')
+    run(box)
+    assert not state.exists()
+
+
+def test_what_the_log_says(box: Sandbox) -> None:
+    """How much was removed, and nothing of whom."""
+    log = box.data_dir / "log" / "n2k.log"
+    logs.set_up(log, "INFO", rotate_bytes=1 << 20, keep=1)
+    box.forget_key(KEY)
+    run(box)
+    box.forget_key(parse_key(GOVERNOR))
+    forgetting(box.store, box.settings).undo_key(parse_key(GOVERNOR))
+    logs.shut_down()
+    lines = [line.split(maxsplit=4)[4] for line in log.read_text().splitlines()]
+    assert "purge: 2 generations rewritten, 3 names and 1 capture gone" in lines
+    assert "forget: undone for one avatar" in lines
+    assert "uillon" not in log.read_text() and MASAKAZU not in log.read_text()
+
+
 def test_an_unfinished_import_is_told_and_removed(box: Sandbox) -> None:
     """With the name of what was left."""
     left = box.data_dir / GENERATIONS / ("20250101T000000.000Z" + BUILDING)
@@ -151,8 +179,9 @@ def test_a_download_is_not_disturbed(box: Sandbox) -> None:
     before = box.store.generations.names()
     with hold(box.data_dir / UPDATE_LOCK, PRIVATE, 0) as held:
         assert held
-        with pytest.raises(ImportRunning):
+        with pytest.raises(ImportRunning) as caught:
             run(box)
+    assert str(caught.value) == str(ImportRunning(path=box.data_dir))
     assert box.store.generations.names() == before
 
 

@@ -293,3 +293,28 @@ def test_the_map_is_dropped_when_the_process_grows(sandbox: Sandbox, monkeypatch
         assert answers == {1} and len(reopened) == 2
     finally:
         reader.close()
+
+
+def test_a_lease_outlives_the_store(sandbox: Sandbox) -> None:
+    """Released after everything was closed, it is no error."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    lease = sandbox.store.generations.hold()
+    assert lease is not None
+    sandbox.store.generations.close_all()
+    lease.release()
+    lease.release()
+
+
+def test_a_generation_that_cannot_be_read_is_not_listed(sandbox: Sandbox) -> None:
+    """Unless every one counts: then it is an error. Also when it is the live one."""
+    good = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1).manifest.name
+    bad = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=2).manifest.name
+    path = sandbox.data_dir / GENERATIONS / bad / MANIFEST
+    whole = path.read_text()
+    path.write_text("{}")
+    current, found = sandbox.store.generations.listed()
+    assert current == bad and [manifest.name for manifest in found] == [good]
+    with pytest.raises(StoreDamaged):
+        sandbox.store.generations.listed(strict=True)
+    path.write_text(whole)
+    assert [manifest.name for manifest in sandbox.store.generations.listed(strict=True)[1]] == [good, bad]

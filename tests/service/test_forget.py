@@ -218,6 +218,19 @@ def test_leaving_one_grid(box: Sandbox) -> None:
     assert service.called("un.known", "OpenSim", only_there=True) == Leaving([], [("OpenSim", "un.known")], [], "OpenSim")
 
 
+def test_who_leaves_one_grid(box: Sandbox) -> None:
+    """All names that it has or had there; where it is known elsewhere only, that is said, unless it is hidden there."""
+    service = forget(box)
+    assert service.with_key(KEY, "OpenSim") == Leaving([KEY], [], [], "OpenSim", "Production")
+    box.record(MASAKAZU, "Masakazu There", 1, grid="OpenSim")
+    assert service.with_key(KEY, "OpenSim") == Leaving([KEY], [("OpenSim", "masakazu.there")], ["OpenSim"], "OpenSim", None)
+    assert service.with_key(parse_key(OTHER), "OpenSim") == Leaving([parse_key(OTHER)], [], [], "OpenSim", None)
+    whole = service.with_key(KEY)
+    assert (whole.only, whole.elsewhere, sorted(whole.grids)) == (None, None, ["OpenSim", "Production"])
+    box.forget_key(KEY)
+    assert service.with_key(KEY, "Third").elsewhere is None
+
+
 def test_who_left_every_grid_is_not_shown_on_one(box: Sandbox) -> None:
     """A token for that grid is not enough; the refusal names the grid."""
     box.record(MASAKAZU, "Masakazu Seen", 1, grid="OpenSim")

@@ -318,3 +318,22 @@ def test_a_generation_that_cannot_be_read_is_not_listed(sandbox: Sandbox) -> Non
         sandbox.store.generations.listed(strict=True)
     path.write_text(whole)
     assert [manifest.name for manifest in sandbox.store.generations.listed(strict=True)[1]] == [good, bad]
+
+
+@pytest.mark.parametrize("problem", ["damaged", "of a later version", "unreadable"])
+def test_the_grids_of_those_that_can_be_read(sandbox: Sandbox, problem: str) -> None:
+    """A generation that cannot be read has no say."""
+    names = [sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid=f"Grid{n}", as_of=n).manifest.name for n in range(2)]
+    assert sandbox.store.generations.grids() == {"Grid0", "Grid1"}
+    sandbox.store.close()
+    path = sandbox.data_dir / GENERATIONS / names[1] / MANIFEST
+    whole = path.read_text()
+    if problem == "unreadable":
+        path.unlink(), path.mkdir()
+    else:
+        later = whole.replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}')
+        path.write_text("{}" if problem == "damaged" else later)
+    assert sandbox.store.generations.grids() == {"Grid0"}
+    if problem == "unreadable":
+        path.rmdir()
+    path.write_text(whole)

@@ -40,7 +40,8 @@ class ListingGroup(Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See the class."""
-        return super().parse_args(ctx, args or ["list"])
+        # Completion parses the words before the one to complete: the commands of the group are offered there.
+        return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["list"])
 
 
 class OneOf(click.Choice):  # type: ignore[type-arg]  # not generic in click 8.1

@@ -3,9 +3,10 @@
 import subprocess
 
 import pytest
+from click.shell_completion import BashComplete
 
 from n2k_fcgi import __version__
-from n2k_fcgi.cli import COMMANDS
+from n2k_fcgi.cli import COMMANDS, group
 from tests.support.commands import Commands, on_terminal
 from tests.support.sandbox import GOVERNOR
 
@@ -109,3 +110,11 @@ def test_without_a_command_there_is_help(n2k: Commands) -> None:
     """Bare ``n2k`` on a terminal shows the help."""
     with on_terminal(n2k.command()[:1], n2k.environment()) as terminal:
         assert "Commands:" in terminal.rest()
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("generations pru", ["prune"]), ("grids rem", ["remove"]), ("toke", ["token"])])
+def test_completion_offers_commands(typed: str, offered: list[str]) -> None:
+    """Of ``n2k`` and of a group that lists when no command follows."""
+    *before, word = typed.split()
+    completion = BashComplete(group, {}, "n2k", "_N2K_COMPLETE")
+    assert [item.value for item in completion.get_completions(before, word)] == offered

@@ -104,7 +104,7 @@ def test_a_deleted_file_refuses_a_write(sandbox: Sandbox) -> None:
     sandbox.record(KEY, "Masakazu Kojima", 1)
     path = sandbox.data_dir / CAPTURES
     aside = path.rename(path.with_name("aside"))
-    with pytest.raises(StoreUnreadable, match="not there"):
+    with pytest.raises(StoreUnreadable, match="does not exist"):
         sandbox.record(OTHER, "Governor Linden", 2)
     aside.rename(path)
 

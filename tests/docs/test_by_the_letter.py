@@ -123,7 +123,7 @@ def test_the_tab_key(newcomer: Newcomer) -> None:
             terminal.type(typed)
             terminal.wait_for(shown)
         terminal.type("\x15n2k sta\t\n")
-        terminal.wait_for("run 'n2k init'")
+        terminal.wait_for("no n2k data in")
         leave(terminal)
 
 

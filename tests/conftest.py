@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,12 @@ from tests.support.sandbox import Sandbox
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hear Ctrl-C again where the tests run in the background of a shell, which ignores it for all its children."""
+    """Hear Ctrl-C again where the tests run in the background of a shell, which ignores it for all its children.
+
+    And keep the paths of sockets short, whatever TMPDIR says: Linux allows 107 bytes.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
+from n2k_fcgi.errors import shown
 from n2k_fcgi.model.keys import parse_key
 from tests.support.commands import PEOPLE, Commands
 from tests.support.sandbox import GOVERNOR, MASAKAZU
@@ -105,7 +106,7 @@ def test_a_cut_file(peopled: Commands, size: int) -> None:
     with path.open("r+b") as file:
         file.truncate(size)
     done = peopled("check")
-    assert done.code == 48 and f"{path} is damaged (it has {size} bytes, its manifest says" in done.out
+    assert done.code == 48 and f"{shown(path)} is damaged (it has {size} bytes, its manifest says" in done.out
     assert peopled("lookup", "Governor Linden").code == 42
 
 

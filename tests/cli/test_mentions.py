@@ -26,9 +26,11 @@ SHORT = "dddddddd-1111-4111-8111-111111111111"
 """Who has a name of one word, as newcomers have."""
 
 
-@pytest.fixture
-def named(n2k: Commands, tmp_path: Path) -> Commands:
+@pytest.fixture(scope="module")
+def all_named(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Quillon Ash, known as Vexworth Ash on OpenSim, and Zyphara are named wherever anybody can be, and have left."""
+    tmp_path = tmp_path_factory.mktemp("named")
+    n2k = Commands(tmp_path / "data")
     n2k("init")
     dump = tmp_path / "the dump of quillon.ash.csv"
     dump.write_bytes(PEOPLE + csv((KEY, "Quillon Ash")).encode())
@@ -52,6 +54,13 @@ def named(n2k: Commands, tmp_path: Path) -> Commands:
     n2k.put("download.part", csv((KEY, "Quillon Ash")).encode())
     for who in (KEY, SHORT):
         assert n2k("forget", who).code == 0
+    return n2k.data_dir
+
+
+@pytest.fixture
+def named(n2k: Commands, all_named: Path) -> Commands:
+    """The command, with a copy of that."""
+    n2k.begin_with(all_named)
     return n2k
 
 

@@ -22,9 +22,10 @@ from tests.support.traces import KEY, MARKS, traces
 OTHER = "11111111-2222-3333-4444-555555555555"
 
 
-@pytest.fixture
-def known(n2k: Commands) -> Commands:
+@pytest.fixture(scope="module")
+def all_known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two generations with one avatar under two names, a capture under a third, logs with all of them."""
+    n2k = Commands(tmp_path_factory.mktemp("known") / "data")
     n2k("init")
     (n2k.data_dir / "n2k.ini").write_text("[n2k]\nlog_level = DEBUG\nlog_rotate = 4K\nkeep = 3\n")
     n2k("import", "--as-of", "100000", "-", stdin=csv((KEY, "Quillon Ash"), (GOVERNOR, "Governor Linden")).encode())
@@ -40,6 +41,13 @@ def known(n2k: Commands) -> Commands:
         terminal.wait_for("n2k> ")
         terminal.type("quit\n")
         terminal.rest()
+    return n2k.data_dir
+
+
+@pytest.fixture
+def known(n2k: Commands, all_known: Path) -> Commands:
+    """The command, with a copy of that."""
+    n2k.begin_with(all_known)
     return n2k
 
 

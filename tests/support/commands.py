@@ -73,10 +73,14 @@ class Commands:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         path.chmod(PRIVATE.file)
 
+    def begin_with(self, data_dir: Path) -> None:
+        """Copy a data directory that no process has open."""
+        shutil.copytree(data_dir, self.data_dir, ignore=shutil.ignore_patterns("*-lock"))
+
     def has_people(self) -> None:
         """Import PEOPLE."""
         if self._people and not self.data_dir.exists():
-            shutil.copytree(self._people, self.data_dir, ignore=shutil.ignore_patterns("*-lock"))
+            self.begin_with(self._people)
             return
         done = self("import", "--as-of", "2026-01-02", "-", stdin=PEOPLE)
         assert done.code == 0, done

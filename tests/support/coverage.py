@@ -21,7 +21,7 @@ REPORT = FOLDER / "report.json"
 
 CHILDREN_OF = (
     *("cli/test_check.py", "cli/test_config.py", "cli/test_export.py", "cli/test_forget.py", "cli/test_purge_reach.py"),
-    *("cli/test_generations.py", "cli/test_grids.py", "cli/test_import.py", "cli/test_init.py", "cli/test_lookup.py"),
+    *("cli/test_generations.py", "cli/test_grids.py", "cli/test_init.py", "cli/test_lookup.py"),
     *("cli/test_lsl.py", "cli/test_serve.py", "cli/test_shell.py"),
     *("cli/test_token.py", "cli/test_unknown_grids.py", "cli/test_update.py", "deploy/test_deploy.py", "deploy/test_doctor.py"),
     *("deploy/test_doctor_site.py", "deploy/test_neighbours.py", "deploy/test_removal.py"),

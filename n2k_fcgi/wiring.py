@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.directory.remains import Inspection
     from n2k_fcgi.service.ingest.importer import Importer
     from n2k_fcgi.service.ingest.report import Progress
+    from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 
 DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
 
@@ -44,7 +45,14 @@ def open_store(settings: Settings) -> Store:
 
 def store_options(settings: Settings) -> StoreOptions:
     """The settings that a store depends on: an edit of others leaves it open, so that a long answer goes on."""
-    return StoreOptions(settings.data_dir, settings.share_with_group, settings.map_resident, settings.max_pending)
+    return StoreOptions(
+        settings.data_dir,
+        settings.share_with_group,
+        settings.map_resident,
+        settings.max_pending,
+        settings.kv_sync,
+        settings.kv_log,
+    )
 
 
 def modes_of(settings: Settings) -> Modes:
@@ -97,6 +105,15 @@ def forgetting(store: Store, settings: Settings) -> "Forgetting":
 def pending_keys(store: Store, settings: Settings) -> PendingKeys:
     """The queue of keys without a name."""
     return PendingKeys(directory(store, settings), store.pending)
+
+
+def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = False) -> "KeyValueSpace":
+    """A namespace of the key-value service. Raises BadNamespace, NoSuchNamespace."""
+    from n2k_fcgi.model.keyvalue.entry import parse_namespace  # late: lookups do not need it
+    from n2k_fcgi.service.keyvalue.space import KeyValueSpace  # late: as above
+
+    found = store.keyvalue.namespace(parse_namespace(name))
+    return KeyValueSpace(found, max_value=settings.kv_max_value, read_only=read_only)
 
 
 def overview(store: Store) -> "Overview":

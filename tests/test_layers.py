@@ -43,6 +43,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "access": {""},
         "directory": {""},
         "scripts": {""},
+        "keyvalue": {"", "access"},
         "dumps": {"", "access", "directory"},
         "ingest": {"", "dumps"},
         "update": {"", "dumps", "ingest"},

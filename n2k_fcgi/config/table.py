@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from n2k_fcgi.config import values
-from n2k_fcgi.model.choices import OnConflict, Permission
+from n2k_fcgi.model.choices import OnConflict, Permission, Sync
 from n2k_fcgi.model.grids import PRODUCTION, Grid
 
 KIB = 1024
@@ -42,6 +42,9 @@ class Settings(NamedTuple):
     update_size: int
     update_tries: int
     max_body: int
+    kv_max_value: int
+    kv_sync: Sync
+    kv_log: int
     map_resident: int
     share_with_group: bool
     url: str
@@ -132,6 +135,20 @@ TABLE: tuple[Setting, ...] = (
         "128K",
         "Maximum size of a request body; mod_fcgid's is 131072 bytes.",
     ),
+    Setting(
+        "kv_max_value",
+        values.size(1, 16 * MIB),
+        "64K",
+        "Maximum size of a value of the key-value service; max_body and the web server's limit hold, too.",
+    ),
+    Setting(
+        "kv_sync",
+        values.choice_of(Sync),
+        "always",
+        "When a write of the key-value service is on disk: before the answer; soon (a power cut may lose the last moments); "
+        "later (a power cut may cost the whole file: for caches).",
+    ),
+    Setting("kv_log", values.whole(0, 10_000_000), "10000", "Number of changes that the log of each namespace keeps."),
     Setting(
         "map_resident",
         values.size(4 * MIB, 64 * 1024 * MIB),

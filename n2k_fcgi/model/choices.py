@@ -46,5 +46,18 @@ class Scope(Choice):
     REGISTER = "register"
     FORGET = "forget"
     CSV = "csv"
+    KEYVALUE = "keyvalue"
+    """One namespace of the key-value service, the token's."""
     ADMIN = "admin"
     """Everything."""
+
+
+class Sync(Choice):
+    """When an acknowledged write of the key-value service is on disk."""
+
+    ALWAYS = "always"
+    """Before the answer."""
+    META = "meta"
+    """A power cut may lose the last moments, never the file."""
+    OFF = "off"
+    """A power cut may cost the file: for caches."""

@@ -17,3 +17,7 @@ class Token(NamedTuple):
     """Writes per minute, instead of the setting ``token_limit``; None: the setting."""
     note: str = ""
     """The purpose, in the owner's words."""
+    namespace: str | None = None
+    """Of the key-value service; a token with the scope ``keyvalue`` has one."""
+    read_only: bool = False
+    """Whether it may only read the namespace."""

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from n2k_fcgi.files import PRIVATE, SHARED, Modes
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.charges import Charge
+from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked
 from n2k_fcgi.model.tokens import Token
@@ -18,6 +19,7 @@ from n2k_fcgi.store.avatars import (
     CaptureStore,
     GenerationStore,
 )
+from n2k_fcgi.store.keyvalue import KeyValueStore
 
 
 class TokenStore(Protocol):
@@ -189,6 +191,10 @@ class StoreOptions(NamedTuple):
     """Bytes of resident memory of this process above which an engine that maps files releases their pages."""
     max_pending: int
     """The most pending keys that are kept."""
+    sync: Sync
+    """When a write of the key-value service is on disk; all others are before they are acknowledged."""
+    most_changes: int
+    """Records that the log of changes of each namespace keeps."""
 
     @property
     def modes(self) -> Modes:
@@ -247,6 +253,8 @@ class Store(Protocol):
     def conflicts(self) -> ConflictStore: ...
     @property
     def meters(self) -> MeterStore: ...
+    @property
+    def keyvalue(self) -> KeyValueStore: ...
 
     def create(self) -> None:
         """Make an empty store, durable when this returns; an existing one is kept. Raises StoreUnreadable, StoreFull."""

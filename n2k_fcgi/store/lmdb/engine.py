@@ -10,6 +10,7 @@ from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.store.base import Finding, HiddenSet, Mentioned, PurgedRows, Remnant, Store, StoreOptions
 from n2k_fcgi.store.datadir import GENERATIONS, WRITER_SUFFIX
 from n2k_fcgi.store.fields import cleaned
+from n2k_fcgi.store.keyvalue import KeyValueStore
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
@@ -28,6 +29,8 @@ def open_store(options: StoreOptions) -> Store:
 
 class LmdbStore:
     """Implements ``store.base.Store``. Not for use across ``fork()``."""
+
+    keyvalue: KeyValueStore
 
     def __init__(self, options: StoreOptions) -> None:
         data_dir, modes = options.data_dir, options.modes

@@ -61,7 +61,7 @@ def cleaned_token(token_id: str, value: bytes, without: Callable[[str], str]) ->
 
 
 def _pack(token: Token) -> bytes:
-    row = {
+    row: dict[str, object] = {
         "digest": token.digest.hex(),
         "scopes": token.scopes,
         "grid": token.grid,
@@ -70,6 +70,8 @@ def _pack(token: Token) -> bytes:
         "rate": token.rate,
         "note": token.note,
     }
+    if token.namespace is not None:
+        row |= {"namespace": token.namespace, "read_only": token.read_only}
     return json.dumps(row).encode()
 
 
@@ -78,6 +80,8 @@ def _unpack(token_id: str, value: bytes) -> Token:
         row = json.loads(value)
         digest, scopes = bytes.fromhex(row["digest"]), tuple(row["scopes"])
         rate, note = row.get("rate"), row.get("note", "")  # format 1 had neither
-        return Token(token_id, digest, scopes, row["grid"], row["created"], row["revoked"], rate, note)
+        namespace, read_only = row.get("namespace"), row.get("read_only", False)
+        token = Token(token_id, digest, scopes, row["grid"], row["created"], row["revoked"], rate, note)
+        return token._replace(namespace=namespace, read_only=read_only)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise BadValue("a token cannot be read") from None

@@ -1,0 +1,132 @@
+"""Errors of the key-value service (exit codes 100 to 119)."""
+
+from n2k_fcgi.errors.base import N2KError
+
+
+class BadEntryKey(N2KError):
+    """A key that cannot be stored."""
+
+    template = "bad key: {why}"
+    status = 400
+    exit_code = 100
+
+
+class BadNamespace(N2KError):
+    """Not the name of a namespace."""
+
+    template = "bad namespace '{namespace}': 1 to 40 of a-z, 0-9, '-' and '_'"
+    status = 400
+    exit_code = 101
+
+
+class NoSuchNamespace(N2KError):
+    """A namespace that was never made."""
+
+    template = "no namespace '{namespace}': 'n2k token create --scope keyvalue --namespace {namespace}' makes it"
+    status = 404
+    exit_code = 102
+
+
+class NoSuchEntry(N2KError):
+    """Nothing is stored below this key, or it has expired."""
+
+    template = "no such key"
+    status = 404
+    exit_code = 103
+
+
+class ConditionFailed(N2KError):
+    """The condition of a write does not hold: nothing was written."""
+
+    template = "the condition does not hold: the present version is {version}, nothing was written"
+    status = 412
+    exit_code = 104
+
+    def __init__(self, *, version: int) -> None:
+        super().__init__(version=version or "none")
+        self.version = version
+        """The present one; 0 if there is no entry."""
+
+
+class NotANumber(N2KError):
+    """An increment of something else."""
+
+    template = "the value is not a whole number: nothing was written"
+    status = 409
+    exit_code = 105
+
+
+class NumberTooLarge(N2KError):
+    """An increment beyond 64 bits with sign."""
+
+    template = "the number would need more than 64 bits: nothing was written"
+    status = 409
+    exit_code = 106
+
+
+class QuotaReached(N2KError):
+    """A namespace holds all that it may."""
+
+    template = "the quota of this namespace is reached: {free_bytes} bytes and {free_keys} keys are free, nothing was written"
+    status = 413
+    exit_code = 107
+
+    def __init__(self, *, free_bytes: int, free_keys: int) -> None:
+        super().__init__(free_bytes=free_bytes, free_keys=free_keys)
+        self.free_bytes = free_bytes
+        self.free_keys = free_keys
+
+
+class ValueTooLarge(N2KError):
+    """A value above the limit."""
+
+    template = "the value has {size} bytes, {limit} at most (setting 'kv_max_value'): nothing was written"
+    status = 413
+    exit_code = 108
+
+
+class UnsupportedType(N2KError):
+    """A content type that no value has."""
+
+    template = "bad Content-Type '{type}': {why}"
+    status = 415
+    exit_code = 109
+
+
+class ChangesGone(N2KError):
+    """The log of changes does not reach back as far, or the version is from elsewhere."""
+
+    template = "changes since {since} are not known here (from {first} to {last} are): list the keys anew"
+    status = 410
+    exit_code = 110
+
+
+class BatchRefused(N2KError):
+    """Some operations of a batch cannot be done: none was."""
+
+    template = "nothing was written: operation {index}: {why}"
+    status = 412
+    exit_code = 111
+
+    def __init__(self, *, failures: "list[tuple[int, N2KError]]") -> None:
+        index, first = failures[0]
+        super().__init__(index=index, why=first)
+        self.failures = failures
+        """Index from 0 and error of each operation that failed, as if the others had been done."""
+        self.status = first.status
+
+
+class NamespaceClosed(N2KError):
+    """Reading without a token a namespace that its owner has not opened. Unknown ones are not distinguished."""
+
+    template = "a token is needed for the namespace '{namespace}': send it in the header X-N2K-Token"
+    status = 401
+    exit_code = 112
+
+
+class ReadOnly(N2KError):
+    """A write with a token, or through a handle, that may only read."""
+
+    template = "this {what} permits reading only"
+    status = 403
+    exit_code = 113

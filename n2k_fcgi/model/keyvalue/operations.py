@@ -1,0 +1,163 @@
+"""Operations that change one entry. Each decides from the present one what is stored; an engine calls it in its transaction.
+
+``applied(present, now)``: *present* is the entry of its key, None if there is none or it has expired; *now* in milliseconds.
+It returns the new entry (the engine sets its version), None to remove it, or *present* itself to leave it as it is, and raises
+the error that refuses the operation. It may be called again for the same operation.
+"""
+
+import re
+from typing import NamedTuple, Protocol
+
+from n2k_fcgi.errors import ConditionFailed, NoSuchEntry, NotANumber, NumberTooLarge, ValueTooLarge
+from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, type_of
+
+_NUMBER = re.compile(rb"([+-]?[0-9]{1,30})[ \t\r\n]*")
+LEAST, MOST = -(2**63), 2**63 - 1
+
+NEW_ID = -1
+"""The ``Entry.id`` that asks the engine for the next id of the namespace."""
+
+
+class Operation(Protocol):
+    """See the module."""
+
+    @property
+    def key(self) -> bytes: ...
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None: ...
+
+
+class Condition(NamedTuple):
+    """What must hold of the present entry; all that is given."""
+
+    exists: bool | None = None
+    """False: create only. True: replace only."""
+    versions: frozenset[int] | None = None
+    """The present version is one of these."""
+    value: bytes | None = None
+    """The present value is this one."""
+
+    def check(self, present: Entry | None) -> None:
+        """Raise ConditionFailed unless it holds."""
+        if (
+            (self.exists is not None and self.exists != (present is not None))
+            or (self.versions is not None and (present is None or present.version not in self.versions))
+            or (self.value is not None and (present is None or present.value != self.value))
+        ):
+            raise ConditionFailed(version=present.version if present else 0)
+
+
+ALWAYS = Condition()
+
+
+class Put(NamedTuple):
+    """Store a value, whatever was there. It lives *ttl* milliseconds; None: for ever."""
+
+    key: bytes
+    value: bytes
+    type: ValueType = ValueType.BYTES
+    ttl: int | None = None
+    flags: int = 0
+    condition: Condition = ALWAYS
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        self.condition.check(present)
+        expires = 0 if self.ttl is None else now + self.ttl
+        return Entry(self.key, self.value, 0, expires, self.flags, self.type, present.id if present else 0)
+
+
+class Delete(NamedTuple):
+    """Remove an entry. Raises NoSuchEntry."""
+
+    key: bytes
+    condition: Condition = ALWAYS
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        self.condition.check(present)
+        if present is None:
+            raise NoSuchEntry
+        return None
+
+
+class Increment(NamedTuple):
+    """Add to a decimal number of 64 bits with sign. A missing entry becomes *initial*; None: NoSuchEntry.
+
+    The entry keeps its time, flags and type. Blanks behind the number are accepted: memcached leaves some when a number gets
+    shorter. Raises NotANumber, NumberTooLarge.
+    """
+
+    key: bytes
+    by: int = 1
+    initial: int | None = None
+    ttl: int | None = None
+    """For a new entry, milliseconds."""
+    condition: Condition = ALWAYS
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        self.condition.check(present)
+        if present is None:
+            if self.initial is None:
+                raise NoSuchEntry
+            expires = 0 if self.ttl is None else now + self.ttl
+            return Entry(self.key, b"%d" % self.initial, 0, expires, 0, ValueType.TEXT)
+        match = _NUMBER.fullmatch(present.value)
+        if match is None:
+            raise NotANumber
+        number = int(match[1])
+        if not LEAST <= number <= MOST or not LEAST <= number + self.by <= MOST:
+            raise NumberTooLarge
+        return present._replace(value=b"%d" % (number + self.by))
+
+
+class Append(NamedTuple):
+    """Add bytes behind the value, or before it. Time, flags and, if it still fits, the type stay.
+
+    Raises NoSuchEntry, and ValueTooLarge above *limit* bytes.
+    """
+
+    key: bytes
+    value: bytes
+    before: bool = False
+    limit: int = MOST
+    condition: Condition = ALWAYS
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        self.condition.check(present)
+        if present is None:
+            raise NoSuchEntry
+        value = self.value + present.value if self.before else present.value + self.value
+        if len(value) > self.limit:
+            raise ValueTooLarge(size=len(value), limit=self.limit)
+        return present._replace(value=value, type=type_of(value, present.type))
+
+
+class Touch(NamedTuple):
+    """Set the time that an entry still lives, in milliseconds; None: for ever. Raises NoSuchEntry."""
+
+    key: bytes
+    ttl: int | None
+    condition: Condition = ALWAYS
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        self.condition.check(present)
+        if present is None:
+            raise NoSuchEntry
+        return present._replace(expires=0 if self.ttl is None else now + self.ttl)
+
+
+class AssignId(NamedTuple):
+    """Give an entry the next id of the namespace, unless it has one. *value*: stored as by ``put`` if it is given.
+
+    Raises NoSuchEntry without an entry and a value.
+    """
+
+    key: bytes
+    put: Put | None = None
+    condition: Condition = ALWAYS
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        self.condition.check(present)
+        entry = present if self.put is None else self.put.applied(present, now)
+        if entry is None:
+            raise NoSuchEntry
+        return entry if entry.id else entry._replace(id=NEW_ID)

@@ -1,0 +1,221 @@
+"""One namespace, as callers use it: keys are text, limits are checked, times are the clock's.
+
+The web area, the commands and the Python API all work on this class.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from n2k_fcgi.errors import BadRequest, ReadOnly, ValueTooLarge
+from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key, type_of
+from n2k_fcgi.model.keyvalue.operations import (
+    ALWAYS,
+    LEAST,
+    MOST,
+    Append,
+    AssignId,
+    Condition,
+    Delete,
+    Increment,
+    Operation,
+    Put,
+    Touch,
+)
+from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Result, Space, SpaceReader
+
+MOST_OPERATIONS = 1000
+"""In one batch."""
+MOST_LISTED = 1000
+"""Keys in one page, changes in one answer."""
+MOST_LEASED = 1_000_000
+"""Numbers of one call of ``sequence``."""
+MOST_TTL = 100 * 366 * 24 * 3600 * 1000
+"""Milliseconds: a hundred years."""
+MOST_FLAGS = 2**32 - 1
+
+Clock = Callable[[], int]
+
+
+def milliseconds() -> int:
+    """The time now, in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Reader:
+    """What can be read of one state of a namespace, or of the present one."""
+
+    def __init__(self, store: SpaceReader, clock: Clock = milliseconds) -> None:
+        self._reader = store
+        self._clock = clock
+
+    @property
+    def now(self) -> int:
+        """The time of the clock, in Unix milliseconds."""
+        return self._clock()
+
+    def get(self, key: str) -> Entry | None:
+        """Return the entry of *key*; None: there is none. Raises BadEntryKey."""
+        return self._reader.get(parse_entry_key(key), self._clock())
+
+    def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """Return the entries of *keys*, all of one state. Raises BadEntryKey."""
+        return self._reader.get_many(list(map(parse_entry_key, keys)), self._clock())
+
+    def page(
+        self,
+        wanted: Range,
+        *,
+        after: bytes | None = None,
+        limit: int = MOST_LISTED,
+        values: bool = False,
+        reverse: bool = False,
+        max_bytes: int | None = None,
+    ) -> Page:
+        """Return the entries of a range that come after the key *after* in the direction of the scan."""
+        if after is not None:
+            wanted = wanted.within(Range(b"", after) if reverse else Range(after + b"\0"))
+        now = self._clock()
+        return self._reader.scan(
+            wanted, now, limit=min(limit, MOST_LISTED), values=values, reverse=reverse, max_bytes=max_bytes
+        )
+
+    def scan(self, wanted: Range = Range(), *, values: bool = True, reverse: bool = False) -> Iterator[Entry]:  # noqa: B008
+        """Yield all entries of a range, page by page; across writes, each key that stays is there once."""
+        after = None
+        while True:
+            page = self.page(wanted, after=after, values=values, reverse=reverse, max_bytes=1 << 20)
+            yield from page.entries
+            after = page.more_after
+            if after is None:
+                return
+
+    def count(self, wanted: Range = Range()) -> tuple[int, int]:  # noqa: B008
+        """Return how many keys there are, and their bytes with values."""
+        return self._reader.count(wanted, self._clock())
+
+    def changes(self, since: int = 0, limit: int = MOST_LISTED) -> Changes:
+        """Return what happened after the version *since*, in order. Raises ChangesGone."""
+        return self._reader.changes(since, min(limit, MOST_LISTED))
+
+    def space(self) -> Space:
+        """Return how full it is."""
+        return self._reader.space(self._clock())
+
+
+class KeyValueSpace(Reader):
+    """One namespace. *max_value*: bytes. *read_only*: every write raises ReadOnly."""
+
+    def __init__(self, store: NamespaceStore, *, max_value: int, read_only: bool = False, clock: Clock = milliseconds) -> None:
+        super().__init__(store, clock)
+        self._store = store
+        self._max_value = max_value
+        self._read_only = read_only
+
+    def put(
+        self,
+        key: str,
+        value: bytes,
+        *,
+        type: ValueType = ValueType.BYTES,
+        ttl: int | None = None,
+        flags: int = 0,
+        condition: Condition = ALWAYS,
+        request: str = "",
+    ) -> Result:
+        """Store *value*; *ttl* in milliseconds, None: for ever. Raises ConditionFailed, QuotaReached, ValueTooLarge."""
+        return self._one(Put(parse_entry_key(key), value, type, ttl, flags, condition), request)
+
+    def delete(self, key: str, *, condition: Condition = ALWAYS, request: str = "") -> Result:
+        """Remove an entry. Raises NoSuchEntry, ConditionFailed."""
+        return self._one(Delete(parse_entry_key(key), condition), request)
+
+    def incr(
+        self, key: str, by: int = 1, *, initial: int | None = None, ttl: int | None = None,
+        condition: Condition = ALWAYS, request: str = "",
+    ) -> Result:  # fmt: skip
+        """Add *by* to a number; a missing one becomes *initial*. Raises NoSuchEntry, NotANumber, NumberTooLarge."""
+        return self._one(Increment(parse_entry_key(key), by, initial, ttl, condition), request)
+
+    def append(
+        self, key: str, value: bytes, *, before: bool = False, condition: Condition = ALWAYS, request: str = ""
+    ) -> Result:
+        """Add bytes behind a value, or *before* it. Raises NoSuchEntry, ValueTooLarge."""
+        return self._one(Append(parse_entry_key(key), value, before, condition=condition), request)
+
+    def touch(self, key: str, ttl: int | None, *, condition: Condition = ALWAYS, request: str = "") -> Result:
+        """Set the milliseconds that an entry still lives; None: for ever. Raises NoSuchEntry."""
+        return self._one(Touch(parse_entry_key(key), ttl, condition), request)
+
+    def assign_id(
+        self, key: str, value: bytes | None = None, *, type: ValueType = ValueType.BYTES,
+        condition: Condition = ALWAYS, request: str = "",
+    ) -> Result:  # fmt: skip
+        """Give an entry an id that overwrites keep, unless it has one; store *value* too if it is given."""
+        db_key = parse_entry_key(key)
+        put = None if value is None else Put(db_key, value, type)
+        return self._one(AssignId(db_key, put, condition), request)
+
+    def sequence(self, name: str, count: int = 1) -> int:
+        """Lease *count* numbers that nobody else gets, whatever crashes; return the first. Raises BadRequest, BadEntryKey."""
+        self._refuse_read_only()
+        if not 1 <= count <= MOST_LEASED:
+            raise BadRequest(why=f"count is a whole number from 1 to {MOST_LEASED}")
+        return self._store.sequence(parse_entry_key(name), count)
+
+    def batch(self, operations: Sequence[Operation], *, request: str = "") -> Applied:
+        """Do all *operations* in one durable write, or none. Raises BatchRefused, BadRequest, QuotaReached."""
+        self._refuse_read_only()
+        if len(operations) > MOST_OPERATIONS:
+            raise BadRequest(why=f"a batch has {MOST_OPERATIONS} operations at most")
+        return self._store.apply(list(map(self._checked, operations)), self._clock(), request=request)
+
+    def apply(self, operation: Operation, *, request: str = "") -> Applied:
+        """Do one operation; return its result and the space that is left."""
+        self._refuse_read_only()
+        return self._store.apply([self._checked(operation)], self._clock(), request=request)
+
+    def flush(self) -> int:
+        """Remove everything; return how many keys."""
+        self._refuse_read_only()
+        return self._store.flush(self._clock())
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Reader]:
+        """Read one state for as long as the block takes. Keep it short: writes make the file grow meanwhile."""
+        with self._store.snapshot() as reader:
+            yield Reader(reader, self._clock)
+
+    @contextmanager
+    def copy(self, target: Path) -> Iterator[Reader]:
+        """Read a compact copy at *target*, for as long as the reader likes. Raises StoreFull."""
+        with self._store.copy(target) as reader:
+            yield Reader(reader, self._clock)
+
+    def _one(self, operation: Operation, request: str) -> Result:
+        return self.apply(operation, request=request).results[0]
+
+    def _refuse_read_only(self) -> None:
+        if self._read_only:
+            raise ReadOnly(what="handle")
+
+    def _checked(self, operation: Operation) -> Operation:
+        """Return *operation* with the limit of this space. Raises BadRequest, ValueTooLarge if a field is out of bounds."""
+        put = operation.put if isinstance(operation, AssignId) else operation
+        if isinstance(put, (Put, Append)):
+            self._check_value(put.value)
+        if isinstance(put, Put) and (not 0 <= put.flags <= MOST_FLAGS or put.type is not type_of(put.value, put.type)):
+            raise BadRequest(why=f"flags are 0 to {MOST_FLAGS}, and a value must be of its type, {put.type}")
+        ttl = getattr(put, "ttl", None)
+        if ttl is not None and not 1 <= ttl <= MOST_TTL:
+            raise BadRequest(why=f"a time to live is 1 to {MOST_TTL} milliseconds")
+        if isinstance(operation, Increment) and not (
+            LEAST <= operation.by <= MOST and LEAST <= (operation.initial or 0) <= MOST
+        ):
+            raise BadRequest(why="a number is one of 64 bits with sign")
+        return operation._replace(limit=self._max_value) if isinstance(operation, Append) else operation
+
+    def _check_value(self, value: bytes) -> None:
+        if len(value) > self._max_value:
+            raise ValueTooLarge(size=len(value), limit=self._max_value)

@@ -1,0 +1,231 @@
+"""What the key-value service needs of a store: a namespace at a time, each a store of its own.
+
+Times are Unix milliseconds, given by the caller (*now*): what has expired by then is in no answer. Versions are microseconds:
+``max(previous + 1, now)``, so they grow over a namespace and never repeat.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from n2k_fcgi.model.choices import Choice
+from n2k_fcgi.model.keyvalue.entry import Entry
+from n2k_fcgi.model.keyvalue.operations import Operation
+
+
+class Range(NamedTuple):
+    """Keys in byte order, from *start* to before *end* (None: to the last)."""
+
+    start: bytes = b""
+    end: bytes | None = None
+
+    @classmethod
+    def of_prefix(cls, prefix: bytes) -> "Range":
+        """Return the range of all keys that begin with *prefix*."""
+        stem = prefix.rstrip(b"\xff")
+        return cls(prefix, stem[:-1] + bytes([stem[-1] + 1]) if stem else None)
+
+    def within(self, other: "Range") -> "Range":
+        """Return the keys that are in both."""
+        ends = [each.end for each in (self, other) if each.end is not None]
+        return Range(max(self.start, other.start), min(ends) if ends else None)
+
+
+class Page(NamedTuple):
+    """A part of a range."""
+
+    entries: list[Entry]
+    """Without values (b'') if only keys were asked for."""
+    more_after: bytes | None
+    """The key after which the rest begins, in the direction of the scan; None: that was all. The page may be empty then."""
+
+
+class Kind(Choice):
+    """What happened to a key."""
+
+    PUT = "put"
+    DELETE = "delete"
+    EXPIRE = "expire"
+    """It expired and was swept."""
+    FLUSH = "flush"
+    """Everything was replaced or removed: list anew. ``Change.key`` is b''."""
+
+
+class Change(NamedTuple):
+    """One record of the log of changes."""
+
+    version: int
+    kind: Kind
+    key: bytes
+
+
+class Changes(NamedTuple):
+    """A part of the log."""
+
+    changes: list[Change]
+    """In the order of their versions."""
+    last: int
+    """Ask again with this as *since*."""
+    more: bool
+
+
+class Space(NamedTuple):
+    """How full a namespace is. Bytes are those of keys and values."""
+
+    used: int
+    quota: int
+    keys: int
+    most_keys: int
+
+    @property
+    def free(self) -> int:
+        """Bytes that may still be stored."""
+        return max(0, self.quota - self.used)
+
+    @property
+    def free_keys(self) -> int:
+        """Keys that may still be stored."""
+        return max(0, self.most_keys - self.keys)
+
+
+class Terms(NamedTuple):
+    """What the owner set for a namespace."""
+
+    quota: int
+    """Bytes of keys and values."""
+    most_keys: int
+    is_open: bool = False
+    """Whether anyone may read it without a token."""
+
+
+class Result(NamedTuple):
+    """What one operation did."""
+
+    entry: Entry | None
+    """As it is stored now; None: removed."""
+    created: bool
+    version: int
+    """Of the write; of the present entry if nothing had to be written."""
+
+
+class Applied(NamedTuple):
+    """What a call of ``apply`` did."""
+
+    results: list[Result]
+    space: Space
+    repeated: bool = False
+    """Whether the request was applied before: these are its first results, without values."""
+
+
+class SpaceReader(Protocol):
+    """One state of a namespace."""
+
+    def get(self, key: bytes, now: int) -> Entry | None:
+        """Return the entry of *key*."""
+        ...
+
+    def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
+        """Return the entries of *keys*, in order, all of one state."""
+        ...
+
+    def scan(
+        self, wanted: Range, now: int, *, limit: int, values: bool, reverse: bool = False, max_bytes: int | None = None
+    ) -> Page:
+        """Return up to *limit* entries, all of one state.
+
+        *values*: with their values. At most *max_bytes* of keys and values, but at least one entry. The work is bounded: a
+        page may end early, also empty, where many have expired.
+        """
+        ...
+
+    def count(self, wanted: Range, now: int) -> tuple[int, int]:
+        """Return how many keys there are, and bytes of keys and values."""
+        ...
+
+    def changes(self, since: int, limit: int) -> Changes:
+        """Return what happened after the version *since* (0: from the beginning). Raises ChangesGone."""
+        ...
+
+    def space(self, now: int) -> Space:
+        """Return how full it is, what has expired left out."""
+        ...
+
+    def terms(self) -> Terms:
+        """Return what the owner set."""
+        ...
+
+
+class NamespaceStore(SpaceReader, Protocol):
+    """One namespace. Writes are atomic, as durable as the setting ``kv_sync`` says, and visible to every process on return.
+
+    Every method may raise NoSuchNamespace (dropped meanwhile), StoreBusy, StoreFull, StoreUnreadable.
+    """
+
+    def apply(self, operations: Sequence[Operation], now: int, *, request: str = "") -> Applied:
+        """Do all of *operations*, in order, each seeing those before it, or none.
+
+        One operation: raises its error. Several: raises BatchRefused, which has the error of each that failed.
+        QuotaReached after sweeping what has expired. *request*: an id of the caller's; one that was applied in the last ten
+        minutes (of the last ten thousand) is not applied again, and its first results are returned.
+        """
+        ...
+
+    def sequence(self, name: bytes, count: int) -> int:
+        """Lease *count* numbers that nobody got or will get; return the first. The first of all is 1."""
+        ...
+
+    def set_terms(self, terms: Terms) -> None:
+        """Store what the owner set."""
+        ...
+
+    def sweep(self, now: int, limit: int) -> int:
+        """Remove up to *limit* expired entries, noted in the log; return how many."""
+        ...
+
+    def flush(self, now: int) -> int:
+        """Remove all entries, as one record in the log; return how many. Version, sequences and terms are kept."""
+        ...
+
+    def compact(self) -> tuple[int, int]:
+        """Make the file as small as its content while it is served; return its bytes before and after."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[SpaceReader]:
+        """Read one state for as long as the block takes. Keep it short: space cannot be reused meanwhile."""
+        ...
+
+    def copy(self, target: Path) -> AbstractContextManager[SpaceReader]:
+        """Read a compact copy at *target* (mode 0600), removed at the end: for as long as the reader likes.
+
+        Raises StoreFull if the disk has no room for it.
+        """
+        ...
+
+
+class KeyValueStore(Protocol):
+    """All namespaces."""
+
+    def names(self) -> list[str]:
+        """Return the namespaces, sorted."""
+        ...
+
+    def namespace(self, name: str) -> NamespaceStore:
+        """Return a namespace, opened at first use; a bounded number stays open. Raises NoSuchNamespace."""
+        ...
+
+    def create(self, name: str, terms: Terms) -> NamespaceStore:
+        """Make a namespace with *terms*; an existing one gets them, and keeps whether it is open and its entries."""
+        ...
+
+    def drop(self, name: str) -> bool:
+        """Remove a namespace's entries and its file's pages. What must not repeat (version, sequences) is kept; False: none."""
+        ...
+
+    def problems(self) -> Iterator[str]:
+        """Check all that is stored, changing nothing; yield one line per problem."""
+        ...
+
+    def close(self) -> None:
+        """Release files; the next use opens them again."""
+        ...

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 from n2k_fcgi.errors.base import *
 from n2k_fcgi.errors.installation import *
-from n2k_fcgi.errors.keyvalue import *
 from n2k_fcgi.errors.requests import *
 from n2k_fcgi.errors.store import *
 
 if TYPE_CHECKING:
     from n2k_fcgi.errors.dumps import *
+    from n2k_fcgi.errors.keyvalue import *
 else:
 
     def __getattr__(name: str) -> type[Exception]:
-        import n2k_fcgi.errors.dumps as dumps  # late: no worker raises these, and its cold start counts
+        from importlib import import_module
 
-        try:
-            return vars(dumps)[name]
-        except KeyError:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        for module in ("keyvalue", "dumps"):  # late: lookups raise none of these, and a worker's cold start counts
+            found = vars(import_module(f"{__name__}.{module}")).get(name)
+            if found is not None:
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from n2k_fcgi import errors
 from n2k_fcgi.errors import SHOWN_CHARACTERS, BadName, N2KError, StoreMissing, shown
-from tests.support.error_table import RANGES, error_classes, error_table, fields
+from tests.support.error_table import RANGES, error_classes, error_table, example, fields
 from tests.support.strategies import hostile_text, relaxed
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
@@ -47,7 +47,7 @@ def test_status_is_an_http_error(error: type[N2KError]) -> None:
 def test_template_says_something_without_context_left_over(error: type[N2KError]) -> None:
     """Every class has its own docstring and template, and every keyword that it needs shows in the message."""
     assert error.__doc__ != N2KError.__doc__ and error.template != N2KError.template
-    message = str(error(**{name: f"<{name}>" for name in fields(error)}))
+    message = str(example(error, {name: f"<{name}>" for name in fields(error)}))
     assert all(f"<{name}>" in message for name in fields(error))
 
 
@@ -57,7 +57,7 @@ def test_template_says_something_without_context_left_over(error: type[N2KError]
 def test_message_is_one_printable_line(error: type[N2KError], data: st.DataObject) -> None:
     """Whatever a caller put into it, a message is one printable line of bounded length that UTF-8 can carry."""
     context = {name: data.draw(hostile_text) for name in fields(error)}
-    message = str(error(**context))
+    message = str(example(error, context))
     assert message.isprintable() and message.encode()
     assert len(message) <= len(error.template) + 3 * SHOWN_CHARACTERS * max(1, error.template.count("{"))
 
@@ -92,14 +92,15 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_error_is_imported_from_the_package() -> None:
     """Each module's errors are found in the package, which has no others, and an unknown name is an AttributeError."""
     modules = {path.stem for path in Path(errors.__file__).parent.glob("*.py")}
-    assert modules == {"__init__", "base", "requests", "store", "dumps", "installation"}
+    assert modules == {"__init__", "base", "requests", "store", "dumps", "installation", "keyvalue"}
     for error in error_classes():
         assert getattr(errors, error.__name__) is error
     assert not hasattr(errors, "NoSuchError")
 
 
-def test_a_worker_does_not_load_the_errors_of_dumps() -> None:
-    """They cost cold start, and no request raises them."""
-    code = "import sys, n2k_fcgi.servers.fastcgi, n2k_fcgi.wiring; print('n2k_fcgi.errors.dumps' in sys.modules)"
+@pytest.mark.parametrize("module", ["dumps", "keyvalue"])
+def test_a_worker_does_not_load_errors_that_no_lookup_raises(module: str) -> None:
+    """The errors of dumps and of the key-value service cost cold start."""
+    code = f"import sys, n2k_fcgi.servers.fastcgi, n2k_fcgi.wiring; print('n2k_fcgi.errors.{module}' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -145,8 +145,8 @@ TABLE: tuple[Setting, ...] = (
         "kv_sync",
         values.choice_of(Sync),
         "always",
-        "When a write of the key-value service is on disk: before the answer; soon (a power cut may lose the last moments); "
-        "later (a power cut may cost the whole file: for caches).",
+        "When a write of the key-value service is on disk. always: before the answer; meta: a power cut may lose the last "
+        "moments, never the file; off: a power cut may cost the whole file, for caches.",
     ),
     Setting("kv_log", values.whole(0, 10_000_000), "10000", "Number of changes that the log of each namespace keeps."),
     Setting(

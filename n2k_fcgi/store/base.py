@@ -6,7 +6,7 @@ that they outlive the transaction that read them.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from n2k_fcgi.files import PRIVATE, SHARED, Modes
 from n2k_fcgi.model.avatar import Conflict
@@ -19,7 +19,9 @@ from n2k_fcgi.store.avatars import (
     CaptureStore,
     GenerationStore,
 )
-from n2k_fcgi.store.keyvalue import KeyValueStore
+
+if TYPE_CHECKING:
+    from n2k_fcgi.store.keyvalue import KeyValueStore  # lookups do not need it
 
 
 class TokenStore(Protocol):
@@ -254,7 +256,7 @@ class Store(Protocol):
     @property
     def meters(self) -> MeterStore: ...
     @property
-    def keyvalue(self) -> KeyValueStore: ...
+    def keyvalue(self) -> "KeyValueStore": ...
 
     def create(self) -> None:
         """Make an empty store, durable when this returns; an existing one is kept. Raises StoreUnreadable, StoreFull."""

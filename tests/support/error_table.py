@@ -3,7 +3,7 @@
 import string
 import sys
 
-from n2k_fcgi.errors import N2KError, dumps, installation, requests, store
+from n2k_fcgi.errors import BadRequest, BatchRefused, N2KError, dumps, installation, keyvalue, requests, store
 
 RANGES = (
     (1, 1, "unexpected: an error in this program; the log has the traceback"),
@@ -13,6 +13,7 @@ RANGES = (
     (40, 59, "the store: the data directory and its generations"),
     (60, 79, "dumps and imports"),
     (80, 99, "the installation: settings, deployment, addresses"),
+    (100, 119, "the key-value service"),
 )
 """First and last exit code, and what the range is about."""
 
@@ -33,7 +34,7 @@ Scripts can rely on the ranges of exit codes:
 
 def error_classes() -> list[type[N2KError]]:
     """Every error class but the base, by exit code."""
-    values = [value for module in (requests, store, dumps, installation) for value in vars(module).values()]
+    values = [value for module in (requests, store, dumps, installation, keyvalue) for value in vars(module).values()]
     found = {value for value in values if isinstance(value, type) and issubclass(value, N2KError)} - {N2KError}
     return sorted(found, key=lambda error: error.exit_code)
 
@@ -41,6 +42,13 @@ def error_classes() -> list[type[N2KError]]:
 def fields(error: type[N2KError]) -> list[str]:
     """The keywords that the template of *error* needs."""
     return sorted({name for _, name, _, _ in string.Formatter().parse(error.template) if name})
+
+
+def example(error: type[N2KError], context: dict[str, str]) -> N2KError:
+    """An instance of *error* whose template is filled with *context*."""
+    if error is BatchRefused:  # its fields come from the failures of its operations
+        return error(failures=[(context["index"], BadRequest(why=context["why"]))])
+    return error(**context)
 
 
 def error_table() -> str:
@@ -61,7 +69,7 @@ def _row(error: type[N2KError]) -> str:
 
 
 def _example(error: type[N2KError]) -> N2KError:
-    return error(**{name: f"<{name}>" for name in fields(error)})
+    return example(error, {name: f"<{name}>" for name in fields(error)})
 
 
 if __name__ == "__main__":

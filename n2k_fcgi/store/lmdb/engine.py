@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import hold, refuse_os_error, sync_folder
@@ -10,7 +11,6 @@ from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.store.base import Finding, HiddenSet, Mentioned, PurgedRows, Remnant, Store, StoreOptions
 from n2k_fcgi.store.datadir import GENERATIONS, WRITER_SUFFIX
 from n2k_fcgi.store.fields import cleaned
-from n2k_fcgi.store.keyvalue import KeyValueStore
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
@@ -21,6 +21,9 @@ from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.tokens import Tokens
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 
+if TYPE_CHECKING:
+    from n2k_fcgi.store.keyvalue import KeyValueStore
+
 
 def open_store(options: StoreOptions) -> Store:
     """The store of ``options.data_dir``; nothing is opened or read yet."""
@@ -30,7 +33,7 @@ def open_store(options: StoreOptions) -> Store:
 class LmdbStore:
     """Implements ``store.base.Store``. Not for use across ``fork()``."""
 
-    keyvalue: KeyValueStore
+    keyvalue: "KeyValueStore"
 
     def __init__(self, options: StoreOptions) -> None:
         data_dir, modes = options.data_dir, options.modes

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.directory.remains import Inspection
     from n2k_fcgi.service.ingest.importer import Importer
     from n2k_fcgi.service.ingest.report import Progress
+    from n2k_fcgi.service.keyvalue.namespaces import Namespaces
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 
 DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
@@ -114,6 +115,13 @@ def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = 
 
     found = store.keyvalue.namespace(parse_namespace(name))
     return KeyValueSpace(found, max_value=settings.kv_max_value, read_only=read_only)
+
+
+def namespaces(store: Store) -> "Namespaces":
+    """All namespaces of the key-value service, as their owner sees them."""
+    from n2k_fcgi.service.keyvalue.namespaces import Namespaces  # late: as above
+
+    return Namespaces(store.keyvalue)
 
 
 def overview(store: Store) -> "Overview":

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from calendar import timegm
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -29,6 +30,22 @@ class When(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8
             except ValueError:
                 continue
         return self.fail(f"{text!r} is not a time: use 2026-11-21, 2026-11-21T06:40:00Z (UTC) or unix seconds", param, ctx)
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """Bytes as the settings spell them, such as 512K or 8M. *parse*: from ``config.values``."""
+
+    name = "size"
+
+    def __init__(self, parse: Callable[[str], int]) -> None:
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See the class."""
+        try:
+            return self._parse(str(value))
+        except ValueError as problem:
+            return self.fail(f"must be {problem}, not {value!r}", param, ctx)
 
 
 class Words(click.ParamType):  # type: ignore[type-arg]

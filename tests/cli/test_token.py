@@ -78,15 +78,16 @@ def test_the_list_has_headings_beside_it(n2k: Commands) -> None:
     assert n2k("-q", "token", "list").err == ""
 
 
-@pytest.mark.parametrize("scope", ["keyvalue", "registr", "ADMINISTRATOR"])
-def test_a_scope_without_a_reader_is_none(n2k: Commands, scope: str) -> None:
-    """No token is made for what nothing here asks for."""
+@pytest.mark.parametrize("scope", ["registr", "ADMINISTRATOR"])
+def test_a_scope_without_a_reader_is_rejected(n2k: Commands, scope: str) -> None:
+    """No token is made for an unknown scope: usage, exit code 2."""
     done = n2k("token", "create", "--scope", scope)
-    assert (done.code, done.out) == (2, "") and f"'{scope}' is not one of 'register', 'forget', 'csv', 'admin'." in done.err
+    assert (done.code, done.out) == (2, "")
+    assert f"'{scope}' is not one of 'register', 'forget', 'csv', 'keyvalue', 'admin'." in done.err
 
 
-def test_an_old_token_with_such_a_scope_is_listed(n2k: Commands) -> None:
-    """A version before this one made tokens with the scope keyvalue: they are listed, and revoked, as ever."""
+def test_an_old_token_with_the_scope_keyvalue_is_listed(n2k: Commands) -> None:
+    """Version 1.0 could make tokens with that scope and no namespace: they are listed, and revoked, as before."""
     n2k("init")
     store = open_store(load(environment={}, flags={"data_dir": str(n2k.data_dir)}).settings)
     old = create_token(store.tokens, ("register", "keyvalue"), note="of old")
@@ -96,6 +97,58 @@ def test_an_old_token_with_such_a_scope_is_listed(n2k: Commands) -> None:
     with serving(n2k) as url:
         assert register(url, old.text) == 200
     assert n2k("token", "revoke", old.token.id).code == 0
+
+
+def test_a_token_for_a_namespace(n2k: Commands) -> None:
+    """The namespace is made, the last limits given count, and create and list show what the token permits."""
+    first = n2k("token", "create", "--scope", "keyvalue", "--namespace", "shop")
+    assert re.fullmatch(r"([0-9a-f]{12}) keyvalue:shop - n2k_\1_[0-9a-f]{64}\n", first.out)
+    assert first.err == "namespace shop: 8388608 bytes and 100000 keys at most\n"
+    second = n2k(
+        "token", "create", "--scope", "csv", "--scope", "keyvalue", "--namespace", "shop", "--quota", "20M", "--read-only"
+    )
+    assert second.out.split()[1:3] == ["csv,keyvalue:shop:read-only", "-"]
+    assert second.err == "namespace shop: 20971520 bytes and 100000 keys at most\n"
+    third = n2k("token", "create", "--scope", "keyvalue", "--namespace", "shop", "--keys", "1")
+    assert third.err == "namespace shop: 20971520 bytes and 1 key at most\n"
+    rows = [line.split("\t") for line in n2k("token", "list").out.splitlines()]
+    assert sorted(row[1] for row in rows) == ["csv,keyvalue:shop:read-only", "keyvalue:shop", "keyvalue:shop"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scope", "keyvalue"], "the scope keyvalue is of one namespace: add --namespace NS, such as --namespace shop"),
+        (["--scope", "register", "--namespace", "shop"], "--namespace: only with --scope keyvalue"),
+        (["--scope", "csv", "--read-only", "--quota", "1M", "--keys", "5"], "--read-only, --quota, --keys: only with "),
+        (["--scope", "keyvalue", "--scope", "admin", "--namespace", "shop"], "the scope admin includes every namespace"),
+        (["--scope", "keyvalue", "--namespace", "shop", "--grid", "OpenSim"], "a namespace has no grid: omit --grid"),
+        (["--scope", "keyvalue", "--namespace", "shop", "--quota", "many"], "must be a size from 1024 to "),
+        (["--scope", "keyvalue", "--namespace", "shop", "--keys", "0"], "Invalid value for '--keys'"),
+    ],
+)  # fmt: skip
+def test_options_of_a_namespace_are_checked(n2k: Commands, arguments: list[str], message: str) -> None:
+    """Missing and superfluous ones are named, exit code 2, and nothing is made, not even the data directory."""
+    done = n2k("token", "create", *arguments)
+    assert (done.code, done.out) == (2, "") and message in done.err
+    assert not n2k.data_dir.exists()
+
+
+@pytest.mark.parametrize("name", ["Shop", "a b", "../x", "", "x" * 41])
+def test_a_bad_namespace(n2k: Commands, name: str) -> None:
+    """One line, exit code 101, and no token."""
+    n2k("init")
+    before = n2k("token", "list").out
+    done = n2k("token", "create", "--scope", "keyvalue", "--namespace", name)
+    why = f"bad namespace '{name}': 1 to 40 of a-z, 0-9, '-' and '_'"
+    assert (done.code, done.out, done.err) == (101, "", f"n2k: {why}\n")
+    assert n2k("token", "list").out == before
+
+
+def test_an_error_has_no_headings(n2k: Commands) -> None:
+    """Where there is no data directory, the error is the only line."""
+    done = n2k.bare("--dir", n2k.data_dir / "none", "token", "list")
+    assert (done.code, done.out, done.err.count("\n")) == (40, "", 1) and done.err.startswith("n2k: ")
 
 
 def test_every_scope_has_a_reader() -> None:

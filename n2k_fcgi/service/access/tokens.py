@@ -27,14 +27,33 @@ class NewToken(NamedTuple):
 
 
 def create_token(
-    store: TokenStore, scopes: Iterable[Scope], grid: str | None = None, *, rate: int | None = None, note: str = ""
+    store: TokenStore,
+    scopes: Iterable[Scope],
+    grid: str | None = None,
+    *,
+    rate: int | None = None,
+    note: str = "",
+    namespace: str | None = None,
+    read_only: bool = False,
 ) -> NewToken:
     """Create and store a token for *scopes*, bound to *grid* if that is given.
 
-    *rate*: writes per minute, instead of the setting ``token_limit``. *note*: its purpose, shown in lists.
+    *rate*: writes per minute, instead of the setting ``token_limit``. *note*: its purpose, shown in lists. *namespace*: of
+    the scope ``keyvalue``, which must exist; *read_only*: whether the token may only read it.
     """
     name, secret = os.urandom(6).hex(), os.urandom(32).hex()
-    token = Token(name, _digest(secret), tuple(map(str, scopes)), grid, int(time.time()), False, rate, note)
+    token = Token(
+        name,
+        _digest(secret),
+        tuple(map(str, scopes)),
+        grid,
+        created=int(time.time()),
+        revoked=False,
+        rate=rate,
+        note=note,
+        namespace=namespace,
+        read_only=read_only,
+    )
     store.add(token)
     return NewToken(token, f"n2k_{name}_{secret}")
 

@@ -1,0 +1,74 @@
+"""What the owner does with whole namespaces: make one, list them, open and close, compact, drop."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from n2k_fcgi.errors import NoSuchNamespace
+from n2k_fcgi.model.keyvalue.entry import parse_namespace
+from n2k_fcgi.service.keyvalue.space import Clock, milliseconds
+from n2k_fcgi.store.keyvalue import KeyValueStore, Space, Terms
+
+DEFAULTS = Terms(quota=8 * 1024 * 1024, most_keys=100_000)
+"""Of a new namespace."""
+MOST_QUOTA = 1 << 40
+"""Bytes."""
+MOST_KEYS = 1_000_000_000
+
+
+class Summary(NamedTuple):
+    """One namespace in a list."""
+
+    name: str
+    space: Space
+    is_open: bool
+
+
+class Namespaces:
+    """All namespaces of a store. Every method raises BadNamespace and, unless it makes one, NoSuchNamespace."""
+
+    def __init__(self, store: KeyValueStore, clock: Clock = milliseconds) -> None:
+        self._store = store
+        self._clock = clock
+
+    def make(self, name: str, *, quota: int | None = None, most_keys: int | None = None) -> Terms:
+        """Make a namespace, or set the terms of an existing one; what is None is kept, or the default. Return its terms."""
+        try:
+            before = self._store.namespace(parse_namespace(name)).terms()
+        except NoSuchNamespace:
+            before = None
+        terms = before or DEFAULTS
+        if quota is not None:
+            terms = terms._replace(quota=quota)
+        if most_keys is not None:
+            terms = terms._replace(most_keys=most_keys)
+        if terms != before:
+            self._store.create(name, terms)
+        return terms
+
+    def listed(self) -> Iterator[Summary]:
+        """Yield all namespaces, sorted by name."""
+        for name in self._store.names():
+            yield self.summary(name)
+
+    def summary(self, name: str) -> Summary:
+        """Return how full a namespace is, and whether it is open."""
+        with self._store.namespace(parse_namespace(name)).snapshot() as state:
+            return Summary(name, state.space(self._clock()), state.terms().is_open)
+
+    def set_open(self, name: str, is_open: bool) -> bool:
+        """Let anyone read a namespace without a token, or no longer; return False if that was so already."""
+        found = self._store.namespace(parse_namespace(name))
+        terms = found.terms()
+        if terms.is_open == is_open:
+            return False
+        found.set_terms(terms._replace(is_open=is_open))
+        return True
+
+    def compact(self, name: str) -> tuple[int, int]:
+        """Make the file of a namespace as small as its content; return its bytes before and after. Raises StoreFull."""
+        return self._store.namespace(parse_namespace(name)).compact()
+
+    def drop(self, name: str) -> None:
+        """Remove a namespace with all that it holds."""
+        if not self._store.drop(parse_namespace(name)):
+            raise NoSuchNamespace(namespace=name)

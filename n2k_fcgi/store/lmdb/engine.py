@@ -22,7 +22,7 @@ from n2k_fcgi.store.lmdb.tokens import Tokens
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 
 if TYPE_CHECKING:
-    from n2k_fcgi.store.keyvalue import KeyValueStore
+    from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 
 
 def open_store(options: StoreOptions) -> Store:
@@ -32,8 +32,6 @@ def open_store(options: StoreOptions) -> Store:
 
 class LmdbStore:
     """Implements ``store.base.Store``. Not for use across ``fork()``."""
-
-    keyvalue: "KeyValueStore"
 
     def __init__(self, options: StoreOptions) -> None:
         data_dir, modes = options.data_dir, options.modes
@@ -47,6 +45,21 @@ class LmdbStore:
         self.pending = Pending(self.volatile, options.max_pending)
         self.conflicts = Conflicts(self.volatile)
         self.meters = Meters(self.volatile)
+        self._keyvalue: Namespaces | None = None
+        self._is_retired = False
+
+    @property
+    def keyvalue(self) -> "Namespaces":
+        """The namespaces of the key-value service."""
+        if self._keyvalue is None:
+            from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces  # late: lookups need none
+
+            options = self._options
+            sync, most = options.sync, options.most_changes
+            self._keyvalue = Namespaces(options.data_dir, options.modes, sync=sync, most_changes=most)
+            if self._is_retired:
+                self._keyvalue.retire()
+        return self._keyvalue
 
     def create(self) -> None:
         """Make the data directory with an empty captures file; existing ones are kept. Raises StoreUnreadable, StoreFull."""
@@ -131,9 +144,14 @@ class LmdbStore:
         self.generations.close()
         self._file.close()
         self.volatile.close()
+        if self._keyvalue is not None:
+            self._keyvalue.close()
 
     def retire(self) -> None:
         """Close for good, also during an answer: another store takes over these files."""
         self.generations.close_all()
         self._file.retire()
         self.volatile.file.retire()
+        self._is_retired = True
+        if self._keyvalue is not None:
+            self._keyvalue.retire()

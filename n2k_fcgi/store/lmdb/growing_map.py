@@ -9,6 +9,7 @@ import lmdb
 from n2k_fcgi import logs
 from n2k_fcgi.errors import NoMemory, StoreFull, StoreUnreadable
 from n2k_fcgi.files import Modes
+from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import damaged, meaning, open_environment
 from n2k_fcgi.store.lmdb.lockfile import MAX_READERS
@@ -34,12 +35,13 @@ class GrowingMap:
         self.is_open = True
 
     @classmethod
-    def open(cls, path: Path, modes: Modes, *, durable: bool) -> "GrowingMap":
-        """Open *path* for writing, or make it. *durable*: a commit is on disk when it returns."""
+    def open(cls, path: Path, modes: Modes, *, sync: Sync) -> "GrowingMap":
+        """Open *path* for writing, or make it. *sync*: when a commit is on disk."""
 
         def opened(map_size: int) -> "GrowingMap":
-            options = {"map_size": map_size, "max_readers": MAX_READERS, "mode": modes.file, "sync": durable}
-            return cls(path, open_environment(path, **options))
+            options = {"map_size": map_size, "max_readers": MAX_READERS, "mode": modes.file}
+            syncs = {"sync": sync is not Sync.OFF, "metasync": sync is Sync.ALWAYS}
+            return cls(path, open_environment(path, **options, **syncs))
 
         size = path.stat().st_size if path.exists() else 0
         try:
@@ -47,15 +49,16 @@ class GrowingMap:
         except NoMemory:  # more than the host grants: lookups need no space to grow
             return opened(max(size, LEAST_MAP))
 
-    def read(self) -> lmdb.Transaction:
-        """A read transaction."""
+    def read(self, *, buffers: bool = False) -> lmdb.Transaction:
+        """Begin a read transaction. *buffers*: its values are views instead of copies."""
+        begin: Callable[..., lmdb.Transaction] = self.env.begin
         try:
-            return self.env.begin()
+            return begin(buffers=buffers)
         except lmdb.MapResizedError:  # another process grew the file
             self._resize(0)
         except lmdb.ReadersFullError:
             self.env.reader_check()
-        return self.env.begin()
+        return begin(buffers=buffers)
 
     def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
         """Run *change* in one write transaction; again, if the map was too small. Raises StoreFull, CapturesDamaged."""

@@ -7,6 +7,7 @@ from itertools import islice
 import lmdb
 
 from n2k_fcgi.files import sync_folder
+from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import FRESH_SUFFIX
 from n2k_fcgi.store.lmdb.environment import open_reader
 from n2k_fcgi.store.lmdb.growing_map import GrowingMap
@@ -27,8 +28,8 @@ def rewrite(file: WritableFile, copy: Callable[[lmdb.Transaction, bytes, bytes],
         for left in (fresh, lock_of(fresh)):  # of a killed rewrite
             left.unlink(missing_ok=True)
         reserve(fresh, file.modes)
-        with closing(open_reader(path)) as old, closing(GrowingMap.open(fresh, file.modes, durable=True)) as new:
-            _copy(old, new, copy)
+        with closing(open_reader(path)) as old, closing(GrowingMap.open(fresh, file.modes, sync=Sync.ALWAYS)) as new:
+            _copy(old, new, copy, file.formats)
         for made in (fresh, lock_of(fresh)):
             made.chmod(file.modes.file)
         # LMDB's lock file first: a reader of the fresh file with the old lock file would begin from the old file's last
@@ -38,7 +39,9 @@ def rewrite(file: WritableFile, copy: Callable[[lmdb.Transaction, bytes, bytes],
         sync_folder(path.parent)
 
 
-def _copy(old: lmdb.Environment, new: GrowingMap, copy: Callable[[lmdb.Transaction, bytes, bytes], None]) -> None:
+def _copy(
+    old: lmdb.Environment, new: GrowingMap, copy: Callable[[lmdb.Transaction, bytes, bytes], None], formats: range
+) -> None:
     with old.begin() as source:
         all_rows = source.cursor().iternext()
         while rows := list(islice(all_rows, ROWS_A_TRANSACTION)):
@@ -46,6 +49,6 @@ def _copy(old: lmdb.Environment, new: GrowingMap, copy: Callable[[lmdb.Transacti
             def put(transaction: lmdb.Transaction, rows: list[tuple[bytes, bytes]] = rows) -> None:
                 for db_key, value in rows:
                     copy(transaction, db_key, value)
-                put_format(transaction)
+                put_format(transaction, formats)
 
             new.write(put)

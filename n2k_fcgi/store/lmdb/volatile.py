@@ -12,6 +12,7 @@ import lmdb
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged
 from n2k_fcgi.files import Modes
+from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import VOLATILE
 from n2k_fcgi.store.lmdb.environment import is_there
 from n2k_fcgi.store.lmdb.growing_map import Result
@@ -27,7 +28,7 @@ class VolatileFile:
     """
 
     def __init__(self, data_dir: Path, modes: Modes) -> None:
-        self.file = WritableFile(data_dir / VOLATILE, modes, durable=False, formats=VOLATILE_FORMATS)
+        self.file = WritableFile(data_dir / VOLATILE, modes, sync=Sync.OFF, formats=VOLATILE_FORMATS)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:

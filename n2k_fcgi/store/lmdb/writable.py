@@ -12,6 +12,7 @@ import lmdb
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged, StoreFull, StoreMissing, StoreReadOnly, StoreUnreadable
 from n2k_fcgi.files import Modes, sync_folder
+from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import damaged, is_there, meaning, open_reader, refuse_other_format, refuse_truncated
 from n2k_fcgi.store.lmdb.growing_map import GrowingMap, Result
@@ -37,16 +38,16 @@ class WritableFile:
     Read-only if the file or its folder cannot be written, or the disk takes no lock file: lookups work then, and ``write``
     raises StoreUnreadable or StoreReadOnly.
 
-    *durable*: a write is on disk when it returns. Otherwise it survives the process, but perhaps not a power cut. *formats*:
-    those that are read; the last one is written. A later version of this program may raise the format under a running
+    *sync*: when a write is on disk; it always survives the process, but perhaps not a power cut. *formats*: those that are
+    read; the last one is written. A later version of this program may raise the format under a running
     process, which rejects the file from then on.
     """
 
-    def __init__(self, path: Path, modes: Modes, *, durable: bool = True, formats: range = FORMATS) -> None:
+    def __init__(self, path: Path, modes: Modes, *, sync: Sync = Sync.ALWAYS, formats: range = FORMATS) -> None:
         self.path = path
         self.modes = modes
-        self._durable = durable
-        self._formats = formats
+        self._sync = sync
+        self.formats = formats
         self._queue = WriterQueue(path, modes)
         self._map: GrowingMap | None = None
         self._snapshot: lmdb.Transaction | None = None
@@ -150,10 +151,10 @@ class WritableFile:
                     raise _Parted
                 found = transaction.get(_FORMAT_DB_KEY)
                 if found is not None:
-                    refuse_other_format(self.path, bytes(found), self._formats)
+                    refuse_other_format(self.path, bytes(found), self.formats)
                 result = change(transaction)
-                if found is None or int(found) < self._formats[-1]:  # earlier versions would not understand it
-                    put_format(transaction, self._formats)
+                if found is None or int(found) < self.formats[-1]:  # earlier versions would not understand it
+                    put_format(transaction, self.formats)
                 return result
 
             try:
@@ -216,7 +217,7 @@ class WritableFile:
     def _open_writable(self) -> None:
         reserve(self.path, self.modes)
         self._identity = identity(self.path)  # before: should the file be replaced meanwhile, the next check finds another
-        opened = GrowingMap.open(self.path, self.modes, durable=self._durable)
+        opened = GrowingMap.open(self.path, self.modes, sync=self._sync)
         try:
             refuse_truncated(self.path, opened.env)
             # A killed worker keeps its reader slot. With all of them taken LMDB would not even open the file, so the worker
@@ -260,7 +261,7 @@ class WritableFile:
         with self._map.env.begin() as transaction:
             value = transaction.get(_FORMAT_DB_KEY)
         try:
-            refuse_other_format(self.path, value, self._formats)
+            refuse_other_format(self.path, value, self.formats)
         except BaseException:
             self.close()
             raise

@@ -1,0 +1,186 @@
+"""One namespace: every call is one transaction."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import lmdb
+
+from n2k_fcgi.errors import BatchRefused, N2KError, QuotaReached
+from n2k_fcgi.files import PRIVATE, refuse_when_low
+from n2k_fcgi.model.keyvalue.entry import Entry
+from n2k_fcgi.model.keyvalue.operations import Operation
+from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
+from n2k_fcgi.store.lmdb.environment import damaged, meaning, open_reader
+from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
+from n2k_fcgi.store.lmdb.keyvalue.requests import digest_of, earlier_results, remember
+from n2k_fcgi.store.lmdb.keyvalue.rows import NUMBER, SEQUENCE, TERMS, number_of, pack_terms
+from n2k_fcgi.store.lmdb.keyvalue.state import State
+from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
+from n2k_fcgi.store.lmdb.rewriting import rewrite
+
+SWEPT_BY_A_WRITE = 20
+"""Expired entries that each write removes."""
+SWEPT_FOR_SPACE = 1000
+"""The same for each transaction of a write that the quota would refuse."""
+
+T = TypeVar("T")
+
+
+class Namespace:
+    """Implements ``store.keyvalue.NamespaceStore``."""
+
+    def __init__(self, file: NamespaceFile, most_changes: int) -> None:
+        self.file = file
+        self._most_changes = most_changes
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def get(self, key: bytes, now: int) -> Entry | None:
+        """Return the entry of *key*."""
+        with self.file.read() as transaction:
+            return State(transaction).get(key, now)
+
+    def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
+        """Return the entries of *keys*, in order, all of one state."""
+        with self.snapshot() as state:
+            return state.get_many(keys, now)
+
+    def scan(
+        self, wanted: Range, now: int, *, limit: int, values: bool, reverse: bool = False, max_bytes: int | None = None
+    ) -> Page:
+        """See ``store.keyvalue.SpaceReader``."""
+        with self.snapshot() as state:
+            return state.scan(wanted, now, limit=limit, values=values, reverse=reverse, max_bytes=max_bytes)
+
+    def count(self, wanted: Range, now: int) -> tuple[int, int]:
+        """Return how many keys there are, and bytes of keys and values."""
+        with self.snapshot() as state:
+            return state.count(wanted, now)
+
+    def changes(self, since: int, limit: int) -> Changes:
+        """Return what happened after the version *since*. Raises ChangesGone."""
+        with self.snapshot() as state:
+            return state.changes(since, limit)
+
+    def space(self, now: int) -> Space:
+        """Return how full it is, what has expired left out."""
+        with self.snapshot() as state:
+            return state.space(now)
+
+    def terms(self) -> Terms:
+        """Return what the owner set."""
+        with self.snapshot() as state:
+            return state.terms()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[State]:
+        """See ``store.keyvalue.NamespaceStore``."""
+        with self.file.read() as transaction:
+            yield State(transaction)
+
+    @contextmanager
+    def copy(self, target: Path) -> Iterator[State]:
+        """See ``store.keyvalue.NamespaceStore``."""
+        try:
+            with self.file.read():
+                refuse_when_low(target.parent, self.file.path.stat().st_size)
+                target.touch(PRIVATE.file)
+                self.file.copy_to(target)
+            try:
+                with closing(open_reader(target)) as env, env.begin(buffers=True) as transaction:
+                    yield State(transaction)
+            except lmdb.Error as error:
+                raise meaning(target, error, damaged) from None
+        finally:
+            target.unlink(missing_ok=True)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def apply(self, operations: Sequence[Operation], now: int, *, request: str = "") -> Applied:
+        """See ``store.keyvalue.NamespaceStore``."""
+        digest = digest_of(request, operations) if request else b""
+        while True:
+            try:
+                return self._write(now, lambda writing: _applied(writing, operations, digest))
+            except QuotaReached:
+                if not self.sweep(now, SWEPT_FOR_SPACE):
+                    raise
+
+    def sequence(self, name: bytes, count: int) -> int:
+        """Lease *count* numbers that nobody got or will get; return the first."""
+
+        def change(transaction: lmdb.Transaction) -> int:
+            row = transaction.get(SEQUENCE + name)
+            first = 1 if row is None else number_of(row)
+            transaction.put(SEQUENCE + name, NUMBER.pack(first + count))
+            return first
+
+        return self.file.write(change)
+
+    def set_terms(self, terms: Terms) -> None:
+        """Store what the owner set."""
+        self.file.write(lambda transaction: transaction.put(TERMS, pack_terms(terms)))
+
+    def sweep(self, now: int, limit: int) -> int:
+        """Remove up to *limit* expired entries, noted in the log; return how many."""
+        with self.snapshot() as state:
+            if not state.expired(now, most=1)[0]:
+                return 0
+        return self._write(now, lambda writing: writing.sweep(limit))
+
+    def flush(self, now: int) -> int:
+        """Remove all entries, as one record in the log; return how many."""
+        return self._write(now, Writing.flush)
+
+    def compact(self) -> tuple[int, int]:
+        """See ``store.keyvalue.NamespaceStore``."""
+        before = self.file.path.stat().st_size
+        rewrite(self.file, _put)
+        return before, self.file.path.stat().st_size
+
+    def _write(self, now: int, change: Callable[[Writing], T]) -> T:
+        def changed(transaction: lmdb.Transaction) -> T:
+            writing = Writing(transaction, now, self._most_changes)
+            result = change(writing)
+            writing.finish()
+            return result
+
+        return self.file.write(changed)
+
+
+def _put(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
+    transaction.put(db_key, value)
+
+
+def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -> Applied:
+    terms = writing.state.terms()
+    if digest:
+        earlier = earlier_results(writing, digest, operations)
+        if earlier is not None:
+            return Applied(earlier, writing.space(terms), repeated=True)
+    writing.sweep(SWEPT_BY_A_WRITE)
+    free = writing.space(terms)
+    results = [writing.apply(operations[0])] if len(operations) == 1 else _all_applied(writing, operations)
+    counters = writing.counters
+    is_over = (counters.bytes > terms.quota and writing.grown_bytes > 0) or (
+        counters.keys > terms.most_keys and writing.grown_keys > 0
+    )
+    if is_over:
+        raise QuotaReached(free_bytes=free.free, free_keys=free.free_keys)
+    if digest:
+        remember(writing, digest, operations, results)
+    return Applied(results, writing.space(terms))
+
+
+def _all_applied(writing: Writing, operations: Sequence[Operation]) -> list[Result]:
+    results, failures = [], []
+    for index, operation in enumerate(operations):
+        try:
+            results.append(writing.apply(operation))
+        except N2KError as error:
+            failures.append((index, error))
+    if failures:
+        raise BatchRefused(failures=failures)
+    return results

@@ -1,0 +1,197 @@
+"""Rows of a namespace's file and their bytes. All are in LMDB's main database; the first byte of a db_key is the kind.
+
+| db_key | value |
+|---|---|
+| ``e`` + expires + key | bytes of the key and its value |
+| ``l`` + version | kind of change + key |
+| ``mcounters`` | ``Counters`` |
+| ``mterms`` | ``Terms`` |
+| ``mformat`` | as in every file, see ``layout`` |
+| ``q`` + version + digest | nothing: the index of requests, the oldest first |
+| ``r`` + digest | version and time of a request, and its results |
+| ``s`` + name | the next number of a sequence |
+| ``v`` + key | header + value |
+
+Numbers are big-endian, so that their rows are in order. The log ends just before the counters, so
+that a write changes one page for both.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+
+from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry, ValueType
+from n2k_fcgi.store.keyvalue import Change, Kind, Result, Terms
+from n2k_fcgi.store.lmdb.codec import BadValue
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META
+
+EXPIRY = b"e"
+LOG = b"l"
+REQUEST_AGE = b"q"
+REQUEST = b"r"
+SEQUENCE = b"s"
+VALUE = b"v"
+AFTER_VALUES = b"w"
+COUNTERS = CAPTURE_META + b"counters"
+TERMS = CAPTURE_META + b"terms"
+
+FORMATS = range(1, 2)
+"""Versions of these rows that can be read."""
+
+Buffer = bytes | memoryview
+"""What a transaction returns: bytes, or a view that is valid inside it."""
+
+NUMBER = struct.Struct(">Q")
+_HEADER = struct.Struct(">QQIBQ")
+"""Version, expires, flags, type, id."""
+HEADER_SIZE = _HEADER.size
+_COUNTERS = struct.Struct(">9Q")
+_TERMS = struct.Struct(">QQ?")
+_REQUEST = struct.Struct(">QQ")
+_RESULT = struct.Struct(">?Q?QIBQH")
+"""Created, version, whether an entry is stored, and its expires, flags, type, id; length of the value that follows."""
+
+_TYPES = (ValueType.BYTES, ValueType.JSON, ValueType.TEXT)
+_TYPE_CODES = {kind: code for code, kind in enumerate(_TYPES)}
+_KINDS = {b"p": Kind.PUT, b"d": Kind.DELETE, b"e": Kind.EXPIRE, b"f": Kind.FLUSH}
+_KIND_CODES = {kind: code for code, kind in _KINDS.items()}
+
+
+@dataclass
+class Counters:
+    """What is known of a namespace without reading its entries."""
+
+    version: int = 0
+    """Of the last write."""
+    keys: int = 0
+    bytes: int = 0
+    """Of keys and values; what has expired and is not swept is counted."""
+    changes: int = 0
+    """Records of the log."""
+    floor: int = 0
+    """The log has every change after this version."""
+    last_id: int = 0
+    requests: int = 0
+    """Requests that are remembered."""
+    sequences: int = 0
+    inode: int = 0
+    """Of the file when it was last written: another one means that it was copied or restored. 0: not yet known."""
+
+
+def pack_counters(counters: Counters) -> bytes:
+    """Return the row of the counters."""
+    return _COUNTERS.pack(*astuple(counters))
+
+
+def unpack_counters(row: Buffer | None) -> Counters:
+    """The reverse of pack_counters; a missing row has zeros. Raises BadValue."""
+    if row is None:
+        return Counters()
+    try:
+        return Counters(*_COUNTERS.unpack(row))
+    except struct.error:
+        raise BadValue("the counters cannot be read") from None
+
+
+def pack_terms(terms: Terms) -> bytes:
+    """Return the row of the terms."""
+    return _TERMS.pack(*terms)
+
+
+def unpack_terms(row: Buffer | None) -> Terms:
+    """The reverse of pack_terms. Without a row, of a ``create`` that was killed, nothing may be stored. Raises BadValue."""
+    if row is None:
+        return Terms(0, 0)
+    try:
+        return Terms(*_TERMS.unpack(row))
+    except struct.error:
+        raise BadValue("the terms cannot be read") from None
+
+
+def pack_entry(entry: Entry) -> bytes:
+    """Return the row of an entry."""
+    _, value, version, expires, flags, kind, number = entry
+    return _HEADER.pack(version, expires, flags, _TYPE_CODES[kind], number) + value
+
+
+def unpack_entry(key: bytes, row: Buffer, *, value: bool = True) -> Entry:
+    """The reverse of pack_entry; *value*: with the value. Raises BadValue."""
+    try:
+        version, expires, flags, code, number = _HEADER.unpack_from(row)
+        return Entry(key, bytes(row[HEADER_SIZE:]) if value else b"", version, expires, flags, _TYPES[code], number)
+    except (struct.error, IndexError):
+        raise BadValue("an entry cannot be read") from None
+
+
+def expires_of(row: Buffer) -> int:
+    """Return when the entry of a row expires; 0: never. Raises BadValue."""
+    if len(row) < HEADER_SIZE:
+        raise BadValue("an entry cannot be read")
+    return int.from_bytes(row[8:16], "big")
+
+
+def size_of(key: bytes, row: Buffer) -> int:
+    """Return the bytes of a key and the value of its row."""
+    return len(key) + len(row) - HEADER_SIZE
+
+
+def expiry_key(expires: int, key: bytes) -> bytes:
+    """Return the db_key of a row in the index of expiry."""
+    return EXPIRY + NUMBER.pack(expires) + key
+
+
+def pack_change(kind: Kind, key: bytes) -> bytes:
+    """Return the row of a change."""
+    return _KIND_CODES[kind] + key
+
+
+def unpack_change(db_key: Buffer, row: Buffer) -> Change:
+    """The reverse of pack_change, for the row of *db_key*. Raises BadValue."""
+    kind = _KINDS.get(bytes(row[:1]))
+    if kind is None or len(db_key) != 1 + NUMBER.size:
+        raise BadValue("a change cannot be read")
+    return Change(int.from_bytes(db_key[1:], "big"), kind, bytes(row[1:]))
+
+
+def number_of(row: Buffer) -> int:
+    """Return the number of a row. Raises BadValue."""
+    if len(row) != NUMBER.size:
+        raise BadValue("a number cannot be read")
+    return int.from_bytes(row, "big")
+
+
+def pack_request(version: int, now: int, results: Iterable[Result], valued: frozenset[int]) -> bytes:
+    """Return the row of a request; *valued*: the indexes of results that are kept with the value (a number)."""
+    rows = [_REQUEST.pack(version, now)]
+    for index, (entry, created, changed) in enumerate(results):
+        if entry is None:
+            rows.append(_RESULT.pack(created, changed, False, 0, 0, 0, 0, 0))
+            continue
+        value = entry.value if index in valued else b""
+        code = _TYPE_CODES[entry.type]
+        rows += (_RESULT.pack(created, changed, True, entry.expires, entry.flags, code, entry.id, len(value)), value)
+    return b"".join(rows)
+
+
+def applied_at(row: Buffer) -> int:
+    """Return the time of a request. Raises BadValue."""
+    return number_of(row[NUMBER.size : _REQUEST.size])
+
+
+def unpack_request(row: Buffer, keys: Sequence[bytes]) -> tuple[int, int, list[Result]]:
+    """The reverse of pack_request: version, time, results. *keys*: those of its operations. Raises BadValue."""
+    try:
+        version, now = _REQUEST.unpack_from(row)
+        at, results = _REQUEST.size, []
+        for key in keys:
+            created, changed, is_stored, expires, flags, code, number, size = _RESULT.unpack_from(row, at)
+            at += _RESULT.size + size
+            value = bytes(row[at - size : at])
+            entry = Entry(key, value, changed, expires, flags, _TYPES[code], number) if is_stored else None
+            results.append(Result(entry, created, changed))
+    except (struct.error, IndexError):
+        raise BadValue("a request cannot be read") from None
+    return version, now, results
+
+
+assert len(expiry_key(0, bytes(MAX_KEY))) <= 511, "LMDB's longest db_key"

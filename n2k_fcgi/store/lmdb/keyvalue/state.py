@@ -1,0 +1,148 @@
+"""Reading a namespace: one state, of one transaction."""
+
+from collections.abc import Iterator, Sequence
+
+import lmdb
+
+from n2k_fcgi.errors import ChangesGone
+from n2k_fcgi.model.keyvalue.entry import Entry
+from n2k_fcgi.store.keyvalue import Change, Changes, Kind, Page, Range, Space, Terms
+from n2k_fcgi.store.lmdb.keyvalue.rows import (
+    AFTER_VALUES,
+    COUNTERS,
+    EXPIRY,
+    LOG,
+    NUMBER,
+    TERMS,
+    VALUE,
+    Buffer,
+    Counters,
+    expires_of,
+    expiry_key,
+    number_of,
+    size_of,
+    unpack_change,
+    unpack_counters,
+    unpack_entry,
+    unpack_terms,
+)
+
+MOST_SKIPPED = 1000
+"""Expired rows that one page passes over."""
+
+
+class State:
+    """Implements ``store.keyvalue.SpaceReader`` in a transaction of the caller's."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: lmdb.Transaction) -> None:
+        self._transaction = transaction
+
+    def get(self, key: bytes, now: int) -> Entry | None:
+        """Return the entry of *key*."""
+        row = self._transaction.get(VALUE + key)
+        if row is None:
+            return None
+        entry = unpack_entry(key, row)
+        return entry if not entry.expires or now < entry.expires else None
+
+    def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
+        """Return the entries of *keys*, in order."""
+        return [self.get(key, now) for key in keys]
+
+    def scan(
+        self, wanted: Range, now: int, *, limit: int, values: bool, reverse: bool = False, max_bytes: int | None = None
+    ) -> Page:
+        """See ``store.keyvalue.SpaceReader``."""
+        entries: list[Entry] = []
+        size = skipped = 0
+        last = None
+        for key, row in self._rows(wanted, reverse=reverse):
+            if len(entries) >= limit or skipped >= MOST_SKIPPED:
+                return Page(entries, last)
+            expires = expires_of(row)
+            if expires and expires <= now:
+                skipped += 1
+            else:
+                size += size_of(key, row) if values else len(key)
+                if max_bytes is not None and size > max_bytes and entries:
+                    return Page(entries, last)
+                entries.append(unpack_entry(key, row, value=values))
+            last = key
+        return Page(entries, None)
+
+    def count(self, wanted: Range, now: int) -> tuple[int, int]:
+        """Return how many keys there are, and bytes of keys and values."""
+        if wanted == Range():
+            counters = self.counters()
+            expired, lost = self.expired(now)
+            return counters.keys - expired, counters.bytes - lost
+        keys = size = 0
+        for key, row in self._rows(wanted):
+            expires = expires_of(row)
+            if not expires or now < expires:
+                keys += 1
+                size += size_of(key, row)
+        return keys, size
+
+    def changes(self, since: int, limit: int) -> Changes:
+        """Return what happened after the version *since* (0: from the beginning). Raises ChangesGone."""
+        counters = self.counters()
+        cursor = self._transaction.cursor()
+        more = cursor.set_range(LOG + NUMBER.pack(since + 1)) and bytes(cursor.key()[:1]) == LOG
+        if not counters.floor <= since <= counters.version:
+            # A log that begins with a flush has all that happened to an empty namespace.
+            is_whole = since == 0 and more and unpack_change(*cursor.item()).kind is Kind.FLUSH
+            if not is_whole:
+                raise ChangesGone(since=since, first=counters.floor, last=counters.version)
+        found: list[Change] = []
+        while more and len(found) < limit:
+            found.append(unpack_change(*cursor.item()))
+            more = cursor.next() and bytes(cursor.key()[:1]) == LOG
+        return Changes(found, found[-1].version if found else since, more)
+
+    def space(self, now: int) -> Space:
+        """Return how full it is, what has expired left out."""
+        terms = self.terms()
+        keys, used = self.count(Range(), now)
+        return Space(used, terms.quota, keys, terms.most_keys)
+
+    def terms(self) -> Terms:
+        """Return what the owner set."""
+        return unpack_terms(self._transaction.get(TERMS))
+
+    def counters(self) -> Counters:
+        """Return the counters."""
+        return unpack_counters(self._transaction.get(COUNTERS))
+
+    def expired(self, now: int, *, most: int | None = None) -> tuple[int, int]:
+        """Return how many keys have expired and are not swept, and their bytes; of *most* keys."""
+        keys = size = 0
+        cursor = self._transaction.cursor()
+        if cursor.set_range(EXPIRY):
+            end = expiry_key(now + 1, b"")
+            for db_key, row in cursor.iternext(keys=True, values=True):
+                if bytes(db_key) >= end or keys == most:
+                    break
+                keys += 1
+                size += number_of(row)
+        return keys, size
+
+    def _rows(self, wanted: Range, *, reverse: bool = False) -> Iterator[tuple[bytes, Buffer]]:
+        """Yield (key, row) of a range."""
+        low = VALUE + wanted.start
+        high = AFTER_VALUES if wanted.end is None else VALUE + wanted.end
+        cursor = self._transaction.cursor()
+        if reverse:
+            is_there = cursor.prev() if cursor.set_range(high) else cursor.last()
+            rows = cursor.iterprev(keys=True, values=True)
+        else:
+            is_there = cursor.set_range(low)
+            rows = cursor.iternext(keys=True, values=True)
+        if is_there:
+            for db_key, row in rows:
+                name = bytes(db_key)
+                if not low <= name < high:
+                    return
+                yield name[1:], row

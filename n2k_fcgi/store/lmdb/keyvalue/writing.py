@@ -1,0 +1,154 @@
+"""Changing entries inside one write transaction: versions, the log, the index of expiry, and the counters."""
+
+import lmdb
+
+from n2k_fcgi.model.keyvalue.entry import Entry
+from n2k_fcgi.model.keyvalue.operations import NEW_ID, Operation
+from n2k_fcgi.store.keyvalue import Kind, Result, Space, Terms
+from n2k_fcgi.store.lmdb.keyvalue.rows import (
+    COUNTERS,
+    EXPIRY,
+    LOG,
+    NUMBER,
+    VALUE,
+    expiry_key,
+    number_of,
+    pack_change,
+    pack_counters,
+    pack_entry,
+    unpack_entry,
+)
+from n2k_fcgi.store.lmdb.keyvalue.state import State
+
+MOST_TRIMMED = 100
+"""Records that a write removes from the log beyond those that it adds: a lowered limit takes effect step by step."""
+
+
+class Writing:
+    """One write transaction of a namespace. Call ``finish`` at its end."""
+
+    def __init__(self, transaction: lmdb.Transaction, now: int, most_changes: int) -> None:
+        self.transaction = transaction
+        self.state = State(transaction)
+        self.counters = self.state.counters()
+        self.now = now
+        self.grown_keys = 0
+        """By operations; sweeping does not count."""
+        self.grown_bytes = 0
+        self._most_changes = most_changes
+        self._added = 0
+
+    def apply(self, operation: Operation) -> Result:
+        """Do one operation. Raises its error, before any change of its own."""
+        present = self._present(operation.key)
+        entry = operation.applied(present, self.now)
+        if entry is present:
+            assert entry is not None  # an operation on a missing entry stores one or raises
+            return Result(entry, False, entry.version)
+        if entry is None:
+            assert present is not None  # as above
+            self._remove(present)
+            return Result(None, False, self._log(Kind.DELETE, operation.key))
+        if entry.id == NEW_ID:
+            self.counters.last_id += 1
+            entry = entry._replace(id=self.counters.last_id)
+        entry = entry._replace(version=self._log(Kind.PUT, operation.key))
+        self._store(entry, present)
+        return Result(entry, present is None, entry.version)
+
+    def sweep(self, limit: int) -> int:
+        """Remove up to *limit* expired entries; return how many."""
+        for swept in range(limit):
+            cursor = self.transaction.cursor()
+            if not cursor.set_range(EXPIRY):
+                return swept
+            db_key = bytes(cursor.key())
+            if db_key >= expiry_key(self.now + 1, b""):
+                return swept
+            self._expire(db_key[1 + NUMBER.size :], db_key, number_of(cursor.value()))
+        return limit
+
+    def flush(self) -> int:
+        """Remove all entries and the log, which gets one record; return how many keys."""
+        count = self.counters.keys
+        for prefix in (VALUE, EXPIRY, LOG):
+            cursor = self.transaction.cursor()
+            more = cursor.set_range(prefix)
+            while more and cursor.key()[:1] == prefix:
+                more = cursor.delete()
+        self.counters.keys = self.counters.bytes = self.counters.changes = 0
+        self.counters.floor = self._log(Kind.FLUSH, b"")
+        return count
+
+    def space(self, terms: Terms) -> Space:
+        """Return how full it is, after the changes."""
+        expired, lost = self.state.expired(self.now)
+        return Space(self.counters.bytes - lost, terms.quota, self.counters.keys - expired, terms.most_keys)
+
+    def finish(self) -> None:
+        """Trim the log and store the counters."""
+        self._trim()
+        self.transaction.put(COUNTERS, pack_counters(self.counters))
+
+    def _present(self, key: bytes) -> Entry | None:
+        row = self.transaction.get(VALUE + key)
+        if row is None:
+            return None
+        entry = unpack_entry(key, row)
+        if entry.is_live(self.now):
+            return entry
+        self._expire(key, expiry_key(entry.expires, key), len(key) + len(entry.value))
+        return None
+
+    def _store(self, entry: Entry, before: Entry | None) -> None:
+        key = entry.key
+        size = len(key) + len(entry.value)
+        if before is None:
+            self._count(1, size)
+        else:
+            self._count(0, len(entry.value) - len(before.value))
+            if before.expires and before.expires != entry.expires:
+                self.transaction.delete(expiry_key(before.expires, key))
+        if entry.expires:
+            self.transaction.put(expiry_key(entry.expires, key), NUMBER.pack(size))
+        self.transaction.put(VALUE + key, pack_entry(entry))
+
+    def _remove(self, entry: Entry) -> None:
+        self.transaction.delete(VALUE + entry.key)
+        if entry.expires:
+            self.transaction.delete(expiry_key(entry.expires, entry.key))
+        self._count(-1, -len(entry.key) - len(entry.value))
+
+    def _count(self, keys: int, size: int) -> None:
+        self.counters.keys += keys
+        self.counters.bytes += size
+        self.grown_keys += keys
+        self.grown_bytes += size
+
+    def _expire(self, key: bytes, index_key: bytes, size: int) -> None:
+        self.transaction.delete(VALUE + key)
+        self.transaction.delete(index_key)
+        self.counters.keys -= 1
+        self.counters.bytes -= size
+        self._log(Kind.EXPIRE, key)
+
+    def _log(self, kind: Kind, key: bytes) -> int:
+        """Append a record; return its version, which never repeats whatever the clock does."""
+        counters = self.counters
+        counters.version = version = max(counters.version + 1, self.now * 1000)
+        counters.changes += 1
+        self._added += 1
+        self.transaction.put(LOG + NUMBER.pack(version), pack_change(kind, key))
+        return version
+
+    def _trim(self) -> None:
+        counters = self.counters
+        count = min(counters.changes - self._most_changes, self._added + MOST_TRIMMED)
+        if count <= 0:
+            return
+        cursor = self.transaction.cursor()
+        cursor.set_range(LOG)
+        for _ in range(count):
+            counters.floor = number_of(cursor.key()[1:])
+            cursor.delete()
+        counters.changes -= count

@@ -165,6 +165,7 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         pending=pending_keys(store, settings),
         access=Access(store.tokens, limits, settings.register, settings.trusted_proxies),
         overview=lru_cache(lambda: overview(store)),
+        keyvalue=lambda name: namespace(store, settings, name),
         grids=grids(settings),
         csv=settings.csv,
         list_slots=Slots(settings.data_dir, modes_of(settings), settings.csv_streams),

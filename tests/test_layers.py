@@ -48,7 +48,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "ingest": {"", "dumps"},
         "update": {"", "dumps", "ingest"},
     },
-    "web": {"": {"api", "classic"}, "api": {""}, "classic": {""}},
+    "web": {"": {"api", "classic", "db"}, "api": {""}, "classic": {""}, "db": {""}},
     "servers": {"": set(), "fastcgi": {""}},
     "cli": {"": {"examinations"}, "examinations": set()},
 }

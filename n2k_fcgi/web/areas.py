@@ -1,11 +1,12 @@
 """The areas that there are."""
 
-from n2k_fcgi.web import api, classic
+from n2k_fcgi.web import api, classic, db
 from n2k_fcgi.web.area import Area
 from n2k_fcgi.web.requests import Request
 
 AREAS: tuple[Area, ...] = (
     api.AREA,
+    db.AREA,
     classic.AREA,
 )
 """In this order; the last one owns all that no other does."""

@@ -21,9 +21,11 @@ _PATHS: dict[bytes, tuple[Callable[..., Answer], str]] = {
 
 def lookup(request: Request) -> tuple[Callable[..., Answer], dict[str, str]] | None:
     """Return the view of a lookup and its values from the path; None: take the slow path."""
+    path = request.raw_path
+    if path.startswith(b"/db") and path[3:4] in (b"", b"/"):
+        return _of_values(request)
     if request.method not in ("GET", "HEAD"):
         return None
-    path = request.raw_path
     if path == b"/":
         try:
             fields = request.query
@@ -37,3 +39,12 @@ def lookup(request: Request) -> tuple[Callable[..., Answer], dict[str, str]] | N
         return None
     view, argument = found
     return view, {argument: request.path[10:]}
+
+
+def _of_values(request: Request) -> tuple[Callable[..., Answer], dict[str, str]] | None:
+    """Return the view of the key-value service, whatever is done with a value; None for other methods."""
+    if request.method not in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+        return None
+    from n2k_fcgi.web.db.dispatch import answer  # late: a worker that only answers lookups needs none of it
+
+    return answer, {"key": request.path[4:]}

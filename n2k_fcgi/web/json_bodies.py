@@ -20,7 +20,7 @@ Body = dict[str, Any]
 
 def answer(fields: Body, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:
     """Return one object."""
-    return Answer(status, _encoded(fields), JSON, (*EXPOSED, *headers), generation)
+    return Answer(status, encoded(fields), JSON, (*EXPOSED, *headers), generation)
 
 
 def error(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
@@ -30,7 +30,7 @@ def error(request: Request, status: int, message: str, headers: Headers = ()) ->
 
 def revalidated(request: Request, fields: Body, generation: str) -> Answer:
     """Return ``answer`` with an ETag, or 304 if the caller has that already."""
-    body = _encoded(fields)
+    body = encoded(fields)
     fingerprint = _fingerprint(body)
     headers: Headers = (*EXPOSED, ("ETag", f'"{fingerprint}"'))
     if _has(request.header("IF_NONE_MATCH"), fingerprint):
@@ -45,12 +45,12 @@ def cut(request: Request, items: list[Body], whole: Callable[[list[Body]], Body]
     """
     fields = whole(items)
     room = request.kept_bytes(request.query)
-    if room is None or len(_encoded(fields)) <= room:
+    if room is None or len(encoded(fields)) <= room:
         return fields
     low, high = 0, len(items) - 1  # binary search: the size grows with the items
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if len(_encoded(whole(items[:middle]))) <= room else (low, middle - 1)
+        low, high = (middle, high) if len(encoded(whole(items[:middle]))) <= room else (low, middle - 1)
     return whole(items[: max(low, 0)])
 
 
@@ -112,7 +112,8 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are not JSON
 
 
-def _encoded(fields: Body) -> bytes:
+def encoded(fields: Body) -> bytes:
+    """Return one object on one line, with its line feed."""
     import json  # late: lookups need no JSON
 
     # A lone surrogate is written as its escape, which JSON permits; all else as UTF-8.

@@ -13,7 +13,7 @@ Headers = tuple[tuple[str, str], ...]
 FROM_ANYWHERE: Headers = (("Access-Control-Allow-Origin", "*"),)
 """Pages of other sites may read every answer: without cookies they can do what a token permits, and no more."""
 
-_PREFLIGHT_HEADERS = "Authorization, Content-Type, If-None-Match, X-N2K-Token"
+_PREFLIGHT_HEADERS = "Authorization, Content-Type, If-Match, If-None-Match, X-KV-Request-Id, X-N2K-Token"
 _PREFLIGHT_SECONDS = "86400"
 
 ALWAYS: Headers = (("X-Content-Type-Options", "nosniff"), *FROM_ANYWHERE)
@@ -28,6 +28,7 @@ PRIVATE: Headers = (*ALWAYS, ("Cache-Control", "no-store"))
 
 REASONS = {
     200: "200 OK",
+    201: "201 Created",
     304: "304 Not Modified",
     400: "400 Bad Request",
     401: "401 Unauthorized",
@@ -35,10 +36,14 @@ REASONS = {
     404: "404 Not Found",
     405: "405 Method Not Allowed",
     409: "409 Conflict",
+    410: "410 Gone",
+    412: "412 Precondition Failed",
     413: "413 Content Too Large",
+    415: "415 Unsupported Media Type",
     429: "429 Too Many Requests",
     500: "500 Internal Server Error",
     503: "503 Service Unavailable",
+    507: "507 Insufficient Storage",
 }
 
 

@@ -3,21 +3,32 @@
 from collections.abc import Callable, Iterable
 from importlib import import_module
 
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import Map, PathConverter, Rule
 
 from n2k_fcgi.web.area import Area
 from n2k_fcgi.web.areas import AREAS
 from n2k_fcgi.web.responses import Answer
 
 
+class Rest(PathConverter):
+    """``<rest:name>``: all that follows, as it is: empty, with slashes at either end, with line feeds."""
+
+    regex = r"(?s:.*)"
+
+
 def routes_of(areas: Iterable[Area]) -> Map:
     """Return the map of all addresses of *areas*."""
     rules = [
-        Rule(route.path, endpoint=f"{area.folder}.{route.view}", methods=route.methods)
+        Rule(
+            route.path,
+            endpoint=f"{area.folder}.{route.view}",
+            methods=route.methods,
+            strict_slashes=True if "<rest:" in route.path else None,  # a slash at its end is a part of it
+        )
         for area in areas
         for route in area.routes
     ]
-    return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
+    return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False, converters={"rest": Rest})
 
 
 ROUTES = routes_of(AREAS)

@@ -14,6 +14,7 @@ from n2k_fcgi.web.access import Access
 if TYPE_CHECKING:
     from n2k_fcgi.service.directory.forget import Forgetting
     from n2k_fcgi.service.directory.overview import Overview
+    from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 
 
 class Services(NamedTuple):
@@ -27,6 +28,8 @@ class Services(NamedTuple):
     access: Access
     overview: "Callable[[], Overview]"
     """As above, but always the same one: it caches its counts."""
+    keyvalue: "Callable[[str], KeyValueSpace]"
+    """A namespace by its name. Raises BadNamespace, NoSuchNamespace."""
     grids: Grids
     csv: Permission
     """Who may download the list."""

@@ -129,4 +129,4 @@ def asked(body: bytes = b"", **headers: str) -> Request:
 def test_where_an_area_finds_the_token(headers: dict[str, str], body: bytes, classic: str, api: str) -> None:
     """In a header; in a form only where bodies are forms; in a URL never."""
     found = {area.folder: area.token(asked(body, **headers)) for area in AREAS}
-    assert found == {"classic": classic, "api": api}
+    assert found == {"classic": classic, "api": api, "db": api}

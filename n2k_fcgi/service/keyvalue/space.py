@@ -23,7 +23,7 @@ from n2k_fcgi.model.keyvalue.operations import (
     Put,
     Touch,
 )
-from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Result, Space, SpaceReader
+from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Result, Space, SpaceReader, Terms
 
 MOST_OPERATIONS = 1000
 """In one batch."""
@@ -102,6 +102,10 @@ class Reader:
     def space(self) -> Space:
         """Return how full it is."""
         return self._reader.space(self._clock())
+
+    def terms(self) -> Terms:
+        """Return what the owner set."""
+        return self._reader.terms()
 
 
 class KeyValueSpace(Reader):
@@ -205,8 +209,11 @@ class KeyValueSpace(Reader):
         put = operation.put if isinstance(operation, AssignId) else operation
         if isinstance(put, (Put, Append)):
             self._check_value(put.value)
-        if isinstance(put, Put) and (not 0 <= put.flags <= MOST_FLAGS or put.type is not type_of(put.value, put.type)):
-            raise BadRequest(why=f"flags are 0 to {MOST_FLAGS}, and a value must be of its type, {put.type}")
+        if isinstance(put, Put):
+            if not 0 <= put.flags <= MOST_FLAGS:
+                raise BadRequest(why=f"flags are 0 to {MOST_FLAGS}")
+            if put.type is not type_of(put.value, put.type):
+                raise BadRequest(why=f"the value is not {'JSON' if put.type is ValueType.JSON else 'text in UTF-8'}")
         ttl = getattr(put, "ttl", None)
         if ttl is not None and not 1 <= ttl <= MOST_TTL:
             raise BadRequest(why=f"a time to live is 1 to {MOST_TTL} milliseconds")

@@ -1,0 +1,61 @@
+"""The one view of the area: method, key and ``op=`` choose the function that answers."""
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+
+from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.web.db import entries
+from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.responses import Answer
+from n2k_fcgi.web.services import Services
+
+_OF_A_KEY: dict[tuple[str, str], Callable[[Request, Services, str], Answer]] = {
+    ("GET", ""): entries.read,
+    ("PUT", ""): entries.put,
+    ("POST", ""): entries.put,
+    ("POST", "append"): entries.append,
+    ("POST", "id"): entries.assign_id,
+    ("POST", "incr"): entries.increment,
+    ("POST", "prepend"): entries.prepend,
+    ("POST", "touch"): entries.touch,
+    ("DELETE", ""): entries.delete,
+}
+"""(method, ``op``) -> (request, services, key) -> answer. HEAD is GET."""
+
+_OF_THE_NAMESPACE: dict[tuple[str, str], str] = {}
+"""(method, ``op``) -> module and function in this folder, (request, services) -> answer; imported at first use.
+
+``op`` of a GET is '' for a list of keys, and ``changes`` with ``since=``.
+"""
+
+
+def answer(request: Request, services: Services, key: str = "") -> Answer:
+    """Answer every request of the area. *key*: what follows ``/db/`` in the path, decoded; '' for nothing.
+
+    ``/db/KEY`` and ``/db?key=KEY`` are equal: web servers fold ``//``, ``.`` and ``..`` in paths, and some refuse ``%2F``.
+    """
+    fields = request.query
+    named = fields.get("key")
+    if key and named not in (None, key):
+        raise BadRequest(why="the path and key= name different keys")
+    method = "GET" if request.method == "HEAD" else request.method
+    op = fields.get("op", "")
+    if key or named is not None:
+        view = _OF_A_KEY.get((method, op))
+        if view is None:
+            raise BadRequest(why=_unknown(method, op, _OF_A_KEY, "a key"))
+        return view(request, services, key or named or "")
+    if method == "GET" and "since" in fields and not op:
+        op = "changes"
+    found = _OF_THE_NAMESPACE.get((method, op))
+    if found is None:
+        raise BadRequest(why=_unknown(method, op, _OF_THE_NAMESPACE, "the namespace; a key is named by /db/KEY or key=KEY"))
+    module, _, function = found.partition(".")
+    whole: Callable[[Request, Services], Answer] = getattr(import_module(f"{__package__}.{module}"), function)
+    return whole(request, services)
+
+
+def _unknown(method: str, op: str, known: Iterable[tuple[str, str]], what: str) -> str:
+    ops = ", ".join(sorted(name for of, name in known if of == method and name))
+    shown = f"op={op[:20]}" if op else "no op="
+    return f"{method} with {shown} is nothing that can be done with {what}" + (f" (op= one of: {ops})" if ops else "")

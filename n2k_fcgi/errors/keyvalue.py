@@ -124,6 +124,22 @@ class NamespaceClosed(N2KError):
     exit_code = 112
 
 
+class BadEntryLine(N2KError):
+    """A line of an import that describes no entry."""
+
+    template = "{why}"
+    status = 400
+    exit_code = 114
+
+
+class LinesRefused(N2KError):
+    """An import had bad lines; the others were stored."""
+
+    template = "{lines} refused; {entries} stored"
+    status = 400
+    exit_code = 115
+
+
 class ReadOnly(N2KError):
     """A write with a token, or through a handle, that may only read."""
 

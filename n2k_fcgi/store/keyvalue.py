@@ -155,6 +155,14 @@ class SpaceReader(Protocol):
         """Return what the owner set."""
         ...
 
+    def version(self) -> int:
+        """Return the last version that was given; 0: none yet."""
+        ...
+
+    def sequences(self) -> dict[bytes, int]:
+        """Return the names of all sequences, each with the number that it leases next."""
+        ...
+
 
 class NamespaceStore(SpaceReader, Protocol):
     """One namespace. Writes are atomic, as durable as the setting ``kv_sync`` says, and visible to every process on return.
@@ -172,7 +180,10 @@ class NamespaceStore(SpaceReader, Protocol):
         ...
 
     def sequence(self, name: bytes, count: int) -> int:
-        """Lease *count* numbers that nobody got or will get; return the first. The first of all is 1."""
+        """Lease *count* numbers that nobody got or will get; return the first. The first of all is 1.
+
+        *count* may be 0: the result is the number that is leased next.
+        """
         ...
 
     def set_terms(self, terms: Terms) -> None:

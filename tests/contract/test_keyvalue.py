@@ -4,7 +4,7 @@ import pytest
 
 from n2k_fcgi.errors import BatchRefused, ChangesGone, ConditionFailed, NoSuchEntry, NoSuchNamespace, QuotaReached
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
-from n2k_fcgi.model.keyvalue.operations import AssignId, Condition, Delete, Increment, Put, Touch
+from n2k_fcgi.model.keyvalue.operations import AssignId, Condition, Delete, Increment, Put, Restore, Touch
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Change, Kind, NamespaceStore, Range, Space, Terms
 from tests.contract.engines import Place
@@ -129,6 +129,35 @@ def test_sequences_repeat_nothing(shop: NamespaceStore, place: Place) -> None:
     with place.peer() as peer:
         assert peer("store.keyvalue.namespace('shop').sequence(b'n', 5)") == 12
     assert shop.sequence(b"n", 1) == 17
+
+
+def test_sequences_are_listed(shop: NamespaceStore) -> None:
+    """Each with the number that comes next; a lease of none reports it and changes nothing."""
+    assert shop.sequences() == {} and shop.sequence(b"n", 0) == 1
+    shop.sequence(b"n", 10)
+    shop.sequence(b"m", 1)
+    assert [shop.sequence(b"n", 0), shop.sequence(b"n", 0)] == [11, 11]
+    assert shop.sequences() == {b"m": 2, b"n": 11}
+
+
+def test_the_last_version(shop: NamespaceStore) -> None:
+    """Changes after it are those from now on."""
+    assert shop.version() == 0
+    last = put(shop, b"a", b"")
+    assert shop.version() == last and shop.changes(last, 10) == ([], last, False)
+
+
+def test_an_entry_is_restored(shop: NamespaceStore) -> None:
+    """Value, time, flags, type and id are those given, the version is new; later ids are larger. *keep* replaces nothing."""
+    entry = Entry(b"k", b"{}", 5, NOW + 10, 7, ValueType.JSON, 40)
+    done = shop.apply([Restore(entry)], NOW)
+    assert done.results[0].entry == shop.get(b"k", NOW) == entry._replace(version=NOW * 1000)
+    assert shop.get(b"k", NOW + 10) is None
+    assert shop.apply([AssignId(b"n", Put(b"n", b""))], NOW).results[0].entry.id == 41  # type: ignore[union-attr]
+    kept = shop.apply([Restore(Entry(b"n", b"other"), keep=True), Restore(Entry(b"m", b"new"), keep=True)], NOW)
+    assert [result.created for result in kept.results] == [False, True]
+    assert [entry.value for entry in shop.get_many([b"n", b"m"], NOW) if entry] == [b"", b"new"]
+    assert shop.apply([Restore(Entry(b"n", b"other"))], NOW).results[0].entry.id == 41  # type: ignore[union-attr]
 
 
 def test_a_snapshot_is_one_state(shop: NamespaceStore, place: Place) -> None:

@@ -145,6 +145,26 @@ class Touch(NamedTuple):
         return present._replace(expires=0 if self.ttl is None else now + self.ttl)
 
 
+class Restore(NamedTuple):
+    """Store an entry as it was elsewhere, with its id and the time when it expires; only the version is new.
+
+    An entry without an id gets that of the present one. *keep*: leave a present entry as it is.
+    """
+
+    entry: Entry
+    keep: bool = False
+
+    @property
+    def key(self) -> bytes:
+        """The key of the entry."""
+        return self.entry.key
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        if present is None or self.entry.id:
+            return present if present and self.keep else self.entry
+        return present if self.keep else self.entry._replace(id=present.id)
+
+
 class AssignId(NamedTuple):
     """Give an entry the next id of the namespace, unless it has one. *value*: stored as by ``put`` if it is given.
 

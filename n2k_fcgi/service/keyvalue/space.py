@@ -21,6 +21,7 @@ from n2k_fcgi.model.keyvalue.operations import (
     Increment,
     Operation,
     Put,
+    Restore,
     Touch,
 )
 from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Result, Space, SpaceReader, Terms
@@ -107,6 +108,14 @@ class Reader:
         """Return what the owner set."""
         return self._reader.terms()
 
+    def version(self) -> int:
+        """Return the last version that was given: changes after it are changes from now on."""
+        return self._reader.version()
+
+    def sequences(self) -> dict[bytes, int]:
+        """Return the names of all sequences, each with the number that it leases next."""
+        return self._reader.sequences()
+
 
 class KeyValueSpace(Reader):
     """One namespace. *max_value*: bytes. *read_only*: every write raises ReadOnly."""
@@ -168,17 +177,25 @@ class KeyValueSpace(Reader):
             raise BadRequest(why=f"count is a whole number from 1 to {MOST_LEASED}")
         return self._store.sequence(parse_entry_key(name), count)
 
+    def continue_sequence(self, name: str, number: int) -> None:
+        """Let a sequence lease *number* next, or what it leases already if that is more. Raises BadEntryKey."""
+        self._refuse_read_only()
+        db_key = parse_entry_key(name)
+        present = self._store.sequence(db_key, 0)
+        if number > present:
+            self._store.sequence(db_key, number - present)
+
     def batch(self, operations: Sequence[Operation], *, request: str = "") -> Applied:
         """Do all *operations* in one durable write, or none. Raises BatchRefused, BadRequest, QuotaReached."""
         self._refuse_read_only()
         if len(operations) > MOST_OPERATIONS:
             raise BadRequest(why=f"a batch has {MOST_OPERATIONS} operations at most")
-        return self._store.apply(list(map(self._checked, operations)), self._clock(), request=request)
+        return self._store.apply(list(map(self.checked, operations)), self._clock(), request=request)
 
     def apply(self, operation: Operation, *, request: str = "") -> Applied:
         """Do one operation; return its result and the space that is left."""
         self._refuse_read_only()
-        return self._store.apply([self._checked(operation)], self._clock(), request=request)
+        return self._store.apply([self.checked(operation)], self._clock(), request=request)
 
     def flush(self) -> int:
         """Remove everything; return how many keys."""
@@ -197,24 +214,21 @@ class KeyValueSpace(Reader):
         with self._store.copy(target) as reader:
             yield Reader(reader, self._clock)
 
-    def _one(self, operation: Operation, request: str) -> Result:
-        return self.apply(operation, request=request).results[0]
-
-    def _refuse_read_only(self) -> None:
-        if self._read_only:
-            raise ReadOnly(what="handle")
-
-    def _checked(self, operation: Operation) -> Operation:
+    def checked(self, operation: Operation) -> Operation:
         """Return *operation* with the limit of this space. Raises BadRequest, ValueTooLarge if a field is out of bounds."""
-        put = operation.put if isinstance(operation, AssignId) else operation
-        if isinstance(put, (Put, Append)):
+        put: Operation | Entry | None = operation
+        if isinstance(operation, AssignId):
+            put = operation.put
+        elif isinstance(operation, Restore):
+            put = operation.entry
+        if isinstance(put, (Put, Append, Entry)):
             self._check_value(put.value)
-        if isinstance(put, Put):
+        if isinstance(put, (Put, Entry)):
             if not 0 <= put.flags <= MOST_FLAGS:
                 raise BadRequest(why=f"flags are 0 to {MOST_FLAGS}")
             if put.type is not type_of(put.value, put.type):
                 raise BadRequest(why=f"the value is not {'JSON' if put.type is ValueType.JSON else 'text in UTF-8'}")
-        ttl = getattr(put, "ttl", None)
+        ttl = None if isinstance(put, Entry) else getattr(put, "ttl", None)
         if ttl is not None and not 1 <= ttl <= MOST_TTL:
             raise BadRequest(why=f"a time to live is 1 to {MOST_TTL} milliseconds")
         if isinstance(operation, Increment) and not (
@@ -222,6 +236,13 @@ class KeyValueSpace(Reader):
         ):
             raise BadRequest(why="a number is one of 64 bits with sign")
         return operation._replace(limit=self._max_value) if isinstance(operation, Append) else operation
+
+    def _one(self, operation: Operation, request: str) -> Result:
+        return self.apply(operation, request=request).results[0]
+
+    def _refuse_read_only(self) -> None:
+        if self._read_only:
+            raise ReadOnly(what="handle")
 
     def _check_value(self, value: bytes) -> None:
         if len(value) > self._max_value:

@@ -74,6 +74,16 @@ class Namespace:
         with self.snapshot() as state:
             return state.terms()
 
+    def version(self) -> int:
+        """Return the last version that was given."""
+        with self.snapshot() as state:
+            return state.version()
+
+    def sequences(self) -> dict[bytes, int]:
+        """Return all sequences, each with the number that it leases next."""
+        with self.snapshot() as state:
+            return state.sequences()
+
     @contextmanager
     def snapshot(self) -> Iterator[State]:
         """See ``store.keyvalue.NamespaceStore``."""

@@ -13,6 +13,7 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     EXPIRY,
     LOG,
     NUMBER,
+    SEQUENCE,
     TERMS,
     VALUE,
     Buffer,
@@ -26,6 +27,7 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     unpack_entry,
     unpack_terms,
 )
+from n2k_fcgi.store.lmdb.writable import with_prefix
 
 MOST_SKIPPED = 1000
 """Expired rows that one page passes over."""
@@ -111,6 +113,14 @@ class State:
     def terms(self) -> Terms:
         """Return what the owner set."""
         return unpack_terms(self._transaction.get(TERMS))
+
+    def version(self) -> int:
+        """Return the last version that was given."""
+        return self.counters().version
+
+    def sequences(self) -> dict[bytes, int]:
+        """Return all sequences, each with the number that it leases next."""
+        return {bytes(name): number_of(row) for name, row in with_prefix(self._transaction, SEQUENCE)}
 
     def counters(self) -> Counters:
         """Return the counters."""

@@ -50,8 +50,8 @@ class Writing:
             self._remove(present)
             return Result(None, False, self._log(Kind.DELETE, operation.key))
         if entry.id == NEW_ID:
-            self.counters.last_id += 1
-            entry = entry._replace(id=self.counters.last_id)
+            entry = entry._replace(id=self.counters.last_id + 1)
+        self.counters.last_id = max(self.counters.last_id, entry.id)
         entry = entry._replace(version=self._log(Kind.PUT, operation.key))
         self._store(entry, present)
         return Result(entry, present is None, entry.version)

@@ -17,7 +17,16 @@ from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import damaged, is_there, meaning, open_reader, refuse_other_format, refuse_truncated
 from n2k_fcgi.store.lmdb.growing_map import GrowingMap, Result
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT_KEY, FORMATS
-from n2k_fcgi.store.lmdb.lockfile import NO_IDENTITY, Identity, identity, is_parted, lock_of, lock_problem, reserve
+from n2k_fcgi.store.lmdb.lockfile import (
+    NO_IDENTITY,
+    Identity,
+    device_and_inode,
+    identity,
+    is_parted,
+    lock_of,
+    lock_problem,
+    reserve,
+)
 from n2k_fcgi.store.lmdb.writer_queue import WRITER_PATIENCE, WriterQueue
 
 Moment = tuple[Identity, int]
@@ -107,7 +116,7 @@ class WritableFile:
                 raise StoreUnreadable(path=self.path, why="it can be read but not written")
             file.env.reader_check()
             result = self._run(change)
-            while identity(self.path)[:2] != self._identity[:2]:  # a backup was restored meanwhile, without this change
+            while device_and_inode(self.path) != self._identity[:2]:  # a backup was restored meanwhile, without this change
                 self._close_if_replaced()
                 self._opened()
                 result = self._run(change)

@@ -25,6 +25,7 @@ class WriterQueue:
 
     def __init__(self, file: Path, modes: Modes) -> None:
         self._file = file
+        self._lock = file.with_suffix(WRITER_SUFFIX)
         self._modes = modes
         self._stuck_until = 0.0
         self.is_held = False
@@ -46,7 +47,7 @@ class WriterQueue:
     def tried(self, patience: float) -> Iterator[bool]:
         """Wait at most *patience* seconds for the queue; yield whether it is held."""
         is_stuck = time.monotonic() < self._stuck_until
-        with hold(self._file.with_suffix(WRITER_SUFFIX), self._modes, 0 if is_stuck else patience) as held:
+        with hold(self._lock, self._modes, 0 if is_stuck else patience) as held:
             if held:
                 self._stuck_until = 0.0
             elif patience:

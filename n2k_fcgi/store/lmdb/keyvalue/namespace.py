@@ -171,14 +171,8 @@ def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -
         if earlier is not None:
             return Applied(earlier, writing.space(terms), repeated=True)
     writing.sweep(SWEPT_BY_A_WRITE)
-    free = writing.space(terms)
     results = [writing.apply(operations[0])] if len(operations) == 1 else _all_applied(writing, operations)
-    counters = writing.counters
-    is_over = (counters.bytes > terms.quota and writing.grown_bytes > 0) or (
-        counters.keys > terms.most_keys and writing.grown_keys > 0
-    )
-    if is_over:
-        raise QuotaReached(free_bytes=free.free, free_keys=free.free_keys)
+    writing.refuse_beyond(terms)
     if digest:
         remember(writing, digest, operations, results)
     return Applied(results, writing.space(terms))

@@ -18,7 +18,7 @@ that a write changes one page for both.
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry, ValueType
 from n2k_fcgi.store.keyvalue import Change, Kind, Result, Terms
@@ -45,7 +45,8 @@ NUMBER = struct.Struct(">Q")
 _HEADER = struct.Struct(">QQIBQ")
 """Version, expires, flags, type, id."""
 HEADER_SIZE = _HEADER.size
-_COUNTERS = struct.Struct(">9Q")
+_EXPIRES = struct.Struct(">8xQ13x")
+_COUNTERS = struct.Struct(">8Q")
 _TERMS = struct.Struct(">QQ?")
 _REQUEST = struct.Struct(">QQ")
 _RESULT = struct.Struct(">?Q?QIBQH")
@@ -74,13 +75,11 @@ class Counters:
     requests: int = 0
     """Requests that are remembered."""
     sequences: int = 0
-    inode: int = 0
-    """Of the file when it was last written: another one means that it was copied or restored. 0: not yet known."""
 
 
 def pack_counters(counters: Counters) -> bytes:
     """Return the row of the counters."""
-    return _COUNTERS.pack(*astuple(counters))
+    return _COUNTERS.pack(*vars(counters).values())
 
 
 def unpack_counters(row: Buffer | None) -> Counters:
@@ -123,11 +122,13 @@ def unpack_entry(key: bytes, row: Buffer, *, value: bool = True) -> Entry:
         raise BadValue("an entry cannot be read") from None
 
 
-def expires_of(row: Buffer) -> int:
-    """Return when the entry of a row expires; 0: never. Raises BadValue."""
-    if len(row) < HEADER_SIZE:
-        raise BadValue("an entry cannot be read")
-    return int.from_bytes(row[8:16], "big")
+def is_live(row: Buffer, now: int) -> bool:
+    """Whether the entry of a row exists at *now*. Raises BadValue."""
+    try:
+        (expires,) = _EXPIRES.unpack_from(row)
+    except struct.error:
+        raise BadValue("an entry cannot be read") from None
+    return not expires or now < expires
 
 
 def size_of(key: bytes, row: Buffer) -> int:

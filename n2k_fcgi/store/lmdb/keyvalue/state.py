@@ -18,8 +18,8 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     VALUE,
     Buffer,
     Counters,
-    expires_of,
     expiry_key,
+    is_live,
     number_of,
     size_of,
     unpack_change,
@@ -63,14 +63,13 @@ class State:
         for key, row in self._rows(wanted, reverse=reverse):
             if len(entries) >= limit or skipped >= MOST_SKIPPED:
                 return Page(entries, last)
-            expires = expires_of(row)
-            if expires and expires <= now:
-                skipped += 1
-            else:
+            if is_live(row, now):
                 size += size_of(key, row) if values else len(key)
                 if max_bytes is not None and size > max_bytes and entries:
                     return Page(entries, last)
                 entries.append(unpack_entry(key, row, value=values))
+            else:
+                skipped += 1
             last = key
         return Page(entries, None)
 
@@ -82,8 +81,7 @@ class State:
             return counters.keys - expired, counters.bytes - lost
         keys = size = 0
         for key, row in self._rows(wanted):
-            expires = expires_of(row)
-            if not expires or now < expires:
+            if is_live(row, now):
                 keys += 1
                 size += size_of(key, row)
         return keys, size
@@ -92,16 +90,19 @@ class State:
         """Return what happened after the version *since* (0: from the beginning). Raises ChangesGone."""
         counters = self.counters()
         cursor = self._transaction.cursor()
-        more = cursor.set_range(LOG + NUMBER.pack(since + 1)) and bytes(cursor.key()[:1]) == LOG
-        if not counters.floor <= since <= counters.version:
-            # A log that begins with a flush has all that happened to an empty namespace.
-            is_whole = since == 0 and more and unpack_change(*cursor.item()).kind is Kind.FLUSH
-            if not is_whole:
-                raise ChangesGone(since=since, first=counters.floor, last=counters.version)
+        more = cursor.set_range(LOG + NUMBER.pack(since)) and cursor.key()[:1] == LOG
+        is_known = since == counters.floor
+        if more and since and unpack_change(*cursor.item()).version == since:
+            is_known = True
+            more = cursor.next() and cursor.key()[:1] == LOG
+        elif more and not since and unpack_change(*cursor.item()).kind is Kind.FLUSH:
+            is_known = True  # all that happened to an empty namespace
+        if not is_known:  # before the log, or a version of a file that was replaced by this one
+            raise ChangesGone(since=since, first=counters.floor, last=counters.version)
         found: list[Change] = []
         while more and len(found) < limit:
             found.append(unpack_change(*cursor.item()))
-            more = cursor.next() and bytes(cursor.key()[:1]) == LOG
+            more = cursor.next() and cursor.key()[:1] == LOG
         return Changes(found, found[-1].version if found else since, more)
 
     def space(self, now: int) -> Space:

@@ -2,6 +2,7 @@
 
 import lmdb
 
+from n2k_fcgi.errors import QuotaReached
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import NEW_ID, Operation
 from n2k_fcgi.store.keyvalue import Kind, Result, Space, Terms
@@ -23,6 +24,9 @@ from n2k_fcgi.store.lmdb.keyvalue.state import State
 MOST_TRIMMED = 100
 """Records that a write removes from the log beyond those that it adds: a lowered limit takes effect step by step."""
 
+MOST_COUNTED = 1000
+"""Expired entries whose size a write subtracts from the space that it reports: the work of a write is bounded."""
+
 
 class Writing:
     """One write transaction of a namespace. Call ``finish`` at its end."""
@@ -32,11 +36,10 @@ class Writing:
         self.state = State(transaction)
         self.counters = self.state.counters()
         self.now = now
-        self.grown_keys = 0
-        """By operations; sweeping does not count."""
-        self.grown_bytes = 0
+        self._grown_keys = self._grown_bytes = 0  # by operations, not by sweeping
         self._most_changes = most_changes
         self._added = 0
+        self._may_be_expired = True
 
     def apply(self, operation: Operation) -> Result:
         """Do one operation. Raises its error, before any change of its own."""
@@ -60,10 +63,9 @@ class Writing:
         """Remove up to *limit* expired entries; return how many."""
         for swept in range(limit):
             cursor = self.transaction.cursor()
-            if not cursor.set_range(EXPIRY):
-                return swept
-            db_key = bytes(cursor.key())
-            if db_key >= expiry_key(self.now + 1, b""):
+            db_key = bytes(cursor.key()) if cursor.set_range(EXPIRY) else b""
+            if not EXPIRY <= db_key < expiry_key(self.now + 1, b""):
+                self._may_be_expired = False
                 return swept
             self._expire(db_key[1 + NUMBER.size :], db_key, number_of(cursor.value()))
         return limit
@@ -81,9 +83,17 @@ class Writing:
         return count
 
     def space(self, terms: Terms) -> Space:
-        """Return how full it is, after the changes."""
-        expired, lost = self.state.expired(self.now)
+        """Return how full it is, after the changes; of what has expired, MOST_COUNTED entries at most are left out."""
+        expired, lost = self.state.expired(self.now, most=MOST_COUNTED) if self._may_be_expired else (0, 0)
         return Space(self.counters.bytes - lost, terms.quota, self.counters.keys - expired, terms.most_keys)
+
+    def refuse_beyond(self, terms: Terms) -> None:
+        """Raise QuotaReached if the operations made it larger than it may be. What makes it smaller is always accepted."""
+        free_bytes = terms.quota - self.counters.bytes
+        free_keys = terms.most_keys - self.counters.keys
+        if (free_bytes < 0 < self._grown_bytes) or (free_keys < 0 < self._grown_keys):
+            before = max(0, free_bytes + self._grown_bytes), max(0, free_keys + self._grown_keys)
+            raise QuotaReached(free_bytes=before[0], free_keys=before[1])
 
     def finish(self) -> None:
         """Trim the log and store the counters."""
@@ -122,8 +132,8 @@ class Writing:
     def _count(self, keys: int, size: int) -> None:
         self.counters.keys += keys
         self.counters.bytes += size
-        self.grown_keys += keys
-        self.grown_bytes += size
+        self._grown_keys += keys
+        self._grown_bytes += size
 
     def _expire(self, key: bytes, index_key: bytes, size: int) -> None:
         self.transaction.delete(VALUE + key)

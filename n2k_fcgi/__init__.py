@@ -1,28 +1,44 @@
 """name2key and key2name for Second Life and OpenSimulator, on a shared host.
 
 Importing this package imports nothing else: every worker and every command begins with it. What a program may import from
-here is imported when it is first used; docs/library.md describes it.
+here is imported when it is first used; docs/python.md describes it.
 """
 
 TYPE_CHECKING = False  # type checkers take it for True; typing's own would have to be imported
 
 if TYPE_CHECKING:
+    from n2k_fcgi.embedded.directory import open_directory
+    from n2k_fcgi.embedded.keyvalue import open_keyvalue
     from n2k_fcgi.errors import N2KError
+    from n2k_fcgi.keyvalue import KeyValue
     from n2k_fcgi.model.avatar import Avatar
     from n2k_fcgi.model.keys import format_key, parse_key
+    from n2k_fcgi.model.keyvalue.operations import Condition
     from n2k_fcgi.servers.live import LiveApplication
-    from n2k_fcgi.wiring import open_directory
 
 __version__ = "0.1.0"
 
-__all__ = ["Avatar", "LiveApplication", "N2KError", "format_key", "open_directory", "parse_key"]
+__all__ = [
+    "Avatar",
+    "Condition",
+    "KeyValue",
+    "LiveApplication",
+    "N2KError",
+    "format_key",
+    "open_directory",
+    "open_keyvalue",
+    "parse_key",
+]
 
 _MODULES = {
     "Avatar": "model.avatar",
+    "Condition": "model.keyvalue.operations",
+    "KeyValue": "keyvalue",
     "LiveApplication": "servers.live",
     "N2KError": "errors",
     "format_key": "model.keys",
-    "open_directory": "wiring",
+    "open_directory": "embedded.directory",
+    "open_keyvalue": "embedded.keyvalue",
     "parse_key": "model.keys",
 }
 

@@ -1,13 +1,12 @@
 """The only place that turns settings into a store, services and the application."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2k_fcgi import logs
-from n2k_fcgi.config import Settings, load
+from n2k_fcgi.config import Settings
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import Modes
 from n2k_fcgi.model.grids import Grids
@@ -69,20 +68,6 @@ def grids(settings: Settings) -> Grids:
 def directory(store: Store, settings: Settings) -> Directory:
     """The lookups."""
     return Directory(store.generations, store.captures, store.forgotten, grids(settings))
-
-
-@contextlib.contextmanager
-def open_directory(data_dir: Path | str) -> Iterator[Directory]:
-    """The lookups of a data directory, for programs that use this package as a library (docs/library.md).
-
-    Other settings are those of its ``n2k.ini`` and of the environment. Not for use across ``fork()``, nor by several threads.
-    """
-    settings = load(flags={"data_dir": str(data_dir)}).settings
-    store = open_store(settings)
-    try:
-        yield directory(store, settings)
-    finally:
-        store.close()
 
 
 def registrar(store: Store, settings: Settings) -> Registrar:

@@ -15,7 +15,7 @@ _WEB = _SERVICE | {"service"}
 _WIRING = _WEB | {"web", "config"}
 _SERVERS = _WIRING | {"wiring"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "": {"errors", "model", "servers", "wiring"},  # n2k_fcgi/__init__.py: for type checkers, see test_package.py
+    "": {"embedded", "errors", "keyvalue", "model", "servers"},  # n2k_fcgi/__init__.py: for type checkers, see test_package.py
     "errors": set(),
     "files": {"errors"},
     "logfile": {"files"},
@@ -29,6 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": _WEB,
     "wiring": _WIRING,
     "servers": _SERVERS,
+    "keyvalue": {"errors", "model", "store"},
+    "embedded": _SERVERS | {"keyvalue"},
+    "client": {"errors", "model", "store", "keyvalue"},
     "deploy": {"errors", "files", "model", "store", "config"},
     "cli": _SERVERS | {"servers", "deploy"},
     "start": {"errors"},

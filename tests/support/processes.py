@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -163,3 +164,18 @@ def talking(code: str, *arguments: object) -> Iterator[Callable[[], str]]:
             yield go_on
         finally:
             child.kill()
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Run *work* in a child made by ``fork()`` and return its id; the child exits with 0 if that succeeded, else with 1."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    finally:
+        if code:
+            traceback.print_exc()
+        os._exit(code)

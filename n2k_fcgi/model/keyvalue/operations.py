@@ -37,6 +37,11 @@ class Condition(NamedTuple):
     value: bytes | None = None
     """The present value is this one."""
 
+    @classmethod
+    def at(cls, *versions: int) -> "Condition":
+        """Return the condition that the present version is one of *versions*."""
+        return cls(versions=frozenset(versions))
+
     def check(self, present: Entry | None) -> None:
         """Raise ConditionFailed unless it holds."""
         if (

@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from n2k_fcgi.errors import BadRequest, ReadOnly, ValueTooLarge
+from n2k_fcgi.errors import (
+    BadRequest,
+    BatchRefused,
+    ConditionFailed,
+    NoSuchEntry,
+    NotANumber,
+    NumberTooLarge,
+    ReadOnly,
+    ValueTooLarge,
+)
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import (
     ALWAYS,
@@ -35,6 +44,9 @@ MOST_LEASED = 1_000_000
 MOST_TTL = 100 * 366 * 24 * 3600 * 1000
 """Milliseconds: a hundred years."""
 MOST_FLAGS = 2**32 - 1
+
+REFUSALS = (ConditionFailed, NoSuchEntry, NotANumber, NumberTooLarge, ValueTooLarge)
+"""Errors of one operation, as opposed to those of the namespace or the store."""
 
 Clock = Callable[[], int]
 
@@ -97,7 +109,9 @@ class Reader:
         return self._reader.count(wanted, self._clock())
 
     def changes(self, since: int = 0, limit: int = MOST_LISTED) -> Changes:
-        """Return what happened after the version *since*, in order. Raises ChangesGone."""
+        """Return what happened after the version *since*, in order. Raises ChangesGone, BadRequest."""
+        if not (0 <= since <= MOST and limit > 0):
+            raise BadRequest(why="since is a version, and a limit is at least 1")
         return self._reader.changes(since, min(limit, MOST_LISTED))
 
     def space(self) -> Space:
@@ -190,7 +204,11 @@ class KeyValueSpace(Reader):
         self._refuse_read_only()
         if len(operations) > MOST_OPERATIONS:
             raise BadRequest(why=f"a batch has {MOST_OPERATIONS} operations at most")
-        return self._store.apply(list(map(self.checked, operations)), self._clock(), request=request)
+        checked = list(map(self.checked, operations))
+        try:
+            return self._store.apply(checked, self._clock(), request=request)
+        except REFUSALS as error:  # of a batch of one
+            raise BatchRefused(failures=[(0, error)]) from None
 
     def apply(self, operation: Operation, *, request: str = "") -> Applied:
         """Do one operation; return its result and the space that is left."""

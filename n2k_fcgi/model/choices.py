@@ -48,3 +48,12 @@ class Scope(Choice):
     CSV = "csv"
     ADMIN = "admin"
     """Everything."""
+
+
+class LogLevel(Choice):
+    """From which level on lines are logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"

@@ -6,6 +6,7 @@ import click
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, load
+from n2k_fcgi.model.choices import LogLevel
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.wiring import grids, open_store, set_up_logs
@@ -71,7 +72,7 @@ class Context:
         if self.config:
             flags["config"] = str(self.loaded.file)
         if self.verbose:
-            flags["log_level"] = "DEBUG"
+            flags["log_level"] = LogLevel.DEBUG
         return flags
 
     def close(self) -> None:
@@ -81,7 +82,7 @@ class Context:
 
     def _set_up_logs(self, settings: Settings) -> None:
         if self.verbose:
-            logs.set_up(None, "DEBUG", rotate_bytes=settings.log_rotate, keep=settings.log_keep)
+            logs.set_up(None, LogLevel.DEBUG, rotate_bytes=settings.log_rotate, keep=settings.log_keep)
         elif settings.data_dir.is_dir():
             set_up_logs(settings)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from n2k_fcgi.config import values
-from n2k_fcgi.model.choices import OnConflict, Permission, Sync
+from n2k_fcgi.model.choices import LogLevel, OnConflict, Permission, Sync
 from n2k_fcgi.model.grids import PRODUCTION, Grid
 
 KIB = 1024
@@ -17,7 +17,7 @@ class Settings(NamedTuple):
 
     data_dir: Path
     log_file: str
-    log_level: str
+    log_level: LogLevel
     log_rotate: int
     log_keep: int
     default_grid: str
@@ -69,7 +69,7 @@ class Setting(NamedTuple):
 TABLE: tuple[Setting, ...] = (
     Setting("data_dir", values.path, "~/n2k-data", "The data directory. Never below a web root or on a network filesystem."),
     Setting("log_file", values.log_file, "", "Where to log: a path, '-' for standard error; empty: log/n2k.log in data_dir."),
-    Setting("log_level", values.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "DEBUG shows each lookup's duration."),
+    Setting("log_level", values.choice_of(LogLevel), "INFO", "DEBUG shows each lookup's duration."),
     Setting("log_rotate", values.size(4 * KIB, 1024 * MIB), "5M", "Size at which a log file is rotated to .1."),
     Setting("log_keep", values.whole(0, 100), "4", "Number of rotated log files to keep."),
     Setting("default_grid", values.grid, PRODUCTION, "The grid of requests that name no grid."),

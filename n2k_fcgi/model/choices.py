@@ -61,3 +61,12 @@ class Sync(Choice):
     """A power cut may lose the last moments, never the file."""
     OFF = "off"
     """A power cut may cost the file: for caches."""
+
+
+class LogLevel(Choice):
+    """From which level on lines are logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"

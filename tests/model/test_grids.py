@@ -34,6 +34,14 @@ def test_known_grids_are_given_in_their_spelling() -> None:
     assert parse_grid("Host.Example:8002") == "host.example:8002"
 
 
+def test_a_grid_exists_by_the_settings_or_by_an_import() -> None:
+    """Either is enough, and a registration on such a grid creates none; any other grid is new."""
+    grids = Grids((Grid(PRODUCTION, PRODUCTION), Grid("OSgrid", "OSgrid")))
+    assert grids.is_established("OSgrid", ()) and grids.is_established("OSgrid", {"osgrid", "other"})
+    assert grids.is_established("other", {"other"})
+    assert not grids.is_established("other", ()) and not grids.is_established("other", {PRODUCTION})
+
+
 @relaxed
 @given(hostile_text | any_text | name_part, st.lists(name_part, max_size=2))
 def test_parsing_is_idempotent(text: str, known: list[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.service.directory.lookup import choose
+from n2k_fcgi.service.directory.choice import choose
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 A, B, C = (parse_key(key) for key in (MASAKAZU, GOVERNOR, USERNAME))

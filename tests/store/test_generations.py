@@ -1,5 +1,6 @@
 """Generations: published by one rename, refused when damaged, noticed by every process."""
 
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from n2k_fcgi.store.datadir import BUILDING, CURRENT, DATA_FILE, GENERATIONS, MA
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, KEYS, META
+from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT
 from n2k_fcgi.wiring import purge
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
@@ -96,8 +98,9 @@ def test_a_data_file_larger_than_its_manifest_says_is_refused(sandbox: Sandbox, 
     for manifest in (first, second):
         with _data(sandbox, manifest.name).open("ab") as file:
             file.write(bytes(more))
-    with pytest.raises(StoreDamaged, match=f"it has {second.bytes + more} bytes, its manifest says {second.bytes}"):
+    with pytest.raises(StoreDamaged, match=f"it has {second.bytes + more} bytes, its manifest says {second.bytes}") as caught:
         sandbox.store.generations.current()
+    assert str(caught.value).startswith(str(_data(sandbox, second.name))[:60])  # a long path is shortened in messages
     with pytest.raises(StoreDamaged, match=f"it has {first.bytes + more} bytes"):
         sandbox.store.generations.use(first.name)
     assert sandbox.store.generations.current_name() == second.name
@@ -187,12 +190,12 @@ def test_a_list_leaves_out_what_cannot_be_read(sandbox: Sandbox, damage: str | N
 
 
 def test_use_goes_back_and_refuses_what_is_not_there(sandbox: Sandbox) -> None:
-    """An older generation can be made live again; a name that is not there changes nothing."""
+    """An older generation can be made live again; an unknown name is refused by that name, and changes nothing."""
     first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     second = sandbox.import_text(csv((GOVERNOR, "Governor Linden"))).manifest.name
     sandbox.store.generations.use(first)
     assert sandbox.view().generation_name == first
-    with pytest.raises(NoSuchGeneration):
+    with pytest.raises(NoSuchGeneration, match="20000101T"):
         sandbox.store.generations.use("20000101T000000.000Z")
     sandbox.store.generations.use(second)
     assert sandbox.view().generation_name == second
@@ -294,6 +297,45 @@ def test_the_map_is_dropped_when_the_process_grows(sandbox: Sandbox, monkeypatch
         assert answers == {1} and len(reopened) == 2
     finally:
         reader.close()
+
+
+@pytest.mark.parametrize(("limit", "reopens"), [(1 << 40, False), (1, True)])
+def test_a_long_answer_keeps_to_the_limit_of_its_worker(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, limit: int, reopens: bool
+) -> None:
+    """It releases the map between two steps above that limit, not above the one of imports."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+    sandbox.store.close()
+    ballast = b"x" * (IMPORT_RESIDENT + 1)
+    reader = Generations(sandbox.data_dir, PRIVATE, resident_limit=limit)
+    reopened: list[None] = []
+    really = Generation.reopen
+    monkeypatch.setattr(Generation, "reopen", lambda self: (reopened.append(None), really(self)))
+    lease = reader.hold()
+    assert lease is not None and ballast
+    with lease as generation:
+        assert [len(names) for _, names in generation.keys_from(b"", 10)] == [1]
+    assert bool(reopened) == reopens
+    reader.close()
+
+
+def test_a_manifest_is_rewritten_beside_the_generations(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a killed purge leaves no third file in the folder of a generation; it is text with one line per field."""
+    manifest = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest
+    folder = sandbox.data_dir / GENERATIONS / manifest.name
+    listed: list[tuple[list[str], bool]] = []
+    really = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        listed.append((sorted(os.listdir(folder)), (sandbox.data_dir / "manifest.json.new").is_file()))
+        return really(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    sandbox.store.generations.rewrite(manifest._replace(source="elsewhere.csv"))
+    assert listed == [(["data.mdb", "manifest.json"], True)]
+    changed = sandbox.store.generations.manifest(manifest.name)
+    assert changed == manifest._replace(source="elsewhere.csv")
+    assert (folder / MANIFEST).read_text() == json.dumps(changed._asdict(), indent=1) + "\n"
 
 
 def test_a_lease_outlives_the_store(sandbox: Sandbox) -> None:

@@ -1,12 +1,5 @@
 """name2key and key2name: the live generation with the captures as an overlay.
 
-When several avatars match, a one-line answer is chosen by this rule (``choose``): the wanted grid, else the default grid,
-else the avatar seen last. On one grid a current name comes before a former one, and:
-
-* In Second Life a name never passes to another account: the key that had it first keeps it, whatever a later dump says,
-  and the dump outranks a capture that contradicts it.
-* On other grids the name seen last wins.
-
 A hidden avatar appears in no answer, in either direction.
 """
 
@@ -16,10 +9,10 @@ from itertools import takewhile
 from typing import TypeVar
 
 from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.choices import Provenance
-from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
+from n2k_fcgi.model.grids import Grids, Wanted
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
 from n2k_fcgi.model.names import ParsedName, canonical, parse_name
+from n2k_fcgi.service.directory.choice import choose, overlaid, ranked
 from n2k_fcgi.store.avatars import CaptureStore, GenerationStore, GenerationView, Lease
 from n2k_fcgi.store.base import Binding, ForgottenStore
 
@@ -121,7 +114,7 @@ class View:
         found = self.captures.by_names(new, self._rows_left())
         if self.generation is not None:
             imported = self.generation.by_names(new[: len(found)], self._rows_left())
-            found = [_both(*each) for each in zip(imported, found, strict=False)]
+            found = [ranked(*each) for each in zip(imported, found, strict=False)]
         if forgotten is not None:
             hidden = forgotten.hidden_among((a.key, a.grid, n) for n, each in zip(new, found, strict=False) for a in each)
             if hidden:
@@ -137,7 +130,7 @@ class View:
         found = self.captures.by_keys(new, self._rows_left())
         if self.generation is not None:
             imported = self.generation.by_keys(new[: len(found)], self._rows_left())
-            found = [_overlaid(*each) for each in zip(imported, found, strict=False)]
+            found = [overlaid(*each) for each in zip(imported, found, strict=False)]
         if self._forgotten is not None:
             hidden = self._forgotten.hidden_among(binding(avatar) for each in found for avatar in each)
             if hidden:
@@ -201,7 +194,7 @@ class View:
     def _named(self, name: str) -> list[Avatar]:
         found = self.captures.by_name(name)
         if self.generation is not None:
-            found = _both(self.generation.by_name(name), found)
+            found = ranked(self.generation.by_name(name), found)
         if not found or self._forgotten is None:
             return found
         hidden = self._forgotten.hidden_among((a.key, a.grid, name) for a in found)
@@ -216,7 +209,7 @@ class View:
     def _with_key(self, key: bytes) -> list[Avatar]:
         found = self.captures.by_key(key)
         if self.generation is not None:
-            found = _overlaid(self.generation.by_key(key), found)
+            found = overlaid(self.generation.by_key(key), found)
         return self.shown(found) if found else found
 
     def shown(self, avatars: list[Avatar]) -> list[Avatar]:
@@ -280,24 +273,6 @@ def binding(avatar: Avatar) -> Binding:
     return avatar.key, avatar.grid, canonical(avatar.name)
 
 
-def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, strict: bool = False) -> Avatar | None:
-    """Return one avatar by the rule above; *found* has the winner of each grid first."""
-    candidates = list(found)
-    if grid is not None:
-        for avatar in candidates:
-            if avatar.grid == grid:
-                return avatar
-        if strict:
-            return None
-    for avatar in candidates:
-        if avatar.grid == default_grid:
-            return avatar
-    winners: dict[str, Avatar] = {}
-    for avatar in candidates:
-        winners.setdefault(avatar.grid, avatar)
-    return max(winners.values(), key=lambda avatar: (not avatar.former, avatar.seen), default=None)
-
-
 class _Remembered:
     """The results inside a ``snapshot``, and how many rows had been read before it."""
 
@@ -316,34 +291,6 @@ def _once(known: dict[Asked, list[Avatar]], asked: Asked, find: Callable[[Asked]
     return found
 
 
-def _name_rank(avatar: Avatar) -> tuple[bool, bool, int]:
-    if avatar.grid == PRODUCTION and avatar.provenance is Provenance.DUMP:
-        return False, False, 0  # in the generation's order: the holder comes first
-    return avatar.former, avatar.grid == PRODUCTION, -avatar.seen
-
-
-def _both(imported: list[Avatar], captured: list[Avatar]) -> list[Avatar]:
-    """All avatars of one name, the winner of each grid first."""
-    return sorted(imported + captured, key=_name_rank) if captured else imported
-
-
 def _count_first(asked: Sequence[Asked], known: Mapping[Asked, object]) -> int:
     """How many of *asked* are known before the first that is not."""
     return next((number for number, one in enumerate(asked) if one not in known), len(asked))
-
-
-def _overlaid(imported: list[Avatar], captured: list[Avatar]) -> list[Avatar]:
-    """Return the current names of one key, one per grid."""
-    if not captured:
-        return imported
-    by_grid = {avatar.grid: avatar for avatar in imported}
-    for avatar in captured:
-        other = by_grid.get(avatar.grid)
-        if other is None or _is_better_name(avatar, other):
-            by_grid[avatar.grid] = avatar
-    return list(by_grid.values())
-
-
-def _is_better_name(captured: Avatar, imported: Avatar) -> bool:
-    """Whether the captured name wins: if it is later, or the same name, because W-Hat's dump has no upper and lower case."""
-    return captured.seen >= imported.seen or canonical(captured.name) == canonical(imported.name)

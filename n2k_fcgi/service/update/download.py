@@ -6,25 +6,22 @@ are verified. The caller owns the file and removes it.
 
 import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, InvalidURL
 from io import FileIO
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
-from n2k_fcgi import __version__, logs
+from n2k_fcgi import logs
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow, NoMemory, is_no_memory
 from n2k_fcgi.files import refuse_os_error, write_all
-from n2k_fcgi.interpreter import needed
 from n2k_fcgi.service.dumps.archives import Kind, kind_of
 from n2k_fcgi.service.dumps.encoding import looks_like_text
 from n2k_fcgi.service.dumps.location import Location
+from n2k_fcgi.service.update.client import Client, content_encoding, retry_after
 
 BLOCK = 256 * 1024
 HEAD = 4096
 """Bytes that show what is being received."""
-MAX_REDIRECTS = 5
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
 _END_OF_PAGE = b"</html>"
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -117,10 +114,9 @@ class _Download:
         self._path = path
         self._known = known
         self._limits = limits
-        self._token = token
         self._progress = progress
         self._deadline = time.monotonic() + limits.total
-        self._opener = _opener()
+        self._client = Client(location, token)
         self._received = 0
         self._expected: int | None = None
         self._validators = Validators()
@@ -151,7 +147,7 @@ class _Download:
 
     def _connect(self) -> bool:
         """Send one request and receive the response. False: not modified."""
-        with self._open() as response:
+        with self._client.get(self._conditions(), self._timeout) as response:
             status = response.status
             if status == 304 and any(self._known) and not self._received:
                 return False
@@ -170,58 +166,31 @@ class _Download:
     def _refuse_status(self, response: HTTPResponse) -> NoReturn:
         """Raise _Busy for a status that says to wait (RFC 9110, 10.2.3) if there is time for it, else DownloadFailed."""
         why = f"the server answers {response.status} {response.reason}"
-        if response.status in _BUSY and (pause := _seconds(response.headers.get("Retry-After", ""))) is not None:
+        if response.status in _BUSY and (pause := retry_after(response.headers.get("Retry-After", ""))) is not None:
             if pause <= self._limits.longest_pause and pause < self._remaining():
                 logs.info(f"download: {why}; waiting {pause:.0f} s, as it asks")
                 raise _Busy(why, pause)
             why = f"{why}, and not to come back for {pause:.0f} s"
         raise DownloadFailed(url=self._location, why=why)
 
-    def _open(self) -> HTTPResponse:
-        location, token = self._location, self._token
-        for _ in range(MAX_REDIRECTS + 1):
-            response = self._ask(location, token)
-            if response.status not in _REDIRECTS:
-                return response
-            response.close()
-            target = location.redirected(_sent_as_utf8(response.headers.get("Location", "")))
-            location, token = target, token if location.trusts(target) else ""
-        raise DownloadRefused(url=self._location, why=f"more than {MAX_REDIRECTS} redirects")
+    def _timeout(self) -> float:
+        return max(0.001, min(self._limits.stall, self._remaining()))
 
-    def _ask(self, location: Location, token: str) -> HTTPResponse:
-        from urllib.request import Request  # late: as below
-
-        if location.url.startswith("https:"):
-            needed("ssl")
-        request = Request(location.url, headers=self._headers(location, token))
-        timeout = max(0.001, min(self._limits.stall, self._remaining()))
-        response: HTTPResponse = self._opener.open(request, timeout=timeout)
-        return response
-
-    def _headers(self, location: Location, token: str) -> dict[str, str]:
-        headers = {"User-Agent": f"n2k_fcgi/{__version__}", "Accept-Encoding": "identity"}
-        if location.authorization:
-            headers["Authorization"] = location.authorization
-        if token:
-            headers["X-N2K-Token"] = token
+    def _conditions(self) -> dict[str, str]:
+        """The headers that ask for a changed version, or for the missing end of this one."""
         if self._received and not self._validators.for_range:
             self._forget()
         if self._received:
-            headers["Range"] = f"bytes={self._received}-"
-            headers["If-Range"] = self._validators.for_range
-            return headers
-        if self._known.etag:
-            headers["If-None-Match"] = self._known.etag
-        if self._known.last_modified:
-            headers["If-Modified-Since"] = self._known.last_modified
-        return headers
+            return {"Range": f"bytes={self._received}-", "If-Range": self._validators.for_range}
+        headers = {"If-None-Match": self._known.etag, "If-Modified-Since": self._known.last_modified}
+        return {name: value for name, value in headers.items() if value}
 
     def _start_over(self, response: HTTPResponse) -> None:
         """Receive the whole file: the first time, or because it changed or ranges are not supported."""
         self._forget()
         headers = response.headers
         self._validators = Validators(headers.get("ETag", ""), headers.get("Last-Modified", ""))
-        self._encoding = _encoding(headers.get_all("Content-Encoding", []))
+        self._encoding = content_encoding(headers.get_all("Content-Encoding", []))
         self._is_page = headers.get_content_type() in _PAGES
         self._expected = response.length
         if self._expected is not None and self._expected > self._limits.size:
@@ -300,40 +269,3 @@ class _Download:
 
     def _refuse(self, why: object) -> NoReturn:
         raise DownloadRefused(url=self._location, why=why)
-
-
-def _encoding(headers: list[str]) -> str:
-    """Return all codings of Content-Encoding, innermost first."""
-    names = [name.strip().lower() for header in headers for name in header.split(",")]
-    return ", ".join(name for name in names if name not in ("", "identity"))
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Read Retry-After, a number of seconds or a date; None if it is neither. A date that has passed is 0."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _sent_as_utf8(header: str) -> str:
-    """Decode a header that http.client decoded as ISO-8859-1; bytes that are not UTF-8 become surrogates, as in a path."""
-    return header.encode("iso-8859-1").decode("utf-8", "surrogateescape")
-
-
-def _opener() -> Any:
-    """Return an opener for http and https only, with the environment's proxies; responses of every status are returned.
-
-    Redirects are followed here and not by urllib, which does not know 308 in Python 3.10.
-    """
-    from urllib import request  # late: slow to load; imports of files need no download
-
-    opener = request.OpenerDirector()
-    opener.add_handler(request.ProxyHandler())
-    opener.add_handler(request.HTTPHandler())
-    if hasattr(request, "HTTPSHandler"):  # missing without the module ssl; https was rejected before
-        opener.add_handler(request.HTTPSHandler())
-    return opener

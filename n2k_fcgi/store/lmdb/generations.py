@@ -1,20 +1,18 @@
-"""The generations of a data directory: which one is live, publishing another, going back, pruning."""
+"""The generations of a data directory: the live one, kept open; publishing another, going back, pruning."""
 
 import contextlib
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from n2k_fcgi import files, logs
-from n2k_fcgi.errors import ImportRunning, NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
-from n2k_fcgi.files import NEW_SUFFIX, Modes, hold, refuse_os_error, sync_folder
+from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
+from n2k_fcgi.files import Modes, refuse_os_error
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.origins import OriginTable
-from n2k_fcgi.store.datadir import BUILDING, CURRENT, DATA_FILE, GENERATIONS, IMPORT_LOCK, MANIFEST
+from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import FORMAT
+from n2k_fcgi.store.lmdb.generation_folders import GenerationFolders
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 if TYPE_CHECKING:
@@ -24,15 +22,10 @@ if TYPE_CHECKING:
 LOOKS_BETWEEN_SIZES = 64
 """Requests between two checks of our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
 
-GONE = ".gone" + BUILDING
-"""Suffix of a folder that is being removed, whether it was finished or not."""
-
 _NOWHERE = (0, 0, 0)
 
-Found = TypeVar("Found")
 
-
-class Generations:
+class Generations(GenerationFolders):
     """Implements ``store.avatars.GenerationStore``, and what builds and purges of this engine need beside it.
 
     *sizes*: those of a build, else the defaults. *resident_limit*: bytes of resident memory of this process above which the
@@ -41,12 +34,9 @@ class Generations:
     """
 
     def __init__(self, data_dir: Path, modes: Modes, *, resident_limit: int, sizes: "Sizes | None" = None) -> None:
-        self.data_dir = data_dir
-        self.modes = modes
+        super().__init__(data_dir, modes)
         self.resident_limit = resident_limit
         self.sizes = sizes
-        self._folder = data_dir / GENERATIONS
-        self._pointer = str(data_dir / CURRENT)
         self._stamp = _NOWHERE
         self._open: Generation | None = None
         self._held: dict[str, Generation] = {}
@@ -115,43 +105,11 @@ class Generations:
             self._held.pop(generation.name, None)
             generation.close()
 
-    def current_name(self) -> str:
-        """See ``store.avatars.GenerationStore``. Raises StoreDamaged if CURRENT holds no generation's name."""
-        try:
-            name = Path(self._pointer).read_text("ascii").strip()
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
-        except OSError as error:
-            refuse_os_error(Path(self._pointer), error)
-        except UnicodeDecodeError:
-            raise StoreUnreadable(path=self._pointer, why="it is not in ASCII") from None
-        if not name or "/" in name or name.startswith("."):
-            raise StoreDamaged(path=self._pointer, why=f"it names {name!r}")
-        return name
-
-    def live(self) -> Manifest | None:
-        """See ``store.avatars.GenerationStore``."""
-        return self._of_live(lambda name: self.manifest(name) if name else None)
-
     def latest(self, grid: str) -> int | None:
         """See ``store.avatars.GenerationStore``."""
         generation = self.current()
         origins = generation.origins if generation is not None else []
         return max((origin.as_of for origin in origins if origin.grid == grid), default=None)
-
-    def _of_live(self, ask: Callable[[str], Found]) -> Found:
-        """The result of *ask* for the live generation's name.
-
-        If it was pruned between these two steps, it is not damaged: another one is live by then, and *ask* is retried.
-        """
-        name = self.current_name()
-        while True:
-            try:
-                return ask(name)
-            except (StoreDamaged, StoreUnreadable):
-                before, name = name, self.current_name()
-                if name == before:
-                    raise
 
     def open(self, name: str, resident_limit: int = IMPORT_RESIDENT) -> Generation:
         """Open a generation by its name; refuse a data file that is not as large as its manifest says."""
@@ -164,49 +122,6 @@ class Generations:
         if size != manifest.bytes:
             raise StoreDamaged(path=path, why=f"it has {size} bytes, its manifest says {manifest.bytes}")
         return Generation(self._folder / name, manifest.created, resident_limit)
-
-    def manifest(self, name: str) -> Manifest:
-        """Return the manifest of a generation; its as-of is never later than when it was made."""
-        path = self._folder / name / MANIFEST
-        try:
-            fields = json.loads(path.read_text("utf-8"))
-            if fields["format"] > FORMAT:
-                raise StoreTooNew(path=path, found=fields["format"], known=FORMAT)
-            manifest = Manifest(**fields)
-            return manifest._replace(as_of=min(manifest.as_of, manifest.created))
-        except FileNotFoundError:
-            raise StoreDamaged(path=path.parent, why="it has no manifest") from None
-        except OSError as error:
-            refuse_os_error(path, error)
-        except (ValueError, RecursionError, KeyError, TypeError) as error:
-            raise StoreDamaged(path=path, why=error) from None
-
-    def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
-        """See ``store.avatars.GenerationStore``."""
-        live = self.current_name()
-        while True:
-            found = self._manifests(strict=strict)
-            if not live or any(manifest.name == live for manifest in found):
-                return live, found
-            before, live = live, self.current_name()
-            if live == before:  # it cannot be read; else it was pruned meanwhile
-                return live, found
-
-    def _manifests(self, *, strict: bool) -> list[Manifest]:
-        found = []
-        for name in self.names():
-            try:
-                found.append(self.manifest(name))
-            except (StoreDamaged, StoreTooNew, StoreUnreadable):
-                if strict and name in self.names():  # else it was pruned meanwhile
-                    raise
-        return found
-
-    def names(self) -> list[str]:
-        """Return the names of all published generations, oldest first."""
-        if not self._folder.is_dir():
-            raise StoreMissing(path=self.data_dir)
-        return sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir() and not entry.name.endswith(BUILDING))
 
     def grids(self) -> set[str]:
         """See ``store.avatars.GenerationStore``."""
@@ -229,30 +144,10 @@ class Generations:
         finally:
             generation.close()
 
-    def building(self, name: str) -> Path:
-        """Make the empty folder in which generation *name* is built."""
-        folder = self._folder / (name + BUILDING)
-        try:
-            folder.mkdir(mode=self.modes.directory)
-            folder.chmod(self.modes.directory)
-        except OSError as error:
-            refuse_os_error(folder, error)
-        return folder
-
     def publish(self, manifest: Manifest) -> None:
         """See ``store.avatars.GenerationStore``: one rename."""
-        self._finish(manifest)
+        self.finish(manifest)
         self.use(manifest.name)
-
-    def _finish(self, manifest: Manifest) -> None:
-        building = self._folder / (manifest.name + BUILDING)
-        try:
-            files.create(building / MANIFEST, _text_of(manifest), self.modes.file)
-            sync_folder(building)
-            building.rename(self._folder / manifest.name)
-        except OSError as error:
-            refuse_os_error(building, error)
-        sync_folder(self._folder)
 
     def use(self, name: str) -> None:
         """See ``store.avatars.GenerationStore``: one rename."""
@@ -260,24 +155,18 @@ class Generations:
             raise NoSuchGeneration(name=name)
         with self.opened(name):  # refuses a damaged one
             pass
-        files.replace(Path(self._pointer), f"{name}\n".encode(), self.modes.file)
+        self.set_current(name)
 
     def replace(self, old: str, manifest: Manifest) -> None:
         """Publish the finished build of *manifest*'s name in place of generation *old*, which is removed."""
-        self._finish(manifest)
+        self.finish(manifest)
         self.supersede(old, manifest.name)
-
-    def rewrite(self, manifest: Manifest) -> None:
-        """Replace the manifest of a published generation."""
-        path = self._folder / manifest.name / MANIFEST
-        beside = self.data_dir / (MANIFEST + NEW_SUFFIX)  # not in the folder of a generation: it has two files
-        files.replace(path, _text_of(manifest), self.modes.file, beside=beside)
 
     def supersede(self, old: str, new: str) -> None:
         """Remove *old*; if it was live, *new*, which exists, becomes live. This completes a killed ``replace``."""
         if old == self.current_name():
             self.use(new)
-        self._remove(self._folder / old)
+        self.remove(self._folder / old)
 
     def build(self, origins: OriginTable, *, text_bytes: int, jobs: int) -> "Build":
         """See ``store.avatars.GenerationStore``."""
@@ -291,40 +180,8 @@ class Generations:
         spare = [name for name in self.names() if name != live]
         gone = spare[: max(0, len(spare) - (keep - 1))]
         for name in gone:
-            self._remove(self._folder / name)
+            self.remove(self._folder / name)
         return gone
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """See ``store.avatars.GenerationStore``."""
-        if not self.data_dir.is_dir():
-            raise StoreMissing(path=self.data_dir)
-        with hold(self.data_dir / IMPORT_LOCK, self.modes, 0) as held:
-            if not held:
-                raise ImportRunning(path=self.data_dir)
-            yield
-
-    def sweep(self) -> list[str]:
-        """See ``store.avatars.GenerationStore``."""
-        left = [entry for entry in self._folder.iterdir() if entry.name.endswith(BUILDING)]
-        for entry in left:
-            self._remove(entry)
-        return [entry.name.removesuffix(BUILDING) for entry in left if not entry.name.endswith(GONE)]
-
-    def discard(self, name: str) -> None:
-        """Remove the build of a generation that will not be published; idempotent."""
-        self._remove(self._folder / (name + BUILDING))
-
-    def _remove(self, folder: Path) -> None:
-        # Renamed first: a partly removed generation must not look like a complete one.
-        doomed = folder.with_name(folder.name.removesuffix(BUILDING) + GONE)
-        with contextlib.suppress(FileNotFoundError):
-            folder.rename(doomed)
-        import shutil  # late: it brings every decompressor along, and workers remove nothing
-
-        shutil.rmtree(doomed, ignore_errors=True)
-        if doomed.exists():
-            logs.warning(f"cannot remove {doomed}: the next import tries again")
 
 
 class Lease:
@@ -348,7 +205,3 @@ class Lease:
             self._is_held = False
             self.view.holds -= 1
             self._generations.let_go(self.view)
-
-
-def _text_of(manifest: Manifest) -> bytes:
-    return (json.dumps(manifest._asdict(), indent=1) + "\n").encode()

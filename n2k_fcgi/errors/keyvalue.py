@@ -100,6 +100,11 @@ class ChangesGone(N2KError):
     status = 410
     exit_code = 110
 
+    def __init__(self, *, since: int, first: int, last: int) -> None:
+        super().__init__(since=since, first=first, last=last)
+        self.last = last
+        """The latest version: changes after it are those after a list that is read now."""
+
 
 class BatchRefused(N2KError):
     """Some operations of a batch cannot be done: none was."""
@@ -124,10 +129,10 @@ class NamespaceClosed(N2KError):
     exit_code = 112
 
 
-class BadEntryLine(N2KError):
-    """A line of an import that describes no entry."""
+class BadItem(N2KError):
+    """A line of an import, or an item of a batch, that describes no entry or operation."""
 
-    template = "{why}"
+    template = "bad item: {why}"
     status = 400
     exit_code = 114
 

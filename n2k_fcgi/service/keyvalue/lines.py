@@ -7,20 +7,17 @@ sequence: ``{"sequence": NAME, "next": N}``. An import also takes ``json`` inste
 """
 
 import json
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from n2k_fcgi.errors import BadEntryLine
+from n2k_fcgi.errors import BadItem
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import MOST, Restore
+from n2k_fcgi.service.keyvalue.json_fields import FORMS, Fields, refuse_others, text_of, type_of_fields, value_of, whole_of
 from n2k_fcgi.service.keyvalue.space import MOST_FLAGS, MOST_TTL, Reader
 
-Fields = dict[str, Any]
-
-_FORMS = {"text": ValueType.TEXT, "json": ValueType.JSON, "base64": ValueType.BYTES}
-"""The fields that hold a value, and its type unless ``type`` says another."""
-_OF_AN_ENTRY = {*_FORMS, "key", "type", "version", "flags", "expires_ms", "ttl_ms", "id"}
+_OF_AN_ENTRY = {*FORMS, "key", "type", "version", "flags", "expires_ms", "ttl_ms", "id"}
 _OF_A_SEQUENCE = {"sequence", "next"}
 _LATEST = 10**15
 """Unix milliseconds, in the year 33658."""
@@ -73,33 +70,33 @@ def exported(reader: Reader) -> Iterator[bytes]:
 
 
 def parse_line(line: bytes, now: int, *, keep: bool = False) -> Restore | NextNumber:
-    """Return what a line of an export stores. Raises BadEntryLine, BadEntryKey.
+    """Return what a line of an export stores. Raises BadItem, BadEntryKey.
 
     *now*: from which ``ttl_ms`` counts. *keep*: for ``Restore``.
     """
     try:
         fields = json.loads(line.decode())
     except UnicodeDecodeError:
-        raise BadEntryLine(why="it is not UTF-8") from None
+        raise BadItem(why="it is not UTF-8") from None
     except (ValueError, RecursionError):
-        raise BadEntryLine(why="it is not JSON") from None
+        raise BadItem(why="it is not JSON") from None
     if not isinstance(fields, dict):
-        raise BadEntryLine(why="it is not a JSON object")
+        raise BadItem(why="it is not a JSON object")
     if "sequence" in fields:
-        _refuse_others(fields, _OF_A_SEQUENCE)
-        return NextNumber(parse_entry_key(_text(fields, "sequence")).decode(), _whole(fields, "next", 1, MOST))
-    _refuse_others(fields, _OF_AN_ENTRY)
-    value, form = _value(fields)
-    wanted = _type(fields, form)
+        refuse_others(fields, _OF_A_SEQUENCE)
+        return NextNumber(parse_entry_key(text_of(fields, "sequence")).decode(), whole_of(fields, "next", 1, MOST) or 1)
+    refuse_others(fields, _OF_AN_ENTRY)
+    value, form = value_of(fields)
+    wanted = type_of_fields(fields, form)
     if type_of(value, wanted) is not wanted:
-        raise BadEntryLine(why=f"the value is not {'JSON' if wanted is ValueType.JSON else 'text in UTF-8'}")
+        raise BadItem(why=f"the value is not {'JSON' if wanted is ValueType.JSON else 'text in UTF-8'}")
     entry = Entry(
-        parse_entry_key(_text(fields, "key")),
+        parse_entry_key(text_of(fields, "key")),
         value,
         expires=_expires(fields, now),
-        flags=_whole(fields, "flags", 0, MOST_FLAGS),
+        flags=whole_of(fields, "flags", 0, MOST_FLAGS) or 0,
         type=wanted,
-        id=_whole(fields, "id", 0, MOST),
+        id=whole_of(fields, "id", 0, MOST) or 0,
     )
     return Restore(entry, keep)
 
@@ -114,67 +111,9 @@ def _encoded(fields: Fields) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
-def _value(fields: Fields) -> tuple[bytes, ValueType]:
-    given = [name for name in _FORMS if name in fields]
-    if len(given) != 1:
-        raise BadEntryLine(why=f"one of {', '.join(map(repr, _FORMS))} is needed")
-    name = given[0]
-    if name == "json":
-        return _json(fields[name]), ValueType.JSON
-    text = _text(fields, name)
-    try:
-        return (b64decode(text, validate=True) if name == "base64" else text.encode()), _FORMS[name]
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
-        raise BadEntryLine(why=f"{name!r} cannot be written as UTF-8") from None
-    except ValueError:
-        raise BadEntryLine(why=f"{name!r} is not base64") from None
-
-
-def _json(value: object) -> bytes:
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError:  # NaN, or 1e999 that was read as infinity
-        raise BadEntryLine(why="'json' has a number that JSON cannot hold") from None
-    return text.encode("utf-8", "backslashreplace")  # half of a surrogate pair as its escape
-
-
-def _type(fields: Fields, form: ValueType) -> ValueType:
-    if "type" not in fields:
-        return form
-    try:
-        return ValueType(_text(fields, "type"))
-    except ValueError:
-        raise BadEntryLine(why=f"'type' is one of {', '.join(ValueType)}") from None
-
-
 def _expires(fields: Fields, now: int) -> int:
-    ttl = _whole(fields, "ttl_ms", 1, MOST_TTL)
-    expires = _whole(fields, "expires_ms", 1, _LATEST)
+    ttl = whole_of(fields, "ttl_ms", 1, MOST_TTL)
+    expires = whole_of(fields, "expires_ms", 1, _LATEST) or 0
     if ttl and expires:
-        raise BadEntryLine(why="'ttl_ms' and 'expires_ms' exclude each other")
+        raise BadItem(why="'ttl_ms' and 'expires_ms' exclude each other")
     return now + ttl if ttl else expires
-
-
-def _whole(fields: Fields, name: str, low: int, high: int) -> int:
-    """Return a whole number, also one in a text; 0 if it is missing or null. Raises BadEntryLine."""
-    value = fields.get(name)
-    if value is None:
-        return 0
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise BadEntryLine(why=f"{name!r} is a whole number from {low} to {high}")
-    return value
-
-
-def _text(fields: Fields, name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str):
-        raise BadEntryLine(why=f"{name!r} must be a text")
-    return value
-
-
-def _refuse_others(fields: Fields, allowed: set[str]) -> None:
-    for name in fields:
-        if name not in allowed:
-            raise BadEntryLine(why=f"unknown field {name!r}")

@@ -12,6 +12,7 @@ from n2k_fcgi.errors import (
     BadRequest,
     BatchRefused,
     ConditionFailed,
+    N2KError,
     NoSuchEntry,
     NotANumber,
     NumberTooLarge,
@@ -204,7 +205,15 @@ class KeyValueSpace(Reader):
         self._refuse_read_only()
         if len(operations) > MOST_OPERATIONS:
             raise BadRequest(why=f"a batch has {MOST_OPERATIONS} operations at most")
-        checked = list(map(self.checked, operations))
+        checked: list[Operation] = []
+        failures: list[tuple[int, N2KError]] = []
+        for index, operation in enumerate(operations):
+            try:
+                checked.append(self.checked(operation))
+            except N2KError as error:
+                failures.append((index, error))
+        if failures:
+            raise BatchRefused(failures=failures)
         try:
             return self._store.apply(checked, self._clock(), request=request)
         except REFUSALS as error:  # of a batch of one

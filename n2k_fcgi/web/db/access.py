@@ -1,5 +1,7 @@
 """Whose namespace a request is about, and whether it may read or write there."""
 
+from collections.abc import Sequence
+
 from n2k_fcgi.errors import BadRequest, NamespaceClosed, NoSuchNamespace, ReadOnly, TokenNeeded, TokenNotEnough
 from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keyvalue.operations import Operation
@@ -68,6 +70,12 @@ class Writer:
         request_id = self.request_id
         self.count()
         return self.space.apply(operation, request=request_id)
+
+    def apply_all(self, operations: Sequence[Operation]) -> Applied:
+        """Count and do all *operations*, or return the first answer. Raises what ``KeyValueSpace.batch`` does."""
+        request_id = self.request_id
+        self.count(len(operations))
+        return self.space.batch(operations, request=request_id)
 
 
 def _name(token: Token, named: str | None) -> str:

@@ -65,6 +65,13 @@ def json_of(body: bytes, headers: Headers = HEADERS, *, status: int = 200) -> An
     return Answer(status, body + b"\n", JSON, headers)
 
 
+def numbers(request: Request, fields: dict[str, int | str]) -> Answer:
+    """Return one line per number, ``name value``, or a JSON object. Versions are texts."""
+    if is_json_wanted(request):
+        return json_of(encoded(fields)[:-1])
+    return Answer(200, "\n".join(f"{name} {value}" for name, value in fields.items()).encode(), TEXT, HEADERS)
+
+
 def written(request: Request, applied: Applied, line: str = "", **more: str) -> Answer:
     """Return what a write of one entry did: *line* or, without it, the new version; in JSON *more*, too."""
     (result,) = applied.results

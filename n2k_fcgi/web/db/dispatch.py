@@ -22,7 +22,15 @@ _OF_A_KEY: dict[tuple[str, str], Callable[[Request, Services, str], Answer]] = {
 }
 """(method, ``op``) -> (request, services, key) -> answer. HEAD is GET."""
 
-_OF_THE_NAMESPACE: dict[tuple[str, str], str] = {}
+_OF_THE_NAMESPACE: dict[tuple[str, str], str] = {
+    ("GET", ""): "listing.listed",
+    ("GET", "changes"): "listing.changes",
+    ("GET", "space"): "whole.space",
+    ("POST", "batch"): "batch.batch",
+    ("POST", "cas"): "batch.compare_and_set",
+    ("POST", "flush"): "whole.flush",
+    ("POST", "sequence"): "whole.sequence",
+}
 """(method, ``op``) -> module and function in this folder, (request, services) -> answer; imported at first use.
 
 ``op`` of a GET is '' for a list of keys, and ``changes`` with ``since=``.

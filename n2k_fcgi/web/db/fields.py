@@ -54,6 +54,14 @@ def type_of_body(request: Request) -> ValueType:
     return ValueType.JSON if media == ValueType.JSON else ValueType.TEXT
 
 
+def is_set(request: Request, name: str) -> bool:
+    """Whether the field is 1; 0 is as if it were missing. Raises BadRequest for anything else."""
+    value = request.query.get(name, "0")
+    if value not in ("0", "1"):
+        raise BadRequest(why=f"{name} is 0 or 1")
+    return value == "1"
+
+
 def ttl_of(request: Request) -> int | None:
     """Return ``ttl_ms``; None without it: for ever. Raises BadRequest."""
     text = request.query.get("ttl_ms")

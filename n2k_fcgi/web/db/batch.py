@@ -1,0 +1,90 @@
+"""``POST /db?op=batch`` and ``op=cas``: writes that are described in JSON."""
+
+from n2k_fcgi.errors import BadRequest, BatchRefused, ConditionFailed, N2KError
+from n2k_fcgi.model.keyvalue.operations import AssignId, Increment, Operation
+from n2k_fcgi.service.keyvalue import items
+from n2k_fcgi.service.keyvalue.space import MOST_OPERATIONS
+from n2k_fcgi.store.keyvalue import Applied, Result
+from n2k_fcgi.web.db import HEADERS, answers, is_json_wanted
+from n2k_fcgi.web.db.access import writing
+from n2k_fcgi.web.db.fields import allow
+from n2k_fcgi.web.json_bodies import JSON, Body, body_of, cut, encoded
+from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.responses import Answer
+from n2k_fcgi.web.services import Services
+
+
+def batch(request: Request, services: Services) -> Answer:
+    """Do all operations in one durable write, or none; the answer has a result for each."""
+    writer = writing(request, services)
+    allow(request, "max_bytes")
+    request.kept_bytes(request.query)  # a bad max_bytes must not be found after the write
+    try:
+        operations = _operations(body_of(request))
+        applied = writer.apply_all(operations)
+    except BatchRefused as refused:
+        if not is_json_wanted(request):
+            raise
+        return _refusal(request, refused)
+    return _answer(request, operations, applied)
+
+
+def compare_and_set(request: Request, services: Services) -> Answer:
+    """Store a value if the present one is as expected: 412 if it is not."""
+    writer = writing(request, services)
+    allow(request)
+    return answers.written(request, writer.apply(items.compare_and_set(body_of(request))))
+
+
+def _operations(body: Body) -> list[Operation]:
+    """Return the operations of a batch. Raises BadRequest, and BatchRefused with the error of each bad item."""
+    listed = body.get("operations")
+    if not isinstance(listed, list) or len(body) > 1 or not 1 <= len(listed) <= MOST_OPERATIONS:
+        raise BadRequest(why=f'the body must be {{"operations": […]}} with 1 to {MOST_OPERATIONS} objects')
+    operations: list[Operation] = []
+    failures: list[tuple[int, N2KError]] = []
+    for index, item in enumerate(listed):
+        try:
+            operations.append(items.operation_of(item))
+        except N2KError as problem:
+            failures.append((index, problem))
+    if failures:
+        raise BatchRefused(failures=failures)
+    return operations
+
+
+def _answer(request: Request, operations: list[Operation], applied: Applied) -> Answer:
+    results = [_result(operation, result) for operation, result in zip(operations, applied.results, strict=True)]
+
+    def whole(shown: list[Body]) -> Body:
+        """Return the answer; ``more``: how many results a script would lose."""
+        free = {"free_bytes": applied.space.free, "free_keys": applied.space.free_keys}
+        return {"results": shown, "more": len(results) - len(shown), **free}
+
+    return Answer(200, encoded(cut(request, results, whole)), JSON, HEADERS)
+
+
+def _result(operation: Operation, result: Result) -> Body:
+    fields: Body = {"version": str(result.version), "created": result.created}
+    if isinstance(operation, Increment) and result.entry is not None:
+        fields["number"] = result.entry.text
+    elif isinstance(operation, AssignId) and result.entry is not None:
+        fields["id"] = str(result.entry.id)
+    return fields
+
+
+def _refusal(request: Request, refused: BatchRefused) -> Answer:
+    """Return the error with each operation that failed, counted from 0: those that a script would lose are left out."""
+    failures = [_failure(index, problem) for index, problem in refused.failures]
+
+    def whole(shown: list[Body]) -> Body:
+        return {"error": refused.told, "failures": shown, "more": len(failures) - len(shown)}
+
+    return Answer(refused.status, encoded(cut(request, failures, whole)), JSON, HEADERS)
+
+
+def _failure(index: int, problem: N2KError) -> Body:
+    fields: Body = {"index": index, "status": problem.status, "error": problem.told}
+    if isinstance(problem, ConditionFailed):
+        fields["version"] = str(problem.version)
+    return fields

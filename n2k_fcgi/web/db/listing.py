@@ -1,0 +1,154 @@
+"""``GET /db``: the keys of a range, its entries with their values, or how many there are; and changes since a version."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+from n2k_fcgi.errors import BadRequest, ChangesGone
+from n2k_fcgi.model.keyvalue.entry import MAX_KEY
+from n2k_fcgi.model.keyvalue.operations import MOST
+from n2k_fcgi.service.keyvalue.space import MOST_LISTED
+from n2k_fcgi.store.keyvalue import Change, Kind, Range
+from n2k_fcgi.web.db import HEADERS, is_json_wanted
+from n2k_fcgi.web.db.access import reading
+from n2k_fcgi.web.db.answers import entry_json, json_of, numbers
+from n2k_fcgi.web.db.fields import is_set
+from n2k_fcgi.web.json_bodies import JSON, Body, encoded
+from n2k_fcgi.web.requests import LARGEST_BODY, Request, number
+from n2k_fcgi.web.responses import TEXT, Answer
+from n2k_fcgi.web.services import Services
+
+MOST_BYTES = 1 << 20
+"""Of keys and values on one page, which a worker holds in memory."""
+
+
+def listed(request: Request, services: Services) -> Answer:
+    """One page of a range, ascending or (``reverse=1``) descending, and the cursor of the next one."""
+    wanted, after, limit = _range(request), _after(request), _limit(request)
+    as_json, values, reverse = is_json_wanted(request), is_set(request, "values"), is_set(request, "reverse")
+    only_count, room = is_set(request, "count"), request.kept_bytes(request.query)
+    space = reading(request, services)
+    if only_count:
+        keys, size = space.count(wanted)
+        return numbers(request, {"keys": keys, "bytes": size})
+    most = MOST_BYTES if room is None else min(room, MOST_BYTES)
+    page = space.page(wanted, after=after, limit=limit, values=values, reverse=reverse, max_bytes=most)
+    keys_of_page = [entry.key for entry in page.entries]
+
+    def cursor(count: int) -> str:
+        """Return where the list goes on after the first *count* keys of the page; '' if that was all."""
+        last = page.more_after if count == len(keys_of_page) else keys_of_page[count - 1]
+        return "" if last is None else urlsafe_b64encode(last).decode().rstrip("=")
+
+    def end(count: int) -> Body:
+        following = cursor(count)
+        return {"cursor": following} if following else {}
+
+    if values:
+        now = space.now
+        items = [entry_json(entry, now) for entry in page.entries]
+        if items and room is not None and len(_object("entries", items[:1], end(1))) > room:
+            items[0] = entry_json(page.entries[0], now, b"")  # its size instead of its value, or the list could not go on
+        return _array("entries", items, end, room)
+    if as_json:
+        return _array("keys", [json.dumps(key.decode(), ensure_ascii=False).encode() for key in keys_of_page], end, room)
+    return _lines(keys_of_page, cursor, room)
+
+
+def changes(request: Request, services: Services) -> Answer:
+    """What happened after the version ``since``, in order; 410 if the log does not reach back as far."""
+    since, limit = number(request.query.get("since", ""), "since", 0, MOST), _limit(request)
+    as_json, room = is_json_wanted(request), request.kept_bytes(request.query)
+    space = reading(request, services)
+    try:
+        found = space.changes(since, limit)
+    except ChangesGone as gone:
+        if not as_json:
+            raise
+        return json_of(encoded({"error": gone.told, "last": str(gone.last)})[:-1], status=gone.status)
+
+    def last(count: int) -> str:
+        return str(found.last if count == len(found.changes) else found.changes[count - 1].version)
+
+    def end(count: int) -> Body:
+        return {"last": last(count), "more": found.more or count < len(found.changes)}
+
+    if as_json:
+        return _array("changes", [encoded(_fields(change))[:-1] for change in found.changes], end, room)
+    return _lines([_line(change) for change in found.changes], last, room)
+
+
+def _fields(change: Change) -> Body:
+    fields: Body = {"version": str(change.version), "op": str(change.kind)}
+    return fields if change.kind is Kind.FLUSH else {**fields, "key": change.key.decode()}
+
+
+def _line(change: Change) -> bytes:
+    return b" ".join(filter(None, (b"%d" % change.version, str(change.kind).encode(), change.key)))
+
+
+def _range(request: Request) -> Range:
+    """Return the keys that begin with ``prefix``, from ``start`` to before ``end``. Raises BadRequest."""
+    prefix, start, end = (_bound(request, name) for name in ("prefix", "start", "end"))
+    return Range.of_prefix(prefix).within(Range(start, end or None))
+
+
+def _bound(request: Request, name: str) -> bytes:
+    bound = request.query.get(name, "").encode()
+    if len(bound) > MAX_KEY:
+        raise BadRequest(why=f"{name} has {len(bound)} bytes, and a key has {MAX_KEY} at most")
+    return bound
+
+
+def _limit(request: Request) -> int:
+    return number(request.query.get("limit", str(MOST_LISTED)), "limit", 1, MOST_LISTED)
+
+
+def _after(request: Request) -> bytes | None:
+    """Return the key behind which the list goes on. Raises BadRequest for a cursor that is not ours."""
+    text = request.query.get("cursor", "")
+    if not text:
+        return None
+    try:
+        key = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:  # also UnicodeEncodeError
+        key = b""
+    if not 1 <= len(key) <= MAX_KEY or urlsafe_b64encode(key).decode().rstrip("=") != text:
+        raise BadRequest(why="this cursor is not of this server: start again without one")
+    return key
+
+
+def _lines(lines: Sequence[bytes], cursor: Callable[[int], str], room: int | None) -> Answer:
+    """Return as many lines as the caller keeps; *cursor*: for the header, after so many of them."""
+    count = _fitting(lines, room, lambda count: 0)
+    following = cursor(count)
+    headers = (*HEADERS, ("X-KV-Cursor", following)) if following else HEADERS
+    return Answer(200, b"\n".join(lines[:count]), TEXT, headers)
+
+
+def _array(name: str, items: Sequence[bytes], end: Callable[[int], Body], room: int | None) -> Answer:
+    """Return one object with an array, cut to what the caller keeps; *end*: its other fields, after so many items."""
+    count = _fitting(items, room, lambda count: len(_object(name, (), end(count))))
+    return Answer(200, _object(name, items[:count], end(count)), JSON, HEADERS)
+
+
+def _object(name: str, items: Sequence[bytes], end: Body) -> bytes:
+    return b'{"%s":[%s]%s%s' % (name.encode(), b",".join(items), b"," if end else b"", encoded(end)[1:])
+
+
+def _fitting(items: Sequence[bytes], room: int | None, around: Callable[[int], int]) -> int:
+    """Return how many of *items*, with one byte between two, fit *room* bytes (None: all); *around*: bytes of the rest.
+
+    Raises BadRequest if not even the first one fits.
+    """
+    if room is None or not items:
+        return len(items)
+    sizes = list(accumulate(len(item) + 1 for item in items))
+    count = bisect_right(sizes, room + 1)
+    while count and sizes[count - 1] - 1 + around(count) > room:
+        count -= 1
+    if not count:
+        raise BadRequest(why=f"not even the first one fits, give a larger max_bytes (up to {LARGEST_BODY:,})")
+    return count

@@ -1,8 +1,9 @@
 """The application as the settings file says it now: an edit takes effect without a restart."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, file_stamp, load
@@ -29,6 +30,9 @@ class LiveApplication:
 
     *flags* are settings given on a command line, and those in NO_SETTINGS. *buffered_logs*: the server calls ``logs.flush``
     while ``logs.pending`` says so. *look_every*: seconds between two looks at the settings file.
+
+    A store is not thread-safe: one thread at a time runs the application, whatever ``wsgi.multithread`` says (wsgiref with
+    threads says False). A block is sent without the lock, so that a slow reader holds up no other caller.
     """
 
     def __init__(self, flags: Mapping[str, str], *, buffered_logs: bool = False, look_every: float = LOOK_EVERY) -> None:
@@ -42,6 +46,7 @@ class LiveApplication:
         self._stamp: tuple[int, int, int] | None = None
         self._look_every = look_every
         self._next_look = 0.0
+        self._lock = Lock()
         self._load()
 
     @property
@@ -51,6 +56,11 @@ class LiveApplication:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
+        with self._lock:
+            blocks = self._answer(environ, start_response)
+        return blocks if isinstance(blocks, list) else _OneThread(blocks, self._lock)
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if time.monotonic() >= self._next_look:
             self._look()
         if self._application is None:
@@ -60,9 +70,10 @@ class LiveApplication:
 
     def close(self) -> None:
         """Close the store and the log."""
-        if self._store is not None:
-            self._store.close()
-        logs.shut_down()
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+            logs.shut_down()
 
     def _look(self) -> None:
         self._next_look = time.monotonic() + self._look_every
@@ -108,3 +119,24 @@ class LiveApplication:
         self._settings = settings
         if is_reload:
             logs.info(f"settings reloaded from {loaded.file}")
+
+
+class _OneThread:
+    """The blocks of an answer, each made while *lock* is held."""
+
+    def __init__(self, blocks: Iterable[bytes], lock: Lock) -> None:
+        self._blocks = blocks
+        self._rest = iter(blocks)
+        self._lock = lock
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        with self._lock:
+            return next(self._rest)
+
+    def close(self) -> None:
+        """PEP 3333's."""
+        with self._lock:
+            getattr(self._blocks, "close", lambda: None)()

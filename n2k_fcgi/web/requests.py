@@ -162,7 +162,7 @@ def _path_asked(environ: Environ) -> str:
 
 def number(text: str, name: str, low: int, high: int) -> int:
     """Return a whole number. Raises BadRequest unless it is one from *low* to *high*."""
-    value = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else -1
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) <= max(9, len(str(high))) else -1
     if not low <= value <= high:
         raise BadRequest(why=f"{name} is a whole number from {low} to {high}")
     return value

@@ -15,7 +15,7 @@ ALIASES = {"/touch", "/name2key/"}
 
 def written(rule: Rule) -> str:
     """An address as the page writes it: below /api/v1 without that, a part that varies as a capital letter."""
-    return re.sub(r"<(?:path:)?(\w)\w*>", lambda found: found[1].upper(), rule.rule.removeprefix("/api/v1/"))
+    return re.sub(r"<(?:path:|rest:)?(\w)\w*>", lambda found: found[1].upper(), rule.rule.removeprefix("/api/v1/"))
 
 
 @pytest.mark.parametrize("rule", list(ROUTES.iter_rules()), ids=lambda rule: f"{rule.rule} {rule.endpoint}")

@@ -13,7 +13,9 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.service.dumps.sample import Sample, csv_lines
+from n2k_fcgi.store.keyvalue import Terms
 from tests.support.fastcgi_client import Client, request
 from tests.support.processes import SECONDS, Child, eventually, listening, running
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
@@ -109,6 +111,23 @@ def test_a_worker_that_only_answers_lookups_imports_little(people: Sandbox, tmp_
     assert {top for top in tops if not top.startswith("_")} <= MAY_IMPORT
     ours = {name for name in modules if name.startswith("n2k_fcgi.")}
     assert not {name for name in ours if re.search(r"\.(cli|ingest|export|update|dumps|routes|page|http|cgi)\b", name)}
+    assert not {name for name in ours if re.search(r"keyvalue|web\.db\.", name)}  # nor anything of values
+
+
+def test_a_worker_that_reads_and_writes_values_needs_no_werkzeug(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Every method of /db takes the fast path."""
+    sandbox.store.keyvalue.create("shop", Terms(10**6, 100))
+    headers = {"HTTP_X_N2K_TOKEN": create_token(sandbox.store.tokens, ("keyvalue",), namespace="shop").text}
+    sandbox.store.close()
+    with _worker(sandbox, tmp_path / "run") as worker:
+        for method, body in (("PUT", b"hello"), ("HEAD", b""), ("GET", b""), ("DELETE", b"")):
+            more = headers | {"CONTENT_TYPE": "text/plain"}
+            with Client(worker.address) as client:
+                answer = client.send(request("/db/greeting", method=method, body=body, **more)).answer()
+            assert answer.status[:1] == "2", answer
+        modules = worker.end()["modules"]
+    assert isinstance(modules, list) and "n2k_fcgi.web.db.entries" in modules
+    assert not {name.split(".")[0] for name in modules} & {"werkzeug", "loguru", "logging", "email"}
 
 
 CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)")

@@ -1,22 +1,30 @@
 """The golden cases: one list of requests and answers that every front end must give byte for byte.
 
 ``tests/golden/cases.jsonl`` has one case a line, in order (a registration changes what later ones find). Placeholders:
-{TOKEN}, {OTHER_TOKEN} (forget only), {CSV_TOKEN}, {ADMIN_TOKEN}, {BOUND_TOKEN} and {BOUND_FORGET_TOKEN}
-(OpenSim only), {GENERATION} (the live one),
-{LARGE_BODY} (above the cap), {LARGE_NAME} (below it), {DEEP_JSON}, {BROKEN_MULTIPART}.
+{TOKEN}, {OTHER_TOKEN} (forget only), {CSV_TOKEN}, {ADMIN_TOKEN}, {BOUND_TOKEN} and {BOUND_FORGET_TOKEN} (OpenSim only),
+{SHOP_TOKEN}, {SHOP_READER} (read-only) and {BOARD_TOKEN} (another namespace, which anyone may read),
+{GENERATION} (the live one),
+{LARGE_BODY} (above the cap), {LARGE_NAME} (below it), {DEEP_JSON}, {BROKEN_MULTIPART},
+{WHOLE_VALUE} (of kv_max_value bytes), {LARGE_VALUE} (of one more).
+
+What an answer makes up is written as {VERSION:name} or {MS}; later the name stands for the text that came, in requests too.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from n2k_fcgi.service.access.tokens import create_token
+from n2k_fcgi.store.keyvalue import Terms
 from tests.support.sandbox import Sandbox, csv
 
 CASES_FILE = Path(__file__).parent.parent / "golden" / "cases.jsonl"
 LARGE_BODY = "name=" + "x" * 131_072
 LARGE_NAME = "x" * 100_000
+WHOLE_VALUE = "v" * 65_536
+LARGE_VALUE = WHOLE_VALUE + "v"
 DEEP_JSON = '{"names":' + "[" * 10_000 + "]" * 10_000 + "}"
 BROKEN_MULTIPART = (
     '--XX\r\nContent-Disposition: form-data; name="name"\r\n\r\nJ\xfcrg\r\n'
@@ -26,7 +34,12 @@ BROKEN_MULTIPART = (
 COMPARED = (
     *("Content-Type", "X-N2K-Generation", "Vary", "Allow", "WWW-Authenticate", "Content-Encoding", "ETag", "Cache-Control"),
     *("Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers"),
+    *("X-KV-Version", "X-KV-TTL-Ms", "X-KV-Flags", "X-KV-Cursor", "Content-Security-Policy", "X-Content-Type-Options"),
+    *("Access-Control-Expose-Headers", "Retry-After"),
 )
+
+_MADE_UP = re.compile(r"\{(?:VERSION:\w+|MS)\}")
+_FORMS = {"{VERSION": r"[0-9]{16,17}", "{MS}": r"[0-9]{1,13}"}
 
 
 RENAMED = "99999999-0000-4000-8000-000000000001"
@@ -84,6 +97,12 @@ def prepare(data_dir: Path) -> Golden:
         other = create_token(box.store.tokens, ("forget",)).text
         for_csv = create_token(box.store.tokens, ("csv",)).text
         admin = create_token(box.store.tokens, ("admin",)).text
+        box.store.keyvalue.create("shop", Terms(200_000, 40))
+        box.store.keyvalue.create("board", Terms(200_000, 1000, is_open=True))
+        shop, reader, board = (
+            create_token(box.store.tokens, ("keyvalue",), namespace=name, read_only=read_only).text
+            for name, read_only in (("shop", False), ("shop", True), ("board", False))
+        )
         bound, bound_forget = (create_token(box.store.tokens, (scope,), "OpenSim").text for scope in ("register", "forget"))
     finally:
         box.close()
@@ -97,6 +116,13 @@ def prepare(data_dir: Path) -> Golden:
         "{DEEP_JSON}": DEEP_JSON,
     }
     placeholders["{BROKEN_MULTIPART}"] = BROKEN_MULTIPART
+    placeholders |= {
+        "{SHOP_TOKEN}": shop,
+        "{SHOP_READER}": reader,
+        "{BOARD_TOKEN}": board,
+        "{WHOLE_VALUE}": WHOLE_VALUE,
+        "{LARGE_VALUE}": LARGE_VALUE,
+    }
     return Golden(data_dir, placeholders)
 
 
@@ -127,32 +153,48 @@ def run_all(
 
     *skipped_headers*: names that a web server takes away on its own.
     """
-    count = 0
+    count, texts = 0, dict(golden.placeholders)
     for case in all_cases() if cases is None else cases:
         reply = ask(
             case["method"],
-            case["target"],
-            {name: _filled(value, golden) for name, value in case.get("headers", {}).items()},
-            _filled(case.get("send", ""), golden).encode("latin-1"),
+            _filled(case["target"], texts),
+            {name: _filled(value, texts) for name, value in case.get("headers", {}).items()},
+            _filled(case.get("send", ""), texts).encode("latin-1"),
         )
-        _compare(case, reply, golden, skipped_headers)
+        _compare(case, reply, texts, skipped_headers)
         count += 1
     return count
 
 
-def _compare(case: dict[str, Any], reply: Reply, golden: Golden, skipped_headers: frozenset[str]) -> None:
+def _compare(case: dict[str, Any], reply: Reply, texts: dict[str, str], skipped_headers: frozenset[str]) -> None:
     what = f"{case['what']} ({case['method']} {case['target'][:100]})"
-    got = (reply.status, reply.body.decode("utf-8", "replace"))
-    assert got == (case["status"], case["body"]), what
+    body = reply.body.decode("utf-8", "replace")
+    assert (reply.status, body) == (case["status"], _expected(case["body"], body, texts)), what
     assert reply.headers.get("access-control-allow-origin") == "*", what  # pages of other sites may read every answer
     for name, expected in case["answer_headers"].items():
         if name in skipped_headers:
             continue
-        wanted = None if expected is None else _filled(expected, golden)
-        assert reply.headers.get(name.lower()) == wanted, f"{what}: header {name}"
+        got = reply.headers.get(name.lower())
+        wanted = None if expected is None else _expected(expected, got or "", texts)
+        assert got == wanted, f"{what}: header {name}"
 
 
-def _filled(text: str, golden: Golden) -> str:
-    for placeholder, value in golden.placeholders.items():
+def _expected(text: str, got: str, texts: dict[str, str]) -> str:
+    """Return what a case expects: *got* if it has the form of *text*, whose made-up parts are remembered in *texts*."""
+    text = _filled(text, texts)
+    names = _MADE_UP.findall(text)
+    form = "".join(
+        f"({_FORMS[part.partition(':')[0]]})" if _MADE_UP.fullmatch(part) else re.escape(part)
+        for part in re.split(f"({_MADE_UP.pattern})", text)
+    )
+    found = re.fullmatch(form, got) if names else None
+    if found is None:
+        return text
+    texts.update({name: value for name, value in zip(names, found.groups(), strict=True) if name != "{MS}"})
+    return got
+
+
+def _filled(text: str, texts: dict[str, str]) -> str:
+    for placeholder, value in texts.items():
         text = text.replace(placeholder, value)
     return text

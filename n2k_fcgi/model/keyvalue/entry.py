@@ -84,7 +84,7 @@ def parse_entry_key(text: str) -> bytes:
         raise BadEntryKey(why="it is not UTF-8") from None
     if not 1 <= len(key) <= MAX_KEY:
         raise BadEntryKey(why=f"it has {len(key)} bytes, 1 to {MAX_KEY} are allowed")
-    if any(is_control(character) for character in text):
+    if not text.isprintable() and any(map(is_control, text)):
         raise BadEntryKey(why="it has a control character")
     return key
 

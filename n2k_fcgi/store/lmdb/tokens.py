@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 
 import lmdb
 
@@ -75,6 +76,7 @@ def _pack(token: Token) -> bytes:
     return json.dumps(row).encode()
 
 
+@lru_cache(maxsize=64)  # by the bytes of the row: a read of the key-value service verifies a token each time
 def _unpack(token_id: str, value: bytes) -> Token:
     try:
         row = json.loads(value)

@@ -51,19 +51,20 @@ def answer(request: Request, services: Services, key: str = "") -> Answer:
     if key or named is not None:
         view = _OF_A_KEY.get((method, op))
         if view is None:
-            raise BadRequest(why=_unknown(method, op, _OF_A_KEY, "a key"))
+            raise BadRequest(why=_unknown_op(method, op, _OF_A_KEY, "for a key"))
         return view(request, services, key or named or "")
     if method == "GET" and "since" in fields and not op:
         op = "changes"
     found = _OF_THE_NAMESPACE.get((method, op))
     if found is None:
-        raise BadRequest(why=_unknown(method, op, _OF_THE_NAMESPACE, "the namespace; a key is named by /db/KEY or key=KEY"))
+        if not op:
+            raise BadRequest(why="name the key: /db/KEY or key=KEY")
+        raise BadRequest(why=_unknown_op(method, op, _OF_THE_NAMESPACE, "without a key"))
     module, _, function = found.partition(".")
     whole: Callable[[Request, Services], Answer] = getattr(import_module(f"{__package__}.{module}"), function)
     return whole(request, services)
 
 
-def _unknown(method: str, op: str, known: Iterable[tuple[str, str]], what: str) -> str:
+def _unknown_op(method: str, op: str, known: Iterable[tuple[str, str]], where: str) -> str:
     ops = ", ".join(sorted(name for of, name in known if of == method and name))
-    shown = f"op={op[:20]}" if op else "no op="
-    return f"{method} with {shown} is nothing that can be done with {what}" + (f" (op= one of: {ops})" if ops else "")
+    return f"{method} has no op={op[:20]!r} {where}" + (f": {ops}" if ops else "")

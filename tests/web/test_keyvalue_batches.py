@@ -94,6 +94,26 @@ def test_conditions(shop: Shop, op: str, condition: dict[str, Any], holds: bool)
     assert (shop.listed() == ["k"]) is not holds
 
 
+def test_a_batch_reads_what_it_removes(shop: Shop) -> None:
+    """As the operations before it left it, and in the form of a GET; nothing of it is a change. Missing: nothing is done."""
+    shop.batch(
+        put("text", "one"), {"op": "put", "key": "json", "json": [1.50, None]}, {"op": "put", "key": "raw", "base64": "AP8="}
+    )
+    items = [{"op": "append", "key": "text", "text": ",two"}]
+    for key in ("text", "json", "raw"):
+        items += [{"op": "get", "key": key, "if": "exists"}, {"op": "delete", "key": key}]
+    before = shop.get("?op=space&format=json")["version"]
+    done = shop.batch(*items, X_KV_Request_Id="one")["results"]
+    read = [{name: result[name] for name in ("text", "json", "base64") if name in result} for result in done]
+    assert read == [{}, {"text": "one,two"}, {}, {"json": [1.5, None]}, {}, {"base64": "AP8="}, {}]
+    assert done[1]["version"] == done[0]["version"] and not done[1]["created"]
+    assert [change["op"] for change in shop.get(f"?since={before}&format=json")["changes"]] == ["put", *["delete"] * 3]
+    again = shop.batch(*items, X_KV_Request_Id="one")["results"]
+    assert again == [{"version": result["version"], "created": False} for result in done], "values are not kept for a repeat"
+    failed = shop.batch(put("new"), {"op": "get", "key": "text"}, status=404)
+    assert failed["failures"] == [{"index": 1, "status": 404, "error": "no such key"}] and shop.listed() == []
+
+
 def test_all_or_nothing(shop: Shop) -> None:
     """One failure undoes all; each is listed, as if the others had been done; the status is the first one's."""
     shop.put("text", "no number")

@@ -126,6 +126,54 @@ def test_a_value_that_does_not_fit_stops_no_list(shop: Shop) -> None:
     assert [len(item["text"]) for item in shop.get("?values=1")["entries"]] == [5, 5000, 5]
 
 
+def named(shop: Shop, *keys: str, query: str = "", **headers: str) -> tuple[list[str | None], int]:
+    """The keys of the entries that were answered, None for a missing one, and how many were cut off."""
+    answer = json.loads(shop.ask("POST", f"?op=get{query}", json.dumps({"keys": keys}), **headers).body)
+    return [entry and entry["key"] for entry in answer["entries"]], answer["more"]
+
+
+def test_entries_that_are_named(full: Shop) -> None:
+    """In the order of the question, as a GET of each has them; a script gets as many as it keeps, and asks for the others."""
+    full.put("bytes", b"\0\xff", "application/octet-stream")
+    asked = ["k007", "nobody", "bytes", "k007", "k001"]
+    answer = full.post("get", {"keys": asked})
+    assert answer == {
+        "entries": [None if key == "nobody" else full.get(f"/{key}?format=json") for key in asked],
+        "more": 0,
+    }
+    got: list[str | None] = []
+    while len(got) < len(KEYS):
+        some, more = named(full, *KEYS[len(got) :], **IN_WORLD)
+        assert some and more == len(KEYS) - len(got) - len(some)
+        got += some
+    assert got == KEYS
+    assert named(full, *KEYS[:9], query="&max_bytes=400") == (KEYS[:3], 6)
+
+
+def test_a_named_value_that_does_not_fit(shop: Shop) -> None:
+    """Has its size, if it is the first; otherwise it is left out, and the next question begins with it."""
+    shop.put("big", "x" * 3000)
+    shop.put("small", "1")
+    assert named(shop, "small", "big", **IN_WORLD) == (["small"], 1)
+    (entry,) = shop.post("get&max_bytes=2048", {"keys": ["big", "small"]})["entries"][:1]
+    assert (entry["key"], entry["size"], entry["text"]) == ("big", 3000, "")
+
+
+def test_named_entries_end_at_a_megabyte(shop: Shop) -> None:
+    """What a worker holds in memory is bounded, also if one key is named a thousand times."""
+    shop.put("big", "x" * 60_000)
+    keys, more = named(shop, *["big"] * 1000)
+    assert (len(keys), more) == (18, 982)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"keys": []}, {"keys": ["k"] * 1001}, {"keys": [1]}, {"keys": ["k"], "x": 1}, {"keys": [""]}]
+)
+def test_bad_names(shop: Shop, body: object) -> None:
+    """No keys, too many, other fields, a key that cannot be: 400 with one line."""
+    assert shop.ask("POST", "?op=get", json.dumps(body)).status == 400
+
+
 def test_a_page_ends_at_a_megabyte(shop: Shop) -> None:
     """A list with values holds no more in memory, and has a cursor."""
     for n in range(20):

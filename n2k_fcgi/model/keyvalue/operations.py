@@ -55,6 +55,19 @@ class Condition(NamedTuple):
 ALWAYS = Condition()
 
 
+class Get(NamedTuple):
+    """Read an entry among writes: as those before it left it. Raises NoSuchEntry."""
+
+    key: bytes
+    condition: Condition = ALWAYS
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        self.condition.check(present)
+        if present is None:
+            raise NoSuchEntry
+        return present
+
+
 class Put(NamedTuple):
     """Store a value, whatever was there. It lives *ttl* milliseconds; None: for ever."""
 

@@ -17,6 +17,7 @@ from n2k_fcgi.model.keyvalue.operations import (
     AssignId,
     Condition,
     Delete,
+    Get,
     Increment,
     Operation,
     Put,
@@ -80,6 +81,10 @@ def _stored(key: bytes, fields: Fields, given: tuple[bytes, ValueType], conditio
     return Put(key, value, type_of_fields(fields, form), _ttl(fields), flags, condition)
 
 
+def _get(key: bytes, item: Fields, condition: Condition) -> Get:
+    return Get(key, condition)
+
+
 def _delete(key: bytes, item: Fields, condition: Condition) -> Delete:
     return Delete(key, condition)
 
@@ -110,6 +115,7 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "put": _Kind(_PUT, _put),
+    "get": _Kind(frozenset(), _get),
     "delete": _Kind(frozenset(), _delete),
     "incr": _Kind(frozenset(("by", "initial", "ttl_ms")), _increment),
     "append": _Kind(frozenset(FORMS), _append),

@@ -1,5 +1,6 @@
 """Answers of the key-value service: an entry as bytes or as JSON, and what a write did."""
 
+import contextlib
 import json
 
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
@@ -50,14 +51,20 @@ def entry_json(entry: Entry, now: int, part: bytes | None = None) -> bytes:
     if entry.type is ValueType.JSON and part is None:
         # As it was written: another writer of numbers might change them. Line feeds are blanks between values.
         return encoded(fields)[:-2] + b',"json":' + value.translate(_NO_LINE_FEEDS).strip() + b"}"
-    if entry.type is not ValueType.BYTES:
-        try:
-            fields["text"] = value.decode()
-        except UnicodeDecodeError:  # a part that ends inside a character
-            fields["base64"] = _base64(value)
-    else:
-        fields["base64"] = _base64(value)
-    return encoded(fields)[:-1]
+    return encoded({**fields, **_plain(value, entry.type)})[:-1]
+
+
+def value_fields(entry: Entry) -> Body:
+    """Return the value of *entry* as the one field ``text``, ``json`` or ``base64``."""
+    return {"json": json.loads(entry.value)} if entry.type is ValueType.JSON else _plain(entry.value, entry.type)
+
+
+def _plain(value: bytes, type_: ValueType) -> Body:
+    """Return the field ``text`` or, if *value* is not of that type, ``base64``."""
+    if type_ is not ValueType.BYTES:
+        with contextlib.suppress(UnicodeDecodeError):  # a part may end inside a character
+            return {"text": value.decode()}
+    return {"base64": _base64(value)}
 
 
 def json_of(body: bytes, headers: Headers = HEADERS, *, status: int = 200) -> Answer:

@@ -1,7 +1,7 @@
 """``POST /db?op=batch`` and ``op=cas``: writes that are described in JSON."""
 
 from n2k_fcgi.errors import BadRequest, BatchRefused, ConditionFailed, N2KError
-from n2k_fcgi.model.keyvalue.operations import AssignId, Increment, Operation
+from n2k_fcgi.model.keyvalue.operations import AssignId, Get, Increment, Operation
 from n2k_fcgi.service.keyvalue import items
 from n2k_fcgi.service.keyvalue.space import MOST_OPERATIONS
 from n2k_fcgi.store.keyvalue import Applied, Result
@@ -54,7 +54,10 @@ def _operations(body: Body) -> list[Operation]:
 
 
 def _answer(request: Request, operations: list[Operation], applied: Applied) -> Answer:
-    results = [_result(operation, result) for operation, result in zip(operations, applied.results, strict=True)]
+    results = [
+        _result(operation, result, repeated=applied.repeated)
+        for operation, result in zip(operations, applied.results, strict=True)
+    ]
 
     def whole(shown: list[Body]) -> Body:
         """Return the answer; ``more``: how many results a script would lose."""
@@ -64,12 +67,15 @@ def _answer(request: Request, operations: list[Operation], applied: Applied) -> 
     return Answer(200, encoded(cut(request, results, whole)), JSON, HEADERS)
 
 
-def _result(operation: Operation, result: Result) -> Body:
+def _result(operation: Operation, result: Result, *, repeated: bool) -> Body:
+    """Return what an operation did. What was read is not stored for a repeated request: it has no value."""
     fields: Body = {"version": str(result.version), "created": result.created}
     if isinstance(operation, Increment) and result.entry is not None:
         fields["number"] = result.entry.text
     elif isinstance(operation, AssignId) and result.entry is not None:
         fields["id"] = str(result.entry.id)
+    elif isinstance(operation, Get) and result.entry is not None and not repeated:
+        fields.update(answers.value_fields(result.entry))
     return fields
 
 

@@ -28,6 +28,7 @@ _OF_THE_NAMESPACE: dict[tuple[str, str], str] = {
     ("GET", "space"): "whole.space",
     ("POST", "batch"): "batch.batch",
     ("POST", "cas"): "batch.compare_and_set",
+    ("POST", "get"): "listing.named",
     ("POST", "flush"): "whole.flush",
     ("POST", "sequence"): "whole.sequence",
 }

@@ -1,4 +1,4 @@
-"""``GET /db``: the keys of a range, its entries with their values, or how many there are; and changes since a version."""
+"""Several entries at a time: the keys of a range, with or without values, those that are named, and changes since a version."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from n2k_fcgi.errors import BadRequest, ChangesGone
-from n2k_fcgi.model.keyvalue.entry import MAX_KEY
+from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry
 from n2k_fcgi.model.keyvalue.operations import MOST
 from n2k_fcgi.service.keyvalue.space import MOST_LISTED
 from n2k_fcgi.store.keyvalue import Change, Kind, Range
@@ -15,7 +15,7 @@ from n2k_fcgi.web.db import HEADERS, is_json_wanted
 from n2k_fcgi.web.db.access import reading
 from n2k_fcgi.web.db.answers import entry_json, json_of, numbers
 from n2k_fcgi.web.db.fields import is_set
-from n2k_fcgi.web.json_bodies import JSON, Body, encoded
+from n2k_fcgi.web.json_bodies import JSON, Body, body_of, encoded, texts_of
 from n2k_fcgi.web.requests import LARGEST_BODY, Request, number
 from n2k_fcgi.web.responses import TEXT, Answer
 from n2k_fcgi.web.services import Services
@@ -47,14 +47,29 @@ def listed(request: Request, services: Services) -> Answer:
         return {"cursor": following} if following else {}
 
     if values:
-        now = space.now
-        items = [entry_json(entry, now) for entry in page.entries]
-        if items and room is not None and len(_object("entries", items[:1], end(1))) > room:
-            items[0] = entry_json(page.entries[0], now, b"")  # its size instead of its value, or the list could not go on
-        return _array("entries", items, end, room)
+        return _entries(page.entries, space.now, end, room)
     if as_json:
         return _array("keys", [json.dumps(key.decode(), ensure_ascii=False).encode() for key in keys_of_page], end, room)
     return _lines(keys_of_page, cursor, room)
+
+
+def named(request: Request, services: Services) -> Answer:
+    """The entries of ``{"keys": […]}``, in order, all of one state; null for a missing key. ``more``: how many are cut off."""
+    space = reading(request, services)
+    body, room = body_of(request), request.kept_bytes(request.query)
+    keys = texts_of(body, "keys")
+    if len(body) > 1 or not 1 <= len(keys) <= MOST_LISTED:
+        raise BadRequest(why=f'the body must be {{"keys": […]}} with 1 to {MOST_LISTED} texts')
+    entries: list[Entry | None] = []
+    left = MOST_BYTES if room is None else min(room, MOST_BYTES)
+    with space.snapshot() as state:
+        for key in keys:
+            entry = state.get(key)
+            entries.append(entry)
+            left -= len(entry.value) if entry else 0
+            if left < 0:
+                break
+    return _entries(entries, space.now, lambda count: {"more": len(keys) - count}, room)
 
 
 def changes(request: Request, services: Services) -> Answer:
@@ -132,6 +147,14 @@ def _array(name: str, items: Sequence[bytes], end: Callable[[int], Body], room: 
     """Return one object with an array, cut to what the caller keeps; *end*: its other fields, after so many items."""
     count = _fitting(items, room, lambda count: len(_object(name, (), end(count))))
     return Answer(200, _object(name, items[:count], end(count)), JSON, HEADERS)
+
+
+def _entries(entries: Sequence[Entry | None], now: int, end: Callable[[int], Body], room: int | None) -> Answer:
+    """Return entries with their values. If the first does not fit, it has its size instead, or a list could not go on."""
+    items = [b"null" if entry is None else entry_json(entry, now) for entry in entries]
+    if entries and entries[0] and room is not None and len(_object("entries", items[:1], end(1))) > room:
+        items[0] = entry_json(entries[0], now, b"")
+    return _array("entries", items, end, room)
 
 
 def _object(name: str, items: Sequence[bytes], end: Body) -> bytes:

@@ -1,14 +1,19 @@
 """Writes that are described in JSON: ``POST /db?op=batch`` and ``POST /db?op=cas``."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from n2k_fcgi.model.keyvalue.entry import ValueType
 from n2k_fcgi.store.keyvalue import Terms
 from tests.support.shop import IN_WORLD, Shop, shop_in
+from tests.support.strategies import relaxed
 
 HUGE = 10**400
 
@@ -79,7 +84,7 @@ def test_results(shop: Shop) -> None:
         ({"if": "exists", "if_value": "old", "if_version": "2"}, False),
     ],
 )
-@pytest.mark.parametrize("op", ["put", "delete", "touch", "append", "id"])
+@pytest.mark.parametrize("op", ["put", "get", "delete", "touch", "append", "id"])
 def test_conditions(shop: Shop, op: str, condition: dict[str, Any], holds: bool) -> None:
     """On any operation; all that are given must hold, or nothing of the batch is written."""
     version = shop.put("k", "old")
@@ -112,6 +117,23 @@ def test_a_batch_reads_what_it_removes(shop: Shop) -> None:
     assert again == [{"version": result["version"], "created": False} for result in done], "values are not kept for a repeat"
     failed = shop.batch(put("new"), {"op": "get", "key": "text"}, status=404)
     assert failed["failures"] == [{"index": 1, "status": 404, "error": "no such key"}] and shop.listed() == []
+
+
+@pytest.mark.parametrize("value", ["[1.50, 1e999]", "[" * 940 + "]" * 940, '{"a": 1,\n "a": 2}'])
+def test_a_batch_reads_json_as_it_was_written(shop: Shop, value: str) -> None:
+    """Numbers that no program here could write, and whatever is nested as deeply as it was accepted."""
+    shop.put("k", value, "application/json")
+    answer = shop.ask("POST", "?op=batch", json.dumps({"operations": [{"op": "get", "key": "k"}]}))
+    assert answer.status == 200 and b'"json":' + value.replace("\n", " ").encode() + b"}" in answer.body
+
+
+def test_a_batch_reads_a_megabyte(shop: Shop) -> None:
+    """Values beyond have their size instead, so that a worker's memory is bounded; a script gets what fits."""
+    shop.put("k", "x" * 60_000)
+    items = [{"op": "get", "key": "k"}] * 20
+    results = shop.batch(*items)["results"]
+    assert ["text" in result for result in results] == [True] * 17 + [False] * 3 and results[-1]["size"] == 60_000
+    assert shop.batch(*items, X_SecondLife_Shard="Production")["more"] == 20
 
 
 def test_all_or_nothing(shop: Shop) -> None:
@@ -315,3 +337,49 @@ def test_bad_comparisons(shop: Shop, fields: dict[str, Any]) -> None:
     """400 and one line."""
     answer = shop.ask("POST", "?op=cas", json.dumps(fields))
     assert answer.status == 400 and answer.body.count(b"\n") == 1 and shop.listed() == []
+
+
+GOOD_KEYS = st.sampled_from(["a", "b", "ä"])
+KEYS = GOOD_KEYS | st.sampled_from(["", "\0", "\ud800", "k" * 501, None, 1])
+NUMBERS = st.sampled_from([None, 0, 1, -1, 2**31, 2**63 - 1, -(2**63), 2**63, HUGE, "1", "-5", "x", "", 1.5, True, [], {}])
+TEXTS = st.sampled_from(["", "1", "ä", '{"a":1}', "x" * 500, "\ud800", "\0", None, 1, []]) | st.text(max_size=5)
+BASE64 = st.sampled_from(["", "AP8=", "MQ==", "?", "=", None, 1])
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=2)
+)
+FIELDS = {
+    "text": TEXTS, "base64": BASE64, "json": JSONS, "type": st.sampled_from([*ValueType, "text/html", None]), "flags": NUMBERS,
+    "ttl_ms": NUMBERS, "by": NUMBERS, "initial": NUMBERS, "if": st.sampled_from(["absent", "exists", "", None]),
+    "if_version": NUMBERS | st.lists(NUMBERS, max_size=2), "if_value": TEXTS, "if_value_base64": BASE64, "other": NUMBERS,
+}  # fmt: skip
+OPS = st.sampled_from(["put", "get", "delete", "incr", "append", "prepend", "touch", "id", "flush", None])
+ITEMS = st.one_of(
+    st.builds(put, GOOD_KEYS, st.sampled_from(["", "1", "ä"])),
+    st.builds(lambda key, number: {"op": "incr", "key": key, "initial": number}, GOOD_KEYS, NUMBERS),
+    st.sampled_from(sorted(FIELDS.keys() - {"text"})).flatmap(
+        lambda field: st.fixed_dictionaries({"op": OPS, "key": GOOD_KEYS, "text": TEXTS}, optional={field: FIELDS[field]})
+    ),
+    st.fixed_dictionaries({"op": OPS, "key": KEYS}, optional=FIELDS),
+)
+
+
+def test_whatever_is_sent(shop: Shop) -> None:
+    """A result for each operation, or a 4xx that names those that failed, and then nothing was changed. Never a 5xx."""
+
+    statuses: Counter[int] = Counter()
+
+    @settings(relaxed, max_examples=300)
+    @given(items=st.lists(ITEMS, min_size=1, max_size=3))
+    def send(items: list[dict[str, Any]]) -> None:
+        before = shop.get("?values=1")
+        answer = shop.ask("POST", "?op=batch&format=json", json.dumps({"operations": items}))
+        said = json.loads(answer.body)
+        statuses[answer.status] += 1
+        if answer.status == 200:
+            assert len(said["results"]) == len(items)
+        else:
+            assert 400 <= answer.status < 500 and all(each["index"] < len(items) for each in said.get("failures", []))
+            assert shop.get("?values=1") == before
+
+    send()
+    assert statuses[200] and statuses[400], statuses

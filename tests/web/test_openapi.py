@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -21,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
+from n2k_fcgi.store.keyvalue import Terms
 from n2k_fcgi.web.routes import ROUTES
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -52,22 +54,71 @@ KNOWN = [
     ("/api/v1/search", {"prefix": "m", "limit": 1, "reverse": "1"}, {}),
 ]
 """Requests that find an avatar: generated ones do not."""
+REFUSED = [{"op": "delete", "key": "x"}, {"op": "put", "key": "b", "text": "", "if_version": "1"}]
+VALUES: list[tuple[str, str, dict[str, Any], Any, str, int]] = [
+    ("GET", "/db/{key}", {}, None, "", 200),
+    ("GET", "/db", {"key": "json"}, None, "", 200),
+    ("GET", "/db/{key}", {"format": "json", "bytes": 1}, None, "Entry", 200),
+    ("GET", "/db", {"key": "json", "format": "json"}, None, "Entry", 200),
+    ("GET", "/db", {}, None, "", 200),
+    ("GET", "/db", {"format": "json", "limit": 1}, None, "EntryKeys", 200),
+    ("GET", "/db", {"values": "1"}, None, "Entries", 200),
+    ("GET", "/db", {"count": "1", "format": "json"}, None, "EntryCount", 200),
+    ("GET", "/db", {"since": "0"}, None, "", 200),
+    ("GET", "/db", {"since": "0", "format": "json"}, None, "Changes", 200),
+    ("GET", "/db", {"since": "5", "format": "json"}, None, "ValueError", 410),
+    ("GET", "/db", {"op": "space", "format": "json"}, None, "Space", 200),
+    ("PUT", "/db/{key}", {"format": "json"}, "1", "Written", 200),
+    ("PUT", "/db", {"format": "json", "key": "new", "ttl_ms": 86400000}, "1", "Written", 201),
+    ("PUT", "/db/{key}", {"if": "absent"}, "1", "", 412),
+    ("POST", "/db/{key}", {"op": "incr", "by": "5"}, None, "", 200),
+    ("POST", "/db/{key}", {"op": "incr", "format": "json"}, None, "Written", 200),
+    ("POST", "/db/{key}", {"op": "id", "format": "json"}, None, "Written", 200),
+    ("POST", "/db", {"key": "json", "op": "incr"}, None, "", 409),
+    ("POST", "/db", {"op": "sequence", "name": "n", "count": 7, "format": "json"}, None, "Lease", 200),
+    ("POST", "/db", {"op": "batch"}, {"operations": [{"op": "put", "key": "b", "json": [1]}]}, "BatchResults", 200),
+    ("POST", "/db", {"op": "batch"}, {"operations": [{"op": "get", "key": "b"}]}, "BatchResults", 200),
+    ("POST", "/db", {"op": "get"}, {"keys": ["b", "none"]}, "NamedEntries", 200),
+    ("POST", "/db", {"op": "batch", "format": "json"}, {"operations": REFUSED}, "ValueError", 404),
+    ("POST", "/db", {"op": "cas", "format": "json"}, {"key": "b", "old": "[1]", "new": "2"}, "Written", 200),
+    ("DELETE", "/db", {"key": "b", "format": "json"}, None, "Written", 200),
+    ("DELETE", "/db/{key}", {"if": "exists"}, None, "", 200),
+    ("POST", "/db", {"op": "flush", "format": "json"}, None, "Flushed", 200),
+]  # fmt: skip
+"""Requests to the key-value service, in this order: what each answers has a schema of its own, if it is one JSON object."""
 HIGH = {name: "1000000" for name in ("write_limit", "token_limit", "failure_limit")}
 
 
+class Served(NamedTuple):
+    """The application, and tokens."""
+
+    application: LiveApplication
+    admin: str
+    shop: str
+    """For a namespace of the key-value service."""
+
+    def token(self, path: str) -> str:
+        """One that may do everything there."""
+        return self.shop if path.startswith("/db") else self.admin
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveApplication, str]]:
-    """The real application on a real directory, all its files open, and a token that may do everything."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The real application on a real directory, all its files open."""
     box = Sandbox(tmp_path_factory.mktemp("openapi") / "data")
     box.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=100)
     box.import_text(csv((MASAKAZU, "Masakazu Newname"), (USERNAME, "Username Resident")), as_of=200)
     box.register("Seen Here", "99999999-1111-4111-8111-111111111111")
     token = create_token(box.store.tokens, ("admin",)).text
+    box.store.keyvalue.create("shop", Terms(10_000_000, 100_000))
+    shop = create_token(box.store.tokens, ("keyvalue",), namespace="shop").text
     box.close()
     application = LiveApplication({"data_dir": str(box.data_dir), **HIGH})
     offer = json.dumps({"name": "Opens Files", "key": "88888888-1111-4111-8111-111111111111"}).encode()
     assert wsgi(application)("POST", "/api/v1/avatars", {"X-N2K-Token": token}, offer).status == 200
-    yield application, token
+    for key, kind, value in (("score", "text/plain", b"42"), ("json", "application/json", b'{"a": [1]}')):
+        assert wsgi(application)("PUT", f"/db/{key}", {"X-N2K-Token": shop, "Content-Type": kind}, value).status == 201
+    yield Served(application, token, shop)
     application.close()
     assert box.problems() == []
     box.close()
@@ -79,19 +130,19 @@ def test_the_file_is_openapi() -> None:
 
 
 def test_it_has_the_addresses_of_the_table() -> None:
-    """Every path and method below /api/v1, and no other."""
+    """Every path and method below /api/v1 and /db, and no other."""
     table = {
-        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in ROUTES.iter_rules()
-        if rule.rule.startswith("/api/v1/")
+        if rule.rule.startswith(("/api/v1/", "/db"))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert table == set(OPERATIONS)
 
 
-def test_it_is_served(served: tuple[LiveApplication, str]) -> None:
+def test_it_is_served(served: Served) -> None:
     """As it is, without a token."""
-    answer = wsgi(served[0])("GET", "/api/v1/openapi.json", {}, b"")
+    answer = wsgi(served.application)("GET", "/api/v1/openapi.json", {}, b"")
     assert (answer.status, json.loads(answer.body)) == (200, DOCUMENT)
 
 
@@ -111,11 +162,9 @@ def described(application: LiveApplication) -> Any:
 
 
 @pytest.mark.parametrize(("path", "query", "parts"), KNOWN)
-def test_who_is_found_is_as_described(
-    served: tuple[LiveApplication, str], path: str, query: dict[str, Any], parts: dict[str, str]
-) -> None:
+def test_who_is_found_is_as_described(served: Served, path: str, query: dict[str, Any], parts: dict[str, str]) -> None:
     """200 with an avatar and an ETag, then 304 for that ETag; both as the file says."""
-    operation = described(served[0])[path]["GET"]
+    operation = described(served.application)[path]["GET"]
     found = operation.Case(query=query, path_parameters=parts).call_and_validate(checks=CHECKS)
     assert found.status_code == 200 and (found.json().get("avatars") or found.json()["names"])
     again = {"If-None-Match": found.headers["etag"][0]}
@@ -123,11 +172,28 @@ def test_who_is_found_is_as_described(
     assert same.status_code == 304
 
 
-def test_a_refused_name_is_as_described(served: tuple[LiveApplication, str]) -> None:
+def test_values_are_as_described(served: Served) -> None:
+    """One request after another: as the file says, and a JSON object is of the schema that it should be."""
+    schema = described(served.application)
+    for method, path, query, body, name, status in VALUES:
+        case = schema[path][method].Case(
+            query=query,
+            path_parameters={"key": "score"} if "{key}" in path else {},
+            body=schemathesis.core.NOT_SET if body is None else body,
+            media_type="text/plain" if isinstance(body, str) else "application/json" if body else None,
+        )
+        answer = case.call_and_validate(headers={"X-N2K-Token": served.shop}, checks=CHECKS)
+        assert answer.status_code == status, (method, path, query, answer.text)
+        if name:
+            kind = {**DOCUMENT["components"]["schemas"][name], "components": DOCUMENT["components"]}
+            jsonschema.validate(answer.json(), kind)
+
+
+def test_a_refused_name_is_as_described(served: Served) -> None:
     """409 for a name that belongs to another key."""
     body = {"name": "Governor Linden", "key": "77777777-1111-4111-8111-111111111111"}
-    case = described(served[0])["/api/v1/avatars"]["POST"].Case(body=body, media_type="application/json")
-    assert case.call_and_validate(headers={"X-N2K-Token": served[1]}, checks=CHECKS).status_code == 409
+    case = described(served.application)["/api/v1/avatars"]["POST"].Case(body=body, media_type="application/json")
+    assert case.call_and_validate(headers={"X-N2K-Token": served.admin}, checks=CHECKS).status_code == 409
 
 
 def test_limits_are_as_described(tmp_path: Path) -> None:
@@ -146,13 +212,10 @@ def test_limits_are_as_described(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("with_token", [True, False], ids=["token", "anybody"])
 @pytest.mark.parametrize(("path", "method", "mode"), MODES, ids=lambda part: getattr(part, "value", part))
-def test_every_answer_is_as_described(
-    served: tuple[LiveApplication, str], path: str, method: str, mode: GenerationMode, with_token: bool
-) -> None:
+def test_every_answer_is_as_described(served: Served, path: str, method: str, mode: GenerationMode, with_token: bool) -> None:
     """Generated requests, good and bad: never a 5xx; status, type, headers and body as the file says."""
-    application, token = served
-    schema = described(application)
-    headers = {"X-N2K-Token": token} if with_token else {}
+    schema = described(served.application)
+    headers = {"X-N2K-Token": served.token(path)} if with_token else {}
 
     @settings(
         max_examples=30,
@@ -171,13 +234,17 @@ def test_every_answer_is_as_described(
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "BREW"])
 @pytest.mark.parametrize("path", sorted(DOCUMENT["paths"]))
-def test_other_methods_are_refused(served: tuple[LiveApplication, str], path: str, method: str) -> None:
-    """405 with one object and what is allowed; OPTIONS says the same."""
-    ask = wsgi(served[0])
+def test_other_methods_are_refused(served: Served, path: str, method: str) -> None:
+    """405 with one object, below /db one line, and what is allowed; OPTIONS says the same."""
+    ask = wsgi(served.application)
     target = path.replace("{key}", MASAKAZU)
-    answer = ask(method, target, {}, b"")
-    assert answer.status == 405 and "method not allowed" in json.loads(answer.body)["error"]
     allowed = {name.upper() for name in DOCUMENT["paths"][path]} | {"OPTIONS"}
-    assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == allowed
     preflight = ask("OPTIONS", target, {"Origin": "https://example.org"}, b"")
-    assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (200, answer.headers["allow"])
+    assert preflight.status == 200
+    assert set(preflight.headers["access-control-allow-methods"].split(", ")) - {"HEAD"} == allowed
+    if method in allowed:
+        return
+    answer = ask(method, target, {}, b"")
+    line = answer.body.decode() if path.startswith("/db") else json.loads(answer.body)["error"]
+    assert answer.status == 405 and "method not allowed" in line
+    assert answer.headers["allow"] == preflight.headers["access-control-allow-methods"]

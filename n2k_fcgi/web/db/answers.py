@@ -36,7 +36,6 @@ def entry_json(entry: Entry, now: int, part: bytes | None = None) -> bytes:
 
     Its value is ``text``, ``json`` or ``base64``. *part*: of the value, and ``size`` is the number of bytes of all of it.
     """
-    value = entry.value if part is None else part
     fields: Body = {
         "key": entry.key.decode(),
         "version": str(entry.version),
@@ -46,25 +45,24 @@ def entry_json(entry: Entry, now: int, part: bytes | None = None) -> bytes:
     }
     if entry.id:
         fields["id"] = str(entry.id)
-    if part is not None:
-        fields["size"] = len(entry.value)
-    if entry.type is ValueType.JSON and part is None:
-        # As it was written: another writer of numbers might change them. Line feeds are blanks between values.
+    if part is None:
+        return with_value(fields, entry.value, entry.type)
+    form = ValueType.TEXT if entry.type is ValueType.JSON else entry.type
+    return with_value({**fields, "size": len(entry.value)}, part, form)
+
+
+def with_value(fields: Body, value: bytes, form: ValueType) -> bytes:
+    """Return one JSON object on one line, without a line feed: *fields*, and *value* as ``text``, ``json`` or ``base64``.
+
+    JSON is as it was written, since another writer of numbers might change them; line feeds are blanks between its values.
+    Text that is cut inside a character is ``base64``.
+    """
+    if form is ValueType.JSON:
         return encoded(fields)[:-2] + b',"json":' + value.translate(_NO_LINE_FEEDS).strip() + b"}"
-    return encoded({**fields, **_plain(value, entry.type)})[:-1]
-
-
-def value_fields(entry: Entry) -> Body:
-    """Return the value of *entry* as the one field ``text``, ``json`` or ``base64``."""
-    return {"json": json.loads(entry.value)} if entry.type is ValueType.JSON else _plain(entry.value, entry.type)
-
-
-def _plain(value: bytes, type_: ValueType) -> Body:
-    """Return the field ``text`` or, if *value* is not of that type, ``base64``."""
-    if type_ is not ValueType.BYTES:
-        with contextlib.suppress(UnicodeDecodeError):  # a part may end inside a character
-            return {"text": value.decode()}
-    return {"base64": _base64(value)}
+    if form is ValueType.TEXT:
+        with contextlib.suppress(UnicodeDecodeError):
+            return encoded({**fields, "text": value.decode()})[:-1]
+    return encoded({**fields, "base64": _base64(value)})[:-1]
 
 
 def json_of(body: bytes, headers: Headers = HEADERS, *, status: int = 200) -> Answer:

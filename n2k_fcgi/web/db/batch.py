@@ -5,10 +5,11 @@ from n2k_fcgi.model.keyvalue.operations import AssignId, Get, Increment, Operati
 from n2k_fcgi.service.keyvalue import items
 from n2k_fcgi.service.keyvalue.space import MOST_OPERATIONS
 from n2k_fcgi.store.keyvalue import Applied, Result
-from n2k_fcgi.web.db import HEADERS, answers, is_json_wanted
+from n2k_fcgi.web.db import answers, is_json_wanted
 from n2k_fcgi.web.db.access import writing
+from n2k_fcgi.web.db.cutting import MOST_BYTES, perhaps_empty
 from n2k_fcgi.web.db.fields import allow
-from n2k_fcgi.web.json_bodies import JSON, Body, body_of, cut, encoded
+from n2k_fcgi.web.json_bodies import Body, body_of, encoded
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -54,39 +55,41 @@ def _operations(body: Body) -> list[Operation]:
 
 
 def _answer(request: Request, operations: list[Operation], applied: Applied) -> Answer:
-    results = [
-        _result(operation, result, repeated=applied.repeated)
-        for operation, result in zip(operations, applied.results, strict=True)
-    ]
+    """Return a result for each operation; ``more``: how many a script would lose."""
+    results: list[bytes] = []
+    left = MOST_BYTES
+    for operation, result in zip(operations, applied.results, strict=True):
+        fields = _result(operation, result)
+        if isinstance(operation, Get) and result.entry is not None and not applied.repeated:
+            left -= len(result.entry.value)
+            if left >= 0:
+                results.append(answers.with_value(fields, result.entry.value, result.entry.type))
+                continue
+            fields["size"] = len(result.entry.value)
+        results.append(encoded(fields)[:-1])
+    free: Body = {"free_bytes": applied.space.free, "free_keys": applied.space.free_keys}
+    room = request.kept_bytes(request.query)
+    return perhaps_empty("results", results, lambda count: {"more": len(results) - count, **free}, room)
 
-    def whole(shown: list[Body]) -> Body:
-        """Return the answer; ``more``: how many results a script would lose."""
-        free = {"free_bytes": applied.space.free, "free_keys": applied.space.free_keys}
-        return {"results": shown, "more": len(results) - len(shown), **free}
 
-    return Answer(200, encoded(cut(request, results, whole)), JSON, HEADERS)
-
-
-def _result(operation: Operation, result: Result, *, repeated: bool) -> Body:
-    """Return what an operation did. What was read is not stored for a repeated request: it has no value."""
+def _result(operation: Operation, result: Result) -> Body:
+    """Return what an operation did, without a value that it read: that is not stored for a repeated request."""
     fields: Body = {"version": str(result.version), "created": result.created}
     if isinstance(operation, Increment) and result.entry is not None:
         fields["number"] = result.entry.text
     elif isinstance(operation, AssignId) and result.entry is not None:
         fields["id"] = str(result.entry.id)
-    elif isinstance(operation, Get) and result.entry is not None and not repeated:
-        fields.update(answers.value_fields(result.entry))
     return fields
 
 
 def _refusal(request: Request, refused: BatchRefused) -> Answer:
     """Return the error with each operation that failed, counted from 0: those that a script would lose are left out."""
-    failures = [_failure(index, problem) for index, problem in refused.failures]
-
-    def whole(shown: list[Body]) -> Body:
-        return {"error": refused.told, "failures": shown, "more": len(failures) - len(shown)}
-
-    return Answer(refused.status, encoded(cut(request, failures, whole)), JSON, HEADERS)
+    failures = [encoded(_failure(index, problem))[:-1] for index, problem in refused.failures]
+    room = request.kept_bytes(request.query)
+    rest = {"error": refused.told}
+    return perhaps_empty(
+        "failures", failures, lambda count: {**rest, "more": len(failures) - count}, room, status=refused.status
+    )
 
 
 def _failure(index: int, problem: N2KError) -> Body:

@@ -2,26 +2,22 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 
 from n2k_fcgi.errors import BadRequest, ChangesGone
 from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry
 from n2k_fcgi.model.keyvalue.operations import MOST
 from n2k_fcgi.service.keyvalue.space import MOST_LISTED
 from n2k_fcgi.store.keyvalue import Change, Kind, Range
-from n2k_fcgi.web.db import HEADERS, is_json_wanted
+from n2k_fcgi.web.db import is_json_wanted
 from n2k_fcgi.web.db.access import reading
 from n2k_fcgi.web.db.answers import entry_json, json_of, numbers
+from n2k_fcgi.web.db.cutting import MOST_BYTES, array, as_object, lines
 from n2k_fcgi.web.db.fields import is_set
-from n2k_fcgi.web.json_bodies import JSON, Body, body_of, encoded, texts_of
-from n2k_fcgi.web.requests import LARGEST_BODY, Request, number
-from n2k_fcgi.web.responses import TEXT, Answer
+from n2k_fcgi.web.json_bodies import Body, body_of, encoded, texts_of
+from n2k_fcgi.web.requests import Request, number
+from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
-
-MOST_BYTES = 1 << 20
-"""Of keys and values on one page, which a worker holds in memory."""
 
 
 def listed(request: Request, services: Services) -> Answer:
@@ -49,8 +45,8 @@ def listed(request: Request, services: Services) -> Answer:
     if values:
         return _entries(page.entries, space.now, end, room)
     if as_json:
-        return _array("keys", [json.dumps(key.decode(), ensure_ascii=False).encode() for key in keys_of_page], end, room)
-    return _lines(keys_of_page, cursor, room)
+        return array("keys", [json.dumps(key.decode(), ensure_ascii=False).encode() for key in keys_of_page], end, room)
+    return lines(keys_of_page, cursor, room)
 
 
 def named(request: Request, services: Services) -> Answer:
@@ -91,8 +87,8 @@ def changes(request: Request, services: Services) -> Answer:
         return {"last": last(count), "more": found.more or count < len(found.changes)}
 
     if as_json:
-        return _array("changes", [encoded(_fields(change))[:-1] for change in found.changes], end, room)
-    return _lines([_line(change) for change in found.changes], last, room)
+        return array("changes", [encoded(_fields(change))[:-1] for change in found.changes], end, room)
+    return lines([_line(change) for change in found.changes], last, room)
 
 
 def _fields(change: Change) -> Body:
@@ -135,43 +131,9 @@ def _after(request: Request) -> bytes | None:
     return key
 
 
-def _lines(lines: Sequence[bytes], cursor: Callable[[int], str], room: int | None) -> Answer:
-    """Return as many lines as the caller keeps; *cursor*: for the header, after so many of them."""
-    count = _fitting(lines, room, lambda count: 0)
-    following = cursor(count)
-    headers = (*HEADERS, ("X-KV-Cursor", following)) if following else HEADERS
-    return Answer(200, b"\n".join(lines[:count]), TEXT, headers)
-
-
-def _array(name: str, items: Sequence[bytes], end: Callable[[int], Body], room: int | None) -> Answer:
-    """Return one object with an array, cut to what the caller keeps; *end*: its other fields, after so many items."""
-    count = _fitting(items, room, lambda count: len(_object(name, (), end(count))))
-    return Answer(200, _object(name, items[:count], end(count)), JSON, HEADERS)
-
-
 def _entries(entries: Sequence[Entry | None], now: int, end: Callable[[int], Body], room: int | None) -> Answer:
     """Return entries with their values. If the first does not fit, it has its size instead, or a list could not go on."""
     items = [b"null" if entry is None else entry_json(entry, now) for entry in entries]
-    if entries and entries[0] and room is not None and len(_object("entries", items[:1], end(1))) > room:
+    if entries and entries[0] and room is not None and len(as_object("entries", items[:1], end(1))) > room:
         items[0] = entry_json(entries[0], now, b"")
-    return _array("entries", items, end, room)
-
-
-def _object(name: str, items: Sequence[bytes], end: Body) -> bytes:
-    return b'{"%s":[%s]%s%s' % (name.encode(), b",".join(items), b"," if end else b"", encoded(end)[1:])
-
-
-def _fitting(items: Sequence[bytes], room: int | None, around: Callable[[int], int]) -> int:
-    """Return how many of *items*, with one byte between two, fit *room* bytes (None: all); *around*: bytes of the rest.
-
-    Raises BadRequest if not even the first one fits.
-    """
-    if room is None or not items:
-        return len(items)
-    sizes = list(accumulate(len(item) + 1 for item in items))
-    count = bisect_right(sizes, room + 1)
-    while count and sizes[count - 1] - 1 + around(count) > room:
-        count -= 1
-    if not count:
-        raise BadRequest(why=f"not even the first one fits, give a larger max_bytes (up to {LARGEST_BODY:,})")
-    return count
+    return array("entries", items, end, room)

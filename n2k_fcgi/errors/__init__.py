@@ -2,7 +2,7 @@
 
 A class is a message that says what is wrong and what to do, one HTTP status and one exit code. Only the front ends
 (``web.application``, ``cli``, ``servers``) turn errors into answers. Exit codes: 1 unexpected, 2 wrong usage (click's),
-10-29 the caller's input, 30-39 access, 40-59 the store, 60-79 dumps and imports, 80-99 the installation, 100-119 the
+10-29 the caller's input, 30-39 access, 40-59 the store, 60-79 dumps and imports, 80-99 the installation, 100-129 the
 key-value service.
 """
 

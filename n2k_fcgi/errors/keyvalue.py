@@ -1,6 +1,7 @@
-"""Errors of the key-value service (exit codes 100 to 119)."""
+"""Errors of the key-value service (exit codes 100 to 129)."""
 
 from n2k_fcgi.errors.base import N2KError
+from n2k_fcgi.errors.store import CapturesDamaged, StoreFull
 
 
 class BadEntryKey(N2KError):
@@ -151,6 +152,21 @@ class ReadOnly(N2KError):
     template = "this {what} permits reading only"
     status = 403
     exit_code = 113
+
+
+class NamespaceFull(StoreFull):
+    """No space on the disk for a write to a namespace. Reads still work."""
+
+    status = 507
+    exit_code = 120
+
+
+class NamespaceDamaged(CapturesDamaged):
+    """The file of a namespace is inconsistent. It can only be restored."""
+
+    template = "{path} is damaged ({why}): restore it from a backup (docs/storage.md)"
+    public = "the namespace is damaged: restore it from a backup (docs/storage.md)"
+    exit_code = 121
 
 
 class HandleClosed(N2KError):

@@ -97,6 +97,7 @@ class StoreFull(N2KError):
 
     def __init__(self, *, path: object, why: object, lost: object = "nothing was written") -> None:
         super().__init__(path=path, why=why, lost=lost)
+        self.why = why
 
 
 class NoGeneration(N2KError):

@@ -23,6 +23,10 @@ BUILDING = ".building"
 """Suffix of a generation's folder that is not finished; the next import removes what a killed one left."""
 KEYVALUE = "keyvalue"
 """The folder of the namespaces; each has a folder with a DATA_FILE."""
+DROPPED = "dropped.mdb"
+"""What is kept of a namespace that was dropped, in its folder."""
+COPY_SUFFIX = ".copy"
+"""Of a copy of a namespace, in its folder, that is being read."""
 CAPTURES = "captures.mdb"
 VOLATILE = "volatile.mdb"
 LOCK_SUFFIX = "-lock"
@@ -105,6 +109,7 @@ class File(NamedTuple):
 
 
 _OF_A_GENERATION = f"{GENERATIONS}/*"
+_OF_A_NAMESPACE = f"{KEYVALUE}/*"
 
 
 def _queue_of(file: str) -> str:
@@ -185,6 +190,32 @@ TABLE = (
     ),
     _lock(VOLATILE + LOCK_SUFFIX, "LMDB's table of its readers", "all that write"),
     _lock(_queue_of(VOLATILE), "the queue of its writers", "all that write"),
+    File(
+        f"{_OF_A_NAMESPACE}/{DATA_FILE}",
+        "a namespace of the key-value service",
+        "kv, token, workers",
+        names_avatars=True,
+        purging=Purging.OWNERS,
+        backup=Backup.COPIED,
+        check=Check.CONTENT,
+    ),
+    _lock(f"{_OF_A_NAMESPACE}/{DATA_FILE}{LOCK_SUFFIX}", "LMDB's table of its readers", "kv, token, workers"),
+    _lock(f"{_OF_A_NAMESPACE}/{_queue_of(DATA_FILE)}", "the queue of its writers", "kv, token, workers"),
+    _temporary(
+        f"{_OF_A_NAMESPACE}/{DATA_FILE.removesuffix('.mdb')}{FRESH_SUFFIX}*",
+        "a namespace, before its rename",
+        "kv compact, kv drop, token",
+        Access.SHARED,
+    ),
+    File(
+        f"{_OF_A_NAMESPACE}/{DROPPED}",
+        "version and sequences of a namespace that was dropped",
+        "kv drop",
+        names_avatars=True,
+        purging=Purging.OWNERS,
+        backup=Backup.COPIED,
+    ),
+    _temporary(f"{_OF_A_NAMESPACE}/*{COPY_SUFFIX}", "a copy that is being exported", "kv export"),
     _lock(IMPORT_LOCK, "held by imports, purges and switches of generation", "import, update, purge, generations"),
     _lock(UPDATE_LOCK, "held by updates", "update, purge"),
     _lock(LIST_LOCK.format("*"), "held while a csv is sent", "workers"),
@@ -207,7 +238,7 @@ TABLE = (
 )
 """The first pattern that fits says what a file is."""
 
-FOLDERS = (".", GENERATIONS, _OF_A_GENERATION)
+FOLDERS = (".", GENERATIONS, _OF_A_GENERATION, KEYVALUE, _OF_A_NAMESPACE)
 """Each has the mode of folders (``Modes.directory``); the log's does, too, unless the owner set another."""
 
 

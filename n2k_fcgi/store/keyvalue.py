@@ -206,8 +206,10 @@ class NamespaceStore(SpaceReader, Protocol):
         """Read one state for as long as the block takes. Keep it short: space cannot be reused meanwhile."""
         ...
 
-    def copy(self, target: Path) -> AbstractContextManager[SpaceReader]:
+    def copy(self, target: Path | None = None) -> AbstractContextManager[SpaceReader]:
         """Read a compact copy at *target* (mode 0600), removed at the end: for as long as the reader likes.
+
+        None: where the store keeps its files.
 
         Raises StoreFull if the disk has no room for it.
         """

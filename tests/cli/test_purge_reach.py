@@ -97,7 +97,9 @@ def test_nothing_is_left_of_what_lay_about(peopled: Commands, leave: object, opt
 def test_purge_reaches_what_the_table_says(peopled: Commands, pattern: str) -> None:
     """A file of each kind that the table says to remove is removed."""
     path = peopled.data_dir / pattern.replace("*", "x")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (*reversed(path.parent.parents), path.parent):
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
     path.write_text(ROW)
     peopled("purge")
     assert not path.exists() and traces(peopled.data_dir) == []

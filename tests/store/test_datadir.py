@@ -29,6 +29,20 @@ answer.close()
 application.close()
 """
 
+KEYVALUE = """
+import sys
+from n2k_fcgi.config import load
+from n2k_fcgi.store.keyvalue import Terms
+from n2k_fcgi.wiring import open_store
+store = open_store(load(environment={}, flags={"data_dir": sys.argv[1]}).settings)
+shop = store.keyvalue.create("shop", Terms(1000, 10))
+shop.compact()
+with shop.copy():
+    pass
+store.keyvalue.drop("shop")
+store.close()
+"""
+
 
 class _Traced:
     """Runs commands under strace and collects every name that they make below *data_dir*."""
@@ -84,7 +98,8 @@ def test_a_run_of_every_kind_of_file(tmp_path: Path) -> None:
     traced.run(traced.n2k("purge"))
     traced.run(traced.n2k("export", traced.data_dir / "all.jsonl"))
     (traced.data_dir / "all.jsonl").unlink()
-    traced.run(traced.words(sys.executable, "-c", CSV, traced.data_dir))
+    for code in (CSV, KEYVALUE):
+        traced.run(traced.words(sys.executable, "-c", code, traced.data_dir))
     with on_terminal(traced.n2k("shell"), {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}) as terminal:
         terminal.wait_for("n2k> ")
         terminal.type("quillon ash\nquit\n")

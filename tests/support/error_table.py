@@ -13,7 +13,7 @@ RANGES = (
     (40, 59, "the store: the data directory and its generations"),
     (60, 79, "dumps and imports"),
     (80, 99, "the installation: settings, deployment, addresses"),
-    (100, 119, "the key-value service"),
+    (100, 129, "the key-value service"),
 )
 """First and last exit code, and what the range is about."""
 

@@ -236,8 +236,8 @@ class KeyValueSpace(Reader):
             yield Reader(reader, self._clock)
 
     @contextmanager
-    def copy(self, target: Path) -> Iterator[Reader]:
-        """Read a compact copy at *target*, for as long as the reader likes. Raises StoreFull."""
+    def copy(self, target: Path | None = None) -> Iterator[Reader]:
+        """Read a compact copy at *target* (None: in the data directory), for as long as the reader likes. Raises StoreFull."""
         with self._store.copy(target) as reader:
             yield Reader(reader, self._clock)
 

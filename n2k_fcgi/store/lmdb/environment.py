@@ -25,7 +25,7 @@ from n2k_fcgi.errors import (
     is_no_memory,
 )
 from n2k_fcgi.files import refuse_os_error
-from n2k_fcgi.store.datadir import DATA_FILE
+from n2k_fcgi.store.datadir import DATA_FILE, KEYVALUE
 from n2k_fcgi.store.lmdb.layout import FORMATS
 
 MAX_DATABASES = 8
@@ -88,6 +88,10 @@ def reason(error: Exception) -> str:
 
 def damaged(path: Path, why: object) -> N2KError:
     """Return the error for an inconsistent file: a generation can be imported again, all else is only in a backup."""
+    if path.parent.parent.name == KEYVALUE:
+        from n2k_fcgi.errors import NamespaceDamaged  # late: lookups need none of these errors
+
+        return NamespaceDamaged(path=path, why=why)
     return (StoreDamaged if path.name == DATA_FILE else CapturesDamaged)(path=path, why=why)
 
 

@@ -35,7 +35,7 @@ Moment = tuple[Identity, int]
 LOOK_EVERY = 1.0
 """Seconds after which a reader checks again whether the file or its lock file was replaced; writers check every time."""
 
-_FORMAT_DB_KEY = CAPTURE_META + FORMAT_KEY
+FORMAT_DB_KEY = CAPTURE_META + FORMAT_KEY
 
 
 class WritableFile:
@@ -66,6 +66,8 @@ class WritableFile:
         self._size = 0
         """Bytes at the last check. LMDB never shortens a file: a shorter one was cut, and reading it is SIGBUS."""
         self._next_look = 0.0
+        self.readers = 0
+        """Read transactions that are open in this process."""
 
     def create(self) -> None:
         """Make the file with its format version; an existing one is kept."""
@@ -77,6 +79,11 @@ class WritableFile:
         for file in (self.path, lock_of(self.path)):
             file.chmod(self.modes.file)
         sync_folder(self.path.parent)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has it open, perhaps from before it was replaced."""
+        return self._map is not None
 
     def read(self) -> AbstractContextManager[lmdb.Transaction]:
         """One read transaction, or that of the ``snapshot`` around it; values are valid inside it only."""
@@ -106,6 +113,17 @@ class WritableFile:
         *change* may run again: it must have no effect but on the transaction. Raises StoreBusy, StoreFull, StoreUnreadable,
         and what *change* raises; nothing is written then.
         """
+        with self.exclusive():
+            result = self._run(change)
+            while device_and_inode(self.path) != self._identity[:2]:  # a backup was restored meanwhile, without this change
+                self._close_if_replaced()
+                self._opened()
+                result = self._run(change)
+            return result
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the writers' queue, with the file open for writing. Raises StoreBusy, StoreUnreadable, StoreReadOnly."""
         if self._read_only:
             self.close()  # it may have been made writable since
         self._opened()
@@ -115,12 +133,7 @@ class WritableFile:
             if self._read_only:
                 raise StoreUnreadable(path=self.path, why="it can be read but not written")
             file.env.reader_check()
-            result = self._run(change)
-            while device_and_inode(self.path) != self._identity[:2]:  # a backup was restored meanwhile, without this change
-                self._close_if_replaced()
-                self._opened()
-                result = self._run(change)
-            return result
+            yield
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -130,9 +143,10 @@ class WritableFile:
             yield
 
     def close(self) -> None:
-        """Close; the next use opens again."""
+        """Close; the next use opens again. Transactions that are open keep what they read until they end."""
         if self._map is not None:
-            self._map.close()
+            if not self.readers:
+                self._map.close()
             self._map = None
 
     def retire(self) -> None:
@@ -158,7 +172,7 @@ class WritableFile:
             def checked(transaction: lmdb.Transaction, env: lmdb.Environment = file.env) -> Result:
                 if is_parted(env, transaction, is_writer=True):
                     raise _Parted
-                found = transaction.get(_FORMAT_DB_KEY)
+                found = transaction.get(FORMAT_DB_KEY)
                 if found is not None:
                     refuse_other_format(self.path, bytes(found), self.formats)
                 result = change(transaction)
@@ -250,7 +264,12 @@ class WritableFile:
         Not while another process holds the writers' queue for *patience* seconds: it does the same.
         """
         with contextlib.nullcontext(True) if self._queue.is_held else self._queue.tried(patience) as held:
-            if held and self._seems_parted():  # no process commits now: it is certain
+            if not held:
+                return
+            self._close_if_replaced()  # both files together, while this process waited
+            if self._map is None:
+                self._open()
+            if self._seems_parted():  # no process commits now: it is certain
                 self._open_with_new_lock_file()
 
     def _seems_parted(self) -> bool:
@@ -268,7 +287,7 @@ class WritableFile:
     def _refuse_other_format(self) -> None:
         assert self._map is not None
         with self._map.env.begin() as transaction:
-            value = transaction.get(_FORMAT_DB_KEY)
+            value = transaction.get(FORMAT_DB_KEY)
         try:
             refuse_other_format(self.path, value, self.formats)
         except BaseException:
@@ -282,7 +301,7 @@ class _Parted(Exception):
 
 def put_format(transaction: lmdb.Transaction, formats: range = FORMATS) -> None:
     """Store the newest of *formats* as the file's."""
-    transaction.put(_FORMAT_DB_KEY, str(formats[-1]).encode())
+    transaction.put(FORMAT_DB_KEY, str(formats[-1]).encode())
 
 
 def with_prefix(transaction: lmdb.Transaction, prefix: bytes, first: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
@@ -307,10 +326,12 @@ class _Reading:
 
     def __enter__(self) -> lmdb.Transaction:
         self._transaction = self._file.begin()
+        self._file.readers += 1
         return self._transaction
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._transaction.abort()
+        self._file.readers -= 1
         if isinstance(error, lmdb.Error):
             raise meaning(self._file.path, error, damaged) from None
         if isinstance(error, BadValue):

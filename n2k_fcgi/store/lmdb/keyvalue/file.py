@@ -1,35 +1,111 @@
-"""The LMDB file of one namespace."""
+"""The LMDB file of one namespace, and how it is replaced while other processes use it.
 
+A compacted file replaces the old one by a rename. The last transaction in the old file is a mark: whoever still has the old
+file open sees it in its own next transaction, looks whether the path leads to other files, and opens those. So no process
+reads from the old file what was overwritten in the new one, and a read costs one more row instead of a ``stat``. A process
+that was killed between mark and rename leaves a mark that is void: the path still leads to the marked file.
+"""
+
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import lmdb
 
-from n2k_fcgi.errors import NoSuchNamespace, StoreFull
-from n2k_fcgi.files import Modes
+from n2k_fcgi.errors import NamespaceFull, NoSuchNamespace, StoreFull
+from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.choices import Sync
-from n2k_fcgi.store.lmdb.environment import is_there, meaning
-from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS
+from n2k_fcgi.store.lmdb.environment import is_there
+from n2k_fcgi.store.lmdb.growing_map import Result
+from n2k_fcgi.store.lmdb.keyvalue.open_files import OpenFiles
+from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS, REPLACED, pack_mark, unpack_mark
+from n2k_fcgi.store.lmdb.lockfile import identity, lock_of
 from n2k_fcgi.store.lmdb.writable import WritableFile
+
+META_PAGES = 2
+"""LMDB's own, at the beginning of each file."""
+
+MARK_KEPT = 10
+"""Seconds for which writers keep a void mark. The killed process may have replaced the lock file, which readers notice within
+``LOOK_EVERY`` without a mark, and at once with it."""
 
 
 class NamespaceFile(WritableFile):
-    """The file of the namespace *name*. Values of its read transactions are views, valid inside them only."""
+    """The file of the namespace *name*. Values of its read transactions are views, valid inside them only.
 
-    def __init__(self, name: str, path: Path, modes: Modes, sync: Sync) -> None:
+    *open_files*: those of this process, of which it is one.
+    """
+
+    def __init__(self, name: str, path: Path, modes: Modes, *, sync: Sync, open_files: OpenFiles) -> None:
         super().__init__(path, modes, sync=sync, formats=FORMATS)
         self.name = name
+        self._open_files = open_files
 
     def begin(self) -> lmdb.Transaction:
         """Begin the read transaction of ``read``. Raises NoSuchNamespace."""
-        return self._opened().read(buffers=True)
+        self._use()
+        transaction = self._opened().read(buffers=True)
+        while transaction.get(REPLACED) is not None and identity(self.path) != self._identity:
+            transaction.abort()
+            self.close()
+            transaction = self._opened().read(buffers=True)
+        return transaction
 
-    def copy_to(self, target: Path) -> None:
-        """Write a compact copy to the existing file *target*. Raises StoreFull."""
-        with target.open("r+b") as file:
-            try:
-                self._opened().env.copyfd(file.fileno(), compact=True)
-            except lmdb.Error as error:
-                raise meaning(target, error, StoreFull) from None
+    def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
+        """See ``WritableFile.write``. Raises NoSuchNamespace; NamespaceFull instead of StoreFull."""
+
+        def checked(transaction: lmdb.Transaction) -> Result:
+            mark = transaction.get(REPLACED)
+            if mark is not None and not 0 <= time.time() - unpack_mark(mark)[1] < MARK_KEPT:
+                transaction.delete(REPLACED)
+            return change(transaction)
+
+        self._use()
+        try:
+            return super().write(checked)
+        except StoreFull as error:
+            raise NamespaceFull(path=self.path, why=error.why) from None
+
+    def used_bytes(self) -> int:
+        """Return the bytes of the pages that hold rows: what a compact copy needs at most."""
+        stat = self._opened().env.stat()
+        pages: int = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"] + META_PAGES
+        size: int = pages * stat["psize"]
+        return size
+
+    def settle(self) -> None:
+        """Make sure that the next read begins from the last transaction, whatever lock file was there. For ``exclusive``."""
+        self._run(lambda transaction: None)
+
+    def replace(self, fresh: Path) -> None:
+        """Put *fresh*, which is on disk and open with its lock file, in this file's place. For ``exclusive``."""
+        self._mark(fresh)
+        # LMDB's lock file first: a reader of the fresh file with the old lock file would begin from the old file's last
+        # transaction. A reader of the old file with the fresh lock file sees the mark.
+        lock_of(fresh).rename(lock_of(self.path))
+        fresh.rename(self.path)
+        sync_folder(self.path.parent)
+        self.close()
+
+    def remove(self, fresh: Path, kept: Path) -> None:
+        """Remove this file and name *fresh*, which is on disk, *kept*. For ``exclusive``."""
+        self._mark(fresh)
+        fresh.rename(kept)
+        sync_folder(kept.parent)
+        lock_of(self.path).unlink()
+        self.path.unlink()
+        sync_folder(kept.parent)
+        self.close()
+
+    def _mark(self, fresh: Path) -> None:
+        mark = pack_mark(os.stat(fresh).st_ino, int(time.time()))
+        for _ in range(2):  # in both of LMDB's newest states: a reader with another lock file may begin from the older one
+            self._run(lambda transaction: transaction.put(REPLACED, mark))
+
+    def _use(self) -> None:
+        if self._open_files.last is not self:
+            self._open_files.use(self)
 
     def _open(self) -> None:
         if not is_there(self.path):

@@ -1,24 +1,22 @@
 """One namespace: every call is one transaction."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import lmdb
 
 from n2k_fcgi.errors import BatchRefused, N2KError, QuotaReached
-from n2k_fcgi.files import PRIVATE, refuse_when_low
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation
 from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
-from n2k_fcgi.store.lmdb.environment import damaged, meaning, open_reader
+from n2k_fcgi.store.lmdb.keyvalue import replacing
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.requests import digest_of, earlier_results, remember
 from n2k_fcgi.store.lmdb.keyvalue.rows import NUMBER, SEQUENCE, TERMS, number_of, pack_terms
 from n2k_fcgi.store.lmdb.keyvalue.state import State
 from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
-from n2k_fcgi.store.lmdb.rewriting import rewrite
 
 SWEPT_BY_A_WRITE = 20
 """Expired entries that each write removes."""
@@ -91,20 +89,10 @@ class Namespace:
             yield State(transaction)
 
     @contextmanager
-    def copy(self, target: Path) -> Iterator[State]:
+    def copy(self, target: Path | None = None) -> Iterator[State]:
         """See ``store.keyvalue.NamespaceStore``."""
-        try:
-            with self.file.read():
-                refuse_when_low(target.parent, self.file.path.stat().st_size)
-                target.touch(PRIVATE.file)
-                self.file.copy_to(target)
-            try:
-                with closing(open_reader(target)) as env, env.begin(buffers=True) as transaction:
-                    yield State(transaction)
-            except lmdb.Error as error:
-                raise meaning(target, error, damaged) from None
-        finally:
-            target.unlink(missing_ok=True)
+        with replacing.copy(self.file, target) as transaction:
+            yield State(transaction)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -146,9 +134,7 @@ class Namespace:
 
     def compact(self) -> tuple[int, int]:
         """See ``store.keyvalue.NamespaceStore``."""
-        before = self.file.path.stat().st_size
-        rewrite(self.file, _put)
-        return before, self.file.path.stat().st_size
+        return replacing.compact(self.file)
 
     def _write(self, now: int, change: Callable[[Writing], T]) -> T:
         def changed(transaction: lmdb.Transaction) -> T:
@@ -158,10 +144,6 @@ class Namespace:
             return result
 
         return self.file.write(changed)
-
-
-def _put(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
-    transaction.put(db_key, value)
 
 
 def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -> Applied:

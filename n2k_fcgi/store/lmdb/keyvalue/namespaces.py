@@ -9,8 +9,10 @@ from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import DATA_FILE, KEYVALUE
 from n2k_fcgi.store.keyvalue import Terms
 from n2k_fcgi.store.lmdb.environment import is_there
+from n2k_fcgi.store.lmdb.keyvalue import replacing
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
+from n2k_fcgi.store.lmdb.keyvalue.open_files import OpenFiles
 
 
 class Namespaces:
@@ -21,7 +23,9 @@ class Namespaces:
         self._modes = modes
         self._sync = sync
         self._most_changes = most_changes
-        self._open: dict[str, Namespace] = {}
+        self._known: dict[str, Namespace] = {}
+        """One object for each file: a process may open a file once."""
+        self._open_files = OpenFiles()
         self._is_retired = False
 
     def names(self) -> list[str]:
@@ -33,21 +37,14 @@ class Namespaces:
 
     def namespace(self, name: str) -> Namespace:
         """Return a namespace, opened at first use. Raises NoSuchNamespace."""
-        found = self._open.get(name)
-        if found is None:
-            if not is_there(self._path(name)):
-                raise NoSuchNamespace(namespace=name)
-            found = self._open[name] = self._made(name)
-        return found
+        known = self._known.get(name)
+        if (known is None or not known.file.is_open) and not is_there(self._path(name)):
+            raise NoSuchNamespace(namespace=name)
+        return self._of(name)
 
     def create(self, name: str, terms: Terms) -> Namespace:
         """Make a namespace with *terms*; an existing one gets them, and keeps whether it is open and its entries."""
-        path = self._path(name)
-        if is_there(path):
-            namespace = self.namespace(name)
-            namespace.set_terms(terms._replace(is_open=namespace.terms().is_open))
-            return namespace
-        for folder in (self._folder, path.parent):
+        for folder in (self._folder, self._path(name).parent):
             try:
                 if not folder.is_dir():
                     folder.mkdir(mode=self._modes.directory)
@@ -55,18 +52,17 @@ class Namespaces:
                     sync_folder(folder.parent)
             except OSError as error:
                 refuse_os_error(folder, error)
-        namespace = self._open[name] = self._made(name)
-        namespace.file.create()
-        namespace.set_terms(terms)
+        namespace = self._of(name)
+        if is_there(self._path(name)) or not replacing.create(namespace.file, terms):
+            namespace.set_terms(terms._replace(is_open=namespace.terms().is_open))
         return namespace
 
     def drop(self, name: str) -> bool:
         """See ``store.keyvalue.KeyValueStore``."""
-        if not is_there(self._path(name)):
+        try:
+            replacing.drop(self._of(name).file)
+        except NoSuchNamespace:
             return False
-        namespace = self.namespace(name)
-        namespace.flush(0)
-        namespace.compact()
         return True
 
     def problems(self) -> Iterator[str]:
@@ -79,13 +75,13 @@ class Namespaces:
 
     def close(self) -> None:
         """Release files; the next use opens them again."""
-        for namespace in self._open.values():
+        for namespace in self._known.values():
             namespace.file.close()
 
     def retire(self) -> None:
         """Close for good."""
         self._is_retired = True
-        for namespace in self._open.values():
+        for namespace in self._known.values():
             namespace.file.retire()
 
     @property
@@ -95,8 +91,12 @@ class Namespaces:
     def _path(self, name: str) -> Path:
         return self._folder / name / DATA_FILE
 
-    def _made(self, name: str) -> Namespace:
-        file = NamespaceFile(name, self._path(name), self._modes, self._sync)
-        if self._is_retired:
-            file.retire()
-        return Namespace(file, self._most_changes)
+    def _of(self, name: str) -> Namespace:
+        """The namespace, whether its file exists or not."""
+        found = self._known.get(name)
+        if found is None:
+            file = NamespaceFile(name, self._path(name), self._modes, sync=self._sync, open_files=self._open_files)
+            if self._is_retired:
+                file.retire()
+            found = self._known[name] = Namespace(file, self._most_changes)
+        return found

@@ -7,6 +7,7 @@
 | ``mcounters`` | ``Counters`` |
 | ``mterms`` | ``Terms`` |
 | ``mformat`` | as in every file, see ``layout`` |
+| ``mreplaced`` | the inode of the file that replaces this one, and when, in Unix seconds: see ``file`` |
 | ``q`` + version + digest | nothing: the index of requests, the oldest first |
 | ``r`` + digest | version and time of a request, and its results |
 | ``s`` + name | the next number of a sequence |
@@ -34,6 +35,7 @@ VALUE = b"v"
 AFTER_VALUES = b"w"
 COUNTERS = CAPTURE_META + b"counters"
 TERMS = CAPTURE_META + b"terms"
+REPLACED = CAPTURE_META + b"replaced"
 
 FORMATS = range(1, 2)
 """Versions of these rows that can be read."""
@@ -48,6 +50,7 @@ HEADER_SIZE = _HEADER.size
 _EXPIRES = struct.Struct(">8xQ13x")
 _COUNTERS = struct.Struct(">8Q")
 _TERMS = struct.Struct(">QQ?")
+_MARK = struct.Struct(">QQ")
 _REQUEST = struct.Struct(">QQ")
 _RESULT = struct.Struct(">?Q?QIBQH")
 """Created, version, whether an entry is stored, and its expires, flags, type, id; length of the value that follows."""
@@ -105,6 +108,20 @@ def unpack_terms(row: Buffer | None) -> Terms:
         return Terms(*_TERMS.unpack(row))
     except struct.error:
         raise BadValue("the terms cannot be read") from None
+
+
+def pack_mark(inode: int, seconds: int) -> bytes:
+    """Return the row of the mark that says which file replaces this one."""
+    return _MARK.pack(inode, seconds)
+
+
+def unpack_mark(row: Buffer) -> tuple[int, int]:
+    """The reverse of pack_mark. Raises BadValue."""
+    try:
+        inode, seconds = _MARK.unpack(row)
+    except struct.error:
+        raise BadValue("the mark of a replaced file cannot be read") from None
+    return inode, seconds
 
 
 def pack_entry(entry: Entry) -> bytes:

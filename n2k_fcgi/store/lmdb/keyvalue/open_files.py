@@ -1,0 +1,39 @@
+"""A bounded number of files that a process keeps open."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+MOST_OPEN = 16
+"""Each costs a map, three descriptors and a slot in its table of readers."""
+
+
+class OpenFile(Protocol):
+    """What is opened by a use and can be closed between two."""
+
+    readers: int
+    """Transactions that are open in this process."""
+
+    def close(self) -> None: ...
+
+
+class OpenFiles:
+    """The files that were used last. Others are closed, but never one with a transaction that is open."""
+
+    def __init__(self, most: int = MOST_OPEN) -> None:
+        self._most = most
+        self._files: dict[OpenFile, None] = {}  # the one used last comes last
+        self.last: OpenFile | None = None
+
+    def __iter__(self) -> Iterator[OpenFile]:
+        return iter(list(self._files))
+
+    def use(self, file: OpenFile) -> None:
+        """Note that *file* is about to be used, and close the one whose last use is longest ago if there are too many."""
+        self._files.pop(file, None)
+        self._files[file] = None
+        self.last = file
+        if len(self._files) > self._most:
+            idle = next((each for each in self._files if not each.readers and each is not file), None)
+            if idle is not None:
+                del self._files[idle]
+                idle.close()

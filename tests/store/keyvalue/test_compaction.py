@@ -1,0 +1,276 @@
+"""A file that is compacted while processes use it: nothing is lost, no process reads what was overwritten, kills included."""
+
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.model.keyvalue.operations import Delete, Put
+from n2k_fcgi.store.keyvalue import Range, Terms
+from n2k_fcgi.store.lmdb.keyvalue import file as file_module
+from n2k_fcgi.store.lmdb.keyvalue import replacing
+from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
+from n2k_fcgi.store.lmdb.keyvalue.rows import REPLACED
+from tests.contract.engines import Peer, Place, done, open_store
+
+NOW = 1_764_000_000_000
+TERMS = Terms(100_000_000, 100_000)
+SPACE = "store.keyvalue.namespace('shop')"
+NEVER_LOOK = "setattr(__import__('n2k_fcgi.store.lmdb.writable', fromlist=['x']), 'LOOK_EVERY', 1e9)"
+"""Only the mark tells this process that a file was replaced."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A data directory of this engine."""
+    return Place("lmdb", tmp_path / "data")
+
+
+@contextmanager
+def shop(place: Place) -> Iterator[Namespace]:
+    """A namespace that had many entries and has few."""
+    store = open_store(place.engine, place.folder)
+    space = store.keyvalue.create("shop", TERMS)
+    assert isinstance(space, Namespace)
+    for start in range(0, 2000, 500):
+        space.apply([Put(b"k%04d" % n, bytes(300), ttl=None if n % 2 else 10_000) for n in range(start, start + 500)], NOW)
+    space.sequence(b"tickets", 7)
+    for start in range(20, 2000, 495):
+        space.apply([Delete(b"k%04d" % n) for n in range(start, start + 495)], NOW + 1, request=f"id {start}")
+    try:
+        yield space
+    finally:
+        store.close()
+
+
+def files(folder: Path) -> list[str]:
+    """The names of the files of the namespace."""
+    return sorted(path.name for path in (folder / "keyvalue" / "shop").iterdir())
+
+
+def put(peer: Peer, value: bytes) -> int:
+    """Store a value in another process; return its version once it is acknowledged."""
+    version: int = peer(f"{SPACE}.apply([operation], now).results[0].version", operation=Put(b"k", value), now=NOW + 5)
+    return version
+
+
+def value(peer: Peer) -> bytes:
+    """Read it in another process."""
+    found: bytes = peer(f"{SPACE}.get(b'k', now).value", now=NOW + 5)
+    return found
+
+
+def test_a_compacted_file_holds_everything_and_is_small(place: Place) -> None:
+    """Entries with their times, the log, requests, sequences, versions and terms; no other file is left, the mode is right."""
+    with shop(place) as space:
+        before = (
+            space.scan(Range(), NOW, limit=10_000, values=True),
+            space.changes(NOW * 1000, 10_000),
+            space.terms(),
+            space.space(NOW),
+        )
+        large, small = space.compact()
+        path = space.file.path
+        assert path.stat().st_size == small < large / 3
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert files(place.folder) == ["data.mdb", "data.mdb-lock", "data.writer"]
+        assert before == (
+            space.scan(Range(), NOW, limit=10_000, values=True),
+            space.changes(NOW * 1000, 10_000),
+            space.terms(),
+            space.space(NOW),
+        )
+        assert space.sequence(b"tickets", 1) == 8
+        assert space.apply([Delete(b"k%04d" % n) for n in range(20, 515)], NOW + 2, request="id 20").repeated is True
+        assert space.apply([Put(b"k", b"")], 0).results[0].version > before[1].last
+        again = space.compact()
+        assert again[1] <= again[0]
+
+
+def test_a_file_larger_than_its_first_map(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fresh file grows while it is written, and each part is copied once."""
+    monkeypatch.setattr(replacing, "PART", 300_000)
+    with shop(place) as space:
+        for n in range(40):
+            space.apply([Put(b"big%02d%02d" % (n, m), bytes(60_000)) for m in range(10)], NOW + 1)
+        keys = [entry.key for entry in space.scan(Range(), NOW + 1, limit=10_000, values=False).entries]
+        assert space.compact()[1] > 24_000_000
+        assert [entry.key for entry in space.scan(Range(), NOW + 1, limit=10_000, values=False).entries] == keys
+        with space.copy(place.folder / "copy") as state:
+            assert len(state.scan(Range(), NOW + 1, limit=10_000, values=False).entries) == len(keys)
+
+
+def test_no_process_reads_what_was_overwritten_in_the_compacted_file(place: Place) -> None:
+    """Three processes, which never look at the path by themselves: one compacts, one writes, two read, one of them late."""
+    with shop(place), place.peer() as writer, place.peer() as reader, place.peer() as late, place.peer() as compactor:
+        for peer in (writer, reader, late):
+            peer(NEVER_LOOK)
+        for number in range(30):
+            expected = b"%d" % number
+            put(writer, expected)
+            assert value(reader) == expected
+            compactor(f"{SPACE}.compact()")
+            assert value(reader) == expected
+            put(writer, expected + b"!")
+            assert value(reader) == expected + b"!"
+            if number % 5 == 4:  # two to ten compactions after its last read
+                assert value(late) == expected + b"!"
+
+
+def test_reads_and_writes_beside_endless_compactions(place: Place) -> None:
+    """Two writers count in one entry, two readers see it only grow, never below what was acknowledged."""
+    count = "space.apply([Increment(b'n', 1, 1)], 5).results[0]"
+    opening = (
+        "from n2k_fcgi.model.keyvalue.operations import *; from n2k_fcgi.store.lmdb import writable\n"
+        "writable.LOOK_EVERY = 1e9; space = store.keyvalue.namespace('shop'); stop = Path(sys.argv[3])\n"
+    )
+    write = f"for _ in range(150): {count}\n"
+    compact = "import time; n = 0\nwhile not stop.exists(): space.compact(); n += 1; time.sleep(0.01)\nprint(n)"
+    read = (
+        "last = 0\n"
+        "while not stop.exists():\n"
+        "    entry = space.get(b'n', 5); seen = int(entry.value) if entry else 0\n"
+        "    assert seen >= last, (seen, last); last = seen\n"
+        f"    mine = int({count}.entry.value); assert mine > seen; last = mine\n"
+        "    again = int(space.get(b'n', 5).value); assert again >= mine, (again, mine)\n"
+        "print(last)"
+    )
+    stop = place.folder.with_name("stop")
+    with shop(place) as space, ExitStack() as stack:
+        others = [stack.enter_context(place.running(opening + code, stop)) for code in (compact, read, read)]
+        stack.callback(stop.touch)  # before it waits for them, whatever fails
+        done(*[stack.enter_context(place.running(opening + write, stop)) for _ in range(2)])
+        stop.touch()
+        compactions, *seen = map(int, done(*others))
+        assert compactions > 3
+        entry = space.get(b"n", 5)
+        assert entry is not None and int(entry.value) >= max(seen) >= 300
+
+
+RUN = (
+    "import sys; from pathlib import Path; from tests.contract.engines import *\n"
+    "store = open_store('lmdb', Path(sys.argv[1]))\n"
+)
+COMPACT = RUN + "store.keyvalue.namespace('shop').compact()"
+DROP = RUN + "store.keyvalue.drop('shop')"
+CREATE = RUN + "from n2k_fcgi.store.keyvalue import Terms; store.keyvalue.create('shop', Terms(100_000_000, 100_000))"
+CALLS = "rename,unlink,pwrite64,fdatasync,fsync,chmod,fchmod,ftruncate,fallocate,mkdir"
+
+
+def traced(code: str, folder: Path, *options: str) -> int:
+    """Run *code* on *folder* under strace with *options*; return its exit code."""
+    command = ["strace", "-f", "-qq", *options, sys.executable, "-c", code, str(folder)]
+    return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode
+
+
+def calls_of(code: str, folder: Path) -> list[tuple[str, int]]:
+    """Run *code*; return the system calls with which it changes namespaces, each with its number among those of its name."""
+    log = folder.with_name("strace.log")
+    assert traced(code, folder, "-y", "-o", str(log), "-e", f"trace={CALLS}") == 0
+    counts: dict[str, int] = {}
+    found = []
+    for name, arguments in re.findall(r"(?m)^\d+ +(\w+)\((.*)", log.read_text("utf-8", "replace")):
+        counts[name] = counts.get(name, 0) + 1
+        if f"{folder}/keyvalue" in arguments:
+            found.append((name, counts[name]))
+    return found
+
+
+def is_killed(code: str, folder: Path, call: str, number: int) -> bool:
+    """Run *code*, which is killed at that system call unless it makes fewer; return whether it was."""
+    inject = f"inject={call}:signal=KILL:when={number}"
+    code_at_end = traced(code, folder, "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+    assert code_at_end in (0, -signal.SIGKILL)
+    return code_at_end != 0
+
+
+def problems(peer: Peer) -> list[str]:
+    """What the check of the store finds, in another process."""
+    found: list[str] = peer("list(store.keyvalue.problems())")
+    return found
+
+
+def test_a_killed_compaction_loses_nothing_and_hides_nothing(place: Place) -> None:
+    """SIGKILL at each system call that changes the disk: running and new processes see all that is acknowledged, at once."""
+    with shop(place), place.peer() as writer, place.peer() as reader:
+        for peer in (writer, reader):
+            peer(NEVER_LOOK)
+        put(writer, b"first")
+        calls = calls_of(COMPACT, place.folder)
+        assert {"rename", "pwrite64", "fdatasync", "fsync"} <= {call for call, _ in calls}
+        kills = 0
+        for call, number in calls:
+            at = b"%s %d" % (call.encode(), number)
+            put(writer, at)
+            assert value(reader) == at
+            kills += is_killed(COMPACT, place.folder, call, number)
+            assert value(reader) == at
+            with place.peer() as fresh:
+                assert value(fresh) == at
+                for peer in (writer, fresh, writer, writer):
+                    put(peer, at + b"!")
+                    assert value(reader) == value(fresh) == value(writer) == at + b"!"
+                assert problems(fresh) == []
+                assert fresh(f"{SPACE}.count(wanted, now)", wanted=Range(b"k0", b"k1"), now=NOW) == (20, 20 * 305)
+        assert kills >= len(calls) - 3
+        writer(f"{SPACE}.compact()")
+        assert value(reader).endswith(b"!") and files(place.folder) == ["data.mdb", "data.mdb-lock", "data.writer"]
+
+
+def test_a_void_mark_is_removed_by_a_later_write(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all readers have looked for themselves; until then it costs each of them a look at the path."""
+    with shop(place) as space:
+        assert is_killed(COMPACT, place.folder, "rename", 1)
+        marked = space.file
+        space.apply([Put(b"k", b"1")], NOW)
+        with marked.read() as transaction:
+            assert transaction.get(REPLACED) is not None
+        monkeypatch.setattr(file_module, "MARK_KEPT", 0)
+        space.apply([Put(b"k", b"2")], NOW)
+        with marked.read() as transaction:
+            assert transaction.get(REPLACED) is None
+        space.compact()
+        with marked.read() as transaction:
+            assert transaction.get(REPLACED) is None
+        found = space.get(b"k", NOW)
+        assert found is not None and found.value == b"2"
+
+
+def test_a_compaction_is_on_the_disk_before_it_counts(place: Place) -> None:
+    """The fresh file, then the mark in the old one, the renames, and the folder."""
+    with shop(place):
+        log = place.folder.with_name("strace.log")
+        calls = "trace=fsync,fdatasync,rename"
+        assert traced(COMPACT, place.folder, "-y", "-o", str(log), "-e", calls) == 0
+        done = [line for line in log.read_text().splitlines() if "/keyvalue/shop" in line]
+        words = [re.sub(r"\d+ +(\w+)\(.*", r"\1 ", line) + " ".join(re.findall(r"shop/?([\w.-]*)[>\"]", line)) for line in done]
+        # the file is marked in both of LMDB's newest states
+        assert [word.replace("fdatasync", "sync").replace("fsync", "sync") for word in words] == [
+            "sync data.fresh",
+            "sync data.mdb",
+            "sync data.mdb",
+            "rename data.fresh-lock data.mdb-lock",
+            "rename data.fresh data.mdb",
+            "sync ",
+        ]
+
+
+def test_a_snapshot_outlives_a_compaction(place: Place) -> None:
+    """What was opened before reads its own state, in the process that compacts too; what is opened inside reads the new one."""
+    with shop(place) as space, place.peer() as peer, space.snapshot() as state:
+        put(peer, b"new")
+        assert state.get(b"k", NOW) is None
+        peer(f"{SPACE}.compact()")
+        put(peer, b"newer")
+        assert state.get(b"k", NOW) is None and state.count(Range(), NOW)[0] == 20
+        found = space.get(b"k", NOW)
+        assert found is not None and found.value == b"newer"
+        space.compact()
+        assert state.get(b"k", NOW) is None and state.count(Range(), NOW)[0] == 20
+        assert space.count(Range(), NOW)[0] == 21

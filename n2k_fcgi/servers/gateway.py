@@ -108,6 +108,7 @@ class Reply:
         environ["wsgi.multiprocess"] = True
         environ["wsgi.run_once"] = run_once
         environ["wsgi.input"] = io.BytesIO(body)
+        environ["wsgi.input_terminated"] = True
         environ["wsgi.errors"] = self.errors
         environ["wsgi.url_scheme"] = "https" if environ.get("HTTPS", "").lower() in ("on", "1") else "http"
         announced = environ.get("CONTENT_LENGTH", "")

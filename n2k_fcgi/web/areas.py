@@ -2,6 +2,7 @@
 
 from n2k_fcgi.web import api, classic, db
 from n2k_fcgi.web.area import Area
+from n2k_fcgi.web.decoding import unescaped
 from n2k_fcgi.web.requests import Request
 
 AREAS: tuple[Area, ...] = (
@@ -14,5 +15,5 @@ AREAS: tuple[Area, ...] = (
 
 def area_of(request: Request) -> Area:
     """The area that answers *request*."""
-    path = request.raw_path
+    path = unescaped(request.raw_path, lenient=True)  # as the routes see it
     return next(area for area in AREAS if area.owns(path))

@@ -23,21 +23,29 @@ _HEX = {f"{n:02x}".encode(): bytes((n,)) for n in range(256)}
 def unquote(data: bytes, *, lenient: bool = False) -> str:
     """Decode percent escapes and UTF-8. Raises BadRequest for invalid UTF-8 and invalid escapes.
 
-    *lenient*: a percent sign without an escape is kept, as in servers that decode paths.
+    *lenient*: as for ``unescaped``.
     """
-    if b"%" in data:
-        first, *rest = data.split(b"%")
-        pieces = [first]
-        for piece in rest:
-            byte = _HEX.get(piece[:2].lower())
-            if byte is None and not lenient:
-                raise BadRequest(why="a percent sign is not followed by two hexadecimal digits")
-            pieces.append(b"%" + piece if byte is None else byte + piece[2:])
-        data = b"".join(pieces)
     try:
-        return data.decode("utf-8")
+        return unescaped(data, lenient=lenient).decode("utf-8")
     except UnicodeDecodeError:
         raise BadRequest(why="it is not in UTF-8") from None
+
+
+def unescaped(data: bytes, *, lenient: bool = False) -> bytes:
+    """Decode percent escapes. Raises BadRequest for invalid ones.
+
+    *lenient*: a percent sign without an escape is kept, as in servers that decode paths.
+    """
+    if b"%" not in data:
+        return data
+    first, *rest = data.split(b"%")
+    pieces = [first]
+    for piece in rest:
+        byte = _HEX.get(piece[:2].lower())
+        if byte is None and not lenient:
+            raise BadRequest(why="a percent sign is not followed by two hexadecimal digits")
+        pieces.append(b"%" + piece if byte is None else byte + piece[2:])
+    return b"".join(pieces)
 
 
 def parse_fields(data: bytes) -> dict[str, str]:

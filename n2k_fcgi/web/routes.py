@@ -14,6 +14,7 @@ class Rest(PathConverter):
     """``<rest:name>``: all that follows, as it is: empty, with slashes at either end, with line feeds."""
 
     regex = r"(?s:.*)"
+    part_isolating = False  # it goes on after a slash
 
 
 def routes_of(areas: Iterable[Area]) -> Map:

@@ -53,7 +53,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "web": {"": {"api", "classic", "db"}, "api": {""}, "classic": {""}, "db": {""}},
     "servers": {"": set(), "fastcgi": {""}},
-    "cli": {"": {"examinations"}, "examinations": set()},
+    "cli": {"": {"examinations", "kv"}, "examinations": set(), "kv": {""}},
 }
 """Layer -> room -> the other rooms of that layer that it may import; '' is the modules beside the rooms."""
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "grids": "grids_cmd",
     "import": "import_cmd",
     "init": "init_cmd",
+    "kv": "kv_cmd",
     "lookup": "lookup_cmd",
     "lsl": "lsl_cmd",
     "pending": "pending_cmd",

@@ -1,23 +1,21 @@
 """``n2k export``: the directory as a file that ``n2k import`` reads."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import click
 
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_look_at
+from n2k_fcgi.cli.output_file import STDOUT, opened
 from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import counted
 from n2k_fcgi.service.dumps.export import Export, Known, csv_lines, json_lines
-from n2k_fcgi.service.dumps.packers import Format, format_of, new_file, write_packed
+from n2k_fcgi.service.dumps.packers import Format, format_of, write_packed
 from n2k_fcgi.wiring import mentions, modes_of
 
-STDOUT = "-"
 PACKED = (Format.BZ2, Format.GZ, Format.XZ)
 
 
@@ -54,7 +52,7 @@ def command(context: Context, file: str, *, captures: bool, form: str | None, gr
         raise click.UsageError(f"an export is packed as {', '.join(each.value for each in PACKED)} or not at all")
     count = _Count()
     lease = None if captures else context.store.generations.hold()
-    with lease or contextlib.nullcontext() as generation, _opened(file, modes_of(settings).file) as target:
+    with lease or contextlib.nullcontext() as generation, opened(file, modes_of(settings).file) as target:
         without = mentions(context.store, settings)
         hidden = context.store.forgotten.hidden()
         export = Export(generation, context.store.captures, hidden, world, without=without.without)
@@ -71,12 +69,3 @@ class _Count:
     def counted(self, known: Iterator[Known]) -> Iterator[Known]:
         for self.number, one in enumerate(known, 1):
             yield one
-
-
-@contextlib.contextmanager
-def _opened(file: str, mode: int) -> Iterator[BinaryIO]:
-    if file == STDOUT:
-        yield cast(BinaryIO, sys.stdout.buffer)
-        return
-    with new_file(Path(file), mode) as target:
-        yield target

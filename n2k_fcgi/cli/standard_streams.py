@@ -5,6 +5,7 @@ takes from the C locale, is replaced by UTF-8.
 """
 
 import codecs
+import contextlib
 import io
 import json
 import os
@@ -46,11 +47,15 @@ def prepare() -> None:
 
 def json_line(fields: object) -> str:
     """*fields* as JSON, for programs: escaped if standard output cannot encode the characters."""
-    text = json.dumps(fields, ensure_ascii=False)
+    return printable_json(json.dumps(fields, ensure_ascii=False))
+
+
+def printable_json(text: str) -> str:
+    """*text*, which is JSON, escaped if standard output cannot encode its characters: it has them in strings only."""
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        return json.dumps(fields)
+        return "".join(character if character.isascii() else json.dumps(character)[1:-1] for character in text)
     return text
 
 
@@ -60,6 +65,22 @@ def as_typed(text: str) -> str:
         return text.encode("utf-8", "surrogateescape").decode()
     except UnicodeError:
         return text
+
+
+def write_bytes(data: bytes) -> None:
+    """Write *data* to standard output as it is, and flush it. Raises ReaderGone, StoreFull, StoreUnreadable."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+@contextlib.contextmanager
+def piped_bytes() -> Iterator[io.BufferedReader]:
+    """Standard input as a file of bytes."""
+    try:
+        with open(0, "rb", closefd=False) as raw:
+            yield raw
+    except OSError as problem:
+        raise StoreUnreadable(path=INPUT, why=problem.strerror or problem) from None
 
 
 def piped_lines() -> Iterator[str]:

@@ -141,7 +141,7 @@ class BadItem(N2KError):
 class LinesRefused(N2KError):
     """An import had bad lines; the others were stored."""
 
-    template = "{lines} refused; {entries} stored"
+    template = "{lines} refused, {stored}"
     status = 400
     exit_code = 115
 

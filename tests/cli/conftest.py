@@ -35,3 +35,18 @@ def peopled(n2k: Commands) -> Commands:
     """The command, with three well-known people in the live generation."""
     n2k.has_people()
     return n2k
+
+
+@pytest.fixture(scope="session")
+def shop_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the empty namespace 'shop': copied by those who begin with it."""
+    commands = Commands(tmp_path_factory.mktemp("shop") / "data")
+    assert commands("token", "create", "--scope", "keyvalue", "--namespace", "shop").code == 0
+    return commands.data_dir
+
+
+@pytest.fixture
+def shop(n2k: Commands, shop_data: Path) -> Commands:
+    """The command, with an empty namespace 'shop'."""
+    n2k.begin_with(shop_data)
+    return n2k

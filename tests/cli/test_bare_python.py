@@ -79,7 +79,9 @@ def test_a_directory_from_its_beginning_to_its_end(n2k: Commands, bare: dict[str
         *(("lookup", "masakazu kojima"), ("search", "mas"), ("register", "New One", "00000001-1111-4111-8111-111111111111")),
         *(("lookup", "--history", "new.one"), ("stats",), ("pending",), ("generations",), ("token", "list"), ("config",)),
         *(("lsl", "--url", "https://example.com/n2k/", "touch"), ("export", tmp_path / "out.jsonl.gz"), ("forget", MASAKAZU)),
-        *(("purge",), ("sample", "--rows", "5", "-o", tmp_path / "s.csv.gz"), ("check",)),
+        *(("purge",), ("sample", "--rows", "5", "-o", tmp_path / "s.csv.gz")),
+        *(("token", "create", "--scope", "keyvalue", "--namespace", "shop"), ("kv", "put", "shop", "k", "--value", "v")),
+        *(("kv", "get", "shop", "k"), ("kv", "list", "shop", "--values"), ("kv", "export", "shop", "-"), ("check",)),
     )
     for command in commands:
         done = n2k(*command, **bare)

@@ -97,12 +97,18 @@ COMMANDS: tuple[tuple[object, ...], ...] = (
     ("check",),
     ("purge",),
     ("stats",),
+    ("kv", "put", "shop", "k", "--value", "v"),
+    ("kv", "get", "shop", "there"),
+    ("kv", "import", "shop", "-"),
+    ("kv", "export", "shop", "-"),
 )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=[str(command[0]) for command in COMMANDS])
+@pytest.mark.parametrize("command", COMMANDS, ids=[" ".join(map(str, command[:2])) for command in COMMANDS])
 def test_a_command_at_every_limit(limited: Limited, command: tuple[object, ...]) -> None:
     """From where Python just starts to where all is well: one line, then, from some limit on, the work."""
+    assert limited.n2k("token", "create", "--scope", "keyvalue", "--namespace", "shop").code == 0
+    assert limited.n2k("kv", "put", "shop", "there", "--value", "v").code == 0
     codes = []
     for size in range(least(), 90, 7):
         done = limited.run(size * MB, *command)

@@ -50,6 +50,7 @@ def all_named(tmp_path_factory: pytest.TempPathFactory) -> Path:
     box.close()
     n2k("token", "create", "--scope", "register", "--note", "Gate of Quillon Ash, Ærlig's")
     n2k("token", "create", "--scope", "register", "--note", "Zyphara")
+    n2k("token", "create", "--scope", "keyvalue", "--namespace", "shop")
     n2k.put("update.json", json.dumps({"Production": {"url": "https://example.com/~vexworth.ash/a.csv"}}))
     n2k.put("download.part", csv((KEY, "Quillon Ash")).encode())
     for who in (KEY, SHORT):
@@ -76,6 +77,7 @@ ASKED: dict[str, tuple[tuple[object, ...], ...]] = {
     "grids": ((), ("list", "--json"), ("remove", "nowhere")),
     "import": (("--max-bad", "90", "-"), ("--json", "--force", "--max-bad", "90", "-")),
     "init": ((),),
+    "kv": (("namespaces",), ("list", "shop", "--values"), ("stat", "shop"), ("export", "shop", "-")),
     "lookup": (
         (GOVERNOR, MASAKAZU, USERNAME),
         ("--history", "--json", GOVERNOR, MASAKAZU, USERNAME),

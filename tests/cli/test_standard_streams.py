@@ -90,6 +90,21 @@ def test_json_loses_no_letter(known: Commands, variables: dict[str, str]) -> Non
     assert json.loads(conflict.raw.decode(encoding))["name"] == "Łódź Żuk"
 
 
+@pytest.mark.parametrize("variables", [LATIN_1, CYRILLIC, C], ids=["ISO-8859-1", "KOI8-R", "C"])
+def test_keys_and_values_in_any_encoding(known: Commands, variables: dict[str, str]) -> None:
+    """What is typed is stored as UTF-8, values come out as they are, keys with '?', JSON is escaped."""
+    encoding = variables.get("PYTHONIOENCODING", "utf-8").partition(":")[0]
+    assert known("token", "create", "--scope", "keyvalue", "--namespace", "shop", **variables).code == 0
+    assert known("kv", "put", "shop", "дверь/żółty", "--value", "Łódź мир", **variables).code == 0
+    assert known("kv", "get", "shop", "дверь/żółty", **variables).raw == "Łódź мир".encode()
+    listed = known("kv", "list", "shop", **variables).raw
+    assert listed == "дверь/żółty\n".encode(encoding, "replace")
+    for arguments in (["get", "--json", "shop", "дверь/żółty"], ["list", "shop", "--values"]):
+        entry = json.loads(known("kv", *arguments, **variables).raw.decode(encoding))
+        assert (entry["key"], entry["text"]) == ("дверь/żółty", "Łódź мир")
+    assert known("kv", "export", "shop", "-", **variables).raw == known("kv", "export", "shop", "-").raw
+
+
 def test_what_a_file_is_made_of_is_utf_8_always(known: Commands) -> None:
     """An export and a script go into files: their bytes do not depend on the terminal."""
     assert known("export", "--captures", "-", **LATIN_1).raw == known("export", "--captures", "-").raw
@@ -148,6 +163,12 @@ PRINTING: list[list[str]] = [
     ["pending", "--conflicts"],
     ["generations"],
     ["token", "list"],
+    ["kv", "list", "shop"],
+    ["kv", "list", "shop", "--values"],
+    ["kv", "get", "shop", "00001"],
+    ["kv", "export", "shop", "-"],
+    ["kv", "watch", "shop", "--since", "0", "--once"],
+    ["kv", "namespaces"],
     ["stats"],
     ["config"],
     ["lsl", "--list"],
@@ -167,6 +188,9 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Commands:
     n2k("import", "-", stdin=n2k.bare("sample", "--rows", "3000", "-o", "-").raw)
     n2k("register", "Governor Linden", OTHER)
     n2k("register", "Someone Else", RUSSIAN)
+    n2k("token", "create", "--scope", "keyvalue", "--namespace", "shop")
+    entries = (json.dumps({"key": f"{number:05}", "text": "x" * 400 + "\n"}) for number in range(2000))
+    assert n2k("kv", "import", "shop", "-", stdin="\n".join(entries).encode()).code == 0
     return n2k
 
 

@@ -26,6 +26,8 @@ QUOTES = "What has a space needs quotes, such as 'Governor Linden'.\n"
         (["serach", "x"], "search"),
         (["generation"], "generations"),
         (["token", "lst"], "list"),
+        (["kv", "exprot", "shop", "-"], "export"),
+        (["kv", "put", "shop", "k", "--type", "jsn"], "json"),
         (["generations", "purne"], "prune"),
         (["lsl", "tuch"], "touch"),
         (["lsl", "touch.lsl"], "touch"),
@@ -100,7 +102,7 @@ def test_an_option_that_stands_too_late(n2k: Commands, option: str, rest: Sequen
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])
-@pytest.mark.parametrize("group", [[], ["token"], ["generations"]], ids=["n2k", "token", "generations"])
+@pytest.mark.parametrize("group", [[], ["token"], ["kv"], ["generations"]], ids=["n2k", "token", "kv", "generations"])
 def test_no_line_of_a_list_of_commands_is_cut(n2k: Commands, columns: str, group: Sequence[str]) -> None:
     """What a command does is a whole sentence, however narrow the terminal is."""
     done = n2k.bare(*group, "--help", COLUMNS=columns)

@@ -50,8 +50,8 @@ def as_json(entry: Entry, now: int) -> str:
     if entry.type is ValueType.JSON:
         # As it was written: another writer of numbers might change them. Line feeds are blanks between values.
         value = entry.text.translate({10: " ", 13: " "}).strip()
-        return f'{_encoded(fields)[:-1]},"json":{value}}}'
-    return _encoded(fields | _exact(entry))
+        return f'{encoded(fields)[:-1]},"json":{value}}}'
+    return encoded(fields | _exact(entry))
 
 
 def exported(reader: Reader) -> Iterator[bytes]:
@@ -64,9 +64,9 @@ def exported(reader: Reader) -> Iterator[bytes]:
             fields["expires_ms"] = entry.expires
         if entry.id:
             fields["id"] = str(entry.id)
-        yield _encoded(fields).encode() + b"\n"
+        yield encoded(fields).encode() + b"\n"
     for name, number in reader.sequences().items():
-        yield _encoded({"sequence": name.decode(), "next": str(number)}).encode() + b"\n"
+        yield encoded({"sequence": name.decode(), "next": str(number)}).encode() + b"\n"
 
 
 def parse_line(line: bytes, now: int, *, keep: bool = False) -> Restore | NextNumber:
@@ -75,7 +75,7 @@ def parse_line(line: bytes, now: int, *, keep: bool = False) -> Restore | NextNu
     *now*: from which ``ttl_ms`` counts. *keep*: for ``Restore``.
     """
     try:
-        fields = json.loads(line.decode())
+        fields = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise BadItem(why="it is not UTF-8") from None
     except (ValueError, RecursionError):
@@ -107,7 +107,8 @@ def _exact(entry: Entry) -> Fields:
     return {"text": entry.text}
 
 
-def _encoded(fields: Fields) -> str:
+def encoded(fields: Fields) -> str:
+    """Return *fields* as JSON on one line."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from n2k_fcgi.errors import NoSuchNamespace
 from n2k_fcgi.model.keyvalue.entry import parse_namespace
 from n2k_fcgi.service.keyvalue.space import Clock, milliseconds
-from n2k_fcgi.store.keyvalue import KeyValueStore, Space, Terms
+from n2k_fcgi.store.keyvalue import KeyValueStore, Terms
 
 DEFAULTS = Terms(quota=8 * 1024 * 1024, most_keys=100_000)
 """Of a new namespace."""
@@ -18,8 +18,12 @@ MOST_KEYS = 1_000_000_000
 class Summary(NamedTuple):
     """One namespace in a list."""
 
-    name: str
-    space: Space
+    namespace: str
+    bytes: int
+    """Of keys and values, what has expired left out."""
+    quota: int
+    keys: int
+    most_keys: int
     is_open: bool
 
 
@@ -45,15 +49,20 @@ class Namespaces:
             self._store.create(name, terms)
         return terms
 
+    def names(self) -> list[str]:
+        """Return the names of all, sorted."""
+        return self._store.names()
+
     def listed(self) -> Iterator[Summary]:
         """Yield all namespaces, sorted by name."""
-        for name in self._store.names():
+        for name in self.names():
             yield self.summary(name)
 
     def summary(self, name: str) -> Summary:
         """Return how full a namespace is, and whether it is open."""
         with self._store.namespace(parse_namespace(name)).snapshot() as state:
-            return Summary(name, state.space(self._clock()), state.terms().is_open)
+            space = state.space(self._clock())
+            return Summary(name, space.used, space.quota, space.keys, space.most_keys, state.terms().is_open)
 
     def set_open(self, name: str, is_open: bool) -> bool:
         """Let anyone read a namespace without a token, or no longer; return False if that was so already."""

@@ -141,6 +141,11 @@ class KeyValueSpace(Reader):
         self._max_value = max_value
         self._read_only = read_only
 
+    @property
+    def max_value(self) -> int:
+        """The bytes that a value may have."""
+        return self._max_value
+
     def put(
         self,
         key: str,

@@ -1,0 +1,1 @@
+"""The commands of ``n2k kv``. Each names its namespace first."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.embedded.directory import open_directory
     from n2k_fcgi.embedded.keyvalue import open_keyvalue
     from n2k_fcgi.errors import N2KError
-    from n2k_fcgi.keyvalue import KeyValue
+    from n2k_fcgi.keyvalue.namespace import KeyValue
     from n2k_fcgi.model.avatar import Avatar
     from n2k_fcgi.model.keys import format_key, parse_key
     from n2k_fcgi.model.keyvalue.operations import Condition
@@ -33,7 +33,7 @@ __all__ = [
 _MODULES = {
     "Avatar": "model.avatar",
     "Condition": "model.keyvalue.operations",
-    "KeyValue": "keyvalue",
+    "KeyValue": "keyvalue.namespace",
     "LiveApplication": "servers.live",
     "N2KError": "errors",
     "format_key": "model.keys",

@@ -92,15 +92,15 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_error_is_imported_from_the_package() -> None:
     """Each module's errors are found in the package, which has no others, and an unknown name is an AttributeError."""
     modules = {path.stem for path in Path(errors.__file__).parent.glob("*.py")}
-    assert modules == {"__init__", "base", "requests", "store", "dumps", "installation", "keyvalue"}
+    assert modules == {"__init__", "base", "requests", "store", "dumps", "installation", "keyvalue", "handles"}
     for error in error_classes():
         assert getattr(errors, error.__name__) is error
     assert not hasattr(errors, "NoSuchError")
 
 
-@pytest.mark.parametrize("module", ["dumps", "keyvalue"])
+@pytest.mark.parametrize("module", ["dumps", "keyvalue", "handles"])
 def test_a_worker_does_not_load_errors_that_no_lookup_raises(module: str) -> None:
-    """The errors of dumps and of the key-value service cost cold start."""
+    """The errors of dumps, of the key-value service and of other programs' handles cost cold start."""
     code = f"import sys, n2k_fcgi.servers.fastcgi, n2k_fcgi.wiring; print('n2k_fcgi.errors.{module}' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -34,3 +34,14 @@ def test_other_names_are_refused() -> None:
         n2k_fcgi.nothing  # noqa: B018
     with pytest.raises(ImportError):
         from n2k_fcgi import nothing  # noqa: F401
+
+
+def test_the_client_loads_nothing_of_the_server() -> None:
+    """Values and errors only: neither engine nor web, and no settings; without httpx it names the extra."""
+    modules = loaded("from n2k_fcgi.client import Client")
+    ours = {module.split(".")[1] for module in modules if module.startswith("n2k_fcgi.")}
+    assert ours == {"client", "keyvalue", "model", "store", "errors"} and not modules & {"lmdb", "werkzeug", "loguru"}
+    assert not {module for module in modules if module.startswith("n2k_fcgi.store.") and module != "n2k_fcgi.store.keyvalue"}
+    code = "import sys\nsys.modules['httpx'] = None\nimport n2k_fcgi.client"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].endswith("install n2k_fcgi with the extra 'client'")

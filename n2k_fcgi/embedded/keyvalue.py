@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from n2k_fcgi.embedded.shared import Handle
 from n2k_fcgi.errors import HandleClosed
-from n2k_fcgi.keyvalue import Change, Changes, Count, Item, KeyValue, Reading, Span, Written, item_of
+from n2k_fcgi.keyvalue.namespace import KeyValue, Reading
+from n2k_fcgi.keyvalue.values import Change, Changes, Count, Item, Span, Written, item_of
 from n2k_fcgi.model.keyvalue.operations import AssignId, Increment, Operation
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace, Reader
 from n2k_fcgi.store.keyvalue import Result, Space
@@ -46,12 +47,19 @@ class _ByReader(Reading):
 
         return self._read(work)
 
+    def get_many(self, keys: Sequence[str]) -> list[Item | None]:
+        def work(reader: Reader) -> list[Item | None]:
+            entries, now = reader.get_many(keys), reader.now
+            return [entry and item_of(entry, now) for entry in entries]
+
+        return self._read(work)
+
     def count(self, prefix: str = "", *, start: str = "", end: str = "") -> Count:
-        wanted = Span(prefix, start, end).range
+        wanted = Span(prefix, start, end).in_bytes()
         return Count(*self._read(lambda reader: reader.count(wanted)))
 
     def _pages(self, span: Span, *, values: bool, reverse: bool, limit: int | None) -> Iterator[list[Item]]:
-        wanted, after = span.range, None
+        wanted, after = span.in_bytes(), None
         while True:
 
             def work(reader: Reader, after: bytes | None = after) -> tuple[list[Item], bytes | None]:

@@ -15,13 +15,14 @@ from n2k_fcgi.errors.store import *
 
 if TYPE_CHECKING:
     from n2k_fcgi.errors.dumps import *
+    from n2k_fcgi.errors.handles import *
     from n2k_fcgi.errors.keyvalue import *
 else:
 
     def __getattr__(name: str) -> type[Exception]:
         from importlib import import_module
 
-        for module in ("keyvalue", "dumps"):  # late: lookups raise none of these, and a worker's cold start counts
+        for module in ("keyvalue", "dumps", "handles"):  # late: lookups raise none of these, and a worker's cold start counts
             found = vars(import_module(f"{__name__}.{module}")).get(name)
             if found is not None:
                 return found

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 import n2k_fcgi
-from n2k_fcgi.keyvalue import KeyValue
-from tests.support.keyvalue import made_namespace
+from n2k_fcgi.keyvalue.namespace import KeyValue
+from n2k_fcgi.model.choices import Scope
+from tests.support.keyvalue import made_namespace, made_token
 from tests.support.pages import PAGES, blocks
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
+from tests.support.standalone import serving
 
 PAGE = PAGES["docs/python.md"]
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| `")]
@@ -45,9 +47,15 @@ def test_the_examples_print_what_the_page_says(folder: Path) -> None:
         for code, after in pairwise(found)
         if code.language == "python"
     ]
-    assert len(examples) == 5
+    assert len(examples) == 6
+    data_dir, client = folder / "n2k-data", examples.pop(-2)
     for code, expected in examples:
         assert run(code, folder) == expected
+    made_namespace(data_dir, "other")
+    token = made_token(data_dir, Scope.KEYVALUE, namespace="other")
+    with serving(data_dir, "--prefix", "/n2k") as server:
+        here = client[0].replace("https://example.com", f"http://{server.host}:{server.port}").replace("n2k_…", token)
+        assert here.count(token) == 1 and run(here, folder) == client[1]
 
 
 def test_the_application_answers(folder: Path) -> None:

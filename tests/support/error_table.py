@@ -3,7 +3,7 @@
 import string
 import sys
 
-from n2k_fcgi.errors import BadRequest, BatchRefused, N2KError, dumps, installation, keyvalue, requests, store
+from n2k_fcgi.errors import BadRequest, BatchRefused, N2KError, dumps, handles, installation, keyvalue, requests, store
 
 RANGES = (
     (1, 1, "unexpected: an error in this program; the log has the traceback"),
@@ -34,7 +34,7 @@ Scripts can rely on the ranges of exit codes:
 
 def error_classes() -> list[type[N2KError]]:
     """Every error class but the base, by exit code."""
-    values = [value for module in (requests, store, dumps, installation, keyvalue) for value in vars(module).values()]
+    values = [value for module in (requests, store, dumps, installation, keyvalue, handles) for value in vars(module).values()]
     found = {value for value in values if isinstance(value, type) and issubclass(value, N2KError)} - {N2KError}
     return sorted(found, key=lambda error: error.exit_code)
 

@@ -1,6 +1,7 @@
 """Lists of keys and values, counts, changes, and the namespace as a whole (space, sequences, flush), below ``/db``."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -113,6 +114,21 @@ def test_values_are_those_of_a_get(shop: Shop) -> None:
         alone = shop.get(f"/{key}?format=json")
         assert item.pop("ttl_ms") is alone.pop("ttl_ms") is None or key == "text"
         assert repr(item) == repr(alone)
+
+
+def test_values_are_exact_if_asked_for(shop: Shop) -> None:
+    """All as base64, with their types: JSON keeps its line feeds; by name, too; other forms are refused."""
+    values = {
+        "bytes": ("application/octet-stream", b"\0\xff"),
+        "json": ("application/json", b'{"a":\n 1.50}\n'),
+        "text": ("text/plain", "zwölf".encode()),
+    }
+    for key, (kind, value) in values.items():
+        shop.put(key, value, kind)
+    found = shop.get("?values=base64")["entries"]
+    assert {item["key"]: (item["type"], b64decode(item["base64"])) for item in found} == values
+    assert shop.post("get&values=base64", {"keys": ["json", "none"]})["entries"] == [found[1], None]
+    assert shop.ask("GET", "?values=2").status == 400
 
 
 def test_a_value_that_does_not_fit_stops_no_list(shop: Shop) -> None:

@@ -31,10 +31,11 @@ def entry_bytes(entry: Entry, part: bytes, now: int) -> Answer:
     return Answer(200, part, _CONTENT_TYPES[entry.type], entry_headers(entry, now))
 
 
-def entry_json(entry: Entry, now: int, part: bytes | None = None) -> bytes:
+def entry_json(entry: Entry, now: int, part: bytes | None = None, *, exact: bool = False) -> bytes:
     """Return *entry* as one JSON object on one line, without a line feed: for scripts, which see no headers.
 
-    Its value is ``text``, ``json`` or ``base64``. *part*: of the value, and ``size`` is the number of bytes of all of it.
+    Its value is ``text``, ``json`` or ``base64``; *exact*: always the last. *part*: of the value, and ``size`` is the number
+    of bytes of all of it.
     """
     fields: Body = {
         "key": entry.key.decode(),
@@ -46,7 +47,7 @@ def entry_json(entry: Entry, now: int, part: bytes | None = None) -> bytes:
     if entry.id:
         fields["id"] = str(entry.id)
     if part is None:
-        return with_value(fields, entry.value, entry.type)
+        return with_value(fields, entry.value, ValueType.BYTES if exact else entry.type)
     form = ValueType.TEXT if entry.type is ValueType.JSON else entry.type
     return with_value({**fields, "size": len(entry.value)}, part, form)
 

@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 
 from n2k_fcgi.errors import BadRequest, ChangesGone
+from n2k_fcgi.model.choices import Choice
 from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry
 from n2k_fcgi.model.keyvalue.operations import MOST
 from n2k_fcgi.service.keyvalue.space import MOST_LISTED
@@ -20,17 +21,26 @@ from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
 
+class _Values(Choice):
+    """How a list shows values."""
+
+    READABLE = "1"
+    """As ``text``, ``json`` or ``base64``."""
+    EXACT = "base64"
+    """All alike, byte for byte: line feeds of JSON are kept."""
+
+
 def listed(request: Request, services: Services) -> Answer:
     """One page of a range, ascending or (``reverse=1``) descending, and the cursor of the next one."""
     wanted, after, limit = _range(request), _after(request), _limit(request)
-    as_json, values, reverse = is_json_wanted(request), is_set(request, "values"), is_set(request, "reverse")
+    as_json, values, reverse = is_json_wanted(request), _form_of_values(request), is_set(request, "reverse")
     only_count, room = is_set(request, "count"), request.kept_bytes(request.query)
     space = reading(request, services)
     if only_count:
         keys, size = space.count(wanted)
         return numbers(request, {"keys": keys, "bytes": size})
     most = MOST_BYTES if room is None else min(room, MOST_BYTES)
-    page = space.page(wanted, after=after, limit=limit, values=values, reverse=reverse, max_bytes=most)
+    page = space.page(wanted, after=after, limit=limit, values=values is not None, reverse=reverse, max_bytes=most)
     keys_of_page = [entry.key for entry in page.entries]
 
     def cursor(count: int) -> str:
@@ -42,8 +52,8 @@ def listed(request: Request, services: Services) -> Answer:
         following = cursor(count)
         return {"cursor": following} if following else {}
 
-    if values:
-        return _entries(page.entries, space.now, end, room)
+    if values is not None:
+        return _entries(page.entries, space.now, end, room, exact=values is _Values.EXACT)
     if as_json:
         return array("keys", [json.dumps(key.decode(), ensure_ascii=False).encode() for key in keys_of_page], end, room)
     return lines(keys_of_page, cursor, room)
@@ -53,6 +63,7 @@ def named(request: Request, services: Services) -> Answer:
     """The entries of ``{"keys": […]}``, in order, all of one state; null for a missing key. ``more``: how many are cut off."""
     space = reading(request, services)
     body, room = body_of(request), request.kept_bytes(request.query)
+    exact = _form_of_values(request) is _Values.EXACT
     keys = texts_of(body, "keys")
     if len(body) > 1 or not 1 <= len(keys) <= MOST_LISTED:
         raise BadRequest(why=f'the body must be {{"keys": […]}} with 1 to {MOST_LISTED} texts')
@@ -65,7 +76,7 @@ def named(request: Request, services: Services) -> Answer:
             left -= len(entry.value) if entry else 0
             if left < 0:
                 break
-    return _entries(entries, space.now, lambda count: {"more": len(keys) - count}, room)
+    return _entries(entries, space.now, lambda count: {"more": len(keys) - count}, room, exact=exact)
 
 
 def changes(request: Request, services: Services) -> Answer:
@@ -100,6 +111,15 @@ def _line(change: Change) -> bytes:
     return b" ".join(filter(None, (b"%d" % change.version, str(change.kind).encode(), change.key)))
 
 
+def _form_of_values(request: Request) -> _Values | None:
+    """Return how values are shown; None: not at all. Raises BadRequest."""
+    text = request.query.get("values", "0")
+    try:
+        return None if text == "0" else _Values(text)
+    except ValueError:
+        raise BadRequest(why="values is 0, 1 or base64") from None
+
+
 def _range(request: Request) -> Range:
     """Return the keys that begin with ``prefix``, from ``start`` to before ``end``. Raises BadRequest."""
     prefix, start, end = (_bound(request, name) for name in ("prefix", "start", "end"))
@@ -131,9 +151,9 @@ def _after(request: Request) -> bytes | None:
     return key
 
 
-def _entries(entries: Sequence[Entry | None], now: int, end: Callable[[int], Body], room: int | None) -> Answer:
+def _entries(entries: Sequence[Entry | None], now: int, end: Callable[[int], Body], room: int | None, *, exact: bool) -> Answer:
     """Return entries with their values. If the first does not fit, it has its size instead, or a list could not go on."""
-    items = [b"null" if entry is None else entry_json(entry, now) for entry in entries]
+    items = [b"null" if entry is None else entry_json(entry, now, exact=exact) for entry in entries]
     if entries and entries[0] and room is not None and len(as_object("entries", items[:1], end(1))) > room:
         items[0] = entry_json(entries[0], now, b"")
     return array("entries", items, end, room)

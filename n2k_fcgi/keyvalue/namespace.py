@@ -1,125 +1,23 @@
-"""A namespace of the key-value service, as programs use it: embedded (``open_keyvalue``) and over HTTP (``client.Client``).
+"""The methods of a namespace. What is abstract is how it is reached.
 
-Both have the same methods, return the same values and raise the same errors (``n2k_fcgi.errors``). A key is a text of 1 to 500
-bytes of UTF-8 without control characters; keys are ordered by these bytes. docs/python.md is the page for users.
+A key is a text of 1 to 500 bytes of UTF-8 without control characters; keys are ordered by these bytes.
 """
 
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from enum import Enum
 from itertools import islice
 from types import TracebackType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TypeVar
 
-from n2k_fcgi.errors import BadRequest
-from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key
-from n2k_fcgi.model.keyvalue.operations import (
-    ALWAYS,
-    Append,
-    AssignId,
-    Condition,
-    Delete,
-    Increment,
-    Operation,
-    Put,
-    Touch,
-)
-from n2k_fcgi.store.keyvalue import Kind, Range, Space
+from n2k_fcgi.keyvalue.batch import MISSING, Batch, encoded, put_of
+from n2k_fcgi.keyvalue.values import Changes, Count, Item, Span, Written
+from n2k_fcgi.model.keyvalue.entry import ValueType, parse_entry_key
+from n2k_fcgi.model.keyvalue.operations import ALWAYS, Append, AssignId, Condition, Delete, Increment, Operation, Touch
+from n2k_fcgi.store.keyvalue import Space
 
 Self = TypeVar("Self", bound="KeyValue")
-
-
-class _Missing(Enum):
-    MISSING = ""
-
-
-MISSING: Final = _Missing.MISSING
-"""No value was given: None is one in JSON."""
-
-
-class Item(NamedTuple):
-    """What is stored below a key."""
-
-    key: str
-    value: bytes
-    version: int
-    """Grows with every write in the namespace."""
-    ttl_ms: int | None
-    """Milliseconds that it still lived when it was read; None: it does not expire."""
-    flags: int
-    """32 bits for the caller."""
-    type: ValueType
-
-    @property
-    def text(self) -> str:
-        """The value as text. Raises UnicodeDecodeError."""
-        return self.value.decode()
-
-    def json(self) -> Any:
-        """Return the value parsed as JSON. Raises ValueError."""
-        import json  # late: for JSON values
-
-        return json.loads(self.value)
-
-
-class Written(NamedTuple):
-    """What a write did."""
-
-    version: int
-    """Of the write: of the new entry, or of the removal."""
-    created: bool = False
-    """Whether the key did not exist before."""
-    number: int | None = None
-    """The number after an increment."""
-    id: int | None = None
-    """The id after ``assign_id``."""
-
-
-class Change(NamedTuple):
-    """One record of the log of changes."""
-
-    version: int
-    kind: Kind
-    key: str
-    """'' for Kind.FLUSH."""
-
-
-class Changes(NamedTuple):
-    """A part of the log of changes."""
-
-    changes: list[Change]
-    """In the order of their versions."""
-    last: int
-    """Ask again with this as *since*."""
-    more: bool
-    """Whether there are more already."""
-
-
-class Count(NamedTuple):
-    """How much there is."""
-
-    keys: int
-    bytes: int
-    """Of keys and values."""
-
-
-class Span(NamedTuple):
-    """Keys that begin with *prefix*, from *start* to before *end* ('': to the last)."""
-
-    prefix: str = ""
-    start: str = ""
-    end: str = ""
-
-    @property
-    def range(self) -> Range:
-        """The same as bytes. Raises BadRequest."""
-        try:
-            prefix, start, end = (text.encode() for text in self)
-        except UnicodeEncodeError:
-            raise BadRequest(why="prefix, start and end must be UTF-8") from None
-        return Range.of_prefix(prefix).within(Range(start, end or None))
 
 
 class Reading(ABC):
@@ -145,6 +43,13 @@ class Reading(ABC):
         """Yield the keys of ``scan``, without reading the values."""
         pages = self._pages(Span(prefix, start, end), values=False, reverse=reverse, limit=limit)
         return islice((item.key for page in pages for item in page), limit)
+
+    @abstractmethod
+    def get_many(self, keys: Sequence[str]) -> list[Item | None]:
+        """Return what is stored below each of *keys*, in order. Raises BadEntryKey.
+
+        All of one state; over HTTP only if it is not more than 1,000 entries with 1 MB.
+        """
 
     @abstractmethod
     def count(self, prefix: str = "", *, start: str = "", end: str = "") -> Count:
@@ -179,7 +84,7 @@ class KeyValue(Reading):
         *type*: otherwise a str is text, and bytes are bytes. Raises ConditionFailed, QuotaReached, ValueTooLarge, BadEntryKey,
         BadRequest.
         """
-        return self._write(_put(key, value, json, type=type, ttl_ms=ttl_ms, flags=flags, condition=condition))
+        return self._write(put_of(key, value, json, type=type, ttl_ms=ttl_ms, flags=flags, condition=condition))
 
     def delete(self, key: str, *, condition: Condition = ALWAYS) -> Written:
         """Remove an entry. Raises NoSuchEntry, ConditionFailed."""
@@ -205,7 +110,7 @@ class KeyValue(Reading):
     def cas(self, key: str, old: bytes | str | None, new: bytes | str, *, ttl_ms: int | None = None, flags: int = 0) -> Written:
         """Store *new* if the present value is *old*; None: if there is no entry. Raises ConditionFailed."""
         condition = Condition(exists=False) if old is None else Condition(value=encoded(old)[0])
-        return self._write(_put(key, new, ttl_ms=ttl_ms, flags=flags, condition=condition))
+        return self._write(put_of(key, new, ttl_ms=ttl_ms, flags=flags, condition=condition))
 
     def append(self, key: str, value: bytes | str, *, before: bool = False, condition: Condition = ALWAYS) -> Written:
         """Add *value* behind the present value, or *before* it. Raises NoSuchEntry, ValueTooLarge, ConditionFailed."""
@@ -230,7 +135,7 @@ class KeyValue(Reading):
 
         Stores a value as ``put`` does, if one is given; without one the entry must exist. Raises NoSuchEntry.
         """
-        put = None if value is None and json is MISSING else _put(key, value, json, type=type, ttl_ms=ttl_ms, flags=flags)
+        put = None if value is None and json is MISSING else put_of(key, value, json, type=type, ttl_ms=ttl_ms, flags=flags)
         number = self._write(AssignId(parse_entry_key(key), put, condition)).id
         assert number is not None
         return number
@@ -240,7 +145,7 @@ class KeyValue(Reading):
         """Return *count* numbers that were never returned before, nor will be, whatever crashes. The first of all is 1."""
 
     @contextlib.contextmanager
-    def batch(self) -> "Iterator[Batch]":
+    def batch(self) -> Iterator[Batch]:
         """Collect operations; at the end of the block all are done, in one durable write, or none.
 
         An exception in the block discards them. At its end it raises BatchRefused, whose ``failures`` are the index and error
@@ -289,88 +194,3 @@ class KeyValue(Reading):
 
     @abstractmethod
     def _write_all(self, operations: Sequence[Operation]) -> list[Written]: ...
-
-
-class Batch:
-    """Operations that are done together: see ``KeyValue.batch``. Each method is ``KeyValue``'s of the same name."""
-
-    def __init__(self) -> None:
-        self.operations: list[Operation] = []
-        self.results: list[Written] = []
-        """One for each operation, in order, once the block has ended."""
-
-    def put(
-        self,
-        key: str,
-        value: bytes | str | None = None,
-        *,
-        json: object = MISSING,
-        type: ValueType | None = None,
-        ttl_ms: int | None = None,
-        flags: int = 0,
-        condition: Condition = ALWAYS,
-    ) -> None:
-        """Store a value."""
-        self.operations.append(_put(key, value, json, type=type, ttl_ms=ttl_ms, flags=flags, condition=condition))
-
-    def delete(self, key: str, *, condition: Condition = ALWAYS) -> None:
-        """Remove an entry."""
-        self.operations.append(Delete(parse_entry_key(key), condition))
-
-    def incr(
-        self,
-        key: str,
-        by: int = 1,
-        *,
-        initial: int | None = None,
-        ttl_ms: int | None = None,
-        condition: Condition = ALWAYS,
-    ) -> None:
-        """Add to a number."""
-        self.operations.append(Increment(parse_entry_key(key), by, initial, ttl_ms, condition))
-
-    def append(self, key: str, value: bytes | str, *, before: bool = False, condition: Condition = ALWAYS) -> None:
-        """Add bytes to a value."""
-        self.operations.append(Append(parse_entry_key(key), encoded(value)[0], before, condition=condition))
-
-    def touch(self, key: str, ttl_ms: int | None, *, condition: Condition = ALWAYS) -> None:
-        """Set the time that an entry still lives."""
-        self.operations.append(Touch(parse_entry_key(key), ttl_ms, condition))
-
-
-def encoded(value: bytes | str | None, json: object = MISSING, type: ValueType | None = None) -> tuple[bytes, ValueType]:
-    """Return the bytes and the type of a value, given as one of the two. Raises BadRequest."""
-    if (value is None) == (json is MISSING):
-        raise BadRequest(why="a value is needed, either as bytes or str, or by json=")
-    if isinstance(value, str):
-        try:
-            return value.encode(), type or ValueType.TEXT
-        except UnicodeEncodeError:
-            raise BadRequest(why="the text cannot be written as UTF-8") from None
-    if value is not None:
-        return bytes(memoryview(value)), type or ValueType.BYTES
-    from json import dumps  # late: for JSON values
-
-    try:
-        text = dumps(json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadRequest(why=f"not JSON: {error}") from None
-    return text.encode("utf-8", "backslashreplace"), type or ValueType.JSON  # a lone surrogate as its escape
-
-
-def item_of(entry: Entry, now: int) -> Item:
-    """Return *entry* as it is at *now*, in Unix milliseconds."""
-    return Item(entry.key.decode(), entry.value, entry.version, entry.ttl(now), entry.flags, entry.type)
-
-
-def _put(
-    key: str,
-    value: bytes | str | None,
-    json: object = MISSING,
-    *,
-    type: ValueType | None = None,
-    ttl_ms: int | None,
-    flags: int,
-    condition: Condition = ALWAYS,
-) -> Put:
-    return Put(parse_entry_key(key), *encoded(value, json, type), ttl_ms, flags, condition)

@@ -21,7 +21,8 @@ from n2k_fcgi.errors import (
     ReadOnly,
     ValueTooLarge,
 )
-from n2k_fcgi.keyvalue import Change, Count, Item, KeyValue
+from n2k_fcgi.keyvalue.namespace import KeyValue
+from n2k_fcgi.keyvalue.values import Change, Count, Item
 from n2k_fcgi.model.keyvalue.entry import ValueType
 from n2k_fcgi.model.keyvalue.operations import Condition
 from n2k_fcgi.store.keyvalue import Kind
@@ -98,7 +99,7 @@ def test_every_key_works(kv: KeyValue, key: str) -> None:
     kv.cas(key, "50", "51")
     found = kv.get(key)
     assert found is not None and (found.key, found.value) == (key, b"51")
-    assert list(kv.keys(key)) == [item.key for item in kv.scan(start=key, end=key + "\u0101")] == [key]
+    assert list(kv.keys(key)) == [item.key for item in kv.scan(key, start=key)] == [key]
     assert kv.count(key) == Count(1, len(key.encode()) + 2)
     assert {change.key for change in kv.changes().changes} == {key}
     with kv.batch() as batch:
@@ -248,8 +249,30 @@ def test_ranges(kv: KeyValue) -> None:
     assert list(kv.keys("k1", start="k1998")) == names[1998:2000]
     assert list(kv.keys(start="k2498", end="é")) == names[2498:]
     assert list(kv.keys("nothing")) == list(kv.scan(start="z", end="a")) == list(kv.keys(limit=0)) == []
+    for wrong in ("x" * 501, "\ud800"):
+        with pytest.raises(BadRequest):
+            list(kv.keys(wrong))
     assert kv.count() == Count(2502, 2500 * 20 + 2 + 4 + 1)
     assert kv.count("k1", end="k1001") == Count(1, 20)
+
+
+def test_many_keys_are_read_at_once(kv: KeyValue) -> None:
+    """In their order, a key twice, missing ones as None; more than one answer has."""
+    with kv.batch() as batch:
+        for number in range(1000):
+            batch.put(f"k{number}", str(number), flags=number)
+    keys = [f"k{number}" for number in range(1100, -1, -1)] + ["k5"]
+    found = kv.get_many(keys)
+    assert [item and (item.key, item.text, item.flags) for item in found] == [
+        (key, key[1:], int(key[1:])) if int(key[1:]) < 1000 else None for key in keys
+    ]
+    assert kv.get_many(["k1"]) == [kv.get("k1")] and kv.get_many([]) == []
+    for number in range(30):
+        kv.put(f"large{number}", b"x" * 65536)
+    assert [item and len(item.value) for item in kv.get_many([f"large{number}" for number in range(30)])] == [65536] * 30
+    assert kv.get_many([f"{number:04}{'é' * 248}" for number in range(1500)]) == [None] * 1500
+    with pytest.raises(BadEntryKey):
+        kv.get_many(["k", ""])
 
 
 def test_a_range_goes_on_across_writes(kv: KeyValue) -> None:
@@ -350,7 +373,7 @@ def test_a_snapshot_stays_as_it_is(kv: KeyValue) -> None:
     """Whatever is written in the block; afterwards it is closed."""
     with kv.batch() as batch:
         for number in range(500):
-            batch.put(f"k{number:03}", b"\xff" * number, flags=number, ttl_ms=600_000 if number % 2 else None)
+            batch.put(f"k{number:03}", b"\xff" * (number % 90), flags=number, ttl_ms=600_000 if number % 2 else None)
     kv.put("k001", json=[1.50], flags=1)
     before = [item._replace(ttl_ms=None) for item in kv.scan()]
     with kv.snapshot() as snapshot:
@@ -359,7 +382,7 @@ def test_a_snapshot_stays_as_it_is(kv: KeyValue) -> None:
         kv.put("later", "")
         assert [item._replace(ttl_ms=None) for item in snapshot.scan()] == before
         seventh = snapshot.get("k007")
-        assert seventh is not None and seventh.flags == 7 and seventh.ttl_ms and snapshot.get("later") is None
+        assert seventh is not None and seventh.flags == 7 and seventh.ttl_ms and snapshot.get_many(["later", "k008"])[0] is None
         assert list(snapshot.keys("k0", start="k097", end="k1", reverse=True)) == ["k099", "k098", "k097"]
         assert list(snapshot.keys("k4", limit=2)) == ["k400", "k401"]
         assert snapshot.count("k0", end="k001") == Count(1, 4) and snapshot.count().keys == 500

@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 DATA = .run/data
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: run test test-all mutate lint types layers build pictures check clean bench bench-import bench-serve
+.PHONY: run test test-all mutate lint types layers build pictures check clean bench bench-import bench-serve bench-kv
 
 # Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000 (or PORT=4000)
 run: $(VENV)/.run
@@ -66,7 +66,12 @@ bench-serve: $(VENV)/.test
 	sh .ci/packages gcc libfcgi-dev apache2 libapache2-mod-fcgid nginx-light
 	$(BIN)/python -m tests.bench.bench_serve $(ROWS)
 
-bench: bench-import bench-serve
+# The key-value service beside py-lmdb alone and sqlite3, in one run; prints ratios. Measures the disk of BENCH_DIR, /var/tmp without it.
+bench-kv: $(VENV)/.test
+	sh .ci/packages gcc libfcgi-dev
+	$(BIN)/python -m tests.bench.bench_kv
+
+bench: bench-import bench-serve bench-kv
 
 # What the gate runs.
 check:

@@ -1,4 +1,4 @@
-"""The OpenAPI file: it has every address, it is served, and the real application answers as it says, whatever is sent."""
+"""The OpenAPI file: it has every address, it is served, and the real application answers as it describes, for any request."""
 
 import json
 import re
@@ -41,7 +41,7 @@ MODES = [
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     if mode is GenerationMode.POSITIVE or {"parameters", "requestBody"} & set(DOCUMENT["paths"][path][method])
 ]
-"""An operation without parameters has no wrong requests."""
+"""An operation without parameters has no invalid requests."""
 KNOWN = [
     ("/api/v1/avatars", {"name": "Masakazu Kojima"}, {}),
     ("/api/v1/avatars", {"name": "Masakazu Newname", "grid": "Production", "max_bytes": 1000}, {}),
@@ -57,7 +57,7 @@ HIGH = {name: "1000000" for name in ("write_limit", "token_limit", "failure_limi
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveApplication, str]]:
-    """The real application on a real directory, all its files open, and a token that may do everything."""
+    """The real application on a real directory, with every file open, and a token that permits everything."""
     box = Sandbox(tmp_path_factory.mktemp("openapi") / "data")
     box.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=100)
     box.import_text(csv((MASAKAZU, "Masakazu Newname"), (USERNAME, "Username Resident")), as_of=200)
@@ -90,16 +90,16 @@ def test_it_has_the_addresses_of_the_table() -> None:
 
 
 def test_it_is_served(served: tuple[LiveApplication, str]) -> None:
-    """As it is, without a token."""
+    """Unchanged, without a token."""
     answer = wsgi(served[0])("GET", "/api/v1/openapi.json", {}, b"")
     assert (answer.status, json.loads(answer.body)) == (200, DOCUMENT)
 
 
 def described(application: LiveApplication) -> Any:
-    """The schema as the application serves it, which asks that application."""
+    """The schema as the application serves it, for requests to that application."""
 
     def as_a_server(environ: dict[str, Any], start_response: Any) -> Any:
-        """Werkzeug's client leaves the query out of REQUEST_URI, which servers do not."""
+        """Werkzeug's client omits the query in REQUEST_URI, servers do not."""
         query = environ["QUERY_STRING"]
         environ["REQUEST_URI"] = environ["REQUEST_URI"].partition("?")[0] + ("?" + query if query else "")
         return application(environ, start_response)
@@ -114,7 +114,7 @@ def described(application: LiveApplication) -> Any:
 def test_who_is_found_is_as_described(
     served: tuple[LiveApplication, str], path: str, query: dict[str, Any], parts: dict[str, str]
 ) -> None:
-    """200 with an avatar and an ETag, then 304 for that ETag; both as the file says."""
+    """200 with an avatar and an ETag, then 304 for that ETag; both as described in the file."""
     operation = described(served[0])[path]["GET"]
     found = operation.Case(query=query, path_parameters=parts).call_and_validate(checks=CHECKS)
     assert found.status_code == 200 and (found.json().get("avatars") or found.json()["names"])
@@ -149,7 +149,7 @@ def test_limits_are_as_described(tmp_path: Path) -> None:
 def test_every_answer_is_as_described(
     served: tuple[LiveApplication, str], path: str, method: str, mode: GenerationMode, with_token: bool
 ) -> None:
-    """Generated requests, good and bad: never a 5xx; status, type, headers and body as the file says."""
+    """Generated requests, valid and invalid: never a 5xx; status, type, headers and body as described in the file."""
     application, token = served
     schema = described(application)
     headers = {"X-N2K-Token": token} if with_token else {}
@@ -172,7 +172,7 @@ def test_every_answer_is_as_described(
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "BREW"])
 @pytest.mark.parametrize("path", sorted(DOCUMENT["paths"]))
 def test_other_methods_are_refused(served: tuple[LiveApplication, str], path: str, method: str) -> None:
-    """405 with one object and what is allowed; OPTIONS says the same."""
+    """405 with one object and the allowed methods; OPTIONS returns the same."""
     ask = wsgi(served[0])
     target = path.replace("{key}", MASAKAZU)
     answer = ask(method, target, {}, b"")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi import logs
 from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull, TokenNotEnough
-from n2k_fcgi.files import PRIVATE
+from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.directory.forget import Forgetting, Leaving, Undone
 from n2k_fcgi.service.directory.history import History
@@ -110,6 +111,30 @@ def test_a_waiting_key_leaves_the_queue(sandbox: Sandbox) -> None:
     assert queue.add([KEY], "Production") == 1
     sandbox.forget_key(KEY)
     assert queue.waiting() == [] and queue.add([KEY], "Production") == 0
+
+
+def test_a_key_that_leaves_one_grid_waits_on_the_others(sandbox: Sandbox) -> None:
+    """It is no longer pending there; another grid's resolver may still find it."""
+    queue, service = pending_keys(sandbox.store, sandbox.settings), forget(sandbox)
+    assert queue.add([KEY], "Production") == queue.add([KEY], "OpenSim") == 1
+    service.forget(service.with_key(KEY, "OpenSim"))
+    assert [(asked.key, asked.grid) for asked in queue.waiting()] == [(KEY, "Production")]
+
+
+def test_it_is_hidden_though_the_queue_is_locked(sandbox: Sandbox) -> None:
+    """The log says whether it was known, and what was not updated, but not which avatar it is."""
+    sandbox.record(MASAKAZU, "Masakazu Kojima", 1)
+    sandbox.store.pending.add([KEY, parse_key(OTHER)], "Production", 1)
+    log = sandbox.data_dir / "log" / "n2k.log"
+    logs.set_up(log, "INFO", rotate_bytes=1 << 20, keep=1)
+    with hold(sandbox.data_dir / "volatile.writer", PRIVATE, 0):
+        sandbox.forget_key(KEY)
+        sandbox.forget_key(parse_key(OTHER))
+    logs.shut_down()
+    lines = [line.split(maxsplit=4)[4] for line in log.read_text().splitlines()]
+    assert lines[::2] == [f"forget: {who} is hidden from now on" for who in ("one avatar", "an unknown name or key")]
+    assert len(lines) == 4 and all(line.startswith("the resolver's list was not updated: ") for line in lines[1::2])
+    assert sandbox.view().with_key(KEY) == []
 
 
 def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:
@@ -227,8 +252,10 @@ def test_who_leaves_one_grid(box: Sandbox) -> None:
     assert service.with_key(parse_key(OTHER), "OpenSim") == Leaving([parse_key(OTHER)], [], [], "OpenSim", None)
     whole = service.with_key(KEY)
     assert (whole.only, whole.elsewhere, sorted(whole.grids)) == (None, None, ["OpenSim", "Production"])
+    service.forget(service.with_key(KEY, "Third"))
+    assert service.with_key(KEY, "Third").elsewhere is None and service.with_key(KEY, "Fourth").elsewhere is not None
     box.forget_key(KEY)
-    assert service.with_key(KEY, "Third").elsewhere is None
+    assert service.with_key(KEY, "Fourth").elsewhere is None
 
 
 def test_who_left_every_grid_is_not_shown_on_one(box: Sandbox) -> None:

@@ -1,6 +1,7 @@
 """A purge: what it removes, what it leaves, and what it reports, in the process of the test."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import ImportRunning
 from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.service.directory import purge as purging
 from n2k_fcgi.service.directory.purge import Purged
-from n2k_fcgi.store.datadir import BUILDING, GENERATIONS, TYPED_LINES, UPDATE_LOCK, UPDATE_STATE
+from n2k_fcgi.store.datadir import BUILDING, GENERATIONS, TYPED_LINES, UPDATE_LOCK, UPDATE_STATE, File, files
 from n2k_fcgi.store.lmdb.layout import FORMAT
 from n2k_fcgi.store.lmdb.purging import ROWS
 from n2k_fcgi.wiring import forgetting, inspection, purge
@@ -136,6 +138,23 @@ def test_other_files(box: Sandbox) -> None:
     state.write_text('{"url": "https://example.org/Quillon%20Newname.csv"}')
     run(box)
     assert not state.exists()
+
+
+def test_a_file_that_vanishes_meanwhile(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell that wrote it removed it itself: the purge continues."""
+    typed = box.data_dir / TYPED_LINES
+    typed.write_text("quillon newname\n")
+
+    def vanishing(data_dir: Path) -> Iterator[tuple[Path, File | None]]:
+        for path, row in files(data_dir):
+            if path == typed:
+                path.unlink()
+            yield path, row
+
+    monkeypatch.setattr(purging, "files", vanishing)
+    box.forget_key(KEY)
+    assert run(box)[:3] == (2, 3, 1)
+    assert not typed.exists()
 
 
 def test_a_name_of_another_grid_in_the_state_of_updates(box: Sandbox) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
+from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.datadir import BUILDING, CURRENT, DATA_FILE, GENERATIONS, MANIFEST
@@ -32,9 +32,12 @@ def test_current_is_none_before_the_first_import(sandbox: Sandbox) -> None:
 
 
 def test_current_refuses_a_folder_that_is_no_data_directory(tmp_path: Path) -> None:
-    """A wrong path is said, not taken for an empty directory."""
-    with pytest.raises(StoreMissing, match="init"):
-        Generations(tmp_path, PRIVATE, resident_limit=1).current()
+    """The message has the wrong path; it is not treated as an empty directory."""
+    generations = Generations(tmp_path, PRIVATE, resident_limit=1)
+    for ask in (generations.current, generations.names):
+        with pytest.raises(StoreMissing) as caught:
+            ask()
+        assert str(caught.value) == str(StoreMissing(path=tmp_path))
 
 
 def test_publish_is_noticed_by_an_open_reader(sandbox: Sandbox) -> None:
@@ -75,6 +78,19 @@ def test_a_damaged_manifest_is_told_whatever_is_in_it(sandbox: Sandbox, text: st
     with pytest.raises(StoreDamaged, match="is damaged") as caught:
         sandbox.store.generations.manifest(name)
     assert str(caught.value).startswith(str(path)[:60])  # a long path is shortened in messages
+    assert "(None)" not in str(caught.value), "it has the reason"
+    path.write_text(whole)
+
+
+def test_a_missing_manifest_is_reported_for_its_folder(sandbox: Sandbox) -> None:
+    """The message has the folder of the generation, and the reason."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    path = _data(sandbox, name).with_name(MANIFEST)
+    whole = path.read_text()
+    path.unlink()
+    with pytest.raises(StoreDamaged) as caught:
+        sandbox.store.generations.manifest(name)
+    assert str(caught.value) == str(StoreDamaged(path=path.parent, why="it has no manifest"))
     path.write_text(whole)
 
 
@@ -123,14 +139,15 @@ def test_a_truncated_file_with_a_lying_manifest_is_refused_too(sandbox: Sandbox)
 
 
 def test_a_later_format_is_refused_with_a_clear_message(sandbox: Sandbox) -> None:
-    """Data of a later version is not misread."""
+    """Data of a later version is not misread: the message has the file and both formats."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     manifest = _data(sandbox, name).with_name(MANIFEST)
     said = manifest.read_text()
     sandbox.store.close()
     manifest.write_text(said.replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
-    with pytest.raises(StoreTooNew, match="update n2k_fcgi"):
+    with pytest.raises(StoreTooNew) as caught:
         sandbox.store.generations.current()
+    assert str(caught.value) == str(StoreTooNew(path=manifest, found=FORMAT + 1, known=FORMAT))
     manifest.write_text(said)
 
 
@@ -171,8 +188,23 @@ def test_a_damaged_pointer_is_refused(sandbox: Sandbox, text: str, why: str) -> 
     pointer = sandbox.data_dir / CURRENT
     sandbox.store.close()
     pointer.write_text(text)
-    with pytest.raises(StoreDamaged, match=re.escape(why)):
+    with pytest.raises(StoreDamaged, match=re.escape(why)) as caught:
         sandbox.store.generations.current()
+    if "manifest" not in why:
+        assert str(caught.value) == str(StoreDamaged(path=pointer, why=why))
+    pointer.write_text(name + "\n")
+
+
+def test_a_pointer_that_is_not_text_is_refused(sandbox: Sandbox) -> None:
+    """Names of generations are ASCII: no other byte is looked up as a folder; the message has the file and the reason."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    pointer = sandbox.data_dir / CURRENT
+    sandbox.store.close()
+    for written in (b"\xff\n", "Gr\u00f6\u00dfe\n".encode()):
+        pointer.write_bytes(written)
+        with pytest.raises(StoreUnreadable) as caught:
+            sandbox.store.generations.current_name()
+        assert str(caught.value) == str(StoreUnreadable(path=pointer, why="it is not in ASCII"))
     pointer.write_text(name + "\n")
 
 
@@ -285,16 +317,18 @@ def test_files_are_shared_with_the_group_when_set(tmp_path: Path, umask: int) ->
 
 
 def test_the_map_is_dropped_when_the_process_grows(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above its resident limit a worker opens its map again, at the latest after 64 requests."""
+    """Above its resident limit a worker opens its map again, with every 64th request."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.store.close()
     reader = Generations(sandbox.data_dir, PRIVATE, resident_limit=1)
-    reopened: list[None] = []
+    reopened: list[int] = []
+    answers: list[int] = []
     really = Generation.reopen
-    monkeypatch.setattr(Generation, "reopen", lambda self: (reopened.append(None), really(self)))
+    monkeypatch.setattr(Generation, "reopen", lambda self: (reopened.append(len(answers) + 1), really(self)))
     try:
-        answers = {len(reader.current().by_name("masakazu.kojima")) for _ in range(130)}  # type: ignore[union-attr]
-        assert answers == {1} and len(reopened) == 2
+        for _ in range(200):
+            answers.append(len(reader.current().by_name("masakazu.kojima")))  # type: ignore[union-attr]
+        assert set(answers) == {1} and reopened == [64, 128, 192]
     finally:
         reader.close()
 

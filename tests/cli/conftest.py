@@ -1,4 +1,4 @@
-"""A data directory on which the real command runs, checked when a test is done with it."""
+"""A data directory on which the real command runs, checked after each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.commands import Commands
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory after an import of three well-known people: copied by those who begin with it."""
+    """A data directory after an import of three well-known people, to be copied."""
     commands = Commands(tmp_path_factory.mktemp("people") / "data")
     commands.has_people()
     return commands.data_dir
@@ -20,7 +20,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def n2k(tmp_path: Path, people: Path) -> Iterator[Commands]:
-    """The command, with a data directory that is not there yet; afterwards ``n2k check`` finds nothing wrong."""
+    """The command, with a data directory that does not exist yet; afterwards ``n2k check`` finds no problem."""
     commands = Commands(tmp_path / "data", people)
     yield commands
     if commands.data_dir.is_dir() and not commands.damaged:

@@ -1,4 +1,4 @@
-"""A Python without bz2, lzma, ssl, ctypes and their like: all works but what needs one of them, which is refused by name."""
+"""A Python without bz2, lzma, ssl, ctypes and similar modules: only what needs one of them is refused, by its name."""
 
 import bz2
 import gzip
@@ -42,7 +42,7 @@ PACKED: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """The environment of a Python that lacks all of it; no program of the system helps with unpacking."""
+    """The environment of a Python that lacks all of these modules; no program of the system unpacks for it."""
     variables = {**lacking(tmp_path / "bare"), "PATH": "/nowhere"}
     for name in LEFT_OUT:
         found = subprocess.run([sys.executable, "-c", f"import {name}"], env={**os.environ, **variables}, capture_output=True)
@@ -51,20 +51,20 @@ def bare(tmp_path: Path) -> dict[str, str]:
 
 
 def refused(done: Done, *words: str) -> bool:
-    """Whether it is one line that names the module, with what to do."""
+    """Whether it is one line that names the module and an alternative."""
     line = done.err.splitlines()[-1]
     return done.code == LACKING and "Traceback" not in done.err and all(word in line for word in words) and ": " in line
 
 
 @pytest.mark.parametrize("command", ["", *sorted(COMMANDS)])
 def test_help_of_every_command(n2k: Commands, bare: dict[str, str], command: str) -> None:
-    """The group's own, which looks into all of them, and that of each."""
+    """The help of the group, which imports all commands, and of each command."""
     done = n2k.bare(*command.split(), "--help", **bare)
     assert (done.code, done.err) == (0, "") and done.out.startswith("Usage: n2k")
 
 
 def test_a_directory_from_its_beginning_to_its_end(n2k: Commands, bare: dict[str, str], tmp_path: Path) -> None:
-    """Made, filled with csv, gz and zip, asked, registered in, forgotten, purged, exported, examined."""
+    """Init, import of csv, gz and zip, lookup, register, forget, purge, export, check."""
     csv, packed, archive = tmp_path / "a.csv", tmp_path / "a.gz", tmp_path / "a.zip"
     csv.write_bytes(PEOPLE)
     packed.write_bytes(gzip.compress(PEOPLE))
@@ -94,7 +94,7 @@ def test_a_directory_from_its_beginning_to_its_end(n2k: Commands, bare: dict[str
 def test_a_dump_that_needs_what_is_not_there(
     n2k: Commands, bare: dict[str, str], tmp_path: Path, kind: str, command: str
 ) -> None:
-    """One line that names the module and how to do it without; nothing is imported, and yesterday's answers stay."""
+    """One line names the module and an alternative; nothing is imported, and the previous answers are kept."""
     n2k.has_people()
     before = n2k.live()
     module, make = PACKED[kind]
@@ -106,7 +106,7 @@ def test_a_dump_that_needs_what_is_not_there(
 
 @pytest.mark.parametrize("form, module", [("bz2", "bz2"), ("xz", "lzma")])
 def test_a_dump_that_cannot_be_written(n2k: Commands, bare: dict[str, str], tmp_path: Path, form: str, module: str) -> None:
-    """By export and sample alike; no half of a file stays."""
+    """By export and sample; no incomplete file is left."""
     n2k.has_people()
     target = tmp_path / f"out.csv.{form}"
     for command in (("export", target), ("sample", "--rows", "5", "-o", target)):
@@ -115,7 +115,7 @@ def test_a_dump_that_cannot_be_written(n2k: Commands, bare: dict[str, str], tmp_
 
 
 def test_https(n2k: Commands, bare: dict[str, str]) -> None:
-    """Asked for, or redirected to: ssl is named, and another way; http goes on."""
+    """For a URL and for a redirect: the message names ssl and an alternative; http works."""
     with web_server(dump=file(PEOPLE), moved=redirect("https://127.0.0.1:1/dump")) as web:
         assert refused(n2k("-q", "update", "https://127.0.0.1:1/dump", **bare), "lacks the module 'ssl'", "curl")
         assert refused(n2k("-q", "update", web.url("/moved"), **bare), "lacks the module 'ssl'", "curl")
@@ -125,14 +125,14 @@ def test_https(n2k: Commands, bare: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("error", [NOT_BUILT, LIBRARY_GONE])
 def test_the_reason_is_told(n2k: Commands, tmp_path: Path, error: str) -> None:
-    """A module that was never built is told apart from one whose library an update of the host took away."""
+    """The message distinguishes a module that was never built from one whose library is missing."""
     variables = lacking(tmp_path / "bare", "_ssl", error=error)
     reason = "No module named '_ssl'" if error == NOT_BUILT else "libssl.so.1.1: cannot open shared object file"
     assert refused(n2k("-q", "update", "https://127.0.0.1:1/dump", **variables), f"module 'ssl' ({reason}")
 
 
 def test_the_doctor_says_so(n2k: Commands, bare: dict[str, str], tmp_path: Path) -> None:
-    """A warning for each module, with what it is needed for; it asks no https address, and says why."""
+    """A warning for each module says what needs it; no https address is examined, and the reason is reported."""
     n2k.has_people()
     done = n2k("doctor", "https://127.0.0.1:1/n2k/", **bare)
     for module, what in (("bz2", "packed as bz2"), ("lzma", "packed as xz"), ("ssl", "https"), ("ctypes", "nothing of n2k")):
@@ -144,7 +144,7 @@ def test_the_doctor_says_so(n2k: Commands, bare: dict[str, str], tmp_path: Path)
 
 
 def test_a_program_unpacks_where_the_module_is_missing(n2k: Commands, tmp_path: Path) -> None:
-    """lbzip2 is asked before the module is."""
+    """lbzip2 is tried before the module."""
     dump = tmp_path / "dump.bz2"
     dump.write_bytes(bz2.compress(PEOPLE))
     done = n2k("-q", "import", dump, **lacking(tmp_path / "bare", "_bz2"))
@@ -152,7 +152,7 @@ def test_a_program_unpacks_where_the_module_is_missing(n2k: Commands, tmp_path: 
 
 
 def test_the_worker(n2k: Commands, bare: dict[str, str]) -> None:
-    """FastCGI answers what it always does, in all parts of the service."""
+    """FastCGI returns the usual answers, in all parts of the service."""
     n2k.has_people()
     with worker(n2k.data_dir, **bare) as child:
         assert child.ask(FIND) == FOUND and child.ask("/health") == (200, "alive\n")
@@ -179,7 +179,7 @@ def test_standalone_without_granian(n2k: Commands, tmp_path: Path, monkeypatch: 
 
 
 def test_the_shell_on_a_terminal(n2k: Commands, bare: dict[str, str]) -> None:
-    """Without readline there is neither completion nor a history, but answers."""
+    """Without readline there is no completion and no history, but answers."""
     n2k.has_people()
     with on_terminal(n2k.command("shell"), n2k.environment(**bare)) as terminal:
         terminal.wait_for("> ")

@@ -1,4 +1,4 @@
-"""``n2k check``: silent about sound data, and telling about each real damage."""
+"""``n2k check``: silent about sound data, and reports each real damage."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU
 
 @contextmanager
 def edited(path: Path, database: bytes | None) -> Iterator[lmdb.Transaction]:
-    """A write transaction on a file that nobody should write."""
+    """A write transaction on a file that is never written after it was published."""
     size = path.stat().st_size
     env = lmdb.open(str(path), subdir=False, lock=False, max_dbs=8, map_size=size + 2**20)
     try:
@@ -29,7 +29,7 @@ def edited(path: Path, database: bytes | None) -> Iterator[lmdb.Transaction]:
 
 @contextmanager
 def edited_generation(n2k: Commands, database: bytes) -> Iterator[lmdb.Transaction]:
-    """A write transaction on the live generation, whose manifest is made to fit again."""
+    """A write transaction on the live generation; afterwards its manifest has the new size."""
     n2k.damaged = True
     folder = n2k.data_dir / "generations" / n2k.live()
     with edited(folder / "data.mdb", database) as transaction:
@@ -40,7 +40,7 @@ def edited_generation(n2k: Commands, database: bytes) -> Iterator[lmdb.Transacti
 
 
 def test_sound_data(peopled: Commands) -> None:
-    """Nothing on standard output, a word on standard error, exit code 0."""
+    """Nothing on standard output, one line on standard error, exit code 0."""
     peopled("register", "New Comer", "11111111-1111-4111-8111-111111111111")
     done = peopled("check")
     assert (done.code, done.out, done.err) == (0, "", "no problems found\n")
@@ -48,7 +48,7 @@ def test_sound_data(peopled: Commands) -> None:
 
 
 def test_a_lost_name(peopled: Commands) -> None:
-    """A key whose name leads nowhere is told by its key; the counts are told as well; exit code 48."""
+    """A key whose name has no entry is reported by its key, and the counts, too; exit code 48."""
     with edited_generation(peopled, b"names") as transaction:
         assert transaction.delete(b"governor.linden")
     done = peopled("check")
@@ -59,7 +59,7 @@ def test_a_lost_name(peopled: Commands) -> None:
 
 
 def test_a_lost_key(peopled: Commands) -> None:
-    """A name that leads to an unknown key shows in the counts."""
+    """A name that leads to an unknown key is reported by the counts."""
     with edited_generation(peopled, b"keys") as transaction:
         assert transaction.delete(parse_key(MASAKAZU))
     done = peopled("check")
@@ -68,7 +68,7 @@ def test_a_lost_key(peopled: Commands) -> None:
 
 
 def test_a_name_with_the_wrong_key(peopled: Commands) -> None:
-    """A name that leads to somebody else is told."""
+    """A name that leads to another avatar's key is reported."""
     with edited_generation(peopled, b"names") as transaction:
         assert transaction.put(b"governor.linden", b"\0" + parse_key(MASAKAZU))
     done = peopled("check")
@@ -84,7 +84,7 @@ def test_a_key_with_a_missing_origin(peopled: Commands) -> None:
 
 
 def test_damaged_captures(n2k: Commands) -> None:
-    """A capture without its name, and a name without its capture, are both told."""
+    """A capture without its name, and a name without its capture, are both reported."""
     n2k.damaged = True
     n2k("register", "New Comer", MASAKAZU)
     with edited(n2k.data_dir / "captures.mdb", None) as transaction:
@@ -100,7 +100,7 @@ def test_damaged_captures(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("size", [0, 4096, 20480])
 def test_a_cut_file(peopled: Commands, size: int) -> None:
-    """A file that is shorter than it was is told, and read by nobody (reading it would kill the process)."""
+    """A truncated file is reported and never read (reading it would kill the process)."""
     peopled.damaged = True
     path = peopled.data_dir / "generations" / peopled.live() / "data.mdb"
     with path.open("r+b") as file:
@@ -111,7 +111,7 @@ def test_a_cut_file(peopled: Commands, size: int) -> None:
 
 
 def test_a_pointer_into_nowhere(peopled: Commands) -> None:
-    """CURRENT that names a missing generation is told."""
+    """CURRENT that names a missing generation is reported."""
     peopled.damaged = True
     (peopled.data_dir / "CURRENT").write_text("20200101T000000.000Z\n")
     done = peopled("check")
@@ -119,7 +119,7 @@ def test_a_pointer_into_nowhere(peopled: Commands) -> None:
 
 
 def test_an_unknown_file_is_named(peopled: Commands) -> None:
-    """It is a note on standard error and no problem; the name of somebody who left is not in it."""
+    """A note on standard error, not a problem; the name of a forgotten avatar is left out of it."""
     peopled("forget", MASAKAZU)
     peopled.put("notes.txt", "mine")
     peopled.put("about masakazu.kojima.txt", "mine")
@@ -145,7 +145,7 @@ def test_an_unknown_file_is_named(peopled: Commands) -> None:
     ],
 )
 def test_a_wrong_mode_is_a_problem(n2k: Commands, setting: str, name: str, mode: int, line: str) -> None:
-    """Too open, or too closed for a directory that a group shares; ``chmod`` as the line says resolves it."""
+    """Too open, or too closed for a directory shared with a group; the ``chmod`` in the line fixes it."""
     variables = {"N2K_SHARE_WITH_GROUP": setting}
     n2k("init", **variables)
     n2k.has_people() if setting == "no" else n2k("import", "-", stdin=PEOPLE, **variables)
@@ -157,11 +157,11 @@ def test_a_wrong_mode_is_a_problem(n2k: Commands, setting: str, name: str, mode:
     assert (done.code, done.out) == (48, f"{line}\n")
     path.chmod(usual)
     assert n2k("check", **variables).code == 0
-    n2k.damaged = setting == "yes"  # else the fixture checks it as a private one
+    n2k.damaged = setting == "yes"  # otherwise the fixture checks it as a private one
 
 
 def test_a_read_only_directory_is_sound(peopled: Commands) -> None:
-    """As for a mirror, or before a copy: without the owner's bit for writing none is expected."""
+    """As for a mirror, or before a copy: missing write permission of the owner is accepted."""
     for path in (peopled.data_dir, *peopled.data_dir.rglob("*")):
         path.chmod(path.stat().st_mode & ~0o222)
     done = peopled("check")
@@ -178,7 +178,7 @@ def test_a_read_only_directory_is_sound(peopled: Commands) -> None:
     ],
 )
 def test_a_missing_file_is_named(peopled: Commands, name: str, line: str) -> None:
-    """What no command can do without; the rest of the check goes on."""
+    """A file that every command needs; the rest of the check continues."""
     peopled.damaged = True
     (peopled.data_dir / name).unlink()
     done = peopled("check")
@@ -186,7 +186,7 @@ def test_a_missing_file_is_named(peopled: Commands, name: str, line: str) -> Non
 
 
 def test_no_line_names_who_is_hidden(peopled: Commands) -> None:
-    """Whatever is wrong with his rows; and where captures.mdb cannot be read, nobody is named, since it knows whom to hide."""
+    """Not even for damaged rows; if captures.mdb, which has the tombstones, cannot be read, no line has a name."""
     peopled("register", "Masakazu Seen", MASAKAZU, "--grid", "OpenSim")
     peopled("forget", MASAKAZU)
     with edited_generation(peopled, b"names") as transaction:

@@ -1,4 +1,4 @@
-"""A clock that is years wrong for a while: what was written meanwhile neither wins for ever nor holds anything up."""
+"""A clock that was wrong by years for a while: data written meanwhile does not win for ever and blocks nothing."""
 
 import subprocess
 import sys
@@ -28,13 +28,13 @@ def wrongly(n2k: Commands, shift: int, *arguments: object, stdin: bytes = b"") -
 
 
 def names(n2k: Commands) -> list[str]:
-    """The generations, the oldest first, the live one with a star."""
+    """The names of the generations, oldest first, the live one with a star."""
     return [line[:2].strip() + line[2:].split()[0] for line in n2k("generations").out.splitlines()]
 
 
 @pytest.mark.parametrize("shift", [YEARS, -YEARS, 3 * DAY])
 def test_the_next_dump_wins_over_one_of_a_wrong_clock(n2k: Commands, shift: int) -> None:
-    """Neither refused as older nor merged as older, and it is the live one; other avatars stay."""
+    """It is neither refused nor merged as older, and becomes the live one; other avatars are kept."""
     n2k("init")
     assert wrongly(n2k, shift, "import", "-", stdin=PEOPLE).code == 0
     renamed = n2k.data_dir.parent / "renamed.csv"
@@ -47,7 +47,7 @@ def test_the_next_dump_wins_over_one_of_a_wrong_clock(n2k: Commands, shift: int)
 
 
 def test_an_update_after_one_of_a_wrong_clock(n2k: Commands) -> None:
-    """The nightly run is not told that the dump is not newer than a time in the future; a real older one is."""
+    """The dump of the nightly run is not refused as older than a time in the future; one that is really older is."""
     n2k("init")
     assert wrongly(n2k, YEARS, "import", "-", stdin=PEOPLE).code == 0
     dump = n2k.data_dir.parent / "dump.csv"
@@ -60,7 +60,7 @@ def test_an_update_after_one_of_a_wrong_clock(n2k: Commands) -> None:
 
 
 def test_names_of_generations_do_not_grow(n2k: Commands) -> None:
-    """After one of the future each is a millisecond later, in order, and the one before is what `generations` lists first."""
+    """After one of the future each is a millisecond later; ``generations`` lists them in order."""
     n2k("init")
     assert wrongly(n2k, YEARS, "import", "-", stdin=PEOPLE).code == 0
     seen = [n2k.live()]
@@ -74,7 +74,7 @@ def test_names_of_generations_do_not_grow(n2k: Commands) -> None:
 
 
 def test_an_avatar_seen_in_the_future_is_seen_now_when_it_comes_again(n2k: Commands) -> None:
-    """Then a later dump may rename it, as ever; its former name is of no later time either."""
+    """Then a later dump may rename it, as usual; its former name has no later time either."""
     n2k("init")
     key = "99999999-2222-3333-4444-555555555555"
     assert wrongly(n2k, YEARS, "register", "--grid", "Mine", "First Name", key).code == 0
@@ -86,7 +86,7 @@ def test_an_avatar_seen_in_the_future_is_seen_now_when_it_comes_again(n2k: Comma
 
 
 def test_a_limit_that_was_used_up_in_the_future_locks_nobody_out(n2k: Commands) -> None:
-    """Nor does one in the past: the first write with the right clock is taken."""
+    """Nor one used up in the past: the first write with the right clock is accepted."""
     n2k("init")
     for shift in (YEARS, -YEARS, 0):
         done = wrongly(n2k, shift, "register", f"Shift{shift % 97} Resident", f"{shift % 9999:08x}-2222-3333-4444-555555555555")

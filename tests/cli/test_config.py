@@ -8,7 +8,7 @@ from tests.support.commands import Commands
 
 
 def test_where_each_setting_came_from(n2k: Commands) -> None:
-    """Every setting on a line, with default, file, variable or command line behind it."""
+    """One line per setting, with its origin: default, file, variable or command line."""
     n2k("init")
     settings = n2k.data_dir / "n2k.ini"
     settings.write_text("[n2k]\nkeep = 3\nmax_body = 64K\n")
@@ -48,7 +48,7 @@ def test_a_token_is_not_shown(n2k: Commands, token: str) -> None:
 
 
 def test_the_environment_names_directory_and_file(n2k: Commands) -> None:
-    """N2K_DIR stands in for --dir, N2K_CONFIG for --config."""
+    """N2K_DIR works like --dir, N2K_CONFIG like --config."""
     n2k("init")
     file = n2k.data_dir.parent / "other.ini"
     file.write_text(f"[n2k]\ndata_dir = {n2k.data_dir}\n")
@@ -67,7 +67,7 @@ def test_the_environment_names_directory_and_file(n2k: Commands) -> None:
     ],
 )
 def test_broken_settings(n2k: Commands, text: str, code: int, message: str) -> None:
-    """A settings file with a mistake stops every command, with one line that says where it is."""
+    """A mistake in the settings file stops every command, with one line that says where it is."""
     n2k("init")
     settings = n2k.data_dir / "n2k.ini"
     whole = settings.read_text()

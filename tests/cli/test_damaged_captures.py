@@ -1,4 +1,4 @@
-"""A damaged captures.mdb: whoever meets it says to restore it from a backup, and sends nobody to the generations."""
+"""A damaged captures.mdb: every command that reads it says to restore it from a backup, not to go back a generation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.sandbox import MASAKAZU
 
 
 def rewrite(path: Path, db_key: bytes, value: bytes) -> None:
-    """Put a value that we never wrote."""
+    """Store a value that our code never writes."""
     with edited(path, None) as transaction:
         assert transaction.put(db_key, value)
 
@@ -30,7 +30,7 @@ ADVICE = ": restore it from a backup (docs/storage.md)\n"
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_advice_is_the_captures_own(peopled: Commands, damage: str) -> None:
-    """Lookups, registrations, check, stats, doctor, export, forget, token list: exit code 49, or nothing of it was met."""
+    """Lookup, register, check, stats, doctor, export, forget, token list: exit code 49, or the damage was not met."""
     peopled.damaged = True
     path = peopled.data_dir / "captures.mdb"
     assert peopled("register", "New Comer", MASAKAZU, "--grid", "OpenSim").code == 0
@@ -60,7 +60,7 @@ def test_the_advice_is_the_captures_own(peopled: Commands, damage: str) -> None:
 
 
 def test_check_sends_to_what_is_wrong(peopled: Commands) -> None:
-    """Problems of the captures, of a generation, of both: each has its advice."""
+    """Problems of the captures, of a generation, of both: each has its own advice."""
     peopled.damaged = True
     peopled("register", "New Comer", MASAKAZU, "--grid", "OpenSim")
     with edited(peopled.data_dir / "captures.mdb", None) as transaction:

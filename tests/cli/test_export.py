@@ -1,4 +1,4 @@
-"""``n2k export``: where it writes, in which form, and that an import takes it."""
+"""``n2k export``: where it writes, in which format, and that an import accepts the result."""
 
 import bz2
 import gzip
@@ -16,7 +16,7 @@ LINES = f"{USERNAME},Username Resident\n{GOVERNOR},Governor Linden\n{MASAKAZU},M
 
 
 def test_csv_on_standard_output(peopled: Commands) -> None:
-    """W-Hat's lines in the order of keys; talk goes elsewhere; nothing in the data directory changes."""
+    """W-Hat's lines in the order of keys; messages are on standard error; the data directory is not changed."""
     before = peopled.contents()
     done = peopled("export", "--format", "csv", "-")
     assert (done.code, done.raw, done.err) == (0, LINES, "exported 3 avatars to -\n")
@@ -31,14 +31,14 @@ def test_csv_on_standard_output(peopled: Commands) -> None:
 def test_the_name_of_the_file_says_form_and_packing(
     peopled: Commands, tmp_path: Path, name: str, unpack: Callable[[bytes], bytes]
 ) -> None:
-    """.csv, and how it is packed; for its owner only."""
+    """The suffix selects csv and the compression; the file is private."""
     assert peopled("export", tmp_path / name).code == 0
     assert unpack((tmp_path / name).read_bytes()) == LINES
     assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_everything_goes_into_another_directory(peopled: Commands, tmp_path: Path) -> None:
-    """JSON lines by default; registered people too; the other directory answers the same and its check is clean."""
+    """JSON lines by default, captures included; the other directory returns the same answers and its check is clean."""
     key = "11111111-2222-3333-4444-555555555555"
     peopled("register", "Élodie Straße", key, "--grid", "OpenSim")
     assert peopled("export", tmp_path / "all.xz").code == 0
@@ -50,7 +50,7 @@ def test_everything_goes_into_another_directory(peopled: Commands, tmp_path: Pat
 
 
 def test_captures_and_grids(peopled: Commands) -> None:
-    """Only what was seen in-world; only one grid."""
+    """Only captures; only one grid."""
     peopled("register", "Masakazu Kojima", MASAKAZU)
     peopled("register", "Someone Else", USERNAME, "--grid", "OpenSim")
     keys = [json.loads(line)["key"] for line in peopled("export", "--captures", "-").out.splitlines()]
@@ -60,7 +60,7 @@ def test_captures_and_grids(peopled: Commands) -> None:
 
 
 def test_what_cannot_be_written_is_refused(peopled: Commands, tmp_path: Path) -> None:
-    """A directory, a zip, a folder that is not there: nothing is left."""
+    """A directory, a zip, a missing folder: nothing is left behind."""
     (tmp_path / "there").mkdir()
     (tmp_path / "full").symlink_to("/dev/full")
     codes = [peopled("export", tmp_path / name).code for name in ("there", "a.zip", "none/a.csv", "full")]

@@ -12,7 +12,7 @@ OTHER = "11111111-2222-3333-4444-555555555555"
 
 @pytest.mark.parametrize("who", [MASAKAZU, MASAKAZU.upper(), "Masakazu Kojima", "masakazu+kojima"])
 def test_forget_by_anything(peopled: Commands, who: str) -> None:
-    """Key or name in any spelling; what is said names nobody, nor does the log."""
+    """Key or name in any spelling; neither the output nor the log names the avatar."""
     done = peopled("forget", who)
     assert (done.code, done.out, done.err) == (0, "", "hidden from now on; 'n2k purge' removes it from the files\n")
     assert peopled("lookup", MASAKAZU, "masakazu kojima").code == 17
@@ -33,7 +33,7 @@ def test_forget_by_anything(peopled: Commands, who: str) -> None:
     ],
 )
 def test_forgetting_somebody_unknown_says_so(peopled: Commands, who: str, what: str) -> None:
-    """A typing error is not taken for done; who comes by that name or key is hidden all the same, until it is undone."""
+    """A typing error is reported; an avatar that gets that name or key later is hidden, until the undo."""
     done = peopled("forget", who)
     said = f"no avatar {what} is known: one that appears later will be hidden (mistyped? --undo reverts it)\n"
     assert (done.code, done.out, done.err) == (0, "", said)
@@ -46,12 +46,12 @@ def test_forgetting_somebody_unknown_says_so(peopled: Commands, who: str, what: 
 
 @pytest.mark.parametrize(("who", "code"), [("no-key-nor-@", 10), ("", 10), ("00000000-0000-0000-0000-000000000000", 11)])
 def test_forget_what_cannot_be(peopled: Commands, who: str, code: int) -> None:
-    """A name or a key that nobody can have is refused."""
+    """An impossible name or key is refused."""
     assert peopled("forget", who).code == code
 
 
 def test_forget_on_a_grid(n2k: Commands) -> None:
-    """By name it is that of the grid; the one on another grid stays."""
+    """A name is forgotten on that grid; the avatar of that name on another grid is kept."""
     n2k("import", "-", stdin=csv((MASAKAZU, "Twin Name")).encode())
     n2k("import", "--grid", "OpenSim", "-", stdin=csv((OTHER, "Twin Name")).encode())
     n2k("forget", "--grid", "OpenSim", "Twin Name")
@@ -61,7 +61,7 @@ def test_forget_on_a_grid(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("who", ["Twin Name", "twin.name", "TWIN+NAME"])
 def test_forget_a_name_of_another_grid_asks_which(n2k: Commands, who: str) -> None:
-    """She is known elsewhere only: nothing is done, and the line says how; with the grid, or for a name of nobody, as ever."""
+    """A name known on another grid only: refused, and the line says how; with --grid, or for an unknown name, accepted."""
     n2k("import", "--grid", "OpenSim", "-", stdin=csv((OTHER, "Twin Name")).encode())
     done = n2k("forget", who)
     where = f"not found: '{who}' is not known on Production, but on OpenSim: add --grid OpenSim, or give the key"
@@ -84,13 +84,13 @@ def test_forget_names_every_other_grid(n2k: Commands) -> None:
 
 
 def test_undoing_what_was_never_asked(peopled: Commands) -> None:
-    """19, and one line."""
+    """Exit code 19, and one line."""
     done = peopled("forget", "--undo", GOVERNOR)
     assert (done.code, done.err) == (19, f"n2k: no request to forget {GOVERNOR} is stored\n")
 
 
 def test_search_in_order_and_backwards(peopled: Commands) -> None:
-    """Name, key, grid; the limit; as JSON; nobody."""
+    """Name, key, grid; the limit; as JSON; no match."""
     peopled("register", "Gov Other", OTHER)
     assert peopled("search", "gov").out == f"Gov Other\t{OTHER}\tProduction\nGovernor Linden\t{GOVERNOR}\tProduction\n"
     assert peopled("search", "--reverse", "--limit", "1", "Gov").out == f"Governor Linden\t{GOVERNOR}\tProduction\n"
@@ -102,7 +102,7 @@ def test_search_in_order_and_backwards(peopled: Commands) -> None:
 
 
 def test_search_goes_over_pages(n2k: Commands) -> None:
-    """More than a page has."""
+    """It continues after the first page."""
     rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n:04} Last") for n in range(1, 2501)]
     n2k("import", "-", stdin=csv(*rows).encode())
     assert n2k("search", "--limit", "2400", "name").out.count("\n") == 2400
@@ -110,7 +110,7 @@ def test_search_goes_over_pages(n2k: Commands) -> None:
 
 
 def test_history_of_a_renamed_avatar(peopled: Commands) -> None:
-    """By any of its names; lines for people, JSON with the source of a capture, one grid only."""
+    """By any of its names; as text, as JSON with the source of a capture, and for one grid only."""
     peopled("import", "--force", "--as-of", "2026-02-02", "-", stdin=csv((MASAKAZU, "Masakazu Newname")).encode())
     peopled("register", "Masakazu Newest", MASAKAZU)
     for asked in ("masakazu kojima", "Masakazu Newest", MASAKAZU):
@@ -131,7 +131,7 @@ def test_history_of_a_renamed_avatar(peopled: Commands) -> None:
 
 
 def test_pending_lists_nothing_and_conflicts(peopled: Commands) -> None:
-    """Empty at first; a refused registration is on the other list, as JSON too."""
+    """Empty at first; a refused registration is listed as a conflict, as JSON, too."""
     assert (peopled("pending").out, peopled("pending", "--conflicts").out) == ("", "")
     peopled("register", "Masakazu Kojima", OTHER)
     row = json.loads(peopled("pending", "--conflicts", "--json").out)
@@ -142,7 +142,7 @@ def test_pending_lists_nothing_and_conflicts(peopled: Commands) -> None:
 
 
 def test_an_import_that_would_move_a_name_says_so(peopled: Commands) -> None:
-    """One line, and where to look; silent with -q."""
+    """One line names the command that lists the conflicts; silent with -q."""
     dump = csv((OTHER, "Masakazu Kojima")).encode()
     done = peopled("import", "--force", "--as-of", "2026-03-03", "-", stdin=dump)
     assert "  1 name of Second Life keeps its key: see 'n2k pending --conflicts'\n" in done.err
@@ -152,7 +152,7 @@ def test_an_import_that_would_move_a_name_says_so(peopled: Commands) -> None:
 
 
 def test_new_grids_are_bounded(n2k: Commands) -> None:
-    """Known ones always go; of others so many as the setting says; a grid that a dump brought is known."""
+    """Known grids are always accepted, others up to the setting; a grid of a dump is known."""
     keys = [f"{n:08x}-2222-3333-4444-555555555555" for n in range(9)]
     for n, (grid, code) in enumerate(
         [("one", 0), ("two", 0), ("three", 20), ("one", 0), ("OpenSim", 0), ("Production", 0), ("four", 20)]

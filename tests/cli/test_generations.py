@@ -15,7 +15,7 @@ def _import(n2k: Commands, dump: bytes, as_of: str) -> str:
 
 
 def test_list_marks_the_live_one(n2k: Commands) -> None:
-    """Oldest first, a star before the live one; the bare command lists too."""
+    """Oldest first, a star before the live one; the command without arguments lists, too."""
     first, second = _import(n2k, PEOPLE, "2026-01-01"), _import(n2k, RENAMED, "2026-01-02")
     lines = n2k("generations").out.splitlines()
     assert lines[0].startswith(f"  {first}  3 avatars  ") and lines[0].endswith("as of 2026-01-01T00:00:00Z  -")
@@ -25,7 +25,7 @@ def test_list_marks_the_live_one(n2k: Commands) -> None:
 
 
 def test_use_goes_back_and_forth(n2k: Commands) -> None:
-    """The generation named answers from then on."""
+    """Lookups are answered from the named generation afterwards."""
     first, second = _import(n2k, PEOPLE, "2026-01-01"), _import(n2k, RENAMED, "2026-01-02")
     done = n2k("generations", "use", first)
     assert (done.code, done.err, n2k.live()) == (0, f"live: {first}\n", first)
@@ -35,7 +35,7 @@ def test_use_goes_back_and_forth(n2k: Commands) -> None:
 
 
 def test_use_of_an_unknown_one(peopled: Commands) -> None:
-    """A name that is not there, or leads elsewhere, is refused with 47; nothing changes."""
+    """A name that does not exist, or a path, is refused with 47; nothing changes."""
     before = peopled.contents()
     for name in ("20200101T000000.000Z", "..", "../generations", ""):
         done = peopled("generations", "use", name)
@@ -44,7 +44,7 @@ def test_use_of_an_unknown_one(peopled: Commands) -> None:
 
 
 def test_prune_keeps_what_the_setting_says(n2k: Commands) -> None:
-    """The oldest go and are named, the live one never does."""
+    """The oldest are removed and named, never the live one."""
     n2k("init")
     people = [PEOPLE, RENAMED, PEOPLE + csv(("11111111-1111-4111-8111-111111111111", "New Comer")).encode()]
     names = []
@@ -65,7 +65,7 @@ def test_an_import_prunes(n2k: Commands) -> None:
 
 
 def test_no_switch_during_an_import(peopled: Commands) -> None:
-    """While an import runs neither use nor prune does anything: 65."""
+    """While an import runs, use and prune are refused with 65."""
     with (peopled.data_dir / "import.lock").open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert peopled("generations", "use", peopled.live()).code == 65

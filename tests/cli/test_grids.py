@@ -1,4 +1,4 @@
-"""``n2k grids``: which there are, where each comes from, and how one that registrations brought goes again."""
+"""``n2k grids``: which grids there are, where each comes from, and how to remove one that registrations created."""
 
 import json
 
@@ -13,7 +13,7 @@ KEYS = [f"{n:08x}-2222-3333-4444-555555555555" for n in range(30)]
 
 
 def test_where_each_comes_from(n2k: Commands) -> None:
-    """Of the settings, of a dump, brought by a registration; with the captures of each."""
+    """From the settings, a dump or a registration; with the number of captures of each."""
     n2k("import", "--grid", "Dumped", "-", stdin=csv((GOVERNOR, "Dumped One")).encode())
     n2k("register", "--grid", "brought", "New Comer", KEYS[1])
     n2k("register", "--grid", "OpenSim", "Old Comer", KEYS[2])
@@ -29,7 +29,7 @@ def test_where_each_comes_from(n2k: Commands) -> None:
 
 
 def test_a_grid_goes_with_its_captures_and_makes_room(n2k: Commands) -> None:
-    """Nothing of it answers, other grids' captures of the same key and name stay, and another grid can come."""
+    """Its avatars are unknown then, other grids' captures of the same key are kept, and another grid can be created."""
     for grid, name in (("opnesim", "Shared Name"), ("OpenSim", "Shared Name"), ("other", "Other Name")):
         assert n2k("register", "--grid", grid, name, KEYS[1], N2K_MAX_GRIDS="2").code == 0
     assert n2k("register", "--grid", "third", "Third Name", KEYS[2], N2K_MAX_GRIDS="2").code == 20
@@ -52,7 +52,7 @@ def test_a_grid_goes_with_its_captures_and_makes_room(n2k: Commands) -> None:
     ],
 )
 def test_other_grids_stay(n2k: Commands, grid: str, why: str) -> None:
-    """One line that says why; nothing changes."""
+    """Grids of the settings and of dumps cannot be removed: one line says why, and nothing changes."""
     n2k("import", "--grid", "Dumped", "-", stdin=csv((GOVERNOR, "Dumped One")).encode())
     before = n2k("grids").out
     done = n2k("grids", "remove", grid)
@@ -61,7 +61,7 @@ def test_other_grids_stay(n2k: Commands, grid: str, why: str) -> None:
 
 
 def test_one_token_does_not_use_up_the_room(n2k: Commands) -> None:
-    """Eight grids are its share, in lists too; another token brings more."""
+    """One token may create eight grids, also by lists; another token may create more."""
     greedy, other = (n2k("token", "create", "--scope", "register").out.split()[-1] for _ in range(2))
     with serving(n2k.data_dir) as server:
         ask = over_http(server.host, server.port)

@@ -17,7 +17,7 @@ def test_version(n2k: Commands) -> None:
 
 
 def test_help_lists_every_command(n2k: Commands) -> None:
-    """--help and -h show each command with what it does."""
+    """--help and -h show each command with its purpose."""
     done = n2k.bare("--help")
     listed = [line.split()[0] for line in done.out.partition("Commands:\n")[2].splitlines() if line[2:3].strip()]
     assert (done.code, listed) == (0, sorted(COMMANDS))
@@ -41,7 +41,7 @@ def test_wrong_usage(n2k: Commands, arguments: list[str], message: str) -> None:
 
 
 def test_verbose_logs_to_standard_error(peopled: Commands) -> None:
-    """-v shows DEBUG lines on standard error, and leaves standard output as it is."""
+    """-v shows DEBUG lines on standard error; standard output is the same."""
     verbose = peopled("-v", "lookup", GOVERNOR)
     assert verbose.out == peopled("lookup", GOVERNOR).out
     assert " DEBUG " in verbose.err and f"lookup {GOVERNOR} -> {GOVERNOR} " in verbose.err
@@ -53,13 +53,13 @@ def test_verbose_logs_to_standard_error(peopled: Commands) -> None:
 
 
 def test_an_import_is_logged(peopled: Commands) -> None:
-    """Without -v the log in the data directory tells of the import, and standard error does not."""
+    """Without -v the import is logged in the data directory, not on standard error."""
     log = (peopled.data_dir / "log" / "n2k.log").read_text()
     assert log.count("\n") == 1 and f"import of -: 3 rows, generation {peopled.live()}" in log
 
 
 def test_quiet_says_errors_only(n2k: Commands) -> None:
-    """-q takes away the talk, not the refusals."""
+    """-q suppresses messages, not errors."""
     assert n2k("-q", "init").err == ""
     assert n2k("-q", "lookup", "nobody").err == "n2k: not found: nobody; nothing was imported yet\n"
 
@@ -103,7 +103,7 @@ READING = [
 
 @pytest.mark.parametrize("arguments", READING, ids=" ".join)
 def test_reading_commands_change_nothing(peopled: Commands, arguments: list[str]) -> None:
-    """Every file of the data directory is byte for byte what it was, and no file is new."""
+    """Every file of the data directory has the same bytes as before, and there is no new file."""
     peopled("init")
     peopled("register", "New Comer", "11111111-1111-4111-8111-111111111111")
     peopled("token", "create", "--scope", "keyvalue", "--namespace", "shop")
@@ -116,7 +116,7 @@ def test_reading_commands_change_nothing(peopled: Commands, arguments: list[str]
 
 
 def test_without_a_command_there_is_help(n2k: Commands) -> None:
-    """Bare ``n2k`` on a terminal shows the help."""
+    """``n2k`` without arguments on a terminal shows the help."""
     with on_terminal(n2k.command()[:1], n2k.environment()) as terminal:
         assert "Commands:" in terminal.rest()
 

@@ -1,4 +1,4 @@
-"""``n2k import``: what it takes, what it says, what it refuses, and that a refusal changes nothing."""
+"""``n2k import``: what it accepts, reports and refuses, and that a refusal changes nothing."""
 
 import bz2
 import fcntl
@@ -28,7 +28,7 @@ JSON_PEOPLE = b"".join(
 
 
 def zipped(content: bytes) -> bytes:
-    """A zip with a csv in a folder, as W-Hat had it once."""
+    """A zip with a csv in a folder, as W-Hat once had it."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("read.me", "no csv")
@@ -50,7 +50,7 @@ def zipped(content: bytes) -> bytes:
     ids=["csv", "bz2", "gz", "zip", "xz", "jsonl", "jsonl-bz2"],
 )
 def test_every_format_under_a_lying_name(n2k: Commands, tmp_path: Path, name: str, content: bytes) -> None:
-    """What a dump is, its content tells: all of these hold the same three people."""
+    """The format is detected by the content: all of these files hold the same three people."""
     (tmp_path / name).write_bytes(content)
     done = n2k("import", tmp_path / name)
     assert done.code == 0
@@ -61,19 +61,19 @@ def test_every_format_under_a_lying_name(n2k: Commands, tmp_path: Path, name: st
 
 @pytest.mark.parametrize("pack", [bytes, bz2.compress, gzip.compress, lzma.compress], ids=["csv", "bz2", "gz", "xz"])
 def test_from_standard_input(n2k: Commands, pack: Callable[[bytes], bytes]) -> None:
-    """A pipe is as good as a file."""
+    """A pipe works like a file."""
     done = n2k("import", "-", stdin=pack(PEOPLE))
     assert done.code == 0 and done.out.startswith("imported -: 3 avatars")
 
 
 def test_a_zip_in_a_pipe_is_refused(n2k: Commands) -> None:
-    """A zip has its directory at the end, so it needs a file: said, exit code 62."""
+    """The directory of a zip is at its end, so a zip must be a file: exit code 62."""
     done = n2k("import", "-", stdin=zipped(PEOPLE))
     assert done.code == 62 and "save it to a file first" in done.err
 
 
 def test_json(n2k: Commands) -> None:
-    """--json prints the manifest, the bad lines by reason, and whether something was published."""
+    """--json prints the manifest, the bad lines by reason, and whether a generation was published."""
     report = json.loads(n2k("import", "--json", "--max-bad", "50", "-", stdin=PEOPLE + BAD).out)
     assert (report["rows"], report["refused"], report["published"]) == (3, 2, True)
     assert report["bad"] == {"wrong field count": 1, "bad UUID": 1} and report["mended"] == {}
@@ -81,13 +81,13 @@ def test_json(n2k: Commands) -> None:
 
 
 def test_quiet_is_silent(n2k: Commands) -> None:
-    """With -q and nothing wrong not a word is printed."""
+    """With -q nothing is printed unless there is a problem."""
     done = n2k("-q", "import", "--max-bad", "50", "-", stdin=PEOPLE + BAD)
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
 def test_a_merge_keeps_and_replace_removes(peopled: Commands) -> None:
-    """People missing in the dump stay, but with --replace they go."""
+    """People missing in the dump are kept; with --replace they are removed."""
     newcomer = csv(("11111111-1111-4111-8111-111111111111", "New Comer")).encode()
     merged = peopled("import", "--force", "-", stdin=newcomer)
     assert "4 avatars (1 added, 0 changed, 0 removed" in merged.out
@@ -97,7 +97,7 @@ def test_a_merge_keeps_and_replace_removes(peopled: Commands) -> None:
 
 
 def test_replace_never_touches_other_grids(peopled: Commands) -> None:
-    """--grid says whose people these are; --replace goes for that grid alone."""
+    """--grid says whose people these are; --replace removes people of that grid only."""
     other = csv(("11111111-1111-4111-8111-111111111111", "Governor Linden")).encode()
     assert peopled("import", "--grid", "opensim", "--replace", "-", stdin=other).code == 0
     assert peopled("lookup", "Governor Linden").out == f"Governor Linden\t{GOVERNOR}\tProduction\n"
@@ -106,7 +106,7 @@ def test_replace_never_touches_other_grids(peopled: Commands) -> None:
 
 
 def test_the_time_of_a_dump(n2k: Commands, tmp_path: Path) -> None:
-    """--as-of says it; else it is the file's own."""
+    """--as-of sets it; without it, it is the file's own."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     os.utime(dump, (1_600_000_000, 1_600_000_000))
@@ -116,7 +116,7 @@ def test_the_time_of_a_dump(n2k: Commands, tmp_path: Path) -> None:
 
 
 def test_the_very_same_dump(n2k: Commands, tmp_path: Path) -> None:
-    """Importing a dump again changes nothing and says so, but with --force it is imported."""
+    """Importing a dump again changes nothing and says so; with --force it is imported."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     n2k("import", dump)
@@ -129,7 +129,7 @@ def test_the_very_same_dump(n2k: Commands, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["import", "update"])
 def test_the_very_same_dump_with_replace(peopled: Commands, tmp_path: Path, command: str) -> None:
-    """Merged first, it left those there whom it does not have: with --replace it is no unchanged dump, and they go."""
+    """A merge kept people that the dump does not have: with --replace the dump is not unchanged, and they are removed."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(csv((GOVERNOR, "Governor Linden")).encode())
     assert peopled("import", "--force", dump).code == 0
@@ -144,7 +144,7 @@ def test_the_very_same_dump_with_replace(peopled: Commands, tmp_path: Path, comm
     ("given", "label"), [([], "Production"), (["--grid", "opensim"], "OpenSim"), (["--grid", "Testing"], "Testing")]
 )
 def test_every_report_names_the_grid(n2k: Commands, tmp_path: Path, given: list[str], label: str) -> None:
-    """Imported, unchanged, updated, shrunken: who left --grid out, or mistyped it, sees for which grid it was."""
+    """Imported, unchanged, updated, shrunken: the line names the grid, in case --grid was forgotten or mistyped."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     assert f" s, of {label} as of 2" in n2k("import", *given, dump).out
@@ -175,7 +175,7 @@ SMALL_GRID = csv(*[(f"{number:08x}-1111-4111-8111-111111111111", f"Fake{number} 
 
 
 def test_lines_without_data_are_no_lines(n2k: Commands) -> None:
-    """A header and a blank line do not refuse a small grid's forty rows: not even one bad line is counted."""
+    """A header and a blank line are not counted as bad lines, so a small dump of forty rows is accepted."""
     for dump in ("uuid,name\n" + SMALL_GRID + "\n", '\n,\n"key";"name"\n\n' + SMALL_GRID + ",,\n"):
         done = n2k("import", "--max-bad", "0", "--force", "-", stdin=dump.encode())
         assert done.code == 0 and "40 avatars" in done.out and "0 lines refused" in done.out
@@ -183,7 +183,7 @@ def test_lines_without_data_are_no_lines(n2k: Commands) -> None:
 
 
 def test_what_is_odd_about_a_dump_is_told(n2k: Commands) -> None:
-    """Encoding, separator and order of columns, on standard error, or in the JSON answer; a header cannot paint."""
+    """Encoding, separator, order of columns, on standard error or as JSON; control characters of a header are not printed."""
     swapped = "".join(f"{name};{key}\r\n" for key, _, name in (row.partition(",") for row in SMALL_GRID.splitlines()))
     dump = ("\x1b[31mname;uuid\r\n" + swapped).encode("utf-16")
     done = n2k("import", "-", stdin=dump)
@@ -199,13 +199,13 @@ def test_what_is_odd_about_a_dump_is_told(n2k: Commands) -> None:
 
 
 def test_bad_lines_cannot_paint_the_terminal(n2k: Commands) -> None:
-    """What a dump brings is shown without its control characters."""
+    """Text of a dump is shown without its control characters."""
     done = n2k("import", "--max-bad", "50", "-", stdin=PEOPLE + b"\x1b[31mred\n")
     assert "\x1b" not in done.err and "\\x1b[31mred" in done.err
 
 
 def test_the_last_line_needs_no_line_end(n2k: Commands) -> None:
-    """A dump without a line end at its end loses nobody."""
+    """The last line of a dump counts also without a line end."""
     assert n2k("import", "-", stdin=PEOPLE.rstrip()).out.startswith("imported -: 3 avatars")
 
 
@@ -229,7 +229,7 @@ REFUSALS = {
 def test_a_refusal_changes_nothing(
     peopled: Commands, tmp_path: Path, content: bytes, options: list[str], code: int, message: str
 ) -> None:
-    """What looks wrong is refused by its own exit code; the data directory is what it was, file by file."""
+    """Each suspicious dump is refused with its own exit code; every file of the data directory is the same as before."""
     dump = tmp_path / "dump"
     dump.write_bytes(content)
     before = peopled.contents()
@@ -249,7 +249,7 @@ def test_no_dump_there(peopled: Commands, tmp_path: Path, name: str, why: str) -
 
 
 def test_the_second_of_two_imports_leaves(peopled: Commands) -> None:
-    """While one import holds the lock another says so and ends with 65; a lookup goes on."""
+    """While one import holds the lock, another reports that and ends with 65; lookups are answered."""
     with (peopled.data_dir / "import.lock").open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = peopled.contents()
@@ -261,7 +261,7 @@ def test_the_second_of_two_imports_leaves(peopled: Commands) -> None:
 
 
 def _interrupt(n2k: Commands) -> Done:
-    """Start an import from a pipe that does not end, interrupt it when it is at work."""
+    """Start an import from a pipe that does not end; interrupt it when it is running."""
     process = subprocess.Popen(
         n2k.command("import", "-"), env=n2k.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -279,7 +279,7 @@ def _interrupt(n2k: Commands) -> Done:
 
 
 def test_ctrl_c_leaves_nothing_behind(peopled: Commands) -> None:
-    """An interrupted import ends with 130, without a traceback; no unfinished folder is left, and the next one works."""
+    """An interrupted import ends with 130, without a traceback or an unfinished folder, and the next one works."""
     before = peopled.contents()
     done = _interrupt(peopled)
     assert (done.code, done.out, done.err.strip()) == (130, "", "n2k: nothing was imported\n\nn2k: stopped")
@@ -289,7 +289,7 @@ def test_ctrl_c_leaves_nothing_behind(peopled: Commands) -> None:
 
 
 def test_progress_on_a_terminal(n2k: Commands, tmp_path: Path) -> None:
-    """A bar with phase, rows and rows a second is drawn on a terminal, and finished with a line end."""
+    """A bar with phase, rows and rows per second is drawn on a terminal, and ends with a line end."""
     dump = tmp_path / "dump.csv.bz2"
     assert n2k("sample", "--rows", "40000", "-o", dump).code == 0
     with on_terminal(n2k.command("import", dump), n2k.environment()) as terminal:
@@ -301,7 +301,7 @@ def test_progress_on_a_terminal(n2k: Commands, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [["-q"], []], ids=["quiet", "pipe"])
 def test_no_bar_where_nobody_looks(n2k: Commands, tmp_path: Path, flags: list[str]) -> None:
-    """With -q, or when standard error is no terminal, there is no bar."""
+    """With -q, or if standard error is not a terminal, there is no bar."""
     if flags:
         dump = tmp_path / "dump.csv"
         dump.write_bytes(PEOPLE)
@@ -318,7 +318,7 @@ def test_no_bar_where_nobody_looks(n2k: Commands, tmp_path: Path, flags: list[st
 def test_what_stands_behind_an_archive_is_a_warning(
     n2k: Commands, tmp_path: Path, command: str, pack: Callable[[bytes], bytes], jobs: str
 ) -> None:
-    """On standard error, in the log and in JSON; with -q cron has nothing to mail."""
+    """On standard error, in the log and in JSON; nothing is printed with -q, so cron mails nothing."""
     dump = tmp_path / "dump"
     dump.write_bytes(pack(PEOPLE) + b"<!-- cached -->")
     done = n2k(command, "--jobs", jobs, dump)
@@ -333,7 +333,7 @@ def test_what_stands_behind_an_archive_is_a_warning(
 
 @pytest.mark.parametrize("command", ["import", "update"])
 def test_messages_about_a_zip_name_its_member(n2k: Commands, tmp_path: Path, command: str) -> None:
-    """The report, its JSON, and every refusal: of lines, of an empty one, of too much, of fewer rows, of an older one."""
+    """The report, its JSON, and each refusal: bad lines, no rows, too large, fewer rows, older."""
     dump = tmp_path / "dump.zip"
     dump.write_bytes(zipped(PEOPLE))
     assert " s, from tmp/name2key.csv in the zip, of Production as of " in n2k(command, dump).out
@@ -347,7 +347,7 @@ def test_messages_about_a_zip_name_its_member(n2k: Commands, tmp_path: Path, com
 
 
 def test_an_older_zip_names_its_member(n2k: Commands, tmp_path: Path) -> None:
-    """Its time is that of the member, which is what is refused."""
+    """The time of the dump is that of the member; the refusal names it."""
     n2k("import", "-", stdin=PEOPLE)
     with zipfile.ZipFile(tmp_path / "dump.zip", "w") as archive:
         archive.writestr(zipfile.ZipInfo("people.csv", (2020, 1, 1, 0, 0, 0)), PEOPLE)
@@ -361,20 +361,20 @@ def test_an_older_zip_names_its_member(n2k: Commands, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["import", "update"])
 @pytest.mark.parametrize("name", ["w-hat.com/name2key.csv.zip", "127.0.0.1:8000/name2key.csv", "localhost/name2key.csv.bz2"])
 def test_an_address_without_its_scheme(n2k: Commands, command: str, name: str) -> None:
-    """No such file, and what is missing when it was meant as an address."""
+    """It is not a file; the message says which scheme is missing if it was meant as a URL."""
     done = n2k(command, name)
     said = "No such file or directory (is it an address? say http:// or https:// before it)"
     assert (done.code, done.out, done.err) == (60, "", f"n2k: cannot read the dump {name}: {said}\n")
 
 
 def test_a_missing_file_is_no_address(n2k: Commands) -> None:
-    """The hint is for what looks like one."""
+    """The hint appears only if it looks like a URL."""
     for name in ("name2key.csv.bz2", "/srv/example.org/dump.csv", "./example.org/dump.csv", "dumps/dump.csv"):
         assert "address" not in n2k("import", name).err
 
 
 def test_several_dumps(n2k: Commands, tmp_path: Path) -> None:
-    """What a shell makes of '*.csv': one at a time."""
+    """As '*.csv' is expanded by a shell: refused, one at a time."""
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_bytes(PEOPLE)
     done = n2k("import", tmp_path / "a.csv", tmp_path / "b.csv")

@@ -16,7 +16,7 @@ def _mode(path: Path) -> int:
 
 
 def test_only_the_owner_may_look(n2k: Commands) -> None:
-    """Folders are 0700 and files 0600, whatever the umask says."""
+    """Folders have mode 0700 and files 0600, whatever the umask is."""
     done = subprocess.run(
         ["sh", "-c", 'umask 0; exec "$@"', "sh", *n2k.command("init")], env=n2k.environment(), capture_output=True
     )
@@ -27,7 +27,7 @@ def test_only_the_owner_may_look(n2k: Commands) -> None:
 
 
 def test_what_it_says(n2k: Commands) -> None:
-    """The directory on standard output; where settings and token are on standard error; the token itself on neither."""
+    """The directory on standard output; the paths of settings and token on standard error; the token itself on neither."""
     done = n2k("init")
     token = (n2k.data_dir / "token").read_text().strip()
     assert (done.code, done.out) == (0, f"{n2k.data_dir}\n")
@@ -37,7 +37,7 @@ def test_what_it_says(n2k: Commands) -> None:
 
 
 def test_a_second_run_keeps_everything(n2k: Commands) -> None:
-    """Token and settings stay as they are, edited ones too."""
+    """Token and settings are kept, edited ones, too."""
     n2k("init")
     settings = n2k.data_dir / "n2k.ini"
     settings.write_text(settings.read_text().replace("#keep = 2", "keep = 3"))
@@ -49,7 +49,7 @@ def test_a_second_run_keeps_everything(n2k: Commands) -> None:
 
 
 def test_the_settings_file_is_all_defaults(n2k: Commands) -> None:
-    """The file that init writes names every setting, in comments, and changes none."""
+    """The new settings file names every setting, commented out, and changes none."""
     n2k("init")
     loaded = load(environment={}, flags={"data_dir": str(n2k.data_dir)})
     text = (n2k.data_dir / "n2k.ini").read_text()
@@ -58,7 +58,7 @@ def test_the_settings_file_is_all_defaults(n2k: Commands) -> None:
 
 
 def test_without_tokens_a_new_one_is_made(n2k: Commands) -> None:
-    """A directory that another command made has no token; init adds one, and says where."""
+    """A directory that another command created has no token; init adds one and prints its path."""
     n2k("import", "-", stdin=b"a27b84f0-2757-4176-9579-43a181d4a5a0,Masakazu Kojima\n")
     assert not (n2k.data_dir / "token").exists()
     assert n2k("init").code == 0
@@ -67,7 +67,7 @@ def test_without_tokens_a_new_one_is_made(n2k: Commands) -> None:
 
 
 def test_a_file_in_the_way_is_said(n2k: Commands) -> None:
-    """A data directory that is a file is refused in one line, and stays."""
+    """If the data directory is a file, it is refused in one line, and the file is kept."""
     n2k.data_dir.write_text("mine")
     done = n2k("init")
     assert done.code == 41 and done.err.count("\n") == 1 and str(n2k.data_dir) in done.err
@@ -76,7 +76,7 @@ def test_a_file_in_the_way_is_said(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("what", ["index.html", "index.php", ".htaccess", "dispatch.fcgi", "public_html"])
 def test_a_folder_of_the_web_is_refused(n2k: Commands, what: str) -> None:
-    """A site in it, or a name as hosts give: nothing is written there, and the line says what the folder is good for."""
+    """A folder with a site in it, or named like a web root: nothing is written, and the line says what to use it for."""
     if what == "public_html":
         n2k.data_dir = n2k.data_dir / what
         n2k.data_dir.mkdir(parents=True)
@@ -91,14 +91,14 @@ def test_a_folder_of_the_web_is_refused(n2k: Commands, what: str) -> None:
 
 
 def test_below_a_web_root_is_warned_of(n2k: Commands) -> None:
-    """It may be one by its name only."""
+    """A warning only, because the name alone does not make it a web root."""
     n2k.data_dir = n2k.data_dir / "htdocs" / "n2k-data"
     done = n2k("init")
     assert (done.code, f"warning: the data is below the web root {n2k.data_dir.parent}" in done.err) == (0, True)
 
 
 def test_a_folder_that_others_may_enter_is_warned_of(n2k: Commands) -> None:
-    """One that was there keeps its mode, which may be meant; the line has the command. A new one is private."""
+    """An existing folder keeps its mode, which may be intended; the line has the command. A new one is private."""
     n2k.data_dir.mkdir(mode=0o755)
     done = n2k("init")
     said = f"warning: {n2k.data_dir} has mode 755, others have access: chmod 700 {n2k.data_dir}"
@@ -109,7 +109,7 @@ def test_a_folder_that_others_may_enter_is_warned_of(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("command", [["lookup", "governor"], ["generations"], ["import", "-"], ["token", "list"]])
 def test_the_data_of_another_user(peopled: Commands, command: list[str]) -> None:
-    """Whoever may not look in is told as whom to run it, whatever the command."""
+    """If the data directory cannot be entered, every command says as which user to run it."""
     peopled.data_dir.chmod(0)
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Where a host limits addresses (``ulimit -v``): every command does its work or says "no memory" in one line, at any limit."""
+"""On a host that limits address space (``ulimit -v``) every command works, or reports "no memory" in one line."""
 
 import io
 import json
@@ -26,14 +26,14 @@ from tests.support.worker import FIND, FOUND, Worker, granted, worker
 MB = 1024 * 1024
 NO_MEMORY = 50
 LARGE = 30_000
-"""Rows of a dump that needs more than the map that a generation begins with."""
+"""Rows of a dump that needs more than the initial map of a generation."""
 
 TARGETS = (FIND, f"/?key={GOVERNOR}", "/health", "/ready", f"/api/v1/avatars/{MASAKAZU}", "/?name=governor.linden&page=1", "/x")
 
 
 @lru_cache
 def least() -> int:
-    """MB below which the interpreter itself cannot start; a little above it our first line of code runs."""
+    """The MB below which the interpreter itself cannot start; a little above it our first line of code runs."""
     for size in range(8, 200):
         probe = [*granted(f"--as={size * MB}"), sys.executable, "-c", "import re, n2k_fcgi.start"]
         if subprocess.run(probe, capture_output=True).returncode == 0:
@@ -52,7 +52,7 @@ class Limited:
         self.before = n2k.live()
 
     def run(self, size: int, *arguments: object) -> "subprocess.CompletedProcess[str]":
-        """One command with *size* bytes of addresses."""
+        """Run one command with *size* bytes of address space."""
         command = [*granted(f"--as={size}"), str(N2K), "--dir", str(self.n2k.data_dir), *map(str, arguments)]
         return subprocess.run(command, env=self.n2k.environment(), capture_output=True, text=True, timeout=120)
 
@@ -64,14 +64,14 @@ def limited(n2k: Commands, tmp_path: Path) -> Limited:
 
 
 def assert_no_memory(done: "subprocess.CompletedProcess[str]") -> None:
-    """One line that says so, and nothing of disks, broken dumps or tracebacks."""
+    """One line reports it, without a traceback or a word about disks or broken dumps."""
     assert done.returncode == NO_MEMORY, done
     assert done.stderr.startswith("n2k: no memory left for ") and done.stderr.count("\n") == 1, done
     assert done.stdout == ""
 
 
 def is_refusal(status: int, text: str) -> bool:
-    """Whether it is a 503 of one line that says so."""
+    """Whether it is a 503 with one line that reports it."""
     return status == 503 and text.count("\n") == 1 and "no memory left for " in text
 
 
@@ -84,7 +84,7 @@ def asked(child: Worker, target: str) -> tuple[int, str] | None:
 
 
 def is_logged(limited: Limited, line: str) -> bool:
-    """Whether the log has *line* before long: a worker writes its lines together."""
+    """Whether the log gets *line* within a moment: a worker buffers its lines."""
     return eventually(lambda: line in (limited.n2k.data_dir / "log" / "n2k.log").read_text())
 
 
@@ -125,7 +125,7 @@ def test_a_command_at_every_limit(limited: Limited, command: tuple[object, ...])
     ids=["import", "alone", "update"],
 )
 def test_an_import_at_every_limit(limited: Limited, command: tuple[str, ...]) -> None:
-    """Published whole, or refused in one line with the old answers in force: the second process and the thread, too."""
+    """Published whole, or refused in one line and the previous answers kept; also for the second process and the thread."""
     codes = []
     for size in range(least(), 150, 13):
         before = limited.n2k.live()
@@ -143,7 +143,7 @@ def test_an_import_at_every_limit(limited: Limited, command: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("kilobytes", [20_000, 50_000, 60_000])
 def test_the_first_steps(tmp_path: Path, kilobytes: int) -> None:
-    """``ulimit -v`` as a shell says it, from nothing: init and import do it, or say so and can be run again without it."""
+    """``ulimit -v`` as in a shell, with no data: init and import work, or report it and can be run again."""
     n2k = Commands(tmp_path / "data")
     dump = tmp_path / "people.csv"
     dump.write_bytes(PEOPLE)
@@ -159,7 +159,7 @@ def test_the_first_steps(tmp_path: Path, kilobytes: int) -> None:
 
 
 def test_a_worker_at_every_limit(limited: Limited) -> None:
-    """Each answer is right or a 503 of one line; a worker that cannot start says one line and ends."""
+    """Each answer is right or a 503 of one line; a worker that cannot start prints one line and ends."""
     answered = []
     for size in range(least(), 110, 5):
         with worker(limited.n2k.data_dir, f"--as={size * MB}") as child:
@@ -176,7 +176,7 @@ def test_a_worker_at_every_limit(limited: Limited) -> None:
 
 
 def test_a_worker_that_loses_its_room(limited: Limited) -> None:
-    """The limit falls to what it holds while it runs, and rises again: refusals meanwhile, then as before.
+    """The limit falls to the memory in use and rises again: refusals meanwhile, then answers.
 
     A refusal is a 503 of one line. Without memory even for the request, its connection is closed, and the log says so.
     """
@@ -196,7 +196,7 @@ def test_a_worker_that_loses_its_room(limited: Limited) -> None:
 
 
 def test_as_cgi_it_answers(limited: Limited, tmp_path: Path) -> None:
-    """Where not even the program can be loaded, the caller of a CGI script gets a 503 with the line."""
+    """If not even the program can be loaded, the caller of a CGI script gets a 503 with the line."""
     code = "from n2k_fcgi.start import run; run('n2k_fcgi.servers.fastcgi')"
     environment = {**limited.n2k.environment(), "REQUEST_METHOD": "GET", "REQUEST_URI": "/health", "SCRIPT_NAME": "/n2k"}
     command = [*granted(f"--as={least() * MB}"), sys.executable, "-c", code]
@@ -220,7 +220,7 @@ def test_as_cgi_it_answers(limited: Limited, tmp_path: Path) -> None:
     ],
 )
 def test_a_program_that_gets_none(script: str, error: type[Exception], said: str) -> None:
-    """What it says of memory, and being killed, is told apart from a broken dump: fetching that again would not help."""
+    """A decompressor without memory, or killed, is not reported as a broken dump: downloading again would not help."""
     with Path(os.devnull).open("rb", buffering=0) as nothing:
         reader = io.BufferedReader(Unpacker(["sh", "-c", script], nothing))
         with reader, pytest.raises(error, match=said):
@@ -228,7 +228,7 @@ def test_a_program_that_gets_none(script: str, error: type[Exception], said: str
 
 
 def test_a_thread_that_ends_without_a_word() -> None:
-    """Without memory it may be unable to hand its error over: the import does not wait for ever."""
+    """Without memory it may be unable to report its error: the import does not wait for ever."""
     thread = threading.Thread(target=int)
     thread.start()
     thread.join()
@@ -254,7 +254,7 @@ def _while_handling(first: Exception, second: Exception) -> Exception:
     ],
 )
 def test_what_is_no_memory(problem: Exception, expected: bool) -> None:
-    """Every way to say so; a full disk, a missing file or a missing package is another thing."""
+    """Every form of the error; a full disk, a missing file or a missing package is another error."""
     assert is_no_memory(problem) is expected
 
 
@@ -262,7 +262,7 @@ def test_what_is_no_memory(problem: Exception, expected: bool) -> None:
 
 
 def test_the_import_after_a_killed_one_says_so(n2k: Commands, tmp_path: Path) -> None:
-    """Under -q as well, since cron mails it: what happened, that nothing was lost; in the log, too; once."""
+    """Also with -q, since cron mails it, and in the log: what happened, and that nothing was lost; once."""
     n2k.has_people()
     before, fifo = n2k.live(), tmp_path / "endless"
     os.mkfifo(fifo)
@@ -284,7 +284,7 @@ def test_the_import_after_a_killed_one_says_so(n2k: Commands, tmp_path: Path) ->
 
 
 def test_a_purge_says_so_too_and_pruning_is_no_reason(n2k: Commands) -> None:
-    """The folder of a generation that was just being removed is no sign of anything unfinished."""
+    """The folder of a generation whose removal was interrupted does not count as unfinished."""
     n2k.has_people()
     folder = n2k.data_dir / "generations"
     (folder / "20260101T000000.000Zp.building").mkdir()

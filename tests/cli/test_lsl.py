@@ -1,4 +1,4 @@
-"""``n2k lsl``: scripts to paste, and what a running service makes of them."""
+"""``n2k lsl``: scripts to paste, and how a running service treats their tokens."""
 
 import re
 from collections.abc import Callable
@@ -15,14 +15,14 @@ OUR_TOKEN = re.compile(r'^string TOKEN = "(n2k_\w+)";$', re.MULTILINE)
 
 
 def tokens(n2k: Commands) -> list[list[str]]:
-    """What ``n2k token list`` says: scopes, grid and state of each; its note says which script it was made for."""
+    """The output of ``n2k token list``: scopes, grid and state of each; the note names the script that it was made for."""
     lines = [line.split("\t") for line in n2k("token", "list").out.splitlines()]
     assert all(line[-1].startswith("n2k lsl ") for line in lines)
     return [[*line[1:3], line[4]] for line in lines]
 
 
 def test_the_list_says_what_each_is_for(n2k: Commands) -> None:
-    """A line each: name and purpose; nothing is made for that."""
+    """One line per script: name and purpose; no token is made."""
     done = n2k("lsl", "--list")
     assert (done.code, done.err) == (0, "")
     lines = [line.split("\t") for line in done.out.splitlines()]
@@ -33,7 +33,7 @@ def test_the_list_says_what_each_is_for(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
-    """The file, with address, a new token of the least scope, and grid in its lines; what else is said is no part of it."""
+    """The file with address, a new token of the smallest scope, and grid filled in; messages are on standard error."""
     done = n2k("lsl", "--url", URL, name)
     assert done.code == 0
     token = (re.findall(r'^string TOKEN = "(n2k_\w+)";$', done.out, re.MULTILINE) or [""])[0]
@@ -55,7 +55,7 @@ def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
 
 
 def test_quiet_is_quiet(n2k: Commands) -> None:
-    """With -q nothing but the script."""
+    """With -q only the script is printed."""
     done = n2k("-q", "lsl", "--url", "http://127.0.0.1:3000", "touch")
     assert (done.code, done.err) == (0, "")
 
@@ -65,14 +65,14 @@ def test_quiet_is_quiet(n2k: Commands) -> None:
     [("production", "Production", "Production"), ("TESTING", "Testing", "Testing"), ("opensim", "OpenSim", "-")],
 )
 def test_the_token_is_bound_where_no_visitors_come(n2k: Commands, grid: str, written: str, bound: str) -> None:
-    """Second Life's grids know no visitors from others; elsewhere they bring their own grids along."""
+    """On Second Life's grids, which have no visitors; elsewhere visitors bring their own grids."""
     done = n2k("lsl", "--url", URL, "--grid", grid, "gate")
     assert f'\nstring GRID = "{written}";\n' in done.out
     assert tokens(n2k) == [["register", bound, "active"]]
 
 
 def test_the_settings_say_address_and_grid(n2k: Commands) -> None:
-    """From the file, unless an option says otherwise."""
+    """From the settings file, unless an option overrides it."""
     n2k("init")
     (n2k.data_dir / "n2k.ini").write_text(f"[n2k]\nurl = {URL}\ndefault_grid = OpenSim\n")
     lines = n2k("lsl", "query").out.splitlines()
@@ -83,7 +83,7 @@ def test_the_settings_say_address_and_grid(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("note", ["by the front door", "Tür zum Büro", "ends with \\", 'says "hello"; /* and more'])
 def test_a_note_is_kept_with_the_token(n2k: Commands, note: str) -> None:
-    """The list shows it behind the script's name, and the script's first line, which stays one comment, has it too."""
+    """The list shows it after the script's name; the first line of the script, a comment, has it, too."""
     done = n2k("lsl", "--url", URL, "--note", f" {note} ", "gate")
     n2k("lsl", "--url", URL, "touch")
     notes = {line.split("\t")[6] for line in n2k("token", "list").out.splitlines()}
@@ -95,7 +95,7 @@ def test_a_note_is_kept_with_the_token(n2k: Commands, note: str) -> None:
 
 @pytest.mark.parametrize("note", ["two\nlines", "x" * 61, "\x1b[31m"])
 def test_a_note_is_one_short_line(n2k: Commands, note: str) -> None:
-    """What would break out of the comment, or the terminal, is refused, and no token is made."""
+    """Text that would end the comment or control the terminal is refused, and no token is made."""
     done = n2k("lsl", "--url", URL, "--note", note, "gate")
     assert (done.code, done.out) == (2, "") and "a note is one line of at most 60 characters" in done.err
     assert not n2k.data_dir.exists()
@@ -103,7 +103,7 @@ def test_a_note_is_one_short_line(n2k: Commands, note: str) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_to_look_at_makes_no_token(n2k: Commands, name: str) -> None:
-    """--token none leaves the line as it is in the file, and makes nothing; address and grid are filled in."""
+    """--token none keeps the line of the file and makes no token; address and grid are filled in."""
     done = n2k("lsl", "--url", URL, "--token", "none", name)
     assert (done.code, n2k.data_dir.exists()) == (0, False)
     assert done.out.partition("\n")[2] == filled_in(SCRIPTS[name], url=URL, token="", grid="Production")
@@ -114,7 +114,7 @@ def test_a_script_to_look_at_makes_no_token(n2k: Commands, name: str) -> None:
 
 @pytest.mark.parametrize("form", ["{line}", "{secret}\n", "  {secret}", "{secret}\r\nmore\n"], ids=repr)
 def test_a_token_may_come_on_standard_input(n2k: Commands, form: str) -> None:
-    """The secret alone, or the line that ``n2k token create`` prints; no other token is made, and none is shown."""
+    """The secret alone, or the line of ``n2k token create``; no other token is made, and none is shown."""
     line = n2k("token", "create", "--scope", "register", "--grid", "Production").out
     secret = line.split()[-1]
     done = n2k("lsl", "--url", URL, "--token", "-", "touch", stdin=form.format(line=line, secret=secret).encode())
@@ -124,7 +124,7 @@ def test_a_token_may_come_on_standard_input(n2k: Commands, form: str) -> None:
 
 
 def test_a_token_is_asked_for_on_a_terminal(n2k: Commands) -> None:
-    """What is typed there is not shown."""
+    """Typed characters are not shown."""
     secret = n2k("token", "create", "--scope", "register").out.split()[-1]
     with on_terminal(n2k.command("lsl", "--url", URL, "--token", "-", "touch"), n2k.environment()) as terminal:
         terminal.wait_for("token: ")
@@ -134,7 +134,7 @@ def test_a_token_is_asked_for_on_a_terminal(n2k: Commands) -> None:
 
 
 def test_a_token_that_does_not_fit_is_refused(n2k: Commands) -> None:
-    """Another scope, another grid: 31, as the service would say. One that this directory does not know is warned about."""
+    """Another scope, another grid: 31, as from the service. For one that this directory does not know there is a warning."""
     line = n2k("token", "create", "--scope", "register", "--grid", "Production").out.encode()
     for arguments, why in (
         (["forget"], "it lacks the scope 'forget'"),
@@ -156,14 +156,14 @@ def test_a_token_that_does_not_fit_is_refused(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("given", [b"", b"\n", b"nonsense\n", b"n2k_0123456789ab_00\n"])
 def test_what_is_no_token_is_refused(n2k: Commands, given: bytes) -> None:
-    """Nothing, or something else, on standard input: usage, exit code 2, and what it was is not repeated."""
+    """Nothing, or other text, on standard input: usage, exit code 2, and the text is not repeated."""
     done = n2k("lsl", "--url", URL, "--token", "-", "touch", stdin=given)
     assert (done.code, done.out) == (2, "") and "no token on standard input" in done.err
     assert not given.strip() or given.decode().strip() not in done.err
 
 
 def test_a_secret_is_no_word_of_a_command_line(n2k: Commands) -> None:
-    """Others see it there: refused, and not repeated. A script without a token takes none."""
+    """Other users can see it there: refused, and not repeated. A script without a token accepts none."""
     secret = f"n2k_{'0' * 12}_{'1' * 64}"
     done = n2k("lsl", "--url", URL, "--token", secret, "touch")
     assert (done.code, done.out) == (2, "") and "--token is 'none' or '-'" in done.err and secret not in done.err
@@ -182,7 +182,7 @@ def test_a_secret_is_no_word_of_a_command_line(n2k: Commands) -> None:
     ],
 )
 def test_the_address_is_written_with_its_slash(n2k: Commands, url: str, written: str) -> None:
-    """Whether it was said with one or without: a redirect would lose what a script sends."""
+    """Whether it was given with one or without: a redirect would lose the fields of a POST."""
     assert f'\nstring URL = "{written}";\n' in n2k("lsl", "--url", url, "query").out
 
 
@@ -203,7 +203,7 @@ def test_the_address_is_written_with_its_slash(n2k: Commands, url: str, written:
     ],
 )
 def test_it_says_for_which_grid(n2k: Commands, grids: str, default: str, said: str) -> None:
-    """Where nothing is said and the settings name several; with --grid and for the kiosk, which has no grid, nothing of it."""
+    """If no grid is given and the settings have several; not with --grid, nor for the kiosk, which has no grid."""
     n2k("init")
     (n2k.data_dir / "n2k.ini").write_text(f"[n2k]\nurl = {URL}\ngrids = {grids}\ndefault_grid = {default}\n")
     for name in ("touch", "query"):
@@ -215,7 +215,7 @@ def test_it_says_for_which_grid(n2k: Commands, grids: str, default: str, said: s
 
 
 def test_without_an_address_nothing_is_made(n2k: Commands) -> None:
-    """A refusal that says what to do, and no token left behind."""
+    """The refusal says what to do, and no token is made."""
     done = n2k("lsl", "touch")
     assert (done.code, done.out) == (85, "")
     file = n2k.data_dir / "n2k.ini"
@@ -235,7 +235,7 @@ def test_without_an_address_nothing_is_made(n2k: Commands) -> None:
     ],
 )
 def test_the_address_of_a_folder_gets_its_slash(n2k: Commands, url: str, written: str) -> None:
-    """Without it Apache redirects, and a redirected POST loses its fields; behind a script's own name it does no harm."""
+    """Without it Apache redirects, and a redirected POST loses its fields; after a script's name it is harmless."""
     assert f'string URL = "{written}";' in n2k("lsl", "--url", url, "query").out.splitlines()
 
 
@@ -246,7 +246,7 @@ def test_the_address_of_a_folder_gets_its_slash(n2k: Commands, url: str, written
      "https://example.com/" + "x" * 250, "https://exämple.com/"],
 )  # fmt: skip
 def test_a_bad_address_is_refused(n2k: Commands, url: str) -> None:
-    """What a path or a query cannot be put behind, and what would break out of the script's line."""
+    """One that cannot be followed by a path or a query, or would end the string in the script."""
     done = n2k("lsl", "--url", url, "touch")
     assert (done.code, done.out) == (80, "")
     assert done.err.startswith("n2k: setting 'url' (command line): must be an address such as https://example.com/n2k/, ")
@@ -261,7 +261,7 @@ def test_wrong_usage(n2k: Commands, arguments: list[str]) -> None:
 
 
 def test_an_address_of_this_machine_is_warned_about(n2k: Commands) -> None:
-    """It is written all the same: a simulator may run here."""
+    """A warning only: a simulator may run on this machine."""
     done = n2k("lsl", "--url", "http://localhost:3000/", "query")
     assert done.code == 0
     assert "warning: http://localhost:3000/ is this machine's own address: no other host reaches it\n" in done.err
@@ -269,7 +269,7 @@ def test_an_address_of_this_machine_is_warned_about(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("text", ["", 'a "quoted" word', "back\\slash", '\\"', "Grid Ünï"])
 def test_a_literal_is_what_lsl_reads(text: str) -> None:
-    """Every text comes out of its literal as it was."""
+    """LSL reads every text back from its literal unchanged."""
     unescaped: Callable[[str], str] = lambda inner: re.sub(r"\\(.)", r"\1", inner)  # noqa: E731
     written = literal(text)
     assert re.fullmatch(r'"(?:[^"\\]|\\.)*"', written)

@@ -1,4 +1,4 @@
-"""Where others' rows, notes and files name somebody who left: no command shows it, purge cuts it out, ``--check`` finds it."""
+"""Forgotten avatars mentioned in others' rows, notes, files: no command shows them, purge removes them, --check finds them."""
 
 import gzip
 import json
@@ -23,12 +23,12 @@ from tests.support.traces import KEY, MARKS, traces
 NOTHING = "no forgotten avatar is stored in any file\n"
 OTHER = "11111111-2222-3333-4444-555555555555"
 SHORT = "dddddddd-1111-4111-8111-111111111111"
-"""Who has a name of one word, as newcomers have."""
+"""An avatar with a name of one word, as newer accounts have."""
 
 
 @pytest.fixture(scope="module")
 def all_named(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Quillon Ash, known as Vexworth Ash on OpenSim, and Zyphara are named wherever anybody can be, and have left."""
+    """Quillon Ash, also Vexworth Ash on OpenSim, and Zyphara are mentioned in every possible field, and forgotten."""
     tmp_path = tmp_path_factory.mktemp("named")
     n2k = Commands(tmp_path / "data")
     n2k("init")
@@ -60,7 +60,7 @@ def all_named(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def named(n2k: Commands, all_named: Path) -> Commands:
-    """The command, with a copy of that."""
+    """The command, with a copy of that directory."""
     n2k.begin_with(all_named)
     return n2k
 
@@ -98,20 +98,20 @@ ASKED: dict[str, tuple[tuple[object, ...], ...]] = {
     "token": (("list",),),
     "update": (("dump.csv",),),
 }
-"""What each command is asked; a new command needs a line here."""
+"""The arguments of each command; a new command needs a line here."""
 BAD_LINES = f"{KEY},(Loading...)\nnonsense,Quillon Ash\n{GOVERNOR},Governor Linden\n".encode()
 TYPED = "quillon ash\nall governor linden\nall person1 here\nstats\nname masakazu kojima\nq\n"
 
 
 def tells(text: str) -> set[str]:
-    """What of those who left is in a text."""
+    """The parts of the forgotten avatars that a text has."""
     small = text.lower().replace(KEY.replace("-", ""), KEY)
     return {mark for mark in (KEY, SHORT, *(mark.lower() for mark in MARKS)) if mark in small}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_no_command_tells(named: Commands, command: str) -> None:
-    """Whatever is asked, and with -v: what is printed names them only where the question did."""
+    """For any arguments, and with -v: the output mentions them only where the arguments did."""
     named.put("history", "vexworth ash\n")
     for words in ASKED[command]:
         for options in ((), ("-v",)):
@@ -123,7 +123,7 @@ def test_no_command_tells(named: Commands, command: str) -> None:
 
 
 def test_completion_tells_nobody(named: Commands) -> None:
-    """The shell completes to those who are shown; what it remembers is the owner's own typing."""
+    """The shell completes only names that are shown; its history has only what the owner typed."""
     named("register", "Quincy Known", OTHER)
     with on_terminal(named.command("shell"), named.environment()) as terminal:
         terminal.wait_for("n2k> ")
@@ -134,7 +134,7 @@ def test_completion_tells_nobody(named: Commands) -> None:
 
 
 def test_sources_are_shown_without_them(named: Commands) -> None:
-    """A key is left out, of a region what is not theirs stays."""
+    """A key is left out; of a region the rest of its name is shown."""
     sources = [json.loads(line)["capture"]["source"] for line in named("export", "--captures", "-").out.splitlines()]
     assert [tuple(source.values()) for source in sorted(sources, key=str)] == [
         ("", "", "", ""),
@@ -144,7 +144,7 @@ def test_sources_are_shown_without_them(named: Commands) -> None:
 
 
 def test_purge_cuts_mentions_out(named: Commands) -> None:
-    """Of captures, notes, manifests, and what saves a download; all else of these rows stays, and the check has nothing."""
+    """From captures, notes, manifests and update.json; the rest of these rows is kept, and the check finds nothing."""
     assert named("purge", "--check").code == 51
     assert named("purge").code == 0
     done = named("purge", "--check")
@@ -158,7 +158,7 @@ def test_purge_cuts_mentions_out(named: Commands) -> None:
 
 
 def test_purge_cuts_the_name_of_a_dump_without_rows(n2k: Commands, tmp_path: Path) -> None:
-    """Only the manifest is rewritten where no row is removed, and the generation keeps its name."""
+    """If no row is removed, only the manifest is rewritten, and the generation keeps its name."""
     dump = tmp_path / "quillon.ash.csv"
     dump.write_bytes(PEOPLE)
     n2k("import", dump)
@@ -170,7 +170,7 @@ def test_purge_cuts_the_name_of_a_dump_without_rows(n2k: Commands, tmp_path: Pat
 
 
 def test_the_check_changes_nothing_and_names_nobody(named: Commands) -> None:
-    """Files are as before; lines say file, kind and place; neither they nor the log have a name or key of them."""
+    """No file changes; lines have file, kind and place, but neither name nor key, and the log has neither."""
     (named.data_dir / "notes of vexworth.ash.txt").write_text("nobody\n")
     before = named.contents()
     log = named.data_dir / "log" / "n2k.log"
@@ -199,7 +199,7 @@ def test_the_check_changes_nothing_and_names_nobody(named: Commands) -> None:
 
 
 def test_words_of_our_own_formats_are_nobody(n2k: Commands) -> None:
-    """Who is called as a field of a row, or a scope, is not found in each of them."""
+    """A forgotten name that is also a field or a scope of our formats is not reported in each of them."""
     n2k.has_people()
     n2k("register", "New Comer", "11111111-1111-4111-8111-111111111111")
     for name in ("name", "count", "source", "forget", "former"):
@@ -210,7 +210,7 @@ def test_words_of_our_own_formats_are_nobody(n2k: Commands) -> None:
 
 
 def test_archives_are_told(named: Commands) -> None:
-    """Nobody looks into them: they are named, on standard error."""
+    """Archives are not searched: they are named on standard error."""
     named("purge")
     (named.data_dir / "old.csv.gz").write_bytes(gzip.compress(csv((KEY, "Quillon Ash")).encode()))
     done = named("purge", "--check")
@@ -218,12 +218,12 @@ def test_archives_are_told(named: Commands) -> None:
 
 
 def test_with_nobody_to_hide_nothing_is_read(peopled: Commands) -> None:
-    """It says so at once, whatever lies there."""
+    """It says so at once, whatever files there are."""
     assert peopled("purge", "--check").err == NOTHING
 
 
 def test_a_prim_of_theirs_goes_on_reporting_others(sandbox: Sandbox) -> None:
-    """Its owner's key is recorded no more, nor a region called after him: a purge would have to come again and again."""
+    """The owner's key is not stored any more, nor a region with the name: otherwise each purge would find them again."""
     sandbox.record(KEY, "Quillon Ash", 1)
     job = registrar(sandbox.store, sandbox.settings)
     source = Source(OTHER, KEY, "Quillon Ash's Garden", "Production")
@@ -236,12 +236,12 @@ def test_a_prim_of_theirs_goes_on_reporting_others(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("row", fields.TABLE, ids=lambda row: row.__name__)
 def test_every_field_is_in_the_table(row: type) -> None:
-    """Whoever adds a field to what is stored says whom it can name."""
+    """A new stored field needs a row that says whether it can name an avatar."""
     assert list(fields.TABLE[row]) == list(row._fields)  # type: ignore[attr-defined]
 
 
 def test_the_tables_agree() -> None:
-    """What is stored in files that stay is cut of all that may name anybody."""
+    """For each stored field of the kept files that may name an avatar there is a way to remove mentions."""
     assert set(fields.free_texts(Source())) == set(Source._fields)
     assert "note" in fields.TABLE[Token] and fields.TABLE[Manifest]["source"] is fields.ANY_AVATAR
     assert {row.pattern for row in TABLE if row.purging is Purging.CUT} == {"generations/*/manifest.json"}

@@ -1,4 +1,4 @@
-"""One answer, one generation: whatever is published and pruned meanwhile, an answer looks at CURRENT once and is whole."""
+"""One answer, one generation: whatever is published and pruned meanwhile, an answer reads CURRENT once and is complete."""
 
 import ast
 import subprocess
@@ -24,7 +24,7 @@ PACKAGE = ROOT / "n2k_fcgi"
 
 
 def test_every_golden_case_while_another_generation_is_live_at_each_look(tmp_path: Path) -> None:
-    """All requests get the answers that they get in quiet times, and none looks at CURRENT twice."""
+    """All requests get their usual answers, and none reads CURRENT twice."""
     golden = prepare(tmp_path / "data")
     application = LiveApplication({"data_dir": str(golden.data_dir)})
     ask = wsgi(application)
@@ -58,7 +58,7 @@ def renamed(n2k: Commands) -> Commands:
 
 
 def in_unrest(n2k: Commands, *arguments: str, stdin: bytes = b"") -> tuple[Done, int]:
-    """The command with a data directory that has another generation at each look; how many looks it took."""
+    """The command with a data directory that has another generation each time CURRENT is read, and the number of reads."""
     report = n2k.data_dir.with_name("looks")
     environment = n2k.environment(N2K_DIR=str(n2k.data_dir), N2K_LOOKS=str(report))
     command = [sys.executable, "-m", "tests.support.restless", *arguments]
@@ -84,7 +84,7 @@ def in_unrest(n2k: Commands, *arguments: str, stdin: bytes = b"") -> tuple[Done,
     ],
 )
 def test_a_command_looks_once(renamed: Commands, arguments: tuple[str, ...]) -> None:
-    """Whatever is published meanwhile, a command that answers says what it says in quiet times, from one look."""
+    """Whatever is published meanwhile, a command that answers prints its usual output, after one read of CURRENT."""
     done, looks = in_unrest(renamed, *arguments)
     assert done.code == 0 and looks == 1, done
     if arguments[0] not in ("forget", "register", "stats"):
@@ -95,7 +95,7 @@ def test_a_command_looks_once(renamed: Commands, arguments: tuple[str, ...]) -> 
 
 
 def test_the_shell_looks_once_a_line(renamed: Commands) -> None:
-    """Each line is answered whole, in its turn; the shell itself looks once when it begins."""
+    """Each line gets a complete answer; the shell itself reads CURRENT once at its start."""
     lines = ["masakazu kojima", f"all {MASAKAZU}", "all governor linden", f"key {GOVERNOR}", "stats", "nobody"]
     text = "\n".join(lines).encode()
     done, looks = in_unrest(renamed, "shell", stdin=text)
@@ -107,7 +107,7 @@ def test_the_shell_looks_once_a_line(renamed: Commands) -> None:
 
 
 def test_doctor_and_the_list_of_generations(renamed: Commands) -> None:
-    """No examination calls what was pruned meanwhile damaged."""
+    """Neither reports a generation that was pruned meanwhile as damaged."""
     done, _ = in_unrest(renamed, "doctor")
     assert done.code == 0 and "damaged" not in done.out and "was found both ways" in done.out
     done, looks = in_unrest(renamed, "generations")
@@ -120,7 +120,7 @@ def test_doctor_and_the_list_of_generations(renamed: Commands) -> None:
 def test_what_is_pruned_between_its_name_and_its_file(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, method: str, times: int
 ) -> None:
-    """CURRENT was read, and then another was published and that one pruned: it is not damaged, the other one answers."""
+    """CURRENT was read, then another generation was published and that one pruned: the other one answers, without an error."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.store.generations.close()
     really, turned = Generations.manifest, []
@@ -139,7 +139,7 @@ def test_what_is_pruned_between_its_name_and_its_file(
 
 
 def test_a_check_passes_over_what_is_pruned_meanwhile(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the generation that went nor CURRENT is a problem then."""
+    """Neither the pruned generation nor CURRENT is reported."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     really, turned = Generations.names, []
 
@@ -154,7 +154,7 @@ def test_a_check_passes_over_what_is_pruned_meanwhile(sandbox: Sandbox, monkeypa
 
 
 def test_pages_are_given_back_of_what_was_pruned(sandbox: Sandbox) -> None:
-    """A generation that an answer reads can be opened again from the beginning though its file has no name any more."""
+    """A generation that an answer reads can be reopened although its file was removed."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     view = directory(sandbox.store, sandbox.settings).held_view()
     turn(sandbox.data_dir)
@@ -169,7 +169,7 @@ def test_pages_are_given_back_of_what_was_pruned(sandbox: Sandbox) -> None:
 
 
 def test_only_the_directory_asks_for_the_live_generation() -> None:
-    """Above the store one place does, and hands it out in a view; the nightly run and exports have theirs by themselves."""
+    """Above the store only one module does, and passes it on in a view; the nightly run and exports have their own."""
     asking = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -24,7 +24,7 @@ OTHER = "11111111-2222-3333-4444-555555555555"
 
 @pytest.fixture(scope="module")
 def all_known(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two generations with one avatar under two names, a capture under a third, logs with all of them."""
+    """Two generations with one avatar under two names, a capture under a third, and logs with all of them."""
     n2k = Commands(tmp_path_factory.mktemp("known") / "data")
     n2k("init")
     (n2k.data_dir / "n2k.ini").write_text("[n2k]\nlog_level = DEBUG\nlog_rotate = 4K\nkeep = 3\n")
@@ -46,7 +46,7 @@ def all_known(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def known(n2k: Commands, all_known: Path) -> Commands:
-    """The command, with a copy of that."""
+    """The command, with a copy of that directory."""
     n2k.begin_with(all_known)
     return n2k
 

@@ -1,4 +1,4 @@
-"""Purge knows every file of a data directory: what killed commands left, old logs, the history of a shell."""
+"""Purge knows every file of a data directory: remains of killed commands, old logs, the history of a shell."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ REMOVED = [row.pattern for row in TABLE if row.purging is Purging.REMOVED]
 
 
 def half(handler: Handler) -> None:
-    """The row of the avatar that is forgotten later, and then nothing."""
+    """The row of the avatar that is forgotten later, and then no more data."""
     handler.head(200, 1 << 20)
     handler.wfile.write(ROW.encode())
     handler.web.closing.wait()
@@ -60,13 +60,13 @@ def kill_an_import(n2k: Commands) -> None:
 
 
 def kill_a_shell(n2k: Commands) -> None:
-    """A temporary file of readline, before its rename."""
+    """Leave a temporary file of readline, as before its rename."""
     (n2k.data_dir / f"history-{os.getpid()}.tmp").write_text("quillon ash\n")
     (n2k.data_dir / "history").write_text("quillon ash\n")
 
 
 def kill_a_purge_and_an_export(n2k: Commands) -> None:
-    """A copy of the captures, with an avatar that is forgotten later; half an export in the data directory."""
+    """A copy of the captures, with an avatar that is forgotten later; an incomplete export in the data directory."""
     (n2k.data_dir / "captures.fresh").write_text(ROW)
     (n2k.data_dir / ".all.jsonl.4711.part").write_text(ROW)
 

@@ -1,4 +1,4 @@
-"""``n2k serve`` with granian: workers that come back, a stop that loses nobody, an access log on demand."""
+"""``n2k serve`` with granian: workers are replaced, a stop loses no answer, the access log is optional."""
 
 import http.client
 import os
@@ -18,7 +18,7 @@ MASAKAZU = b"a27b84f0-2757-4176-9579-43a181d4a5a0"
 
 
 def _workers(server: Standalone) -> list[int]:
-    """The ids of the processes that serve: the children that run the same program."""
+    """The process ids of the workers: the children that run the same program."""
     pid = server.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in children if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()]
@@ -29,7 +29,7 @@ def _ask(server: Standalone) -> bytes:
 
 
 def test_a_killed_worker_comes_back(tmp_path: Path) -> None:
-    """With --workers 2 there are two, a registration by one is known to both, and SIGKILL of both costs a moment only."""
+    """With --workers 2 there are two, a registration by one is known to both, and both are replaced after SIGKILL."""
     golden = prepare(tmp_path / "data")
     with serving(golden.data_dir, "--workers", "2") as server:
         assert eventually(lambda: len(_workers(server)) == 2)
@@ -48,7 +48,7 @@ def _answers(server: Standalone) -> bool:
 
 
 def test_a_stop_under_load_cuts_no_answer(tmp_path: Path) -> None:
-    """Whoever was answered was answered whole and rightly; the others were not let in any more. The exit code is 0."""
+    """Every answer is complete and right; other clients are not accepted any more. The exit code is 0."""
     golden = prepare(tmp_path / "data")
     with serving(golden.data_dir) as server:
 
@@ -68,7 +68,7 @@ def test_a_stop_under_load_cuts_no_answer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_an_access_log_is_written_on_demand(tmp_path: Path, asked: bool) -> None:
-    """A line a request on standard error with --access-log, none without; what a POST brings is in neither."""
+    """One line per request on standard error with --access-log, none without; no line has the body of a POST."""
     golden = prepare(tmp_path / "data")
     token = golden.placeholders["{TOKEN}"]
     with serving(golden.data_dir, *(["--access-log"] if asked else []), said=tmp_path / "said") as server:

@@ -20,7 +20,7 @@ def _answers(n2k: Commands, *lines: str) -> list[str]:
 
 
 def test_one_answer_a_line(peopled: Commands) -> None:
-    """Names and keys are answered in their order with name, key, grid and source; no prompt; exit code 0."""
+    """Names and keys are answered in order with name, key, grid and source; no prompt; exit code 0."""
     done = peopled("shell", stdin=f"governor.linden\n{USERNAME}\n\n  key {MASAKAZU}  \nname username".encode())
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
@@ -32,7 +32,7 @@ def test_one_answer_a_line(peopled: Commands) -> None:
 
 
 def test_what_is_missing_or_wrong_goes_on(peopled: Commands) -> None:
-    """Each such line gets its own answer in its place, the next ones theirs, and the exit code is 17 at the end."""
+    """Each such line gets its own answer, the next lines theirs, and the exit code is 17."""
     done = peopled("shell", stdin=b"nobody\nkey nonsense\nname\n\xff\xfe\nusername\n")
     lines = done.out.splitlines()
     assert done.code == 17 and done.err == "n2k: not found: results for 4 lines\n"
@@ -44,7 +44,7 @@ def test_what_is_missing_or_wrong_goes_on(peopled: Commands) -> None:
 
 
 def test_captures_say_when(n2k: Commands) -> None:
-    """An avatar that was registered is answered with the time it was last seen."""
+    """A registered avatar is printed with the time when it was last seen."""
     n2k("register", "New Comer", OTHER)
     (line,) = _answers(n2k, "new comer")
     source = line.split("\t")[3]
@@ -52,7 +52,7 @@ def test_captures_say_when(n2k: Commands) -> None:
 
 
 def test_a_grid_is_preferred(peopled: Commands) -> None:
-    """The name that two grids know is answered from the one preferred; a name that it lacks, from the others."""
+    """A name that two grids know is answered from the preferred one; a name that it lacks, from the others."""
     peopled("import", "--grid", "OpenSim", "--as-of", "2026-01-03", "-", stdin=f"{OTHER},Governor Linden\n".encode())
     lines = _answers(peopled, "grid", "governor linden", "grid opensim", "governor linden", "username", "grid \x07")
     assert lines[0] == "grid: Production"
@@ -63,7 +63,7 @@ def test_a_grid_is_preferred(peopled: Commands) -> None:
 
 
 def test_all_shows_grids_and_former_names(peopled: Commands) -> None:
-    """``all`` gives every avatar that is or was called so, with current and former names, from dumps and captures."""
+    """``all`` prints every avatar that has or had the name, with current and former names, from dumps and captures."""
     renamed = PEOPLE.replace(b"Governor Linden", b"Governor Second")
     peopled("import", "--as-of", "2026-01-03", "-", stdin=renamed)
     peopled("register", "Governor Third", GOVERNOR)
@@ -83,21 +83,21 @@ def test_all_shows_grids_and_former_names(peopled: Commands) -> None:
 
 
 def test_stats_help_quit(peopled: Commands) -> None:
-    """The commands answer, and nothing is answered after quit."""
+    """The commands work, and no line after quit is read."""
     lines = _answers(peopled, "stats", "help", "quit", "username")
     assert lines[0] == f"3 avatars, 0 captures, generation {peopled.live()}"
     assert lines[1].startswith("Type a name or a key") and lines[-1] == "  quit           leave"
 
 
 def test_words_are_commands_in_lower_case_only(peopled: Commands) -> None:
-    """People called like a command are found by ``name``, in capitals, and by their dotted name."""
+    """An avatar with the name of a command is found by ``name``, in capitals, and by the dotted name."""
     peopled("register", "Grid Stats", OTHER)
     lines = _answers(peopled, "name grid stats", "Grid Stats", "grid.stats")
     assert [line.split("\t")[1] for line in lines] == [OTHER] * 3
 
 
 def test_a_new_generation_is_noticed(n2k: Commands) -> None:
-    """A shell that stays open answers from what was imported meanwhile."""
+    """An open shell answers from a dump that was imported meanwhile."""
     n2k("init")
     with _shell(n2k) as terminal:
         terminal.type("governor linden\n")
@@ -109,7 +109,7 @@ def test_a_new_generation_is_noticed(n2k: Commands) -> None:
 
 
 def test_a_missing_store_is_said_at_once(n2k: Commands) -> None:
-    """Without a data directory there is no prompt, but the exit code of every command."""
+    """Without a data directory there is no prompt, but the usual exit code."""
     assert n2k("shell", stdin=b"x\n").code == 40
     with on_terminal(n2k.command("shell"), n2k.environment()) as terminal:
         assert PROMPT not in terminal.rest()
@@ -137,7 +137,7 @@ def _shell(n2k: Commands) -> Iterator[Terminal]:
 
 
 def test_a_prompt_answers(peopled: Commands) -> None:
-    """On a terminal a prompt stands before each line, and a wrong line ends nothing."""
+    """On a terminal there is a prompt before each line, and a wrong line does not end the shell."""
     with _shell(peopled) as terminal:
         assert terminal.seen.startswith("Type a name or a key; 'help' for more")
         terminal.type("nobody\n")
@@ -168,7 +168,7 @@ def test_tab_completes(peopled: Commands, typed: str, answer: str) -> None:
 
 
 def test_tab_with_many_names(n2k: Commands) -> None:
-    """Tab offers 20 of many names, in columns, and with nothing typed yet only the commands."""
+    """Tab offers 20 of many names, in columns; on an empty line only the commands."""
     n2k("import", "-", stdin=n2k.bare("sample", "--rows", "2000", "-o", "-").raw)
     with _shell(n2k) as terminal:
         terminal.type("Ba\t\t\t")
@@ -180,7 +180,7 @@ def test_tab_with_many_names(n2k: Commands) -> None:
 
 
 def test_ctrl_c_clears_the_line(peopled: Commands) -> None:
-    """Ctrl-C throws away what is typed and prompts again; Ctrl-D leaves."""
+    """Ctrl-C discards the line and shows a new prompt; Ctrl-D ends the shell."""
     with on_terminal(peopled.command("shell"), peopled.environment()) as terminal:
         terminal.wait_for(PROMPT)
         terminal.type("half a na")
@@ -196,7 +196,7 @@ def test_ctrl_c_clears_the_line(peopled: Commands) -> None:
 
 
 def test_the_history_is_kept_and_private(peopled: Commands) -> None:
-    """What was typed is there again the next time, in a file of mode 0600."""
+    """The next shell has the lines of this one, from a file of mode 0600."""
     with _shell(peopled) as terminal:
         terminal.type("username\n")
         terminal.wait_for(USERNAME)

@@ -1,4 +1,4 @@
-"""Standard input, output and error as a command may find them: in another encoding, without a reader, closed, full."""
+"""Standard input, output and error: in another encoding, without a reader, closed, full."""
 
 import json
 import os
@@ -22,14 +22,14 @@ TOLD = "Łódź Żuk", "Привет Мир", "Café Zoë"
 
 @pytest.fixture
 def known(peopled: Commands) -> Commands:
-    """The command, with people whose names have letters that not every encoding has."""
+    """The command, with names that some encodings cannot represent."""
     for name, key in zip(TOLD, (POLISH, RUSSIAN, OTHER), strict=True):
         assert peopled("register", "--grid", "OpenSim", name, key).code == 0
     return peopled
 
 
 def through(n2k: Commands, line: str, *arguments: object, stdin: bytes = b"", **variables: str) -> Done:
-    """What the shell makes of *line*, in which ``n2k`` stands for the command with *arguments*."""
+    """The result of the shell command *line*, in which ``n2k`` means the command with *arguments*."""
     command = " ".join(map(shlex.quote, n2k.command(*arguments)))
     done = subprocess.run(
         ["bash", "-c", line.replace("n2k", command)],
@@ -43,7 +43,7 @@ def through(n2k: Commands, line: str, *arguments: object, stdin: bytes = b"", **
 
 @pytest.mark.parametrize("variables", [LATIN_1, CYRILLIC], ids=["ISO-8859-1", "KOI8-R"])
 def test_what_an_encoding_lacks_is_a_question_mark(known: Commands, variables: dict[str, str]) -> None:
-    """Names keep the letters that the terminal has; the others are '?'. Every answer comes, and the exit code is 0."""
+    """Letters that the terminal lacks are printed as '?'. Every answer is printed, and the exit code is 0."""
     encoding = variables["PYTHONIOENCODING"].partition(":")[0]
     shown = [name.encode(encoding, "replace").decode(encoding) for name in TOLD]
     asked = known("lookup", POLISH, RUSSIAN, OTHER, GOVERNOR, **variables)
@@ -63,7 +63,7 @@ def test_what_an_encoding_lacks_is_a_question_mark(known: Commands, variables: d
 
 @pytest.mark.parametrize("variables", [C, POSIX, {"PYTHONIOENCODING": "ascii"}], ids=["C", "POSIX", "ascii"])
 def test_ascii_means_that_nobody_said_and_is_utf_8(known: Commands, variables: dict[str, str]) -> None:
-    """What is typed and what is shown is UTF-8 in the C locale, too, however Python was told to take it."""
+    """In the C locale input and output are UTF-8, too, whatever encoding Python was told to use."""
     asked = known("lookup", "łódź żuk", "ПРИВЕТ.МИР", "cafe\u0301 zoe\u0308", **variables)
     assert (asked.code, [line.split("\t")[0] for line in asked.out.splitlines()]) == (0, list(TOLD))
     assert known("search", "café", **variables).out.startswith("Café Zoë\t")
@@ -77,7 +77,7 @@ def test_ascii_means_that_nobody_said_and_is_utf_8(known: Commands, variables: d
 
 @pytest.mark.parametrize("variables", [LATIN_1, CYRILLIC, C], ids=["ISO-8859-1", "KOI8-R", "C"])
 def test_json_loses_no_letter(known: Commands, variables: dict[str, str]) -> None:
-    """Programs read it: what the encoding lacks is escaped, never replaced."""
+    """Programs read it: letters that the encoding lacks are escaped, never replaced."""
     encoding = variables.get("PYTHONIOENCODING", "utf-8").partition(":")[0]
     lookup = known("lookup", "--json", POLISH, RUSSIAN, OTHER, **variables)
     assert [json.loads(line)["name"] for line in lookup.raw.decode(encoding).splitlines()] == list(TOLD)
@@ -106,7 +106,7 @@ def test_keys_and_values_in_any_encoding(known: Commands, variables: dict[str, s
 
 
 def test_what_a_file_is_made_of_is_utf_8_always(known: Commands) -> None:
-    """An export and a script go into files: their bytes do not depend on the terminal."""
+    """The bytes of an export and of a script do not depend on the terminal."""
     assert known("export", "--captures", "-", **LATIN_1).raw == known("export", "--captures", "-").raw
     assert "Łódź Żuk" in known("export", "--captures", "-", **LATIN_1).raw.decode()
     script = known("lsl", "--url", "https://example.com/", "--grid", "Łódź", "--note", "Привет", "query", **LATIN_1)
@@ -114,7 +114,7 @@ def test_what_a_file_is_made_of_is_utf_8_always(known: Commands) -> None:
 
 
 def test_errors_are_said_in_any_encoding(known: Commands) -> None:
-    """A message with a name that the terminal lacks is one line, and the exit code its own."""
+    """A message with a name that the terminal lacks is one line, with its own exit code."""
     done = known("lookup", "ПРИВЕТ НИКТО", **LATIN_1)
     assert (done.code, done.out, done.err.count("\n")) == (17, "", 1) and done.err.startswith("n2k: not found: ")
     taken = known("register", "--grid", "OpenSim", "Łódź Żuk", OTHER, **LATIN_1)
@@ -122,7 +122,7 @@ def test_errors_are_said_in_any_encoding(known: Commands) -> None:
 
 
 def test_a_path_that_is_no_text_comes_out_as_it_is(tmp_path: Path) -> None:
-    """``DIR=$(n2k init)`` gets the bytes of a folder whose name is in another encoding than the terminal's."""
+    """``DIR=$(n2k init)`` returns the bytes of a folder whose name is in another encoding than the terminal's."""
     n2k = Commands(tmp_path / os.fsdecode(b"Zo\xeb"))
     done = n2k("init")
     assert (done.code, done.raw) == (0, os.fsencode(n2k.data_dir) + b"\n")
@@ -133,7 +133,7 @@ def test_a_path_that_is_no_text_comes_out_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_progress_bar_is_drawn_in_any_encoding(n2k: Commands) -> None:
-    """On a terminal of another encoding an import of a dump with an odd name shows its bar and ends well."""
+    """On a terminal of another encoding an import of a dump with a foreign name draws its bar and ends well."""
     dump = n2k.data_dir.parent / "дамп.csv"
     dump.write_text(f"{GOVERNOR},Governor Linden\n{OTHER},Łódź Żuk\n")
     with on_terminal(n2k.command("import", dump), n2k.environment(**LATIN_1)) as terminal:
@@ -142,7 +142,7 @@ def test_a_progress_bar_is_drawn_in_any_encoding(n2k: Commands) -> None:
 
 
 def test_a_prompt_answers_in_any_encoding(known: Commands) -> None:
-    """A name that the terminal lacks ends nothing, and the next line gets its answer."""
+    """A name that the terminal lacks does not end the shell, and the next line gets its answer."""
     with on_terminal(known.command("shell"), known.environment(**LATIN_1)) as terminal:
         terminal.wait_for("n2k> ")
         terminal.type(f"{RUSSIAN}\n")
@@ -182,7 +182,7 @@ printing = pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Commands:
-    """A directory with some of everything to print."""
+    """A directory with data for every kind of output."""
     n2k = Commands(tmp_path_factory.mktemp("crowded") / "data")
     n2k("init")
     n2k("import", "-", stdin=n2k.bare("sample", "--rows", "3000", "-o", "-").raw)
@@ -196,7 +196,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Commands:
 
 @printing
 def test_a_reader_that_leaves_is_no_error(crowded: Commands, arguments: Sequence[str]) -> None:
-    """``n2k ... | head`` ends with 0 and without a word of it, whether the reader takes a line or nothing at all."""
+    """``n2k ... | head`` ends with 0 and without a message, whether the reader reads one line or none."""
     for reader in ("true", "head -n 1"):
         done = through(crowded, f"yes username | head -n 20000 | n2k | {reader}; echo ${{PIPESTATUS[2]}}", *arguments)
         assert done.out.splitlines()[-1] == "0"
@@ -205,7 +205,7 @@ def test_a_reader_that_leaves_is_no_error(crowded: Commands, arguments: Sequence
 
 @printing
 def test_a_full_or_closed_standard_output_is_told(crowded: Commands, arguments: Sequence[str]) -> None:
-    """Exit code 45 or 41 and a line that names it; no file gets the closed descriptor, and with it what was printed."""
+    """Exit code 45 or 41 and a line that names it; no file of ours gets the closed descriptor and the output."""
     before = {name: content for name, content in crowded.contents().items() if "captures" not in name}
     done = through(crowded, "echo username | n2k >/dev/full", *arguments)
     assert (done.code, done.err.splitlines()[-1]) == (
@@ -218,7 +218,7 @@ def test_a_full_or_closed_standard_output_is_told(crowded: Commands, arguments: 
 
 
 def test_an_export_goes_into_no_file_of_the_directory(crowded: Commands) -> None:
-    """The captures keep what they are when the next file to be opened would have had the descriptor of the output."""
+    """The captures are not overwritten, although the next opened file would get the descriptor of standard output."""
     for arguments in (["export", "-"], ["export", "--captures", "-"]):
         assert through(crowded, "n2k >&-", *arguments).code == through(crowded, "n2k >&- 2>&- <&-", *arguments).code == 41
     assert crowded("check").code == 0
@@ -227,7 +227,7 @@ def test_an_export_goes_into_no_file_of_the_directory(crowded: Commands) -> None
 
 @pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full", "2>&- <&-"])
 def test_what_cannot_be_said_ends_nothing(peopled: Commands, closing: str) -> None:
-    """Without a standard error the work is done, results are printed, and the exit codes are what they are."""
+    """Without a standard error the work is done, results are printed, and the exit codes are the same."""
     assert through(peopled, f"n2k {closing}", "export", "--format", "csv", "-").out.count("\n") == 3
     for code, arguments in {
         0: ["import", "--force", peopled.data_dir.parent / "dump.csv"],
@@ -244,7 +244,7 @@ def test_what_cannot_be_said_ends_nothing(peopled: Commands, closing: str) -> No
 
 
 def test_a_closed_standard_input_is_an_empty_one(peopled: Commands) -> None:
-    """The shell answers nothing and ends well; an import says that there are no rows."""
+    """The shell prints nothing and ends well; an import reports that there are no rows."""
     done = through(peopled, "n2k <&-", "shell")
     assert (done.code, done.out, done.err) == (0, "", "")
     done = through(peopled, "n2k <&-", "import", "-")
@@ -265,14 +265,14 @@ def test_a_closed_standard_input_is_an_empty_one(peopled: Commands) -> None:
     ids=["mark", "CR LF", "both", "CR", "UTF-16", "UTF-16 the other way round"],
 )
 def test_files_of_other_systems_are_read(peopled: Commands, data: bytes) -> None:
-    """A mark at the beginning, ends of lines of any kind, UTF-16 with its mark: the answers are the same."""
+    """A byte-order mark, any kind of line end, UTF-16 with its mark: the answers are the same."""
     done = peopled("shell", stdin=data)
     assert (done.code, [line.split("\t")[0] for line in done.out.splitlines()]) == (0, ["Governor Linden", "Username Resident"])
 
 
 @pytest.mark.parametrize("bad", [b"\xff\xfe", b"Zo\xeb", b"\xc3", b"a\x00b", b"\xed\xa0\x80"])
 def test_bytes_that_are_no_text_cost_their_own_line_only(peopled: Commands, bad: bytes) -> None:
-    """Such a line is answered with the reason, in its place; the lines around it get their answers."""
+    """The answer to such a line is the reason; the other lines get their answers."""
     done = peopled("shell", stdin=b"username\n" + bad + b"\nusername\n")
     lines = done.out.splitlines()
     assert (done.code, len(lines), done.err) == (17, 3, "n2k: not found: results for 1 line\n")
@@ -280,7 +280,7 @@ def test_bytes_that_are_no_text_cost_their_own_line_only(peopled: Commands, bad:
 
 
 def gone(n2k: Commands, *arguments: object) -> Done:
-    """Run the command in a folder that was removed under its feet."""
+    """Run the command in a folder that was removed meanwhile."""
     folder = n2k.data_dir.parent / "gone"
     folder.mkdir()
     command = " ".join(map(shlex.quote, [str(n2k.command()[0]), *map(str, arguments)]))
@@ -306,7 +306,7 @@ RELATIVE: list[tuple[list[str], int, str]] = [
 
 @pytest.mark.parametrize(("arguments", "code", "message"), RELATIVE, ids=[" ".join(words) for words, _, _ in RELATIVE])
 def test_a_relative_path_in_a_removed_folder(peopled: Commands, arguments: list[str], code: int, message: str) -> None:
-    """One line that names what was meant, and never standard output; whole paths work on."""
+    """One line that names the path, never standard output; absolute paths work."""
     given = [str(peopled.data_dir) if word == "DATA" else word for word in arguments]
     done = gone(peopled, *given)
     assert (done.code, done.out, done.err) == (code, "", f"n2k: {message}\n")

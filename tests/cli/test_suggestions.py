@@ -1,4 +1,4 @@
-"""What a command says to who mistyped: the word that was meant, the quotes that are missing, the option of another port."""
+"""What a command suggests for a mistyped line: the intended word, missing quotes, the option for another port."""
 
 import os
 import re
@@ -41,7 +41,7 @@ QUOTES = "What has a space needs quotes, such as 'Governor Linden'.\n"
     ],
 )
 def test_the_word_that_was_meant(n2k: Commands, arguments: Sequence[str], meant: str) -> None:
-    """A command, a command below it, one of a few words, an option: the nearest is named, exit code 2, once."""
+    """A command, a subcommand, a choice, an option: the nearest is named once, with exit code 2."""
     done = n2k.bare(*arguments)
     assert (done.code, done.out) == (2, "")
     assert re.search(rf"Did you mean '?{meant}'?\?$", done.err.strip()) and done.err.count("Did you mean") == 1
@@ -49,13 +49,13 @@ def test_the_word_that_was_meant(n2k: Commands, arguments: Sequence[str], meant:
 
 @pytest.mark.parametrize("arguments", [["frobnicate"], ["token", "xyz"], ["lsl", "0815"], ["stats", "--frob"]])
 def test_nothing_is_suggested_for_what_is_like_nothing(n2k: Commands, arguments: Sequence[str]) -> None:
-    """A word without a neighbour is refused as it is."""
+    """A word without a similar one is refused without a suggestion."""
     done = n2k.bare(*arguments)
     assert done.code == 2 and "Did you mean" not in done.err
 
 
 def test_words_that_lost_their_quotes(peopled: Commands) -> None:
-    """Two words that nobody has, or that together are known, may be one name; others get no advice."""
+    """If both words are unknown, or known together, they may be one name; otherwise there is no hint."""
     done = peopled("lookup", "governor", "linden")
     assert (done.code, done.out) == (17, "")
     assert done.err == ("if this is one name, quote it: n2k lookup 'governor linden'\nn2k: not found: governor, linden\n")
@@ -82,21 +82,21 @@ def test_one_word_too_many(peopled: Commands, arguments: Sequence[str]) -> None:
 @pytest.mark.parametrize("word", ["-1", "-x", "--dashes"])
 @pytest.mark.parametrize("command", ["lookup", "search", "forget"])
 def test_a_name_that_begins_with_a_dash(peopled: Commands, command: str, word: str) -> None:
-    """It was taken for an option: the line below says how it is taken for a name, and so it is then."""
+    """It was parsed as an option: the line says how to write it as a name, and that works."""
     done = peopled(command, word)
     assert done.code == 2 and done.err.endswith(f"A name that begins with a dash comes after '--': n2k {command} -- ...\n")
     assert "No such option" not in peopled(command, "--", word).err
 
 
 def test_an_option_that_is_none(peopled: Commands) -> None:
-    """Nothing of names is said where an option was mistyped, or no name is wanted."""
+    """There is no hint about names for a mistyped option, or if the command takes no name."""
     for arguments in (["lookup", "--histry", "x"], ["doctor", "-z"], ["stats", "-1"]):
         assert "dash" not in peopled(*arguments).err
 
 
 @pytest.mark.parametrize(("option", "rest"), [("--dir", ["x", "y"]), ("--config", ["x", "y"]), ("-q", ["y"])])
 def test_an_option_that_stands_too_late(n2k: Commands, option: str, rest: Sequence[str]) -> None:
-    """The options of n2k itself go before the command: said where one comes behind it."""
+    """Options of n2k itself must be before the command: reported if one comes after it."""
     done = n2k.bare("lookup", option, *rest)
     assert done.code == 2 and done.err.endswith(f"Put it before the command: n2k {option} ...\n")
 
@@ -104,7 +104,7 @@ def test_an_option_that_stands_too_late(n2k: Commands, option: str, rest: Sequen
 @pytest.mark.parametrize("columns", ["60", "80", "200"])
 @pytest.mark.parametrize("group", [[], ["token"], ["kv"], ["generations"]], ids=["n2k", "token", "kv", "generations"])
 def test_no_line_of_a_list_of_commands_is_cut(n2k: Commands, columns: str, group: Sequence[str]) -> None:
-    """What a command does is a whole sentence, however narrow the terminal is."""
+    """The purpose of each command is a whole sentence, however narrow the terminal is."""
     done = n2k.bare(*group, "--help", COLUMNS=columns)
     listed = done.out.partition("\nCommands:\n")[2]
     assert listed and "..." not in listed
@@ -115,13 +115,13 @@ def test_no_line_of_a_list_of_commands_is_cut(n2k: Commands, columns: str, group
 
 @pytest.fixture
 def taken() -> Iterator[socket.socket]:
-    """A port of this machine that somebody listens on."""
+    """A port of this machine that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
 
 
 def test_a_taken_port(n2k: Commands, taken: socket.socket) -> None:
-    """One line that names the address and the option for another one; exit code 84; nothing on standard output."""
+    """One line names the address and the option for another one; exit code 84; nothing on standard output."""
     n2k("init")
     host, port = taken.getsockname()
     done = n2k("serve", "--port", port)
@@ -134,13 +134,13 @@ def test_a_taken_port(n2k: Commands, taken: socket.socket) -> None:
 
 
 def test_make_run_names_its_variable(tmp_path: Path, taken: socket.socket) -> None:
-    """``make run`` on a taken port says how make takes another one."""
+    """``make run`` on a port in use says how to choose another one."""
     environment = Path(sys.executable).parents[1]
     port = taken.getsockname()[1]
     (tmp_path / ".run").mkdir()
     n2k = Commands(tmp_path / ".run" / "data")
     n2k.bare("sample", "--rows", "10", "-o", tmp_path / ".run" / "sample.csv.bz2")
-    made = [f"VENV={environment}", f"PORT={port}", "-o", f"{environment}/.run"]  # -o: the environment is there already
+    made = [f"VENV={environment}", f"PORT={port}", "-o", f"{environment}/.run"]  # -o: the environment exists already
     done = subprocess.run(
         ["make", "-C", str(tmp_path), "-f", str(REPOSITORY / "Makefile"), "run", *made],
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
@@ -154,7 +154,7 @@ def test_make_run_names_its_variable(tmp_path: Path, taken: socket.socket) -> No
 
 
 def test_one_is_no_plural(n2k: Commands, tmp_path: Path) -> None:
-    """What there is one of is not said with an s, and two of it are."""
+    """Singular for one, plural for two."""
     one = f"{GOVERNOR},Governor Linden\n".encode()
     said = [
         n2k("import", "-", stdin=one),

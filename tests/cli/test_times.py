@@ -1,4 +1,4 @@
-"""Times of dumps that cannot be believed: which time is used instead, what the report says, and that later names still win."""
+"""Implausible times of dumps: which time is used instead, what the report says, and that later names still win."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ AUCKLAND, LOS_ANGELES = "NZDT-13", "PST+8"
 
 
 def imported(n2k: Commands, *options: object, **variables: str) -> dict[str, object]:
-    """What an import reports."""
+    """The report of an import."""
     done = n2k("import", "--json", *options, **variables)
     assert done.code == 0, done
     report = json.loads(done.out)
@@ -33,13 +33,13 @@ def imported(n2k: Commands, *options: object, **variables: str) -> dict[str, obj
 
 
 def is_now(report: dict[str, object], why: str) -> bool:
-    """Whether a dump counts as of now, for the reason that begins so."""
+    """Whether a dump counts as of now, with a reason that begins with this text."""
     as_of, created = report["as_of"], report["created"]
     return as_of == created and abs(time.time() - int(str(created))) < 60 and str(report["as_of_from"]).startswith(why)
 
 
 def later_names_win(n2k: Commands, folder: Path) -> None:
-    """A name that is registered now, and the next dump's, are current ones; no other name becomes a former one."""
+    """A name that is registered now, and that of the next dump, become current; no other name becomes a former one."""
     assert n2k("register", "Masakazu Seen", MASAKAZU).code == 0
     assert n2k("lookup", MASAKAZU).out.startswith("Masakazu Seen\t")
     following = folder / "following.csv"
@@ -49,7 +49,7 @@ def later_names_win(n2k: Commands, folder: Path) -> None:
 
 
 def packed_in(zone: str, folder: Path) -> Path:
-    """A zip of a csv that was written this minute, packed by Python's zipfile where clocks show *zone*."""
+    """A zip of a csv from this minute, packed by Python's zipfile where clocks show *zone*."""
     (folder / "name2key.csv").write_bytes(PEOPLE)
     command = [sys.executable, "-m", "zipfile", "-c", "dump.zip", "name2key.csv"]
     subprocess.run(command, cwd=folder, env={"TZ": zone}, check=True)
@@ -59,14 +59,14 @@ def packed_in(zone: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize(("there", "here"), [(AUCKLAND, LOS_ANGELES), ("LINT-14", "UTC0"), ("UTC0", LOS_ANGELES)])
 def test_a_zip_from_a_zone_ahead_is_as_of_now(n2k: Commands, tmp_path: Path, there: str, here: str) -> None:
-    """Its time has no zone: read by a clock here it is hours ahead, so it counts as now, and the report says why."""
+    """Its time has no zone: by the local clock it is hours ahead, so it counts as now, and the report says why."""
     report = imported(n2k, packed_in(there, tmp_path), TZ=here)
     assert is_now(report, "now: the zip's local time is ")
     later_names_win(n2k, tmp_path)
 
 
 def test_a_zip_from_a_zone_behind_is_taken_as_local(n2k: Commands, tmp_path: Path) -> None:
-    """Nothing tells that it is not, and a time too early does no harm to what is seen later."""
+    """The zone cannot be known, and a time that is too early does no harm to later names."""
     report = imported(n2k, packed_in(LOS_ANGELES, tmp_path), TZ=AUCKLAND)
     assert report["as_of_from"] == "the zip's local time"
     assert 20 * 3600 < time.time() - int(str(report["as_of"])) < 22 * 3600
@@ -79,7 +79,7 @@ NTFS_TIME = struct.pack("<HHIHHQQQ", 0x000A, 32, 0, 1, 24, *[(MAY_2026 + 11_644_
 
 @pytest.mark.parametrize("extra", [UNIX_TIME, NTFS_TIME, b"\x99\x99\0\0" + UNIX_TIME], ids=["Info-ZIP", "7-Zip", "third"])
 def test_a_zip_that_says_its_zone_is_believed(n2k: Commands, tmp_path: Path, extra: bytes) -> None:
-    """Info-ZIP and 7-Zip write the time in UTC as well: no clock on a wall counts then."""
+    """Info-ZIP and 7-Zip also write the time in UTC, which is used then."""
     info = zipfile.ZipInfo("name2key.csv", (2031, 1, 1, 0, 0, 0))
     info.extra = extra
     with zipfile.ZipFile(tmp_path / "dump.zip", "w") as archive:
@@ -92,7 +92,7 @@ def test_a_zip_that_says_its_zone_is_believed(n2k: Commands, tmp_path: Path, ext
     "date", [(1980, 1, 1, 0, 0, 0), (1980, 0, 0, 0, 0, 0), (2002, 12, 30, 0, 0, 0)], ids=["first", "zero", "2002"]
 )
 def test_a_zip_without_a_time_says_so(n2k: Commands, tmp_path: Path, date: tuple[int, int, int, int, int, int]) -> None:
-    """1980 and zeros are how a zip says that it knows none, and Second Life began in 2003: the file's own time is next."""
+    """A zip writes 1980 or zeros for an unknown time, and Second Life began in 2003: the file's own time is used."""
     info = zipfile.ZipInfo("name2key.csv")
     info.date_time = (*date, 0, 0, 0)
     dump = tmp_path / "dump.zip"
@@ -107,7 +107,7 @@ def test_a_zip_without_a_time_says_so(n2k: Commands, tmp_path: Path, date: tuple
 
 
 def gz(folder: Path, stamp: int, file_time: int) -> Path:
-    """A gz whose header and whose file say these times."""
+    """A gz with one time in its header and one of its file."""
     path = folder / "dump.csv.gz"
     path.write_bytes(gzip.compress(PEOPLE, mtime=stamp))
     os.utime(path, (file_time, file_time))
@@ -116,7 +116,7 @@ def gz(folder: Path, stamp: int, file_time: int) -> Path:
 
 @pytest.mark.parametrize("stamp", [IN_2031, 2**32 - 1])
 def test_a_gz_of_the_future_is_as_of_now(n2k: Commands, tmp_path: Path, stamp: int) -> None:
-    """Its header has unix seconds, written by whatever clock."""
+    """Its header has Unix seconds, from whatever clock."""
     assert is_now(imported(n2k, gz(tmp_path, stamp, MAY_2026)), "now: the gz's time is 2")
     later_names_win(n2k, tmp_path)
 
@@ -132,14 +132,14 @@ def test_a_gz_of_the_future_is_as_of_now(n2k: Commands, tmp_path: Path, stamp: i
 def test_the_time_of_a_gz_comes_before_its_file_s(
     n2k: Commands, tmp_path: Path, stamp: int, file_time: int, used: int, source: str
 ) -> None:
-    """It is that of what was packed; 0 is none, by the format's own rule."""
+    """It is that of the packed file; 0 means unknown, by the format's specification."""
     report = imported(n2k, gz(tmp_path, stamp, file_time))
     assert (report["as_of"], report["as_of_from"]) == (used, source)
 
 
 @pytest.mark.parametrize("seconds", [IN_2031, IN_2062])
 def test_a_file_of_the_future_is_as_of_now(n2k: Commands, tmp_path: Path, seconds: int) -> None:
-    """A clock that was wrong, or a touch: the report says so, and the same file again is still unchanged."""
+    """After a wrong clock, or touch: the report says so, and the same file again is still unchanged."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     os.utime(dump, (seconds, seconds))
@@ -152,7 +152,7 @@ def test_a_file_of_the_future_is_as_of_now(n2k: Commands, tmp_path: Path, second
 
 @pytest.mark.parametrize("seconds", [0, 315_532_800, 1_000_000_000])
 def test_a_file_older_than_second_life_is_as_of_now(n2k: Commands, tmp_path: Path, seconds: int) -> None:
-    """1970, 1980 and 2001 are what hosts and archives give to a file without a time."""
+    """Hosts and archives write 1970, 1980 or 2001 for a file without a time."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     os.utime(dump, (seconds, seconds))
@@ -160,7 +160,7 @@ def test_a_file_older_than_second_life_is_as_of_now(n2k: Commands, tmp_path: Pat
 
 
 def test_a_usual_time_is_told_too(n2k: Commands, tmp_path: Path) -> None:
-    """Whose time it is stands in the line, for a file, an option and a pipe."""
+    """The line says where the time comes from, for a file, an option and a pipe."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     os.utime(dump, (MAY_2026, MAY_2026))
@@ -170,7 +170,7 @@ def test_a_usual_time_is_told_too(n2k: Commands, tmp_path: Path) -> None:
 
 
 def updated(n2k: Commands, *options: str, last_modified: str, content: bytes = PEOPLE) -> Done:
-    """What an update from a server with this Last-Modified says."""
+    """The report of an update from a server with this Last-Modified."""
     with web_server(dump=sent(content, Last_Modified=last_modified)) as web:
         return n2k("update", *options, web.url("/dump"))
 
@@ -186,7 +186,7 @@ def test_a_last_modified_that_cannot_be_is_now(n2k: Commands, tmp_path: Path, se
 
 
 def test_a_last_modified_is_told(n2k: Commands) -> None:
-    """Without one a download is as of now, whatever time its file here has; an archive's own time comes first."""
+    """Without one a download is as of now, whatever time its file has here; an archive's own time has priority."""
     usual = formatdate(MAY_2026 + 60, usegmt=True)
     assert " as of 2026-05-28T20:27:40Z (Last-Modified), gen" in updated(n2k, last_modified=usual).out
     packed = gzip.compress(PEOPLE, mtime=MAY_2026 + 120)
@@ -195,7 +195,7 @@ def test_a_last_modified_is_told(n2k: Commands) -> None:
 
 
 def test_the_time_of_a_transfer_s_packing_is_none_of_the_dump_s(n2k: Commands) -> None:
-    """A web server that packs what it sends may write the hour of sending into it."""
+    """A web server that compresses its responses may write the time of sending into them."""
     answer = sent(gzip.compress(PEOPLE), Content_Encoding="gzip", Last_Modified=formatdate(MAY_2026, usegmt=True))
     with web_server(dump=answer) as web:
         assert "as of 2026-05-28T20:26:40Z (Last-Modified)" in n2k("update", web.url("/dump")).out
@@ -204,7 +204,7 @@ def test_the_time_of_a_transfer_s_packing_is_none_of_the_dump_s(n2k: Commands) -
 @pytest.mark.parametrize("when", ["2031-01-01", "2062-01-01T00:00:00Z", "99999999999"])
 @pytest.mark.parametrize("command", ["import", "update"])
 def test_an_as_of_in_the_future_is_refused(peopled: Commands, tmp_path: Path, command: str, when: str) -> None:
-    """One line, exit code 28, with the time that it is; nothing is fetched or imported, --force or not."""
+    """One line, exit code 28, with the current time; nothing is downloaded or imported, not even with --force."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE.replace(b"Kojima", b"Other"))
     before = peopled.contents()
@@ -218,7 +218,7 @@ def test_an_as_of_in_the_future_is_refused(peopled: Commands, tmp_path: Path, co
 
 
 def test_a_refusal_of_an_older_dump_names_ways_out_that_work(n2k: Commands, tmp_path: Path) -> None:
-    """--as-of makes it the newer one; --force --replace goes back to it. Neither leaves a name as former that is current."""
+    """--as-of makes it newer; --force --replace goes back to it. Neither makes a current name a former one."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE.replace(b"Masakazu Kojima", b"Masakazu Older"))
     os.utime(dump, (MAY_2026, MAY_2026))

@@ -1,4 +1,4 @@
-"""``n2k token``, and what a running server makes of a token."""
+"""``n2k token``, and how a running server treats a token."""
 
 import re
 import urllib.parse
@@ -50,14 +50,14 @@ def register(url: str, token: str) -> int:
 
 
 def test_create_prints_the_secret_last(n2k: Commands) -> None:
-    """One line: id, scopes, grid, and as the last word the token."""
+    """One line: id, scopes, grid, and the token as the last word."""
     done = n2k("token", "create", "--scope", "register", "--scope", "forget", "--grid", "production")
     assert done.code == 0
     assert re.fullmatch(r"([0-9a-f]{12}) register,forget Production n2k_\1_[0-9a-f]{64}\n", done.out)
 
 
 def test_list_never_shows_a_secret(n2k: Commands) -> None:
-    """Id, scopes, grid, time, state, rate and note of each, oldest first; no secret, in no file of the directory either."""
+    """Id, scopes, grid, time, state, rate and note of each, oldest first; no file of the directory has the secret either."""
     secret = n2k("token", "create", "--scope", "register").out.split()[-1]
     n2k("token", "create", "--scope", "admin", "--rate", "5", "--note", "the gate")
     lines = [line.split("\t") for line in n2k("token", "list").out.splitlines()]
@@ -70,7 +70,7 @@ def test_list_never_shows_a_secret(n2k: Commands) -> None:
 
 
 def test_the_list_has_headings_beside_it(n2k: Commands) -> None:
-    """They are no result: on standard error, a word for each column, silent with -q."""
+    """They are not part of the result: on standard error, one word per column, silent with -q."""
     n2k("token", "create", "--scope", "register", "--note", "the gate")
     done = n2k("token", "list")
     assert done.err == "id\tscopes\tgrid\tmade\tstate\twrites per minute\tnote\n"
@@ -152,7 +152,7 @@ def test_an_error_has_no_headings(n2k: Commands) -> None:
 
 
 def test_every_scope_has_a_reader() -> None:
-    """What a token can be made for is asked for by something that the service answers."""
+    """Each scope that a token can have permits some request."""
     package = Path(n2k_fcgi.__file__).parent
     readers = "\n".join(
         path.read_text("utf-8") for folder in ("web", "service/scripts/catalogue.py") for path in _sources(package / folder)
@@ -165,7 +165,7 @@ def _sources(place: Path) -> list[Path]:
 
 
 def test_a_revoked_token_is_refused_at_once(n2k: Commands) -> None:
-    """A running server takes the token until it is revoked, and answers 401 from then on."""
+    """A running server accepts the token until it is revoked, and answers 401 from then on."""
     n2k("init")
     token = n2k("token", "create", "--scope", "register").out.split()[-1]
     with serving(n2k) as url:
@@ -180,7 +180,7 @@ def test_a_revoked_token_is_refused_at_once(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("token_id", ["0123456789ab", "nonsense", "n2k_0123456789ab_00"])
 def test_revoking_what_is_not_there(n2k: Commands, token_id: str) -> None:
-    """An unknown id, and a whole token in its place, are refused with 33."""
+    """An unknown id, and a whole token instead of an id, are refused with 33."""
     n2k("init")
     done = n2k("token", "revoke", token_id)
     assert (done.code, done.err) == (33, f"n2k: no token with the id '{token_id}': see 'n2k token list'\n")

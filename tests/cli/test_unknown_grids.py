@@ -1,4 +1,4 @@
-"""``--grid`` with a grid that nobody has heard of: any text is the name of one, so who mistyped it is told."""
+"""``--grid`` with an unknown grid: any text is a valid name of one, so a warning helps if it was mistyped."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ URL = "http://example.com/n2k/"
 
 @pytest.mark.parametrize("command", ["import", "update", "register"])
 def test_storing_for_a_new_grid_says_so_once(n2k: Commands, tmp_path: Path, command: str) -> None:
-    """With the grid that was meant; what was asked for is done; the second time it is known."""
+    """With the similar grid; the command is carried out; the second time the grid is known."""
     dump = tmp_path / "dump.csv"
     dump.write_bytes(PEOPLE)
     what = ["Some One", MASAKAZU] if command == "register" else [dump]
@@ -25,14 +25,14 @@ def test_storing_for_a_new_grid_says_so_once(n2k: Commands, tmp_path: Path, comm
 
 @pytest.mark.parametrize("arguments", [["token", "create", "--scope", "register"], ["lsl", "--url", URL, "touch"]])
 def test_a_token_or_script_for_a_new_grid_says_so(n2k: Commands, arguments: list[str]) -> None:
-    """Options stand before the name of a script."""
+    """Options come before the name of a script."""
     done = n2k(*arguments, "--grid", "OpenSmi")
     assert (done.code, done.err.startswith(NEW)) == (0, True), done
     assert "from now on" not in n2k(*arguments, "--grid", "opensim").err
 
 
 def test_a_grid_that_is_like_no_other(n2k: Commands) -> None:
-    """Nothing is guessed, the label is shown as it was typed; -q says nothing; one in the settings is no news."""
+    """There is no suggestion, the label is shown as typed; silent with -q, and for a grid of the settings."""
     done = n2k("import", "--grid", "Farland", "-", stdin=PEOPLE)
     assert done.err.startswith("'Farland' is not in the setting 'grids': it becomes a new grid\n")
     assert n2k("-q", "import", "--grid", "Another", "-", stdin=PEOPLE).err == ""
@@ -42,7 +42,7 @@ def test_a_grid_that_is_like_no_other(n2k: Commands) -> None:
 
 @pytest.mark.parametrize("arguments", [["lookup", GOVERNOR], ["search", "gov"], ["pending"], ["export", "-"]])
 def test_looking_at_an_unknown_grid_says_so(peopled: Commands, arguments: list[str]) -> None:
-    """Beside what the command says anyway, with the exit code that it has; nothing of a grid that is in the settings."""
+    """In addition to the usual output and exit code; silent for a grid of the settings."""
     done = peopled(*arguments, "--grid", "Prodution")
     assert done.err.startswith("no avatar is known on the grid 'Prodution' (did you mean Production?)\n")
     without = peopled(*arguments, "--grid", "Testing")

@@ -1,4 +1,4 @@
-"""``n2k update`` against a real web server: what it says, how it ends, and that whatever fails changes and leaves nothing."""
+"""``n2k update`` against a real web server: its messages and exit codes; a failure changes nothing and leaves nothing."""
 
 import bz2
 import gzip
@@ -63,7 +63,7 @@ def left(n2k: Commands) -> list[str]:
 
 
 def refused(n2k: Commands, source: str, code: int, said: str, *options: str, **variables: str) -> None:
-    """The update fails with one line even under -q; live generation, memory and folder are as before."""
+    """The update fails with one line even with -q; live generation, update.json and folder are as before."""
     before = n2k.contents()
     done = n2k("-q", "update", *options, source, **{**IMPATIENT, **variables})
     assert (done.code, done.out) == (code, ""), done
@@ -73,7 +73,7 @@ def refused(n2k: Commands, source: str, code: int, said: str, *options: str, **v
 
 
 def test_the_csv_of_another_n2k(n2k: Commands, tmp_path: Path) -> None:
-    """With a token of that one, by setting or by variable; it is in no URL, no log and nothing that is remembered."""
+    """With a token of that service, by setting or by variable; no URL, log or file has it."""
     golden = prepare(tmp_path / "other")
     token = golden.placeholders["{CSV_TOKEN}"]
     with serving(golden.data_dir) as server:
@@ -87,7 +87,7 @@ def test_the_csv_of_another_n2k(n2k: Commands, tmp_path: Path) -> None:
 
 
 def test_an_update_fetches_imports_and_publishes(n2k: Commands, url: str) -> None:
-    """The directory is made, the dump becomes live as of its Last-Modified, one line says so."""
+    """The directory is created, the dump is published as of its Last-Modified, and one line says so."""
     done = n2k("update", url)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"updated from {url}: 3 avatars (3 added, 0 changed, 0 removed, 0 lines refused) in ")
@@ -98,7 +98,7 @@ def test_an_update_fetches_imports_and_publishes(n2k: Commands, url: str) -> Non
 
 
 def test_the_second_time_nothing_is_fetched(n2k: Commands, web: WebServer, url: str) -> None:
-    """Not modified is success, says so, and publishes nothing; --force fetches and imports all the same."""
+    """Not modified is success: it is reported, and nothing is published; --force downloads and imports all the same."""
     n2k("update", url)
     live = n2k.live()
     done = n2k("update", url)
@@ -112,7 +112,7 @@ def test_the_second_time_nothing_is_fetched(n2k: Commands, web: WebServer, url: 
 
 
 def test_the_same_dump_under_another_tag_is_unchanged(n2k: Commands, web: WebServer, url: str) -> None:
-    """Fetched, but not imported again; next time it is not even fetched. Without validators it is always fetched."""
+    """Downloaded but not imported again; next time not even downloaded. Without validators it is always downloaded."""
     n2k("update", url)
     live = n2k.live()
     web.paths["/dump.csv.bz2"] = file(PACKED, '"two"')
@@ -128,7 +128,7 @@ def test_the_same_dump_under_another_tag_is_unchanged(n2k: Commands, web: WebSer
 
 
 def test_after_an_undo_the_same_dump_is_fetched_again(n2k: Commands, web: WebServer, url: str) -> None:
-    """Neither what the server says of its version nor the checksum keeps the rows away that a purge took."""
+    """Neither the server's validators nor the checksum keep out the rows that a purge removed."""
     n2k("update", url)
     n2k("forget", MASAKAZU)
     n2k("purge")
@@ -139,7 +139,7 @@ def test_after_an_undo_the_same_dump_is_fetched_again(n2k: Commands, web: WebSer
 
 
 def test_a_changed_dump_is_merged_and_old_generations_go(n2k: Commands, web: WebServer, url: str) -> None:
-    """Each new dump is imported; 'keep' generations stay."""
+    """Each new dump is imported; 'keep' generations are kept."""
     n2k("update", url)
     for number, name in enumerate(("Ann Lee", "Bob Lee", "Cy Lee")):
         web.paths["/dump.csv.bz2"] = file(
@@ -151,7 +151,7 @@ def test_a_changed_dump_is_merged_and_old_generations_go(n2k: Commands, web: Web
 
 
 def test_quiet_is_silent_when_all_is_well(n2k: Commands, url: str, tmp_path: Path) -> None:
-    """Cron mails what is printed: nothing for updated, not modified, unchanged."""
+    """Cron mails every output: there is none for updated, not modified, unchanged."""
     (tmp_path / "dump").write_bytes(PACKED)
     for source in (url, url, tmp_path / "dump"):
         done = n2k("-q", "update", source)
@@ -167,7 +167,7 @@ def test_json_says_the_same(n2k: Commands, url: str) -> None:
 
 
 def test_a_file_is_taken_too(n2k: Commands, tmp_path: Path) -> None:
-    """As of its own time; a second time it is unchanged, whatever its time says."""
+    """As of its own time; the second time it is unchanged, whatever its time is."""
     dump = tmp_path / "dump"
     dump.write_bytes(PACKED)
     assert n2k("update", dump).out.startswith(f"updated from {dump}: 3 avatars")
@@ -185,7 +185,7 @@ def test_the_setting_is_the_default_source(n2k: Commands, url: str) -> None:
 
 
 def test_a_password_is_shown_and_written_nowhere(n2k: Commands, web: WebServer) -> None:
-    """Not in the output, the log, the memory, the manifest, nor in the message of a failure."""
+    """Not in the output, the log, update.json, the manifest, nor in the message of a failure."""
     source = web.url("/dump.csv.bz2", "me:topsecret")
     outputs = [n2k("-v", "update", source), n2k("update", source)]
     web.paths["/dump.csv.bz2"] = sent(b"", 500)
@@ -207,7 +207,7 @@ def test_a_password_is_shown_and_written_nowhere(n2k: Commands, web: WebServer) 
     ],
 )
 def test_a_password_is_in_no_message(n2k: Commands, web: WebServer, template: str, code: int, said: str) -> None:
-    """Whatever goes wrong with the address, or at it; nor does 'n2k import', which takes no address, repeat it."""
+    """Whatever is wrong with the URL or its server; nor does 'n2k import', which takes no URL, repeat it."""
     web.paths["/redirected"] = redirect("ftp://other:topsecret@127.0.0.1/")
     web.paths["/page"] = sent(b"<html>")
     source = template.format(port=web.port)
@@ -218,14 +218,14 @@ def test_a_password_is_in_no_message(n2k: Commands, web: WebServer, template: st
 
 
 def test_the_memory_is_private(n2k: Commands, url: str) -> None:
-    """Addresses may hold secrets: update.json is for its owner."""
+    """URLs may hold secrets: only the owner can read update.json."""
     n2k("update", url)
     assert (n2k.data_dir / "update.json").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"Production": 7}', '{"Production": {"url": 1}}'])
 def test_a_damaged_memory_costs_a_download_only(n2k: Commands, url: str, text: str) -> None:
-    """What cannot be read is not relied upon, and is replaced."""
+    """An unreadable update.json is ignored and replaced."""
     n2k("update", url)
     n2k.put("update.json", text)
     assert n2k("update", url).out.startswith("unchanged")
@@ -233,7 +233,7 @@ def test_a_damaged_memory_costs_a_download_only(n2k: Commands, url: str, text: s
 
 
 def test_each_grid_remembers_its_own(n2k: Commands, web: WebServer, url: str) -> None:
-    """Two crontab lines for two grids do not make each other fetch."""
+    """Two crontab lines for two grids do not make each other download."""
     web.paths["/other"] = file(OTHERS)
     for _ in range(2):
         done = [n2k("update", url), n2k("update", "--grid", "OpenSim", web.url("/other"))]
@@ -267,7 +267,7 @@ TROUBLES: dict[str, tuple[Answer, int, str]] = {
 def test_trouble_is_told_and_changes_nothing(
     peopled: Commands, web: WebServer, url: str, answer: Answer, code: int, said: str
 ) -> None:
-    """One line, a code of its own; no temporary file, the live generation as it was."""
+    """One line, its own exit code; no temporary file, and the live generation is as before."""
     web.paths["/dump.csv.bz2"] = answer
     refused(peopled, url, code, said, N2K_UPDATE_TIME="2", N2K_UPDATE_SIZE="1M")
 
@@ -279,7 +279,7 @@ def test_other_schemes_are_refused(peopled: Commands) -> None:
 
 
 def test_a_broken_connection_is_resumed(n2k: Commands, web: WebServer, url: str) -> None:
-    """The crontab's owner does not hear of it."""
+    """Without a message for the owner of the crontab."""
     web.paths["/dump.csv.bz2"] = cut(OTHERS, file(OTHERS))
     assert n2k("update", url).out.startswith(f"updated from {url}: 499 avatars")
     assert web.headers()["Range"] == f"bytes={len(OTHERS) // 2}-"
@@ -303,27 +303,27 @@ CODED = {
 
 @pytest.mark.parametrize(("content", "coding"), CODED.values(), ids=CODED)
 def test_what_the_bytes_are_counts(n2k: Commands, web: WebServer, url: str, content: bytes, coding: str) -> None:
-    """Whatever the header calls them; what was packed twice is unpacked twice, and nothing is left of it."""
+    """The content decides, not the header: compressed twice, it is decompressed twice, and no temporary file is left."""
     web.paths["/dump.csv.bz2"] = sent(content, Content_Encoding=coding)
     assert n2k("update", url).out.startswith(f"updated from {url}: 3 avatars")
     assert left(n2k) == []
 
 
 def test_what_was_packed_more_often_than_named_is_refused(peopled: Commands, web: WebServer, url: str) -> None:
-    """Each coding that is named is taken off; an archive in an archive is left."""
+    """Each named coding is removed; an archive in an archive is not."""
     web.paths["/dump.csv.bz2"] = sent(gzip.compress(gzip.compress(OTHERS)), Content_Encoding="gzip")
     refused(peopled, url, 62, "it is an archive in an archive")
 
 
 def test_a_redirect_to_another_server_is_followed(n2k: Commands, web: WebServer, url: str) -> None:
-    """Mirrors do that."""
+    """As mirrors send it."""
     with web_server(dump=file(PACKED)) as mirror:
         web.paths["/dump.csv.bz2"] = redirect(mirror.url("/dump"), 308)
         assert n2k("update", url).out.startswith(f"updated from {url}: 3 avatars")
 
 
 def test_a_dump_that_is_not_newer_is_refused(n2k: Commands, web: WebServer, url: str) -> None:
-    """Older than the live one of its grid: a mirror that lags behind. --force takes it; another grid is not concerned."""
+    """Older than the live one of its grid, as from a lagging mirror. --force imports it; another grid is not affected."""
     n2k("import", "--as-of", "2026-06-01", "-", stdin=csv((MASAKAZU, "Masakazu Kojima")).encode())
     said = "the dump is as of 2026-05-28T20:26:40Z, the live generation of Production is as of 2026-06-01T00:00:00Z"
     refused(n2k, url, 74, said)
@@ -333,7 +333,7 @@ def test_a_dump_that_is_not_newer_is_refused(n2k: Commands, web: WebServer, url:
 
 
 def test_a_shrunken_dump_is_refused(n2k: Commands, web: WebServer, url: str) -> None:
-    """Far fewer rows than last time; --force takes it, and it is remembered then."""
+    """Far fewer rows than last time; --force imports it, and update.json is written then."""
     web.paths["/dump.csv.bz2"] = file(OTHERS)
     n2k("update", url)
     web.paths["/dump.csv.bz2"] = file(PACKED, '"two"')
@@ -343,7 +343,7 @@ def test_a_shrunken_dump_is_refused(n2k: Commands, web: WebServer, url: str) -> 
 
 
 def test_the_time_of_an_archive_comes_first(n2k: Commands, web: WebServer, tmp_path: Path) -> None:
-    """A zip says when its file was made; --as-of overrides all."""
+    """A zip has the time of its file; --as-of overrides all."""
     with zipfile.ZipFile(tmp_path / "dump.zip", "w") as archive:
         archive.writestr(zipfile.ZipInfo("name2key.csv", (2026, 3, 1, 12, 0, 0)), PEOPLE)
     web.paths["/dump.zip"] = file((tmp_path / "dump.zip").read_bytes())
@@ -352,13 +352,13 @@ def test_the_time_of_an_archive_comes_first(n2k: Commands, web: WebServer, tmp_p
 
 
 def test_a_date_in_the_future_is_now(n2k: Commands, web: WebServer, url: str) -> None:
-    """A wrong clock over there would make every later dump look old."""
+    """A wrong clock of the server would make every later dump look older."""
     web.paths["/dump.csv.bz2"] = sent(PACKED, Last_Modified="Fri, 01 Jan 2100 00:00:00 GMT")
     assert json.loads(n2k("update", "--json", url).out)["as_of"] <= time.time()
 
 
 def test_options_reach_the_import(n2k: Commands, web: WebServer, url: str) -> None:
-    """--replace, --max-bad, --max-bytes and --jobs mean what they mean there."""
+    """--replace, --max-bad, --max-bytes and --jobs work as with import."""
     n2k("import", "--as-of", "2026-01-01", "-", stdin=csv((MASAKAZU.replace("a", "b"), "Gone Tomorrow")).encode())
     refused(n2k, url, 66, "unpacks to more than 20 bytes", "--max-bytes", "20")
     web.paths["/dump.csv.bz2"] = file(b"nonsense\nnonsense\n" + PEOPLE)
@@ -368,7 +368,7 @@ def test_options_reach_the_import(n2k: Commands, web: WebServer, url: str) -> No
 
 
 def test_a_second_update_leaves(n2k: Commands, web: WebServer, url: str) -> None:
-    """While one is at it, another one says so and ends; an import under way is not disturbed either."""
+    """While an update or an import runs, another update reports that and ends."""
     n2k.has_people()
     with hold(n2k.data_dir / "update.lock", PRIVATE, 0):
         refused(n2k, url, 65, "another import is running")
@@ -380,7 +380,7 @@ def test_a_second_update_leaves(n2k: Commands, web: WebServer, url: str) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_download_is_swept(peopled: Commands, web: WebServer, url: str, number: int) -> None:
-    """kill -9 leaves the part, not the lock: the next update removes the one and takes the other. Ctrl-C leaves nothing."""
+    """kill -9 leaves the part, not the lock: the next update removes the part and takes the lock. Ctrl-C leaves nothing."""
     web.paths["/dump.csv.bz2"] = stalled(OTHERS)
     part = peopled.data_dir / "download.part"
     command = peopled.command("-q", "update", url)
@@ -399,7 +399,7 @@ def test_a_stopped_download_is_swept(peopled: Commands, web: WebServer, url: str
 
 
 def test_a_full_disk_is_told(peopled: Commands, web: WebServer, url: str) -> None:
-    """The part is removed, the line says that there is no room."""
+    """The part is removed, and the line says that the disk is full."""
     web.paths["/dump.csv.bz2"] = file(os.urandom(3_000_000))
     script = 'trap "" XFSZ; ulimit -f 1000; exec "$@"'
     command = ["sh", "-c", script, "sh", *peopled.command("-q", "update", url)]
@@ -409,7 +409,7 @@ def test_a_full_disk_is_told(peopled: Commands, web: WebServer, url: str) -> Non
 
 
 def test_progress_shows_on_a_terminal_only(n2k: Commands, url: str) -> None:
-    """How much of how much, in one line; the result follows."""
+    """Bytes received of the total, in one line; the result follows."""
     with on_terminal(n2k.command("update", url), n2k.environment()) as terminal:
         seen = terminal.rest()
     assert "download: 0.0 of 0.0 MB" in seen and "updated from" in seen

@@ -1,4 +1,4 @@
-"""A machine of one's own, for tests of what docs/deploy.md prints."""
+"""A simulated machine with a home, for tests of the snippets in docs/deploy.md."""
 
 import tempfile
 from collections.abc import Iterator

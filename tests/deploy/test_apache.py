@@ -1,4 +1,4 @@
-"""The whole way: ``n2k deploy`` into a real Apache with mod_fcgid, asked over HTTP."""
+"""End to end: ``n2k deploy`` into a real Apache with mod_fcgid, with requests over HTTP."""
 
 import os
 import re
@@ -28,7 +28,7 @@ class Site:
         self.server = server
 
     def workers(self) -> list[int]:
-        """The ids of the site's workers."""
+        """The process ids of the site's workers."""
         return self.server.workers(self.account.script)
 
     def name2key(self, name: str = "masakazu.kojima") -> Reply:
@@ -36,7 +36,7 @@ class Site:
         return self.server.get(f"/?name={name}")
 
     def both_workers(self) -> list[int]:
-        """Ask several things at once until two workers answer; their ids."""
+        """Send several requests at once until two workers answer; return their process ids."""
 
         def two() -> bool:
             in_parallel(4, lambda _: self.name2key())
@@ -46,7 +46,7 @@ class Site:
         return self.workers()
 
     def logged(self, text: str) -> set[int]:
-        """The ids of the workers that logged a line with *text*, which they write within a second."""
+        """The process ids of the workers that logged a line with *text*, which they write within a second."""
         log = self.account.data / "log" / "n2k.log"
         lines = log.read_text("utf-8").splitlines() if log.exists() else []
         return {int(line.split()[3]) for line in lines if text in line}
@@ -74,7 +74,7 @@ def test_golden_cases(tmp_path: Path, mount: str) -> None:
 
 
 def test_without_mod_fcgid_the_script_runs_as_cgi(tmp_path: Path) -> None:
-    """The same files on a host that has only mod_cgid: lookups and a registration are answered."""
+    """The same files on a host with mod_cgid only: lookups and a registration are answered."""
     account = Account(tmp_path / "home")
     account.n2k("deploy", str(account.site))
     with apache(account.site, gateway="cgid") as server:
@@ -103,7 +103,7 @@ def test_without_mod_fcgid_the_script_runs_as_cgi(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("mount", ["", "/below"])
 def test_each_character_arrives(served: Apache, mount: str, target: str, body: bytes) -> None:
-    """Lookups in the ways scripts write them, with every awkward character, at the root and in a folder."""
+    """Lookups in the ways scripts write them, with every special character, at the root and in a folder."""
     assert served.get(mount + target).body == body
 
 
@@ -112,26 +112,26 @@ def test_each_character_arrives(served: Apache, mount: str, target: str, body: b
 )
 @pytest.mark.parametrize("mount", ["", "/below"])
 def test_no_file_can_be_fetched(served: Apache, mount: str, name: str) -> None:
-    """Whatever lies in the site's folders, Apache hands it to the service, which knows no such page."""
+    """Requests for any file in the site's folders reach the service, which answers 404."""
     reply = served.get(f"{mount}/{name}")
     assert reply.status == 404 and b"nothing here" in reply.body
 
 
 def test_certificates_can_be_renewed(served: Apache) -> None:
-    """The challenge of an ACME server is answered with its file, and nothing around it is listed."""
+    """The challenge of an ACME server is answered with its file; the folder is not listed."""
     assert served.get("/.well-known/acme-challenge/x").body == b"challenge"
     assert served.get("/.well-known/acme-challenge/").status == 404
     assert served.get("/.well-known/acme-challenge/../../secret.txt").status == 404
 
 
 def test_a_file_of_the_same_name_hides_no_page(served: Apache) -> None:
-    """A health.html in the folder does not make Apache choose it, or nothing, for /health."""
+    """With a health.html in the folder, /health is still answered by the service."""
     assert served.get("/health").body == b"alive\n"
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apache]:
-    """One site for all that only reads, deployed at the root and in a folder, with files that nobody may fetch."""
+    """One site for all tests that only read, deployed at the root and in a folder, with files that must not be served."""
     account = Account(tmp_path_factory.mktemp("served") / "home")
     for folder in (account.site, account.site / "below"):
         for name in ("secret.txt", "dispatch.fcgi.bak", "index.html", "health.html", "folder/page.html"):
@@ -147,7 +147,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apache]:
 
 @pytest.mark.parametrize("header", ["X_N2K_Token", "Authorization"])
 def test_a_registration_is_seen_by_both_workers(site: Site, header: str) -> None:
-    """Once acknowledged, every process answers with it, in both directions, whichever took it."""
+    """Once it is acknowledged, every process answers with it, in both directions."""
     site.account.settings("log_level = DEBUG")
     workers = site.both_workers()
     token = site.account.token if header == "X_N2K_Token" else f"Bearer {site.account.token}"
@@ -173,7 +173,7 @@ def test_a_registration_needs_its_token(site: Site) -> None:
 
 
 def test_an_import_under_load_fails_no_request(site: Site) -> None:
-    """While two imports publish, every answer is whole, belongs to the generation it names, and no client goes back."""
+    """While two imports publish, every answer is complete and of the generation it names, and no client sees an older one."""
     site.both_workers()
     names = {site.account.golden.placeholders["{GENERATION}"]: b"masakazu.kojima"}
     rounds = []
@@ -201,7 +201,7 @@ def test_an_import_under_load_fails_no_request(site: Site) -> None:
 
 
 def test_a_killed_worker_is_replaced(site: Site) -> None:
-    """After SIGKILL of every worker requests are answered by a new one, once Apache has noticed (it may say 500 before)."""
+    """After SIGKILL of every worker a new one answers, once Apache has noticed (it may answer 500 before)."""
     assert site.name2key().body == MASAKAZU
     killed = site.workers()
     for pid in killed:
@@ -212,7 +212,7 @@ def test_a_killed_worker_is_replaced(site: Site) -> None:
 
 
 def test_a_missing_data_directory_is_503_until_it_is_back(site: Site) -> None:
-    """One plain line says what is missing; the same worker recovers when the directory returns."""
+    """One plain line names the problem; the same worker recovers when the directory is back."""
     assert site.name2key().body == MASAKAZU
     workers = site.workers()
     away = site.account.data.with_name("away")
@@ -226,7 +226,7 @@ def test_a_missing_data_directory_is_503_until_it_is_back(site: Site) -> None:
 
 
 def test_a_worker_starts_without_data_and_recovers(site: Site) -> None:
-    """A worker whose first request meets no data directory answers 503, and serves once the directory is there."""
+    """A worker that starts without a data directory answers 503, and serves once the directory exists."""
     away = site.account.data.with_name("away")
     site.account.data.rename(away)
     assert site.name2key().status == 503
@@ -239,7 +239,7 @@ def test_a_worker_starts_without_data_and_recovers(site: Site) -> None:
 
 
 def test_an_unwritable_log_stops_no_lookup(site: Site) -> None:
-    """With a directory where the log file should be, lookups are answered and the lines go to Apache's error log."""
+    """If the log file is a directory, lookups are answered and the lines are in Apache's error log."""
     (site.account.data / "log" / "n2k.log").mkdir(parents=True)
     site.account.settings("log_level = DEBUG")
     assert site.name2key().body == MASAKAZU
@@ -248,10 +248,12 @@ def test_an_unwritable_log_stops_no_lookup(site: Site) -> None:
 
 
 def test_deploying_changed_code_starts_new_workers(site: Site) -> None:
-    """A script replaced by rename is served by new processes, without touching the server; the old ones end, since nobody
-    asks them any more, and no request is lost: whoever asks meanwhile gets the right answer."""
+    """A script replaced by rename is served by new processes, without touching the server.
+
+    The old ones end, since they get no requests any more; requests meanwhile get the right answer.
+    """
     old = site.both_workers()
-    # While nobody asks: what is open for writing cannot be started. Deploying replaces the file in one step.
+    # Between requests: a file that is open for writing cannot be started. A deployment replaces it in one step.
     site.account.script.write_text(site.account.script.read_text() + "# as an older version wrote it\n")
     done: list[str] = []
 
@@ -272,7 +274,7 @@ def test_deploying_changed_code_starts_new_workers(site: Site) -> None:
 
 
 def test_edited_settings_take_effect_in_a_running_worker(site: Site) -> None:
-    """Registration is switched off without a restart; a broken edit changes nothing and is logged."""
+    """Registration is switched off without a restart; an invalid edit changes nothing and is logged."""
     form, token = f"name=Two+Workers&key={NEW_KEY}", site.account.token
     assert site.server.post("/", form).status == 401
     workers = site.workers()

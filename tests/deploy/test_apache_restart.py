@@ -1,4 +1,4 @@
-"""Workers that are stopped behind Apache's back, and Apache's own graceful restart: who asked gets the right answer."""
+"""Workers that are stopped outside of Apache, and Apache's own graceful restart: requests get the right answer."""
 
 import contextlib
 import os
@@ -16,13 +16,13 @@ from tests.support.processes import eventually
 RIGHT = (200, b"a27b84f0-2757-4176-9579-43a181d4a5a0")
 ROUNDS = 3
 PROCESSES = 2
-"""FcgidMaxProcessesPerClass of the tests' Apache. As many clients ask here: more would wait in mod_fcgid's own queue."""
+"""FcgidMaxProcessesPerClass of the tests' Apache, and the number of clients here: more would wait in mod_fcgid's own queue."""
 
 Answers = list[tuple[int, bytes]]
 
 
 class Site:
-    """A deployed site with all its workers running, clients that ask it, and what can happen to it."""
+    """A deployed site with all its workers running, its clients, and the possible disturbances."""
 
     def __init__(self, account: Account, server: Apache) -> None:
         self.account = account
@@ -30,15 +30,15 @@ class Site:
         assert eventually(lambda: set(self.lookups()) == {RIGHT} and len(server.ready_workers(account.script)) == PROCESSES)
 
     def workers(self) -> list[int]:
-        """The ids of the processes that serve, oldest first."""
+        """The process ids of the workers, oldest first."""
         return self.server.workers(self.account.script)
 
     def ends(self, pids: list[int]) -> bool:
-        """Whether none of *pids* serves, now or soon: a worker gives its last answer first and ends then."""
+        """Whether none of *pids* serves, now or soon: a worker sends its last answer and then ends."""
         return eventually(lambda: not set(pids) & set(self.workers()))
 
     def lookup(self) -> tuple[int, bytes]:
-        """Ask for a name, over a connection of its own; 0 when Apache closed that without an answer."""
+        """Look up a name over a new connection; 0 if Apache closed it without an answer."""
         try:
             reply = self.server.get("/?name=masakazu.kojima")
         except ConnectionError:
@@ -46,21 +46,21 @@ class Site:
         return reply.status, reply.body
 
     def lookups(self) -> Answers:
-        """Ask more at once than there are processes, which makes mod_fcgid start another one."""
+        """Send more requests at once than there are processes, which makes mod_fcgid start another one."""
         return in_parallel(2 * PROCESSES, lambda _: self.lookup())
 
     def restarts(self) -> int:
-        """How often Apache was up."""
+        """How many times Apache has started."""
         return self.server.error_log.count("resuming normal operations")
 
     def restart(self, condition: Callable[[], bool] = lambda: False) -> None:
-        """Restart Apache gracefully; returns when it is up again, or *condition* holds."""
+        """Restart Apache gracefully; return when it is up again, or *condition* holds."""
         before = self.restarts()
         self.server.process.send_signal(signal.SIGUSR1)
         assert eventually(lambda: self.restarts() > before or condition())
 
     def under_load(self, disturb: Callable[[], None]) -> Answers:
-        """All answers to clients that ask without a pause, while *disturb* is called ROUNDS times between many answers."""
+        """All answers to clients that send requests without a pause, while *disturb* is called ROUNDS times in between."""
         answers: Answers = []
         done: list[bool] = []
 
@@ -81,7 +81,7 @@ class Site:
         return answers
 
     def in_flight(self, disturb: Callable[[list[int]], None]) -> Answers:
-        """The answers to one request for each worker: none can run while *disturb* does what it does with them."""
+        """The answers to one request per worker: the workers are paused while *disturb* is called."""
         workers = self.workers()
 
         def disturber() -> tuple[int, bytes]:
@@ -96,7 +96,7 @@ class Site:
         return in_parallel(len(workers) + 1, lambda number: self.lookup() if number < len(workers) else disturber())
 
     def _waiting(self) -> int:
-        """Connections that wait to be accepted by workers: in /proc/net/unix the lines with our path and state 2."""
+        """Connections in the backlog of workers: the lines of /proc/net/unix with our path and state 2."""
         lines = Path("/proc/net/unix").read_text().splitlines()
         return sum(f" {self.server.run}/sock/" in line and line.split()[5] == "02" for line in lines)
 
@@ -114,7 +114,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def _processes(script: Path) -> list[int]:
-    """All that run *script*, whoever their parent is now."""
+    """All processes that run *script*, whatever their parent is."""
     commands = (path for path in Path("/proc").glob("[0-9]*/cmdline"))
     return [int(path.parent.name) for path in commands if os.fsencode(script) in _bytes(path)]
 
@@ -133,13 +133,13 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 
 def _is_told_to_stop(pid: int) -> bool:
-    """Whether SIGTERM waits for a process that cannot run (proc(5): ShdPnd is a mask in hexadecimal)."""
+    """Whether SIGTERM is pending for a paused process (proc(5): ShdPnd is a mask in hexadecimal)."""
     fields = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
     return bool(int(fields["ShdPnd"], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_workers_told_to_stop_answer_what_they_have(site: Site) -> None:
-    """Requests that wait in workers when SIGTERM comes get their answers, then others serve."""
+    """Requests that wait in workers when SIGTERM comes are answered; then other workers serve."""
     before = site.workers()
 
     def stop(workers: list[int]) -> None:
@@ -152,7 +152,7 @@ def test_workers_told_to_stop_answer_what_they_have(site: Site) -> None:
 
 
 def test_workers_stopped_under_load_lose_nothing(site: Site) -> None:
-    """All answers are right: who comes while a worker ends is sent to another one."""
+    """All answers are right: a request to a worker that ends is sent to another one."""
     stopped: list[int] = []
 
     def stop_the_oldest() -> None:
@@ -165,7 +165,7 @@ def test_workers_stopped_under_load_lose_nothing(site: Site) -> None:
 
 
 def test_a_graceful_restart_loses_nothing_in_flight(site: Site) -> None:
-    """Requests that wait in workers when Apache restarts get their answers, then others serve."""
+    """Requests that wait in workers when Apache restarts are answered; then other workers serve."""
     before = site.workers()
     answers = site.in_flight(lambda workers: site.restart(lambda: any(map(_is_told_to_stop, workers))))
     assert answers == [RIGHT] * (PROCESSES + 1)
@@ -174,6 +174,6 @@ def test_a_graceful_restart_loses_nothing_in_flight(site: Site) -> None:
 
 
 def test_graceful_restarts_under_load_lose_nothing(site: Site) -> None:
-    """With no more clients than processes every answer is right while Apache restarts again and again."""
+    """With no more clients than processes every answer is right while Apache is restarted several times."""
     assert set(site.under_load(site.restart)) == {RIGHT}, site.server.error_log
     assert site.restarts() == ROUNDS + 1

@@ -1,4 +1,4 @@
-"""``n2k deploy``: what it writes, what it leaves alone, what it refuses."""
+"""``n2k deploy``: what it writes, keeps and refuses."""
 
 import os
 import shutil
@@ -24,12 +24,12 @@ def account(tmp_path: Path) -> Account:
 
 
 def identities(account: Account) -> list[tuple[int, int, bytes]]:
-    """Inode, time and bytes of what deploy writes."""
+    """Inode, time and bytes of the files that deploy writes."""
     return [(f.stat().st_ino, f.stat().st_mtime_ns, f.read_bytes()) for f in (account.script, account.htaccess)]
 
 
 def test_writes_an_executable_script_with_absolute_paths(account: Account) -> None:
-    """The script has mode 755, LF line ends, this interpreter isolated, and the data directory's whole path."""
+    """The script has mode 755, LF line ends, this interpreter isolated, and the absolute path of the data directory."""
     account.n2k("deploy", str(account.site))
     text = account.script.read_bytes()
     assert stat.S_IMODE(account.script.stat().st_mode) == 0o755
@@ -39,14 +39,14 @@ def test_writes_an_executable_script_with_absolute_paths(account: Account) -> No
 
 
 def test_the_script_answers_as_plain_cgi(account: Account) -> None:
-    """Run by hand as a CGI script, from a bare environment, it answers a lookup."""
+    """Run as a CGI script, with a bare environment, it answers a lookup."""
     account.n2k("deploy", str(account.site))
     reply = over_cgi(str(account.script), {})("GET", "/?name=masakazu.kojima", {}, b"")
     assert (reply.status, reply.body) == (200, b"a27b84f0-2757-4176-9579-43a181d4a5a0")
 
 
 def test_a_second_run_changes_nothing(account: Account) -> None:
-    """Bytes, inodes and times stay, and it says so."""
+    """Bytes, inodes and times are the same, and it says so."""
     account.n2k("deploy", str(account.site))
     before = identities(account)
     assert account.n2k("deploy", str(account.site)).count("unchanged: ") == 2
@@ -54,7 +54,7 @@ def test_a_second_run_changes_nothing(account: Account) -> None:
 
 
 def test_another_text_comes_by_rename(account: Account) -> None:
-    """A changed script is a new inode, which is how mod_fcgid notices, and no temporary file stays."""
+    """A changed script is a new inode, by which mod_fcgid notices it; no temporary file is left."""
     account.n2k("deploy", str(account.site))
     inode = account.script.stat().st_ino
     account.script.write_text(account.script.read_text().replace("(code ", "(code 0"))
@@ -88,7 +88,7 @@ def test_the_owners_lines_stay(account: Account, before: bytes) -> None:
 
 
 def test_the_block_has_no_carriage_return_and_is_there_once(account: Account) -> None:
-    """Three deployments under changing names leave one block, with LF line ends."""
+    """Three deployments under different names leave one block, with LF line ends."""
     for name in ("dispatch.fcgi", "other.fcgi", "dispatch.fcgi"):
         account.n2k("deploy", str(account.site), "--name", name)
     text = account.htaccess.read_bytes()
@@ -98,7 +98,7 @@ def test_the_block_has_no_carriage_return_and_is_there_once(account: Account) ->
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
 def test_htaccess_keeps_its_mode(account: Account, mode: int) -> None:
-    """The mode that its owner chose stays when the file is replaced."""
+    """The owner's mode is kept when the file is replaced."""
     account.htaccess.write_text("# mine\n")
     account.htaccess.chmod(mode)
     account.n2k("deploy", str(account.site))
@@ -148,32 +148,32 @@ def refused(account: Account, *arguments: str) -> str:
 
 
 def test_refuses_a_script_that_is_not_ours(account: Account) -> None:
-    """A dispatch.fcgi of somebody else's program stays."""
+    """The dispatch.fcgi of another program is kept."""
     account.script.write_text("#!/bin/sh\necho mine\n")
     assert "not ours" in refused(account)
 
 
 @pytest.mark.parametrize("marks", [b"# BEGIN n2k_fcgi\n", b"# END n2k_fcgi\n# BEGIN n2k_fcgi\n", b"# END n2k_fcgi\n"])
 def test_refuses_broken_marks(account: Account, marks: bytes) -> None:
-    """Where the block begins and ends is never guessed."""
+    """The beginning and the end of the block are never guessed."""
     account.htaccess.write_bytes(b"# mine\n" + marks + b"# mine\n")
     assert "repair it by hand" in refused(account)
 
 
 @pytest.mark.parametrize("name", [".htaccess", "a/b.fcgi", "..", "", "a b.fcgi", "x\ny"])
 def test_refuses_odd_script_names(account: Account, name: str) -> None:
-    """A name that would need quoting, hide, or lie elsewhere is refused."""
+    """A name that needs quoting, is hidden, or is a path is refused."""
     assert "not a file name" in refused(account, "--name", name)
 
 
 def test_refuses_without_data(account: Account) -> None:
-    """A missing data directory is answered with the command that makes one."""
+    """For a missing data directory the message has the command that creates one."""
     shutil.rmtree(account.data)
     assert "init" in refused(account)
 
 
 def test_refuses_a_missing_folder(account: Account) -> None:
-    """A folder that is not there is not made: it would not be the web server's."""
+    """A missing folder is not created: the web server would not serve it."""
     done = account.run("deploy", str(account.home / "nowhere"))
     assert done.returncode == REFUSED and "no such folder" in done.stderr
 
@@ -188,7 +188,7 @@ def test_refuses_a_missing_folder(account: Account) -> None:
     ],
 )
 def test_refuses_data_within_reach_of_the_web(account: Account, data: str, site: str) -> None:
-    """Data below the site, below a web root around it, or with the site inside is refused."""
+    """Data below the site or below a web root, or data that contains the site, is refused."""
     moved = account.home / data
     moved.parent.mkdir(parents=True, exist_ok=True)
     account.data.rename(moved)
@@ -206,13 +206,13 @@ def test_refuses_data_reached_through_a_link(account: Account) -> None:
 
 
 def test_refuses_a_site_that_anybody_can_write(account: Account) -> None:
-    """Anybody could replace the script there."""
+    """Any user could replace the script there."""
     account.site.chmod(0o777)
     assert "anybody can change" in refused(account)
 
 
 def test_refuses_code_that_anybody_can_write(account: Account) -> None:
-    """A package below a world-writable folder would run whatever anybody put there."""
+    """Any user could replace a package below a world-writable folder."""
     folder = account.home / "open"
     shutil.copytree(REPOSITORY / "n2k_fcgi", folder / "n2k_fcgi")
     folder.chmod(0o777)
@@ -229,7 +229,7 @@ def test_refuses_code_that_anybody_can_write(account: Account) -> None:
 
 
 def test_a_path_with_a_space_or_too_long_goes_through_the_shell(tmp_path: Path) -> None:
-    """The two-line beginning is right for sh and for Python: the script runs in the interpreter meant."""
+    """The first two lines are valid for sh and for Python: the script runs in the right interpreter."""
     folder = tmp_path / ("with space " + "x" * 120)
     folder.mkdir()
     (folder / "python").symlink_to(sys.executable)
@@ -241,13 +241,13 @@ def test_a_path_with_a_space_or_too_long_goes_through_the_shell(tmp_path: Path) 
 
 
 def test_settings_of_the_shell_are_warned_of(account: Account) -> None:
-    """A setting that only the shell's environment holds never reaches the web server's process: it is said."""
+    """Settings of the shell's environment do not reach the web server's processes: a warning says so."""
     done = account.run("deploy", str(account.site), env={"N2K_LOG_LEVEL": "DEBUG"})
     assert done.returncode == 0 and "warning: N2K_LOG_LEVEL" in done.stderr
 
 
 def test_a_settings_file_elsewhere_is_named_in_the_script(account: Account) -> None:
-    """With --config the script hands the file's whole path on."""
+    """With --config the script passes on the absolute path of the file."""
     elsewhere = account.home / "n2k.conf"
     elsewhere.write_text("[n2k]\nlog_level = DEBUG\n")
     account.n2k("--config", str(elsewhere), "deploy", str(account.site))
@@ -265,5 +265,5 @@ def test_a_settings_file_elsewhere_is_named_in_the_script(account: Account) -> N
     ],
 )
 def test_the_address_to_try_is_read_from_the_folder(tmp_path: Path, folder: str, url: str) -> None:
-    """Hosts name the folder of a site after its domain, or call it public_html."""
+    """Hosts name the folder of a site after its domain, or public_html."""
     assert likely_url(tmp_path / folder) == url

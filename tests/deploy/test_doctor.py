@@ -1,4 +1,4 @@
-"""``n2k doctor``: each thing that can be wrong is made wrong for real, and found."""
+"""``n2k doctor``: each possible problem is made for real, and found."""
 
 import os
 import shlex
@@ -20,7 +20,7 @@ FOUND = 83
 
 @pytest.fixture
 def account(tmp_path: Path) -> Account:
-    """A home with data that nothing is wrong with."""
+    """A home with data and no problem."""
     return Account(tmp_path / "home")
 
 
@@ -32,7 +32,7 @@ def diagnosis(account: Account, *arguments: str, env: dict[str, str] | None = No
 
 
 def assert_found(account: Account, subject: str, word: str, *, env: dict[str, str] | None = None) -> None:
-    """The doctor ends with code 83 and says *word* about the problem with *subject*, and what to do."""
+    """The doctor ends with code 83, and its line about *subject* has *word* and what to do."""
     code, lines = diagnosis(account, env=env)
     assert code == FOUND
     assert lines[subject].startswith("problem") and word in lines[subject]
@@ -60,7 +60,7 @@ def test_finds_nothing_where_nothing_is_wrong(account: Account) -> None:
 
 
 def test_changes_nothing(account: Account) -> None:
-    """No file of the data directory changes, but LMDB's lock file."""
+    """No file of the data directory changes, except LMDB's lock file."""
 
     def content() -> dict[str, bytes]:
         files = (file for file in account.data.rglob("*") if file.is_file() and not file.name.endswith("-lock"))
@@ -73,20 +73,20 @@ def test_changes_nothing(account: Account) -> None:
 
 
 def test_missing_data_directory(account: Account) -> None:
-    """It says which command makes one."""
+    """The line has the command that creates one."""
     shutil.rmtree(account.data)
     assert_found(account, "data directory", "init")
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o777])
 def test_data_directory_open_to_others(account: Account, mode: int) -> None:
-    """Others must not even pass through."""
+    """Others must not even have execute permission."""
     account.data.chmod(mode)
     assert_found(account, "data directory", "chmod 700")
 
 
 def test_data_directory_open_to_the_group(account: Account) -> None:
-    """A warning, unless the settings want it so."""
+    """A warning, unless the setting shares it with the group."""
     account.data.chmod(0o770)
     assert diagnosis(account)[1]["data directory"].startswith("warning")
     account.settings("share_with_group = yes")
@@ -94,7 +94,7 @@ def test_data_directory_open_to_the_group(account: Account) -> None:
 
 
 def test_data_below_a_web_root(account: Account) -> None:
-    """A folder above that is called as web roots are called is a problem."""
+    """A parent folder with a usual name of a web root is a problem."""
     moved = account.home / "public_html" / "data"
     moved.parent.mkdir()
     account.data.rename(moved)
@@ -103,52 +103,52 @@ def test_data_below_a_web_root(account: Account) -> None:
 
 
 def test_token_that_others_can_read(account: Account) -> None:
-    """The mode is shown, and what mends it."""
+    """The line has the mode and the command that fixes it."""
     (account.data / "token").chmod(0o644)
     assert_found(account, "token file", "chmod 600")
 
 
 @pytest.mark.parametrize("text", ["no_such_setting = 1", "log_level = LOUD", "default_grid = Nowhere"])
 def test_broken_settings(account: Account, text: str) -> None:
-    """The setting at fault is named; the other examinations wait."""
+    """The wrong setting is named; the other checks are not run."""
     account.settings(text)
     assert_found(account, "settings", text.split()[0])
 
 
 def test_no_generation(account: Account) -> None:
-    """It says to import."""
+    """The line says to import."""
     (account.data / "CURRENT").unlink()
     assert_found(account, "generation", "n2k import")
 
 
 def test_truncated_generation(account: Account) -> None:
-    """A file shorter than its manifest says is found before anything reads it."""
+    """A file shorter than in its manifest is found before it is read."""
     live = account.data / "generations" / (account.data / "CURRENT").read_text().strip() / "data.mdb"
     os.truncate(live, 4096)
     assert_found(account, "generation", "damaged")
 
 
 def test_truncated_captures(account: Account) -> None:
-    """Registrations cannot be written, and it says so."""
+    """The line says that registrations cannot be written."""
     os.truncate(account.data / "captures.mdb", 8192)
     assert_found(account, "captures", "damaged")
 
 
 def test_missing_captures(account: Account) -> None:
-    """It says which command makes the file again."""
+    """The line has the command that creates the file again."""
     (account.data / "captures.mdb").unlink()
     assert_found(account, "captures", "init")
 
 
 def test_unwritable_log(account: Account) -> None:
-    """Lookups go on without it: a warning."""
+    """A warning, because lookups work without it."""
     (account.data / "log" / "n2k.log").mkdir(parents=True)
     code, lines = diagnosis(account)
     assert code == 0 and lines["log"].startswith("warning")
 
 
 def test_too_little_address_space(account: Account) -> None:
-    """A limit on virtual memory below what the maps need is a problem with its numbers."""
+    """A limit on virtual memory below the size of the maps is a problem; the line has both numbers."""
     command = [sys.executable, "-m", "n2k_fcgi", "--dir", str(account.data), "doctor"]
     limited = f"ulimit -v 75000; exec {shlex.join(command)}"
     done = subprocess.run(["sh", "-c", limited], cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -165,14 +165,14 @@ def test_few_open_files(account: Account) -> None:
 
 
 def test_missing_pyc_files(account: Account, tmp_path: Path) -> None:
-    """Modules that were never compiled are counted."""
+    """Modules without a compiled file are counted."""
     env = {"PYTHONPYCACHEPREFIX": str(tmp_path / "empty"), "PYTHONDONTWRITEBYTECODE": "1"}
     line = diagnosis(account, env=env)[1]["compiled code"]
     assert line.startswith("warning") and "have no .pyc file" in line
 
 
 def test_code_that_anybody_can_write(account: Account) -> None:
-    """What deploy refuses, the doctor finds."""
+    """The doctor reports what deploy refuses."""
     folder = account.home / "open"
     shutil.copytree(REPOSITORY / "n2k_fcgi", folder / "n2k_fcgi")
     folder.chmod(0o777)
@@ -183,7 +183,7 @@ def test_code_that_anybody_can_write(account: Account) -> None:
 
 
 def test_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mount that holds the directory decides; NFS is a problem."""
+    """By the mount of the directory; NFS is a problem."""
     mounts = tmp_path / "mountinfo"
     mounts.write_text(
         f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / {tmp_path} rw,relatime shared:7 - nfs4 server:/home rw\n"
@@ -194,7 +194,7 @@ def test_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Less room than the next import needs is a warning, less than logs need is a problem."""
+    """Less free space than the next import needs is a warning, less than logs need is a problem."""
     assert data.free_space(tmp_path, live=1 << 60).verdict is Verdict.WARNING
     monkeypatch.setattr(data, "LITTLE_SPACE", 1 << 60)
     assert data.free_space(tmp_path, live=0).verdict is Verdict.PROBLEM
@@ -208,7 +208,7 @@ def test_a_log_on_standard_error_is_fine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "ftp://localhost/", "not a url", "http://[/"])
 def test_an_address_where_nobody_answers(url: str) -> None:
-    """One problem with the reason, and no further question."""
+    """One problem with the reason, and no further request."""
     findings = list(website.examine(url, website.Known()))
     assert [finding.verdict for finding in findings] == [Verdict.PROBLEM]
     assert "Errno" not in findings[0].text
@@ -226,7 +226,7 @@ def test_an_address_where_nobody_answers(url: str) -> None:
     ],
 )
 def test_the_token_is_not_sent_where_others_can_read_it(base: str, private: bool) -> None:
-    """Only https and this machine are asked with the token; a stranger's server never is."""
+    """The token is sent only by https or to this machine, and only to our own service."""
     assert website.is_private(base) is private
     known = website.Known(token="n2k_secret")
     if not private:
@@ -236,7 +236,7 @@ def test_the_token_is_not_sent_where_others_can_read_it(base: str, private: bool
 
 @pytest.mark.parametrize("url", ["127.0.0.1:18765/n2k/", "example.com/n2k/", "ftp://example.com/n2k/"])
 def test_an_address_without_its_scheme(account: Account, url: str) -> None:
-    """Nothing is examined; the line says what is missing."""
+    """No request is sent; the line names the missing scheme."""
     done = account.run("doctor", url)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"the address needs http:// or https:// in front: {url!r}" in done.stderr

@@ -1,4 +1,4 @@
-"""``n2k doctor URL`` against a real Apache whose .htaccess is wrong in the ways that .htaccess files are."""
+"""``n2k doctor URL`` against a real Apache whose .htaccess has the usual mistakes."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ SITE_CHECKS = ("address", "code", "readiness", "lookup", "query", "path", "files
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, Apache]]:
-    """An account whose site is served and deployed; each test works in a folder of its own below it."""
+    """An account whose site is served and deployed; each test uses a separate folder of it."""
     account = Account(tmp_path_factory.mktemp("host") / "home")
     account.n2k("deploy", str(account.site))
     with apache(account.site) as server:
@@ -23,7 +23,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, Ap
 
 
 class Folder:
-    """One deployed folder of the site, and what the doctor says of it."""
+    """One deployed folder of the site, and the doctor's lines about it."""
 
     def __init__(self, account: Account, server: Apache, name: str) -> None:
         self.account = account
@@ -40,7 +40,7 @@ class Folder:
         (self.path / ".htaccess").write_text(text.replace(old, new))
 
     def examined(self, url: str = "") -> dict[str, str]:
-        """Subject -> line, of the checks that go through the web server."""
+        """Subject -> line, of the checks through the web server."""
         lines = self.account.run("doctor", url or self.url).stdout.splitlines()
         found = {line[9:].partition(":")[0]: line for line in lines}
         return {subject: line for subject, line in found.items() if subject in SITE_CHECKS}
@@ -48,7 +48,7 @@ class Folder:
 
 @pytest.fixture
 def folder(host: tuple[Account, Apache], request: pytest.FixtureRequest) -> Iterator[Folder]:
-    """A folder named after the test."""
+    """A folder with the name of the test."""
     made = Folder(*host, name="".join(c if c.isalnum() else "-" for c in request.node.name))
     yield made
     shutil.rmtree(made.path)
@@ -63,7 +63,7 @@ def test_a_right_site_passes_every_check(folder: Folder) -> None:
 
 
 def test_usual_rewriting_that_breaks_names(folder: Folder) -> None:
-    """The rule of most tutorials loses %3F: found in the path, while queries arrive."""
+    """The rule of most tutorials loses %3F: reported for the path, while queries work."""
     usual = "RewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule ^(.*)$ dispatch.fcgi/$1 [QSA,L]"
     folder.rewrite("RewriteRule ^ dispatch.fcgi [L]", usual)
     lines = folder.examined()
@@ -71,7 +71,7 @@ def test_usual_rewriting_that_breaks_names(folder: Folder) -> None:
 
 
 def test_rewriting_that_lets_files_be_fetched(folder: Folder) -> None:
-    """With the usual condition, settings that somebody copied there are public."""
+    """With the usual condition, a copy of the settings there can be downloaded."""
     (folder.path / "n2k.ini").write_text("[n2k]\n")
     assert folder.examined()["files"].startswith("ok")
     folder.rewrite("RewriteRule ^ dispatch", "RewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule ^ dispatch")
@@ -79,46 +79,46 @@ def test_rewriting_that_lets_files_be_fetched(folder: Folder) -> None:
 
 
 def test_authorization_that_gets_lost(folder: Folder) -> None:
-    """Without the line that passes it, Apache keeps the Authorization header: X-N2K-Token alone works."""
+    """Without the line that passes it on, Apache drops the Authorization header: only X-N2K-Token works."""
     folder.rewrite("RewriteRule ^ - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}]\n", "")
     assert "problem  token: sent as Authorization it got 401" in folder.examined()["token"]
 
 
 def test_a_redirecting_site(folder: Folder) -> None:
-    """A redirect is told with where it leads, because a redirected POST loses its fields."""
+    """A redirect is reported with its target, because a redirected POST loses its fields."""
     folder.rewrite("RewriteRule ^\\.well", "RewriteRule ^(.*)$ https://example.com/$1 [R=301,L]\nRewriteRule ^\\.well")
     lines = folder.examined()
     assert set(lines) == {"address"} and "a redirect elsewhere, to https://example.com/" in lines["address"]
 
 
 def test_forced_compression(folder: Folder) -> None:
-    """An answer that is compressed without being asked for would reach scripts as noise."""
+    """An answer that is compressed without being requested would be unreadable for scripts."""
     folder.rewrite("RewriteEngine On", "SetOutputFilter DEFLATE\nSetEnv force-gzip 1\nRewriteEngine On")
     assert "problem  address" in folder.examined()["address"]
 
 
 @pytest.mark.parametrize("script", ["#!/nowhere/python\n", "#!/bin/sh\nexit 3\n", "#!/bin/sh\r\nexit 0\n"])
 def test_a_script_that_does_not_start(tmp_path: Path, script: str) -> None:
-    """A wrong interpreter, a script that ends at once, and CR LF line ends all show as a 500."""
+    """A wrong interpreter, a script that ends at once, and CR LF line ends are all reported as a 500."""
     account = Account(tmp_path / "home")
     account.n2k("deploy", str(account.site))
     account.script.write_bytes(script.encode())
-    with apache(account.site) as server:  # its own: mod_fcgid slows down starts after each that failed
+    with apache(account.site) as server:  # a separate one: mod_fcgid delays starts after each failed one
         done = account.run("doctor", server.url)
     assert done.returncode == FOUND
-    # mod_fcgid may also keep the caller waiting for a start that never comes, longer than the doctor does
+    # mod_fcgid may also let the caller wait for a start, longer than the doctor waits
     assert "problem  address: 500: the script does not start" in done.stdout or "problem  address: no answer" in done.stdout
 
 
 def test_a_folder_without_rules(folder: Folder) -> None:
-    """Apache's own 404 is not taken for ours."""
+    """Apache's own 404 is not mistaken for ours."""
     (folder.path / ".htaccess").write_text("RewriteEngine Off\n")
     lines = folder.examined()
     assert set(lines) == {"address"} and "404" in lines["address"]
 
 
 def test_an_address_of_another_data_directory(folder: Folder, host: tuple[Account, Apache]) -> None:
-    """A site that serves other data is a warning, and is not shown our token."""
+    """A site that serves other data is a warning, and our token is not sent to it."""
     other = Account(folder.account.home / "other")
     other.n2k("import", "-", text="77777777-2222-3333-4444-555555555555,Other Avatar\n")
     done = other.run("doctor", folder.url)
@@ -127,7 +127,7 @@ def test_an_address_of_another_data_directory(folder: Folder, host: tuple[Accoun
 
 
 def test_a_revoked_token(folder: Folder) -> None:
-    """A token in the file that no longer counts is a problem."""
+    """A token file with a revoked token is a problem."""
     file = folder.account.data / "token"
     before = file.read_text()
     *_, secret = folder.account.n2k("token", "create", "--scope", "register").split()
@@ -154,7 +154,7 @@ def test_a_site_without_a_generation(folder: Folder) -> None:
 
 @pytest.mark.parametrize("name", ["generations", "captures.mdb"])
 def test_a_site_whose_data_is_away(folder: Folder, name: str) -> None:
-    """What cannot be asked is said to be unseen, with the service's own line: no rewriting is blamed."""
+    """Checks that could not be made are reported as such, with the service's own line: the rewriting is not blamed."""
     there = folder.account.data / name
     there.rename(there.with_suffix(".away"))
     try:

@@ -1,4 +1,4 @@
-"""What web servers do to answers on their way: they compress them and change the ETag by that, they let caches keep them."""
+"""What web servers do to answers: they compress them, which changes the ETag, and add headers for caches."""
 
 import contextlib
 import gzip
@@ -25,7 +25,7 @@ GZIP = "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;"
 
 
 def asking(url: str) -> Ask:
-    """A way to ask what is below *url*."""
+    """A function that sends requests below *url*."""
     parts = urlsplit(url)
     assert parts.hostname and parts.port
     return over_http(parts.hostname, parts.port, parts.path)
@@ -33,7 +33,7 @@ def asking(url: str) -> Ask:
 
 @contextlib.contextmanager
 def behind_apache(machine: Machine, settings: str) -> Iterator[str]:
-    """What deploy wrote, with a filter of the host's."""
+    """A deployed folder, with a filter of the host."""
     machine.account.n2k("deploy", str(machine.account.site))
     with apache(machine.account.site, settings=settings) as server:
         yield server.url
@@ -41,7 +41,7 @@ def behind_apache(machine: Machine, settings: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def behind_nginx(machine: Machine, settings: str) -> Iterator[str]:
-    """nginx as docs/deploy.md has it, with more settings."""
+    """nginx as in docs/deploy.md, with additional settings."""
     port = free_port()
     snippet = snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port}; {settings}")
     with machine.service(SERVICE), machine.nginx(snippet, port):
@@ -65,7 +65,7 @@ def test_a_compressed_answer_is_known_again(
     encoding: str,
     changed: str,
 ) -> None:
-    """Asked with the tag that came, alone, in a list and by an asterisk: 304 without a body; another tag gets all of it."""
+    """With the received tag, alone, in a list, or with an asterisk: 304 without a body; another tag gets the whole answer."""
     with server(machine, settings) as url:
         ask = asking(url)
         for address in ADDRESSES:
@@ -88,11 +88,11 @@ LoadModule expires_module {MODULES}/mod_expires.so
 ExpiresActive on
 ExpiresDefault "access plus 1 month"
 """
-"""What guides to a fast site say, and hosts set; it means files, and is done to answers as well."""
+"""What guides to a fast site say, and hosts set; it is meant for files, and applied to answers, too."""
 
 
 def test_a_host_that_has_answers_kept(machine: Machine) -> None:
-    """Names are found by somebody else tomorrow: no cache and no browser may answer with what was true a month ago."""
+    """Names may change at any time: no cache and no browser may answer with last month's data."""
     with behind_apache(machine, KEPT_FOR_A_MONTH) as url:
         ask = asking(url)
         for address in ("/?name=masakazu.kojima", "/name2key/masakazu.kojima", "/ready", AVATAR, STATISTICS, "/?name=%"):
@@ -109,7 +109,7 @@ def test_a_host_that_has_answers_kept(machine: Machine) -> None:
 def test_doctor_warns_where_answers_are_kept(
     machine: Machine, server: Callable[[Machine, str], contextlib.AbstractContextManager[str]], settings: str, may_keep: str
 ) -> None:
-    """nginx puts its own in the place of our header, Apache beside it, which does no harm."""
+    """nginx replaces our header, which is reported; Apache adds its own, which is harmless."""
     with server(machine, settings) as url:
         done = machine.account.run("doctor", url)
     line = next(line for line in done.stdout.splitlines() if "lookup: " in line)

@@ -1,4 +1,4 @@
-"""Every home of the service, started from the very snippets that docs/deploy.md prints: all golden cases, byte for byte."""
+"""Every way to run the service, from the snippets of docs/deploy.md: all golden cases, byte for byte."""
 
 import contextlib
 
@@ -13,7 +13,7 @@ from tests.support.snippets import changed, parsed, snippets, units
 
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
 SERVICE = parsed(dict(reversed(units()))["n2k.service"])["Service"]["ExecStart"]
-"""The command of the first service unit, which listens on its own."""
+"""The command of the first service unit, which listens itself."""
 
 NGINX_ROOT = ("location /n2k/", "location /"), ('fastcgi_param SCRIPT_NAME "/n2k";', 'fastcgi_param SCRIPT_NAME "";')
 LIGHTTPD_ROOT = (('"/n2k" =>', '"/" =>'),)
@@ -26,19 +26,19 @@ in_two_places = pytest.mark.parametrize("mount", ["/n2k", ""])
 
 
 def asked(machine: Machine, port: int, mount: str = "", *, skipped: str = "") -> int:
-    """Ask every golden case there; *skipped* is a header that the web server takes away."""
+    """Send every golden case there; *skipped* is a header that the web server removes."""
     return run_all(over_http("127.0.0.1", port, mount), machine.account.golden, skipped_headers=frozenset({skipped}))
 
 
 def test_the_page_has_each_home_once() -> None:
-    """One nginx snippet, two of lighttpd (n2k started by itself, and by lighttpd), one of Apache, three units."""
+    """One nginx snippet, two of lighttpd (n2k started separately, and by lighttpd), one of Apache, three units."""
     assert [len(snippets(language)) for language in ("nginx", "lighttpd", "apache", "ini")] == [1, 2, 1, 3]
     assert ["bin-path" in snippet for snippet in snippets("lighttpd")] == [False, True]
 
 
 @in_two_places
 def test_nginx(machine: Machine, mount: str) -> None:
-    """nginx before the service unit's command, in a folder and at the root."""
+    """nginx in front of the service unit's command, in a folder and at the root."""
     port = free_port()
     snippet = snippets("nginx")[0] if mount else changed(snippets("nginx")[0], *NGINX_ROOT)
     assert "listen 80;" in snippet
@@ -49,7 +49,7 @@ def test_nginx(machine: Machine, mount: str) -> None:
 @pytest.mark.parametrize("starts", [False, True], ids=["external", "bin-path"])
 @in_two_places
 def test_lighttpd(machine: Machine, mount: str, starts: bool) -> None:
-    """lighttpd before the service unit's command, and where it starts the deployed script; in a folder and at the root."""
+    """lighttpd in front of the service unit's command, and starting the deployed script itself; in a folder and at the root."""
     port = free_port()
     machine.account.n2k("deploy", str(machine.account.site))
     snippet = snippets("lighttpd")[starts]
@@ -61,7 +61,7 @@ def test_lighttpd(machine: Machine, mount: str, starts: bool) -> None:
 
 @in_two_places
 def test_apache_with_mod_proxy_fcgi(machine: Machine, mount: str) -> None:
-    """Apache's proxy before the service unit's command, in a folder and at the root."""
+    """Apache's proxy in front of the service unit's command, in a folder and at the root."""
     snippet = snippets("apache")[0] if mount else changed(snippets("apache")[0], *APACHE_ROOT)
     with (
         machine.service(SERVICE),
@@ -71,7 +71,7 @@ def test_apache_with_mod_proxy_fcgi(machine: Machine, mount: str) -> None:
 
 
 def test_apache_with_plain_cgi(machine: Machine) -> None:
-    """What deploy wrote, where Apache has only mod_cgid: a process for every request."""
+    """The deployed script where Apache has only mod_cgid: one process per request."""
     machine.account.n2k("deploy", str(machine.account.site))
     kinds = one_of_each_kind()
     with apache(machine.account.site, gateway="cgid") as server:

@@ -1,4 +1,4 @@
-"""Links in a web folder, and data in the reach of other sites: deploy writes where its user meant, and publishes nothing."""
+"""Links in a web folder, and data within reach of other sites: deploy writes only the intended files, and publishes no data."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ def account(tmp_path: Path) -> Account:
 
 @pytest.mark.parametrize("to", ["nowhere", ".htaccess", "/nowhere/at/all"])
 def test_a_link_that_leads_to_no_file_of_the_owner_is_refused(account: Account, to: str) -> None:
-    """A link to nothing, in a circle, or to the system's: neither deploy nor --remove follows it, and nothing is written."""
+    """A dangling link, a loop, or a link to a system file: neither deploy nor --remove follows it or writes anything."""
     account.htaccess.symlink_to(to)
     done = account.run("deploy", str(account.site))
     assert done.returncode == REFUSED and "remove the link" in done.stderr
@@ -30,7 +30,7 @@ def test_a_link_that_leads_to_no_file_of_the_owner_is_refused(account: Account, 
 
 
 def test_a_link_to_another_users_file_is_refused(account: Account) -> None:
-    """Whoever may put a link into the folder could have root, or us, write to any file: its owner must be the folder's."""
+    """A user who can create links in the folder could make root, or us, write any file: its owner must be the folder's."""
     target = account.home / "precious"
     target.write_text("precious\n")
     account.htaccess.symlink_to(target)
@@ -49,7 +49,7 @@ def test_a_link_to_another_users_file_is_refused(account: Account) -> None:
 
 
 def test_a_link_within_the_folder_is_followed_and_stays(account: Account) -> None:
-    """The target gets the block and loses it again; the link, and the file it names, are the owner's."""
+    """The block is added to the target and removed again; the link and its target belong to the owner."""
     (account.site / ".rules").touch()
     account.htaccess.symlink_to(".rules")
     account.n2k("deploy", str(account.site))
@@ -59,7 +59,7 @@ def test_a_link_within_the_folder_is_followed_and_stays(account: Account) -> Non
 
 
 def test_a_linked_script_is_not_written_through(account: Account) -> None:
-    """A dispatch.fcgi that is a link to a script of ours elsewhere becomes a file; what it led to keeps its bytes."""
+    """A dispatch.fcgi that is a link to another script of ours becomes a file; the target keeps its bytes."""
     elsewhere = account.home / "elsewhere"
     elsewhere.write_text(text := "#!/old/python -I\n# Written by 'n2k deploy' long ago\n")
     account.script.symlink_to(elsewhere)
@@ -78,7 +78,7 @@ def test_a_linked_script_is_not_written_through(account: Account) -> None:
     ],
 )
 def test_data_in_another_site_is_refused(account: Account, data: str, page: str | None) -> None:
-    """A folder that hosts serve, or one with a domain's name and a site in it, publishes the data in any case."""
+    """Data in a folder that hosts serve, or in one with a domain's name and a site in it, would be published."""
     moved = account.home / data
     moved.parent.mkdir(parents=True)
     account.data.rename(moved)
@@ -92,7 +92,7 @@ def test_data_in_another_site_is_refused(account: Account, data: str, page: str 
 
 @pytest.mark.parametrize("data", ["data.d/n2k", "other.org/n2k-data", "n2k.data"])
 def test_data_elsewhere_is_let_be(account: Account, data: str) -> None:
-    """A dot in a folder's name, or a domain's name without a site, is no reason."""
+    """A dot in a folder's name, or a domain's name without a site, is accepted."""
     moved = account.home / data
     moved.parent.mkdir(parents=True, exist_ok=True)
     account.data.rename(moved)
@@ -103,7 +103,7 @@ def test_data_elsewhere_is_let_be(account: Account, data: str) -> None:
 @pytest.mark.parametrize("name", [".htaccess", "dispatch.fcgi"])
 @pytest.mark.parametrize("kind", ["pipe", "device", "too large"])
 def test_what_is_no_file_to_read_is_refused_at_once(account: Account, name: str, kind: str) -> None:
-    """A pipe would keep us waiting for ever, a device or a heap of zeros take all memory: deploy says which it is and why."""
+    """A pipe would block for ever, a device or a huge file use all memory: deploy names the kind and the reason."""
     place = account.site / name
     if kind == "pipe":
         os.mkfifo(place)
@@ -129,7 +129,7 @@ def test_what_is_no_file_to_read_is_refused_at_once(account: Account, name: str,
 
 @pytest.mark.parametrize("where", ["above", "beside"])
 def test_a_pipe_among_the_neighbours_holds_nobody_up(account: Account, where: str) -> None:
-    """Rules of the folders above and of those in it are looked at, too: a pipe there is as if it had none."""
+    """Rules in parent and child folders are read, too: a pipe counts as a file without rules."""
     folder = account.site.parent if where == "above" else account.site / "blog"
     folder.mkdir(exist_ok=True)
     os.mkfifo(folder / ".htaccess")

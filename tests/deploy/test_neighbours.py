@@ -1,4 +1,4 @@
-"""Other files in a web folder: what vanishes behind the rewriting is known before, said, and not done without a word."""
+"""Other files in a web folder: those that the rewriting would hide are reported before, and deploy asks for consent."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ RewriteRule . /index.php [L]
 </IfModule>
 # END WordPress
 """
-"""What WordPress writes into the .htaccess of its folder."""
+"""The .htaccess that WordPress writes into its folder."""
 
 MISSED = ("index.html", "blog/post.html", "deep/er/page.html", "inherits/page.html", ".well-known/security.txt")
 KEPT = (".well-known/acme-challenge/x", "own/page.html", "off/page.html")
@@ -38,7 +38,7 @@ RULES = {
 
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[Account]:
-    """A home with data, nothing deployed; its site has pages of all kinds."""
+    """A home with data and no deployment; its site has pages of all kinds."""
     made = Account(tmp_path / "home")
     for name in (*MISSED, *KEPT):
         (made.site / name).parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 def test_what_is_listed_is_what_apache_hands_out_no_more(account: Account) -> None:
-    """Each page is fetched before and after: those in the list are gone, all others are still there."""
+    """Each page is requested before and after: those in the list are gone, all others are still served."""
     assert vanishing(account.site) == ["index.html", ".well-known/", "blog/", "deep/", "inherits/"]
     with apache(account.site) as server:
         assert [server.get(f"/{name}").body for name in (*MISSED, *KEPT)] == [name.encode() for name in (*MISSED, *KEPT)]
@@ -61,7 +61,7 @@ def test_what_is_listed_is_what_apache_hands_out_no_more(account: Account) -> No
 
 
 def test_a_site_is_refused_with_the_names_and_left_as_it_is(account: Account) -> None:
-    """The refusal names what would vanish and both ways on; nothing is written; --yes goes on and says it again."""
+    """The refusal has the names and both alternatives; nothing is written; --yes continues and lists them again."""
     done = account.run("deploy", str(account.site))
     assert done.returncode == WOULD_VANISH
     assert "holds a site" in done.stderr
@@ -73,14 +73,14 @@ def test_a_site_is_refused_with_the_names_and_left_as_it_is(account: Account) ->
 
 
 def test_deploying_again_asks_no_more(account: Account) -> None:
-    """With the block in place, an update needs no --yes."""
+    """With the block present, an update needs no --yes."""
     account.n2k("deploy", str(account.site), "--yes")
     account.n2k("deploy", str(account.site))
 
 
 @pytest.mark.parametrize("name", ["index.php", "photo.jpg", "a folder/page.html", "dispatch.fcgi.bak", "cgi-bin/test.cgi"])
 def test_one_file_is_enough(tmp_path: Path, name: str) -> None:
-    """Whatever can be fetched now is named, down to one picture."""
+    """Every file that is served now is named, even a single picture."""
     account = Account(tmp_path / "home")
     (account.site / name).parent.mkdir(exist_ok=True)
     (account.site / name).touch()
@@ -90,7 +90,7 @@ def test_one_file_is_enough(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", [".ftpquota", "cgi-bin/", ".well-known/acme-challenge/x", ".git/config"])
 def test_what_nobody_fetches_is_no_reason(tmp_path: Path, name: str) -> None:
-    """Folders that hosts make empty, hidden files, and certificate renewal, which goes on."""
+    """Empty folders of the host, hidden files, and certificate renewal, which still works."""
     account = Account(tmp_path / "home")
     (account.site / name).parent.mkdir(parents=True, exist_ok=True)
     if name.endswith("/"):
@@ -101,7 +101,7 @@ def test_what_nobody_fetches_is_no_reason(tmp_path: Path, name: str) -> None:
 
 
 def test_a_wordpress_is_called_by_its_name(tmp_path: Path) -> None:
-    """A WordPress in the folder is refused; in a folder of its own below, n2k and the WordPress both answer."""
+    """A WordPress in the folder is refused; in a subfolder of its own, n2k and the WordPress both answer."""
     account = Account(tmp_path / "home")
     (account.site / "index.php").write_text("front page")
     (account.site / "wp-config.php").touch()
@@ -116,7 +116,7 @@ def test_a_wordpress_is_called_by_its_name(tmp_path: Path) -> None:
 
 
 def test_a_long_list_is_bounded() -> None:
-    """The first names, and how many more there are."""
+    """The first names, and the number of the others."""
     names = [f"{number:02d}.html" for number in range(SHOWN + 3)]
     assert named(names).endswith("07.html and 3 more") and named(names[:2]) == "00.html, 01.html"
 
@@ -131,7 +131,7 @@ def test_a_folder_of_many_files_gives_one_line(tmp_path: Path) -> None:
 
 
 def test_the_doctor_names_what_vanished(account: Account) -> None:
-    """Of the folder given, and of the one whose worker answers at the address without being told where that is."""
+    """In the given folder, or in that of the worker at the given address."""
     account.n2k("deploy", str(account.site), "--yes")
     line = re.compile(r"^warning  other files: in \S+ these can no longer be fetched: index.html, .*blog/", re.MULTILINE)
     assert line.search(account.run("doctor", "--web-dir", str(account.site)).stdout)

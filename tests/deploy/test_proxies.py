@@ -1,4 +1,4 @@
-"""Limits behind proxies of one's own, through the real web servers: each passes header fields on in a way of its own."""
+"""Limits behind the owner's proxies, with real web servers: each passes headers on in its own way."""
 
 import contextlib
 import http.client
@@ -28,7 +28,7 @@ def by_apache(machine: Machine) -> Iterator[int]:
 
 @contextlib.contextmanager
 def by_nginx(machine: Machine) -> Iterator[int]:
-    """The port of nginx as docs/deploy.md has it."""
+    """The port of nginx as in docs/deploy.md."""
     assert JOINED in (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
     port = free_port()
     snippet = snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port};")
@@ -38,7 +38,7 @@ def by_nginx(machine: Machine) -> Iterator[int]:
 
 @contextlib.contextmanager
 def by_lighttpd(machine: Machine) -> Iterator[int]:
-    """The port of lighttpd as docs/deploy.md has it."""
+    """The port of lighttpd as in docs/deploy.md."""
     port = free_port()
     with machine.service(SERVICE), machine.lighttpd(snippets("lighttpd")[0], port):
         yield port
@@ -52,7 +52,7 @@ def by_granian(machine: Machine) -> Iterator[int]:
 
 
 def statuses(port: int, mount: str, caller: str, *fields: tuple[str, str]) -> list[int]:
-    """Four registrations with these header fields; '*' in a value is another number each time, *caller* tells names apart."""
+    """Four registrations with these headers; '*' in a value is a different number each time, *caller* makes names unique."""
     found = []
     for number in range(4):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -73,7 +73,7 @@ def statuses(port: int, mount: str, caller: str, *fields: tuple[str, str]) -> li
 def test_callers_are_told_apart(
     machine: Machine, server: Callable[[Machine], contextlib.AbstractContextManager[int]], mount: str
 ) -> None:
-    """With ports, in one header field or several, by either header, past a second proxy: three writes each, then 429."""
+    """With ports, in one header or several, by either header, behind a second proxy: three writes each, then 429."""
     machine.account.settings("register = open\nwrite_limit = 3\ntrusted_proxies = 127.0.0.0/8")
     listed, limited = "X-Forwarded-For", [200, 200, 200, 429]
     with server(machine) as port:

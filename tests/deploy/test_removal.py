@@ -1,4 +1,4 @@
-"""``n2k deploy --remove``: what is ours goes, what is the owner's stays, and the workers end."""
+"""``n2k deploy --remove``: our files are removed, the owner's are kept, and the workers end."""
 
 import os
 import shutil
@@ -29,12 +29,12 @@ def account(tmp_path: Path) -> Account:
 
 
 def removed(account: Account) -> str:
-    """Take it away, expecting success; what was printed."""
+    """Remove it, expecting success; return what was printed."""
     return account.n2k("deploy", "--remove", str(account.site))
 
 
 def test_nothing_is_left_of_a_deployment(account: Account) -> None:
-    """Script and .htaccess are removed, and named; the folder is empty, the data is whole."""
+    """Script and .htaccess are removed and named; the folder is empty, the data is complete."""
     account.n2k("deploy", str(account.site))
     assert removed(account).splitlines() == [f"removed: {account.htaccess}", f"removed: {account.script}"]
     assert list(account.site.iterdir()) == []
@@ -43,7 +43,7 @@ def test_nothing_is_left_of_a_deployment(account: Account) -> None:
 
 @pytest.mark.parametrize("before", [b"# mine\n", b"Deny from 192.0.2.1\r\n# caf\xe9\r\n", b"\n\nOptions -Indexes\n"])
 def test_the_owners_lines_stay(account: Account, before: bytes) -> None:
-    """What was above the block, and what came below it since, keeps every byte, and the file its mode."""
+    """Lines above the block, and later ones below it, keep every byte, and the file its mode."""
     account.htaccess.write_bytes(before)
     account.htaccess.chmod(0o640)
     account.n2k("deploy", str(account.site))
@@ -56,7 +56,7 @@ def test_the_owners_lines_stay(account: Account, before: bytes) -> None:
 
 
 def test_other_files_stay(account: Account) -> None:
-    """Somebody else's dispatch.fcgi, pages, an editor's copy of them."""
+    """The dispatch.fcgi of another program, pages, an editor's backups of them."""
     mine = {"other.fcgi": "#!/bin/sh\necho mine\n", "index.html": "page", "notes": "# Written by 'n2k deploy', I read\n"}
     account.n2k("deploy", str(account.site))
     for name, text in mine.items():
@@ -66,7 +66,7 @@ def test_other_files_stay(account: Account) -> None:
 
 
 def test_every_script_of_ours_goes_whatever_its_name(account: Account) -> None:
-    """Deployed under two names, both go without being named again."""
+    """Deployed under two names, both are removed without being named again."""
     for name in ("n2k.fcgi", "dispatch.fcgi"):
         account.n2k("deploy", str(account.site), "--name", name)
     removed(account)
@@ -74,7 +74,7 @@ def test_every_script_of_ours_goes_whatever_its_name(account: Account) -> None:
 
 
 def test_a_second_time_there_is_nothing_to_do(account: Account) -> None:
-    """It says so, and that is no failure."""
+    """It says so, and succeeds."""
     account.n2k("deploy", str(account.site))
     removed(account)
     assert removed(account) == f"nothing of 'n2k deploy' is in {account.site}\n"
@@ -82,7 +82,7 @@ def test_a_second_time_there_is_nothing_to_do(account: Account) -> None:
 
 @pytest.mark.parametrize("gone", ["data", "settings", "script"])
 def test_it_needs_nothing_but_the_folder(account: Account, gone: str) -> None:
-    """With the data deleted, the settings broken or the script deleted by hand, the rest is taken away all the same."""
+    """With the data deleted, the settings invalid or the script deleted by hand, the rest is removed all the same."""
     account.n2k("deploy", str(account.site))
     if gone == "data":
         shutil.rmtree(account.data)
@@ -96,7 +96,7 @@ def test_it_needs_nothing_but_the_folder(account: Account, gone: str) -> None:
 
 @pytest.mark.parametrize("marks", [b"# BEGIN n2k_fcgi\n", b"# END n2k_fcgi\n# BEGIN n2k_fcgi\n", b"# END n2k_fcgi\n"])
 def test_broken_marks_are_left_to_their_owner(account: Account, marks: bytes) -> None:
-    """Where the block begins and ends is never guessed: nothing is changed, the script stays."""
+    """The beginning and the end of the block are never guessed: nothing is changed, the script is kept."""
     account.n2k("deploy", str(account.site))
     account.htaccess.write_bytes(b"# mine\n" + marks + b"# mine\n")
     done = account.run("deploy", "--remove", str(account.site))
@@ -105,20 +105,20 @@ def test_broken_marks_are_left_to_their_owner(account: Account, marks: bytes) ->
 
 
 def test_a_missing_folder_is_said(account: Account) -> None:
-    """A mistyped folder is not taken for an empty one."""
+    """A mistyped folder is not treated as an empty one."""
     done = account.run("deploy", "--remove", str(account.site / "nowhere"))
     assert done.returncode == REFUSED and "no such folder" in done.stderr
 
 
 @pytest.mark.parametrize("option", [("--name", "x.fcgi"), ("--yes",)])
 def test_options_of_the_other_way_round_are_refused(account: Account, option: tuple[str, ...]) -> None:
-    """--remove finds by itself what is ours."""
+    """--remove finds our files by itself."""
     done = account.run("deploy", "--remove", *option, str(account.site))
     assert done.returncode == 2 and "--remove takes neither --name nor --yes" in done.stderr
 
 
 def test_the_site_is_as_before_and_the_workers_are_gone(account: Account) -> None:
-    """Under a real Apache: both workers end at once, the pages of the folder can be fetched again, and nothing comes back."""
+    """Under a real Apache: both workers end at once, the pages of the folder are served again, and no worker is started."""
     (account.site / "page.html").write_text("page")
     account.n2k("deploy", str(account.site), "--yes")
     with apache(account.site.parent) as server:
@@ -139,7 +139,7 @@ def test_the_site_is_as_before_and_the_workers_are_gone(account: Account) -> Non
 
 
 def test_a_script_deleted_by_hand_is_404_everywhere_until_the_rest_goes_too(account: Account) -> None:
-    """The block sends everything to a script that is not there: the doctor says so, and --remove is the way out."""
+    """The block rewrites to a missing script: the doctor says so, and --remove fixes it."""
     (account.site / "page.html").write_text("page")
     account.n2k("deploy", str(account.site), "--yes")
     with apache(account.site.parent) as server:
@@ -154,7 +154,7 @@ def test_a_script_deleted_by_hand_is_404_everywhere_until_the_rest_goes_too(acco
 
 
 def test_an_editor_with_the_script_open_is_no_worker(account: Account) -> None:
-    """Only what runs as INTERPRETER -I SCRIPT is stopped; and a worker of another folder goes on."""
+    """Only a process INTERPRETER -I SCRIPT is stopped; a worker of another folder is not."""
     account.n2k("deploy", str(account.site))
     other = account.site.parent / "other"
     other.mkdir()
@@ -175,7 +175,7 @@ def test_an_editor_with_the_script_open_is_no_worker(account: Account) -> None:
 
 
 def test_workers_are_known_by_where_their_script_lies(account: Account, tmp_path: Path) -> None:
-    """Started through a link to the folder, or by a relative name, it is the same script."""
+    """Also if it was started through a link to the folder, or by a relative name."""
     account.script.write_text("import signal\nprint(flush=True)\nsignal.pause()\n")
     (tmp_path / "link").symlink_to(account.site)
     for name, place in ((f"{tmp_path}/link/dispatch.fcgi", "/"), ("dispatch.fcgi", str(account.site))):
@@ -186,7 +186,7 @@ def test_workers_are_known_by_where_their_script_lies(account: Account, tmp_path
 
 
 def test_a_worker_that_does_not_end_is_said(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a while it is given up, and named as left."""
+    """After a while it is reported as still running."""
     monkeypatch.setattr(workers, "PATIENCE", 0.2)
     account.script.write_text("import signal\nsignal.signal(15, signal.SIG_IGN)\nprint(flush=True)\nsignal.pause()\n")
     with subprocess.Popen([sys.executable, "-I", account.script], stdout=subprocess.PIPE) as process:

@@ -1,4 +1,4 @@
-"""Clients that vanish, stop half-way, send too much or speak old HTTP, to real web servers: others get their answers."""
+"""Clients that disconnect, stop in the middle, send too much or speak old HTTP, with real web servers: others are answered."""
 
 import contextlib
 import socket
@@ -27,7 +27,7 @@ KEPT = "fastcgi_keep_conn on; fastcgi_pass n2k;"
 
 @contextlib.contextmanager
 def by_nginx_that_keeps(machine: Machine) -> Iterator[int]:
-    """The port of nginx that keeps its connections to ``n2k fcgi`` and sends one request after another down each."""
+    """The port of nginx with persistent connections to ``n2k fcgi``, each with many requests."""
     port = free_port()
     snippet = snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port};")
     assert "fastcgi_pass unix:/run/n2k/fcgi.sock;" in snippet
@@ -37,7 +37,7 @@ def by_nginx_that_keeps(machine: Machine) -> Iterator[int]:
 
 
 def sent(port: int, data: bytes) -> bytes:
-    """All that comes back for *data* until the server closes."""
+    """The whole response to *data*, until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(data)
         found = b""
@@ -48,7 +48,7 @@ def sent(port: int, data: bytes) -> bytes:
 
 
 def leave(port: int, data: bytes, *, rudely: bool) -> None:
-    """Send *data* and go away, with a reset if *rudely*."""
+    """Send *data* and disconnect, with a reset if *rudely*."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(data)
         if rudely:
@@ -64,7 +64,7 @@ def status(answer: bytes) -> int:
 def test_rude_clients_cost_the_others_nothing(
     machine: Machine, server: Callable[[Machine], contextlib.AbstractContextManager[int]]
 ) -> None:
-    """Sixty that stand half-way, two hundred that leave, beside six that ask: those are answered, each time."""
+    """Sixty that stop in the middle and two hundred that disconnect, beside six normal ones: those get every answer."""
     parts = [
         b"",
         FIND[:9],
@@ -85,7 +85,7 @@ def test_rude_clients_cost_the_others_nothing(
 
 @pytest.mark.parametrize("server", [by_nginx, by_nginx_that_keeps, by_lighttpd])
 def test_odd_but_lawful_requests(machine: Machine, server: Callable[[Machine], contextlib.AbstractContextManager[int]]) -> None:
-    """HTTP/1.0, thirty in one piece, a body in chunks or announced: answered. What is too long is a 4xx."""
+    """HTTP/1.0, thirty requests in one packet, a chunked or announced body: answered. What is too long is a 4xx."""
     length = b"Content-Length: %d\r\n" % len(BODY)
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n"
     with server(machine) as port:

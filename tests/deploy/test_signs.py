@@ -1,6 +1,6 @@
-"""``n2k doctor URL``: what stands between a caller and the service is told apart, each with its line in docs/deploy.md.
+"""``n2k doctor URL`` distinguishes what answers instead of the service; docs/deploy.md has a line for each.
 
-What real web servers make is made by them; what only others have (a bot check, a login page) is given as their pages are.
+Answers of web servers come from real ones; others (a bot check, a login page) are copies of their pages.
 """
 
 import re
@@ -25,7 +25,7 @@ SERVICE = parsed(dict(reversed(units()))["n2k.service"])["Service"]["ExecStart"]
 
 
 def address(url: str) -> str:
-    """What the doctor says of the address alone; nothing else is asked when that is a problem."""
+    """The doctor's line about the address alone; if that is a problem, there are no further requests."""
     findings = list(website.examine(url, website.Known()))
     assert [finding.verdict for finding in findings] == [Verdict.PROBLEM], findings
     return str(findings[0])
@@ -33,13 +33,13 @@ def address(url: str) -> str:
 
 @pytest.mark.parametrize("sign", signs.SIGNS, ids=lambda sign: sign.title)
 def test_each_sign_has_its_line_in_the_table(sign: signs.Sign) -> None:
-    """docs/deploy.md has a row that begins with what the doctor says, with what it means and what to do."""
+    """docs/deploy.md has a row that begins with the doctor's words, with the meaning and what to do."""
     rows = re.findall(rf"^\| `{re.escape(sign.title)}` \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
     assert len(rows) == 1 and all(rows[0])
 
 
 def test_the_table_has_no_other_lines() -> None:
-    """And the page promises nothing that the doctor does not say."""
+    """The page has no row that the doctor never prints."""
     table = PAGE.partition("| The doctor says |")[2].partition("\n\n")[0]
     assert {*re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)} == {sign.title for sign in signs.SIGNS}
 
@@ -63,7 +63,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """Served, deployed, and well."""
+    """A served and deployed site without a problem."""
     account = Account(tmp_path / "home")
     (account.site / "n2k").mkdir()
     account.n2k("deploy", str(account.site / "n2k"))
@@ -96,13 +96,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
     ],
 )  # fmt: skip
 def test_what_a_line_in_htaccess_makes(site: Site, rules: str, title: str) -> None:
-    """Each line above the block makes a real Apache answer in its way, and the doctor tells which."""
+    """Each line above the block makes a real Apache answer in its way, and the doctor names the reason."""
     site.above(rules)
     assert f"address: {title}, " in address(site.url)
 
 
 def test_a_host_that_runs_nothing_shows_the_source(tmp_path: Path) -> None:
-    """With neither mod_fcgid nor mod_cgi Apache hands the script out: that is said, and not taken for a foreign site."""
+    """With neither mod_fcgid nor mod_cgi Apache serves the source of the script: reported as that, not as a foreign site."""
     account = Account(tmp_path / "home")
     account.n2k("deploy", str(account.site))
     with apache(account.site, gateway="none") as server:
@@ -111,7 +111,7 @@ def test_a_host_that_runs_nothing_shows_the_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("files", [(), ("index.html",)])
 def test_a_folder_that_is_not_ours(tmp_path: Path, files: tuple[str, ...]) -> None:
-    """Where .htaccess is ignored, Apache's own 404 answers."""
+    """If .htaccess is ignored, Apache's own 404 answers."""
     account = Account(tmp_path / "home")
     for name in files:
         (account.site / name).write_text("<p>a page</p>")
@@ -122,7 +122,7 @@ def test_a_folder_that_is_not_ours(tmp_path: Path, files: tuple[str, ...]) -> No
 
 
 def test_a_proxy_without_anybody_behind_it(tmp_path: Path) -> None:
-    """Apache before a socket that nobody listens on answers 503."""
+    """Apache in front of a socket without a listener answers 503."""
     account = Account(tmp_path / "home")
     proxy = f'<Location "/">\nSetHandler "proxy:unix:{tmp_path}/none|fcgi://localhost/"\n</Location>'
     with apache(account.site, gateway="proxy_fcgi", settings=proxy) as server:
@@ -130,7 +130,7 @@ def test_a_proxy_without_anybody_behind_it(tmp_path: Path) -> None:
 
 
 def test_the_service_itself_says_what_is_missing(site: Site) -> None:
-    """With a settings file that cannot be read from the start, the 503 is ours, and its line is repeated."""
+    """With an unreadable settings file at the start, the 503 is ours, and its line is repeated."""
     data = site.folder.parents[1] / "n2k-data"
     (data / "n2k.ini").write_text("[n2k]\nno_such_setting = 1\n")
     line = address(site.url)
@@ -138,7 +138,7 @@ def test_the_service_itself_says_what_is_missing(site: Site) -> None:
 
 
 def test_an_address_without_its_slash_gets_it(site: Site) -> None:
-    """The doctor asks below the folder either way, and shows the address as scripts should have it."""
+    """The doctor sends requests below the folder either way, and prints the address as scripts should have it."""
     for url in (site.url, site.url.rstrip("/")):
         first = next(website.examine(url, website.Known()))
         assert f"address: {site.url} answers" in str(first)
@@ -170,7 +170,7 @@ OTHER_PLACE = "404: n2k answers, and knows no such page"
 def test_nginx_that_gets_script_name_wrong(
     machine: Machine, changes: tuple[tuple[str, str], ...], mount: str, title: str
 ) -> None:
-    """The page's snippet, changed as people change it: the doctor says what is wrong with SCRIPT_NAME, and where to look."""
+    """The page's snippet with usual mistakes: the doctor says what is wrong with SCRIPT_NAME, and where to look."""
     port = free_port()
     snippet = snippets("nginx")[0]
     assert INCLUDE in snippet and NAME in snippet
@@ -182,7 +182,7 @@ def test_nginx_that_gets_script_name_wrong(
 
 
 def test_nginx_before_nobody(machine: Machine) -> None:
-    """The socket is not there: nginx answers 502."""
+    """The socket does not exist: nginx answers 502."""
     port = free_port()
     with machine.nginx(snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port};"), port):
         assert "address: nobody answers behind the web server, " in address(f"http://127.0.0.1:{port}/n2k/")
@@ -218,7 +218,7 @@ LOGIN = b'<form action="/login"><input name="user"><input type="password" name="
     ],
 )
 def test_what_others_answer(body: bytes, status: int, headers: dict[str, str], title: str) -> None:
-    """Pages of bot checks, logins, parked domains and filters, by their words, status or header."""
+    """Pages of bot checks, logins, parked domains and filters are recognised by words, status or header."""
     path = "n2k/health"
     with web_server(**{path: sent(body, status, **headers)}) as web:
         assert f"address: {title}, " in address(web.url("/n2k/"))
@@ -239,7 +239,7 @@ def test_what_others_answer(body: bytes, status: int, headers: dict[str, str], t
     ],
 )
 def test_where_a_redirect_leads(to: str, title: str) -> None:
-    """To https, to www, to a slash, to a login, elsewhere, nowhere: never followed, always told, with the address."""
+    """To https, to www, to a slash, to a login, elsewhere, nowhere: never followed, always reported, with the target."""
     with web_server() as web:
         host = f"localhost:{web.port}"
         web.paths["/n2k/health"] = redirect(to.format(host=host), 301)
@@ -250,7 +250,7 @@ def test_where_a_redirect_leads(to: str, title: str) -> None:
 
 
 def test_the_doctor_does_not_look_like_a_robot() -> None:
-    """Filters turn Python-urllib away: it says who it is."""
+    """Filters reject Python-urllib: it has a User-Agent of its own."""
     with web_server(health=sent(b"alive\n")) as web:
         ask(web.url("/health"))
         assert web.headers()["User-Agent"] == AGENT and AGENT.startswith("n2k-doctor/")
@@ -260,13 +260,13 @@ def test_the_doctor_does_not_look_like_a_robot() -> None:
 
 
 def found(account: Account, url: str, *options: str) -> dict[str, str]:
-    """Subject -> line of the doctor's."""
+    """Subject -> line of the doctor."""
     lines = account.run("doctor", url, *options).stdout.splitlines()
     return {line[9:].partition(":")[0]: line for line in lines}
 
 
 def test_a_worker_that_runs_other_code_than_is_installed(tmp_path: Path) -> None:
-    """As after 'pip install' of an update: the running worker and the script are of the code before, until deployed again."""
+    """As after 'pip install' of an update: the running worker and the script have the previous code, until the next deploy."""
     account = Account(tmp_path / "home")
     account.n2k("deploy", str(account.site))
     right = account.script.read_text()
@@ -283,7 +283,7 @@ def test_a_worker_that_runs_other_code_than_is_installed(tmp_path: Path) -> None
 
 
 def test_a_worker_of_before_says_nothing_of_its_code(tmp_path: Path) -> None:
-    """A script that an older n2k wrote hands no digest over: deploy again."""
+    """A script that an older n2k wrote has no digest: deploy again."""
     account = Account(tmp_path / "home")
     account.n2k("deploy", str(account.site))
     account.script.write_text(re.sub(r", code='\w+'", "", account.script.read_text()))
@@ -293,14 +293,14 @@ def test_a_worker_of_before_says_nothing_of_its_code(tmp_path: Path) -> None:
 
 
 def test_services_started_by_hand_say_their_code(machine: Machine) -> None:
-    """'n2k fcgi' as well as the deployed script: the doctor is content with both."""
+    """'n2k fcgi' and the deployed script both do, and the doctor reports no problem."""
     port = free_port()
     with machine.service(SERVICE), machine.nginx(snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port};"), port):
         assert found(machine.account, f"http://127.0.0.1:{port}/n2k/")["code"].startswith("ok")
 
 
 def test_the_code_is_shown_by_health_alone_and_tells_no_version(site: Site) -> None:
-    """Eight letters, on one address: no other answer carries them."""
+    """Eight letters, at one address: no other answer has them."""
     assert re.fullmatch(r"[0-9a-f]{8}", site.server.get("/n2k/health").headers["x-n2k-code"])
     for target in ("/n2k/", "/n2k/?name=masakazu.kojima", "/n2k/ready", "/n2k/nowhere", "/n2k/api/v1/statistics"):
         assert "x-n2k-code" not in site.server.get(target).headers
@@ -321,7 +321,7 @@ def test_the_code_is_shown_by_health_alone_and_tells_no_version(site: Site) -> N
     ],
 )
 def test_a_folder_with_something_wrong(tmp_path: Path, wrong: str, line: str) -> None:
-    """Each is found on the disk, without asking any web server."""
+    """Each is found on the disk, without a request to a web server."""
     account = Account(tmp_path / "home")
     account.n2k("deploy", str(account.site))
     subprocess.run(["sh", "-c", wrong], cwd=account.site, check=True)

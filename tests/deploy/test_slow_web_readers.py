@@ -1,4 +1,4 @@
-"""Readers of the csv who do not read, through a real Apache: mod_fcgid has few processes, each with one connection."""
+"""Clients that do not read the csv, through a real Apache: mod_fcgid has few processes, each with one connection."""
 
 import contextlib
 import socket
@@ -13,7 +13,7 @@ from tests.support.processes import SECONDS, eventually
 from tests.support.sandbox import Sandbox, csv
 
 ROWS = 200_000
-"""About 10 MB of text: more than Apache and the sockets on the way hold."""
+"""About 10 MB of text: more than the buffers of Apache and of the sockets hold."""
 
 IMPATIENT = """
 from n2k_fcgi.servers.fastcgi import main
@@ -24,7 +24,7 @@ main(DEFAULT._replace(rate=300_000, period=0.5), data_dir={data!r})
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
-    """A site with a list that anybody may have, whose worker wants 300 KB/s over half a second."""
+    """A site with an open csv, whose worker requires 300 KB/s over half a second."""
     made = Account(tmp_path_factory.mktemp("account") / "home")
     made.settings("csv = open")
     box = Sandbox(made.data)
@@ -40,7 +40,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
 
 @contextlib.contextmanager
 def unread(server: Apache) -> Iterator[socket.socket]:
-    """A client that asked for the list and reads nothing by itself."""
+    """A client that requested the csv and reads nothing by itself."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(SECONDS)
@@ -50,7 +50,7 @@ def unread(server: Apache) -> Iterator[socket.socket]:
 
 
 def rest(client: socket.socket, *, pause: float = 0.0) -> bytes:
-    """What comes until the end of the connection."""
+    """The rest of the answer, until the connection ends."""
     got = bytearray()
     with contextlib.suppress(ConnectionResetError, TimeoutError):
         while data := client.recv(4000):
@@ -60,7 +60,7 @@ def rest(client: socket.socket, *, pause: float = 0.0) -> bytes:
 
 
 def test_as_many_unread_lists_as_there_are_processes(account: Account) -> None:
-    """And twice as many: one has the slot, the others are told to wait, and whoever asks something else is answered."""
+    """And twice as many: one has the slot, the others get 429, and other requests are answered."""
     with apache(account.site) as server, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(unread(server)) for _ in range(4)]
         for _ in range(5):
@@ -71,7 +71,7 @@ def test_as_many_unread_lists_as_there_are_processes(account: Account) -> None:
 
 
 def test_a_list_that_is_cut_off_looks_cut_off(account: Account) -> None:
-    """Who sips gets a part, behind which Apache writes its page of an error; the process serves the next one all of it."""
+    """A slow reader gets a part, followed by Apache's error page; the process serves the whole csv to the next one."""
     with apache(account.site) as server:
         with unread(server) as client:
             got = rest(client, pause=0.02)
@@ -82,7 +82,7 @@ def test_a_list_that_is_cut_off_looks_cut_off(account: Account) -> None:
 
 
 def test_a_cgi_process_ends(account: Account) -> None:
-    """Where a process is started for each request, the one whose reader does not read ends by itself and frees the slot."""
+    """With one process per request, the process of a client that does not read ends by itself and frees the slot."""
     with apache(account.site, gateway="cgid") as server, unread(server):
         assert eventually(lambda: len(server.workers(account.script)) == 1)
         assert server.get("/health").status == 200

@@ -1,4 +1,4 @@
-"""The unit files that docs/deploy.md prints: systemd finds nothing wrong with them, and their commands do what they say."""
+"""The unit files of docs/deploy.md: systemd accepts them, and their commands work."""
 
 import shlex
 import shutil
@@ -12,7 +12,7 @@ from tests.support.processes import SECONDS, listening, running
 from tests.support.snippets import parsed, snippets, units
 
 LISTENING, *ACTIVATED = units()
-"""The service that listens itself, and the pair of which systemd listens for the other."""
+"""The service that listens itself, and the pair for which systemd listens."""
 
 MASAKAZU = b"a27b84f0-2757-4176-9579-43a181d4a5a0"
 ADDRESS = "/run/n2k/fcgi.sock"
@@ -20,7 +20,7 @@ ADDRESS = "/run/n2k/fcgi.sock"
 
 @pytest.mark.parametrize("files", [[LISTENING], ACTIVATED], ids=["listening", "activated"])
 def test_systemd_finds_nothing_wrong(machine: Machine, files: list[tuple[str, str]]) -> None:
-    """Every setting is known, every program is there: not a word from systemd-analyze."""
+    """Every setting is known, every program exists: no output from systemd-analyze."""
     assert shutil.which("systemd-analyze"), "these tests need systemd-analyze: apt-get install systemd"
     machine.account.n2k("deploy", str(machine.account.site))
     for name, text in files:
@@ -31,7 +31,7 @@ def test_systemd_finds_nothing_wrong(machine: Machine, files: list[tuple[str, st
 
 
 def test_units_and_web_servers_name_one_socket() -> None:
-    """Whichever unit is chosen, the snippets for the web servers find it."""
+    """All units and snippets for web servers have the same path of the socket."""
     socket, service = (parsed(text) for _, text in ACTIVATED)
     assert [name for name, _ in (LISTENING, *ACTIVATED)] == ["n2k.service", "n2k.socket", "n2k.service"]
     assert parsed(LISTENING[1])["Service"]["ExecStart"].endswith(f" fcgi --socket {ADDRESS}")
@@ -42,7 +42,7 @@ def test_units_and_web_servers_name_one_socket() -> None:
 
 
 def test_the_activated_service_answers_whoever_woke_it(machine: Machine) -> None:
-    """With the listening socket as descriptor 0 it answers who waited there; stopped and started again, it does so again."""
+    """With the listening socket as descriptor 0 it answers the waiting client; after a stop and a start, again."""
     machine.account.n2k("deploy", str(machine.account.site))
     command = shlex.split(machine.own(parsed(dict(ACTIVATED)["n2k.service"])["Service"]["ExecStart"]))
     with listening(machine.run) as held:

@@ -1,4 +1,4 @@
-"""What is no archive of ours: the message says what it is and what to do."""
+"""Files that are not a supported archive: the message says which kind it is and what to do."""
 
 import bz2
 import gzip
@@ -41,7 +41,7 @@ def tarred(form: int, *names: str) -> bytes:
 
 
 def old_tar() -> bytes:
-    """A tar as before 1988, without a magic."""
+    """A tar as before 1988, without a magic number."""
     content = bytearray(tarred(tarfile.USTAR_FORMAT, "name2key.csv"))
     content[257:265] = bytes(8)
     content[148:156] = b" " * 8
@@ -58,7 +58,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 
 
 def refusal(folder: Path, content: bytes, **options: int) -> N2KError:
-    """What reading it raises."""
+    """The error when it is read."""
     path = folder / "dump"
     path.write_bytes(content)
     with pytest.raises(N2KError) as caught, Dump(path, **options) as dump:
@@ -79,7 +79,7 @@ def refusal(folder: Path, content: bytes, **options: int) -> N2KError:
     ids=["gnu", "pax", "folder", "old"],
 )
 def test_a_tar_is_told_with_the_command_that_unpacks_it(tmp_path: Path, kind: str, jobs: int, tar: bytes, command: str) -> None:
-    """Plain and packed: its name says gz, its content is no csv."""
+    """Plain and compressed, with a name that says gz: the message has the command."""
     error = refusal(tmp_path, PACK[kind](tar), jobs=jobs)
     packing = "" if kind == "plain" else f", packed as {kind}"
     assert isinstance(error, DumpNeedsUnpacking)
@@ -106,7 +106,10 @@ FOREIGN = {
 
 @pytest.mark.parametrize(("magic", "what", "command"), FOREIGN.values(), ids=FOREIGN)
 def test_what_others_write_is_told(tmp_path: Path, magic: bytes, what: str, command: str) -> None:
-    """Alone with the command that makes it readable; inside of ours as an archive in an archive. Never 'download it again'."""
+    """Alone with the command that converts it; inside a supported archive as an archive in an archive.
+
+    Never 'download it again'.
+    """
     error = refusal(tmp_path, magic + bytes(600))
     assert isinstance(error, DumpNeedsUnpacking)
     assert str(error) == f"this is {what}, which n2k does not read: unpack it first ({command}); nothing was imported"
@@ -118,7 +121,7 @@ def test_what_others_write_is_told(tmp_path: Path, magic: bytes, what: str, comm
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zip"])
 @pytest.mark.parametrize("before", [b"\n", b"\r\n", b"\n\n \t" * 9, b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
 def test_white_space_before_an_archive_is_told(tmp_path: Path, kind: str, before: bytes) -> None:
-    """A script that sends a file and has a blank line at its end does that: the command takes it away again."""
+    """A script that sends a file after a blank line causes it: the message has the command that removes it."""
     content = {**PACK, "zip": zipped}[kind](ROWS)
     error = refusal(tmp_path, before + content)
     assert isinstance(error, DumpNotUnderstood)
@@ -128,14 +131,14 @@ def test_white_space_before_an_archive_is_told(tmp_path: Path, kind: str, before
 
 @pytest.mark.parametrize(("outer", "inner"), [("gz", "bz2"), ("gz", "gz"), ("xz", "zip"), ("bz2", "xz")])
 def test_an_archive_in_an_archive_names_both(tmp_path: Path, outer: str, inner: str) -> None:
-    """So that one knows what to unpack."""
+    """The message shows what to unpack."""
     content = {**PACK, "zip": zipped}[inner](ROWS)
     error = refusal(tmp_path, PACK[outer](content))
     assert f"an archive in an archive (a {inner} in a {outer}): unpack the outer one first" in str(error)
 
 
 def test_an_xz_that_this_python_cannot_read_is_told(tmp_path: Path) -> None:
-    """Its header is whole, by its own checksum, but asks for what no version has yet: not damage."""
+    """Its header has a valid checksum but needs an unknown feature: not reported as damage."""
     content = bytearray(lzma.compress(ROWS))
     content[6] = 1
     content[8:12] = zlib.crc32(content[6:8]).to_bytes(4, "little")
@@ -144,7 +147,7 @@ def test_an_xz_that_this_python_cannot_read_is_told(tmp_path: Path) -> None:
 
 
 def test_text_is_no_archive(tmp_path: Path) -> None:
-    """Leading blank lines, and lines that begin like a magic, are the lines' business."""
+    """Leading blank lines, and lines that begin with a magic number, are read as lines."""
     path = tmp_path / "dump"
     for content in (ROWS, b"\n\n" + ROWS, b"PK\n" + ROWS, b"7z,x\n" + ROWS, b"BZ\n" + ROWS):
         path.write_bytes(content)
@@ -154,7 +157,7 @@ def test_text_is_no_archive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("comment", [b"", b"x" * 65_535])
 def test_the_last_part_of_a_zip_is_called_one(tmp_path: Path, comment: bytes) -> None:
-    """It has the ending .zip, begins in the middle of a file, and has its number in its last record."""
+    """It has the suffix .zip, begins in the middle of a file, and has its number in its last record."""
     whole = bytearray(zipped(ROWS, comment))
     whole[whole.rindex(b"PK\5\6") + 4] = 1
     error = refusal(tmp_path, b"\x8f\0\x10" + bytes(whole[5000:]))
@@ -164,7 +167,7 @@ def test_the_last_part_of_a_zip_is_called_one(tmp_path: Path, comment: bytes) ->
 
 @pytest.mark.parametrize("before", [b"MZ\x90\0\3\0\0\0" * 100, b"#!/bin/sh\nexit\n\0", b"\x7fELF\2\1\1\0" + bytes(5000)])
 def test_a_zip_behind_a_program(tmp_path: Path, before: bytes) -> None:
-    """One that unpacks itself: other programs find the zip in it."""
+    """A self-extracting zip: other programs find the zip in it."""
     error = refusal(tmp_path, before + zipped(ROWS))
     assert isinstance(error, DumpNeedsUnpacking)
     assert str(error).startswith("this is a zip with something before it") and "unzip -p FILE | n2k import -" in str(error)

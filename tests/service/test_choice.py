@@ -1,4 +1,4 @@
-"""Who answers when several avatars have a name: the rule of the docs, against a plain model in dicts."""
+"""Which avatar is the answer if several have a name: the documented rule, compared with a plain model in dicts."""
 
 import itertools
 from pathlib import Path
@@ -22,7 +22,7 @@ BINDINGS = st.dictionaries(st.sampled_from(GRIDS), st.tuples(st.integers(1, 9), 
 def model(
     dumped: dict[str, tuple[int, int]], seen: dict[str, tuple[int, int]], asked: str | None, strict: bool, default: str
 ) -> int | None:
-    """What the documentation says, in as few words as possible."""
+    """The documented rule, as short as possible."""
     winners: dict[str, tuple[int, int]] = {}
     for grid in GRIDS:
         both = [binding for binding in (dumped.get(grid), seen.get(grid)) if binding]
@@ -49,7 +49,7 @@ def test_the_rule_of_choice(
     strict: bool,
     default: str,
 ) -> None:
-    """The grid asked for, else the default one, else who was seen last; on a grid dump and captures by their times."""
+    """The named grid, else the default one, else the avatar seen last; on one grid dump and captures by their times."""
     times = [time for _, time in dumped.values()] + [time for _, time in seen.values()]
     if len(set(times)) < len(times):
         return  # of two at the same time either may answer
@@ -68,7 +68,7 @@ def test_the_rule_of_choice(
 
 
 def test_an_import_for_one_grid_turns_no_other_over(sandbox: Sandbox) -> None:
-    """Of several keys of a name the later line answers on its grid, however often other grids are imported."""
+    """Of several keys of a name the later line is the answer on its grid, however often other grids are imported."""
     lines = "".join(f"{format_key(key.to_bytes(16, 'big'))},{NAME}\n" for key in (1, 2, 3))
     sandbox.import_text(lines, grid="OpenSim", as_of=5)
     for turn in range(3):
@@ -91,13 +91,13 @@ def test_an_import_for_one_grid_turns_no_other_over(sandbox: Sandbox) -> None:
     ],
 )
 def test_a_shard_means_the_grid_that_the_owner_said(shard: str, label: str) -> None:
-    """OpenSimulator's default word may mean an owner's grid; Second Life's two words always mean Second Life."""
+    """OpenSimulator's default shard may mean one of the owner's grids; Second Life's two shards always mean Second Life."""
     grids = Grids((Grid("Production", "Production"), Grid("Mine", "OpenSim"), Grid("Other", "Other")))
     assert grids.of_shard(shard) == label
 
 
 def test_second_lifes_words_are_second_lifes() -> None:
-    """Whatever the settings say: they reject that, and it would change nothing here."""
+    """Whatever the settings are: they reject such a value, and it would have no effect here."""
     grids = Grids((Grid("Mine", "Production"), Grid("Yours", "testing")))
     for shard in ("Production", "production", " PRODUCTION "):
         assert grids.of_shard(shard) == "Production"

@@ -17,7 +17,7 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
 def answer(box: Sandbox, name: str, grid: str = "Production") -> str | None:
-    """The key of a name."""
+    """The key that a name returns."""
     avatar = box.view().name2key(name, grid, strict=True)
     return avatar and format_key(avatar.key)
 
@@ -29,7 +29,7 @@ def listed(box: Sandbox) -> list[tuple[str, str, str, str, int]]:
 
 
 def test_a_newer_dump_does_not_move_a_name(sandbox: Sandbox) -> None:
-    """Whether the first key is still in it under that name, under none, or was renamed; each try is listed."""
+    """Whether the newer dump has the first key under that name, under another one, or not at all; each attempt is listed."""
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=1)
     for time, rows in enumerate(
         (
@@ -50,7 +50,7 @@ def test_a_newer_dump_does_not_move_a_name(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("elsewhere", [MASAKAZU, USERNAME, GOVERNOR])
 def test_the_holder_is_found_whatever_other_grids_know(sandbox: Sandbox, elsewhere: str) -> None:
-    """The holder was renamed and another key has the name now: the holder answers, whatever other grids have."""
+    """The holder was renamed and another key has the name now: the holder is the answer, whatever other grids have."""
     sandbox.import_text(csv((elsewhere, "Wanted Name")), grid="OpenSim", as_of=1)
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=2)
     sandbox.import_text(csv((MASAKAZU, "Renamed Now"), (USERNAME, "Wanted Name")), as_of=3)
@@ -59,21 +59,21 @@ def test_the_holder_is_found_whatever_other_grids_know(sandbox: Sandbox, elsewhe
 
 
 def test_replace_begins_anew(sandbox: Sandbox) -> None:
-    """The owner's way out when the first dump was wrong."""
+    """For an owner whose first dump was wrong."""
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=1)
     sandbox.import_text(csv((USERNAME, "Wanted Name")), as_of=2, replace=True)
     assert answer(sandbox, "wanted.name") == USERNAME
 
 
 def test_elsewhere_the_newer_dump_wins(sandbox: Sandbox) -> None:
-    """The rule is Second Life's."""
+    """The rule holds in Second Life only."""
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")), grid="OpenSim", as_of=1)
     report = sandbox.import_text(csv((USERNAME, "Wanted Name")), grid="OpenSim", as_of=2)
     assert answer(sandbox, "wanted.name", "OpenSim") == USERNAME and report.moves == []
 
 
 def test_a_registration_is_refused_and_listed(sandbox: Sandbox) -> None:
-    """Against the dump, and against an earlier capture; tries are counted together."""
+    """Against the dump, and against an earlier capture; attempts are counted together."""
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")))
     sandbox.register("Seen First", GOVERNOR)
     for name in ("Wanted Name", "wanted.name", "Seen First"):
@@ -87,7 +87,7 @@ def test_a_registration_is_refused_and_listed(sandbox: Sandbox) -> None:
 
 
 def test_a_list_of_offers_notes_all_its_conflicts(sandbox: Sandbox) -> None:
-    """Against the dump, against captures, and against another offer of the same list; the good ones are stored."""
+    """Against the dump, against captures, and within the same list; the valid ones are stored."""
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")))
     sandbox.register("Seen First", GOVERNOR)
     other = "11111111-2222-3333-4444-555555555555"
@@ -133,7 +133,7 @@ _numbers = itertools.count()
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_whatever_comes_an_imported_name_keeps_its_key(tmp_path: Path, steps: list[tuple[str, str, str]]) -> None:
-    """Dumps, JSON lines with former names and registrations in any order: an answer of a dump, once given, stays."""
+    """Dumps, JSON lines with former names and registrations in any order: the key of an imported name never changes."""
     box = Sandbox(tmp_path / str(next(_numbers)))
     given_out: dict[str, str | None] = {}
     try:

@@ -1,4 +1,4 @@
-"""Downloads against a real web server: what is asked, what is taken, what is refused, and what is tried again."""
+"""Downloads from a real web server: requests, accepted and rejected responses, retries."""
 
 import bz2
 import gzip
@@ -38,7 +38,7 @@ NOTHING = Validators()
 
 @pytest.fixture
 def web() -> Iterator[WebServer]:
-    """A web server with nothing on it."""
+    """A web server without any file."""
     with web_server() as server:
         yield server
 
@@ -63,31 +63,31 @@ def get(web: WebServer, tmp_path: Path) -> Get:
 
 
 def test_a_file_comes_whole_with_its_validators(get: Get, web: WebServer) -> None:
-    """The bytes, and what to ask with next time; no encoding is asked for."""
+    """The bytes, and the validators for the next request; no coding is requested."""
     assert get(file(CONTENT)) == (Fetched(Validators('"one"', MODIFIED_DATE), ""), CONTENT)
     assert web.headers()["Accept-Encoding"] == "identity" and web.headers()["User-Agent"].startswith("n2k_fcgi/")
 
 
 @pytest.mark.parametrize("known", [Validators('"one"', ""), Validators("", MODIFIED_DATE), Validators('"one"', MODIFIED_DATE)])
 def test_what_is_known_is_not_sent_again(get: Get, web: WebServer, known: Validators) -> None:
-    """304 for the tag, the date, or both: nothing is fetched."""
+    """304 for the tag, the date, or both: nothing is downloaded."""
     assert get(file(CONTENT), known=known) == (None, b"")
     assert len(web.requests) == 1
 
 
 def test_another_version_than_the_known_one_comes(get: Get) -> None:
-    """The condition does not hold: the new file comes."""
+    """The condition is false: the new file is downloaded."""
     assert get(file(CONTENT, '"two"'), known=Validators('"one"', MODIFIED_DATE))[1] == CONTENT
 
 
 def test_not_modified_without_a_condition_is_an_error(get: Get) -> None:
-    """A server that says so when it was not asked has nothing for us."""
+    """A 304 that was not asked for has no content."""
     with pytest.raises(DownloadFailed, match="the server answers 304"):
         get(sent(b"", 304))
 
 
 def test_a_broken_connection_is_resumed(get: Get, web: WebServer) -> None:
-    """The rest is asked for with Range and If-Range; the file is as if nothing had been."""
+    """The rest is requested with Range and If-Range; the file is complete."""
     assert get(cut(CONTENT, file(CONTENT), at=1000))[1] == CONTENT
     assert (web.headers()["Range"], web.headers()["If-Range"]) == ("bytes=1000-", '"one"')
 
@@ -101,25 +101,25 @@ def test_a_resumed_download_may_break_again(get: Get, web: WebServer) -> None:
 
 
 def test_a_server_without_ranges_sends_all_again(get: Get) -> None:
-    """200 in answer to Range: the file is written from its beginning."""
+    """200 as the response to Range: the file is written from its beginning."""
     assert get(cut(CONTENT, file(CONTENT, ranges=False)))[1] == CONTENT
 
 
 def test_a_file_that_changed_meanwhile_is_fetched_anew(get: Get) -> None:
-    """If-Range fails: no mixture of two versions."""
+    """If-Range is false: two versions are never mixed."""
     other = CONTENT[::-1]
     fetched, content = get(cut(CONTENT, file(other, '"two"')))
     assert content == other and fetched is not None and fetched.validators.etag == '"two"'
 
 
 def test_a_weak_tag_is_not_resumed_by(get: Get, web: WebServer) -> None:
-    """It promises no same bytes: the date is used."""
+    """It does not guarantee the same bytes: the date is used."""
     assert get(cut(CONTENT, file(CONTENT), etag='W/"one"', at=500))[1] == CONTENT
     assert web.headers()["If-Range"] == MODIFIED_DATE
 
 
 def test_without_validators_a_broken_download_starts_over(get: Get, web: WebServer) -> None:
-    """Nothing says that the rest would fit."""
+    """The rest may be of another version."""
     broken = sent(CONTENT[:100], length=len(CONTENT), Last_Modified="")
     assert get(in_turn(broken, file(CONTENT)))[1] == CONTENT
     assert "Range" not in web.headers()
@@ -131,13 +131,13 @@ def test_without_validators_a_broken_download_starts_over(get: Get, web: WebServ
     ids=["another place", "416"],
 )
 def test_a_resumption_that_goes_wrong_starts_over(get: Get, web: WebServer, resumed: Answer) -> None:
-    """Another range than was asked for, or none any more: the whole file is fetched."""
+    """Another range than requested, or none: the whole file is downloaded."""
     assert get(cut(CONTENT, resumed, file(CONTENT)))[1] == CONTENT
     assert [("Range" in headers) for _, headers in web.requests] == [False, True, False]
 
 
 def test_tries_are_bounded(get: Get, web: WebServer) -> None:
-    """A server that lies about the length is asked three times, and the message says what came."""
+    """A server with a wrong length is asked three times, and the message has the bytes received."""
     lie = sent(CONTENT, length=len(CONTENT) + 10, ETag='"one"')
     with pytest.raises(DownloadFailed, match=f"breaks off after {len(CONTENT)} of {len(CONTENT) + 10} bytes"):
         get(lie)
@@ -150,20 +150,20 @@ def test_a_stall_breaks_the_connection(get: Get) -> None:
 
 
 def test_a_stall_every_time_is_said(get: Get) -> None:
-    """The message names the silence."""
+    """The message has the time without data."""
     with pytest.raises(DownloadFailed, match=r"no byte came for 0\.1 s"):
         get(stalled(CONTENT), stall=0.1, tries=2)
 
 
 def test_the_whole_time_is_limited(get: Get) -> None:
-    """A server that always sends a little does not hold it for ever."""
+    """A server that always sends a little is cut off."""
     with pytest.raises(DownloadTooSlow, match=r"took longer than 0\.2 s"):
         get(dripping, total=0.2)
 
 
 @pytest.mark.parametrize("answer", [endless, sent(CONTENT)], ids=["endless", "announced"])
 def test_the_size_is_limited(get: Get, web: WebServer, answer: Answer) -> None:
-    """An endless body and one announced as too large are left alone, after one connection."""
+    """An endless body, and one announced as too large, end after one connection."""
     with pytest.raises(DownloadTooLarge, match=r"is larger than 100000 bytes"):
         get(answer, size=100_000)
     assert len(web.requests) == 1
@@ -179,13 +179,13 @@ def test_the_size_is_limited(get: Get, web: WebServer, answer: Answer) -> None:
     ids=["type", "content", "lying type"],
 )
 def test_a_web_page_is_refused(get: Get, answer: Answer) -> None:
-    """An error page that comes with status 200 is no dump, by its type or by its first bytes."""
+    """An error page with status 200 is rejected, by its type or by its first bytes."""
     with pytest.raises(DownloadRefused, match="it is a web page, not a dump"):
         get(answer)
 
 
 def test_an_archive_under_the_wrong_type_is_taken(get: Get) -> None:
-    """Some servers call everything html: the content says that it is an archive."""
+    """Some servers send every file as html: the content decides."""
     assert get(sent(b"BZh9rest", Content_Type="text/html"))[1] == b"BZh9rest"
 
 
@@ -196,7 +196,7 @@ CODINGS = ["x-bzip2", "bzip2", "x-gzip", "gzip", "xz", "br", "zstd", "deflate", 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("kind", PACKERS)
 def test_what_the_bytes_are_counts(get: Get, kind: str, coding: str) -> None:
-    """Servers call an archive's own packing a coding, or name one that is not there: the bytes come as they are."""
+    """Servers declare an archive's own compression as a coding, or a coding that was not applied: the bytes are kept."""
     content = PACKERS[kind](CONTENT)
     fetched, got = get(sent(content, Content_Encoding=coding))
     assert got == content and fetched is not None and fetched.encoding == coding.lower().replace(",", ", ")
@@ -204,7 +204,7 @@ def test_what_the_bytes_are_counts(get: Get, kind: str, coding: str) -> None:
 
 @pytest.mark.parametrize("header", ["identity", "Identity , ", ","])
 def test_identity_is_no_coding(get: Get, header: str) -> None:
-    """It says that there is none."""
+    """It means that there is no coding."""
     fetched, _ = get(sent(CONTENT, Content_Encoding=header))
     assert fetched is not None and fetched.encoding == ""
 
@@ -234,12 +234,12 @@ def test_a_coding_that_is_there_and_cannot_be_read_is_refused(get: Get, content:
 
 @pytest.mark.parametrize("text", [GOOD_UTF16, b"\xef\xbb\xbf" + CONTENT, CONTENT[:4095] + "é".encode() + CONTENT])
 def test_text_is_text_in_every_encoding_that_is_read(get: Get, text: bytes) -> None:
-    """A mark, UTF-16, a letter cut by the look at the beginning: none is taken for brotli."""
+    """A byte-order mark, UTF-16, a letter split by the inspected block: none is taken for brotli."""
     assert get(sent(text, Content_Encoding="br"))[1] == text
 
 
 def test_what_comes_is_told_from_more_than_one_byte(get: Get) -> None:
-    """An archive under a page's type, its first byte alone in the first piece, and the rest over two connections."""
+    """An archive with a page's type, whose first block is one byte, over two connections."""
     content = bz2.compress(CONTENT)
 
     def in_pieces(handler: Handler) -> None:
@@ -261,7 +261,7 @@ def test_an_error_status_ends_it(get: Get, web: WebServer, status: int) -> None:
 
 
 def _busy(content: bytes, status: int, *, seconds: int) -> Answer:
-    """A server that has a rate limit: it answers *status* until *seconds* have passed since it was asked first."""
+    """A server with a rate limit: it answers *status* until *seconds* have passed since the first request."""
     began: list[float] = []
 
     def answer(handler: Handler) -> None:
@@ -276,19 +276,19 @@ def _busy(content: bytes, status: int, *, seconds: int) -> Answer:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_is_asked_again_when_it_says(get: Get, web: WebServer, status: int) -> None:
-    """One that wants two seconds gets them: the second request is not too early."""
+    """After the two seconds that it asks for: the second request is not too early."""
     assert get(_busy(CONTENT, status, seconds=2), tries=2)[1] == CONTENT
     assert len(web.requests) == 2
 
 
 def test_a_date_to_come_back_is_understood(get: Get) -> None:
-    """One that has passed means now."""
+    """A date that has passed means now."""
     busy = sent(b"", 503, Retry_After=MODIFIED_DATE.replace("2026", "2016"))
     assert get(in_turn(busy, file(CONTENT)), tries=2)[1] == CONTENT
 
 
 def test_a_server_that_is_busy_every_time_is_given_up(get: Get, web: WebServer) -> None:
-    """After all tries, with its status."""
+    """After all retries, with its status."""
     with pytest.raises(DownloadFailed, match="the server answers 503 Service Unavailable; nothing"):
         get(sent(b"", 503, Retry_After="0"))
     assert len(web.requests) == LIMITS.tries
@@ -316,7 +316,7 @@ def test_an_invalid_retry_after_is_ignored(get: Get, web: WebServer, retry_after
 
 
 def test_nobody_listening_is_said(tmp_path: Path) -> None:
-    """The port is closed: refused, after all tries."""
+    """The port is closed: refused, after all retries."""
     with web_server() as gone:
         url = gone.url("/dump")
     path = tmp_path / "file"
@@ -326,7 +326,7 @@ def test_nobody_listening_is_said(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported(web: WebServer, tmp_path: Path) -> None:
-    """The bytes so far never go back, and end at those expected."""
+    """The number of bytes never decreases, and ends at the expected one."""
     web.paths["/dump"] = file(CONTENT)
     path = tmp_path / "file"
     path.touch()
@@ -337,7 +337,7 @@ def test_progress_is_reported(web: WebServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_followed(get: Get, web: WebServer, status: int) -> None:
-    """Every kind, relative too."""
+    """Of every status, relative ones, too."""
     web.paths["/elsewhere"] = file(CONTENT)
     assert get(redirect("elsewhere?x=1 2", status))[1] == CONTENT
     assert [path for path, _ in web.requests] == ["/dump", "/elsewhere"]
@@ -351,7 +351,7 @@ def test_a_redirect_loop_ends(get: Get, web: WebServer) -> None:
 
 
 def test_a_loop_of_two_ends(get: Get, web: WebServer) -> None:
-    """Back and forth, each time under another fragment."""
+    """Back and forth, each time with another fragment."""
     web.paths["/other"] = redirect("/dump#there")
     with pytest.raises(DownloadRefused, match="more than 5 redirects"):
         get(redirect("/other#here"))
@@ -375,7 +375,7 @@ LOCATIONS = {
 
 @pytest.mark.parametrize(("location", "path"), LOCATIONS.values(), ids=LOCATIONS)
 def test_a_location_of_any_form_is_followed(get: Get, web: WebServer, location: bytes, path: str) -> None:
-    """What web servers put there, allowed or not; what is asked for is ASCII."""
+    """Forms that web servers send, valid or not; the request is ASCII."""
     web.paths[path] = file(CONTENT)
     sent_so = location.replace(b"{port}", str(web.port).encode()).decode("latin-1")
     assert get(redirect(sent_so))[1] == CONTENT
@@ -398,7 +398,7 @@ def test_a_location_of_any_form_is_followed(get: Get, web: WebServer, location: 
     ],
 )
 def test_redirects_to_anything_but_the_web_are_refused(get: Get, to: str, why: str) -> None:
-    """Never to a local file, another protocol, nothing, or an invalid host; no secret in the message."""
+    """Never to a local file, another protocol, nothing, or an invalid host; no secret is in the message."""
     with pytest.raises(DownloadRefused, match=why) as caught:
         get(redirect(to))
     assert "secret" not in str(caught.value)
@@ -408,7 +408,7 @@ def test_redirects_to_anything_but_the_web_are_refused(get: Get, to: str, why: s
 def test_an_international_host_is_asked_for_by_its_ascii_name(
     web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
-    """A proxy sees the request: xn--, in the address and in Host."""
+    """In the request to a proxy: xn--, in the URL and in Host."""
     monkeypatch.setenv("http_proxy", web.url(""))
     web.paths["http://xn--bcher-kva.example/dump"] = file(CONTENT)
     path = tmp_path / "file"
@@ -418,7 +418,7 @@ def test_an_international_host_is_asked_for_by_its_ascii_name(
 
 
 def test_a_password_stays_with_its_server(get: Get, web: WebServer) -> None:
-    """It is sent as a header, to the same origin after a redirect too, and to no other."""
+    """It is sent as a header, to the same origin after a redirect, too, and to no other."""
     with web_server(dump=file(CONTENT)) as other:
         web.paths["/next"] = redirect(other.url("/dump"))
         assert get(redirect("/next"), user="me:s%40cret")[1] == CONTENT
@@ -427,7 +427,7 @@ def test_a_password_stays_with_its_server(get: Get, web: WebServer) -> None:
 
 
 def test_a_list_behind_which_apache_writes_an_error_is_broken(get: Get, web: WebServer) -> None:
-    """Its answer has status 200 and a good end all the same. An archive may end as it likes; another try may be whole."""
+    """Although the status is 200 and the body is complete. An archive may have any end; a retry may be complete."""
     page = b"00000\n<html><head>\n<title>500 Internal Server Error</title>\n</head></html>\n"
     with pytest.raises(DownloadFailed, match="it ends in a web page"):
         get(file(CONTENT + page))
@@ -437,7 +437,7 @@ def test_a_list_behind_which_apache_writes_an_error_is_broken(get: Get, web: Web
 
 
 def test_a_token_goes_where_a_password_does(web: WebServer, tmp_path: Path) -> None:
-    """As X-N2K-Token, to the same origin after a redirect too; not to another server, and not back from there."""
+    """As X-N2K-Token, to the same origin after a redirect, too; not to another server, and not after a redirect back."""
     path = tmp_path / "file"
     path.touch()
     with web_server() as other:

@@ -1,4 +1,4 @@
-"""How a dump may be written: encodings, line ends, headers, separators, order of columns, quotes; all read to the same rows."""
+"""Formats of a dump: encodings, line ends, headers, separators, order of columns, quotes; all are read as the same rows."""
 
 import codecs
 import csv as writer
@@ -112,7 +112,7 @@ FORMS: dict[str, tuple[str | bytes, list[str]]] = {
 @pytest.mark.parametrize(("text", "found"), FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("block", [1, 1 << 20])
 def test_a_dump_in_any_form_is_read(text: str | bytes, found: list[str], block: int) -> None:
-    """The same forty rows, none rejected, however the blocks are cut; what was odd is reported."""
+    """The same forty rows, none rejected, whatever the blocks; unusual formats are reported."""
     data = text.encode() if isinstance(text, str) else text
     tally = Tally()
     read = list(batches((data[at : at + block] for at in range(0, len(data), block)), tally, Grids(), lambda *_: 0))
@@ -123,7 +123,7 @@ def test_a_dump_in_any_form_is_read(text: str | bytes, found: list[str], block: 
 
 
 def test_line_numbers_are_those_of_an_editor() -> None:
-    """Blank lines, hint and header count for the number that is shown, and for nothing else."""
+    """Blank lines, hint and header count for the line number only."""
     tally = Tally()
     list(batches([b"\nsep=,\n\nuuid,name\n,\n" + PLAIN.encode() + b"\nnonsense\n"], tally, Grids(), lambda *_: 0))
     assert tally.shown == [(47, Reason.FIELD_COUNT, "nonsense")] and tally.lines == 41
@@ -139,7 +139,7 @@ def test_line_numbers_are_those_of_an_editor() -> None:
     ],
 )
 def test_a_damaged_first_row_is_no_header(first: str) -> None:
-    """A bad line in the place of a header is a bad line, and so is a second header."""
+    """A bad line as the first one is a bad line, and so is a second header."""
     tally = Tally()
     list(batches([f"{first}\nuuid,name\n{PLAIN}".encode()], tally, Grids(), lambda *_: 0))
     assert tally.bad_lines == 2 and tally.found == []
@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
 
 @pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_read_is_refused_by_name(sandbox: Sandbox, text: str | bytes, said: str) -> None:
-    """One line says what most of the bad lines are."""
+    """One line has the most frequent reason."""
     with pytest.raises(TooManyBadLines) as caught:
         sandbox.import_text(text)
     assert said in str(caught.value) and "\n" not in str(caught.value)
@@ -171,13 +171,13 @@ def test_what_cannot_be_read_is_refused_by_name(sandbox: Sandbox, text: str | by
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf16_without_a_mark_is_refused(sandbox: Sandbox, encoding: str) -> None:
-    """It could only be guessed at; the message says what to do."""
+    """It would be a guess; the message says what to do."""
     with pytest.raises(DumpNotUnderstood, match="UTF-16 without a byte-order mark: save it as UTF-8"):
         sandbox.import_text(PLAIN.encode(encoding))
 
 
 def test_half_a_character_of_utf16_costs_a_line() -> None:
-    """A lone surrogate and an odd byte at the end are bad names, not the end of the import."""
+    """A lone surrogate and an odd byte at the end are bad lines, and the import continues."""
     tally = Tally()
     data = PLAIN.encode("utf-16") + f"{PEOPLE[0][0]},Fa\ud800ke\n".encode("utf-16-le", "surrogatepass") + b"x"
     list(batches([data], tally, Grids(), lambda *_: 0))
@@ -204,7 +204,7 @@ ODD_NAMES = [
 
 @pytest.mark.parametrize("names", [[name] for name in ODD_NAMES] + [ODD_NAMES, ODD_NAMES[::-1]], ids=str)
 def test_what_is_exported_comes_back(names: list[str]) -> None:
-    """Odd names, alone or many, are not taken for another form of csv."""
+    """Unusual names, alone or many, are not mistaken for another form of csv."""
     tally = Tally()
     exported = [csv_line(number.to_bytes(16, "big"), name) for number, name in enumerate(names, 0xA1B2)]
     read = list(batches(exported, tally, Grids(), lambda *_: 0))

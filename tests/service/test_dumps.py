@@ -1,4 +1,4 @@
-"""Dump files: recognised by content, streamed, rejected when broken."""
+"""Dump files: recognised by content, streamed, rejected if broken."""
 
 import bz2
 import gzip
@@ -47,7 +47,7 @@ def _read(path: Path, **options: int) -> bytes:
 
 @pytest.fixture(params=["alone", "programs", "package"])
 def jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How a dump is unpacked: by the standard library, by lbzip2 and pigz, by indexed_bzip2. Gives ``jobs``."""
+    """How a dump is decompressed: by the standard library, by lbzip2 and pigz, by indexed_bzip2. Yield ``jobs``."""
     if request.param == "package":
         monkeypatch.setenv("PATH", "")
         assert find_spec("indexed_bzip2")
@@ -58,7 +58,7 @@ def jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 @pytest.mark.parametrize("kind", PACK)
 def test_content_tells_the_format(tmp_path: Path, kind: str, jobs: int) -> None:
-    """The name is wrong; the content is read anyway, and the checksum is that of the packed file."""
+    """The name is wrong; the content is read anyway, and the checksum is that of the compressed file."""
     packed = PACK[kind](CONTENT)
     path = tmp_path / "dump.gz.txt"
     path.write_bytes(packed)
@@ -69,7 +69,7 @@ def test_content_tells_the_format(tmp_path: Path, kind: str, jobs: int) -> None:
 
 @pytest.mark.parametrize("kind", ["bz2", "gz"])
 def test_a_program_is_given_the_threads_that_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """All jobs for bz2; one for gz, where pigz with more takes 0.1 ms of waiting per member: some archives have very many."""
+    """All jobs for bz2; one for gz, where pigz with more waits 0.1 ms per member: some archives have very many."""
     name = {"bz2": "lbzip2", "gz": "pigz"}[kind]
     program = tmp_path / name
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nexec {shutil.which(name)} "$@"\n')
@@ -83,7 +83,7 @@ def test_a_program_is_given_the_threads_that_help(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])
 def test_very_many_empty_streams(tmp_path: Path, jobs: int, kind: str) -> None:
-    """As appended to a log for years, with and without rows between them."""
+    """As in a log that was appended to for years, with and without rows between them."""
     path = tmp_path / "dump"
     path.write_bytes(PACK[kind](b"a,b\n") + PACK[kind](b"") * 20_000 + PACK[kind](CONTENT))
     assert _read(path, jobs=jobs) == b"a,b\n" + CONTENT
@@ -95,7 +95,7 @@ STREAMS = ["bz2", "gz", "xz"]
 @pytest.mark.parametrize("kind", STREAMS)
 @pytest.mark.parametrize("padding", [b"", b"\0" * 3, b"\0" * 512, b"\0" * 600_000])
 def test_several_streams_in_one_file_are_read_to_the_end(tmp_path: Path, jobs: int, kind: str, padding: bytes) -> None:
-    """Parallel packers write such files; tapes pad them with zeros, at which programs stop without a word."""
+    """Parallel compressors write such files; tapes pad them with zeros, at which programs stop silently."""
     path = tmp_path / "dump"
     path.write_bytes(PACK[kind](b"a,b\n") + padding + PACK[kind](CONTENT) + padding)
     with Dump(path, jobs=jobs) as dump:
@@ -107,7 +107,7 @@ def test_several_streams_in_one_file_are_read_to_the_end(tmp_path: Path, jobs: i
 @pytest.mark.parametrize("kind", STREAMS)
 @pytest.mark.parametrize("between", [b"X", b"\0X", b"<!-- -->\n", b"\0" * 70_000 + b"X"])
 def test_a_stream_that_is_not_where_the_one_before_ends_is_damage(tmp_path: Path, jobs: int, kind: str, between: bytes) -> None:
-    """It would else be left out, with no more than a warning."""
+    """Otherwise it would be left out, with a warning only."""
     path = tmp_path / "dump"
     path.write_bytes(PACK[kind](b"a,b\n") + between + PACK[kind](CONTENT))
     with pytest.raises(DumpBroken, match="another stream of it is damaged at its beginning"):
@@ -115,7 +115,7 @@ def test_a_stream_that_is_not_where_the_one_before_ends_is_damage(tmp_path: Path
 
 
 def test_a_stream_of_bz2_whose_first_bytes_were_hit_is_damage(tmp_path: Path) -> None:
-    """It has a second magic."""
+    """It has a second magic number."""
     path = tmp_path / "dump"
     path.write_bytes(bz2.compress(b"a,b\n") + b"XX" + bz2.compress(CONTENT)[2:])
     with pytest.raises(DumpBroken, match="another stream of it is damaged at its beginning"):
@@ -137,7 +137,7 @@ GARBAGE = {
 @pytest.mark.parametrize("kind", STREAMS)
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_behind_an_archive_is_left_out_with_a_warning(tmp_path: Path, jobs: int, kind: str, garbage: bytes) -> None:
-    """As gzip does it: the content is whole, by its checksum; the warning says how much there was."""
+    """As gzip does: the content is complete, by its checksum; the warning has the number of bytes."""
     path = tmp_path / "dump"
     path.write_bytes(PACK[kind](CONTENT) + garbage)
     count = len(garbage.lstrip(b"\0"))
@@ -150,7 +150,7 @@ def test_garbage_behind_an_archive_is_left_out_with_a_warning(tmp_path: Path, jo
 @pytest.mark.parametrize("kind", STREAMS)
 @pytest.mark.parametrize("gap", [b"", b"\0" * 10, b"\n"])
 def test_rows_behind_an_archive_that_are_not_packed_are_refused(tmp_path: Path, jobs: int, kind: str, gap: bytes) -> None:
-    """Two files put together: to leave one out would lose people."""
+    """Two concatenated files: ignoring one would lose rows."""
     path = tmp_path / "dump"
     path.write_bytes(PACK[kind](CONTENT) + gap + CONTENT[:4000])
     with pytest.raises(
@@ -169,7 +169,7 @@ def test_another_archive_behind_one_is_refused(tmp_path: Path, jobs: int, first:
 
 
 def test_an_empty_stream_is_one(tmp_path: Path, jobs: int) -> None:
-    """Packers write it for nothing; between others it is no end."""
+    """Compressors write it for no input; between others it is not the end."""
     for kind in STREAMS:
         path = tmp_path / kind
         path.write_bytes(PACK[kind](b"") + PACK[kind](CONTENT) + PACK[kind](b""))
@@ -192,7 +192,7 @@ def test_a_program_that_gives_up_is_no_reason_to_refuse(tmp_path: Path, monkeypa
 
 
 def test_nothing_is_written_past_us(tmp_path: Path, capfd: pytest.CaptureFixture[str], jobs: int) -> None:
-    """indexed_bzip2 writes to standard error when it meets garbage, which cron would mail: it is not given any."""
+    """indexed_bzip2 writes to standard error if it finds garbage, which cron would mail: it gets none."""
     path = tmp_path / "dump"
     for tail in (b"", b"X", b"\0" * 512, bz2.compress(b"c,d\n")):
         path.write_bytes(PACK["bz2"](CONTENT) + tail)
@@ -202,7 +202,7 @@ def test_nothing_is_written_past_us(tmp_path: Path, capfd: pytest.CaptureFixture
 
 @pytest.mark.parametrize("kind", PACK)
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, kind: str) -> None:
-    """Half a download is no dump, even where its end looks like one."""
+    """An incomplete download is rejected, even if its end looks valid."""
     path = tmp_path / "dump"
     path.write_bytes(PACK[kind](CONTENT))
     with Dump(path) as dump, pytest.raises(DumpChanged, match="written to while it was read"):
@@ -231,7 +231,7 @@ def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz", "zip"])
 @pytest.mark.parametrize("part", [0.05, 0.5, 0.99])
 def test_a_truncated_archive_is_broken(tmp_path: Path, kind: str, part: float, jobs: int) -> None:
-    """Wherever it was cut."""
+    """Truncated at any place."""
     packed = PACK[kind](CONTENT)
     path = tmp_path / "dump"
     path.write_bytes(packed[: int(len(packed) * part)])
@@ -251,7 +251,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, kind: str, jobs: int) -> None:
 
 
 def test_an_archive_in_an_archive_is_refused(tmp_path: Path) -> None:
-    """Not unpacked twice, and not read as garbage lines."""
+    """It is neither decompressed twice nor read as garbage lines."""
     path = tmp_path / "dump"
     path.write_bytes(gzip.compress(bz2.compress(CONTENT)))
     with pytest.raises(DumpNotUnderstood, match="archive in an archive"):
@@ -259,7 +259,7 @@ def test_an_archive_in_an_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_stopped(tmp_path: Path) -> None:
-    """``max_bytes`` bounds what is unpacked."""
+    """``max_bytes`` limits the decompressed size."""
     path = tmp_path / "dump"
     path.write_bytes(gzip.compress(b"x" * 30_000_000))
     with pytest.raises(DumpTooLarge, match="2000000"):
@@ -275,7 +275,7 @@ def test_what_the_system_refuses_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", PACK)
 def test_a_pipe_is_read_and_a_zip_on_one_refused(tmp_path: Path, kind: str) -> None:
-    """A zip has its directory at its end; the others stream."""
+    """A zip has its directory at its end; other formats are streamed."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
 

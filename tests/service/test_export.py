@@ -1,4 +1,4 @@
-"""An export has everything, and an import of it makes the same directory."""
+"""An export has all data, and importing it makes the same directory."""
 
 import json
 import random
@@ -87,7 +87,7 @@ def test_everything_is_exported(sandbox: Sandbox) -> None:
 
 
 def test_captures_only_and_one_grid_only(sandbox: Sandbox) -> None:
-    """Only captures, as they were captured; only one grid."""
+    """Only captures, unchanged; only one grid."""
     sandbox.import_text(csv((GOVERNOR, "Governor Linden"), (MASAKAZU, "Masakazu Kojima")), as_of=100)
     capture(sandbox, GOVERNOR, "governor.linden", 50)
     capture(sandbox, USERNAME, "Username", 300, "OpenSim")
@@ -119,7 +119,7 @@ def test_a_nobody_exports_nothing(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("first", [1, 2])
 def test_a_contested_name_answers_as_before(sandbox: Sandbox, tmp_path: Path, first: int) -> None:
-    """Two keys of one name in one dump: the later line answered, and does after export and import."""
+    """Two keys of one name in one dump: the later line is the answer before and after export and import."""
     rows = [(key_of(first), "Same Name"), (key_of(3 - first), "Same Name"), (key_of(9), "Other Name")]
     sandbox.import_text(csv(*rows), as_of=100)
     sandbox.import_text(csv(*rows), grid="OpenSim", as_of=100)
@@ -128,7 +128,7 @@ def test_a_contested_name_answers_as_before(sandbox: Sandbox, tmp_path: Path, fi
 
 @pytest.mark.parametrize("seen", [50, 150])
 def test_a_capture_against_the_dump_answers_as_before(sandbox: Sandbox, tmp_path: Path, seen: int) -> None:
-    """In Second Life the dump's key keeps the name, whoever was seen later; the other key keeps its name too."""
+    """In Second Life the dump's key keeps the name, whichever was seen later; the other key keeps its name, too."""
     sandbox.import_text(csv((key_of(1), "Same Name"), (key_of(3), "Third Name")), as_of=100)
     capture(sandbox, key_of(2), "Same Name", seen)
     capture(sandbox, key_of(3), "Renamed Third", seen)
@@ -163,7 +163,7 @@ def test_export_and_import_give_the_same_directory(
 
 
 def test_the_csv_of_a_grid_gives_the_same_names_and_keys(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Contested names, captures, odd characters: imported again, names lead to the same keys and keys to the same names."""
+    """Contested names, captures, unusual characters: after an import names return the same keys and keys the same names."""
     people = [(key_of(1), "Twin Name"), (key_of(2), "Twin Name"), (key_of(3), "solo"), (key_of(4), "Ünal, Zoë")]
     sandbox.import_text(
         "".join(json.dumps({"key": key, "name": name}) + "\n" for key, name in reversed(people)), grid="OpenSim", as_of=100

@@ -1,4 +1,4 @@
-"""The right to leave: hidden at once and in both directions, whatever comes later, until it is undone."""
+"""The right to leave: hidden at once and in both directions, whatever is stored later, until it is undone."""
 
 import itertools
 import json
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi import logs
 from n2k_fcgi.errors import AskedToBeForgotten, NotForgotten, StoreFull, TokenNotEnough
-from n2k_fcgi.files import PRIVATE
+from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.directory.forget import Forgetting, Leaving, Undone
 from n2k_fcgi.service.directory.history import History
@@ -42,7 +43,7 @@ def forget(box: Sandbox) -> Forgetting:
 
 
 def names_that_answer(box: Sandbox) -> set[str]:
-    """Those of Masakazu's names, current and former, that are found."""
+    """Masakazu's names, current and former, that are found."""
     names = ("masakazu.kojima", "masakazu.newname", "masakazu.seen")
     return {name for name in names if box.view().name2key(name) is not None}
 
@@ -65,7 +66,7 @@ def everything_said(box: Sandbox) -> str:
 
 @pytest.mark.parametrize("by", ["key", "name", "former name"])
 def test_nobody_hears_of_a_forgotten_avatar(box: Sandbox, by: str) -> None:
-    """By key or by any of its names: no name leads to the key, the key to no name, and no list has it. Others stay."""
+    """By key or by any of its names: no name returns the key, the key no name, and no list has it. Others are not affected."""
     if by == "key":
         box.forget_key(KEY)
     else:
@@ -78,7 +79,7 @@ def test_nobody_hears_of_a_forgotten_avatar(box: Sandbox, by: str) -> None:
 
 
 def test_what_is_imported_later_stays_hidden(box: Sandbox) -> None:
-    """The same name, a new name, another grid, JSON with former names: none shows the avatar, none gets into a generation."""
+    """The same name, a new name, another grid, JSON with former names: none shows the avatar or is stored in a generation."""
     box.forget_key(KEY)
     box.import_text(
         csv((MASAKAZU, "Masakazu Fourth"), (MASAKAZU, "Masakazu Kojima"), (USERNAME, "Username Resident")), as_of=400
@@ -93,7 +94,7 @@ def test_what_is_imported_later_stays_hidden(box: Sandbox) -> None:
 
 
 def test_nobody_takes_a_forgotten_name(box: Sandbox) -> None:
-    """Registering the avatar again, or its name for another key, is refused, and its key is not asked about either."""
+    """Registering the avatar again, or its name for another key, is refused, and its key is not queued either."""
     box.forget_key(KEY)
     for name, key in (("Masakazu Kojima", MASAKAZU), ("Masakazu Brandnew", MASAKAZU), ("Masakazu Seen", OTHER)):
         with pytest.raises(AskedToBeForgotten, match="nothing was stored"):
@@ -110,6 +111,30 @@ def test_a_waiting_key_leaves_the_queue(sandbox: Sandbox) -> None:
     assert queue.add([KEY], "Production") == 1
     sandbox.forget_key(KEY)
     assert queue.waiting() == [] and queue.add([KEY], "Production") == 0
+
+
+def test_a_key_that_leaves_one_grid_waits_on_the_others(sandbox: Sandbox) -> None:
+    """It is no longer pending there, but still on other grids."""
+    queue, service = pending_keys(sandbox.store, sandbox.settings), forget(sandbox)
+    assert queue.add([KEY], "Production") == queue.add([KEY], "OpenSim") == 1
+    service.forget(service.with_key(KEY, "OpenSim"))
+    assert [(asked.key, asked.grid) for asked in queue.waiting()] == [(KEY, "Production")]
+
+
+def test_it_is_hidden_though_the_queue_is_locked(sandbox: Sandbox) -> None:
+    """The log says whether it was known, and what was not updated, but not which avatar it is."""
+    sandbox.record(MASAKAZU, "Masakazu Kojima", 1)
+    sandbox.store.pending.add([KEY, parse_key(OTHER)], "Production", 1)
+    log = sandbox.data_dir / "log" / "n2k.log"
+    logs.set_up(log, "INFO", rotate_bytes=1 << 20, keep=1)
+    with hold(sandbox.data_dir / "volatile.writer", PRIVATE, 0):
+        sandbox.forget_key(KEY)
+        sandbox.forget_key(parse_key(OTHER))
+    logs.shut_down()
+    lines = [line.split(maxsplit=4)[4] for line in log.read_text().splitlines()]
+    assert lines[::2] == [f"forget: {who} is hidden from now on" for who in ("one avatar", "an unknown name or key")]
+    assert len(lines) == 4 and all(line.startswith("the resolver's list was not updated: ") for line in lines[1::2])
+    assert sandbox.view().with_key(KEY) == []
 
 
 def test_a_name_that_nobody_has_yet(sandbox: Sandbox) -> None:
@@ -144,7 +169,7 @@ def test_a_name_goes_on_its_grid_only(sandbox: Sandbox) -> None:
 
 
 def test_what_was_asked_for_twice_is_undone_as_one(sandbox: Sandbox) -> None:
-    """By a name of later, too: all that was ever hidden together with it is shown."""
+    """By a later name, too: everything that was ever hidden together is shown."""
     forgotten, early, late = sandbox.store.forgotten, ("Production", "early.name"), ("Production", "late.name")
     for undo in (([KEY], []), ([], [early]), ([], [late])):
         forgotten.forget([KEY], [early], 1)
@@ -156,7 +181,7 @@ def test_what_was_asked_for_twice_is_undone_as_one(sandbox: Sandbox) -> None:
 
 
 def test_undoing_brings_everything_back(box: Sandbox) -> None:
-    """By any of what it was hidden by: both directions, all names, the capture; a second undo is an error."""
+    """By the key or any name: both directions, all names, the capture; a second undo is an error."""
     before = everything_said(box)
     for undo in (
         lambda: forget(box).undo_key(KEY),
@@ -173,7 +198,7 @@ def test_undoing_brings_everything_back(box: Sandbox) -> None:
 
 @pytest.mark.parametrize("by_name", [False, True])
 def test_what_an_undo_found(box: Sandbox, by_name: bool) -> None:
-    """The avatar is shown again; of one that nobody knew, or that is known elsewhere only, there was nothing to show."""
+    """The avatar is shown again; for one that is unknown, or known on another grid only, there was nothing to show."""
 
     def hidden_and_undone(key: str, name: str) -> Undone:
         if by_name:
@@ -193,7 +218,7 @@ def test_what_an_undo_found(box: Sandbox, by_name: bool) -> None:
 
 
 def test_an_undo_of_what_is_not_hidden_names_it(box: Sandbox) -> None:
-    """The name or the key that was asked for."""
+    """The message has the given name or key."""
     for undo, what in (
         (lambda: forget(box).undo_name("governor.linden", "Production"), "governor.linden"),
         (lambda: forget(box).undo_key(parse_key(GOVERNOR)), GOVERNOR),
@@ -204,7 +229,7 @@ def test_an_undo_of_what_is_not_hidden_names_it(box: Sandbox) -> None:
 
 
 def test_leaving_one_grid(box: Sandbox) -> None:
-    """Hidden there and shown elsewhere; undone there by whoever may do so there, and by nobody where it was not hidden."""
+    """Hidden there and shown on other grids; undone there only, and refused where it was not hidden."""
     service = forget(box)
     box.record(MASAKAZU, "Masakazu Seen", 1, grid="OpenSim")
     service.forget(service.with_key(KEY, "OpenSim"))
@@ -219,7 +244,7 @@ def test_leaving_one_grid(box: Sandbox) -> None:
 
 
 def test_who_leaves_one_grid(box: Sandbox) -> None:
-    """All names that it has or had there; where it is known elsewhere only, that is said, unless it is hidden there."""
+    """All its names there; if it is known on another grid only, that grid is returned, unless it is hidden."""
     service = forget(box)
     assert service.with_key(KEY, "OpenSim") == Leaving([KEY], [], [], "OpenSim", "Production")
     box.record(MASAKAZU, "Masakazu There", 1, grid="OpenSim")
@@ -227,8 +252,10 @@ def test_who_leaves_one_grid(box: Sandbox) -> None:
     assert service.with_key(parse_key(OTHER), "OpenSim") == Leaving([parse_key(OTHER)], [], [], "OpenSim", None)
     whole = service.with_key(KEY)
     assert (whole.only, whole.elsewhere, sorted(whole.grids)) == (None, None, ["OpenSim", "Production"])
+    service.forget(service.with_key(KEY, "Third"))
+    assert service.with_key(KEY, "Third").elsewhere is None and service.with_key(KEY, "Fourth").elsewhere is not None
     box.forget_key(KEY)
-    assert service.with_key(KEY, "Third").elsewhere is None
+    assert service.with_key(KEY, "Fourth").elsewhere is None
 
 
 def test_who_left_every_grid_is_not_shown_on_one(box: Sandbox) -> None:
@@ -242,7 +269,7 @@ def test_who_left_every_grid_is_not_shown_on_one(box: Sandbox) -> None:
 
 
 def test_the_grids_of_a_name(box: Sandbox) -> None:
-    """Each once, those that show an avatar of that name; not where it is hidden."""
+    """Each grid once that shows an avatar of that name."""
     box.record(OTHER, "Masakazu Seen", 1, grid="OpenSim")
     box.record(USERNAME, "Masakazu Seen", 1, grid="Third")
     assert sorted(forget(box).grids_of("masakazu.seen")) == ["OpenSim", "Production", "Third"]
@@ -252,7 +279,7 @@ def test_the_grids_of_a_name(box: Sandbox) -> None:
 
 
 def test_asking_twice_is_one_request(box: Sandbox) -> None:
-    """By name, then by key, then again: one undoing is enough, and the count says one."""
+    """By name, then by key, then again: one undo is enough, and the count is one."""
     box.forget_name("masakazu.newname", "Production")
     box.forget_key(KEY)
     box.forget_key(KEY)
@@ -262,7 +289,7 @@ def test_asking_twice_is_one_request(box: Sandbox) -> None:
 
 
 def test_only_digests_are_kept(tmp_path: Path) -> None:
-    """Of an avatar that was never stored nothing readable gets into any file, and equal avatars leave different digests."""
+    """No file has readable data of an avatar that was never stored, and equal avatars have different digests."""
     digests = []
     for place in "ab":
         box = Sandbox(tmp_path / place)
@@ -279,7 +306,7 @@ def test_only_digests_are_kept(tmp_path: Path) -> None:
 
 
 def test_other_processes_see_it_at_once(box: Sandbox) -> None:
-    """A store that was open before answers without the avatar from its next look on."""
+    """A store that was open before answers without the avatar from its next lookup on."""
     code = (
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox, MASAKAZU\n"
         "from n2k_fcgi.model.keys import parse_key\n"
@@ -316,7 +343,7 @@ def test_a_purge_stops_before_the_disk_is_full(box: Sandbox) -> None:
 
 
 def test_hundreds_who_left_do_not_hide_the_rest(sandbox: Sandbox) -> None:
-    """Every second of 400 avatars leaves: an import of all of them has the other half, in every list."""
+    """Every second of 400 avatars is forgotten: after an import of all of them every list has the other half."""
     rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n} Last") for n in range(1, 401)]
     sandbox.import_text(csv(*rows), as_of=1)
     for key, _ in rows[::2]:
@@ -330,7 +357,7 @@ def test_hundreds_who_left_do_not_hide_the_rest(sandbox: Sandbox) -> None:
 
 
 def test_a_name_that_a_hidden_key_holds_is_refused_as_hidden(sandbox: Sandbox) -> None:
-    """A dump went back to a name from before he left: that he holds it is in no message, no list and no log."""
+    """After going back to a generation with its former name: no message or list says that the hidden avatar holds it."""
     for name, as_of in (("Anna One", 1), ("Anna Two", 2)):
         sandbox.import_text(csv((MASAKAZU, name)), as_of=as_of)
     older = sandbox.store.generations.names()[0]
@@ -345,7 +372,7 @@ def test_a_name_that_a_hidden_key_holds_is_refused_as_hidden(sandbox: Sandbox) -
 
 
 def test_pending_keys_of_the_hidden_are_not_handed_out(sandbox: Sandbox) -> None:
-    """One that got into the queue all the same (it could not be written just then) is dropped at the next look, uncounted."""
+    """One that was queued all the same (the queue could not be written) is dropped at the next read, uncounted."""
     sandbox.store.pending.add([parse_key(MASAKAZU), parse_key(GOVERNOR)], "Production", 5)
     sandbox.store.forgotten.forget([parse_key(MASAKAZU)], [], 6)
     counts = gather(sandbox.store, None)

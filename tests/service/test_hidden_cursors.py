@@ -19,13 +19,13 @@ SECRET = bytes(range(32))
 
 
 def key(number: int) -> str:
-    """A key of no other avatar."""
+    """A key that no other avatar has."""
     return format_key(number.to_bytes(16, "big"))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_next_is_a_name_that_may_be_told(sandbox: Sandbox, reverse: bool) -> None:
-    """The issue's own: the hidden name lies between two others, and pages of one go from the one to the other."""
+    """The hidden name lies between two others, and pages of one avatar go from one to the other."""
     sandbox.import_text(csv((GOVERNOR, "Maaa Last"), (MASAKAZU, "Masakazu Kojima"), (USERNAME, "Mazz Last")))
     sandbox.forget_key(parse_key(MASAKAZU))
     first, last = ("mazz.last", "maaa.last") if reverse else ("maaa.last", "mazz.last")
@@ -37,7 +37,7 @@ def test_next_is_a_name_that_may_be_told(sandbox: Sandbox, reverse: bool) -> Non
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_former_names_of_captures(sandbox: Sandbox, reverse: bool) -> None:
-    """They are among the current ones, and those of hidden avatars are skipped as well, also by name."""
+    """They are among the current ones, and those of hidden avatars are skipped, too, also by name."""
     for now, name in enumerate(("Mabb Old", "Macc Old", "Madd New"), 1):
         sandbox.record(MASAKAZU, name, now)
     for number, name in ((1, "Maaa Last"), (2, "Mazz Last"), (3, "Maee Gone")):
@@ -73,7 +73,7 @@ def test_past_many_hidden_names(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_sealed_cursor_is_of_its_directory_only(sandbox: Sandbox) -> None:
-    """A changed, cut, forged or foreign cursor is refused; a directory without hidden avatars accepts none."""
+    """A changed, truncated, forged or foreign cursor is refused; a directory without hidden avatars accepts none."""
     sealed = seal(b"masakazu.kojima", SECRET)
     assert unseal(sealed, SECRET) == b"masakazu.kojima"
     assert seal(b"a", SECRET) != seal(b"a", SECRET) and len(seal(b"a", SECRET)) == len(sealed)

@@ -1,4 +1,4 @@
-"""Every name that an avatar has or had, with what is known of when: from dumps, from captures, from both."""
+"""Every name that an avatar has or had, with its times: from dumps, from captures, from both."""
 
 import json
 
@@ -12,7 +12,7 @@ KEY = parse_key(MASAKAZU)
 
 
 def names(box: Sandbox, key: bytes = KEY) -> list[tuple[str, str, int, bool]]:
-    """Name, origin, when, and whether it is a former one."""
+    """Name, origin, time, and whether it is a former one."""
     told = History(box.view())
     return [(n.avatar.name, n.avatar.provenance, n.avatar.seen, n.avatar.former) for n in told.names_of(key)]
 
@@ -37,7 +37,7 @@ def test_two_imports_with_renames_between_them(sandbox: Sandbox) -> None:
 
 
 def test_captures_and_dumps_are_compared_by_time(sandbox: Sandbox) -> None:
-    """A capture is newer than yesterday's dump, and older than tomorrow's; all stay findable."""
+    """A capture is newer than yesterday's dump, and older than tomorrow's; all names are still found."""
     sandbox.import_text(csv((MASAKAZU, "Old Name")), as_of=100)
     sandbox.record(MASAKAZU, "Seen Name", 200)
     assert names(sandbox) == [("Seen Name", "capture", 200, False), ("Old Name", "dump", 100, True)]
@@ -52,14 +52,14 @@ def test_captures_and_dumps_are_compared_by_time(sandbox: Sandbox) -> None:
 
 
 def test_a_name_that_comes_back_is_no_former_one(sandbox: Sandbox) -> None:
-    """Second Life lets an account go back to a name it had."""
+    """In Second Life an account may return to a previous name."""
     for time, name in ((100, "First Name"), (200, "Second Name"), (300, "First Name")):
         sandbox.import_text(csv((MASAKAZU, name)), as_of=time)
     assert names(sandbox) == [("First Name", "dump", 300, False), ("Second Name", "dump", 200, True)]
 
 
 def test_a_capture_tells_first_last_and_count(sandbox: Sandbox) -> None:
-    """A capture belongs to the name it was captured under; a former name has no capture."""
+    """A capture belongs to the name that was captured; a former name of a dump has none."""
     for time, name in ((10, "Old Seen"), (20, "New Seen"), (40, "New Seen"), (30, "New Seen")):
         sandbox.record(MASAKAZU, name, time)
     told = History(sandbox.view()).names_of(KEY)
@@ -70,7 +70,7 @@ def test_a_capture_tells_first_last_and_count(sandbox: Sandbox) -> None:
 
 
 def test_each_grid_has_its_own(sandbox: Sandbox) -> None:
-    """A key that homemade grids gave out as well has a history on each."""
+    """A key that other grids also assigned has a separate history on each."""
     sandbox.import_text(csv((MASAKAZU, "Agni Name")), as_of=100)
     line = {"key": MASAKAZU, "name": "Os Name", "grid": "OpenSim", "seen": 50, "former": [{"name": "Os Old", "seen": 20}]}
     sandbox.import_text(json.dumps(line), as_of=100)
@@ -82,7 +82,7 @@ def test_each_grid_has_its_own(sandbox: Sandbox) -> None:
 
 
 def test_a_forgotten_name_is_in_nobodys_history(sandbox: Sandbox) -> None:
-    """Elsewhere than in Second Life a name moves on: who asks by it is hidden, and who had it before loses that name only."""
+    """Outside Second Life a name may pass on: its present avatar is hidden, and the previous one loses only that name."""
     sandbox.import_text(csv((MASAKAZU, "Same Name")), grid="OpenSim", as_of=1)
     sandbox.import_text(csv((MASAKAZU, "Other Name"), (USERNAME, "Same Name")), grid="OpenSim", as_of=2)
     assert [name for name, *_ in names(sandbox)] == ["Other Name", "Same Name"]

@@ -41,7 +41,7 @@ def test_both_directions_answer_after_an_import(sandbox: Sandbox) -> None:
 
 
 def test_absent_rows_stay_and_counts_say_so(sandbox: Sandbox) -> None:
-    """A second dump adds, changes and confirms; what it does not have stays."""
+    """A second dump adds, changes and confirms; rows that it does not have are kept."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=100)
     done = sandbox.import_text(csv((MASAKAZU, "Masakazu Newname"), (USERNAME, "Username Resident")), as_of=200)
     counts = done.manifest
@@ -50,7 +50,7 @@ def test_absent_rows_stay_and_counts_say_so(sandbox: Sandbox) -> None:
 
 
 def test_a_renamed_avatar_keeps_its_former_name(sandbox: Sandbox) -> None:
-    """The former name answers with the key, the key with the current name."""
+    """The former name returns the key, the key the current name."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
     done = sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=200)
     assert done.manifest.former == 1
@@ -61,7 +61,7 @@ def test_a_renamed_avatar_keeps_its_former_name(sandbox: Sandbox) -> None:
 
 
 def test_an_older_dump_does_not_turn_names_back(sandbox: Sandbox) -> None:
-    """Of two dumps the one that speaks for the later time wins, whichever is imported last."""
+    """Of two dumps the one with the later as-of wins, whichever is imported last."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=200)
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
     assert _name_of(sandbox, MASAKAZU) == "Masakazu Newname"
@@ -79,14 +79,14 @@ def test_replace_removes_what_is_absent_on_its_grid_only(sandbox: Sandbox) -> No
 
 
 def test_replace_with_an_older_time_still_replaces(sandbox: Sandbox) -> None:
-    """What is replaced does not outlive the dump because its time was later."""
+    """Replaced rows are removed, even if their time was later."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=200)
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100, replace=True)
     assert _name_of(sandbox, MASAKAZU) == "Masakazu Kojima"
 
 
 def test_one_key_on_two_grids_has_a_name_on_each(sandbox: Sandbox) -> None:
-    """An avatar is a key on a grid: homemade grids give the same keys out."""
+    """An avatar is a key on a grid: different grids may assign the same key."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
     sandbox.import_text(csv((MASAKAZU, "Other Person")), grid="OpenSim", as_of=200)
     names = {avatar.grid: avatar.name for avatar in sandbox.view().with_key(parse_key(MASAKAZU))}
@@ -95,7 +95,7 @@ def test_one_key_on_two_grids_has_a_name_on_each(sandbox: Sandbox) -> None:
 
 
 def test_in_one_dump_the_later_row_wins_and_the_conflict_is_counted(sandbox: Sandbox) -> None:
-    """A name with two keys answers with the later one; both keys keep their name."""
+    """A name with two keys returns the later one; both keys keep their name."""
     done = sandbox.import_text(csv((MASAKAZU, "Same Name"), (GOVERNOR, "Same Name"), (USERNAME, "First One")))
     assert done.manifest.conflicts == 1
     assert _key_of(sandbox, "same name") == GOVERNOR
@@ -129,7 +129,7 @@ def test_the_order_of_a_dump_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_small_dump_into_a_large_generation_is_merged_in_pieces(sandbox: Sandbox) -> None:
-    """The previous generation is never held in memory whole: stretches are cut by it, too."""
+    """The previous generation is never held in memory as a whole: stretches are bounded by its rows, too."""
     sandbox.store.generations.sizes = Sizes(run_rows=100, range_rows=50, sample_every=8)
     sandbox.import_text(csv(*[(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 1001)]), as_of=1)
     new = format_key((5000).to_bytes(16, "big"))
@@ -139,7 +139,7 @@ def test_a_small_dump_into_a_large_generation_is_merged_in_pieces(sandbox: Sandb
 
 
 def test_too_many_bad_lines_refuse_the_whole(sandbox: Sandbox) -> None:
-    """The live generation is untouched, and no half generation is left."""
+    """The live generation is not changed, and no unfinished one is left."""
     live = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     with pytest.raises(TooManyBadLines, match="3 of 5"):
         sandbox.import_text(csv((GOVERNOR, "Governor Linden"), (USERNAME, "Username Resident")) + "x\ny\nz\n")
@@ -154,7 +154,7 @@ def test_an_empty_dump_is_refused(sandbox: Sandbox) -> None:
 
 
 def test_the_same_dump_again_publishes_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Said, not done twice; --force does it."""
+    """It is reported; --force imports it."""
     path = tmp_path / "same.csv"
     path.write_text(csv((MASAKAZU, "Masakazu Kojima")))
     reports = []
@@ -166,7 +166,7 @@ def test_the_same_dump_again_publishes_nothing(sandbox: Sandbox, tmp_path: Path)
 
 @pytest.mark.parametrize(("when", "published"), [(5, False), (1 << 40, True)])
 def test_the_same_dump_after_an_undo(sandbox: Sandbox, when: int, published: bool) -> None:
-    """An undo before the live generation was made has nothing to bring back; one after it has, perhaps."""
+    """Unchanged if the undo was before the live generation was made; if it was later, imported again."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
     sandbox.forget_key(parse_key(MASAKAZU))
     store = sandbox.store
@@ -175,7 +175,7 @@ def test_the_same_dump_after_an_undo(sandbox: Sandbox, when: int, published: boo
 
 
 def test_two_imports_at_once_the_second_leaves(sandbox: Sandbox) -> None:
-    """It says so, and what the first is building stays."""
+    """It reports the other one, whose build is kept."""
     with hold(sandbox.data_dir / IMPORT_LOCK, PRIVATE, 0), pytest.raises(ImportRunning):
         sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
 
@@ -191,7 +191,7 @@ _numbers = itertools.count()
 def test_any_sequence_of_dumps_gives_what_a_plain_model_says(
     tmp_path: Path, dumps: list[list[tuple[str, str]]], stretch: int
 ) -> None:
-    """Current name of every key; for every name a key that has or had it, and from then on that key; however work is cut."""
+    """Current name of every key; for every name a key that has or had it, always the same one; however work is split."""
     box = Sandbox(tmp_path / str(next(_numbers)))
     box.store.generations.sizes = Sizes(run_rows=stretch, range_rows=stretch, sample_every=1)
     current: dict[str, str] = {}
@@ -216,7 +216,7 @@ def test_any_sequence_of_dumps_gives_what_a_plain_model_says(
 
 
 def test_a_shrunken_dump_is_refused(sandbox: Sandbox) -> None:
-    """A truncated bz2 may read as complete; the count of rows shows it."""
+    """A truncated bz2 may look complete; the number of rows shows it."""
     rows = [(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 101)]
     live = sandbox.import_text(csv(*rows), as_of=1).manifest.name
     with pytest.raises(DumpShrank, match="80 rows, the previous one had 100"):
@@ -227,7 +227,7 @@ def test_a_shrunken_dump_is_refused(sandbox: Sandbox) -> None:
 
 
 def test_a_replacing_dump_that_shrank_is_refused(sandbox: Sandbox) -> None:
-    """--replace would take the others away: it is then that the guard matters most."""
+    """--replace would remove the others: the check matters most here."""
     rows = [(format_key(n.to_bytes(16, "big")), f"Name{n} Last") for n in range(1, 101)]
     live = sandbox.import_text(csv(*rows), as_of=1).manifest.name
     with pytest.raises(DumpShrank):
@@ -237,7 +237,7 @@ def test_a_replacing_dump_that_shrank_is_refused(sandbox: Sandbox) -> None:
 
 
 def test_going_back_shows_no_future(sandbox: Sandbox) -> None:
-    """Former names are part of their generation: the one before knows neither the new name nor that it is renamed."""
+    """Former names are part of their generation: the previous one has neither the new name nor the rename."""
     before = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100).manifest.name
     sandbox.import_text(csv((MASAKAZU, "Masakazu Newname")), as_of=200)
     sandbox.store.generations.use(before)
@@ -247,7 +247,7 @@ def test_going_back_shows_no_future(sandbox: Sandbox) -> None:
 
 
 def test_a_record_of_another_grid_survives_a_dump_that_looks_the_same(sandbox: Sandbox) -> None:
-    """Origins are numbered anew by each import: equal bytes of two generations may be different grids."""
+    """Each import numbers origins again: equal bytes of two generations may mean different grids."""
     line = '{"key": "%s", "name": "Same Name"%s}\n'
     both = line % (MASAKAZU, "") + line % (GOVERNOR, ', "grid": "OpenSim"')
     sandbox.import_text(both, as_of=5)
@@ -259,7 +259,7 @@ def test_a_record_of_another_grid_survives_a_dump_that_looks_the_same(sandbox: S
 
 
 def test_a_damaged_live_generation_is_replaced_with_force(sandbox: Sandbox) -> None:
-    """Without, it is refused, because what it had would silently be gone."""
+    """Without --force it is refused, because its data would be lost silently."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     sandbox.close()
     (sandbox.data_dir / GENERATIONS / name / "data.mdb").write_bytes(b"short")
@@ -270,7 +270,7 @@ def test_a_damaged_live_generation_is_replaced_with_force(sandbox: Sandbox) -> N
 
 
 def test_a_former_name_holds_on_its_grid_while_current_on_another(sandbox: Sandbox) -> None:
-    """What is current elsewhere neither hides it nor lets it be given out again."""
+    """A current name on another grid neither hides it nor lets it pass to another key."""
     sandbox.import_text(csv((MASAKAZU, "Former Guy")), as_of=1)
     sandbox.import_text(csv((MASAKAZU, "Renamed Guy")), as_of=2)
     sandbox.import_text(csv((GOVERNOR, "Former Guy")), grid="OpenSim", as_of=3)

@@ -1,4 +1,4 @@
-"""An import that is killed, or finds the disk full, leaves the live generation as it was."""
+"""An import that is killed, or finds the disk full, does not change the live generation."""
 
 import os
 import resource
@@ -20,7 +20,7 @@ KILLED_AT = {
     "rename": (1, 2, 3),
     "unlink": (1, 2, 3),
 }
-"""The system calls of an import that change the disk, and which of them in turn are the last thing that it does."""
+"""The system calls of an import that change the disk; each in turn is the last one before SIGKILL."""
 
 
 def _dump(path: Path, marker: str, rows: int = 5000) -> Path:
@@ -35,7 +35,7 @@ def _import(data_dir: Path, dump: Path, *through: str, **options: object) -> sub
 
 @pytest.mark.parametrize("call", KILLED_AT)
 def test_a_killed_import_leaves_an_old_or_a_new_generation_whole(sandbox: Sandbox, tmp_path: Path, call: str) -> None:
-    """SIGKILL at a system call that changes the disk: CURRENT names a whole generation, and the next import sweeps the rest."""
+    """SIGKILL at a system call that changes the disk: CURRENT names a whole generation, and the next import removes others."""
     live = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1).manifest.name
     dumps = [_dump(tmp_path / f"{n}.csv", f"Round{n}x") for n in range(2)]
     for turn, number in enumerate(KILLED_AT[call]):
@@ -56,7 +56,7 @@ def test_a_killed_import_leaves_an_old_or_a_new_generation_whole(sandbox: Sandbo
 
 
 def test_a_full_disk_refuses_cleanly(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The write that fails (here at a file size limit) ends the import with one line; the live generation stays."""
+    """The write that fails (here at a file size limit) ends the import with one line; the live generation is kept."""
     live = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1).manifest.name
     dump = _dump(tmp_path / "big.csv", "Big", 40_000)
 

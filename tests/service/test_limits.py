@@ -1,4 +1,4 @@
-"""Rate limits: a minute's worth at once, then as it refills; all workers count in the same file."""
+"""Rate limits: as many as per minute at once, then as the allowance refills; all workers count in the same file."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from tests.support.sandbox import Sandbox
 
 
 class Clock:
-    """A clock that the test turns."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -27,22 +27,22 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Standing still."""
+    """A clock that does not advance by itself."""
     return Clock()
 
 
 def limits(box: Sandbox, clock: Clock) -> Limits:
-    """Six writes per minute from an address, four with a token, two failures."""
+    """Six writes per minute per address, four per token, two failures."""
     return Limits(box.store.meters, writes=6, per_token=4, failures=2, clock=clock)
 
 
 def token(box: Sandbox, rate: int | None = None) -> Token:
-    """A new one."""
+    """A new token."""
     return create_token(box.store.tokens, ("register",), rate=rate).token
 
 
 def test_a_minutes_worth_then_as_it_refills(sandbox: Sandbox, clock: Clock) -> None:
-    """Six at once; the seventh waits ten seconds, and says so."""
+    """Six at once; the seventh must wait ten seconds, and the refusal says so."""
     counted = limits(sandbox, clock)
     for _ in range(6):
         counted.write("192.0.2.1", None)
@@ -57,7 +57,7 @@ def test_a_minutes_worth_then_as_it_refills(sandbox: Sandbox, clock: Clock) -> N
 
 
 def test_quiet_minutes_are_not_saved_up(sandbox: Sandbox, clock: Clock) -> None:
-    """A minute's worth is all that is ever admitted at once."""
+    """The limit per minute is also the most that is admitted at once."""
     counted = limits(sandbox, clock)
     counted.write("192.0.2.1", None)
     clock.now += SWEEP_EVERY - 1  # a second later the address would be forgotten anyway
@@ -69,14 +69,14 @@ def test_quiet_minutes_are_not_saved_up(sandbox: Sandbox, clock: Clock) -> None:
 
 @pytest.mark.parametrize("a_minute", [9, 11, 600, 601, 997])
 def test_the_last_of_a_minutes_worth_is_admitted(sandbox: Sandbox, a_minute: int) -> None:
-    """Whatever the rounding of times: as many as the limit says, and not one more."""
+    """Whatever the rounding of times: exactly as many as the limit."""
     now = 1_764_000_000.123
     taken = [sandbox.store.meters.take([Charge(b"x", a_minute)], now) for _ in range(a_minute + 1)]
     assert taken[:-1] == [0.0] * a_minute and taken[-1] > 0
 
 
 def test_a_refusal_counts_nothing(sandbox: Sandbox, clock: Clock) -> None:
-    """A caller that retries while refused is accepted as soon as one that waited."""
+    """A caller that retries while refused is admitted as soon as one that waited."""
     counted = limits(sandbox, clock)
     for _ in range(6):
         counted.write("192.0.2.1", None)
@@ -88,7 +88,7 @@ def test_a_refusal_counts_nothing(sandbox: Sandbox, clock: Clock) -> None:
 
 
 def test_a_token_is_counted_wherever_it_comes_from(sandbox: Sandbox, clock: Clock) -> None:
-    """Four writes from two addresses use it up; another token at the same address is not affected."""
+    """Four writes from two addresses use up its limit; another token at the same address is not affected."""
     counted, used = limits(sandbox, clock), token(sandbox)
     for n in range(4):
         counted.write(f"192.0.2.{n % 2}", used)
@@ -109,7 +109,7 @@ def test_a_token_with_a_rate_of_its_own(sandbox: Sandbox, clock: Clock) -> None:
 def test_a_list_larger_than_the_rate_is_spread_over_minutes(
     sandbox: Sandbox, clock: Clock, rate: int, rows: int, minutes: float
 ) -> None:
-    """It is admitted after a quiet minute, since it could never be otherwise; nothing is until all its rows are paid for."""
+    """It is admitted after a quiet minute, since it could never be otherwise; then nothing for as many minutes as it takes."""
     counted = Limits(sandbox.store.meters, writes=10_000, per_token=4, failures=2, clock=clock)
     slow = token(sandbox, rate=rate)
     counted.write("192.0.2.1", slow, rows)
@@ -124,7 +124,7 @@ def test_a_list_larger_than_the_rate_is_spread_over_minutes(
 
 
 def test_a_list_is_refused_in_a_minute_that_is_not_quiet(sandbox: Sandbox, clock: Clock) -> None:
-    """One write before it, and it waits for that one to be past."""
+    """After one write it must wait until that one has expired."""
     counted, slow = limits(sandbox, clock), token(sandbox, rate=2)
     counted.write("192.0.2.1", slow)
     with pytest.raises(TooManyRequests, match="in 30 s"):
@@ -134,7 +134,7 @@ def test_a_list_is_refused_in_a_minute_that_is_not_quiet(sandbox: Sandbox, clock
 
 
 def test_anonymous_writes_use_up_nothing_of_a_token(sandbox: Sandbox, clock: Clock) -> None:
-    """Behind one address: without a token refused, with one accepted, and the other way round."""
+    """From one address: refused without a token, admitted with one, and vice versa."""
     counted, right = limits(sandbox, clock), token(sandbox, rate=100)
     for _ in range(6):
         counted.write("192.0.2.1", None)
@@ -149,7 +149,7 @@ def test_anonymous_writes_use_up_nothing_of_a_token(sandbox: Sandbox, clock: Clo
 
 
 def test_failures_are_counted_by_address_and_by_what_the_token_said(sandbox: Sandbox, clock: Clock) -> None:
-    """The third from an address is refused, and so is the third for one id from anywhere."""
+    """The third from an address is refused, and so is the third for one token id from any address."""
     counted = limits(sandbox, clock)
     for _ in range(2):
         counted.failure("192.0.2.1", "0123456789ab")
@@ -160,7 +160,7 @@ def test_failures_are_counted_by_address_and_by_what_the_token_said(sandbox: San
 
 
 def test_a_clock_that_was_set_back_locks_nobody_out(sandbox: Sandbox, clock: Clock) -> None:
-    """What was counted in what is the future now is forgotten, a long list too."""
+    """Counts of a time that is now in the future are dropped, also those of a long list."""
     counted = limits(sandbox, clock)
     counted.write("192.0.2.1", None, 300)
     clock.now -= 600
@@ -171,7 +171,7 @@ def test_a_clock_that_was_set_back_locks_nobody_out(sandbox: Sandbox, clock: Clo
 
 
 def test_a_sweep_forgets_nobody_who_was_busy(sandbox: Sandbox, clock: Clock) -> None:
-    """What was counted within the last minute counts on after it."""
+    """Counts of the last minute are kept."""
     counted = limits(sandbox, clock)
     counted.write("192.0.2.9", None)
     clock.now += SWEEP_EVERY - 1

@@ -1,4 +1,4 @@
-"""Lines of a dump: good ones become rows, bad ones are counted by reason, odd ones are read all the same."""
+"""Lines of a dump: good ones become rows, bad ones are counted by reason, unusual ones are read."""
 
 import json
 from uuid import UUID
@@ -81,7 +81,7 @@ def test_a_bad_line_is_counted_by_its_reason(line: str, reason: str) -> None:
 
 
 def test_invalid_utf8_is_a_bad_line() -> None:
-    """Latin-1 is not guessed at."""
+    """It is not guessed to be Latin-1."""
     rows, tally = _read(GOOD + MASAKAZU.encode() + b",Jos\xe9\n")
     assert tally.bad == {Reason.NOT_UTF8: 1} and len(rows) == 1
 
@@ -99,14 +99,14 @@ def test_invalid_utf8_is_a_bad_line() -> None:
     ],
 )
 def test_an_odd_line_is_read_all_the_same(data: bytes, oddity: str) -> None:
-    """Spreadsheets and Windows leave their traces; nothing is lost for it."""
+    """Traces of spreadsheets and Windows cost no row."""
     rows, tally = _read(data)
     assert [spelling for _, spelling, _ in rows] == [b"Masakazu Kojima"]
     assert tally.odd == {Oddity(oddity): 1} and tally.bad_lines == 0
 
 
 def test_other_scripts_take_the_slow_path_to_the_same_rows() -> None:
-    """Names of OpenSimulator are Unicode; they are canonical like all others."""
+    """Names of OpenSimulator are Unicode; their canonical form follows the same rules."""
     rows, _ = _read(f"{MASAKAZU},ÉLODIE Straße\n".encode() + GOOD)
     assert [form for _, _, form in rows] == ["élodie.strasse".encode(), b"masakazu.kojima"]
 
@@ -118,7 +118,7 @@ def test_only_the_first_bad_lines_are_kept() -> None:
 
 
 def test_a_line_without_end_is_refused_and_not_held() -> None:
-    """A gigabyte without a line feed costs one bad line."""
+    """A gigabyte without a line feed is one bad line, and is not held in memory."""
     rows, tally = _read(GOOD + b"x" * (LINE_BYTES * 40) + b"\n" + GOOD, block=LINE_BYTES)
     assert len(rows) == 2 and tally.bad == {Reason.TOO_LONG: 1}
 
@@ -135,13 +135,13 @@ def test_a_line_without_end_is_refused_and_not_held() -> None:
     ],
 )
 def test_what_is_no_dump_is_refused_at_once(start: bytes, why: str) -> None:
-    """A web page with status 200 is the commonest bad dump; the message says what it is."""
+    """A web page with status 200 is the most frequent case; the message says what it is."""
     with pytest.raises(DumpNotUnderstood, match=why):
         _read(start + GOOD, block=100)
 
 
 def test_json_lines_carry_grid_time_and_former_names() -> None:
-    """Former names come before the current one, as older rows."""
+    """Former names precede the current one, as older rows."""
     line = {"key": MASAKAZU, "name": "New Name", "grid": "OpenSim", "seen": 500}
     line["former"] = [{"name": "Old Name", "seen": 400}]
     origins = OriginTable(Origin("Production", 900))
@@ -163,7 +163,7 @@ def test_json_lines_carry_grid_time_and_former_names() -> None:
     ],
 )
 def test_placeholders_among_real_names(current: str, former: list[tuple[str, int]], kept: list[str]) -> None:
-    """An export that has one, from before they were refused, brings the real names; with none it is a bad line."""
+    """Of an export with one, from before they were rejected, the real names are imported; without any it is a bad line."""
     line = {"key": MASAKAZU, "name": current, "former": [{"name": name, "seen": seen} for name, seen in former]}
     rows, tally = _read(json.dumps(line).encode() + b"\n")
     assert [spelling.decode() for _, spelling, _ in rows] == kept
@@ -189,7 +189,7 @@ def test_placeholders_among_real_names(current: str, former: list[tuple[str, int
     ],
 )
 def test_bad_json_lines_are_counted(line: str) -> None:
-    """None takes the import down."""
+    """None stops the import."""
     good = json.dumps({"key": MASAKAZU, "name": "Masakazu Kojima"})
     rows, tally = _read(f"{good}\n{line}\n{good}\n".encode())
     assert len(rows) == 2 and tally.bad_lines == 1
@@ -235,7 +235,7 @@ def _written(key: str, name: str, dialect: Dialect, odd_separator: str = "", *, 
 def test_the_bulk_road_gives_what_the_slow_one_gives(
     dialect: Dialect, odd: list[tuple[str, str, str, bool]], all_odd: bool
 ) -> None:
-    """In every form of csv, with every kind of odd line, the rows, the counts and the shown lines are the same."""
+    """In every form of csv, with every kind of unusual line, the fast path returns the same rows, counts and shown lines."""
     good = _written(MASAKAZU, "Masakazu Kojima", dialect) * LOOKED_AT
     text = "".join(
         _written(key, name, dialect, separator if all_odd else "", swapped=swapped and all_odd)
@@ -253,7 +253,7 @@ def test_the_bulk_road_gives_what_the_slow_one_gives(
 
 @pytest.mark.parametrize("dialect", [WHAT, Dialect(";", 0), Dialect(",", 1), Dialect("\t", 1)])
 def test_the_bulk_road_takes_every_form(dialect: Dialect) -> None:
-    """Another separator or order of columns costs no more than W-Hat's."""
+    """Another separator or order of columns uses the fast path, too."""
     plain = [(MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "governor"), (MASAKAZU, "x Resident")] * 3
     batch = read_plain("".join(_written(key, name, dialect) for key, name in plain).encode(), dialect)
     assert batch is not None and separate(batch.spellings) == [name.encode() for _, name in plain]
@@ -265,7 +265,7 @@ def test_the_bulk_road_takes_every_form(dialect: Dialect) -> None:
     ["{key}\n{name}", "{name}\n{key}", "{key},{name},{key},{name}", "\0{key},{name}", "{key},{name}\0", "{key}\0,{name}"],
 )
 def test_no_odd_line_slips_through_the_bulk_road(dialect: Dialect, line: str) -> None:
-    """A key and a name on two lines are no row, nor are two rows on one line, nor is one with a NUL anywhere."""
+    """A key and a name on two lines, two rows on one line, and one with a NUL are not rows."""
     odd = line.format(key=GOVERNOR, name="Governor Linden").replace(",", dialect.separator) + "\n"
     good = _written(MASAKAZU, "Masakazu Kojima", dialect)
     assert read_plain((good + odd + good).encode(), dialect) is None
@@ -275,7 +275,7 @@ def test_no_odd_line_slips_through_the_bulk_road(dialect: Dialect, line: str) ->
 
 @given(st.binary(max_size=400), st.integers(1, 50))
 def test_no_bytes_take_the_reader_down(data: bytes, block: int) -> None:
-    """Whatever a dump holds, lines are rows or counted bad, or the whole is refused with our error."""
+    """For any bytes: lines are rows or counted as bad, or the dump is rejected with our error."""
     try:
         rows, tally = _read(data, block)
     except DumpNotUnderstood:
@@ -284,7 +284,7 @@ def test_no_bytes_take_the_reader_down(data: bytes, block: int) -> None:
 
 
 def test_a_former_name_without_a_time_is_older_than_any(sandbox: Sandbox) -> None:
-    """It never beats the current name, however old that is."""
+    """It never replaces the current name, however old that is."""
     line = {"key": MASAKAZU, "name": "New Name", "seen": 500, "former": [{"name": "Old Name"}]}
     sandbox.import_text(json.dumps(line) + "\n", as_of=10_000)
     assert [a.name for a in sandbox.view().with_key(bytes.fromhex(MASAKAZU.replace("-", "")))] == ["New Name"]

@@ -1,4 +1,4 @@
-"""Where a dump may be fetched, and what of an address may be shown."""
+"""URLs of dumps: which are accepted, and which parts may be shown."""
 
 from base64 import b64encode
 
@@ -9,7 +9,7 @@ from n2k_fcgi.service.dumps.location import is_url, parse_location
 
 
 def test_user_password_and_query_are_not_shown() -> None:
-    """As text a location is fit for a log; what is asked with is kept apart."""
+    """The text of a location is safe for logs; the requested URL is kept separately."""
     location = parse_location("https://me:secret@Example.org:8443/a b/dump.bz2?token=secret#x")
     assert str(location) == "https://example.org:8443/a%20b/dump.bz2"
     assert location.url == "https://example.org:8443/a%20b/dump.bz2?token=secret"
@@ -30,14 +30,14 @@ def test_the_file_name(url: str, name: str) -> None:
     ["ftp://me:secret@h/x", "file:///secret", "http://", "http://me:secret@h:port/", "http://[secret/", "https://me:secret@/x"],
 )
 def test_what_is_no_web_address_is_refused_without_its_secrets(url: str) -> None:
-    """The message has no password, nor what may be one."""
+    """The message has no password, nor text that may be one."""
     with pytest.raises(DownloadRefused) as caught:
         parse_location(url)
     assert "secret" not in str(caught.value)
 
 
 def test_https_is_never_left() -> None:
-    """A redirect from https to http is refused, the other way it is followed."""
+    """A redirect from https to http is refused, from http to https it is followed."""
     with pytest.raises(DownloadRefused, match="from https to http"):
         parse_location("https://h/x").redirected("http://h/x")
     assert parse_location("http://h/x").redirected("https://h/x").url == "https://h/x"
@@ -61,7 +61,7 @@ def test_https_is_never_left() -> None:
     ],
 )
 def test_any_address_is_asked_for_in_ascii(text: str, url: str) -> None:
-    """Spaces, UTF-8, other bytes, stray percent signs and international hosts are written as a server takes them."""
+    """Spaces, UTF-8, other bytes, stray percent signs and international hosts are encoded as servers accept them."""
     assert parse_location(text).url == url
 
 
@@ -76,7 +76,7 @@ def test_any_address_is_asked_for_in_ascii(text: str, url: str) -> None:
     ],
 )
 def test_any_user_and_password_are_sent(user: str, authorization: bytes) -> None:
-    """Percent-encoded, raw or in other bytes than UTF-8: RFC 7617's header holds what was meant."""
+    """Percent-encoded, raw or not in UTF-8: the header of RFC 7617 has the intended bytes."""
     assert parse_location(f"https://{user}@h/x") == ("https://h/x", "Basic " + b64encode(authorization).decode())
     assert parse_location("https://@h/x") == parse_location("https://:@h/x") == ("https://h/x", "")
 
@@ -103,7 +103,7 @@ def test_any_user_and_password_are_sent(user: str, authorization: bytes) -> None
     ],
 )
 def test_a_bad_host_is_refused_with_the_reason(url: str, why: str) -> None:
-    """What Python would ask for elsewhere than a browser, what cannot be a host, what is half a password: none is shown."""
+    """Hosts that Python reads differently than browsers, invalid ones, parts of a password: none is shown."""
     with pytest.raises(DownloadRefused, match=why) as caught:
         parse_location(url)
     assert "secret" not in str(caught.value) and "cret" not in str(caught.value)
@@ -144,17 +144,17 @@ def test_redirects_of_every_form(to: str, url: str) -> None:
     ],
 )
 def test_where_a_password_goes_along(source: str, to: str, goes_along: bool) -> None:
-    """To the same host and port, or up to https; never to another host, nor to another server on the same."""
+    """To the same host and port, or up to https; never to another host or another port."""
     password = parse_location(source.format("me:secret@"))
     assert (password.redirected(to).authorization == password.authorization) is goes_along
 
 
 def test_a_redirect_with_a_password_of_its_own_uses_that() -> None:
-    """It is the other server's to give; ours stays."""
+    """It is the other server's; ours is not sent."""
     assert parse_location("http://me:secret@h/").redirected("http://guest:guest@o/").authorization == "Basic Z3Vlc3Q6Z3Vlc3Q="
 
 
 def test_urls_and_paths() -> None:
-    """A scheme makes a URL; everything else is a path."""
+    """Text with a scheme is a URL; all other text is a path."""
     assert is_url("http://x") and is_url("FTP://x") and is_url("file:///x") and is_url("https:/x") and is_url("HTTP:x")
     assert not is_url("dump.csv") and not is_url("/tmp/a://b") and not is_url("C:/x") and not is_url("http")

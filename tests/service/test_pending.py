@@ -15,7 +15,7 @@ MANY = [n.to_bytes(16, "big") for n in range(100, 130)]
 
 
 class Clock:
-    """A clock that the test turns."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -25,7 +25,7 @@ class Clock:
 
 
 class Queue:
-    """The service, asked on one grid."""
+    """The service, called for one grid."""
 
     def __init__(self, box: Sandbox, clock: Clock, grid: str) -> None:
         self._queue = PendingKeys(directory(box.store, box.settings), box.store.pending, clock=clock)
@@ -47,7 +47,7 @@ def queue(box: Sandbox, clock: Clock | None = None, grid: str = "Production") ->
 
 
 def test_only_unknown_keys_are_queued_and_each_once(sandbox: Sandbox) -> None:
-    """Known ones, the null key and those that wait already are not new."""
+    """Known keys, the null key and keys in the queue are not counted as new."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.record(GOVERNOR, "Governor Linden", 5)
     asked = [parse_key(MASAKAZU), parse_key(GOVERNOR), bytes(16), KEYS[0], KEYS[0], KEYS[1]]
@@ -57,7 +57,7 @@ def test_only_unknown_keys_are_queued_and_each_once(sandbox: Sandbox) -> None:
 
 
 def test_the_one_that_waits_longest_comes_first(sandbox: Sandbox) -> None:
-    """Whatever the order of the keys themselves."""
+    """Whatever the order of the keys is."""
     clock = Clock()
     for key in (KEYS[5], KEYS[1], KEYS[9]):
         queue(sandbox, clock).ask([key])
@@ -66,7 +66,7 @@ def test_the_one_that_waits_longest_comes_first(sandbox: Sandbox) -> None:
 
 
 def test_a_name_takes_a_key_out(sandbox: Sandbox) -> None:
-    """A registration at once, an import by the next look."""
+    """By a registration at once, by an import at the next read."""
     queue(sandbox).ask([parse_key(MASAKAZU), parse_key(USERNAME), KEYS[0]])
     sandbox.register("Masakazu Kojima", MASAKAZU)
     assert [asked.key for asked in sandbox.store.pending.waiting()] == [KEYS[0], parse_key(USERNAME)]
@@ -88,7 +88,7 @@ def test_a_key_that_is_nobodys_rests_for_days(sandbox: Sandbox) -> None:
 
 
 def test_nobody_on_one_grid_may_be_somebody_on_another(sandbox: Sandbox) -> None:
-    """A resolver knows its own grid only: it is handed what was asked for there, and its word counts there."""
+    """A resolver knows its own grid only: it gets the keys that were asked for there, and its reports count there."""
     here, there = queue(sandbox), queue(sandbox, grid="OpenSim")
     assert (here.ask(KEYS[:2]), there.ask(KEYS[1:3])) == (2, 2)
     assert there.nobody(KEYS[:3]) == 2
@@ -115,7 +115,7 @@ def test_the_queue_is_bounded(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_has_room_for_the_next_asker(tmp_path: Path) -> None:
-    """The asker with most keys loses the oldest, one by one, until the shares are even; no asker displaces its own keys."""
+    """The caller with most keys loses the oldest, one by one, until the shares are equal; no caller displaces its own keys."""
     box = Sandbox(tmp_path / "data", max_pending="10")
     try:
         clock = Clock()
@@ -135,7 +135,7 @@ def test_a_full_queue_has_room_for_the_next_asker(tmp_path: Path) -> None:
 
 
 def test_what_nobody_names_makes_room_in_time(tmp_path: Path) -> None:
-    """A full queue first drops keys that waited for a month, of any asker."""
+    """A full queue first drops keys that waited for a month, of any caller."""
     box = Sandbox(tmp_path / "data", max_pending="3")
     try:
         clock = Clock()
@@ -151,7 +151,7 @@ def test_what_nobody_names_makes_room_in_time(tmp_path: Path) -> None:
 
 
 def test_times_still_to_come_hold_nothing_up(sandbox: Sandbox) -> None:
-    """Marks of a clock that was years ahead: keys marked unknown are pending again, and waiting ones are dropped first."""
+    """Times of a clock that was years ahead: keys marked unknown are pending again, and waiting ones are dropped first."""
     clock = Clock()
     clock.now = 2_000_000_000.0
     assert queue(sandbox, clock).ask(KEYS[:2]) == 2 and queue(sandbox, clock).nobody(KEYS[:1]) == 1
@@ -178,11 +178,11 @@ def test_times_still_to_come_hold_nothing_up(sandbox: Sandbox) -> None:
     ],
 )
 def test_keys_are_found_in_any_text(text: str, found: int) -> None:
-    """W-Hat's rule, upper case too; longer strings of digits hold none."""
+    """By W-Hat's rule, in upper case, too; longer strings of digits contain none."""
     assert len(keys_in(text)) == found
 
 
 def test_of_too_many_keys_the_first_count() -> None:
-    """A request cannot ask for any number of lookups."""
+    """The number of lookups per request is limited."""
     text = ",".join(format_key(n.to_bytes(16, "big")) for n in range(1, MOST_A_REQUEST + 500))
     assert len(keys_in(text)) == MOST_A_REQUEST

@@ -1,6 +1,7 @@
-"""A purge: what it removes, what it leaves, and what it reports, in the process of the test."""
+"""A purge, in the process of the test: what it removes, keeps and reports."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import ImportRunning
 from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keys import parse_key
+from n2k_fcgi.service.directory import purge as purging
 from n2k_fcgi.service.directory.purge import Purged
-from n2k_fcgi.store.datadir import BUILDING, GENERATIONS, TYPED_LINES, UPDATE_LOCK, UPDATE_STATE
+from n2k_fcgi.store.datadir import BUILDING, GENERATIONS, TYPED_LINES, UPDATE_LOCK, UPDATE_STATE, File, files
 from n2k_fcgi.store.lmdb.layout import FORMAT
 from n2k_fcgi.store.lmdb.purging import ROWS
 from n2k_fcgi.wiring import forgetting, inspection, purge
@@ -31,12 +33,12 @@ def box(sandbox: Sandbox) -> Sandbox:
 
 
 def run(box: Sandbox) -> Purged:
-    """Purge."""
+    """Run a purge."""
     return purge(box.store, box.settings).run()
 
 
 def others(box: Sandbox) -> list[object]:
-    """What lookups say of all but Masakazu, in both directions."""
+    """The answers of lookups about all avatars except Masakazu, in both directions."""
     view = box.view()
     names = ("twin.name", "governor.former", "governor.linden", "username")
     keys = (*TWINS, GOVERNOR, USERNAME)
@@ -49,7 +51,7 @@ def counts(box: Sandbox) -> list[tuple[int, ...]]:
 
 
 def test_others_answer_as_before(box: Sandbox) -> None:
-    """By current and former names and keys, on every grid; of a name that two claim the same one is first."""
+    """By current and former names and keys, on every grid; of a name with two keys the same one is first."""
     before = others(box)
     assert box.view().named("twin.name")[0].key == parse_key(TWINS[1])
     box.forget_key(KEY)
@@ -60,7 +62,7 @@ def test_others_answer_as_before(box: Sandbox) -> None:
 
 
 def test_what_is_undone_later_was_removed(box: Sandbox) -> None:
-    """Lookups do not find the avatar any more, whoever reads the files."""
+    """After an undo lookups do not find the avatar any more."""
     box.forget_key(KEY)
     run(box)
     box.store.forgotten.undo([KEY], [], 400)
@@ -69,7 +71,7 @@ def test_what_is_undone_later_was_removed(box: Sandbox) -> None:
 
 
 def test_generations_that_are_written_anew(box: Sandbox) -> None:
-    """They replace the old ones: a letter behind the name, the format of today, all else of the manifest as it was."""
+    """They replace the old ones: with a letter appended to the name, the present format, and the rest of the manifest."""
     first, last = box.store.generations.listed()[1]
     box.store.generations.rewrite(first._replace(format=FORMAT - 1))
     old = [first, last]
@@ -84,7 +86,7 @@ def test_generations_that_are_written_anew(box: Sandbox) -> None:
 
 
 def test_generations_without_them_stay(box: Sandbox) -> None:
-    """Nothing is written where nobody is hidden, or nobody who is in it: the same files, and counts of zero."""
+    """Without hidden rows nothing is written: the same files, and counts of zero."""
     before = box.store.generations.names()
     assert run(box) == (0, 0, 0, [])
     box.forget_key(parse_key("99999999-2222-3333-4444-555555555555"))
@@ -93,13 +95,13 @@ def test_generations_without_them_stay(box: Sandbox) -> None:
 
 
 def test_a_second_purge_finds_nothing(box: Sandbox) -> None:
-    """Once is enough."""
+    """It removes nothing."""
     box.forget_key(KEY)
     assert run(box).generations == 2 and run(box)[:3] == (0, 0, 0)
 
 
 def test_more_rows_than_one_step_has(sandbox: Sandbox) -> None:
-    """The counts are those of all steps."""
+    """The counts include all steps."""
     rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n} Last") for n in range(1, ROWS + 50)]
     sandbox.import_text(csv(*rows, (MASAKAZU, "Quillon Kojima")), as_of=100)
     sandbox.forget_key(KEY)
@@ -109,7 +111,7 @@ def test_more_rows_than_one_step_has(sandbox: Sandbox) -> None:
 
 
 def test_a_name_of_a_dump_leaves_its_manifest(sandbox: Sandbox) -> None:
-    """Also in a generation that need not be rewritten; the others keep theirs."""
+    """Also in a generation that is not rewritten; other manifests are kept."""
     path = sandbox.data_dir / "quillon kojima.csv"
     path.write_text(csv((GOVERNOR, "Governor Linden")))
     sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=100)
@@ -125,7 +127,7 @@ def test_a_name_of_a_dump_leaves_its_manifest(sandbox: Sandbox) -> None:
 
 
 def test_other_files(box: Sandbox) -> None:
-    """Typed lines go; the state of updates only if it names somebody; what is not ours stays, and is reported."""
+    """The history is removed, update.json only if it mentions the avatar; files that are not ours are kept and reported."""
     box.forget_key(KEY)
     typed, state, stranger = (box.data_dir / name for name in (TYPED_LINES, UPDATE_STATE, "notes.txt"))
     for path in (typed, stranger):
@@ -138,8 +140,25 @@ def test_other_files(box: Sandbox) -> None:
     assert not state.exists()
 
 
+def test_a_file_that_vanishes_meanwhile(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the shell that wrote it removes it first, the purge continues."""
+    typed = box.data_dir / TYPED_LINES
+    typed.write_text("quillon newname\n")
+
+    def vanishing(data_dir: Path) -> Iterator[tuple[Path, File | None]]:
+        for path, row in files(data_dir):
+            if path == typed:
+                path.unlink()
+            yield path, row
+
+    monkeypatch.setattr(purging, "files", vanishing)
+    box.forget_key(KEY)
+    assert run(box)[:3] == (2, 3, 1)
+    assert not typed.exists()
+
+
 def test_a_name_of_another_grid_in_the_state_of_updates(box: Sandbox) -> None:
-    """Texts name avatars of any grid that is known here."""
+    """The text may name an avatar of any known grid."""
     box.record(USERNAME, "Username Resident", 300, grid="OpenSim")
     box.forget_name("zyphara.else", "OpenSim")
     state = box.data_dir / UPDATE_STATE
@@ -149,7 +168,7 @@ def test_a_name_of_another_grid_in_the_state_of_updates(box: Sandbox) -> None:
 
 
 def test_what_the_log_says(box: Sandbox) -> None:
-    """How much was removed, and nothing of whom."""
+    """The numbers of removed rows, and no name or key."""
     log = box.data_dir / "log" / "n2k.log"
     logs.set_up(log, "INFO", rotate_bytes=1 << 20, keep=1)
     box.forget_key(KEY)
@@ -164,7 +183,7 @@ def test_what_the_log_says(box: Sandbox) -> None:
 
 
 def test_an_unfinished_import_is_told_and_removed(box: Sandbox) -> None:
-    """With the name of what was left."""
+    """The report has its name."""
     left = box.data_dir / GENERATIONS / ("20250101T000000.000Z" + BUILDING)
     left.mkdir()
     said: list[str] = []
@@ -174,7 +193,7 @@ def test_an_unfinished_import_is_told_and_removed(box: Sandbox) -> None:
 
 
 def test_a_download_is_not_disturbed(box: Sandbox) -> None:
-    """While an update holds its lock nothing is removed: it needs what it has downloaded."""
+    """While an update holds its lock nothing is removed: it needs its download."""
     box.forget_key(KEY)
     before = box.store.generations.names()
     with hold(box.data_dir / UPDATE_LOCK, PRIVATE, 0) as held:
@@ -186,7 +205,7 @@ def test_a_download_is_not_disturbed(box: Sandbox) -> None:
 
 
 def test_a_purge_that_was_killed_before_the_old_one_was_removed(box: Sandbox, tmp_path: Path) -> None:
-    """The copy is complete: it becomes live, the old one goes, and nothing is counted twice."""
+    """The copy is complete: it becomes live, the old one is removed, and no row is counted twice."""
     box.forget_key(KEY)
     name = box.store.generations.current_name()
     manifest = box.store.generations.manifest(name)

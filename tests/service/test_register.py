@@ -1,4 +1,4 @@
-"""Registrations: the conflict rule against generation and captures, and imports under way."""
+"""Registrations: the conflict rule against generation and captures, also during imports."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def test_a_former_name_stays_with_its_key_too(sandbox: Sandbox) -> None:
 
 
 def test_newest_lets_names_move_on_other_grids_only(tmp_path: Path) -> None:
-    """``on_conflict = newest`` never reaches Second Life."""
+    """``on_conflict = newest`` has no effect in Second Life."""
     box = Sandbox(tmp_path / "data", on_conflict="newest")
     try:
         for grid in ("Production", "OpenSim"):
@@ -44,7 +44,7 @@ def test_newest_lets_names_move_on_other_grids_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 64, "x" * 100_000, GOVERNOR, "(Loading...)", "\ud800", "a\x00b"])
 def test_a_bad_name_stores_nothing(sandbox: Sandbox, name: str) -> None:
-    """No garbage can be registered."""
+    """It is refused."""
     with pytest.raises(BadName):
         sandbox.register(name, MASAKAZU)
     assert list(sandbox.store.captures.all_stored()) == []
@@ -52,7 +52,7 @@ def test_a_bad_name_stores_nothing(sandbox: Sandbox, name: str) -> None:
 
 @pytest.mark.parametrize("key", ["", "xyz", "00000000-0000-0000-0000-000000000000", MASAKAZU + "0"])
 def test_a_bad_key_stores_nothing(sandbox: Sandbox, key: str) -> None:
-    """Nor an invalid key."""
+    """It is refused."""
     with pytest.raises(BadKey):
         sandbox.register("Masakazu Kojima", key)
     assert list(sandbox.store.captures.all_stored()) == []
@@ -87,13 +87,13 @@ def test_second_life_has_no_look_alikes(sandbox: Sandbox, name: str) -> None:
     "name", ["Governor Linden", "governor.linden", "GOVERNOR+LINDEN", "x", "_a_1", "Foo Resident", "123 4"]
 )
 def test_second_life_has_names_in_all_their_spellings(sandbox: Sandbox, name: str) -> None:
-    """What Linden Lab does issue is taken in any way it is written."""
+    """Names that Linden Lab issues are accepted in any spelling."""
     sandbox.register(name, MASAKAZU)
     assert [stored.capture.key for stored in sandbox.store.captures.all_stored()] == [parse_key(MASAKAZU)]
 
 
 def test_odd_names_of_dumps_and_stores_stay(sandbox: Sandbox) -> None:
-    """A row of a dump, and what was registered before the rule, answer as they did."""
+    """Rows of a dump, and captures from before the rule, are answered as before."""
     sandbox.import_text(csv((GOVERNOR, "\u00c9lodie Stra\u00dfe")))
     sandbox.record(MASAKAZU, "Zo\u00eb Van Bell", 100)
     for name, key in (("\u00e9lodie.strasse", GOVERNOR), ("zo\u00eb.van.bell", MASAKAZU)):
@@ -123,7 +123,7 @@ def test_an_import_meanwhile_loses_no_registration(sandbox: Sandbox) -> None:
 
 
 def test_a_grid_of_the_dump_is_no_new_one(tmp_path: Path) -> None:
-    """Where callers may create no grids, they register on grids of the settings and of dumps."""
+    """If callers may create no grids, they can still register on grids of the settings and of dumps."""
     box = Sandbox(tmp_path / "data", max_grids="0")
     try:
         box.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid="imported")
@@ -136,7 +136,7 @@ def test_a_grid_of_the_dump_is_no_new_one(tmp_path: Path) -> None:
 
 
 def test_a_grid_that_was_created_once_stays(tmp_path: Path) -> None:
-    """The bound is on grids, not on who registers there: where it is reached, those that are there go on."""
+    """The limit is on new grids: registrations on existing ones are accepted when it is reached."""
     box = Sandbox(tmp_path / "data", max_grids="1")
     try:
         for name, key in (("First One", MASAKAZU), ("Second One", USERNAME), ("First One", MASAKAZU)):
@@ -149,7 +149,7 @@ def test_a_grid_that_was_created_once_stays(tmp_path: Path) -> None:
 
 
 def test_a_name_is_taken_on_its_grid_only(sandbox: Sandbox) -> None:
-    """In the dump or in captures: on another grid the name belongs to another avatar."""
+    """In the dump or in captures: on another grid the name may belong to another avatar."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.register("Seen There", GOVERNOR, "Testing")
     for grid in ("OpenSim", "elsewhere"):
@@ -161,7 +161,7 @@ def test_a_name_is_taken_on_its_grid_only(sandbox: Sandbox) -> None:
 
 
 def test_a_key_that_has_the_name_too_may_be_seen_again(sandbox: Sandbox) -> None:
-    """The dump knows two keys by the name: the one that does not hold it is no third."""
+    """The dump has two keys of the name: the one that does not hold it is not a third."""
     sandbox.import_text(csv((MASAKAZU, "Wanted Name")), as_of=1)
     sandbox.import_text(csv((USERNAME, "Wanted Name"), (MASAKAZU, "Wanted Name")), as_of=2)
     sandbox.register("Wanted Name", USERNAME)
@@ -171,7 +171,7 @@ def test_a_key_that_has_the_name_too_may_be_seen_again(sandbox: Sandbox) -> None
 
 
 def test_a_registration_does_not_hang_on_what_may_be_lost(sandbox: Sandbox) -> None:
-    """The queue and the list of conflicts cannot be written: who may register is registered, who may not is refused."""
+    """The queue and the list of conflicts cannot be written: registrations are accepted and refused as usual."""
     sandbox.import_text(csv((GOVERNOR, "Governor Linden")))
     (sandbox.data_dir / "volatile.mdb").mkdir()
     sandbox.register("Masakazu Kojima", MASAKAZU)

@@ -34,7 +34,7 @@ PLACES = {
 
 @pytest.fixture
 def left(sandbox: Sandbox) -> Sandbox:
-    """Five hidden avatars of which no file has anything; one was on OpenSim, which still has other avatars."""
+    """Five hidden avatars whose data is in no file; one was on OpenSim, which still has other avatars."""
     names = ("Quillon Ash", "Jean-Luc O'Brien", "Ærlig Ñandú", "Zyphara Resident")
     for number, name in enumerate(names, 1):
         sandbox.record(bytes([number]) * 16, name, 1)
@@ -67,7 +67,7 @@ def test_an_unfinished_generation_is_searched(left: Sandbox) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_every_form_is_found_wherever_it_lies(left: Sandbox, place: str) -> None:
-    """A key or name in a file that is not ours: at its beginning, across two pieces that are read, far from the beginning."""
+    """A key or name in an unknown file: at its beginning, across two blocks, far from the beginning."""
     offsets = (0, 5, PIECE - 7, PIECE - 515, PIECE + 3, 2 * PIECE - 1)
     for offset in offsets:
         filling = (b"Other Words stand here\n" + b"\n" * 4000) * (offset // 4000 + 1)
@@ -82,7 +82,7 @@ def test_every_form_is_found_wherever_it_lies(left: Sandbox, place: str) -> None
 
 
 def test_what_is_nobodys_name_is_not_found(left: Sandbox) -> None:
-    """Not parts of names, the same words in another order or far from each other, or truncated keys."""
+    """Not parts of names, the same words in another order or far apart, or truncated keys."""
     text = f"Quillo nAsh quillonash ash; quillon and Ash\nzypharax Luc O'Brien {KEY[:-1]} {KEY[1:]} Vexworth\nAerlig Ñandú\n"
     (left.data_dir / "stranger.txt").write_text(text, "utf-8")
     assert inspected(left) == []

@@ -1,4 +1,4 @@
-"""Invented dumps: settled by rows and seed, unique, in order; the hostile ones hold every kind of bad line."""
+"""Invented dumps: determined by rows and seed, unique, in order; the hostile ones have every kind of bad line."""
 
 import bz2
 import gzip
@@ -39,7 +39,7 @@ KINDS = {
 
 
 def test_the_bytes_are_settled() -> None:
-    """These rows and seed give these very bytes, whatever the Python."""
+    """Rows and seed determine every byte, on any Python."""
     csv = b"".join(csv_lines(Sample(5000, 42).by_name()))
     shuffled = b"".join(json_lines(Sample(5000, 42).shuffled()))
     assert hashlib.sha256(csv).hexdigest() == "cc52f3620670e6f90c245bbc66ae3ce084fd266fdf9f5e8f02ad637d027442f5"
@@ -48,7 +48,7 @@ def test_the_bytes_are_settled() -> None:
 
 @pytest.mark.parametrize("rows", SIZES)
 def test_names_and_keys_are_unique(rows: int) -> None:
-    """As many avatars as asked for, no two with one canonical name or one key, all as W-Hat would have them."""
+    """As many avatars as requested, no two with one canonical name or one key, all valid for W-Hat."""
     sample = list(Sample(rows, 7).by_name())
     assert len(sample) == rows
     assert len({canonical(row.name) for row in sample}) == len({row.key for row in sample}) == rows
@@ -67,7 +67,7 @@ def test_the_order(rows: int) -> None:
 
 
 def test_the_mixture() -> None:
-    """A quarter legacy names, two thirds newcomers, a tenth single words."""
+    """A quarter legacy names, two thirds newer accounts, a tenth single words."""
     names = [row.name for row in Sample(20_003, 3).by_name()]
     newcomers = sum(name.endswith(" Resident") for name in names)
     singles = sum(" " not in name for name in names)
@@ -81,7 +81,7 @@ def test_another_seed_gives_other_people() -> None:
 
 
 def test_memory_does_not_grow_with_rows() -> None:
-    """The largest sample begins at once, in either order, in little memory."""
+    """The largest sample begins at once, in either order, with little memory."""
     tracemalloc.start()
     try:
         for rows in (Sample(MAX_ROWS, 1).by_name(), Sample(MAX_ROWS, 1).shuffled()):
@@ -93,7 +93,7 @@ def test_memory_does_not_grow_with_rows() -> None:
 
 
 def _tally(lines: Iterator[bytes]) -> tuple[Tally, int]:
-    """What the reader of dumps makes of *lines*: what is bad, and how many rows are good."""
+    """The reasons of bad lines and the number of good rows, by the reader of dumps."""
     tally = Tally()
     text = b"".join(lines)
     blocks = (text[at : at + 2**20] for at in range(0, len(text), 2**20))
@@ -103,7 +103,7 @@ def _tally(lines: Iterator[bytes]) -> tuple[Tally, int]:
 @pytest.mark.parametrize("rows", [1, 2, 150, 200, 201, 999, 1000, 1001, 1799, 1800, 2000, 2001, 3000, 30_000])
 @pytest.mark.parametrize("as_json", [False, True], ids=["csv", "jsonl"])
 def test_a_hostile_dump_loses_no_row(rows: int, as_json: bool) -> None:
-    """All good rows are there, and the bad lines are few enough for the usual limit of 1 %."""
+    """All good rows are read, and the bad lines are below the usual limit of 1 %."""
     sample = Sample(rows, 5).by_name()
     mixed = hostile.with_bad_json(json_lines(sample), rows) if as_json else hostile.with_bad_csv(csv_lines(sample), rows)
     tally, good = _tally(mixed)
@@ -112,7 +112,7 @@ def test_a_hostile_dump_loses_no_row(rows: int, as_json: bool) -> None:
 
 
 def test_a_hostile_csv_has_every_kind() -> None:
-    """From 1,000 rows on every kind that is rejected or repaired, from 2,000 the endless line too."""
+    """From 1,000 rows on every kind that is rejected or repaired, from 2,000 the endless line, too."""
     tally, _ = _tally(hostile.with_bad_csv(csv_lines(Sample(1000, 5).by_name()), 1000))
     assert set(tally.bad) == KINDS
     assert tally.found == ["a byte-order mark", "the header 'uuid,name'"]
@@ -149,7 +149,7 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("form", Format)
 def test_packing(form: Format) -> None:
-    """Each format unpacks to what went in, and says neither when nor under which name it was made."""
+    """Each format decompresses to the input, and has neither time nor name of its making."""
     lines = list(csv_lines(Sample(5000, 1).by_name()))
     packed = io.BytesIO()
     write_packed(packed, form, iter(lines))
@@ -166,12 +166,12 @@ def test_packing(form: Format) -> None:
     [("a.csv.bz2", "bz2"), ("A.GZ", "gz"), ("a.b/c.jsonl", "jsonl"), ("a.csv", "csv"), ("a.txt", None), ("csv", "csv")],
 )
 def test_the_ending_tells_the_format(path: str, form: str | None) -> None:
-    """The last ending counts, in any case; an unknown one names no format."""
+    """The last suffix counts, in upper or lower case; an unknown one means no format."""
     assert format_of(path) == (form and Format(form))
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    """An error while writing leaves the old file, and nothing beside it."""
+    """After an error the old file is kept, and no temporary file is left."""
     path = tmp_path / "dump.csv"
     path.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), new_file(path) as file:

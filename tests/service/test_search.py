@@ -36,7 +36,7 @@ def test_a_prefix_in_any_spelling(sandbox: Sandbox, prefix: str) -> None:
 
 
 def test_former_names_are_not_found(sandbox: Sandbox) -> None:
-    """Neither a dump's nor a capture's; the name that a capture brought is."""
+    """Neither a dump's nor a capture's; the captured name is."""
     sandbox.import_text(csv((MASAKAZU, "Anna One")), as_of=1)
     sandbox.import_text(csv((MASAKAZU, "Anna Two"), (GOVERNOR, "Anna Other")), as_of=2)
     sandbox.record(MASAKAZU, "Anna Three", 300)
@@ -45,7 +45,7 @@ def test_former_names_are_not_found(sandbox: Sandbox) -> None:
 
 
 def test_one_grid_only(sandbox: Sandbox) -> None:
-    """Those of other grids are passed over; a name on two grids is one entry with two avatars without a grid."""
+    """Names of other grids are skipped; without a grid a name on two grids is one entry with two avatars."""
     sandbox.import_text(csv((MASAKAZU, "Twin Name"), (GOVERNOR, "Twin Other")), as_of=1)
     sandbox.import_text(csv((USERNAME, "Twin Name")), grid="OpenSim", as_of=1)
     assert names(sandbox, "twin", grid="OpenSim") == ["Twin Name"]
@@ -54,7 +54,7 @@ def test_one_grid_only(sandbox: Sandbox) -> None:
 
 
 def test_a_cursor_from_elsewhere_leads_nowhere_else(sandbox: Sandbox) -> None:
-    """Cursors come from callers: one before or after the names with the prefix returns these, or none, never others."""
+    """Callers can send any cursor: one outside of the prefix returns names with the prefix, or none, never others."""
     sandbox.import_text(csv((MASAKAZU, "Anna One"), (GOVERNOR, "Mike Two"), (USERNAME, "Zoe Three")))
     for cursor, reverse, found in (
         ("a", False, ["Mike Two"]),
@@ -70,7 +70,7 @@ def test_a_cursor_from_elsewhere_leads_nowhere_else(sandbox: Sandbox) -> None:
 
 
 def test_a_page_looks_at_a_bounded_number_of_names(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing matches, the page is empty and has a cursor: going on comes to the end, forwards and backwards."""
+    """If nothing matches, the page is empty and has a cursor: continuing reaches the end, in both directions."""
     monkeypatch.setattr(module, "_STEP", 10)
     monkeypatch.setattr(module, "MOST_SCANNED", 30)
     rows = [(format_key(n.to_bytes(16, "big")), f"Many{n:03} Last") for n in range(1, 101)]
@@ -103,7 +103,7 @@ _numbers = itertools.count()
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(WORDS, min_size=1, max_size=15), st.sets(WORDS, max_size=6), WORDS, st.integers(1, 4))
 def test_pages_are_the_sorted_list(tmp_path: Path, imported: set[str], captured: set[str], prefix: str, limit: int) -> None:
-    """Dump and captures together, any page size, both ways: as sorted by the bytes of canonical names."""
+    """Dump and captures together, any page size, both directions: sorted by the bytes of canonical names."""
     box = Sandbox(tmp_path / str(next(_numbers)))
     try:
         distinct = {canonical(word): word for word in sorted(imported)}

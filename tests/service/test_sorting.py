@@ -1,4 +1,4 @@
-"""Sorting beside: a second process returns what one process returns, whatever the host does to it."""
+"""Sorting in a second process returns the same as in one process, whatever the host does to it."""
 
 import errno
 import os
@@ -61,7 +61,7 @@ def _beside(folder: Path) -> SortingBeside:
 @pytest.mark.parametrize("numbered", [False, True])
 @pytest.mark.parametrize("count", [0, 1, 3 * SIZES.run_rows // ROWS_A_BATCH])
 def test_both_give_every_row_in_order(tmp_path: Path, count: int, numbered: bool) -> None:
-    """Rows of one db_key come in the order they were added; with many runs there are many ranges."""
+    """Rows of one db_key keep the order in which they were added; with many runs there are many ranges."""
     here, beside = Sorting(tmp_path, SIZES), _beside(tmp_path / "beside")
     try:
         expected: list[tuple[bytes, bytes]] = []
@@ -86,7 +86,7 @@ def test_both_give_every_row_in_order(tmp_path: Path, count: int, numbered: bool
 
 
 def test_stopped_and_continued_it_loses_nothing(tmp_path: Path) -> None:
-    """Ctrl-Z and fg, as often as can be: stop signals cut writes to a pipe short, and what is left must follow."""
+    """Ctrl-Z and fg, many times: stop signals shorten writes to a pipe, and the rest must follow."""
     here, beside = Sorting(tmp_path, SIZES), _beside(tmp_path / "beside")
     finished = threading.Event()
     stops = 0
@@ -117,7 +117,7 @@ def test_stopped_and_continued_it_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["adding", "asking", "reading"])
 def test_a_killed_one_is_reported(tmp_path: Path, moment: str) -> None:
-    """A host that counts processes ends it: one error that says so, whenever that is."""
+    """A host with a limit on processes kills it: one error that says so, at any time."""
     beside = _beside(tmp_path / "beside")
     try:
         for batch in _batches(10):
@@ -135,7 +135,7 @@ def test_a_killed_one_is_reported(tmp_path: Path, moment: str) -> None:
 
 
 def test_a_full_disk_is_reported(tmp_path: Path) -> None:
-    """What the second process could not write is an OSError here, and no row is lost silently."""
+    """A failed write of the second process is an OSError here, and no row is lost silently."""
     beside = _beside(tmp_path / "beside")
     try:
         resource.prlimit(beside.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -149,7 +149,7 @@ def test_a_full_disk_is_reported(tmp_path: Path) -> None:
 
 
 def test_it_never_outlives_its_parent(tmp_path: Path) -> None:
-    """SIGKILL to the import: its second process sees the end of its input and ends."""
+    """SIGKILL to the import: its second process reads the end of its input and ends."""
     code = (
         "import sys, time; from pathlib import Path; from n2k_fcgi.store.lmdb.building.beside import SortingBeside\n"
         "from n2k_fcgi.store.lmdb.building.sizes import Sizes\n"
@@ -184,7 +184,7 @@ main()
 
 
 def test_where_neither_thread_nor_process_can_be_started() -> None:
-    """A shared host at its limit: the import does all in the one process it has."""
+    """A shared host at its limit: the import does all work in its one process."""
     with tempfile.TemporaryDirectory() as place:
         os.chmod(place, 0o777)
         dump = Path(place) / "dump.csv.bz2"

@@ -9,7 +9,7 @@ from tests.support.sandbox import Sandbox
 
 
 def test_a_token_allows_its_scope_and_no_other(sandbox: Sandbox) -> None:
-    """``admin`` includes all."""
+    """``admin`` includes every scope."""
     plain = create_token(sandbox.store.tokens, ("register",)).text
     assert verify_token(sandbox.store.tokens, plain, "register").scopes == ("register",)
     with pytest.raises(TokenNotEnough, match="forget"):
@@ -19,7 +19,7 @@ def test_a_token_allows_its_scope_and_no_other(sandbox: Sandbox) -> None:
 
 
 def test_a_secret_is_not_kept(sandbox: Sandbox) -> None:
-    """A reader of the file gets no token from it."""
+    """The file does not reveal a token."""
     new = create_token(sandbox.store.tokens, ("register",))
     secret = new.text.rpartition("_")[2].encode()
     data = (sandbox.data_dir / CAPTURES).read_bytes()
@@ -27,7 +27,7 @@ def test_a_secret_is_not_kept(sandbox: Sandbox) -> None:
 
 
 def test_a_revoked_token_is_worthless(sandbox: Sandbox) -> None:
-    """From then on it is as if it had never been."""
+    """It is refused from then on."""
     new = create_token(sandbox.store.tokens, ("register",))
     revoke_token(sandbox.store.tokens, new.token.id)
     with pytest.raises(TokenNeeded):
@@ -43,14 +43,14 @@ def test_a_token_that_is_not_there_cannot_be_revoked(sandbox: Sandbox, token_id:
 
 @pytest.mark.parametrize("text", ["", "x", "n2k_", "n2k_000000000000_" + "0" * 64, "é" * 50, "n2k_" + "0" * 100_000])
 def test_what_is_no_token_of_ours_is_refused(sandbox: Sandbox, text: str) -> None:
-    """Without telling why."""
+    """Without a reason."""
     with pytest.raises(TokenNeeded):
         verify_token(sandbox.store.tokens, text, "register")
 
 
 @pytest.mark.parametrize("form", ["x{}", "{}0", "{} {}", "token={}", "{}\0"])
 def test_a_token_with_anything_around_it_is_refused(sandbox: Sandbox, form: str) -> None:
-    """White space at the edges is all that a header may add."""
+    """Except white space, which a header may add."""
     text = create_token(sandbox.store.tokens, ("register",)).text
     with pytest.raises(TokenNeeded):
         verify_token(sandbox.store.tokens, form.format(text, text), "register")
@@ -58,7 +58,7 @@ def test_a_token_with_anything_around_it_is_refused(sandbox: Sandbox, form: str)
 
 
 def test_one_changed_digit_is_refused(sandbox: Sandbox) -> None:
-    """The whole secret counts."""
+    """The whole secret is compared."""
     text = create_token(sandbox.store.tokens, ("register",)).text
     wrong = text[:-1] + ("0" if text[-1] != "0" else "1")
     with pytest.raises(TokenNeeded):
@@ -66,7 +66,7 @@ def test_one_changed_digit_is_refused(sandbox: Sandbox) -> None:
 
 
 def test_a_token_bound_to_a_grid_is_for_that_grid(sandbox: Sandbox) -> None:
-    """One without a grid is for all."""
+    """A token without a grid is for all grids."""
     bound = create_token(sandbox.store.tokens, ("register",), "OpenSim").token
     refuse_other_grid(bound, "OpenSim")
     with pytest.raises(TokenNotEnough, match="OpenSim"):

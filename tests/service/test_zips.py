@@ -43,7 +43,7 @@ def patched(data: bytes, *, flags: int = 0, method: int | None = None) -> bytes:
 
 
 def read(folder: Path, content: bytes) -> tuple[str, bytes]:
-    """Which member is read, and what is in it."""
+    """The member that is read, and its content."""
     path = folder / "dump.zip"
     path.write_bytes(content)
     with Dump(path) as dump:
@@ -78,7 +78,7 @@ def test_the_dump_is_chosen_wherever_it_stands(tmp_path: Path, members: list[tup
 
 
 def test_a_member_that_is_alone_or_the_only_csv_is_taken_as_it_is(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Whatever its name; the import says what is wrong with it, and in which member."""
+    """Whatever its name is; the import reports its problems with the member's name."""
     assert read(tmp_path, packed(("dump", ROWS), ("__MACOSX/._dump", MAC)))[0] == "dump"
     path = tmp_path / "dump.zip"
     for content in (packed(("tmp/a.csv", REGIONS)), packed(("README", README), ("tmp/a.csv", REGIONS))):
@@ -146,7 +146,7 @@ def test_a_zip_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, erro
 
 
 def test_a_tar_in_a_zip_is_an_archive_in_an_archive(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Said with the member's name."""
+    """Reported with the member's name."""
     (tmp_path / "people.csv").write_bytes(ROWS)
     subprocess.run(["tar", "-cf", "people.tar", "people.csv"], cwd=tmp_path, check=True)
     path = tmp_path / "dump.zip"
@@ -156,7 +156,7 @@ def test_a_tar_in_a_zip_is_an_archive_in_an_archive(sandbox: Sandbox, tmp_path: 
 
 
 def test_damage_names_the_member(sandbox: Sandbox, tmp_path: Path) -> None:
-    """There fetching it again may help."""
+    """Downloading it again may help here."""
     content = bytearray(packed(("name2key.csv", ROWS)))
     content[len(content) // 2] ^= 16
     (tmp_path / "dump.zip").write_bytes(content)
@@ -173,7 +173,7 @@ def test_damage_names_the_member(sandbox: Sandbox, tmp_path: Path) -> None:
     ],
 )
 def test_a_member_s_name_may_be_spelled_otherwise_in_its_header(tmp_path: Path, directory: bytes, header: bytes) -> None:
-    """Packers on Windows do that: no reason to refuse what can be read."""
+    """Some programs on Windows do that: the member is read."""
     placeholder = b"x" * len(directory)
     content = packed((placeholder.decode(), ROWS))
     first = content.index(placeholder)
@@ -183,6 +183,6 @@ def test_a_member_s_name_may_be_spelled_otherwise_in_its_header(tmp_path: Path, 
 
 
 def test_what_stands_before_and_behind_a_zip_is_no_matter(tmp_path: Path) -> None:
-    """Its directory says where all is: bytes behind it, and a comment, are left alone."""
+    """Its directory has all positions: other bytes and a comment are ignored."""
     assert read(tmp_path, packed(("a.csv", ROWS)) + b"\0" * 700)[1] == ROWS
     assert read(tmp_path, packed(("a.csv", ROWS)) + b"<!-- cached -->")[1] == ROWS

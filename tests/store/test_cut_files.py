@@ -1,4 +1,4 @@
-"""A file that is cut under running workers: those that read in the same second may end; none damages it further."""
+"""A file that is truncated under running workers: those that read in the same second may end; none damages it further."""
 
 import contextlib
 import os
@@ -49,7 +49,7 @@ def cut(path: Path, pages: int) -> int:
 
 @CUTS
 def test_captures_that_were_cut_are_not_read_and_not_written(golden: Golden, pages: int) -> None:
-    """Every worker reports it in one line and runs on, a new one too; the file is not changed until it is replaced."""
+    """Every worker reports it in one line and continues, a new one, too; the file is not changed until it is replaced."""
     path = golden.data_dir / CAPTURES
     backup = path.read_bytes()
     with two_workers(golden) as workers, contextlib.ExitStack() as stack:
@@ -71,7 +71,7 @@ def test_captures_that_were_cut_are_not_read_and_not_written(golden: Golden, pag
 
 @CUTS
 def test_a_cut_volatile_file_begins_anew(golden: Golden, pages: int) -> None:
-    """Registrations and lookups go on."""
+    """Registrations and lookups work."""
     with two_workers(golden) as workers:
         cut(golden.data_dir / VOLATILE, pages)
         for n, each in enumerate(workers):
@@ -97,7 +97,7 @@ def test_a_cut_generation_ends_a_worker_and_no_second_one(golden: Golden, pages:
 
 
 def test_a_registration_that_is_whole_passes(golden: Golden) -> None:
-    """A file that grew was not cut: two processes write in turn, for longer than LOOK_EVERY."""
+    """A file that grew was not truncated: two processes write in turn, for longer than LOOK_EVERY."""
     with two_workers(golden) as (one, other):
         time.sleep(LOOK_EVERY + 0.1)
         assert one.register(golden, "New Comer", NEWCOMER)[0] == 200

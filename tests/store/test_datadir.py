@@ -1,4 +1,4 @@
-"""The table of files: what the commands make is in it, its columns agree with each other, and the page shows it."""
+"""The table of files: it has every file that the commands make, its columns are consistent, and the page shows it."""
 
 import gzip
 import re
@@ -45,7 +45,7 @@ store.close()
 
 
 class _Traced:
-    """Runs commands under strace and collects every name that they make below *data_dir*."""
+    """Runs commands under strace and collects every name that they create below *data_dir*."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
@@ -72,14 +72,14 @@ class _Traced:
 
 
 def _wrapped(handler: Handler) -> None:
-    """An archive with a content coding around it, which an update takes off into a file."""
+    """An archive with a content coding around it, which an update removes."""
     body = gzip.compress(gzip.compress(PEOPLE))
     handler.head(200, len(body), Content_Encoding="gzip")
     handler.wfile.write(body)
 
 
 def test_a_run_of_every_kind_of_file(tmp_path: Path) -> None:
-    """Every name that any command makes in the directory is in the table, and nearly every row of the table is made."""
+    """The table has every name that any command makes in the directory, and nearly every row of it is made."""
     traced = _Traced(tmp_path / "data")
     dump = tmp_path / "quillon.ash.csv"
     dump.write_bytes(PEOPLE)
@@ -113,7 +113,7 @@ def test_a_run_of_every_kind_of_file(tmp_path: Path) -> None:
 
 
 def test_the_columns_agree() -> None:
-    """A file that can name avatars is not kept by a purge unless it is the owner's; what is copied is durable."""
+    """A file that can name avatars is not kept by a purge unless it is the owner's; files that are copied are durable."""
     for row in TABLE:
         if row.names_avatars:
             assert row.purging is not Purging.KEPT, row
@@ -129,7 +129,7 @@ def test_the_columns_agree() -> None:
 
 
 def test_the_first_fitting_row_counts() -> None:
-    """A name in a folder is not taken for one above it, nor the reverse."""
+    """A name in a folder does not match the row of one above it, nor vice versa."""
 
     def pattern(name: str) -> str | None:
         row: File | None = row_of(name)

@@ -61,7 +61,7 @@ def test_an_import_is_on_the_disk_before_it_is_live(tmp_path: Path) -> None:
 
 
 def test_going_back_is_on_the_disk(tmp_path: Path) -> None:
-    """The pointer likewise."""
+    """CURRENT and its folder are synced likewise."""
     data = tmp_path / "data"
     for name in ("Governor Linden", "Governor Newname"):
         calls(data, "import", "--force", "-", stdin=f"{GOVERNOR},{name}\n".encode())

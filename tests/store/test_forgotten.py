@@ -1,4 +1,4 @@
-"""Tombstones in captures.mdb, as they are written now and as earlier versions wrote them."""
+"""Tombstones in captures.mdb, in the present format and in that of earlier versions."""
 
 import itertools
 import json

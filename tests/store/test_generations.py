@@ -10,7 +10,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew
+from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.datadir import BUILDING, CURRENT, DATA_FILE, GENERATIONS, MANIFEST
@@ -27,18 +27,21 @@ def _data(sandbox: Sandbox, name: str) -> Path:
 
 
 def test_current_is_none_before_the_first_import(sandbox: Sandbox) -> None:
-    """A fresh directory has no generation, and that is no error."""
+    """A new directory has no generation, which is not an error."""
     assert sandbox.store.generations.current() is None
 
 
 def test_current_refuses_a_folder_that_is_no_data_directory(tmp_path: Path) -> None:
-    """A wrong path is said, not taken for an empty directory."""
-    with pytest.raises(StoreMissing, match="init"):
-        Generations(tmp_path, PRIVATE, resident_limit=1).current()
+    """The message has the wrong path; it is not treated as an empty directory."""
+    generations = Generations(tmp_path, PRIVATE, resident_limit=1)
+    for ask in (generations.current, generations.names):
+        with pytest.raises(StoreMissing) as caught:
+            ask()
+        assert str(caught.value) == str(StoreMissing(path=tmp_path))
 
 
 def test_publish_is_noticed_by_an_open_reader(sandbox: Sandbox) -> None:
-    """A reader sees the new generation with its next request, without being told."""
+    """A reader gets the new generation with its next request."""
     first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest
     reader = Generations(sandbox.data_dir, PRIVATE, resident_limit=1 << 40)
     sandbox.store.generations.close()
@@ -67,7 +70,7 @@ def test_a_truncated_data_file_is_refused_before_it_is_mapped(sandbox: Sandbox) 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"format":' * 100_000, "[]", "{", '{"format": null}'])
 def test_a_damaged_manifest_is_told_whatever_is_in_it(sandbox: Sandbox, text: str) -> None:
-    """Nested too deeply for Python's reader, something else than an object, cut off: our error, which names the file."""
+    """Nested too deeply for Python, not an object, truncated: our error, which names the file."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     path = _data(sandbox, name).parent / "manifest.json"
     whole = path.read_text()
@@ -75,11 +78,24 @@ def test_a_damaged_manifest_is_told_whatever_is_in_it(sandbox: Sandbox, text: st
     with pytest.raises(StoreDamaged, match="is damaged") as caught:
         sandbox.store.generations.manifest(name)
     assert str(caught.value).startswith(str(path)[:60])  # a long path is shortened in messages
+    assert "(None)" not in str(caught.value), "it has the reason"
+    path.write_text(whole)
+
+
+def test_a_missing_manifest_is_reported_for_its_folder(sandbox: Sandbox) -> None:
+    """The message has the folder of the generation, and the reason."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    path = _data(sandbox, name).with_name(MANIFEST)
+    whole = path.read_text()
+    path.unlink()
+    with pytest.raises(StoreDamaged) as caught:
+        sandbox.store.generations.manifest(name)
+    assert str(caught.value) == str(StoreDamaged(path=path.parent, why="it has no manifest"))
     path.write_text(whole)
 
 
 def test_a_pointer_of_the_very_same_time_is_noticed(sandbox: Sandbox) -> None:
-    """Where clocks are coarse or set back, two pointers may be of one moment: another file is another pointer."""
+    """If clocks are coarse or set back, two files may have the same time: another inode is another pointer."""
     names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]
     pointer = sandbox.data_dir / CURRENT
     before = pointer.stat()
@@ -91,7 +107,7 @@ def test_a_pointer_of_the_very_same_time_is_noticed(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("more", [1, 4096, 1 << 20])
 def test_a_data_file_larger_than_its_manifest_says_is_refused(sandbox: Sandbox, more: int) -> None:
-    """Something wrote to what is never written: what it holds now is not what was checked; going back is refused likewise."""
+    """A published file is never written again, so its content is not the checked one; going back to it is refused, too."""
     first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest
     second = sandbox.import_text(csv((GOVERNOR, "Governor Linden"))).manifest
     sandbox.store.close()
@@ -109,7 +125,7 @@ def test_a_data_file_larger_than_its_manifest_says_is_refused(sandbox: Sandbox, 
 
 
 def test_a_truncated_file_with_a_lying_manifest_is_refused_too(sandbox: Sandbox) -> None:
-    """LMDB's own page count is held against the file, so that no forged manifest leads to SIGBUS."""
+    """LMDB's own number of pages is compared with the file, so that a forged manifest cannot cause SIGBUS."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     path, manifest = _data(sandbox, name), _data(sandbox, name).with_name(MANIFEST)
     whole, said = path.read_bytes(), manifest.read_text()
@@ -123,20 +139,21 @@ def test_a_truncated_file_with_a_lying_manifest_is_refused_too(sandbox: Sandbox)
 
 
 def test_a_later_format_is_refused_with_a_clear_message(sandbox: Sandbox) -> None:
-    """Data of a later version is not misread."""
+    """Data of a later version is not misread: the message has the file and both formats."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     manifest = _data(sandbox, name).with_name(MANIFEST)
     said = manifest.read_text()
     sandbox.store.close()
     manifest.write_text(said.replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
-    with pytest.raises(StoreTooNew, match="update n2k_fcgi"):
+    with pytest.raises(StoreTooNew) as caught:
         sandbox.store.generations.current()
+    assert str(caught.value) == str(StoreTooNew(path=manifest, found=FORMAT + 1, known=FORMAT))
     manifest.write_text(said)
 
 
 @pytest.mark.parametrize(("written", "refusal"), [(b"99", StoreTooNew), (b"", StoreDamaged), (b"two", StoreDamaged)])
 def test_the_data_file_says_its_format_itself(sandbox: Sandbox, written: bytes, refusal: type[Exception]) -> None:
-    """A manifest beside another version's data file does not make it ours."""
+    """A manifest beside the data file of another version does not make it valid."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     path, manifest = _data(sandbox, name), _data(sandbox, name).with_name(MANIFEST)
     whole, said = path.read_bytes(), manifest.read_text()
@@ -166,19 +183,34 @@ def test_the_data_file_says_its_format_itself(sandbox: Sandbox, written: bytes, 
     ],
 )
 def test_a_damaged_pointer_is_refused(sandbox: Sandbox, text: str, why: str) -> None:
-    """CURRENT leads to a generation or to a clear error, never out of the directory: nothing is looked at there."""
+    """CURRENT leads to a generation or to a clear error; no path outside of the directory is read."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
     pointer = sandbox.data_dir / CURRENT
     sandbox.store.close()
     pointer.write_text(text)
-    with pytest.raises(StoreDamaged, match=re.escape(why)):
+    with pytest.raises(StoreDamaged, match=re.escape(why)) as caught:
         sandbox.store.generations.current()
+    if "manifest" not in why:
+        assert str(caught.value) == str(StoreDamaged(path=pointer, why=why))
+    pointer.write_text(name + "\n")
+
+
+def test_a_pointer_that_is_not_text_is_refused(sandbox: Sandbox) -> None:
+    """Names of generations are ASCII: no other byte is looked up as a folder; the message has the file and the reason."""
+    name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"))).manifest.name
+    pointer = sandbox.data_dir / CURRENT
+    sandbox.store.close()
+    for written in (b"\xff\n", "Gr\u00f6\u00dfe\n".encode()):
+        pointer.write_bytes(written)
+        with pytest.raises(StoreUnreadable) as caught:
+            sandbox.store.generations.current_name()
+        assert str(caught.value) == str(StoreUnreadable(path=pointer, why="it is not in ASCII"))
     pointer.write_text(name + "\n")
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1}', '{"format": 99}', None])
 def test_a_list_leaves_out_what_cannot_be_read(sandbox: Sandbox, damage: str | None) -> None:
-    """One damaged or later manifest, or none at all, hides the others from nobody."""
+    """One damaged, later or missing manifest does not affect the others."""
     names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]
     manifest = _data(sandbox, names[0]).with_name(MANIFEST)
     said = manifest.read_text()
@@ -202,7 +234,7 @@ def test_use_goes_back_and_refuses_what_is_not_there(sandbox: Sandbox) -> None:
 
 
 def test_prune_keeps_the_live_generation_even_when_it_is_old(sandbox: Sandbox) -> None:
-    """What is live is never removed."""
+    """The live generation is never removed."""
     names = [sandbox.import_text(csv((MASAKAZU, f"Name{n} Kojima")), as_of=n + 1).manifest.name for n in range(2)]
     sandbox.store.generations.use(names[0])
     assert sandbox.store.generations.prune(1) == [names[1]]
@@ -210,7 +242,7 @@ def test_prune_keeps_the_live_generation_even_when_it_is_old(sandbox: Sandbox) -
 
 
 def test_a_pruned_generation_goes_on_serving_its_reader(sandbox: Sandbox) -> None:
-    """Removing files does not take the map from under a worker."""
+    """A worker that has it open can still read it."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     code = (
         "import sys; from pathlib import Path; from n2k_fcgi.store.lmdb.generations import Generations\n"
@@ -233,7 +265,7 @@ def test_a_pruned_generation_goes_on_serving_its_reader(sandbox: Sandbox) -> Non
 
 
 def test_a_part_of_the_rows_ends_before_its_end(sandbox: Sandbox) -> None:
-    """From the first key on, with it; up to the end, without it; one by one or in chunks of any size."""
+    """The first key is included, the end is not; one by one or in chunks of any size."""
     keys = [bytes(15) + bytes([n]) for n in range(1, 9)]
     sandbox.import_text(csv(*[(key.hex(), f"Name{key[-1]} Last") for key in keys]))
     generation = sandbox.store.generations.current()
@@ -247,7 +279,7 @@ def test_a_part_of_the_rows_ends_before_its_end(sandbox: Sandbox) -> None:
 
 
 def test_sweep_removes_what_a_killed_import_left(sandbox: Sandbox) -> None:
-    """The next import makes room; finished generations stay."""
+    """The next import removes unfinished generations; finished ones are kept."""
     left = sandbox.data_dir / GENERATIONS / ("20200101T000000.000Z" + BUILDING)
     left.mkdir()
     (left / DATA_FILE).write_bytes(b"half")
@@ -256,7 +288,7 @@ def test_sweep_removes_what_a_killed_import_left(sandbox: Sandbox) -> None:
 
 
 def test_files_are_private_by_default(sandbox: Sandbox) -> None:
-    """Nobody else on a shared host reads the data."""
+    """No other user of a shared host can read the data."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     for path in (sandbox.data_dir, *sandbox.data_dir.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
@@ -264,9 +296,9 @@ def test_files_are_private_by_default(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_files_are_shared_with_the_group_when_set(tmp_path: Path, umask: int) -> None:
-    """For hosts where cron and the web server are different users of a group, whatever the umask; others still get nothing.
+    """For hosts where cron and the web server are different users of a group, whatever the umask; others have no access.
 
-    That holds for what is recreated later, too.
+    The same holds for files that are made later.
     """
     before = os.umask(umask)
     shared = Sandbox(tmp_path / "data", share_with_group="yes")
@@ -285,16 +317,18 @@ def test_files_are_shared_with_the_group_when_set(tmp_path: Path, umask: int) ->
 
 
 def test_the_map_is_dropped_when_the_process_grows(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above its resident limit a worker opens its map again, at the latest after 64 requests."""
+    """Above its resident limit a worker opens its map again, with every 64th request."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.store.close()
     reader = Generations(sandbox.data_dir, PRIVATE, resident_limit=1)
-    reopened: list[None] = []
+    reopened: list[int] = []
+    answers: list[int] = []
     really = Generation.reopen
-    monkeypatch.setattr(Generation, "reopen", lambda self: (reopened.append(None), really(self)))
+    monkeypatch.setattr(Generation, "reopen", lambda self: (reopened.append(len(answers) + 1), really(self)))
     try:
-        answers = {len(reader.current().by_name("masakazu.kojima")) for _ in range(130)}  # type: ignore[union-attr]
-        assert answers == {1} and len(reopened) == 2
+        for _ in range(200):
+            answers.append(len(reader.current().by_name("masakazu.kojima")))  # type: ignore[union-attr]
+        assert set(answers) == {1} and reopened == [64, 128, 192]
     finally:
         reader.close()
 
@@ -339,7 +373,7 @@ def test_a_manifest_is_rewritten_beside_the_generations(sandbox: Sandbox, monkey
 
 
 def test_a_lease_outlives_the_store(sandbox: Sandbox) -> None:
-    """Released after everything was closed, it is no error."""
+    """It may be released after the store was closed."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     lease = sandbox.store.generations.hold()
     assert lease is not None
@@ -349,7 +383,7 @@ def test_a_lease_outlives_the_store(sandbox: Sandbox) -> None:
 
 
 def test_a_generation_that_cannot_be_read_is_not_listed(sandbox: Sandbox) -> None:
-    """Unless every one counts: then it is an error. Also when it is the live one."""
+    """If every one is needed it is an error. The same holds for the live one."""
     good = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1).manifest.name
     bad = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=2).manifest.name
     path = sandbox.data_dir / GENERATIONS / bad / MANIFEST
@@ -365,7 +399,7 @@ def test_a_generation_that_cannot_be_read_is_not_listed(sandbox: Sandbox) -> Non
 
 @pytest.mark.parametrize("problem", ["damaged", "of a later version", "unreadable"])
 def test_the_grids_of_those_that_can_be_read(sandbox: Sandbox, problem: str) -> None:
-    """A generation that cannot be read has no say."""
+    """A generation that cannot be read contributes none."""
     names = [sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), grid=f"Grid{n}", as_of=n).manifest.name for n in range(2)]
     assert sandbox.store.generations.grids() == {"Grid0", "Grid1"}
     sandbox.store.close()

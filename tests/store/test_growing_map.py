@@ -71,7 +71,7 @@ def test_the_map_grows_and_other_processes_follow(sandbox: Sandbox) -> None:
 
 
 def test_the_killed_do_not_fill_the_table_of_readers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed worker keeps its reader slot: the next one frees it, or one day no process could open the file."""
+    """The reader slot of a killed worker is freed by the next one; otherwise some day no process could open the file."""
     monkeypatch.setattr(growing_map, "MAX_READERS", 3)
     monkeypatch.setattr(lockfile, "LOCK_BYTES", 1)
     sandbox.record(KEY, "Masakazu Kojima", 1)
@@ -91,7 +91,7 @@ def test_the_killed_do_not_fill_the_table_of_readers(sandbox: Sandbox, monkeypat
 
 
 def test_readers_killed_in_mid_transaction_do_not_make_the_file_grow(sandbox: Sandbox) -> None:
-    """Their slots are cleared before the next write, so pages are used again."""
+    """Their slots are cleared before the next write, so pages are reused."""
     code = (
         "import sys, os, signal; from pathlib import Path; from n2k_fcgi.store.lmdb.captures import *\n"
         "from n2k_fcgi.files import PRIVATE\n"
@@ -107,7 +107,7 @@ def test_readers_killed_in_mid_transaction_do_not_make_the_file_grow(sandbox: Sa
 
 
 def test_a_slow_reader_of_all_captures_does_not_make_the_file_grow(sandbox: Sandbox) -> None:
-    """An export behind a pager, stopped in its middle: it keeps no pages, and then reads on to the end, each key once."""
+    """An export into a pager that waits keeps no pages, and then continues to the end, each key once."""
     before = fill(sandbox)
     rows = sandbox.store.captures.all_stored()
     found = [next(rows) for _ in range(3)]
@@ -117,7 +117,7 @@ def test_a_slow_reader_of_all_captures_does_not_make_the_file_grow(sandbox: Sand
 
 
 def test_doctor_names_a_process_that_was_stopped_while_it_read(sandbox: Sandbox) -> None:
-    """One line with its number and what to do, as long as it is stopped; a reader that is only a little behind gets none."""
+    """One line with its process id and what to do, while it is stopped; a reader that is only a little behind gets none."""
     fill(sandbox)
     with talking(READER, sandbox.data_dir) as go_on:
         assert go_on() == "inside\n"

@@ -1,4 +1,4 @@
-"""A lock file that does not belong to its data file: every write that is acknowledged afterwards is kept."""
+"""A lock file that does not belong to its data file: every write acknowledged afterwards is kept."""
 
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ WRITER = (
 
 @contextmanager
 def writers(sandbox: Sandbox, folder: Path) -> Iterator[Callable[[], list[list[str]]]]:
-    """Three processes that record one key after another; yield what returns the acknowledged keys of each."""
+    """Three processes that record one key after another; yield a function that returns the acknowledged keys of each."""
     stop, logs = folder / "stop", [folder / f"acknowledged{n}" for n in range(WRITERS)]
     children = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(sandbox.data_dir), str(n + 1), str(log), str(stop)])
@@ -57,7 +57,7 @@ def writers(sandbox: Sandbox, folder: Path) -> Iterator[Callable[[], list[list[s
 
 
 def wait_for_more(acknowledged: Callable[[], list[list[str]]], count: int) -> None:
-    """Wait until each writer was acknowledged *count* more."""
+    """Wait until *count* more writes of each writer were acknowledged."""
     before = [len(each) for each in acknowledged()]
     while any(len(each) < was + count for each, was in zip(acknowledged(), before, strict=True)):
         time.sleep(0.005)
@@ -93,7 +93,7 @@ def lock_of_another(path: Path) -> Iterator[None]:
 
 
 def test_a_lock_file_removed_under_writers(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Three processes write while it is removed again and again: every acknowledged write is there, in both directions."""
+    """Three processes write while it is removed repeatedly: every acknowledged write is stored, in both directions."""
     with writers(sandbox, tmp_path) as acknowledged:
         for _ in range(20):
             lock_of(sandbox.data_dir / CAPTURES).unlink()
@@ -104,7 +104,7 @@ def test_a_lock_file_removed_under_writers(sandbox: Sandbox, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("compact", [False, True])
 def test_a_backup_put_back_under_writers(sandbox: Sandbox, tmp_path: Path, compact: bool) -> None:
-    """With ``mv``, beside the old lock file: every write acknowledged after it is there."""
+    """With ``mv``, beside the old lock file: every write acknowledged later is stored."""
     sandbox.record(MASAKAZU, "Masakazu Kojima", 1)
     with writers(sandbox, tmp_path) as acknowledged:
         for _ in range(10):

@@ -16,7 +16,7 @@ KEY, OTHER = parse_key(MASAKAZU), parse_key(GOVERNOR)
 
 
 def test_a_rewrite_that_outgrows_its_first_map_counts_right(sandbox: Sandbox) -> None:
-    """Rows are copied again if the map was too small: removed ones are counted once, all others are there."""
+    """Rows are copied again if the map was too small: removed ones are counted once, all others are kept."""
     big = Source(region="r" * 60_000)
     for n in range(400):
         sandbox.record(parse_key(f"{n + 1:032x}"), f"N{n}", 1, source=big)

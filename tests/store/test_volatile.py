@@ -1,4 +1,4 @@
-"""The volatile file: made when it is needed, replaced when it is damaged, and no lookup depends on it."""
+"""The volatile file: created at its first use, replaced if it is damaged, and no lookup depends on it."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_renewing_leaves_no_bytes(sandbox: Sandbox) -> None:
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
-    """Where the file cannot be made, it still reads as empty."""
+    """If the file cannot be created, it still reads as empty."""
     place = tmp_path / "a file"
     place.write_text("")
     assert Pending(VolatileFile(place, PRIVATE), 10).waiting() == []

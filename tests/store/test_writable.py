@@ -1,4 +1,4 @@
-"""A file that several processes write: replaced, cut, removed, of another format, read-only."""
+"""A file that several processes write: replaced, truncated, removed, of another format, read-only."""
 
 import subprocess
 import sys
@@ -100,7 +100,7 @@ def test_a_replaced_file_is_noticed_before_a_write(sandbox: Sandbox) -> None:
 
 
 def test_a_deleted_file_refuses_a_write(sandbox: Sandbox) -> None:
-    """Nothing is acknowledged into a file without a name."""
+    """No write is acknowledged into a file without a name."""
     sandbox.record(KEY, "Masakazu Kojima", 1)
     path = sandbox.data_dir / CAPTURES
     aside = path.rename(path.with_name("aside"))

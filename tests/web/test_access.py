@@ -1,4 +1,4 @@
-"""Who may write: where a token may stand, which of two counts, and the setting ``register``."""
+"""Authorization of writes: where a token may be sent, which of two counts, and the setting ``register``."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -28,11 +28,11 @@ WRITES = {
     "undo": ("DELETE", f"/api/v1/forgotten/{GOVERNOR}", b""),
     "conflicts": ("GET", "/api/v1/conflicts", b""),
 }
-"""Everything that needs a token: method, target, body."""
+"""Every request that needs a token: method, target, body."""
 
 
 class Service:
-    """An application, asked in this process, and two tokens."""
+    """An application, called in this process, and two tokens."""
 
     def __init__(self, application: LiveApplication, admin: str, register: str) -> None:
         self._application = application
@@ -52,7 +52,7 @@ class Service:
         return self.ask(method, target, {name.replace("_", "-"): text for name, text in headers.items()}, body).status
 
     def is_registered(self) -> bool:
-        """Whether the avatar that the tests register is there."""
+        """Whether the avatar that the tests register is known."""
         return self.ask("GET", "/?name=new.one", {}).body == NEW.encode()
 
 
@@ -73,7 +73,7 @@ def service(data_dir: Path, **flags: str) -> Iterator[Service]:
 
 @pytest.mark.parametrize("what", WRITES)
 def test_a_token_in_the_url_is_refused(tmp_path: Path, what: str) -> None:
-    """Whatever the request, whatever else it carries, right or wrong: 400, nothing is done, and the answer has no token."""
+    """For any request, right or wrong: 400, nothing is done, and the answer does not contain the token."""
     method, target, body = WRITES[what]
     with service(tmp_path / "data") as one:
         for token in (one.admin, "abc", ""):
@@ -89,7 +89,7 @@ def test_a_token_in_the_url_is_refused(tmp_path: Path, what: str) -> None:
 
 @pytest.mark.parametrize(("setting", "right"), [("open", 200), ("off", 403)])
 def test_a_token_in_the_url_is_refused_where_none_is_needed_too(tmp_path: Path, setting: str, right: int) -> None:
-    """It is in a log already, whatever the setting ``register`` says."""
+    """It is in a log already, whatever the setting ``register`` is."""
     with service(tmp_path / "data", register=setting) as one:
         assert one.status("POST", f"{REGISTER}&token={one.register}") == 400
         assert not one.is_registered()
@@ -108,7 +108,7 @@ def test_off_is_off_for_every_token(tmp_path: Path) -> None:
 
 
 def test_open_asks_for_no_token_and_minds_no_wrong_one(tmp_path: Path) -> None:
-    """Registering only: forgetting needs its token all the same."""
+    """For registrations only: forgetting still needs a token."""
     with service(tmp_path / "data", register="open") as one:
         assert one.status("POST", REGISTER, X_N2K_Token="abc") == 200 and one.is_registered()
         assert one.status(*FORGET) == 401
@@ -123,13 +123,13 @@ def test_a_bearer_token_in_any_case(tmp_path: Path, scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["Basic ", "Token ", ""])
 def test_another_scheme_carries_no_token(tmp_path: Path, scheme: str) -> None:
-    """A password for another service is not tried as a token."""
+    """A password for another service is not treated as a token."""
     with service(tmp_path / "data") as one:
         assert one.status("POST", REGISTER, Authorization=scheme + one.register) == 401
 
 
 def test_our_own_header_comes_first(tmp_path: Path) -> None:
-    """Authorization may be a proxy's; X-N2K-Token can only be meant for us, right or wrong. The form comes last."""
+    """Authorization may be a proxy's; X-N2K-Token can only be for us, right or wrong. The form comes last."""
     with service(tmp_path / "data") as one:
         right, wrong = one.register, "n2k_" + "0" * 12 + "_" + "0" * 64
         form = b"token=" + right.encode()

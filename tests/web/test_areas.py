@@ -1,4 +1,4 @@
-"""The areas of the web layer: what each brings, and that a new one is a folder and a line."""
+"""The areas of the web layer: what each defines, and that a new one is a folder and a line."""
 
 import io
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ def test_a_new_area_is_a_folder_and_a_line(with_values: tuple[Ask, str]) -> None
 
 @pytest.mark.parametrize("area", AREAS, ids=lambda area: area.folder)
 def test_an_area_keeps_to_its_prefix(area: Area) -> None:
-    """Each of its addresses is found to be its own, by the path that a request for it has."""
+    """The path of each of its addresses is recognised as its own."""
     for route in area.routes:
         assert area_of(Request({"REQUEST_URI": route.path}, 0)) is area
 

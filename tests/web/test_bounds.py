@@ -1,6 +1,6 @@
-"""One key of thousands of names, one name of thousands of keys: what one request reads of them, counted, not timed.
+"""One key with thousands of names, one name with thousands of keys: the rows that one request reads, counted, not timed.
 
-Registrations make no such rows any more, files from before hold them, and a dump has what it has.
+Registrations make no such rows any more, but older files have them, and dumps may.
 """
 
 import json
@@ -29,7 +29,7 @@ KEYS = [n.to_bytes(16, "big") for n in range(1, MANY + 1)]
 
 
 class Counts:
-    """What was unpacked: rows, and the names or keys in them."""
+    """The number of unpacked rows, and of the names or keys in them."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -49,7 +49,7 @@ class Counts:
 
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
-    """Of every row of captures and generations that is unpacked from now on."""
+    """The counts of every row of captures and generations that is unpacked from now on."""
     made = Counts()
     monkeypatch.setattr(capture_rows, "unpack_captures", made.wrapped(capture_rows.unpack_captures))
     for name in ("unpack_names", "unpack_spellings"):
@@ -58,7 +58,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
 
 
 class Site:
-    """An application over a data directory, and a token that may do everything."""
+    """An application over a data directory, and a token that permits everything."""
 
     def __init__(self, box: Sandbox, counts: Counts, **flags: str) -> None:
         token = create_token(box.store.tokens, ("admin",)).text
@@ -70,7 +70,7 @@ class Site:
         self.text("/?name=warm.up")
 
     def text(self, target: str) -> str:
-        """GET a text; counts begin anew."""
+        """GET a text; the counts are reset before."""
         self._counts.rows = self._counts.names = 0
         return self._ask("GET", target, {}, b"").body.decode()
 
@@ -79,7 +79,7 @@ class Site:
         return json.loads(self.text(f"/api/v1/{target}"))
 
     def post(self, target: str, **body: Any) -> Any:
-        """POST below /api/v1/; counts begin anew."""
+        """POST below /api/v1/; the counts are reset before."""
         self._counts.rows = self._counts.names = 0
         return json.loads(self._ask("POST", f"/api/v1/{target}", self._headers, json.dumps(body).encode()).body)
 
@@ -88,12 +88,12 @@ Stored = dict[bytes, list[StoredCapture]]
 
 
 def stored(name: str, key: bytes, grid: str, *former: str) -> StoredCapture:
-    """A capture as earlier versions wrote it, whatever it had before."""
+    """A capture as earlier versions wrote it, with its former values."""
     return StoredCapture(Capture(key, name, grid, 1, 9, 2, Source()), [(text, n) for n, text in enumerate(former, 1)])
 
 
 def write(box: Sandbox, rows: Stored) -> None:
-    """Put rows into the captures that registrations would not make now."""
+    """Put rows into the captures that registrations do not make any more."""
     file = captures_file(box.data_dir, PRIVATE)
     try:
         file.write(lambda transaction: [CaptureRows(transaction).put(key, captures) for key, captures in rows.items()])
@@ -125,7 +125,7 @@ def one_key(box: Sandbox, counts: Counts) -> Iterator[Site]:
 
 
 def test_one_key_of_many_names_is_unpacked_once(one_key: Site, counts: Counts) -> None:
-    """Search, bulk lookups, W-Hat's list, the csv: one row, however many of its names are met. They answer as they did."""
+    """Search, bulk lookups, W-Hat's list, the csv: one row, however many of its names match. The answers are the usual ones."""
     key = format_key(KEYS[0])
     page = one_key.get("search?prefix=many&limit=1000")
     assert page["avatars"] == [] and page["next"] is not None and counts.rows == 1
@@ -134,7 +134,7 @@ def test_one_key_of_many_names_is_unpacked_once(one_key: Site, counts: Counts) -
     lines = one_key.text("/name2key?terse&names=" + ",".join(former_names(KEYS[0])[-50:]))
     assert lines.split() == [key] * 50 and counts.rows == 1
     assert one_key.text("/name2key.csv") == f"{key},Now Called\n"
-    assert counts.rows <= 2 + MANY // STRETCH  # a step of the csv is an answer of its own
+    assert counts.rows <= 2 + MANY // STRETCH  # each step of the csv is a separate answer
     assert one_key.get("avatars?name=many0000")["avatars"][0]["name"] == "Now Called" and counts.rows == 1
 
 
@@ -146,7 +146,7 @@ def test_a_history_is_the_latest_names(one_key: Site, counts: Counts) -> None:
 
 
 def test_a_list_of_registrations_unpacks_a_key_once(one_key: Site, counts: Counts) -> None:
-    """Fifty renames of it: all refused in Second Life, and no name is removed; it may have its own names again."""
+    """Fifty renames of it: all refused in Second Life, and no name is removed; its own names are accepted."""
     key = format_key(KEYS[0])
     offers = [{"name": f"Fresh{n}", "key": key} for n in range(49)] + [{"name": "Many0001", "key": key}]
     done = one_key.post("avatars", avatars=offers)
@@ -164,7 +164,7 @@ def test_keys_are_asked_about_once(one_key: Site, counts: Counts) -> None:
 
 
 def test_one_name_of_many_keys(box: Sandbox, counts: Counts) -> None:
-    """Under ``newest``, before it was bounded: looked up once, the latest answers, lists have sixty-four of them."""
+    """With ``newest``, before it was bounded: looked up once, the latest is the answer, lists have sixty-four of them."""
     write(box, {key: [stored("Shared Name", key, "OpenSim")] for key in KEYS})
     site = Site(box, counts, on_conflict="newest")
     found = site.post("lookup", names=["Shared Name"] * 1000)
@@ -181,7 +181,7 @@ def test_one_name_of_many_keys(box: Sandbox, counts: Counts) -> None:
 
 
 def test_many_names_of_many_keys_end_an_answer_early(box: Sandbox, counts: Counts) -> None:
-    """As many as the bounds allow: an answer ends at a number of rows, says so, and can be continued."""
+    """As many as the bounds permit: an answer ends after a number of rows, says so, and can be continued."""
     sets = [[(group * 65 + n).to_bytes(16, "big") for n in range(1, 65)] for group in range(16)]
     names = [[f"Deep{group:02}{n:02}" for n in range(65)] for group in range(16)]
     write(box, {
@@ -212,7 +212,7 @@ def test_many_names_of_many_keys_end_an_answer_early(box: Sandbox, counts: Count
 
 
 def test_a_dump_of_many_names_and_keys(box: Sandbox, counts: Counts) -> None:
-    """One key with thousands of former names, one name of thousands of keys: stored whole, read in part."""
+    """One key with thousands of former names, one name with thousands of keys: stored whole, read in part."""
     box.import_text("".join(f"{MASAKAZU},Many{n:04}\n" for n in range(MANY)), as_of=5)
     box.import_text("".join(f"{format_key(key)},Shared Name\n" for key in KEYS), grid="OpenSim", as_of=5)
     box.import_text("".join(f"{format_key(key)},Shared Name\n" for key in KEYS), as_of=5)
@@ -239,7 +239,7 @@ def test_a_dump_of_many_names_and_keys(box: Sandbox, counts: Counts) -> None:
 
 
 def test_the_holder_of_a_name_is_found_behind_all_others(box: Sandbox, counts: Counts) -> None:
-    """In Second Life the key that had a name first answers, where thousands of a later dump claim it, too."""
+    """In Second Life the key that had a name first is the answer, even if thousands in a later dump claim it, too."""
     box.import_text(f"{MASAKAZU},Shared Name\n", as_of=5)
     box.import_text("".join(f"{format_key(key)},Shared Name\n" for key in KEYS), as_of=6)
     site = Site(box, counts)

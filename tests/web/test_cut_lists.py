@@ -1,4 +1,4 @@
-"""Lists for scripts: cut to what they keep, as whole JSON, and nothing is lost between two pages."""
+"""Lists for scripts: truncated to what they can read, as valid JSON, and nothing is lost between two pages."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def key_of(number: int) -> str:
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Iterator[tuple[Ask, str]]:
-    """An application that knows NAMES, and a token that may register, and have the csv."""
+    """An application that knows NAMES, and a token for registrations and the csv."""
     box = Sandbox(tmp_path / "data")
     box.import_text(csv(*[(key_of(n), name) for n, name in enumerate(NAMES, 1)]), as_of=5)
     token = create_token(box.store.tokens, ("register", "csv")).text
@@ -35,7 +35,7 @@ def asked(tmp_path: Path) -> Iterator[tuple[Ask, str]]:
 
 @pytest.mark.parametrize("room", [300, 2048, 5000])
 def test_a_search_goes_on_behind_what_was_shown(asked: tuple[Ask, str], room: int) -> None:
-    """Every page fits and is whole JSON; all pages together are all names, each once."""
+    """Every page fits and is valid JSON; all pages together have all names, each once."""
     ask, _ = asked
     found: list[str] = []
     cursor = ""
@@ -52,7 +52,7 @@ def test_a_search_goes_on_behind_what_was_shown(asked: tuple[Ask, str], room: in
 
 
 def test_a_bulk_lookup_says_how_many_are_missing(asked: tuple[Ask, str]) -> None:
-    """What fits into 2,048 bytes, and the number of the others; other callers get all."""
+    """The results that fit into 2,048 bytes, and the number of the others; other callers get all."""
     ask, _ = asked
     body = json.dumps({"names": NAMES}).encode()
     answer = ask("POST", "/api/v1/lookup", IN_WORLD, body)
@@ -63,7 +63,7 @@ def test_a_bulk_lookup_says_how_many_are_missing(asked: tuple[Ask, str]) -> None
 
 
 def test_a_cut_list_of_refusals_stores_all_the_same(asked: tuple[Ask, str]) -> None:
-    """Fifty offers, most refused: the count is right, the list is whole JSON, and what was good is stored."""
+    """Fifty registrations, most refused: the count is right, the list is valid JSON, and the accepted ones are stored."""
     ask, token = asked
     offers = [{"name": name, "key": f"{n:08x}-ffff-0000-0000-000000000001"} for n, name in enumerate([*NAMES[:45], *"abcde"])]
     body = json.dumps({"avatars": offers}).encode()

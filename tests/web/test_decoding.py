@@ -11,7 +11,7 @@ from n2k_fcgi.errors import BadRequest, BodyTooLarge
 from n2k_fcgi.web.decoding import MAX_FIELDS, parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
 
 CAP = 1000
-"""Bytes of a body that the tests allow."""
+"""The maximum size of a body in these tests."""
 
 
 def body_of(data: bytes, **variables: Any) -> bytes:
@@ -23,13 +23,13 @@ def body_of(data: bytes, **variables: Any) -> bytes:
     ("data", "text"), [(b"a%20b", "a b"), (b"%C3%A9%c3%a9", "éé"), (b"%41B%43", "ABC"), (b"%2541", "%41"), (b"", "")]
 )
 def test_escapes(data: bytes, text: str) -> None:
-    """In either case, and once only."""
+    """In upper or lower case, and decoded only once."""
     assert unquote(data) == unquote(data, lenient=True) == text
 
 
 @pytest.mark.parametrize(("data", "text"), [(b"%41%42%", "AB%"), (b"100%", "100%"), (b"%zz%41", "%zzA"), (b"%4", "%4")])
 def test_a_percent_sign_that_escapes_nothing(data: bytes, text: str) -> None:
-    """Is refused, or kept where servers that decode paths keep it."""
+    """It is refused; from servers that decode paths it is kept."""
     assert unquote(data, lenient=True) == text
     with pytest.raises(BadRequest) as caught:
         unquote(data)
@@ -37,7 +37,7 @@ def test_a_percent_sign_that_escapes_nothing(data: bytes, text: str) -> None:
 
 
 def test_text_in_another_encoding() -> None:
-    """Escaped or not."""
+    """It is refused, escaped or not."""
     for data in (b"J\xfcrg", b"J%fcrg"):
         with pytest.raises(BadRequest) as caught:
             unquote(data, lenient=True)
@@ -66,7 +66,7 @@ def test_fields(data: bytes, fields: dict[str, str]) -> None:
 
 
 def test_a_field_with_two_values() -> None:
-    """Which of them is meant, nobody knows."""
+    """It is refused, because it is ambiguous."""
     with pytest.raises(BadRequest) as caught:
         parse_fields(b"name=A&name=B")
     assert str(caught.value) == str(BadRequest(why="the field 'name' comes twice with different values"))
@@ -82,14 +82,14 @@ def test_as_many_fields_as_allowed() -> None:
 
 @pytest.mark.parametrize("length", [None, "", "5"])
 def test_a_body_with_its_length_or_with_a_promised_end(length: str | None) -> None:
-    """CONTENT_LENGTH says how much to read; without it the server must promise an end (a chunked body behind granian)."""
+    """CONTENT_LENGTH says how much to read; without it the server must signal the end (a chunked body behind granian)."""
     variables = {} if length is None else {"CONTENT_LENGTH": length}
     assert body_of(b"12345", **variables) == (b"12345" if length else b"")
     assert body_of(b"12345", **variables, **{"wsgi.input_terminated": True}) == b"12345"
 
 
 def test_what_is_behind_the_length_is_not_read() -> None:
-    """On a kept connection it would be the next request."""
+    """On a persistent connection it is the next request."""
     stream = io.BytesIO(b"12345GET / HTTP/1.1")
     assert read_body({"wsgi.input": stream, "CONTENT_LENGTH": "5"}, CAP) == b"12345"
     assert stream.read() == b"GET / HTTP/1.1"
@@ -97,7 +97,7 @@ def test_what_is_behind_the_length_is_not_read() -> None:
 
 @pytest.mark.parametrize("length", ["-1", "+5", "5.0", "0x5", "five", "5 ", "٥", "²"])
 def test_a_length_that_is_none(length: str) -> None:
-    """Digits of ASCII only."""
+    """An invalid Content-Length is refused: only ASCII digits are valid."""
     with pytest.raises(BadRequest) as caught:
         body_of(b"12345", CONTENT_LENGTH=length)
     assert str(caught.value) == str(BadRequest(why="Content-Length is not a number"))
@@ -105,7 +105,7 @@ def test_a_length_that_is_none(length: str) -> None:
 
 @pytest.mark.parametrize("length", ["1001", "9" * 12, "9" * 13, "9" * 5000])
 def test_a_length_above_the_cap(length: str) -> None:
-    """Refused before a byte is read, however many digits it has; the limit is named."""
+    """It is refused before a byte is read, however many digits it has; the limit is named."""
     with pytest.raises(BodyTooLarge) as caught:
         body_of(b"", CONTENT_LENGTH=length)
     assert str(caught.value) == str(BodyTooLarge(limit=CAP))
@@ -114,7 +114,7 @@ def test_a_length_above_the_cap(length: str) -> None:
 
 @pytest.mark.parametrize("length", [CAP + 1, CAP * 100])
 def test_a_chunked_body_above_the_cap(length: int) -> None:
-    """Its length is known by reading; no more than one byte beyond the cap is read."""
+    """Its length is known after reading; at most one byte above the limit is read."""
     stream = io.BytesIO(b"x" * length)
     with pytest.raises(BodyTooLarge) as caught:
         read_body({"wsgi.input": stream, "wsgi.input_terminated": True}, CAP)
@@ -122,12 +122,12 @@ def test_a_chunked_body_above_the_cap(length: int) -> None:
 
 
 def test_a_chunked_body_as_long_as_the_cap() -> None:
-    """Is read whole."""
+    """It is read completely."""
     assert body_of(b"x" * CAP, **{"wsgi.input_terminated": True}) == b"x" * CAP
 
 
 class Pieces(io.BytesIO):
-    """A body that comes three bytes at a time, as from a socket; the sizes that were asked for."""
+    """A body that comes three bytes at a time, as from a socket, and the sizes that were requested."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -140,7 +140,7 @@ class Pieces(io.BytesIO):
 
 
 def test_a_body_that_comes_in_pieces() -> None:
-    """Is put together, and never more is asked for than is still to come: a server may wait for the rest."""
+    """It is reassembled, and no more than the rest is requested: a server may block otherwise."""
     stream = Pieces(b"12345678 and more")
     assert read_body({"wsgi.input": stream, "CONTENT_LENGTH": "8"}, CAP) == b"12345678"
     assert stream.asked == [8, 5, 2]
@@ -148,7 +148,7 @@ def test_a_body_that_comes_in_pieces() -> None:
 
 @pytest.mark.parametrize("problem", [OSError("gone"), ValueError("bad chunk")])
 def test_a_chunked_body_that_breaks_off(problem: Exception) -> None:
-    """What a server raises for it is a bad request."""
+    """The server's exception becomes a bad request."""
 
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -161,7 +161,7 @@ def test_a_chunked_body_that_breaks_off(problem: Exception) -> None:
 
 @pytest.mark.parametrize("arrived", [b"", b"1234"])
 def test_a_body_that_is_shorter_than_its_length(arrived: bytes) -> None:
-    """Half a name is not registered."""
+    """It is refused: half a name is not registered."""
     with pytest.raises(BadRequest) as caught:
         body_of(arrived, CONTENT_LENGTH="5")
     assert str(caught.value) == str(BadRequest(why="the body is shorter than its Content-Length"))
@@ -176,7 +176,7 @@ def multipart(*fields: tuple[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "Deflate", "gzip, br", "\x7f" * 99])
 def test_a_packed_body_is_called_that(encoding: str) -> None:
-    """And not a broken form or text in another encoding; the sender hears what to do."""
+    """The message says that it is compressed, not that the form or the encoding is broken."""
     for data in (gzip.compress(b"name=A"), zlib.compress(b"name=A")):
         with pytest.raises(BadRequest, match=r"the body is compressed, send it uncompressed \(Content-Encoding: ") as caught:
             refuse_packed(data, encoding)
@@ -185,12 +185,12 @@ def test_a_packed_body_is_called_that(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["", "identity", " IDENTITY "])
 def test_a_body_that_is_not_said_to_be_packed(encoding: str) -> None:
-    """Is taken as it is; a field that is not in UTF-8 is told so, and not that it is compressed."""
+    """It is read as it is; a field that is not UTF-8 is refused as such, not as compressed."""
     refuse_packed(gzip.compress(b"name=A"), encoding)
 
 
 def test_a_long_encoding_is_cut() -> None:
-    """Twenty characters say what it is."""
+    """The message has twenty characters of it."""
     with pytest.raises(BadRequest) as caught:
         refuse_packed(b"\xff", "abcdefghijklmnopqrstuvwxyz")
     assert "'abcdefghijklmnopqrst'" in str(caught.value)
@@ -198,7 +198,7 @@ def test_a_long_encoding_is_cut() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "", "identity", " Identity "])
 def test_a_body_that_is_not_packed_any_more(encoding: str) -> None:
-    """A web server that unpacked it may have left the header; text is taken as it is."""
+    """A web server that decompressed it may have kept the header; text is accepted."""
     refuse_packed("name=Zoë".encode(), encoding)
 
 
@@ -214,7 +214,7 @@ def test_multipart_that_is_not() -> None:
 
 
 def test_a_field_of_multipart_that_comes_twice() -> None:
-    """As in every other form: fine with one value, refused with two, and not any number of fields."""
+    """As in every other form: accepted with one value, refused with two; the number of fields is limited."""
     assert multipart(("name", "A B"), ("key", "x"), ("name", "A B")) == {"name": "A B", "key": "x"}
     with pytest.raises(BadRequest, match="'name' comes twice with different values"):
         multipart(("name", "A B"), ("name", "C D"))
@@ -253,7 +253,7 @@ def test_a_field_of_multipart_that_comes_twice() -> None:
     ],
 )
 def test_the_path_below_the_mount(uri: str, script: str, path: bytes, query: bytes) -> None:
-    """As it was sent, without the script or its folder in front, escaped or not; whole names only; in every form of a URI."""
+    """As it was sent, without the script or its folder, escaped or not; whole names only; in every form of a URI."""
     assert target_of({"REQUEST_URI": uri, "SCRIPT_NAME": script}) == (path, query)
     assert target_of({"RAW_URI": uri, "SCRIPT_NAME": script}) == (path, query)
 
@@ -268,13 +268,13 @@ def test_a_server_that_tells_the_decoded_path_only(decoded: str, path: bytes) ->
 
 
 def test_variables_that_are_not_latin_1() -> None:
-    """No server sends them (PEP 3333); what cannot be a byte becomes a question mark, whatever follows from that."""
+    """No server sends them (PEP 3333); a character that is not a byte becomes a question mark."""
     assert target_of({"PATH_INFO": "/\u0416", "QUERY_STRING": "a=\u0416"}) == (b"/?", b"a=?")
     assert target_of({"REQUEST_URI": "/\u0416/x", "SCRIPT_NAME": "/\u0416/dispatch.fcgi"}) == (b"/", b"/x")
 
 
 def test_no_variables_at_all() -> None:
-    """The root of a server that says nothing more."""
+    """The root, from a server that sends no path."""
     assert target_of({}) == (b"/", b"")
     assert target_of({"REQUEST_URI": "/a?b"}) == (b"/a", b"b")
     assert target_of({"REQUEST_URI": "http://h/a?to=http://other/b"}) == (b"/a", b"to=http://other/b")

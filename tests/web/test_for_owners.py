@@ -1,4 +1,4 @@
-"""What is the owner's business and not the callers': paths in errors, and answers that needed a token in caches."""
+"""Data for the owner only: no paths in errors, and no caching of answers that needed a token."""
 
 import json
 import shutil
@@ -43,12 +43,12 @@ def live(data: Path) -> Path:
 
 
 def cut(path: Path) -> None:
-    """Leave two pages of a file."""
+    """Truncate a file to two pages."""
     path.write_bytes(path.read_bytes()[:8192])
 
 
 def be_a_folder(path: Path) -> None:
-    """Put a folder into a file's place."""
+    """Replace a file by a folder."""
     path.unlink(missing_ok=True)
     path.mkdir()
 
@@ -74,7 +74,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str], Callable[[], LiveApplication]]]:
-    """A data directory with avatars, a token that permits everything, and how to start a server."""
+    """A data directory with avatars, a token that permits everything, and a function that starts a server."""
     box = Sandbox(tmp_path / "data")
     box.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")))
     box.register("Seen Here", "99999999-1111-4111-8111-111111111111")
@@ -95,7 +95,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str], Callable[[], 
 def test_no_answer_has_a_path(
     served: tuple[Path, dict[str, str], Callable[[], LiveApplication]], tmp_path: Path, damage: str
 ) -> None:
-    """A 503 says what is wrong and not where: one line without a slash, in every form; there is one, and never a 500."""
+    """A 503 says what is wrong and not where: one line without a slash, in every format; never a 500."""
     data, token, start = served
     DAMAGES[damage](data)
     ask: Ask = wsgi(start())
@@ -109,18 +109,18 @@ def test_no_answer_has_a_path(
             plain = answer.body.replace(b"docs/storage.md", b"")
             assert b"/" not in plain and plain.count(b"\n") == 1, (target, answer.body)
     assert statuses == {503}, damage
-    if data.is_dir() and not damage.startswith("settings"):  # those tell where the log is
+    if data.is_dir() and not damage.startswith("settings"):  # those have the path of the log
         assert str(data) in (data / "log" / "n2k.log").read_text()
 
 
 def test_every_error_with_a_path_has_a_line_for_callers() -> None:
-    """Of the errors that a server can meet: those of our side."""
+    """Each error of the server's side that a server can raise."""
     silent = [e.__name__ for e in error_classes() if e.status >= 500 and {"path", "where"} & set(fields(e)) and not e.public]
     assert silent == []
 
 
 def test_what_needs_a_token_is_not_stored(served: tuple[Path, dict[str, str], Callable[[], LiveApplication]]) -> None:
-    """Whatever comes of it: 200, 400, 401, 403, 404, 409; nothing else says so."""
+    """For every status: 200, 400, 401, 403, 404, 409; other answers do not say so."""
     _, token, start = served
     ask = wsgi(start())
     refused: dict[str, str] = {"X-N2K-Token": "nonsense"}

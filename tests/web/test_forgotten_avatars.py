@@ -1,4 +1,4 @@
-"""Forget an avatar with unmistakable names, then ask everything in many ways: no answer reveals more than the request did."""
+"""Forget an avatar with unique names, then send many kinds of requests: no answer reveals more than the request did."""
 
 import itertools
 import json
@@ -44,13 +44,13 @@ class Question(NamedTuple):
 
     @property
     def said(self) -> str:
-        """All of it, decoded, in small letters."""
+        """All of its text, decoded, in lower case."""
         return unquote_plus(f"{self.target} {self.headers} {self.body.decode()}").lower()
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, Ask, str]]:
-    """A directory with a hidden avatar: two dumps and captures have it under three names, conflicts and sources name it."""
+    """A directory with a hidden avatar: two dumps and captures have it under three names; conflicts and sources mention it."""
     box = Sandbox(tmp_path / "data")
     first, second, third = NAMES
     box.import_text(csv((KEY, first), (GOVERNOR, "Governor Linden"), *OTHERS[:5]), as_of=100_000)
@@ -73,7 +73,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, Ask, str]]:
 
 
 def parameters() -> Iterator[dict[str, str]]:
-    """Queries, each for every address: most mean nothing there."""
+    """Queries, the same for every address: most are ignored there."""
     yield {}
     for name in (*NAMES, "quillon.ash", "QUILLON+ASH", "Governor Linden", "Qu01 Ash", "(Loading...)"):
         yield {"name": name}
@@ -109,7 +109,7 @@ def bodies() -> Iterator[object]:
 
 
 def questions(token: str) -> Iterator[Question]:
-    """Every address of the table by every method, with all parameters and bodies; only undoing it is left out."""
+    """Every address of the table with every method, all parameters and bodies; only the undo is left out."""
     heads = ({}, {"X-N2K-Token": token}, {"Accept": "text/html"}, {"X-SecondLife-Shard": "OpenSim"})
     values = [KEY, KEY.upper(), GOVERNOR, OTHER, "nonsense", *NAMES, "quillon.ash", "governor.linden"]
     for rule in ROUTES.iter_rules():

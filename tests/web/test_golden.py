@@ -1,4 +1,4 @@
-"""The golden cases through every front end that needs no web server of others."""
+"""The golden cases through every front end that needs no separate web server."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.why_n
 
 @pytest.mark.parametrize("mount", ["", "/sub", "/deep/er"])
 def test_application(tmp_path: Path, mount: str) -> None:
-    """The application itself, at the root and below a prefix, as Apache's rewrite hands requests over."""
+    """The application itself, at the root and below a prefix, with the variables of Apache's rewriting."""
     golden = prepare(tmp_path / "data")
     application = LiveApplication({"data_dir": str(golden.data_dir)})
     try:

@@ -1,4 +1,4 @@
-"""429 through the real application: who is counted, by what, over all workers; and that lookups go on."""
+"""429 through the real application: which requests count, by address or token, over all workers; lookups are not limited."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ LOW = {"write_limit": "5", "token_limit": "4", "failure_limit": "3"}
 
 
 class Asker:
-    """Asks an application in this process, from an address."""
+    """Sends requests to an application in this process, from a given address."""
 
     def __init__(self, application: Any, token: str, other: str) -> None:
         self._application = application
@@ -83,7 +83,7 @@ def test_an_address_is_limited_whatever_its_tokens(tmp_path: Path) -> None:
 
 
 def test_json_says_it_in_json(tmp_path: Path) -> None:
-    """A list counts as many as it has; one object, one line."""
+    """A list counts as many writes as it has rows; one object, one line."""
     with asker(tmp_path / "data", write_limit="100") as one:
         rows = [{"name": f"Many{n} Last", "key": f"{n:08x}-aaaa-3333-4444-555555555555"} for n in range(1, 4)]
         body = json.dumps({"avatars": rows}).encode()
@@ -93,7 +93,7 @@ def test_json_says_it_in_json(tmp_path: Path) -> None:
 
 
 def test_anonymous_keys_are_writes(tmp_path: Path) -> None:
-    """The queue of keys without a name cannot be flooded from one address."""
+    """One address cannot fill the queue of keys without a name."""
     with asker(tmp_path / "data") as one:
         asked = [one.ask("GET", f"/name2key?keys={n:08x}-aaaa-3333-4444-555555555555")[0] for n in range(1, 7)]
         assert asked == [200] * 5 + [429]
@@ -102,7 +102,7 @@ def test_anonymous_keys_are_writes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/name2key", "/api/v1/pending"])
 def test_many_keys_in_few_requests_are_counted_one_by_one(tmp_path: Path, path: str) -> None:
-    """Ten requests of 1,000 keys used to fill the queue of 10,000. What is known or queued already is not counted."""
+    """Ten requests of 1,000 keys would fill the queue of 10,000. Known or queued keys are not counted."""
     with asker(tmp_path / "data", write_limit="100") as one:
 
         def ask(first: int) -> tuple[int, str, str]:
@@ -135,7 +135,7 @@ def test_a_list_counts_as_many_as_its_rows(tmp_path: Path) -> None:
 
 
 def test_anonymous_asking_refuses_no_token(tmp_path: Path) -> None:
-    """Whatever is asked without a token, the right token behind the same address registers."""
+    """Whatever is requested without a token, a valid token from the same address can register."""
     with asker(tmp_path / "data") as one:
         asked = [one.ask("GET", f"/name2key?keys={n:08x}-aaaa-3333-4444-555555555555")[0] for n in range(1, 7)]
         assert asked[-1] == 429
@@ -143,7 +143,7 @@ def test_anonymous_asking_refuses_no_token(tmp_path: Path) -> None:
 
 
 def test_wrong_tokens_are_limited_and_right_ones_are_not(tmp_path: Path) -> None:
-    """After three failures 401 becomes 429 at that address; a right token there is never refused for them."""
+    """After three failures 401 becomes 429 at that address; a valid token there is not affected."""
     wrong = "n2k_" + "0" * 12 + "_" + "0" * 64
     with asker(tmp_path / "data") as one:
         assert [one.register(wrong) for _ in range(5)] == [401, 401, 401, 429, 429]
@@ -155,14 +155,14 @@ def test_wrong_tokens_are_limited_and_right_ones_are_not(tmp_path: Path) -> None
 
 
 def test_a_lack_of_scope_is_no_failure(tmp_path: Path) -> None:
-    """403 as often as it is asked for: the token is known."""
+    """403 is not counted as a failed authentication: the token is valid."""
     with asker(tmp_path / "data") as one:
         for _ in range(10):
             assert one.ask("POST", "/api/v1/forgotten", b"{}", X_N2K_Token=one.token)[0] == 403
 
 
 def test_workers_count_together(tmp_path: Path) -> None:
-    """Two processes on one data directory: what one admitted is gone for the other."""
+    """Two processes on one data directory share the counts."""
     box = Sandbox(tmp_path / "data")
     token = create_token(box.store.tokens, ("register",), rate=6).text
     box.close()
@@ -176,7 +176,7 @@ def test_workers_count_together(tmp_path: Path) -> None:
 
 
 def test_a_trusted_proxy_says_who_it_was(tmp_path: Path) -> None:
-    """The address before the proxy counts; the header of an untrusted peer does not."""
+    """The address before the proxy counts; the header of an untrusted peer is ignored."""
     with asker(tmp_path / "data", register="open", trusted_proxies="10.0.0.0/8") as one:
         through = [one.register(peer="10.0.0.1", X_Forwarded_For="198.51.100.1") for _ in range(6)]
         assert through == [200] * 5 + [429]
@@ -212,7 +212,7 @@ PROXIES = ("10.0.0.0/8", "2001:db8:aaaa::/48")
     ],
 )
 def test_who_is_behind_proxies(listed: str, address: str) -> None:
-    """X-Forwarded-For with ports, in a row, from several header fields (a server joins them by commas), with gaps."""
+    """X-Forwarded-For with ports, with several proxies, from several headers (a server joins them by commas), with gaps."""
     assert client_address({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": listed}, PROXIES) == address
 
 
@@ -237,7 +237,7 @@ def test_who_is_behind_proxies(listed: str, address: str) -> None:
     ],
 )
 def test_who_is_behind_proxies_that_follow_the_standard(header: str, address: str) -> None:
-    """Forwarded: quotes, ports, other pairs; a hidden or unreadable hop is counted as the proxy before it."""
+    """Forwarded: quotes, ports, other pairs; a hidden or unreadable hop counts as the proxy before it."""
     assert client_address({"REMOTE_ADDR": "10.0.0.1", "HTTP_FORWARDED": header}, PROXIES) == address
 
 
@@ -251,7 +251,7 @@ def test_who_is_behind_proxies_that_follow_the_standard(header: str, address: st
     ],
 )
 def test_two_headers_that_disagree(listed: str, header: str, address: str) -> None:
-    """A proxy sets one header and passes on the other, forged by the caller: that gives no separate limit."""
+    """A proxy sets one header and passes on the other, forged by the caller: the forged one creates no separate limit."""
     environ = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": listed, "HTTP_FORWARDED": header}
     assert client_address(environ, PROXIES) == address
 

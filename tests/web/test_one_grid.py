@@ -1,4 +1,4 @@
-"""What a token for one grid can do to another grid: nothing. Through the real application, as its holder would try it."""
+"""A token for one grid cannot affect another grid: through the real application, as its holder would try."""
 
 import json
 from collections.abc import Iterator
@@ -45,11 +45,11 @@ class Grids:
         return self.ask("POST", "avatars", token, name=name, key=key, grid=grid)[0]
 
     def name_of(self, key: str, grid: str) -> str:
-        """key2name there."""
+        """The result of key2name."""
         return self._ask("GET", f"/?key={key}&grid={grid}", {}, b"").body.decode()
 
     def key_of(self, name: str, grid: str) -> str:
-        """name2key there; '' if it is unknown."""
+        """The result of name2key; '' if it is unknown."""
         found = self._ask("GET", f"/?name={name.replace(' ', '+')}&grid={grid}", {}, b"").body.decode()
         return "" if not found.strip("0-") else found
 
@@ -65,7 +65,7 @@ def grids(tmp_path: Path) -> Iterator[Grids]:
 
 
 def test_a_name_on_one_grid_takes_nobody_from_another(grids: Grids) -> None:
-    """Registering her key under another name and forgetting that name, or the key, hides her on OpenSim, where it was said."""
+    """Registering a key under another name and forgetting that name, or the key, hides it on OpenSim only."""
     for who in ({"name": "Evil Twin", "grid": "OpenSim"}, {"key": GOVERNOR}, {"name": "Evil.Twin @opensim"}):
         grids.register("opensim", "Evil Twin", GOVERNOR, "OpenSim")
         assert grids.forget("opensim", **who) == 200
@@ -86,14 +86,14 @@ def test_a_name_of_another_grid_is_refused(grids: Grids, who: dict[str, str]) ->
 
 
 def test_who_is_known_on_another_grid_only_is_not_this_kiosks(grids: Grids) -> None:
-    """A token for the wrong grid is noticed: the request would succeed, and the avatar would still be answered."""
+    """A token for the wrong grid is reported: the request would succeed, and the avatar would still be found."""
     assert grids.forget("opensim", key=GOVERNOR) == 403
     assert grids.forget("production", key=GOVERNOR) == 200
     assert grids.name_of(GOVERNOR, "Production") == ""
 
 
 def test_a_planted_row_does_not_keep_anybody_from_leaving(grids: Grids) -> None:
-    """Another caller registers her key on OpenSim: the kiosk on Production hides her all the same."""
+    """Another caller registers the key on OpenSim: the kiosk on Production hides it all the same."""
     assert grids.register("opensim", "Evil Twin", GOVERNOR, "OpenSim") == 200
     assert grids.forget("production", key=GOVERNOR) == 200
     assert grids.name_of(GOVERNOR, "Production") == "" and grids.key_of("Governor Linden", "Production") == ""
@@ -111,7 +111,7 @@ def test_an_unknown_key_is_hidden_on_the_tokens_grid_only(grids: Grids) -> None:
 
 
 def test_without_a_grid_a_token_hides_everywhere(grids: Grids) -> None:
-    """Known or not, by key or by name; what one grid hid before is part of it, and one undoing shows all of it."""
+    """Known or not, by key or by name; it includes what one grid hid before, and one undo shows all of it."""
     grids.register("opensim", "Other Name", GOVERNOR, "OpenSim")
     assert grids.forget("opensim", key=GOVERNOR) == grids.forget("all", name="Governor Linden", grid="Production") == 200
     assert grids.name_of(GOVERNOR, "Production") == grids.name_of(GOVERNOR, "OpenSim") == ""
@@ -124,7 +124,7 @@ def test_without_a_grid_a_token_hides_everywhere(grids: Grids) -> None:
 
 
 def test_one_grid_does_not_undo_what_another_hid(grids: Grids) -> None:
-    """What is hidden everywhere, or on the other grid, stays hidden; of both grids, the other one stays."""
+    """An avatar hidden everywhere, or on the other grid, is still hidden; of both grids, the other one is kept."""
     grids.register("opensim", "Other Name", GOVERNOR, "OpenSim")
     grids.forget("all", key=GOVERNOR)
     status, answer = grids.ask("DELETE", f"forgotten/{GOVERNOR}", "opensim")
@@ -150,7 +150,7 @@ def test_conflicts_of_another_grid_are_not_shown(grids: Grids) -> None:
 
 
 def test_a_key_waits_on_production_whatever_another_grid_says(grids: Grids) -> None:
-    """A name on OpenSim does not count in Second Life, which has no visitors; a visitor's name from home counts on OpenSim."""
+    """A name on OpenSim does not count in Second Life, which has no visitors; a visitor's name at home counts on OpenSim."""
     grids.register("all", "Seen Before", "77777777-2222-3333-4444-555555555555", "OpenSim")
     for key in (NOBODY, "77777777-2222-3333-4444-555555555555"):
         for grid in ("Production", "OpenSim"):
@@ -167,7 +167,7 @@ WANTED = [(NOBODY, "Production"), (NOBODY, "OpenSim"), ("77777777-2222-3333-4444
 
 
 def test_a_label_in_another_case_is_the_same_grid(grids: Grids) -> None:
-    """A token made before the settings knew the label in its spelling writes on that grid, and on no other."""
+    """A token made before the settings had the label in this spelling writes on that grid, and on no other."""
     assert grids.register("lower case", "Small Letters", NOBODY, "OPENSIM") == 200
     assert grids.forget("lower case", key=NOBODY) == 200
     assert grids.name_of(NOBODY, "OpenSim") == ""

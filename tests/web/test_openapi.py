@@ -1,4 +1,4 @@
-"""The OpenAPI file: it has every address, it is served, and the real application answers as it says, whatever is sent."""
+"""The OpenAPI file: it has every address, it is served, and the real application answers as it describes, for any request."""
 
 import json
 import re
@@ -43,7 +43,7 @@ MODES = [
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     if mode is GenerationMode.POSITIVE or {"parameters", "requestBody"} & set(DOCUMENT["paths"][path][method])
 ]
-"""An operation without parameters has no wrong requests."""
+"""An operation without parameters has no invalid requests."""
 KNOWN = [
     ("/api/v1/avatars", {"name": "Masakazu Kojima"}, {}),
     ("/api/v1/avatars", {"name": "Masakazu Newname", "grid": "Production", "max_bytes": 1000}, {}),
@@ -147,10 +147,10 @@ def test_it_is_served(served: Served) -> None:
 
 
 def described(application: LiveApplication) -> Any:
-    """The schema as the application serves it, which asks that application."""
+    """The schema as the application serves it, for requests to that application."""
 
     def as_a_server(environ: dict[str, Any], start_response: Any) -> Any:
-        """Werkzeug's client leaves the query out of REQUEST_URI, which servers do not."""
+        """Werkzeug's client omits the query in REQUEST_URI, servers do not."""
         query = environ["QUERY_STRING"]
         environ["REQUEST_URI"] = environ["REQUEST_URI"].partition("?")[0] + ("?" + query if query else "")
         return application(environ, start_response)

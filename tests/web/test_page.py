@@ -24,7 +24,7 @@ def _ask(sandbox: Sandbox, target: str, **headers: str) -> Reply:
 
 
 def test_a_browser_gets_the_form(sandbox: Sandbox) -> None:
-    """At the root, with a word to caches that others get something else."""
+    """At the root, with Vary, because other callers get another answer."""
     reply = _ask(sandbox, "/", Accept=BROWSER)
     assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert reply.headers["vary"] == "Accept" and b'name="name"' in reply.body and b'name="key"' in reply.body
@@ -40,7 +40,7 @@ def test_a_script_gets_one_line(sandbox: Sandbox, headers: dict[str, str]) -> No
 
 @pytest.mark.parametrize("target", [f"/?key={MASAKAZU}", f"/?key={MASAKAZU}&compat=false"])
 def test_a_browser_that_asks_without_the_form_gets_text(sandbox: Sandbox, target: str) -> None:
-    """An address that was typed or linked returns to a browser what a script gets."""
+    """For a typed or linked address a browser gets the same as a script."""
     assert _ask(sandbox, target, Accept=BROWSER).headers["content-type"] == "text/plain; charset=utf-8"
 
 
@@ -51,7 +51,7 @@ def test_a_script_that_sends_the_form_gets_text(sandbox: Sandbox, headers: dict[
 
 
 class Found(HTMLParser):
-    """What a page has: links, the hidden fields of its forms, what was typed, the answer."""
+    """The content of a page: links, hidden fields of its forms, input, answer."""
 
     def __init__(self, html: bytes) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ ANSWERS = [
 @pytest.mark.parametrize("query, status, line", ANSWERS)
 @pytest.mark.parametrize("path", ["/", "/touch/"])
 def test_the_form_gets_its_answer_with_a_way_back(sandbox: Sandbox, path: str, query: str, status: int, line: str) -> None:
-    """The same line as in text, above the form with what was typed; a link leads to the empty form."""
+    """The same line as in text, above the form with the input; a link leads to the empty form."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     sandbox.store.close()
     empty = Found(_ask(sandbox, path, Accept=BROWSER).body)
@@ -115,7 +115,7 @@ def test_the_form_gets_its_answer_with_a_way_back(sandbox: Sandbox, path: str, q
 @pytest.mark.parametrize("path", ["/", "/touch", "/touch/"])
 @pytest.mark.parametrize("mount", ["", "/n2k", "/deep/er"])
 def test_its_links_lead_somewhere(sandbox: Sandbox, mount: str, path: str) -> None:
-    """Wherever the page is asked for: in a folder, without the slash, at the script itself; what they lead to answers."""
+    """At any address of the page: in a folder, without the slash, at the script itself; the targets answer."""
     sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")))
     sandbox.store.close()
     application = LiveApplication({"data_dir": str(sandbox.data_dir)})

@@ -37,13 +37,13 @@ def test_a_query_has_a_bound() -> None:
     ],
 )
 def test_a_header_is_utf_8_where_it_can_be(sent: str, read: str) -> None:
-    """Servers hand headers over as latin-1; what is no UTF-8 was that."""
+    """Servers pass headers on as latin-1; a value that is not UTF-8 is read as that."""
     assert request(X_SecondLife_Region=sent).header("X_SECONDLIFE_REGION") == read
 
 
 @pytest.mark.parametrize("header", ["X_SecondLife_Shard", "X_SecondLife_Owner_Key"])
 def test_either_header_says_that_a_script_asks(header: str) -> None:
-    """Such a caller gets lines and no page, cut at what it will keep."""
+    """Such a caller gets lines and no page, truncated to what it can read."""
     asked = request(**{header: "x"}, Accept="text/html")
     assert asked.is_in_world and not wants_page(asked) and asked.kept_bytes({}) == IN_WORLD_BYTES
     asked = request(Accept="text/html", X_SecondLife_Object_Name="x")
@@ -52,7 +52,7 @@ def test_either_header_says_that_a_script_asks(header: str) -> None:
 
 @pytest.mark.parametrize(("asked", "room"), [("1", 1), ("2048", 2048), ("16384", LARGEST_BODY), ("99999999", LARGEST_BODY)])
 def test_nobody_is_given_more_than_a_script_can_keep(asked: str, room: int) -> None:
-    """``max_bytes`` is for scripts, which keep 16,384 bytes at most."""
+    """``max_bytes`` is for scripts, which can read 16,384 bytes at most."""
     assert request("/").kept_bytes({"max_bytes": asked}) == room
 
 
@@ -64,20 +64,20 @@ def test_nobody_is_given_more_than_a_script_can_keep(asked: str, room: int) -> N
     ],
 )
 def test_an_area_is_found_by_the_path(path: str, folder: str) -> None:
-    """Its prefix and what is below it, not what begins with the same letters; all else is the classic area's."""
+    """Its prefix and the paths below it, not those that begin with the same letters; all others belong to the classic area."""
     assert area_of(request(path)).folder == folder
 
 
 @pytest.mark.parametrize("text", ["", "0", "11", "-1", "+5", "5.0", "٥", "five", "9" * 10, "9" * 5000, "0000000005"])
 def test_what_is_no_number(text: str) -> None:
-    """Out of bounds, no digits of ASCII, or of more digits than any number here has."""
+    """Out of bounds, no ASCII digits, or more digits than any number here has."""
     with pytest.raises(BadRequest, match="limit is a whole number from 1 to 10"):
         number(text, "limit", 1, 10)
     assert [number(str(value), "limit", 1, 10) for value in (1, 10)] == [1, 10]
 
 
 def test_a_source_is_short_and_can_be_shown() -> None:
-    """Headers are forgeable: what is stored of them is 100 printable characters, and keys are keys or nothing."""
+    """Headers can be forged: at most 100 printable characters are stored, and keys are keys or empty."""
     source = request(
         X_SecondLife_Region="Garden\x1b[2J" + "x" * 5000,
         X_SecondLife_Shard="Open\tSim",
@@ -90,7 +90,7 @@ def test_a_source_is_short_and_can_be_shown() -> None:
 
 @pytest.mark.parametrize("limit", ["9" * 5000, "0" * 5000, "1e3"])
 def test_a_number_of_thousands_of_digits_is_the_callers_mistake(tmp_path: Path, limit: str) -> None:
-    """Python refuses to read such a number in words of its own; the answer is a 400 of one line all the same."""
+    """Python refuses to read such a number with its own message; the answer is a 400 of one line."""
     Sandbox(tmp_path / "data").close()
     application = LiveApplication({"data_dir": str(tmp_path / "data")})
     try:

@@ -1,4 +1,4 @@
-"""Who reported a capture: stored from the X-SecondLife-* headers, shown only to the owner."""
+"""The source of a capture: stored from the X-SecondLife-* headers, shown only to the owner."""
 
 import json
 from pathlib import Path

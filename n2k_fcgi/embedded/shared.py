@@ -40,9 +40,8 @@ class SharedStore:
         self.call(lambda store: store.close())
 
     def hold(self) -> None:
-        """Close, and let no other thread call until ``let_go``."""
+        """Let no other thread call until ``let_go``."""
         self._lock.acquire()
-        self._store.close()
 
     def let_go(self) -> None:
         """End ``hold``, in the parent or in the child of a fork."""
@@ -107,6 +106,7 @@ def _before_fork() -> None:
     for shared in _stores.values():
         shared.hold()
         _held.append(shared)
+        shared.close()
 
 
 def _after_fork() -> None:

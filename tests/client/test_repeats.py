@@ -156,7 +156,7 @@ def test_a_timeout_is_a_lost_answer(running: Running, proxy: LossyProxy) -> None
         kv._connection._timeout = 0.5
         proxy.plan = [Fate.HOLD]
         assert kv.incr("n", initial=1) == 1
-        assert len(proxy.seen) == 2 and len(set(ids(proxy))) == 1
+        assert len(proxy.seen) >= 2 and len(set(ids(proxy))) == 1
         found = kv.get("n")
         assert found is not None and found.text == "1" and len(kv.changes().changes) == 1
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -168,7 +169,9 @@ def talking(code: str, *arguments: object) -> Iterator[Callable[[], str]]:
 
 def forked(work: Callable[[], object]) -> int:
     """Run *work* in a child made by ``fork()`` and return its id; the child exits with 0 if that succeeded, else with 1."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside other threads
+        child = os.fork()
     if child:
         return child
     code = 1

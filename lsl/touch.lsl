@@ -87,27 +87,33 @@ suspect_names()
 }
 // <<< common
 
-// >>> asking: the same text in every script that holds a token.
-// One request at a time; its answer, or its timeout, decides when the next one is sent. The request is made by
-// next(), its answer is handled by took(), turned_down() and give_up(); every script has its own.
+// >>> limits: the same text in every script whose requests are about avatars.
 float PACE = 2.0;              // seconds between requests; grids permit 25 in 20 s, or one per second
 float LONGEST_PAUSE = 300.0;   // the longest pause: it doubles while the service or the grid refuses
-float ANSWER_SECONDS = 90.0;   // grids report a timeout after 60 s at most; the report itself may be lost
-integer MOST_WAITING = 50;     // avatars in the queue, at most some 15 KB of a script's 64
 integer MOST_TRIES = 10;       // failures in a row, about 20 minutes, after which a request is dropped
+integer MOST_ANSWER = 2048;    // bytes that are kept of an answer: what grids keep by default
+integer MOST_WAITING = 50;     // avatars in the queue, at most some 15 KB of a script's 64
 
 list queue = [];               // key, name, key, name ... of waiting avatars, oldest first
-string asked = "";             // the path of the last request
-key request = NULL_KEY;        // the request under way; NULL_KEY: none
-integer armed = FALSE;         // the timer runs: a timeout, or the pause before the next request
-integer stopped = FALSE;       // something must be fixed before another request makes sense
-integer tries = 0;             // failures in a row
-float pause = 2.0;             // PACE, doubled by every failure
 
 integer waiting()
 {
     return llGetListLength(queue) / 2;
 }
+// <<< limits
+
+// >>> asking: the same text in every script that holds a token.
+// One request at a time; its answer, or its timeout, decides when the next one is sent. The request is made by
+// next(), its answer is handled by took(), turned_down() and give_up(); every script has its own, and says with is_refusal()
+// what is turned down.
+float ANSWER_SECONDS = 90.0;   // grids report a timeout after 60 s at most; the report itself may be lost
+
+string asked = "";             // the path of the last request
+key request = NULL_KEY;        // the request under way; NULL_KEY: none
+integer armed = FALSE;         // the timer runs: a timeout, or the pause before the next request
+integer stopped = FALSE;       // something must be fixed before another request makes sense
+integer tries = 0;             // failures in a row
+float pause = 0.0;             // seconds, doubled by every failure; 0: the last request did not fail
 
 arm(float seconds)
 {
@@ -137,7 +143,8 @@ string said(string body)
 
 ask(string method, string path, string body)
 {
-    list options = [HTTP_METHOD, method, HTTP_MIMETYPE, "application/json;charset=utf-8", HTTP_VERBOSE_THROTTLE, FALSE];
+    list options = [HTTP_METHOD, method, HTTP_MIMETYPE, "application/json;charset=utf-8", HTTP_VERBOSE_THROTTLE, FALSE,
+        HTTP_BODY_MAXLENGTH, MOST_ANSWER];
     if (is_filled_in(TOKEN)) options += [HTTP_CUSTOM_HEADER, "X-N2K-Token", TOKEN];
     asked = path;
     key id = llHTTPRequest(address(path), options, body);
@@ -156,14 +163,18 @@ settled()
 {
     tries = 0;
     silences = 0;
-    pause = PACE;
+    pause = 0.0;
     arm(PACE);
 }
 
 // No decision: retry after a pause that doubles. Only the first failure in a row is reported to the owner.
 later(string why)
 {
-    if (pause == PACE) tell_owner(why + ". Trying again by and by; waiting: " + (string)waiting());
+    if (pause == 0.0)
+    {
+        pause = PACE;
+        tell_owner(why + ". Trying again by and by; waiting: " + (string)waiting());
+    }
     tries = tries + 1;
     if (tries >= MOST_TRIES)
     {
@@ -180,15 +191,6 @@ cut()
     later("the answer of " + URL + " was truncated, or did not come from an n2k service");
 }
 
-// No avatar is dropped while names may be the reason: the queue waits until they are changed.
-unanswered(integer status)
-{
-    integer names = is_unsendable(status);
-    if (names) tries = 0;
-    later("no answer from " + URL + ": no connection, a time-out or a bad certificate");
-    if (names) suspect_names();
-}
-
 // Only the owner can help: one message, then no more requests.
 stop(string why)
 {
@@ -203,7 +205,7 @@ heard(integer status, string text)
     request = NULL_KEY;
     if (status == 200 && is_object(body)) took(body);
     else if (status == 200 && llGetSubString(body, 0, 0) == "{") cut();
-    else if (status == 400 || status == 409 || status == 413) turned_down(status, said(body));
+    else if (is_refusal(status)) turned_down(status, body);
     else if (status == 0 || status == 499 || status == 408) unanswered(status);
     else if (status == 429) later("asked too often (429): " + said(body));
     else if (status >= 500) later("the service is in trouble (" + (string)status + "): " + said(body));
@@ -248,6 +250,23 @@ lived_through(integer change)
     if (armed) arm(PACE);
 }
 // <<< asking
+
+// >>> decided: the same text in every script whose requests are about avatars.
+// Whether the service refused what was sent, and will refuse it again.
+integer is_refusal(integer status)
+{
+    return status == 400 || status == 409 || status == 413;
+}
+
+// No avatar is dropped while names may be the reason: the queue waits until they are changed.
+unanswered(integer status)
+{
+    integer names = is_unsendable(status);
+    if (names) tries = 0;
+    later("no answer from " + URL + ": no connection, a time-out or a bad certificate");
+    if (names) suspect_names();
+}
+// <<< decided
 
 // >>> registering: the same text in every script that registers avatars.
 string AVATARS = "/api/v1/avatars";
@@ -427,9 +446,9 @@ took(string body)
     registered(body);
 }
 
-turned_down(integer status, string why)
+turned_down(integer status, string body)
 {
-    not_registered(status, why);
+    not_registered(status, said(body));
 }
 
 give_up(string why)

@@ -277,6 +277,89 @@ def test_a_function_that_no_grid_has_ends_the_story(world: World, owner: Avatar)
         world.rez(owner, "default { state_entry() { llSetText(llGetObjectName(), <1,1,1>, 1.0); } }")
 
 
+LINKED = """
+// Says what it is told by link message, and tells others on touch.
+default
+{
+    touch_start(integer count) { llMessageLinked(TO, 7, "two", "id"); llOwnerSay("touched"); }
+    link_message(integer link, integer number, string text, key id)
+    {
+        llOwnerSay((string)link + " " + (string)number + " " + text + " " + (string)id);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("link", "hear"),
+    [("LINK_SET", [1, 1, 1]), ("LINK_THIS", [0, 1, 0]), ("LINK_ROOT", [1, 0, 0]), ("3", [0, 0, 1]), ("4", [0, 0, 0])],
+)
+def test_link_messages(owner: Avatar, link: str, hear: list[int]) -> None:
+    """They go to the scripts of the named prims, the sender's included, after its handler has ended."""
+    world = World(OPENSIM)
+    root, child, other = prims = [world.rez(owner, LINKED.replace("TO", link)) for _ in range(3)]
+    root.link(child, other)
+    child.touch(owner)
+    world.run(1)
+    assert child.to_owner[0] == "touched"
+    assert [sum(line == "2 7 two id" for line in prim.to_owner) for prim in prims] == hear
+
+
+def test_link_messages_of_a_single_prim(owner: Avatar) -> None:
+    """Its number is 0."""
+    prim = World(OPENSIM).rez(owner, LINKED.replace("TO", "0"))
+    prim.touch(owner)
+    prim.world.run(1)
+    assert prim.to_owner == ["touched", "0 7 two id"]
+
+
+FLOOD = """
+default
+{
+    touch_start(integer count) { integer i; for (i = 0; i < 100; ++i) llMessageLinked(LINK_THIS, i, "", ""); }
+    link_message(integer link, integer number, string text, key id) { llOwnerSay((string)number); }
+}
+"""
+
+
+def test_a_full_queue_loses_events(owner: Avatar) -> None:
+    """Of a hundred messages in one handler the first 64 arrive."""
+    prim = World(OPENSIM).rez(owner, FLOOD)
+    prim.touch(owner)
+    prim.world.run(1)
+    assert (prim.to_owner, prim.scripts[0].lost_events) == ([str(n) for n in range(64)], 36)
+
+
+JSON = """
+default { touch_start(integer count) { string text = llDetectedName(0); list path = PATH;
+    llOwnerSay(llJsonGetValue(text, path)); if (llJsonValueType(text, path) != TYPE) llOwnerSay("another type"); } }
+"""
+NESTED = '{"a":[{"b":"x\\n\\"y\\u00fc"},null,{"b":9007199254740993.10},{"b":["1",{"c":true}]}]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "value"),
+    [
+        ('["a", 0, "b"]', "STRING", 'x\n"yü'),
+        ('["a", 1]', "NULL", "\ufdd5"),
+        ('["a", 2, "b"]', "NUMBER", "9007199254740993.10"),
+        ('["a", 3, "b"]', "ARRAY", '["1",{"c":true}]'),
+        ('["a", 3, "b", 1, "c"]', "TRUE", "\ufdd6"),
+        ('["a", 3]', "OBJECT", '{"b":["1",{"c":true}]}'),
+        ('["a", 4]', "INVALID", "\ufdd0"),
+        ('["a", "b"]', "INVALID", "\ufdd0"),
+        ('["x"]', "INVALID", "\ufdd0"),
+    ],
+)
+def test_json(owner: Avatar, path: str, kind: str, value: str) -> None:
+    """Objects in arrays; numbers as they are written; what is not there, or half of a text, is invalid."""
+    prim = World(OPENSIM).rez(owner, JSON.replace("PATH", path).replace("TYPE", f"JSON_{kind}"))
+    prim.touch(Avatar(NESTED, owner.key))
+    assert prim.to_owner == [value]
+    prim.touch(Avatar(NESTED[:-1], owner.key))
+    assert prim.to_owner[1] == "\ufdd0"
+
+
 SENSES = """
 // Says what it perceives; a touch asks for so many names.
 default

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lummao import BaseLSLScript, DetectedDetails, Key, compile_script
 
-from tests.support import senses
+from tests.support import lsl_json, senses
 
 if TYPE_CHECKING:
     from tests.support.simulator import Avatar, Prim
@@ -24,7 +24,6 @@ MOST_EVENTS = 64
 """Events a script's queue holds; more are dropped, as on the grids."""
 MOST_LISTENERS = 65
 INSTANT_MESSAGE_SECONDS = 2.0
-JSON_INVALID = "\ufdd0"
 FILLED_IN = re.compile(r'(?m)^string (URL|TOKEN|GRID) = "(.*)";$')
 EPOCH = 1_700_000_000
 """Unix time at the start of a world."""
@@ -69,6 +68,8 @@ class Script:
         self.errors: list[float] = []
         """When answers of 500 and more came in."""
         self.starts = 0
+        self.lost_events = 0
+        """Those for which the queue had no room."""
         self._handler: Coroutine[float, None, None] | None = None
 
     def start(self) -> None:
@@ -77,8 +78,6 @@ class Script:
             self._handler.close()
         self._handler = None
         self.lsl = _compiled(self.source)
-        for name in ("llJsonGetValue", "llJsonValueType"):
-            self.lsl.builtin_funcs[name] = _forgiving(self.lsl.builtin_funcs[name])
         self.lsl.builtin_funcs["llListFindList"] = _quick(self.lsl.builtin_funcs["llListFindList"])
         for name, function in _builtins(self).items():
             self.lsl.builtin_funcs[name] = function
@@ -90,9 +89,16 @@ class Script:
 
     def post(self, event: str, *arguments: object, detected: Sequence[DetectedDetails] = ()) -> None:
         """Queue *event* and handle it, unless the script sleeps."""
-        if len(self.lsl.event_queue) < MOST_EVENTS:
-            self.lsl.queue_event(event, arguments, list(detected))
+        self.queue(event, *arguments, detected=detected)
         self._work()
+
+    def queue(self, event: str, *arguments: object, detected: Sequence[DetectedDetails] = ()) -> None:
+        """Queue *event*, to be handled when the running handler has ended; it is lost if the queue is full."""
+        if len(self.lsl.event_queue) >= MOST_EVENTS:
+            self.lost_events += 1
+            return
+        self.lsl.queue_event(event, arguments, list(detected))
+        self.prim.world.after(0.0, self._work)
 
     def detect(self, event: str, avatars: "Sequence[Avatar]") -> None:
         """Queue an event that llDetectedKey and its kin tell about."""
@@ -193,18 +199,6 @@ def _class(source: str) -> type[BaseLSLScript]:
     return type(compile_script(source))
 
 
-def _forgiving(function: Callable[[str, list[Any]], str]) -> Callable[[str, list[Any]], str]:
-    """Half a JSON text is JSON_INVALID on the grids; the compiler's library stumbles over it."""
-
-    def call(text: str, path: list[Any]) -> str:
-        try:
-            return function(text, path)
-        except TypeError:
-            return JSON_INVALID
-
-    return call
-
-
 def _quick(find: Callable[[list[Any], list[Any]], int]) -> Callable[[list[Any], list[Any]], int]:
     """The compiler's library takes long to find one text in a list; a key and a string are not the same to it."""
 
@@ -228,9 +222,13 @@ def _builtins(script: Script) -> dict[str, Callable[..., Any]]:
         "llGetTime": script.get_time,
         "llGetUnixTime": lambda: EPOCH + int(prim.world.now),
         "llHTTPRequest": lambda url, options, body: prim.request(script, url, options, body),
+        "llGenerateKey": lambda: Key(uuid.uuid4()),
         "llInstantMessage": script.instant_message,
+        "llJsonGetValue": lsl_json.get_value,
+        "llJsonValueType": lsl_json.value_type,
         "llListen": script.listen,
         "llListenRemove": script.listen_remove,
+        "llMessageLinked": prim.message_linked,
         "llOwnerSay": prim.to_owner.append,
         "llRegionSayTo": script.region_say_to,
         "llResetScript": script.reset_script,

@@ -14,7 +14,7 @@ NULL = str(uuid.UUID(int=0))
 DATA_NAME = 2
 DATASERVER_SECONDS = 0.5
 REQUEST_AGENT_DATA_SECONDS = 0.1
-AGENT_LIST_REGION = 4
+AGENT_LIST_PARCEL, AGENT_LIST_REGION = 1, 4
 MOST_LISTED, SENSOR_METRES = 100, 96.0
 NOBODY, SIZE = Vector((0.0, 0.0, 0.0)), Vector((0.45, 0.6, 1.9))
 
@@ -44,7 +44,7 @@ class Senses:
 
     def get_agent_list(self, scope: int, options: list[object]) -> list[object]:
         flags = scope & ~7
-        if flags & ~self.world.rules.list_flags or scope & 7 != AGENT_LIST_REGION:
+        if flags & ~self.world.rules.list_flags or scope & 7 not in (AGENT_LIST_PARCEL, AGENT_LIST_REGION):
             return ["INVALID_SCOPE"]
         listed = [who for who, _ in self.world.people.values() if who.key not in self.world.unlisted]
         return [Key(who.key) for who in listed if not flags or who.kind == 1][:MOST_LISTED]

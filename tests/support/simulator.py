@@ -18,6 +18,7 @@ from tests.support.outbound_filter import is_allowed
 from tests.support.script import Script
 from tests.support.simulated_http import Request, perform, read_request
 
+LINK_SET, LINK_THIS = -1, -4
 CHANGED_LINK, CHANGED_OWNER, CHANGED_REGION_START = 0x20, 0x80, 0x400
 AGENT, OBJECT, NPC, PLAIN_NPC, NEWER_NPC = 1, 2, 0x1000001, 0x1000000, 0x20
 """What llDetectedType says: an avatar, a moving object, a puppet by what it was made as and by OpenSimulator's version."""
@@ -134,6 +135,10 @@ class Prim:
         self.refused: list[float] = []
         self.blocked: list[str] = []
         self.throttle = world.rules.object_throttle()
+        self.linkset: list[Prim] = [self]
+        """The prims of the object, the root first."""
+        self.link_messages: list[tuple[int, str, str]] = []
+        """Number, text and key of each link message that its scripts were sent."""
         self.volume_detect = False
         self.seated: list[Avatar] = []
 
@@ -148,6 +153,25 @@ class Prim:
         """Raise *event* in every script."""
         for script in self.scripts:
             script.post(event, *arguments)
+
+    def link(self, *children: "Prim") -> None:
+        """Make one object of this prim, the root, and *children*."""
+        linkset = [self, *children]
+        for prim in linkset:
+            prim.linkset = linkset
+
+    @property
+    def link_number(self) -> int:
+        """0: not linked. 1: the root."""
+        return self.linkset.index(self) + 1 if len(self.linkset) > 1 else 0
+
+    def message_linked(self, link: int, number: int, text: str, key: str) -> None:
+        """Do llMessageLinked for one of the scripts. Its own prim is no exception."""
+        sets = {LINK_SET: self.linkset, LINK_THIS: [self], 0: self.linkset[:1]}
+        for prim in sets.get(link, self.linkset[link - 1 : link]):
+            prim.link_messages.append((number, text, str(key)))
+            for script in prim.scripts:
+                script.queue("link_message", self.link_number, number, text, Key(str(key)))
 
     def touch(self, *avatars: Avatar) -> None:
         """Let *avatars* touch the prim in one frame: scripts get one event for all of them."""

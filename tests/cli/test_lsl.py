@@ -11,6 +11,7 @@ from tests.support.commands import Commands, on_terminal
 
 URL = "https://example.com/dispatch.fcgi"
 VERSION = re.escape(__version__)
+OF_A_GRID = [name for name in SCRIPTS if name not in ("keyvalue", "visitors")]
 OUR_TOKEN = re.compile(r'^string TOKEN = "(n2k_\w+)";$', re.MULTILINE)
 
 
@@ -31,7 +32,7 @@ def test_the_list_says_what_each_is_for(n2k: Commands) -> None:
     assert not n2k.data_dir.exists()
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", OF_A_GRID)
 def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
     """The file with address, a new token of the smallest scope, and grid filled in; messages are on standard error."""
     done = n2k("lsl", "--url", URL, name)
@@ -52,6 +53,46 @@ def test_a_script_comes_filled_in(n2k: Commands, name: str) -> None:
         assert f"token {token_id} ({scope}) is for this script only; 'n2k token revoke {token_id}' revokes it\n" in done.err
         assert token not in done.err
     assert "for the grid Production; for another one use --grid" in done.err
+
+
+def test_keyvalue_gets_a_namespace(n2k: Commands) -> None:
+    """Its token permits that one only, on every grid; the namespace is made. An existing one keeps its quota."""
+    n2k("token", "create", "--scope", "keyvalue", "--namespace", "shop", "--quota", "1M", "--note", "n2k lsl by hand")
+    for namespace in ("shop", "games"):
+        done = n2k("lsl", "--url", URL, "--namespace", namespace, "--note", "counter", "keyvalue")
+        (token,) = OUR_TOKEN.findall(done.out)
+        assert done.out.partition("\n")[2] == filled_in(SCRIPTS["keyvalue"], url=URL, token=token)
+        head = f": for {URL}/, namespace {namespace}, token {token.split('_')[1]}; counter."
+        assert done.out.splitlines()[0].endswith(head) and "grid" not in done.err
+        assert tokens(n2k)[-1] == [f"keyvalue:{namespace}", "-", "active"]
+    assert [path.name for path in sorted((n2k.data_dir / "keyvalue").iterdir())] == ["games", "shop"]
+    again = n2k("token", "create", "--scope", "keyvalue", "--namespace", "shop", "--read-only")
+    assert "namespace shop: 1048576 bytes and 100000 keys at most" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["keyvalue"], 2, "add --namespace NS, such as --namespace shop"),
+        (["--namespace", "shop", "touch"], 2, "--namespace: only for a new token of keyvalue"),
+        (["--namespace", "shop", "--token", "none", "keyvalue"], 2, "--namespace: only for a new token of keyvalue"),
+        (["--namespace", "shop", "--list"], 2, "--namespace: only for a new token of keyvalue"),
+        (["--namespace", "My shop", "keyvalue"], 101, "bad namespace 'My shop'"),
+        (["--token", "-", "visitors"], 2, "visitors needs no token: omit --token"),
+    ],
+)
+def test_a_namespace_belongs_to_keyvalue(n2k: Commands, arguments: list[str], code: int, why: str) -> None:
+    """Missing, superfluous or misspelt: refused, and nothing is made."""
+    done = n2k("lsl", "--url", URL, *arguments)
+    assert (done.code, done.out, n2k.data_dir.exists()) == (code, "", False) and why in done.err
+
+
+def test_visitors_needs_nothing(n2k: Commands) -> None:
+    """It asks keyvalue, not the service: no address, no token, no grid; the note is in its first line."""
+    done = n2k("lsl", "--note", "lobby", "visitors")
+    head, _, script = done.out.partition("\n")
+    assert (done.code, done.err, script, n2k.data_dir.exists()) == (0, "", SCRIPTS["visitors"].text, False)
+    assert re.fullmatch(rf"// By n2k lsl {VERSION} on 20\d\d-\d\d-\d\d; lobby\.", head)
 
 
 def test_quiet_is_quiet(n2k: Commands) -> None:
@@ -101,7 +142,7 @@ def test_a_note_is_one_short_line(n2k: Commands, note: str) -> None:
     assert not n2k.data_dir.exists()
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [*OF_A_GRID, "keyvalue"])
 def test_a_script_to_look_at_makes_no_token(n2k: Commands, name: str) -> None:
     """--token none keeps the line of the file and makes no token; address and grid are filled in."""
     done = n2k("lsl", "--url", URL, "--token", "none", name)

@@ -1,5 +1,6 @@
 """Stories run under both kinds of grid, against a real service."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.support.directory_server import DirectoryServer, directory_server, new_data
 from tests.support.grid_rules import OPENSIM, SECOND_LIFE
+from tests.support.shop import prepare_shop
 from tests.support.simulator import Avatar, World
 
 COMPILED_RIGHT = sys.version_info < (3, 13)
@@ -48,6 +50,27 @@ def owner() -> Avatar:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory that knows two avatars of Second Life; served from copies only."""
     return new_data(tmp_path_factory.mktemp("lsl") / "data", KNOWN)
+
+
+@pytest.fixture(scope="session")
+def shop_template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One with the namespace ``shop`` of the key-value service, and a token for it."""
+    data_dir = tmp_path_factory.mktemp("lsl") / "shop"
+    shutil.copytree(template, data_dir)
+    (data_dir / "keyvalue_token").write_text(prepare_shop(data_dir), "utf-8")
+    return data_dir
+
+
+@pytest.fixture
+def shop(shop_template: Path, tmp_path: Path) -> Iterator[DirectoryServer]:
+    """A service with that namespace, of the test's own."""
+    with directory_server(shop_template, tmp_path / "data") as server:
+        yield server
+
+
+def keyvalue_token(shop: DirectoryServer) -> str:
+    """The token for its namespace."""
+    return (shop.data_dir / "keyvalue_token").read_text("utf-8")
 
 
 @pytest.fixture

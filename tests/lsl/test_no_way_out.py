@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.directory_server import DirectoryServer
 from tests.support.grid_rules import NEWER_OPENSIM, OPENSIM, SECOND_LIFE, Rules
-from tests.support.lsl_source import SCRIPTS, lsl_source
+from tests.support.lsl_source import OF_AVATARS, lsl_source
 from tests.support.outbound_filter import is_allowed
 from tests.support.registering import CARLA, DORA, WAYS, said, yes
 from tests.support.scripted_server import Scripted, scripted_server
@@ -71,7 +71,7 @@ def test_most_names_do_no_harm(rules: Rules, name: str, owner: Avatar, directory
     assert (prim.to_owner, directory.name2key(CARLA.name)) == ([], CARLA.key)
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", OF_AVATARS)
 @pytest.mark.parametrize(("rules", "name"), UNSENDABLE)
 def test_the_name_of_the_object_keeps_requests_from_leaving(owner: Avatar, script: str, rules: Rules, name: str) -> None:
     """The owner hears of no answer, and after the third what may be the reason: once, and nothing of a wrong address."""
@@ -92,7 +92,7 @@ def test_the_name_of_the_object_keeps_requests_from_leaving(owner: Avatar, scrip
     assert len(prim.to_owner) == (6 if script == "query" else 2)
 
 
-@pytest.mark.parametrize("script", sorted(set(SCRIPTS) - {"query", "resolver"}))
+@pytest.mark.parametrize("script", sorted(set(OF_AVATARS) - {"query", "resolver"}))
 @pytest.mark.parametrize("rules", [OPENSIM, NEWER_OPENSIM], ids=["0", "499"])
 def test_nobody_is_lost_until_it_is_renamed(owner: Avatar, script: str, rules: Rules) -> None:
     """For a day it retries, drops no avatar, and sends them when the object has another name."""
@@ -158,7 +158,7 @@ def test_three_in_a_row(owner: Avatar) -> None:
     assert not any(SUSPICION in line for line in prim.to_owner)
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", OF_AVATARS)
 @pytest.mark.parametrize("excepted", ["", "127.0.0.1", "127.0.0.1:1", "192.168.0.0/16"])
 def test_a_blocked_address_is_called_so(owner: Avatar, script: str, excepted: str) -> None:
     """By every script, at once, with the setting that helps; it is not reported as a throttle, and no avatar waits for it."""
@@ -182,7 +182,7 @@ def test_a_blocked_address_is_called_so(owner: Avatar, script: str, excepted: st
         assert prim.to_owner[0].startswith(f"n2k {script}: stopped: {line}. Fix it, then touch me or reset me; waiting: ")
 
 
-@pytest.mark.parametrize("script", sorted(set(SCRIPTS) - {"query"}))
+@pytest.mark.parametrize("script", sorted(set(OF_AVATARS) - {"query"}))
 def test_it_goes_on_after_the_restart_that_mends_it(owner: Avatar, script: str) -> None:
     """The operator changes the setting and restarts: waiting avatars are sent, without a touch."""
     world = World(OPENSIM)

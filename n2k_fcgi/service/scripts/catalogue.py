@@ -28,6 +28,10 @@ class Script(NamedTuple):
         """Its purpose: its first line."""
         return self.text.partition("\n")[0].removeprefix(f"// {self.name}.lsl: ")
 
+    def has(self, setting: str) -> bool:
+        """Whether it has a line for this setting."""
+        return f'\nstring {setting} = "' in self.text
+
 
 SCRIPTS = {
     script.name: script
@@ -40,6 +44,8 @@ SCRIPTS = {
         Script("greeter", Scope.REGISTER),
         Script("resolver", Scope.REGISTER),
         Script("forget", Scope.FORGET),
+        Script("keyvalue", Scope.KEYVALUE),
+        Script("visitors", None),
     )
 }
 

@@ -167,3 +167,11 @@ class NamespaceDamaged(CapturesDamaged):
     template = "{path} is damaged ({why}): restore it from a backup (docs/storage.md)"
     public = "the namespace is damaged: restore it from a backup (docs/storage.md)"
     exit_code = 121
+
+
+class SnapshotLost(N2KError):
+    """So much was written during a snapshot, in its own process, that the file outgrew its map."""
+
+    template = "the snapshot ended because much was written meanwhile: take another one"
+    status = 503
+    exit_code = 122

@@ -33,6 +33,8 @@ class GrowingMap:
         self.path = path
         self.env = env
         self.is_open = True
+        self.snapshots: set[lmdb.Transaction] = set()
+        """Read transactions in which this process may write: they are aborted before the map is released."""
 
     @classmethod
     def open(cls, path: Path, modes: Modes, *, sync: Sync) -> "GrowingMap":
@@ -94,6 +96,7 @@ class GrowingMap:
 
     def _resize(self, size: int) -> None:
         """Map *size* bytes; 0: as many as another process mapped. Raises StoreUnreadable, NoMemory."""
+        self._end_snapshots()
         try:
             self.env.set_mapsize(size)
         except lmdb.Error as error:
@@ -102,5 +105,10 @@ class GrowingMap:
 
     def close(self) -> None:
         """Release the map."""
+        self._end_snapshots()
         self.env.close()
         self.is_open = False
+
+    def _end_snapshots(self) -> None:
+        while self.snapshots:
+            self.snapshots.pop().abort()

@@ -143,9 +143,9 @@ class WritableFile:
             yield
 
     def close(self) -> None:
-        """Close; the next use opens again. Transactions that are open keep what they read until they end."""
+        """Close; the next use opens again. What still reads a file that was replaced keeps it until it ends."""
         if self._map is not None:
-            if not self.readers:
+            if not self.readers or device_and_inode(self.path) == self._identity[:2]:  # one environment per file and process
                 self._map.close()
             self._map = None
 

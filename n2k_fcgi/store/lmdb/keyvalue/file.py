@@ -8,12 +8,13 @@ that was killed between mark and rename leaves a mark that is void: the path sti
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 
-from n2k_fcgi.errors import NamespaceFull, NoSuchNamespace, StoreFull
+from n2k_fcgi.errors import NamespaceFull, NoSuchNamespace, SnapshotLost, StoreFull
 from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.lmdb.environment import is_there
@@ -51,6 +52,25 @@ class NamespaceFile(WritableFile):
             self.close()
             transaction = self._opened().read(buffers=True)
         return transaction
+
+    @contextmanager
+    def held(self) -> Iterator[lmdb.Transaction]:
+        """One read transaction for as long as the caller likes, who may write meanwhile.
+
+        Raises SnapshotLost if that made the file longer than its map: a map cannot be released while it is read.
+        """
+        with self.read() as transaction:
+            assert self._map is not None
+            snapshots = self._map.snapshots
+            snapshots.add(transaction)
+            try:
+                yield transaction
+            except lmdb.Error:
+                if transaction not in snapshots:
+                    raise SnapshotLost from None
+                raise
+            finally:
+                snapshots.discard(transaction)
 
     def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
         """See ``WritableFile.write``. Raises NoSuchNamespace; NamespaceFull instead of StoreFull."""

@@ -14,7 +14,8 @@ from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space
 from n2k_fcgi.store.lmdb.keyvalue import replacing
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.requests import digest_of, earlier_results, remember
-from n2k_fcgi.store.lmdb.keyvalue.rows import NUMBER, SEQUENCE, TERMS, number_of, pack_terms
+from n2k_fcgi.store.lmdb.keyvalue.rows import TERMS, pack_terms
+from n2k_fcgi.store.lmdb.keyvalue.sequences import leased
 from n2k_fcgi.store.lmdb.keyvalue.state import State
 from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
 
@@ -42,50 +43,50 @@ class Namespace:
 
     def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
         """Return the entries of *keys*, in order, all of one state."""
-        with self.snapshot() as state:
-            return state.get_many(keys, now)
+        with self.file.read() as transaction:
+            return State(transaction).get_many(keys, now)
 
     def scan(
         self, wanted: Range, now: int, *, limit: int, values: bool, reverse: bool = False, max_bytes: int | None = None
     ) -> Page:
         """See ``store.keyvalue.SpaceReader``."""
-        with self.snapshot() as state:
-            return state.scan(wanted, now, limit=limit, values=values, reverse=reverse, max_bytes=max_bytes)
+        with self.file.read() as transaction:
+            return State(transaction).scan(wanted, now, limit=limit, values=values, reverse=reverse, max_bytes=max_bytes)
 
     def count(self, wanted: Range, now: int) -> tuple[int, int]:
         """Return how many keys there are, and bytes of keys and values."""
-        with self.snapshot() as state:
-            return state.count(wanted, now)
+        with self.file.read() as transaction:
+            return State(transaction).count(wanted, now)
 
     def changes(self, since: int, limit: int) -> Changes:
         """Return what happened after the version *since*. Raises ChangesGone."""
-        with self.snapshot() as state:
-            return state.changes(since, limit)
+        with self.file.read() as transaction:
+            return State(transaction).changes(since, limit)
 
     def space(self, now: int) -> Space:
         """Return how full it is, what has expired left out."""
-        with self.snapshot() as state:
-            return state.space(now)
+        with self.file.read() as transaction:
+            return State(transaction).space(now)
 
     def terms(self) -> Terms:
         """Return what the owner set."""
-        with self.snapshot() as state:
-            return state.terms()
+        with self.file.read() as transaction:
+            return State(transaction).terms()
 
     def version(self) -> int:
         """Return the last version that was given."""
-        with self.snapshot() as state:
-            return state.version()
+        with self.file.read() as transaction:
+            return State(transaction).version()
 
     def sequences(self) -> dict[bytes, int]:
         """Return all sequences, each with the number that it leases next."""
-        with self.snapshot() as state:
-            return state.sequences()
+        with self.file.read() as transaction:
+            return State(transaction).sequences()
 
     @contextmanager
     def snapshot(self) -> Iterator[State]:
-        """See ``store.keyvalue.NamespaceStore``."""
-        with self.file.read() as transaction:
+        """See ``store.keyvalue.NamespaceStore``. Raises SnapshotLost."""
+        with self.file.held() as transaction:
             yield State(transaction)
 
     @contextmanager
@@ -109,13 +110,10 @@ class Namespace:
     def sequence(self, name: bytes, count: int) -> int:
         """Lease *count* numbers that nobody got or will get; return the first."""
 
-        def change(transaction: lmdb.Transaction) -> int:
-            row = transaction.get(SEQUENCE + name)
-            first = 1 if row is None else number_of(row)
-            transaction.put(SEQUENCE + name, NUMBER.pack(first + count))
-            return first
-
-        return self.file.write(change)
+        if not count:
+            with self.file.read() as transaction:
+                return State(transaction).sequences().get(name, 1)
+        return self.file.write(lambda transaction: leased(transaction, name, count))
 
     def set_terms(self, terms: Terms) -> None:
         """Store what the owner set."""
@@ -123,8 +121,8 @@ class Namespace:
 
     def sweep(self, now: int, limit: int) -> int:
         """Remove up to *limit* expired entries, noted in the log; return how many."""
-        with self.snapshot() as state:
-            if not state.expired(now, most=1)[0]:
+        with self.file.read() as transaction:
+            if not State(transaction).expired(now, most=1)[0]:
                 return 0
         return self._write(now, lambda writing: writing.sweep(limit))
 

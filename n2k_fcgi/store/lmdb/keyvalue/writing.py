@@ -38,6 +38,7 @@ class Writing:
         self.now = now
         self._grown_keys = self._grown_bytes = 0  # by operations, not by sweeping
         self._most_changes = most_changes
+        self._row = pack_counters(self.counters)
         self._added = 0
         self._may_be_expired = True
 
@@ -96,9 +97,11 @@ class Writing:
             raise QuotaReached(free_bytes=before[0], free_keys=before[1])
 
     def finish(self) -> None:
-        """Trim the log and store the counters."""
+        """Trim the log and store the counters. Without changes LMDB has nothing to commit, nor to sync."""
         self._trim()
-        self.transaction.put(COUNTERS, pack_counters(self.counters))
+        row = pack_counters(self.counters)
+        if row != self._row:
+            self.transaction.put(COUNTERS, row)
 
     def _present(self, key: bytes) -> Entry | None:
         row = self.transaction.get(VALUE + key)

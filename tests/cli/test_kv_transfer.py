@@ -159,6 +159,42 @@ def test_a_killed_import(shop: Commands) -> None:
     assert values == [str(number) for number in range(3500)]
 
 
+def test_a_stalled_export_holds_nothing(shop: Commands) -> None:
+    """Its reader takes no byte while 8 MB are replaced five times: the file does not keep them, the output is of one state."""
+    shop("token", "create", "--scope", "keyvalue", "--namespace", "shop", "--quota", "1G")
+
+    def store(version: int) -> None:
+        values = as_lines([{"key": f"k{number:03}", "text": str(version) * 60_000} for number in range(130)])
+        assert shop("kv", "import", "shop", "-", stdin=values).code == 0
+
+    store(0)
+    words = shop.command("kv", "export", "shop", "-")
+    with running(words, stdin=None, stderr=None, **shop.environment()) as process:
+        assert process.stdout and process.stdout.read(1) == b"{"
+        for version in range(1, 6):
+            store(version)
+        assert (shop.data_dir / "keyvalue" / "shop" / "data.mdb").stat().st_size < 30_000_000
+        whole = [json.loads(line)["text"][0] for line in (b"{" + process.stdout.read()).splitlines()]
+        assert whole == ["0"] * 130 and process.wait(SECONDS) == 0
+    assert [path.name for path in (shop.data_dir / "keyvalue" / "shop").glob("*copy*")] == []
+
+
+def test_a_killed_export_leaves_nothing(shop: Commands, tmp_path: Path) -> None:
+    """No half of a file under its name; the next export removes the copy that it was reading."""
+    assert shop("kv", "import", "shop", "-", stdin=as_lines([{"key": "k", "text": "x" * 60_000}] * 10)).code == 0
+    put(shop, "l", "x" * 65_000)
+    put(shop, "m", "x" * 65_000)
+    with running(shop.command("kv", "export", "shop", "-"), stdin=None, stderr=None, **shop.environment()) as process:
+        assert process.stdout and process.stdout.read(1) == b"{"
+        process.kill()
+        process.wait(SECONDS)
+    before = {path.name for path in (shop.data_dir / "keyvalue" / "shop").iterdir()}
+    assert shop("kv", "export", "shop", tmp_path / "shop.jsonl").code == 0
+    after = {path.name for path in (shop.data_dir / "keyvalue" / "shop").iterdir()}
+    assert len(before - after) == 1 and after < before
+    assert shop("check").code == 0
+
+
 def test_exports_and_imports_need_little_memory(shop: Commands) -> None:
     """60 MB of lines with 64 MB of data memory, in and out: neither holds more than a part of it."""
     shop("token", "create", "--scope", "keyvalue", "--namespace", "shop", "--quota", "1G")

@@ -14,8 +14,7 @@ from n2k_fcgi.cli.standard_streams import ReaderGone, json_line, printable_json
 from n2k_fcgi.errors import NoSuchEntry
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.servers.stopping import StopRequest
-from n2k_fcgi.service.keyvalue.lines import as_json as entry_as_json
-from n2k_fcgi.service.keyvalue.lines import described, encoded
+from n2k_fcgi.service.keyvalue.entry_json import described, encoded, entry_json
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 from n2k_fcgi.service.keyvalue.watching import Watch
 from n2k_fcgi.store.keyvalue import Change, Kind, Range
@@ -56,9 +55,9 @@ def show(
     wanted = Range.of_prefix(arguments.as_bytes(prefix)).within(limits)
     for entry in islice(space.scan(wanted, values=values, reverse=reverse), limit):
         if values:
-            click.echo(printable_json(entry_as_json(entry, space.now)))
+            click.echo(printable_json(entry_json(entry, space.now).decode()))
         elif as_json:
-            click.echo(printable_json(encoded(described(entry, space.now))))
+            click.echo(printable_json(encoded(described(entry, space.now)).decode()))
         else:
             click.echo(entry.key.decode())
 
@@ -78,7 +77,7 @@ def stat(context: Context, *, namespace: str, key: str | None, as_json: bool) ->
     space = arguments.space(context, namespace)
     fields = _of_namespace(context, namespace, space) if key is None else _of_key(space, key)
     if as_json:
-        click.echo(printable_json(encoded(fields)))
+        click.echo(printable_json(encoded(fields).decode()))
         return
     for name, value in fields.items():
         click.echo(f"{name.replace('_', ' ')}: {as_word(value)}")

@@ -38,7 +38,7 @@ def export(context: Context, namespace: str, file: str) -> None:
     Example: n2k kv export shop shop.jsonl
     """
     space = arguments.space(context, namespace)
-    with space.snapshot() as state, opened(file, modes_of(context.settings).file) as target:
+    with space.copy() as state, opened(file, modes_of(context.settings).file) as target:
         count = _write(target, exported(state))
     context.talk(f"exported {counted(count, 'line')} to {file}")
 

@@ -10,7 +10,7 @@ from n2k_fcgi.cli.suggestions import OneOf
 from n2k_fcgi.errors import NoSuchEntry, ValueTooLarge
 from n2k_fcgi.model.keyvalue.entry import ValueType, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import LEAST, MOST, Delete, Increment, Put
-from n2k_fcgi.service.keyvalue.lines import as_json as entry_as_json
+from n2k_fcgi.service.keyvalue.entry_json import entry_json
 from n2k_fcgi.service.keyvalue.space import MOST_FLAGS
 from n2k_fcgi.store.keyvalue import Applied
 
@@ -35,7 +35,7 @@ def get(context: Context, *, namespace: str, key: str, as_json: bool) -> None:
     if entry is None:
         raise NoSuchEntry
     if as_json:
-        click.echo(printable_json(entry_as_json(entry, space.now)))
+        click.echo(printable_json(entry_json(entry, space.now).decode()))
     else:
         write_bytes(entry.value)
 

@@ -1,4 +1,4 @@
-"""Entries as JSON lines: what lists and commands print, and what ``n2k kv export`` writes and ``n2k kv import`` reads.
+"""Entries as JSON lines: what ``n2k kv export`` writes and ``n2k kv import`` reads.
 
 A line of an export is an object with ``key``, ``type``, one of ``text`` and ``base64`` (the exact bytes; JSON values are text),
 ``version`` (a text), and if set ``flags``, ``expires_ms`` (Unix milliseconds) and ``id``; or it is the next number of a
@@ -7,13 +7,13 @@ sequence: ``{"sequence": NAME, "next": N}``. An import also takes ``json`` inste
 """
 
 import json
-from base64 import b64encode
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from n2k_fcgi.errors import BadItem
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import MOST, Restore
+from n2k_fcgi.service.keyvalue.entry_json import base64_of, encoded
 from n2k_fcgi.service.keyvalue.json_fields import FORMS, Fields, refuse_others, text_of, type_of_fields, value_of, whole_of
 from n2k_fcgi.service.keyvalue.space import MOST_FLAGS, MOST_TTL, Reader
 
@@ -30,30 +30,6 @@ class NextNumber(NamedTuple):
     number: int
 
 
-def described(entry: Entry, now: int) -> Fields:
-    """Return what is known of an entry besides its value; *now* in milliseconds."""
-    fields: Fields = {
-        "key": entry.key.decode(),
-        "version": str(entry.version),
-        "ttl_ms": entry.ttl(now),
-        "flags": entry.flags,
-        "type": str(entry.type),
-    }
-    if entry.id:
-        fields["id"] = str(entry.id)
-    return fields
-
-
-def as_json(entry: Entry, now: int) -> str:
-    """Return an entry with its value as a JSON object on one line: ``text``, ``json`` or ``base64``."""
-    fields = described(entry, now)
-    if entry.type is ValueType.JSON:
-        # As it was written: another writer of numbers might change them. Line feeds are blanks between values.
-        value = entry.text.translate({10: " ", 13: " "}).strip()
-        return f'{encoded(fields)[:-1]},"json":{value}}}'
-    return encoded(fields | _exact(entry))
-
-
 def exported(reader: Reader) -> Iterator[bytes]:
     """Yield the lines of an export: all entries, in the order of their keys, and all sequences."""
     for entry in reader.scan():
@@ -64,9 +40,9 @@ def exported(reader: Reader) -> Iterator[bytes]:
             fields["expires_ms"] = entry.expires
         if entry.id:
             fields["id"] = str(entry.id)
-        yield encoded(fields).encode() + b"\n"
+        yield encoded(fields) + b"\n"
     for name, number in reader.sequences().items():
-        yield encoded({"sequence": name.decode(), "next": str(number)}).encode() + b"\n"
+        yield encoded({"sequence": name.decode(), "next": str(number)}) + b"\n"
 
 
 def parse_line(line: bytes, now: int, *, keep: bool = False) -> Restore | NextNumber:
@@ -103,13 +79,8 @@ def parse_line(line: bytes, now: int, *, keep: bool = False) -> Restore | NextNu
 
 def _exact(entry: Entry) -> Fields:
     if entry.type is ValueType.BYTES:
-        return {"base64": b64encode(entry.value).decode()}
+        return {"base64": base64_of(entry.value)}
     return {"text": entry.text}
-
-
-def encoded(fields: Fields) -> str:
-    """Return *fields* as JSON on one line."""
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
 def _expires(fields: Fields, now: int) -> int:

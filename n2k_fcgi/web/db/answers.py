@@ -1,17 +1,15 @@
 """Answers of the key-value service: an entry as bytes or as JSON, and what a write did."""
 
-import contextlib
 import json
 
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.store.keyvalue import Applied
 from n2k_fcgi.web.db import HEADERS, is_json_wanted
-from n2k_fcgi.web.json_bodies import JSON, Body, encoded
+from n2k_fcgi.web.json_bodies import JSON, encoded
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import TEXT, Answer, Headers
 
 _CONTENT_TYPES = {ValueType.BYTES: str(ValueType.BYTES), ValueType.JSON: JSON, ValueType.TEXT: TEXT}
-_NO_LINE_FEEDS = bytes.maketrans(b"\r\n", b"  ")
 
 
 def entry_headers(entry: Entry, now: int) -> Headers:
@@ -29,41 +27,6 @@ def entry_headers(entry: Entry, now: int) -> Headers:
 def entry_bytes(entry: Entry, part: bytes, now: int) -> Answer:
     """Return *part* of the value of *entry* as it was stored."""
     return Answer(200, part, _CONTENT_TYPES[entry.type], entry_headers(entry, now))
-
-
-def entry_json(entry: Entry, now: int, part: bytes | None = None, *, exact: bool = False) -> bytes:
-    """Return *entry* as one JSON object on one line, without a line feed: for scripts, which see no headers.
-
-    Its value is ``text``, ``json`` or ``base64``; *exact*: always the last. *part*: of the value, and ``size`` is the number
-    of bytes of all of it.
-    """
-    fields: Body = {
-        "key": entry.key.decode(),
-        "version": str(entry.version),
-        "ttl_ms": entry.ttl(now),
-        "flags": entry.flags,
-        "type": str(entry.type),
-    }
-    if entry.id:
-        fields["id"] = str(entry.id)
-    if part is None:
-        return with_value(fields, entry.value, ValueType.BYTES if exact else entry.type)
-    form = ValueType.TEXT if entry.type is ValueType.JSON else entry.type
-    return with_value({**fields, "size": len(entry.value)}, part, form)
-
-
-def with_value(fields: Body, value: bytes, form: ValueType) -> bytes:
-    """Return one JSON object on one line, without a line feed: *fields*, and *value* as ``text``, ``json`` or ``base64``.
-
-    JSON is as it was written, since another writer of numbers might change them; line feeds are blanks between its values.
-    Text that is cut inside a character is ``base64``.
-    """
-    if form is ValueType.JSON:
-        return encoded(fields)[:-2] + b',"json":' + value.translate(_NO_LINE_FEEDS).strip() + b"}"
-    if form is ValueType.TEXT:
-        with contextlib.suppress(UnicodeDecodeError):
-            return encoded({**fields, "text": value.decode()})[:-1]
-    return encoded({**fields, "base64": _base64(value)})[:-1]
 
 
 def json_of(body: bytes, headers: Headers = HEADERS, *, status: int = 200) -> Answer:
@@ -92,9 +55,3 @@ def written(request: Request, applied: Applied, line: str = "", **more: str) -> 
         **more,
     }
     return json_of(json.dumps(fields, separators=(",", ":")).encode(), status=status)
-
-
-def _base64(value: bytes) -> str:
-    from base64 import b64encode  # late: for bytes in JSON only
-
-    return b64encode(value).decode()

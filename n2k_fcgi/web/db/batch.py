@@ -3,6 +3,7 @@
 from n2k_fcgi.errors import BadRequest, BatchRefused, ConditionFailed, N2KError
 from n2k_fcgi.model.keyvalue.operations import AssignId, Get, Increment, Operation
 from n2k_fcgi.service.keyvalue import items
+from n2k_fcgi.service.keyvalue.entry_json import with_value
 from n2k_fcgi.service.keyvalue.space import MOST_OPERATIONS
 from n2k_fcgi.store.keyvalue import Applied, Result
 from n2k_fcgi.web.db import answers, is_json_wanted
@@ -63,7 +64,7 @@ def _answer(request: Request, operations: list[Operation], applied: Applied) -> 
         if isinstance(operation, Get) and result.entry is not None and not applied.repeated:
             left -= len(result.entry.value)
             if left >= 0:
-                results.append(answers.with_value(fields, result.entry.value, result.entry.type))
+                results.append(with_value(fields, result.entry.value, result.entry.type))
                 continue
             fields["size"] = len(result.entry.value)
         results.append(encoded(fields)[:-1])

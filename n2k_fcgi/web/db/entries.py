@@ -3,6 +3,7 @@
 from n2k_fcgi.errors import NoSuchEntry
 from n2k_fcgi.model.keyvalue.entry import Entry, parse_entry_key
 from n2k_fcgi.model.keyvalue.operations import Append, AssignId, Delete, Increment, Put, Touch
+from n2k_fcgi.service.keyvalue.entry_json import entry_json
 from n2k_fcgi.store.keyvalue import Applied
 from n2k_fcgi.web.db import answers, conditions, is_json_wanted
 from n2k_fcgi.web.db.access import reading, writing
@@ -29,7 +30,7 @@ def read(request: Request, services: Services, key: str) -> Answer:
         return Answer(304, b"", TEXT, answers.entry_headers(entry, now))
     part = _part(request, entry.value)
     if as_json:
-        return answers.json_of(answers.entry_json(entry, now, part), answers.entry_headers(entry, now))
+        return answers.json_of(entry_json(entry, now, part), answers.entry_headers(entry, now))
     return answers.entry_bytes(entry, entry.value if part is None else part, now)
 
 

@@ -8,11 +8,12 @@ from n2k_fcgi.errors import BadRequest, ChangesGone
 from n2k_fcgi.model.choices import Choice
 from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry
 from n2k_fcgi.model.keyvalue.operations import MOST
+from n2k_fcgi.service.keyvalue.entry_json import entry_json
 from n2k_fcgi.service.keyvalue.space import MOST_LISTED
 from n2k_fcgi.store.keyvalue import Change, Kind, Range
 from n2k_fcgi.web.db import is_json_wanted
 from n2k_fcgi.web.db.access import reading
-from n2k_fcgi.web.db.answers import entry_json, json_of, numbers
+from n2k_fcgi.web.db.answers import json_of, numbers
 from n2k_fcgi.web.db.cutting import MOST_BYTES, array, as_object, lines
 from n2k_fcgi.web.db.fields import is_set
 from n2k_fcgi.web.json_bodies import Body, body_of, encoded, texts_of

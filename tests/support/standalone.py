@@ -14,6 +14,9 @@ from tests.support.asking import over_http
 from tests.support.coverage import measured
 from tests.support.processes import SECONDS, eventually
 
+WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.why_no_granian = lambda: 'none'; c.main()"
+"""A program for ``serving``: Werkzeug's server, as where granian is not installed."""
+
 
 class Standalone(NamedTuple):
     """Where it listens, and its first process."""

@@ -15,12 +15,9 @@ from tests.support.asking import cgi_environ, over_cgi, over_fastcgi, over_http,
 from tests.support.fastcgi_client import PARAMS, STDIN, Client, begin, pairs, stream
 from tests.support.golden import CASES_FILE, one_of_each_kind, prepare, run_all
 from tests.support.processes import SECONDS
-from tests.support.standalone import serving
+from tests.support.standalone import WITHOUT_GRANIAN, serving
 
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
-
-
-WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.why_no_granian = lambda: 'none'; c.main()"
 
 
 @pytest.mark.parametrize("mount", ["", "/sub", "/deep/er"])

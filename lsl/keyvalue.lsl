@@ -350,6 +350,7 @@ called(integer link, string message, key id)
 {
     integer error_number = 0;
     list call = [];
+    if (link == 0) link = LINK_THIS;  // an object of one prim has other numbers while an avatar sits on it
     if (llStringLength(message) <= MOST_LETTERS + 100) call = texts(message);
     string function = llList2String(call, 0);
     if (function == "update" && llGetListLength(call) > 3) function = "check";
@@ -405,19 +406,16 @@ string operations(integer at)
     return "{\"op\":\"put\"" + name + field("text", value) + condition + "}";
 }
 
-// As many calls from the front of the queue as one request can do. One value that is deleted fills an answer.
+// As many calls from the front of the queue as one request can do. A delete is the last: its value may fill the answer.
 choose()
 {
     string op = op_of(part(0, 2));
-    integer deleted = 0;
     sent = 0;
     sending = (string)llGenerateKey();
     while (sent < waiting() && sent < at_once && op_of(part(sent, 2)) == op)
     {
-        if (part(sent, 2) == "delete") ++deleted;
-        if (deleted > 1) return;
         ++sent;
-        if (op == "keys") return;
+        if (op == "keys" || part(sent - 1, 2) == "delete") return;
     }
 }
 
@@ -488,13 +486,15 @@ done()
     settled();
 }
 
-// The value in an answer. Bytes are read as UTF-8, JSON as it is written.
+// The value in an answer; "": it has none. Bytes are read as UTF-8, JSON as it is written.
 string value_of(string body, list path)
 {
     string value = llJsonGetValue(body, path + ["text"]);
     if (value == JSON_INVALID) value = llJsonGetValue(body, path + ["json"]);
-    if (value == JSON_INVALID) value = llBase64ToString(llJsonGetValue(body, path + ["base64"]));
-    return value;
+    if (value != JSON_INVALID) return value;
+    value = llJsonGetValue(body, path + ["base64"]);
+    if (value == JSON_INVALID) return "";
+    return llBase64ToString(value);
 }
 
 // As many values as fit in an answer, in the order of the calls; the others are asked for again. null: no such key. One that

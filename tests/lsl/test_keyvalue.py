@@ -184,6 +184,15 @@ def test_values_of_other_programs(prim: Prim, shop: DirectoryServer, stored: str
     assert [calls.answers[id] for id in ids] == ["1,1", "1,1", answer, "1,1"]
 
 
+def test_a_deleted_value_that_does_not_fit(prim: Prim, shop: DirectoryServer) -> None:
+    """It is deleted all the same, and the answer is without it; calls that came with it have theirs."""
+    fill(shop, {"k": "x" * 6400, "j": "\\" * 4000, "n": "1"})
+    calls = Calls(prim)
+    ids = [calls.call(*texts) for texts in [("count",), ("increment", "n", "1"), ("delete", "k"), ("delete", "j"), ("count",)]]
+    prim.world.run(60)
+    assert [calls.answers[id] for id in ids] == ["1,3", "1,2", "1,", "1,", "1,1"]
+
+
 def test_values_that_do_not_fit_together(prim: Prim) -> None:
     """An answer holds 6,500 bytes: the rest is asked for again."""
     calls = Calls(prim)

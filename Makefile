@@ -25,7 +25,7 @@ run: $(VENV)/.run
 # Every test, with the real web servers, in one process more than there are cores, since tests wait for others; prints branch coverage and fails below what setup.cfg asks for.
 # Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
-	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace chromium
+	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli
 	$(BIN)/python -m pytest -p tests.support.coverage -n $(WORKERS) --dist loadfile
 
 # The tests on every Python that we support; ends with one line per version, and fails if one of them is missing.

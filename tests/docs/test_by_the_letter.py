@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from tests.support.pages import PAGES, Block, blocks
 from tests.support.sandbox import GOVERNOR
 from tests.support.web_server import file, web_server
 
-WALK = ("README.md", "docs/tutorial.md", "docs/install.md", "docs/lsl.md", "docs/dumps.md")
+WALK = ("README.md", "docs/tutorial.md", "docs/install.md", "docs/lsl.md", "docs/dumps.md", "docs/keyvalue.md")
 """In the order in which one would read them."""
 
 TYPED = {page: [block for block in blocks(page, "sh") if not block.text.startswith("make ")] for page in WALK}
@@ -152,6 +153,25 @@ def test_the_accounts_of_a_grid(newcomer: Newcomer) -> None:
     (newcomer.home / "grid.csv").write_text("")
     assert newcomer.as_cron(nightly).code == 64
     assert newcomer.types(lookup).out == found
+
+
+def test_the_examples_of_the_keyvalue_page(newcomer: Newcomer) -> None:
+    """Typed by the letter they print what the page says, the program in PHP too."""
+    type_all(newcomer, TYPED["README.md"])
+    printed = 0
+    for block, after in pairwise(blocks("docs/keyvalue.md", "sh", "php", "text")):
+        if block.language == "sh":
+            done = newcomer.types(block)
+        elif block.language == "php":
+            program = block.text.replace("https://example.com/", newcomer.site)
+            done = newcomer.types(Block("sh", f"php <<'END'\n{program}END\n"))
+        else:
+            continue
+        assert done.code == 0 and (block.language == "sh" or done.err == ""), done
+        if after.language == "text":
+            assert done.out == after.text
+            printed += 1
+    assert printed == 2
 
 
 def test_what_another_n2k_knows(newcomer: Newcomer, site: Apache) -> None:

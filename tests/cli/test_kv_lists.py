@@ -138,7 +138,7 @@ def test_drop_asks(shop: Commands) -> None:
         terminal.wait_for("[y/N]: ")
         terminal.type("y\n")
         assert "dropped: shop, 1 key" in terminal.rest() and terminal.process.returncode == 0
-    assert shop("kv", "get", "shop", "k").code in (102, 103)
+    assert shop("kv", "get", "shop", "k").code == 102 and shop("kv", "namespaces").out == ""
     shop("token", "create", "--scope", "keyvalue", "--namespace", "shop")
     assert shop("kv", "list", "shop").out == ""
 
@@ -237,6 +237,16 @@ def test_watch_beyond_the_log(shop: Commands) -> None:
     assert shop(*once, kept[-2][1]).out == f"{kept[-1][1]}\tput\td\n"
     assert shop(*once, first, "--prefix", "c").out.splitlines()[1:] == [f"{kept[2][1]}\tput\tc"]
     assert shop(*once, kept[-1][1]).out == ""
+
+
+def test_a_watch_of_a_dropped_namespace_ends(shop: Commands) -> None:
+    """With the code of a namespace that is not there, in one line."""
+    with watching(shop, "--since", "0") as watch:
+        put(shop, "k")
+        assert watch.line().endswith("\tput\tk\n")
+        assert shop("kv", "drop", "--yes", "shop").code == 0
+        assert watch.process.wait(SECONDS) == 102
+        assert watch.stderr.read_text().startswith("n2k: no namespace 'shop'")
 
 
 def test_a_watch_survives_a_compaction(shop: Commands) -> None:

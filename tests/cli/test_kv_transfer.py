@@ -37,6 +37,8 @@ def test_an_export_is_imported(shop: Commands, tmp_path: Path) -> None:
     )
     assert shop("kv", "export", "shop", tmp_path / "shop.jsonl").err == f"exported 5 lines to {tmp_path}/shop.jsonl\n"
     assert (tmp_path / "shop.jsonl").stat().st_mode & 0o777 == 0o600
+    quiet = shop("-q", "kv", "export", "shop", tmp_path / "shop.jsonl")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
     there = Commands(tmp_path / "there")
     assert there("token", "create", "--scope", "keyvalue", "--namespace", "shop").code == 0
     for _ in range(2):

@@ -32,8 +32,8 @@ test: $(VENV)/.test
 test-all:
 	sh .ci/test-all 3.10 3.11 3.12 3.13
 
-# Changes one thing at a time in the files that setup.cfg names under [mutmut], and prints what no test notices. Takes most of
-# an hour on two cores; ONLY='n2k_fcgi.model.names*' takes a minute.
+# Changes one thing at a time in the files that setup.cfg lists under [mutmut], and prints the changes that no test notices. Takes
+# half an hour on two cores; ONLY='n2k_fcgi.model.names*' takes a minute.
 mutate: $(VENV)/.test
 	$(BIN)/python -m tests.support.mutations $(ONLY)
 

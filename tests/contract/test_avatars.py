@@ -157,7 +157,7 @@ def test_many_at_once(fill: Fill) -> None:
 
 
 def test_many_at_once_end_early(fill: Fill) -> None:
-    """When those before took as much reading as is allowed: one is answered at least."""
+    """If the previous ones took as much reading as is allowed; at least one is answered."""
     index = fill(*((key, "Shared Name") for key in KEYS[:20]), (THIRD, "Other Name"))
     names = ["shared.name", "nobody", "shared.name", "other.name"]
     assert [len(found) for found in index.by_names(names, 1)] == [20]
@@ -178,7 +178,7 @@ def test_rows_read_grows_with_what_an_answer_costs(fill: Fill) -> None:
 
 
 def test_values_outlive_what_they_were_read_from(place: Place) -> None:
-    """Avatars hold nothing of the engine's."""
+    """Avatars do not depend on the engine's memory."""
     with place.opened() as store:
         record(store.captures, seen(KEY, "Name One"))
         place.publish(store, (OTHER, "Name Two"))

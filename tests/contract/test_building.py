@@ -25,7 +25,7 @@ Row = tuple[bytes, str] | tuple[bytes, str, int]
 
 
 def first(claims: Claims) -> bytes:
-    """The latest keeps the name."""
+    """The key that the import chooses: the latest keeps the name."""
     return claims.keys[0]
 
 
@@ -55,7 +55,7 @@ def described(built: Built, origin: Origin) -> Manifest:
 
 @contextmanager
 def building(store: Store, origins: OriginTable, *, text_bytes: int = 0) -> Iterator[GenerationBuild]:
-    """A build under the lock, abandoned at the end as every one is."""
+    """A build under the lock, abandoned at the end."""
     with store.generations.locked():
         build = store.generations.build(origins, text_bytes=text_bytes, jobs=1)
         try:
@@ -82,7 +82,7 @@ def own(as_of: int, grid: str = HERE, *more: Origin) -> OriginTable:
 
 
 def live(store: Store) -> GenerationView:
-    """The live generation, which is there."""
+    """The live generation, which must exist."""
     generation = store.generations.current()
     assert generation is not None
     return generation
@@ -138,7 +138,7 @@ def test_of_a_killed_one_nothing_is_visible_and_sweeping_removes_it(place: Place
 
 
 def test_live_rows_that_were_not_added_are_kept(store: Store) -> None:
-    """And counted; of the replaced grid they are removed, of other grids never."""
+    """They are counted; those of the replaced grid are removed, of other grids never."""
     publish(store, (KEY, "Name One"), (OTHER, "Name Two"), origins=own(1))
     publish(store, (KEY, "Name One"), origins=own(1, THERE))
     built = publish(store, (OTHER, "Name New"), (THIRD, "Name Three"), origins=own(2))
@@ -187,14 +187,14 @@ def test_the_import_decides_which_key_keeps_a_contested_name(store: Store) -> No
 
 
 def test_names_move_freely_on_other_grids(store: Store) -> None:
-    """There is no decision to make: the latest key answers first."""
+    """The import does not choose: the latest key is the answer."""
     publish(store, (KEY, "Same Name"), origins=own(1))
     publish(store, (OTHER, "Same Name"), origins=own(2), merge=Merge(lambda _: b"never asked"))
     assert [avatar.key for avatar in live(store).by_name("same.name")] == [OTHER, KEY]
 
 
 def test_how_far_it_is_is_reported(store: Store) -> None:
-    """Keys before names, never backwards, and all rows of both indexes at the end."""
+    """Keys before names, never decreasing, and all rows of both indexes at the end."""
     steps: list[Step] = []
     with building(store, own(1)) as build:
         build.add(batch(*((key, f"Name{number}") for number, key in enumerate(KEYS))))

@@ -37,7 +37,7 @@ def test_every_field_comes_back(store: Store, name: str, now: int) -> None:
 
 
 def test_seeing_again_counts_and_keeps_the_first_time(store: Store) -> None:
-    """The first and last time are the extremes whatever order they come in; the latest source is stored."""
+    """First and last time are the extremes in any order of observations; the latest source is stored."""
     for now in (100, 300, 200):
         record(store.captures, seen(KEY, "Masakazu Kojima", source=Source(region=f"at {now}")), now)
     ((capture, former),) = store.captures.stored(KEY)
@@ -121,7 +121,7 @@ def test_the_current_holder_of_a_name_comes_before_former_ones(store: Store) -> 
 
 
 def test_a_name_keeps_so_many_keys_and_the_oldest_are_dropped(store: Store) -> None:
-    """Where names may move: a capture whose current name it was, else that name alone; other grids are not affected."""
+    """Where names may move: a capture with that current name, or only the former name; other grids are not affected."""
     keys, captures = KEYS[:70], store.captures
     record(captures, seen(keys[0], "Shared Name", THERE), 1)
     record(captures, seen(keys[0], "Shared Name", HERE), 2)
@@ -139,7 +139,7 @@ def test_a_name_keeps_so_many_keys_and_the_oldest_are_dropped(store: Store) -> N
 
 
 def test_a_key_keeps_so_many_former_names(store: Store) -> None:
-    """Where names may move, the oldest are dropped and lead nowhere, unless the key has them on another grid."""
+    """Where names may move, the oldest are dropped and return nothing, unless the key has them on another grid."""
     for n in range(MOST_FORMER + 3):
         record(store.captures, seen(KEY, f"Name{n}"), n)
     record(store.captures, seen(KEY, "Name0", THERE), 500)
@@ -151,7 +151,7 @@ def test_a_key_keeps_so_many_former_names(store: Store) -> None:
 
 
 def test_in_second_life_nothing_is_dropped(store: Store) -> None:
-    """A name that was dropped could be given to another key: one more key, or one more name, is rejected."""
+    """A dropped name could pass to another key: one more key, or one more name, is rejected."""
     keys, captures = KEYS[: MOST_KEYS + 1], store.captures
     captures.record([seen(key, "Shared Name", PRODUCTION, refuse=False) for key in keys[:-1]], 1)
     with pytest.raises(TooManyNames, match="64 keys of the name 'Shared Name' on Production are the most allowed"):
@@ -165,7 +165,7 @@ def test_in_second_life_nothing_is_dropped(store: Store) -> None:
 
 
 def test_observations_create_so_many_grids(store: Store) -> None:
-    """*grids_left* in all, MOST_GRIDS_BY_ONE by one token; a grid that is there already costs nothing."""
+    """*grids_left* in all, MOST_GRIDS_BY_ONE by one token; observations on an existing grid do not count."""
     captures = store.captures
     for n in range(MOST_GRIDS_BY_ONE):
         record(captures, seen(KEY, "Name", f"grid{n}", grids_left=10, by="one"))
@@ -194,7 +194,7 @@ def test_a_created_grid_is_dropped_with_its_captures(store: Store) -> None:
 
 
 def test_another_process_sees_a_write_at_once(place: Place, store: Store) -> None:
-    """And this one what the other writes, conflicts included."""
+    """And this process what the other writes, conflicts included."""
     with place.peer() as peer:
         assert peer("store.captures.by_name('masakazu.kojima')") == []
         for now, name in enumerate(("Masakazu Kojima", "Second Name", "Third Name")):
@@ -207,7 +207,7 @@ def test_another_process_sees_a_write_at_once(place: Place, store: Store) -> Non
 
 
 def test_a_snapshot_is_of_one_moment(place: Place, store: Store) -> None:
-    """What another process writes meanwhile is not in it, and is there afterwards."""
+    """Writes of another process are not in it, and are found afterwards."""
     record(store.captures, seen(KEY, "Name One"))
     with place.peer() as peer:
         with store.captures.snapshot():
@@ -252,7 +252,7 @@ while n < count:
 
 
 def test_two_processes_write_at_once(place: Place, store: Store) -> None:
-    """Every acknowledged observation of both is there, in both directions."""
+    """Every acknowledged observation of both is stored, in both directions."""
     children = [place.running(WRITER, first, 100) for first in (1, 1001)]
     acknowledged = [int(line) for printed in done(*children) for line in printed.split()]
     assert len(acknowledged) == 200 and store.captures.count() == 200
@@ -261,7 +261,7 @@ def test_two_processes_write_at_once(place: Place, store: Store) -> None:
 
 
 def test_two_processes_want_the_same_names(place: Place, store: Store) -> None:
-    """Each name is bound to one key, the one that was acknowledged; every other try was rejected."""
+    """Each name is bound to one key, the acknowledged one; every other attempt was rejected."""
     code = "for n in range(50):\n    (one,) = store.captures.record([seen(KEYS[int(sys.argv[3])], f'Name{n}')], n)\n"
     code += "    print(getattr(one, 'name', ''), flush=True)\n"
     children = [place.running(code, number) for number in (0, 1)]
@@ -274,7 +274,7 @@ def test_two_processes_want_the_same_names(place: Place, store: Store) -> None:
 
 @pytest.mark.parametrize("after", [1, 7, 30])
 def test_a_killed_writer_loses_nothing_that_was_acknowledged(place: Place, after: int) -> None:
-    """Killed in the middle of its writes: each acknowledged one is there in both directions, and others write on."""
+    """Killed in the middle of its writes: each acknowledged one is stored in both directions, and other processes can write."""
     with place.running(WRITER, 1, 100_000) as child:
         assert child.stdout is not None
         acknowledged = [int(child.stdout.readline()) for _ in range(after)]

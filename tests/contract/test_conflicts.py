@@ -12,7 +12,7 @@ CONFLICT = Conflict("Wanted Name", HERE, KEY, OTHER, 5, 5, 1, Provenance.CAPTURE
 
 
 def test_an_empty_store(store: Store) -> None:
-    """No conflicts; noting none changes nothing."""
+    """No conflicts; noting an empty list changes nothing."""
     store.conflicts.note([])
     assert store.conflicts.conflicts() == []
 
@@ -28,7 +28,7 @@ def test_every_field_comes_back(store: Store, name: str, now: int) -> None:
 
 
 def test_the_same_conflict_is_counted_again(store: Store) -> None:
-    """The same grid, rejected key and canonical name: the first time is kept, all else is the latest's."""
+    """The same grid, rejected key and canonical name: the first time is kept, other fields are the latest ones."""
     store.conflicts.note([CONFLICT, CONFLICT._replace(name="wanted.NAME", first_seen=9, last_seen=9, holder=THIRD)])
     store.conflicts.note([CONFLICT._replace(first_seen=11, last_seen=11, times_seen=4)])
     expected = CONFLICT._replace(first_seen=5, last_seen=11, times_seen=6)
@@ -49,7 +49,7 @@ def test_the_latest_come_first_and_the_oldest_are_dropped(store: Store) -> None:
 
 
 def test_another_process_sees_a_write_at_once(place: Place, store: Store) -> None:
-    """And counts on."""
+    """And continues the count."""
     with place.peer() as peer:
         assert peer("store.conflicts.conflicts()") == []
         store.conflicts.note([CONFLICT])
@@ -74,7 +74,7 @@ def test_two_processes_write_at_once(place: Place, store: Store) -> None:
 
 
 def test_a_killed_writer_breaks_nothing(place: Place) -> None:
-    """What it noted may be lost; the list is whole and written on."""
+    """What it noted may be lost; the list is complete and can be written."""
     with place.running(WRITER, 10**6) as child:
         assert child.stdout is not None
         assert [child.stdout.readline() for _ in range(10)] == [f"{n}\n" for n in range(10)]

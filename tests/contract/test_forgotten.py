@@ -15,7 +15,7 @@ CALLED = [(HERE, "masakazu.kojima"), (THERE, "masakazu.else")]
 
 
 def hidden(store: ForgottenStore) -> set[tuple[bytes, str]]:
-    """The grids on which the two keys are hidden. All ways of asking agree."""
+    """The grids on which the two keys are hidden. All methods agree."""
     copy = store.hidden()
     pairs = set(itertools.product((KEY, OTHER), GRIDS))
     found = {(key, grid) for grid in GRIDS for key in store.hidden_keys([KEY, OTHER], grid)}
@@ -30,7 +30,7 @@ def hidden(store: ForgottenStore) -> set[tuple[bytes, str]]:
 
 
 def names_hidden(store: ForgottenStore) -> set[tuple[str, str]]:
-    """Which of CALLED are hidden, for a key that is not. Both ways of asking agree."""
+    """The names of CALLED that are hidden, for a key that is not. Both methods agree."""
     copy = store.hidden()
     found = {(grid, name) for _, grid, name in store.hidden_among((OTHER, *name) for name in CALLED)}
     assert found == {name for name in CALLED if copy.hides_name(*name)} == {n for n in CALLED if copy.hides(OTHER, *n)}
@@ -116,7 +116,7 @@ def test_names_of_all_kinds(store: Store, name: str) -> None:
 
 
 def test_times(store: Store) -> None:
-    """When something was last shown again; when a purge last began; what is hidden after it is later than it."""
+    """When an avatar was last shown again; when a purge last began; avatars hidden after it have a later time."""
     forgotten = store.forgotten
     forgotten.forget([KEY], [], 100)
     forgotten.note_purge(100)

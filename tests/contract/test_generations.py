@@ -9,14 +9,14 @@ from tests.contract.values import HERE, KEY, KEYS, OTHER, THERE, THIRD
 
 
 def live(store: Store) -> GenerationView:
-    """The live generation, which is there."""
+    """The live generation, which must exist."""
     generation = store.generations.current()
     assert generation is not None
     return generation
 
 
 def test_before_the_first_import(store: Store) -> None:
-    """Nothing is live, and asking is no error."""
+    """No generation is live, and that is not an error."""
     assert store.generations.current() is None and store.generations.live() is None and store.generations.hold() is None
     assert store.generations.listed() == ("", [])
 
@@ -51,7 +51,7 @@ def test_the_list_begins_with_the_oldest(place: Place, store: Store) -> None:
 
 
 def test_another_process_sees_a_new_generation_at_once(place: Place, store: Store) -> None:
-    """With its next question for the live one, without being told."""
+    """With its next request."""
     with place.peer() as peer:
         assert peer("store.generations.current()") is None
         for n in range(1, 5):
@@ -61,11 +61,11 @@ def test_another_process_sees_a_new_generation_at_once(place: Place, store: Stor
 
 
 PUBLISH = "place.publish(store, (key, name), as_of=as_of)"
-"""By another process, as it is outside of tests: an engine may not open twice in one process what is held here."""
+"""By another process, as outside of tests: an engine may not open twice in one process what is held here."""
 
 
 def test_a_held_generation_is_read_on(place: Place, store: Store) -> None:
-    """Whatever is published meanwhile, and though the one that is held is pruned."""
+    """Whatever is published meanwhile, also if the held one is pruned."""
     place.publish(store, (KEY, "Name One"))
     held = store.generations.hold()
     assert held is not None
@@ -80,7 +80,7 @@ def test_a_held_generation_is_read_on(place: Place, store: Store) -> None:
 
 
 def test_two_answers_hold_the_same_generation(place: Place, store: Store) -> None:
-    """Released by one, the other goes on, also while it is live."""
+    """Released by one, it is readable for the other, also while it is live."""
     place.publish(store, (KEY, "Name One"))
     one, two, three = (store.generations.hold() for _ in range(3))
     assert one is not None and two is not None and three is not None
@@ -156,7 +156,7 @@ def test_keys_in_order(place: Place, store: Store, limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_ambiguous_names(place: Place, store: Store, limit: int) -> None:
-    """Those of two avatars on one grid or of one time; not those that grid and time tell apart."""
+    """Those of two avatars on one grid or of one time; not those that grid and time distinguish."""
     place.publish(store, (KEY, "Alone"), (OTHER, "Here Twice"), (THIRD, "Here Twice"), (KEYS[3], "Apart"))
     place.publish(store, (KEYS[4], "Apart"), grid=THERE, as_of=2)
     generation, found = live(store), []
@@ -201,7 +201,7 @@ def test_hidden_avatars_are_dropped(place: Place, store: Store) -> None:
 
 
 def test_the_live_one_is_there_after_opening_again(place: Place) -> None:
-    """Its rows too."""
+    """With its rows."""
     with place.opened() as store:
         name = place.publish(store, (KEY, "Name One"))
     with place.opened() as store:

@@ -12,7 +12,7 @@ NOW = 1_764_000_000.123
 @pytest.mark.parametrize("now", [0.0, 0.5, NOW, 2.0**31, 2.0**33])
 @pytest.mark.parametrize("a_minute", [1, 7, 60, 997])
 def test_a_minutes_worth_is_admitted_at_once(store: Store, a_minute: int, now: float) -> None:
-    """Exactly as many; the next one waits for one share of a minute, and is admitted then."""
+    """Exactly as many as the rate; the next one waits for one share of a minute, and is admitted then."""
     charges = [Charge(b"x", a_minute)]
     assert [store.meters.take(charges, now) for _ in range(a_minute)] == [0.0] * a_minute
     wait = store.meters.take(charges, now)
@@ -23,7 +23,7 @@ def test_a_minutes_worth_is_admitted_at_once(store: Store, a_minute: int, now: f
 
 @pytest.mark.parametrize("subject", [b"x", b"\0", b"\xff" * 40, "Straße".encode(), b"a2001:db8::1"])
 def test_subjects_are_counted_apart(store: Store, subject: bytes) -> None:
-    """Whatever bytes they are; one that begins like another is another."""
+    """For any bytes; also if one begins with another."""
     assert store.meters.take([Charge(subject, 1)], NOW) == 0 and store.meters.take([Charge(subject, 1)], NOW) > 0
     for other in (subject + b"\0", subject + b"x", b"y" + subject):
         assert store.meters.take([Charge(other, 1)], NOW) == 0
@@ -48,7 +48,7 @@ def test_all_charges_of_a_call_are_counted(store: Store) -> None:
 
 
 def test_a_weight_counts_so_many(store: Store) -> None:
-    """And what weighs more than a minute's worth is admitted after a quiet minute, then paid for."""
+    """A weight above the rate is admitted after a quiet minute, and blocks until it has expired."""
     assert store.meters.take([Charge(b"x", 10, 8)], NOW) == 0
     assert store.meters.take([Charge(b"x", 10, 3)], NOW) > 0 and store.meters.take([Charge(b"x", 10, 2)], NOW) == 0
     assert store.meters.take([Charge(b"large", 10, 50)], NOW) == 0
@@ -57,7 +57,7 @@ def test_a_weight_counts_so_many(store: Store) -> None:
 
 
 def test_a_clock_that_was_set_back_locks_nobody_out(store: Store) -> None:
-    """What was counted at a time that is in the future now is not counted any more."""
+    """Counts of a time that is now in the future are dropped."""
     assert store.meters.take([Charge(b"x", 1, 50)], NOW) == 0
     assert store.meters.take([Charge(b"x", 1)], NOW - 600) == 0
     assert store.meters.take([Charge(b"x", 1)], NOW - 600) > 0
@@ -83,7 +83,7 @@ def test_processes_count_together(place: Place, store: Store) -> None:
 
 
 def test_a_killed_writer_breaks_nothing(place: Place) -> None:
-    """What it counted may be lost; counting goes on."""
+    """What it counted may be lost; counting continues."""
     code = "from n2k_fcgi.model.charges import Charge\n"
     code += "for n in range(10**6):\n    store.meters.take([Charge(b'%d' % n, 1)], 1e6)\n    print(n, flush=True)\n"
     with place.running(code) as child:

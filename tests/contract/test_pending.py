@@ -37,7 +37,7 @@ def test_a_key_waits_once(store: Store, grid: str, now: int) -> None:
 
 
 def test_the_one_that_waits_longest_comes_first(store: Store) -> None:
-    """Whatever the order of the keys themselves; being asked for again moves nothing."""
+    """Whatever the order of the keys is; a repeated request does not move a key."""
     for now, key in enumerate((KEYS[5], KEYS[1], KEYS[9], KEYS[5])):
         store.pending.add([key], HERE, NOW + now)
     assert waiting(store) == [KEYS[5], KEYS[1], KEYS[9]]
@@ -121,7 +121,7 @@ def test_two_processes_write_at_once(place: Place, store: Store) -> None:
 
 
 def test_a_killed_writer_breaks_nothing(place: Place) -> None:
-    """What it queued may be lost; the queue is whole, bounded, and written on."""
+    """What it queued may be lost; the queue is complete, bounded, and can be written."""
     code = "for n in range(10**6):\n    store.pending.add([KEYS[n % 100]], HERE, n)\n"
     code += "    store.pending.drop([KEYS[(n - 3) % 100]])\n    print(n, flush=True)\n"
     with place.running(code) as child:

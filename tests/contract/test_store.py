@@ -41,7 +41,7 @@ def test_a_sound_store(place: Place, store: Store) -> None:
 
 
 def test_a_purge_leaves_nothing(place: Place, store: Store) -> None:
-    """In rows, in texts of others' rows, in space of what was deleted; the others are as they were."""
+    """In rows, in texts of others' rows, in free pages; other rows are as before."""
     record(store.captures, seen(KEY, "Masakazu Kojima"))
     record(store.captures, seen(OTHER, "Name Two", source=Source(region="Masakazu's gate")))
     place.publish(store, (KEY, "Masakazu Kojima"), (THIRD, "Name Three"))
@@ -62,7 +62,7 @@ def test_a_purge_leaves_nothing(place: Place, store: Store) -> None:
 
 
 def test_a_purge_of_nobody(place: Place, store: Store) -> None:
-    """Rewrites no generation."""
+    """No generation is rewritten."""
     place.publish(store, (KEY, "Name One"))
     name, _ = store.generations.listed()
     with store.generations.locked():

@@ -54,7 +54,7 @@ def test_revoking(store: Store) -> None:
 
 
 def test_another_process_sees_a_write_at_once(place: Place, store: Store) -> None:
-    """A new token is good, and a revoked one is not, with its very next question."""
+    """A new token is valid, and a revoked one is not, with the next request."""
     with place.peer() as peer:
         assert peer("store.tokens.find(id)", id=ID) is None
         store.tokens.add(TOKEN)
@@ -86,7 +86,7 @@ for n in range(first, first + count):
 
 
 def test_two_processes_write_at_once(place: Place, store: Store) -> None:
-    """Every token of both is there."""
+    """Every token of both is stored."""
     done(*(place.running(WRITER, first, 50) for first in (0, 50)))
     assert [token.created for token in store.tokens.tokens()] == list(range(100))
 

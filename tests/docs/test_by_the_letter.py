@@ -1,6 +1,6 @@
-"""The commands of the pages, typed by the letter in a fresh home: each page alone, then all of them in one home, then cron's.
+"""The commands of the pages, typed exactly in a new home: each page alone, then all of them in one home, then cron's.
 
-The site's address is that of a real Apache, the dump's that of a web server of ours with a sample.
+The site's address is that of a real Apache, the dump's that of our own web server with a sample.
 """
 
 import bz2
@@ -22,10 +22,10 @@ from tests.support.sandbox import GOVERNOR
 from tests.support.web_server import file, web_server
 
 WALK = ("README.md", "docs/tutorial.md", "docs/install.md", "docs/lsl.md", "docs/dumps.md", "docs/keyvalue.md")
-"""In the order in which one would read them."""
+"""In the order in which a user reads them."""
 
 TYPED = {page: [block for block in blocks(page, "sh") if not block.text.startswith("make ")] for page in WALK}
-"""What is typed on a host; ``make`` is for a look, in the folder of the code."""
+"""Commands for a host; ``make`` is for trying it, in the folder of the code."""
 
 BEGINNING = TYPED["docs/tutorial.md"][0]
 CRONTAB = [line for page in ("README.md", "docs/cron.md") for block in blocks(page, "crontab") for line in block.commands]
@@ -56,7 +56,7 @@ def site() -> Iterator[Apache]:
 
 @pytest.fixture
 def newcomer(site: Apache, dump: bytes) -> Iterator[Newcomer]:
-    """Where the dump is to be had and the site is served; the accounts of a grid lie in the home."""
+    """The addresses of the dump and of the site; the accounts of a grid are in the home."""
     with web_server() as web:
         web.paths["/name2key.csv.bz2"] = file(dump)
         somebody = Newcomer(site.docroot.parent, site=f"{site.url}/", dumps=web.url("/"))
@@ -65,7 +65,7 @@ def newcomer(site: Apache, dump: bytes) -> Iterator[Newcomer]:
 
 
 def type_all(newcomer: Newcomer, typed: list[Block]) -> str:
-    """Type these blocks; nothing fails and nothing warns, but that the site is on this machine; all that was printed."""
+    """Type these blocks: none fails or warns, except that the site is on this machine; return the output."""
     printed = ""
     for block in typed:
         done = newcomer.types(block)
@@ -87,7 +87,7 @@ def test_the_pages_begin_alike() -> None:
 
 @pytest.mark.parametrize("page", [page for page in WALK if INSTALL in TYPED[page][0].text])
 def test_a_page_from_the_beginning(newcomer: Newcomer, page: str) -> None:
-    """In a home where nothing was done but what the page itself says."""
+    """In a home in which only the commands of the page were typed."""
     if page == "README.md":
         newcomer.unpacks_pip()
     assert type_all(newcomer, TYPED[page])
@@ -193,7 +193,7 @@ def test_what_another_n2k_knows(newcomer: Newcomer, site: Apache) -> None:
 
 
 def test_the_sample_goes_when_the_real_thing_comes(newcomer: Newcomer) -> None:
-    """``--replace`` removes the invented avatars, with ``--force`` if there are fewer real ones."""
+    """``--replace`` removes the invented avatars, with ``--force`` if the real ones are fewer."""
     type_all(newcomer, TYPED["docs/tutorial.md"][:2])
     (newcomer.home / "real.csv").write_text(f"{GOVERNOR},Governor Linden\n")
     done = newcomer.types(Block("sh", "~/n2k/bin/n2k import --replace real.csv"))

@@ -1,4 +1,4 @@
-"""docs/commands.md says what the commands say, and every command has an example that can be typed."""
+"""docs/commands.md has the help of the commands, and every command has an example that works."""
 
 import shlex
 
@@ -40,6 +40,6 @@ def test_every_command_has_an_example(path: str, command: click.Command) -> None
 
 @pytest.mark.parametrize(("path", "command"), TYPED, ids=[path for path, _ in TYPED])
 def test_every_option_has_help(path: str, command: click.Command) -> None:
-    """No option without a word about it."""
+    """No option is without a help text."""
     silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
     assert silent == [], path

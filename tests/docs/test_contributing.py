@@ -20,7 +20,7 @@ def test_every_folder_of_tests_is_explained() -> None:
 
 
 def test_the_files_whose_children_are_measured_are_there() -> None:
-    """Coverage would be lost without a word when one is renamed."""
+    """If one were renamed, coverage would be lost silently."""
     assert [name for name in CHILDREN_OF if not (TESTS / name).is_file()] == []
 
 
@@ -51,7 +51,7 @@ def test_packages_that_make_installs_are_named() -> None:
 
 
 def metadata() -> configparser.SectionProxy:
-    """What setup.cfg says of the package."""
+    """The metadata of the package in setup.cfg."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(REPOSITORY / "setup.cfg", "utf-8")
     return parser["metadata"]

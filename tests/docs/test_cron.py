@@ -1,4 +1,4 @@
-"""The crontab lines of the documentation, run as cron runs them, against a web server of our own."""
+"""The crontab lines of the documentation, run as by cron, with our own web server."""
 
 import bz2
 import re
@@ -29,7 +29,7 @@ DUMP_PATH = "/name2key.csv.bz2"
 
 @contextmanager
 def serving(answer: Answer) -> Iterator[str]:
-    """Give *answer* where the lines look for the dump; yields the root address."""
+    """Serve *answer* at the address of the dump; yield the root address."""
     with web_server() as web:
         web.paths[DUMP_PATH] = answer
         yield web.url("")
@@ -37,7 +37,7 @@ def serving(answer: Answer) -> Iterator[str]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Commands]:
-    """A home with the command where the line expects it, and yesterday's people; one try a night; checked afterwards."""
+    """A home with the command at the path of the line, and yesterday's data; one retry per night; checked afterwards."""
     (tmp_path / "n2k" / "bin").mkdir(parents=True)
     (tmp_path / "n2k" / "bin" / "n2k").symlink_to(N2K)
     commands = Commands(tmp_path / "n2k-data")
@@ -67,7 +67,7 @@ def test_lines_are_there() -> None:
 
 @every_line
 def test_a_good_night(home: Commands, line: list[str]) -> None:
-    """The new dump is live, and not a word is printed: cron mails nothing."""
+    """The new dump is live, and there is no output: cron mails nothing."""
     before = home.live()
     with serving(file(TODAY)) as url:
         done = _as_cron(home, line[5], url)
@@ -87,14 +87,14 @@ REFUSALS = {
 
 
 def _data(home: Commands) -> dict[str, str]:
-    """The data directory without the lock, which is empty and stays."""
+    """The data directory without the lock file, which is empty and kept."""
     return {name: content for name, content in home.contents().items() if name != "update.lock"}
 
 
 @every_line
 @pytest.mark.parametrize(("answer", "codes"), REFUSALS.values(), ids=REFUSALS)
 def test_a_bad_night(home: Commands, line: list[str], answer: Answer, codes: set[int]) -> None:
-    """What is not a whole dump: a message and an exit code, and yesterday's data is what it was, file by file."""
+    """For an incomplete dump: a message and an exit code, and every file of the data is as before."""
     before = _data(home)
     with serving(answer) as url:
         done = _as_cron(home, line[5], url)

@@ -1,4 +1,4 @@
-"""The page of the web servers: a folder of its own in the site, one layout, upgrading, and the way back."""
+"""The page of the web servers: a separate folder of the site, one layout, upgrading, and removal."""
 
 import re
 
@@ -28,7 +28,7 @@ def test_an_update_begins_with_a_fresh_folder() -> None:
 
 
 def test_the_way_back_is_told() -> None:
-    """How to take it away again, and how out of the 404 of a script that was deleted by hand."""
+    """How to remove it, and how to fix the 404 of a script that was deleted by hand."""
     section = DEPLOY.partition("### Take it away again")[2].partition("\n### ")[0]
     assert "n2k deploy --remove ~/example.com/n2k" in section and "by hand" in section and "404" in section
     assert all(word in section for word in ("n2k_fcgi.old", "completion.bash", "~/.local/bin/n2k"))

@@ -1,4 +1,4 @@
-"""One layout on all pages, so that a line of one page works for who has followed another; and links that lead somewhere."""
+"""One layout on all pages, so that the commands of all pages fit together; and links with existing targets."""
 
 import re
 
@@ -40,7 +40,7 @@ def test_paths_are_those_of_the_layout(page: str) -> None:
 
 @every_page
 def test_the_web_folder_is_one_of_its_own(page: str) -> None:
-    """Never the site's, which may have other pages: that is named in prose only."""
+    """Never the site's own folder, which may have other pages: that is named in prose only."""
     assert re.findall(r"(?:deploy|mkdir -p|mkdir) ~/example\.com(?!/n2k\b)", PAGES[page]) == []
     for block in blocks(page, "sh", "crontab", "text"):
         assert re.findall(r"~/example\.com(?!/n2k\b)", block.text) == []

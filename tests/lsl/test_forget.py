@@ -34,7 +34,7 @@ def forgotten(prim: Prim) -> list[str]:
 
 
 def test_who_confirms_twice_is_taken_out(prim: Prim, directory: DirectoryServer) -> None:
-    """Asked two questions, told that it takes a while, told that it is done; found no more, and not to be registered again."""
+    """Two questions, a message that it takes a while, one that it is done; then unknown, and registrations are refused."""
     confirm(prim, GOVERNOR)
     told = prim.told[GOVERNOR.key]
     assert [text.split(".")[0].split(":")[0] for text in told] == [
@@ -50,7 +50,7 @@ def test_who_confirms_twice_is_taken_out(prim: Prim, directory: DirectoryServer)
 
 @pytest.mark.parametrize("touches", [1, 2])
 def test_who_does_not_confirm_stays(prim: Prim, directory: DirectoryServer, touches: int) -> None:
-    """One touch or two ask nothing of the service, then or later."""
+    """After one touch or two no request is sent, then or later."""
     for _ in range(touches):
         prim.touch(GOVERNOR)
         prim.world.run(5)
@@ -60,7 +60,7 @@ def test_who_does_not_confirm_stays(prim: Prim, directory: DirectoryServer, touc
 
 
 def test_a_question_is_void_after_a_minute(prim: Prim) -> None:
-    """Touching once an hour never confirms anything."""
+    """Touching once per hour never confirms."""
     for _ in range(6):
         prim.touch(GOVERNOR)
         prim.world.run(3600)
@@ -69,7 +69,7 @@ def test_a_question_is_void_after_a_minute(prim: Prim) -> None:
 
 
 def test_a_hasty_finger_confirms_nothing(prim: Prim) -> None:
-    """Ten touches in a second: one question is asked, which cannot have been read."""
+    """Ten touches in a second: one question, since it cannot have been read."""
     for _ in range(10):
         prim.touch(GOVERNOR, GOVERNOR)
         prim.world.run(0.1)
@@ -79,7 +79,7 @@ def test_a_hasty_finger_confirms_nothing(prim: Prim) -> None:
 
 
 def test_nobody_answers_for_another(prim: Prim, directory: DirectoryServer) -> None:
-    """Others touch, in the same frame and between, and talk on every channel: each counts for itself alone."""
+    """Touches of others, in the same frame and between, and chat on every channel count only for themselves."""
     for others in ([CARLA], [CARLA, DORA, MASAKAZU], [DORA]):
         prim.touch(*others[:1], GOVERNOR, *others[1:])
         for channel in (0, 1, 5, -1):
@@ -137,7 +137,7 @@ def test_the_message_finds_who_has_gone(prim: Prim, directory: DirectoryServer) 
 
 
 def test_the_token_does_one_thing(prim: Prim, directory: DirectoryServer) -> None:
-    """It travels in the header, and could not register anybody."""
+    """It is sent in the header, and cannot register an avatar."""
     confirm(prim, GOVERNOR)
     request = prim.exchanges[0].request
     assert (request.method, request.url) == ("POST", f"{directory.url}api/v1/forgotten")
@@ -166,7 +166,7 @@ def test_the_token_is_revoked(prim: Prim, directory: DirectoryServer) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_trouble_backs_off(world: World, owner: Avatar, status: int) -> None:
-    """The wish is kept, and carried out in the end."""
+    """The request is kept, and carried out in the end."""
     with scripted_server(*[said({"error": "not now"}, status)] * 3, DONE) as server:
         prim = world.rez(owner, lsl_source("forget", url=server.url, token="t"))
         confirm(prim, GOVERNOR)
@@ -178,7 +178,7 @@ def test_trouble_backs_off(world: World, owner: Avatar, status: int) -> None:
 
 @pytest.mark.parametrize("body", [b'{"forgotten": tr', b'{"forgotten": false}', b"{}"])
 def test_only_a_clear_answer_is_believed(world: World, owner: Avatar, body: bytes) -> None:
-    """After a truncated or foreign answer no avatar is told that it is done, and the request is retried."""
+    """After a truncated or foreign answer no success is reported, and the request is retried."""
     with scripted_server(Scripted(200, body, "application/json"), DONE) as server:
         prim = world.rez(owner, lsl_source("forget", url=server.url, token="t"))
         confirm(prim, GOVERNOR)
@@ -189,7 +189,7 @@ def test_only_a_clear_answer_is_believed(world: World, owner: Avatar, body: byte
 
 
 def test_a_service_that_is_gone(world: World, owner: Avatar) -> None:
-    """After some twenty minutes the avatar hears that nothing was done, and may come again."""
+    """After some twenty minutes the avatar is told that nothing was done, and may try again."""
     with scripted_server(DONE) as server:
         url = server.url
     prim = world.rez(owner, lsl_source("forget", url=url, token="t"))
@@ -202,7 +202,7 @@ def test_a_service_that_is_gone(world: World, owner: Avatar) -> None:
 
 
 def test_a_refusal_is_told_to_both(world: World, owner: Avatar) -> None:
-    """The service does not want to: the avatar hears that, the owner hears why."""
+    """The service refuses: the avatar is told that, the owner the reason."""
     with scripted_server(said({"error": "bad key"}, 400)) as server:
         prim = world.rez(owner, lsl_source("forget", url=server.url, token="t"))
         confirm(prim, GOVERNOR)
@@ -216,7 +216,7 @@ def test_a_refusal_is_told_to_both(world: World, owner: Avatar) -> None:
 
 
 def test_the_region_restarts(prim: Prim, directory: DirectoryServer) -> None:
-    """The wish that was under way is sent again."""
+    """The pending request is sent again."""
     for _ in range(3):
         prim.world.run(5)
         prim.touch(GOVERNOR)
@@ -228,7 +228,7 @@ def test_the_region_restarts(prim: Prim, directory: DirectoryServer) -> None:
 
 
 def test_a_new_owner_begins_anew(prim: Prim) -> None:
-    """Half given answers do not count for the new owner's kiosk."""
+    """Unfinished confirmations do not count for the new owner's kiosk."""
     for _ in range(2):
         prim.touch(GOVERNOR)
         prim.world.run(5)

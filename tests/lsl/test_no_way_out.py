@@ -1,4 +1,4 @@
-"""Requests that never leave: names that OpenSimulator cannot send, and addresses that its filter refuses."""
+"""Requests that are never sent: names that OpenSimulator cannot send, and addresses that its filter refuses."""
 
 import re
 from pathlib import Path
@@ -39,7 +39,7 @@ SENDABLE = [
 
 
 def answering(body: bytes) -> Scripted:
-    """The answer of a service that is content with everything: for any of the scripts."""
+    """The answer of a service that accepts everything, for any of the scripts."""
     if b"avatars" in body:
         return yes(body)
     if body:
@@ -74,7 +74,7 @@ def test_most_names_do_no_harm(rules: Rules, name: str, owner: Avatar, directory
 @pytest.mark.parametrize("script", OF_AVATARS)
 @pytest.mark.parametrize(("rules", "name"), UNSENDABLE)
 def test_the_name_of_the_object_keeps_requests_from_leaving(owner: Avatar, script: str, rules: Rules, name: str) -> None:
-    """The owner hears of no answer, and after the third what may be the reason: once, and nothing of a wrong address."""
+    """The owner is told that there is no answer, after the third time why, once, and nothing about a wrong address."""
     world = World(rules)
     with scripted_server(answering) as server:
         prim = world.rez(owner, lsl_source(script, url=server.url, token="t"), name=name)
@@ -95,7 +95,7 @@ def test_the_name_of_the_object_keeps_requests_from_leaving(owner: Avatar, scrip
 @pytest.mark.parametrize("script", sorted(set(OF_AVATARS) - {"query", "resolver"}))
 @pytest.mark.parametrize("rules", [OPENSIM, NEWER_OPENSIM], ids=["0", "499"])
 def test_nobody_is_lost_until_it_is_renamed(owner: Avatar, script: str, rules: Rules) -> None:
-    """For a day it retries, drops no avatar, and sends them when the object has another name."""
+    """It retries for a day, drops no avatar, and sends them when the object has another name."""
     world = World(rules)
     with scripted_server(answering) as server:
         prim = world.rez(owner, lsl_source(script, url=server.url, token="t"), name="Ворота")
@@ -113,7 +113,7 @@ def test_nobody_is_lost_until_it_is_renamed(owner: Avatar, script: str, rules: R
 @pytest.mark.parametrize("rules", [OPENSIM, NEWER_OPENSIM], ids=["0", "499"])
 @pytest.mark.parametrize("of", ["owner", "region"])
 def test_names_of_owner_and_region_do_the_same(owner: Avatar, rules: Rules, of: str) -> None:
-    """They go into the request as well; an owner who is elsewhere hears of it by message where the status tells it."""
+    """They are part of the request, too; an absent owner is told by message if the status shows it."""
     world = World(rules)
     whose = IVAN if of == "owner" else owner
     world.region = "Пляж" if of == "region" else "Beach"
@@ -131,7 +131,7 @@ def test_names_of_owner_and_region_do_the_same(owner: Avatar, rules: Rules, of: 
 
 @pytest.mark.parametrize("rules", [SECOND_LIFE, OPENSIM, NEWER_OPENSIM], ids=["second_life", "opensim", "newer_opensim"])
 def test_a_dead_service_is_no_matter_of_names(owner: Avatar, rules: Rules) -> None:
-    """Ordinary names: the owner is not asked to rename anything, and the list is dropped after ten tries as usual."""
+    """With ordinary names the owner is not asked to rename anything, and the list is dropped after ten retries as usual."""
     world = World(rules)
     with scripted_server(yes) as server:
         url = server.url
@@ -144,7 +144,7 @@ def test_a_dead_service_is_no_matter_of_names(owner: Avatar, rules: Rules) -> No
 
 
 def test_three_in_a_row(owner: Avatar) -> None:
-    """Two without an answer, one with, two without: nothing is suspected."""
+    """Two without an answer, one with, two without: no reason is suspected."""
     world = World(NEWER_OPENSIM)
     with scripted_server(answering) as server:
         prim = world.rez(owner, lsl_source("touch", url=server.url, token="t"), name="Gate")
@@ -200,7 +200,7 @@ def test_it_goes_on_after_the_restart_that_mends_it(owner: Avatar, script: str) 
 
 
 def test_a_throttle_is_not_called_a_filter(owner: Avatar) -> None:
-    """The null key is something else, and is waited for."""
+    """The null key means a throttle: the script waits."""
     world = World(OPENSIM)
     with scripted_server(answering) as server:
         prim = world.rez(owner, lsl_source("touch", url=server.url, token="t"))

@@ -1,4 +1,4 @@
-"""Scripts that are in the world already, in the request forms of docs/lsl.md: with another address they go on working."""
+"""Existing scripts, in the request forms of docs/lsl.md: they work with the new address."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +54,7 @@ def old_script(world: World, owner: Avatar, url: str, form: str = '""', touch: s
 
 @pytest.fixture
 def open_directory(template: Path, tmp_path: Path) -> Iterator[DirectoryServer]:
-    """A service whose owner lets anybody register."""
+    """A service with open registration."""
     with directory_server(template, tmp_path / "data") as server:
         server.stop()
         (server.data_dir / "n2k.ini").write_text("[n2k]\nregister = open\n")
@@ -74,7 +74,7 @@ def test_queries_work_unchanged(world: World, owner: Avatar, directory: Director
 
 @pytest.mark.parametrize("word", ["newcomer", "newcomer resident", "Newcomer Resident"])
 def test_newcomers_by_one_word_or_two(world: World, owner: Avatar, directory: DirectoryServer, word: str) -> None:
-    """Later scripts write a single name as it is, or with the word resident."""
+    """Later scripts send a single name as it is, or with the word resident."""
     newcomer = Avatar("newcomer Resident", "34343434-0000-4000-8000-000000000001")
     directory.register(newcomer.name, newcomer.key)
     prim = old_script(world, owner, directory.url, NAME_FORMS["terse, raw plus"])

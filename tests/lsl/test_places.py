@@ -1,4 +1,4 @@
-"""gate, sensor, seat and greeter: whom each of them notices, and whom not."""
+"""gate, sensor, seat and greeter: which avatars each of them registers, and which not."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ DAY = 86400.0
 
 @pytest.fixture
 def service() -> Iterator[ScriptedServer]:
-    """A service that writes down whomever it is told."""
+    """A service that registers every avatar."""
     with scripted_server(yes) as server:
         yield server
 
@@ -29,7 +29,7 @@ def placed(world: World, owner: Avatar, name: str, service: ScriptedServer) -> P
 
 
 def test_a_gate_lets_everybody_pass(world: World, owner: Avatar, service: ScriptedServer) -> None:
-    """It makes itself phantom, again after a restart, and registers avatars only: no balls, no people made by scripts."""
+    """It makes itself phantom, again after a restart, and registers avatars only: no balls, no puppets."""
     prim = placed(world, owner, "gate", service)
     prim.walk_through(BALL, CARLA, *PUPPETS)
     world.run(10)
@@ -73,7 +73,7 @@ def test_a_gate_that_nobody_passes_is_quiet(world: World, owner: Avatar, service
 
 
 def test_a_sensor_sees_who_is_near(world: World, owner: Avatar, service: ScriptedServer) -> None:
-    """Within twenty metres, at the next sweep; avatars that come nearer later are found then; puppets never."""
+    """Within twenty metres, at the next sweep; avatars that come nearer are found later; puppets never."""
     prim = placed(world, owner, "sensor", service)
     world.enter(CARLA, *PUPPETS, metres=5)
     world.enter(DORA, metres=21)
@@ -109,7 +109,7 @@ def test_a_sensor_goes_on_after_a_restart(world: World, owner: Avatar, service: 
 
 
 def test_a_seat_sees_all_who_sit(world: World, owner: Avatar, service: ScriptedServer) -> None:
-    """Two on one linked set; standing up is nothing; sitting down again within the day is nothing either."""
+    """Two on one linked set; standing up is ignored, and so is sitting down again within the day."""
     prim = placed(world, owner, "seat", service)
     prim.sit(CARLA, DORA)
     world.run(10)
@@ -121,7 +121,7 @@ def test_a_seat_sees_all_who_sit(world: World, owner: Avatar, service: ScriptedS
 
 
 def test_a_seat_sees_who_sat_before_it(world: World, owner: Avatar, service: ScriptedServer) -> None:
-    """The script is dropped into a prim on which somebody sits."""
+    """The script is dropped into a prim on which an avatar sits."""
     prim = world.rez(owner)
     prim.sit(CARLA)
     prim.add(lsl_source("seat", url=service.url, token="t"))
@@ -142,7 +142,7 @@ def test_a_seat_knows_puppets(owner: Avatar, service: ScriptedServer) -> None:
 
 
 def test_who_is_not_listed_is_no_puppet(owner: Avatar, service: ScriptedServer) -> None:
-    """OpenSimulator lists no avatar in god mode: on a seat it is registered all the same."""
+    """OpenSimulator does not list avatars in god mode: on a seat such an avatar is registered all the same."""
     world = World(OPENSIM)
     prim = placed(world, owner, "seat", service)
     world.unlisted.add(CARLA.key)
@@ -153,7 +153,7 @@ def test_who_is_not_listed_is_no_puppet(owner: Avatar, service: ScriptedServer) 
 
 @pytest.mark.parametrize("name", ["gate", "sensor", "seat", "greeter"])
 def test_a_text_makes_it_speak(world: World, owner: Avatar, service: ScriptedServer, name: str) -> None:
-    """They say nothing as they come; a builder who fills in a text at the top has it said."""
+    """Silent as delivered; with a text filled in at the top, it is said."""
     source = lsl_source(name, url=service.url, token="t")
     prim = world.rez(owner, source.replace('REGISTERED = ""', 'REGISTERED = "Noted, {name}."'))
     world.run(70)

@@ -24,7 +24,7 @@ def prim(world: World, owner: Avatar, directory: DirectoryServer) -> Prim:
 
 @pytest.fixture
 def silent_url() -> Iterator[str]:
-    """A port that takes connections and never answers."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
@@ -48,7 +48,7 @@ def test_a_name_gets_its_key(prim: Prim, spelling: str) -> None:
 
 @pytest.mark.parametrize("key", [MASAKAZU.key, MASAKAZU.key.upper(), f" {MASAKAZU.key} "])
 def test_a_key_gets_its_name(prim: Prim, key: str) -> None:
-    """The other way round, in either case; the owner hears nothing."""
+    """Vice versa, in upper or lower case; the owner hears nothing."""
     assert ask(prim, ANN, key) == [f"{key.strip()}: {MASAKAZU.name}"]
     assert prim.to_owner == []
 
@@ -80,7 +80,7 @@ def test_the_address_may_lack_its_slash(world: World, owner: Avatar, mount: str)
 
 
 def test_an_unknown_name_is_no_error(prim: Prim) -> None:
-    """Nobody of that name: the asker is told so, the owner is not bothered."""
+    """The asking avatar is told, the owner gets no message."""
     assert ask(prim, ANN, "Nobody Atall") == ["No avatar called Nobody Atall is known here."]
     assert prim.to_owner == []
 
@@ -98,7 +98,7 @@ def test_touching_explains_what_to_do(prim: Prim) -> None:
 
 
 def test_only_the_asker_on_the_channel_is_heard(prim: Prim) -> None:
-    """Others on the channel, and the asker on another one or saying nothing, ask nothing."""
+    """Others on the channel, and the asking avatar on another channel or with an empty message, cause no request."""
     prim.touch(ANN)
     for who, channel, text in [(BOB, 5, GOVERNOR.name), (ANN, 0, GOVERNOR.name), (ANN, 5, "  ")]:
         prim.world.say(who, channel, text)
@@ -156,7 +156,7 @@ def test_an_impatient_asker_is_told_to_wait(prim: Prim) -> None:
 
 
 def test_a_refusal_is_shown_to_the_owner_only(prim: Prim) -> None:
-    """The service's own line goes to the owner; the asker hears that there is no answer."""
+    """The service's line is for the owner; the asking avatar is told that there is no answer."""
     assert ask(prim, ANN, "@nowhere") == ["No answer for @nowhere this time, sorry."]
     assert len(prim.to_owner) == 1
     assert prim.to_owner[0].startswith("n2k query: the service refuses (400): bad name")
@@ -194,7 +194,7 @@ def test_a_service_that_never_answers(world: World, owner: Avatar, silent_url: s
     ],
 )
 def test_troubles_are_told_apart(world: World, owner: Avatar, answer: Scripted, said: str) -> None:
-    """Each kind of failure has its own line for the owner: the first of the answer, cut to fit chat."""
+    """Each kind of failure has its own line for the owner: the first line of the answer, cut to fit chat."""
     with scripted_server(answer) as server:
         prim = world.rez(owner, lsl_source("query", url=server.url))
         assert ask(prim, ANN, GOVERNOR.name) == ["No answer for Governor Linden this time, sorry."]
@@ -211,7 +211,7 @@ def test_a_page_that_is_no_key_is_never_shown_as_one(world: World, owner: Avatar
 
 
 def test_a_throttled_request_is_sent_later(prim: Prim) -> None:
-    """When the grid lets nothing out, the question waits, backs off, and is answered in the end."""
+    """While the grid throttles, the request waits, backs off, and is answered in the end."""
     while prim.throttle.admit(prim.world.now):
         pass
     assert ask(prim, ANN, GOVERNOR.name, 130) == [f"Governor Linden: {GOVERNOR.key}"]

@@ -93,7 +93,7 @@ def test_long_names_make_shorter_lists(world: World, owner: Avatar, name: str) -
 
 
 def test_the_service_is_down_for_a_minute(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
-    """Nobody is lost, and the owner hears of the outage once."""
+    """No avatar is lost, and the owner is told once."""
     prim = placed(world, owner, name, directory.url, directory.token)
     directory.stop()
     for avatar in CROWD[:5]:
@@ -229,7 +229,7 @@ def test_an_answer_is_lost(world: World, owner: Avatar, name: str) -> None:
 
 
 def test_two_owners(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
-    """Two prims of two owners, one with a wrong token: each owner gets messages about his prim only."""
+    """Two prims of two owners, one with a wrong token: each owner gets messages about that prim only."""
     other = Avatar("Other Owner", "99999999-0000-4000-8000-000000000000")
     prims = [placed(world, who, name, directory.url, token) for who, token in ((owner, directory.token), (other, "wrong"))]
     for prim, avatar in zip(prims, (CARLA, DORA), strict=True):
@@ -256,7 +256,7 @@ def test_a_new_owner_begins_with_an_empty_queue(world: World, owner: Avatar, nam
 
 
 def test_the_throttle_of_the_grid_is_waited_for(world: World, owner: Avatar, name: str) -> None:
-    """NULL_KEY from the grid: kept, backed off from, sent in the end."""
+    """NULL_KEY from the grid: kept, retried with growing pauses, sent in the end."""
     with scripted_server(yes) as server:
         prim = placed(world, owner, name, server.url)
         while prim.throttle.admit(world.now):
@@ -270,7 +270,7 @@ def test_the_throttle_of_the_grid_is_waited_for(world: World, owner: Avatar, nam
 def test_a_conflict_is_told_to_the_owner_and_dropped(
     world: World, owner: Avatar, directory: DirectoryServer, name: str
 ) -> None:
-    """Another key under a known name: not repeated, while the others of its list are written down."""
+    """Another key under a known name: not repeated; the others of its list are stored."""
     prim = placed(world, owner, name, directory.url, directory.token)
     WAYS[name](prim, CARLA)
     world.run(30)
@@ -299,7 +299,7 @@ def test_many_refusals_are_cut_and_still_understood(world: World, owner: Avatar,
 
 
 def test_one_who_spoils_a_list_is_found(world: World, owner: Avatar, name: str) -> None:
-    """A list is turned down whole: smaller ones find out whom it is about, and the others are written down."""
+    """A list is rejected as a whole: smaller lists find the avatar that causes it, and the others are stored."""
 
     def choosy(body: bytes) -> Scripted:
         return said({"error": "bad name"}, 400) if CROWD[6].key.encode() in body else yes(body)
@@ -358,7 +358,7 @@ def test_memory_has_bounds(world: World, owner: Avatar, name: str) -> None:
 
 
 def test_a_refused_avatar_is_told_to_nobody_but_the_owner(world: World, owner: Avatar, name: str) -> None:
-    """Only touch.lsl speaks to avatars: it thanks who was stored, and says sorry to who was not."""
+    """Only touch.lsl talks to avatars: it thanks the stored ones, and apologises to the others."""
     with scripted_server(refusing(CARLA)) as server:
         prim = placed(world, owner, name, server.url)
         WAYS[name](prim, CARLA, DORA, GOVERNOR)

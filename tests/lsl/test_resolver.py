@@ -20,7 +20,7 @@ def resolver(world: World, owner: Avatar, directory: DirectoryServer, grid: str 
 
 
 def asked(prim: Prim) -> list[str]:
-    """What was asked of the service: the last word of the address, once for several in a row."""
+    """The requests to the service: the last word of the address, once for several in a row."""
     words = [exchange.request.url.partition("?")[0].rpartition("/")[2] for exchange in prim.exchanges]
     return [word for word, before in zip(words, ["", *words], strict=False) if word != before]
 
@@ -39,7 +39,7 @@ def test_keys_get_their_names(world: World, owner: Avatar, directory: DirectoryS
 
 
 def test_a_key_that_nobody_has(world: World, owner: Avatar, directory: DirectoryServer) -> None:
-    """Silence in Second Life, "0" in OpenSimulator: after a minute at most the key is reported as unknown."""
+    """No answer in Second Life, "0" in OpenSimulator: after a minute at most the key is reported as unknown."""
     world.accounts[CARLA.key] = CARLA.name
     directory.ask_about(world.rules.shard, NOBODY, CARLA.key)
     prim = resolver(world, owner, directory)
@@ -87,7 +87,7 @@ def test_nothing_to_do_is_asked_every_five_minutes(world: World, owner: Avatar, 
 
 
 def test_a_grid_that_tells_no_names(world: World, owner: Avatar, directory: DirectoryServer) -> None:
-    """Not even the owner's own: silence means nothing then, the keys stay pending, and the owner is told."""
+    """Not even the owner's own: then no answer has no meaning, the keys are still pending, and the owner is told."""
     world.name_throttles[owner.key] = Bucket(0.0, 0.0)
     world.accounts[CARLA.key] = CARLA.name
     directory.ask_about(world.rules.shard, CARLA.key)
@@ -102,7 +102,7 @@ def test_a_grid_that_tells_no_names(world: World, owner: Avatar, directory: Dire
 
 @pytest.mark.parametrize("name", ["(Loading...)", "(???) (???)"])
 def test_a_name_that_is_none_is_not_registered(world: World, owner: Avatar, directory: DirectoryServer, name: str) -> None:
-    """The grid has lost it for the moment: the key stays pending, and is asked about again."""
+    """The grid has no name at the moment: the key is still pending, and is asked about again."""
     world.accounts[CARLA.key] = name
     directory.ask_about(world.rules.shard, CARLA.key)
     prim = resolver(world, owner, directory)
@@ -126,7 +126,7 @@ def test_a_name_that_the_service_refuses_is_not_sent_for_ever(world: World, owne
 
 
 def test_the_service_is_down_for_a_minute(world: World, owner: Avatar, directory: DirectoryServer) -> None:
-    """The pause grows, the owner hears of it once, and afterwards all is done."""
+    """The pause grows, the owner is told once, and all keys are resolved afterwards."""
     world.accounts[CARLA.key] = CARLA.name
     directory.ask_about(world.rules.shard, CARLA.key)
     directory.stop()
@@ -151,7 +151,7 @@ def test_trouble_backs_off(world: World, owner: Avatar, status: int) -> None:
 
 
 def test_the_answer_is_cut(world: World, owner: Avatar) -> None:
-    """Half a list of keys is no list: it is asked for again."""
+    """A truncated list of keys is not used: it is requested again."""
     half = Scripted(200, b'{"keys": ["' + NOBODY.encode(), "application/json")
     with scripted_server(half, said({"keys": [], "waiting": 0})) as server:
         prim = world.rez(owner, lsl_source("resolver", url=server.url, token="t"))
@@ -190,7 +190,7 @@ def test_the_region_restarts(world: World, owner: Avatar, directory: DirectorySe
 
 
 def test_what_is_no_key_is_not_asked_about(owner: Avatar) -> None:
-    """A service that sends nonsense: no question to the grid, no request in a circle."""
+    """A service that sends garbage causes no request to the grid, and no endless requests."""
     world = World(OPENSIM)
     with scripted_server(said({"keys": ["nonsense", ""], "waiting": 2})) as server:
         prim = world.rez(owner, lsl_source("resolver", url=server.url, token="t"))

@@ -137,7 +137,7 @@ def test_whoever_waits_is_thanked_after_the_mending(world: World, owner: Avatar)
 
 
 def test_a_puppet_that_touches_is_nobody(prim: Prim) -> None:
-    """OpenSimulator's puppets, of any kind: not registered and without messages, beside an avatar that is registered."""
+    """OpenSimulator's puppets, of any kind, are not registered and get no message; an avatar beside them is registered."""
     prim.touch(*PUPPETS)
     prim.touch(PUPPETS[0], CARLA, PUPPETS[1])
     prim.world.run(60)

@@ -18,7 +18,7 @@ def test_second_lifes_grids_have_one_spelling(text: str) -> None:
 
 
 def test_an_owner_cannot_respell_second_life() -> None:
-    """Whatever spelling is known, Production stays Production: the rule that its names never pass on hangs on it."""
+    """Whatever spelling is known, Production is always Production: the rule that its names never move depends on it."""
     for text in ("Production", "production", "PRODUCTION", "ProDuction "):
         assert parse_grid(text, ("production", "PRODUCTION")) == PRODUCTION
     for text in ("Testing", "testing", " TESTING"):
@@ -95,7 +95,7 @@ def test_a_grid_as_the_setting_has_it() -> None:
 
 
 def test_a_shard_means_the_grid_of_the_settings() -> None:
-    """In any case and with spaces around; else a label; Second Life's two always mean Second Life."""
+    """In any case and with spaces around; otherwise it is a label; Second Life's two always mean Second Life."""
     grids = Grids((Grid("Mine", "OpenSim"), Grid("Odd", "Production"), Grid("Odder", "testing"), Grid("OSgrid", "x")))
     assert grids.of_shard(" opensim ") == "Mine" and grids.of_shard("OSGRID") == "OSgrid" and grids.of_shard("Other") == "other"
     assert {grids.of_shard(text) for text in ("Production", "production ", "PRODUCTION")} == {PRODUCTION}
@@ -123,7 +123,7 @@ GRIDS = Grids((Grid("Production", "Production"), Grid("Mine", "OpenSim")), defau
     ],
 )
 def test_which_grid_is_meant(named: str | None, shard: str, wanted: Wanted, one: str) -> None:
-    """The one that is named and no other, else the simulator's before others, else the default where there must be one."""
+    """The named one only; otherwise the simulator's first; otherwise the default, if one is needed."""
     assert GRIDS.wanted(named, shard) == wanted and GRIDS.one(wanted) == one
 
 

@@ -40,7 +40,7 @@ def test_the_version_does_not_matter() -> None:
 
 @pytest.mark.parametrize("null", [NULL_KEY, "0" * 32, f" {NULL_KEY} "])
 def test_the_null_key_is_nobodys(null: str) -> None:
-    """The null key is shaped like a key and is refused as one."""
+    """The null key has the shape of a key and is refused as the null key."""
     assert is_key_shaped(null.strip())
     with pytest.raises(BadKey, match="no avatar has the null key"):
         parse_key(null)
@@ -65,7 +65,7 @@ def test_the_null_key_is_nobodys(null: str) -> None:
     ],
 )
 def test_almost_a_key(text: str) -> None:
-    """Digits of other scripts, dashes elsewhere, braces, prefixes and wrong lengths are no keys."""
+    """Digits of other scripts, other dashes, braces, prefixes and wrong lengths are not keys."""
     assert not is_key_shaped(text)
     with pytest.raises(BadKey, match="a UUID of 32 hexadecimal digits"):
         parse_key(text)
@@ -98,6 +98,6 @@ def test_what_is_no_cut_key(text: str) -> None:
 
 
 def test_white_space_is_for_the_parser_only() -> None:
-    """The shape has no room for white space, also not for a line's end; the parser ignores it."""
+    """The shape permits no white space, not even a line end; the parser ignores it."""
     assert not is_key_shaped(GOVERNOR + "\n")
     assert parse_key(GOVERNOR + "\n") == parse_key(GOVERNOR)

@@ -109,7 +109,7 @@ def test_unicode_spellings_meet(first: str, last: str, between: str, composition
 @relaxed
 @given(ascii_part | name_part)
 def test_resident_goes(first: str) -> None:
-    """A newcomer's single name and the same with the last name Resident are one, whatever the spelling."""
+    """A single name and the same with the last name Resident are one, in any spelling."""
     assert {canonical(first + end) for end in (" Resident", ".resident", "+RESIDENT", " ")} == {canonical(first)}
 
 
@@ -273,7 +273,7 @@ def test_names_that_second_life_issues(name: str, issued: bool) -> None:
     ],
 )
 def test_a_placeholder_is_nobodys_name(name: str) -> None:
-    """All that viewers and simulators say for a name that they do not know, in any case, bracket and spelling."""
+    """Every text that viewers and simulators show for an unknown name, in any case, bracket and spelling."""
     with pytest.raises(BadName, match="placeholder"):
         parse_name(name)
 
@@ -288,7 +288,7 @@ def test_a_placeholder_is_nobodys_name(name: str) -> None:
     ],
 )
 def test_names_that_are_like_placeholders(name: str) -> None:
-    """What somebody may really be called is taken: one word is a username, and brackets alone are none of our business."""
+    """Possible names are accepted: one word is a username, and brackets alone are not ours to judge."""
     assert parse_name(name).canonical
 
 
@@ -321,7 +321,7 @@ def test_a_visitor_is_a_name_and_a_grid(text: str, parsed: ParsedName) -> None:
 
 
 def test_the_spelling_is_kept() -> None:
-    """The caller's case and dot stay; only white space and plus signs become single spaces."""
+    """The caller's case and dot are kept; only white space and plus signs become single spaces."""
     assert parse_name("\u2003Governor ++ LINDEN ").spelling == "Governor LINDEN"
     assert parse_name("governor.Linden").spelling == "governor.Linden"
     assert parse_name("Governor\u00a0Linden").spelling == "Governor Linden"

@@ -85,7 +85,7 @@ def test_one_that_stops_delays_no_other(tmp_path: Path, stall: str) -> None:
     [b"Content-Length: 100\r\n\r\nname=", b"Transfer-Encoding: chunked\r\n\r\n5\r\nname=\r\n", b"Content-Length: 9\r\n\r\n"],
 )
 def test_a_body_that_does_not_come_is_told_so(short: Standalone, begun: bytes) -> None:
-    """408 and one line when its time is over."""
+    """408 and one line after its deadline."""
     with connected(short.host, short.port, b"POST / HTTP/1.1\r\nHost: h\r\n" + begun) as client:
         answer = client.recv(65536)
     assert answer.startswith(b"HTTP/1.1 408 ") and answer.endswith(b"send it again, all at once\n")
@@ -140,7 +140,7 @@ def test_an_answer_that_is_read_comes_whole(short: Standalone) -> None:
     ],
 )
 def test_for_a_reader_that_went_away_nothing_more_is_made(short: Standalone, tmp_path: Path, sent: bytes) -> None:
-    """A stream that has no end is closed, whatever came with the request; others are answered."""
+    """An endless stream is closed when the client disconnects, whatever came with the request; others are answered."""
     with connected(short.host, short.port, sent) as client:
         assert client.recv(1000)
     assert eventually(lambda: "stream closed" in (tmp_path / "said").read_text())

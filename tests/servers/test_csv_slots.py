@@ -1,4 +1,4 @@
-"""How many /name2key.csv are sent at a time, over all workers of a data directory; and who may ask for it."""
+"""How many /name2key.csv are sent at a time, over all workers of a data directory; and which tokens permit it."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def large(sandbox: Sandbox) -> Sandbox:
 
 @contextlib.contextmanager
 def unread(child: Worker) -> Iterator[Client]:
-    """A caller that has read the beginning of the list and stops."""
+    """A client that has read the beginning of the list and stops."""
     with Client(child.address, receive_buffer=4096) as client:
         kind, _, content = client.send(request(CSV)).record()
         assert kind == 6 and content.startswith(b"Status: 200 OK")
@@ -84,7 +84,7 @@ def test_all_workers_share_the_slots(large: Sandbox) -> None:
 
 
 def test_three_hundred_unread_lists(large: Sandbox) -> None:
-    """With more slots, memory grows by less than 0.1 MB for each list, lookups are answered, and all are whole."""
+    """With more slots, memory grows by less than 0.1 MB per list, lookups are answered, and all lists are complete."""
     (large.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\ncsv_streams = 300\n")
     with worker(large.data_dir) as child, ExitStack() as stack:
         assert len(get(child.address, CSV).body.splitlines()) == ROWS
@@ -137,7 +137,7 @@ def people(sandbox: Sandbox) -> Sandbox:
     ],
 )
 def test_who_may_have_the_list(people: Sandbox, setting: str, scopes: tuple[str, ...], grid: str | None, status: int) -> None:
-    """By default a token with the scope csv, or admin, for that grid; an answer that needed a token is in no cache."""
+    """By default a token with the scope csv, or admin, for that grid; no cache stores an answer that needed a token."""
     token = create_token(people.store.tokens, scopes, grid).text if scopes else ""
     people.close()
     (people.data_dir / "n2k.ini").write_text(f"[n2k]\n{setting}\n")

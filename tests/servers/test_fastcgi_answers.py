@@ -15,7 +15,7 @@ FAILED = b"internal error: the log of the server says what happened\n"
 
 @pytest.fixture(scope="module")
 def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
-    """One process for all tests of this file: whatever they send, it still serves at the end."""
+    """One process for all tests of this file: after all of them it still serves."""
     with serving(tmp_path_factory.mktemp("answers"), HTTPS="on") as running:
         yield running
         assert get(running.address, "/hello").body == b"hello"
@@ -26,7 +26,7 @@ def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
 @pytest.mark.parametrize("path", ["boom", "leave", "twice", "text", "silent"])
 @pytest.mark.parametrize("body", [b"", b"x"], ids=["short road", "general road"])
 def test_an_exception_of_the_application_is_a_plain_500(child: Child, path: str, body: bytes) -> None:
-    """One line without the traceback, at once, and the process goes on; the traceback is in the log."""
+    """One line without the traceback, at once, and the process continues; the traceback is in the log."""
     answer = get(child.address, f"/{path}", "POST", body)
     assert (answer.status, answer.body) == ("500 Internal Server Error", FAILED)
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"

@@ -86,7 +86,7 @@ def test_a_whole_request_is_recognised() -> None:
     ],
 )
 def test_everything_else_is_left_to_the_general_road(data: bytes) -> None:
-    """Kept connections, bodies, more or fewer bytes, other roles, ids and versions are not a whole request."""
+    """Kept connections, bodies, more or fewer bytes, other roles, ids and versions take the slow path."""
     assert whole_request(data) is None
 
 

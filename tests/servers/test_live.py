@@ -66,7 +66,7 @@ def test_an_edited_level_shows_lookups_with_their_duration(sandbox: Sandbox) -> 
 
 
 def test_a_start_with_broken_settings_answers_503_until_they_are_mended(sandbox: Sandbox) -> None:
-    """A worker that dies at its start would make the web server throttle the site."""
+    """If the worker ended at its start, the web server would throttle the site."""
     _settings(sandbox, "nonsense = 1")
     with _live(sandbox.data_dir) as ask:
         status, body = _get(ask, "/health")
@@ -90,7 +90,7 @@ def test_a_missing_data_directory_is_503_with_one_line_and_recovers(sandbox: San
 
 
 def test_a_damaged_generation_is_503_and_going_back_mends_it(sandbox: Sandbox) -> None:
-    """The line names the remedy, and it works."""
+    """The line says how to fix it, and that works."""
     first = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1).manifest.name
     second = sandbox.import_text(csv((GOVERNOR, "Governor Linden")), as_of=2).manifest.name
     sandbox.close()

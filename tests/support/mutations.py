@@ -1,8 +1,8 @@
-"""Mutations of the files that setup.cfg names, and which of them no test notices: ``make mutate``.
+"""Mutations of the files that setup.cfg lists, and those that no test notices: ``make mutate``.
 
-mutmut changes one thing of a function at a time, and runs the tests that call the function. What survives is printed, except
-for the changes that tests/equivalent_mutants.txt lists with the reason why no user can see them.
-With arguments, patterns such as ``n2k_fcgi.model.names*``, only the mutants of that name are run.
+mutmut changes one thing in a function at a time, and runs the tests that call the function. Survivors are printed, except
+those that tests/equivalent_mutants.txt lists with the reason why no user can see them.
+With arguments, patterns such as ``n2k_fcgi.model.names*``, only mutants with such a name are run.
 """
 
 import os
@@ -35,7 +35,7 @@ class Mutant(NamedTuple):
 
 
 def equivalent() -> set[Mutant]:
-    """The listed ones: blocks of a function's name and lines, below a comment with the reason."""
+    """Return the listed ones: blocks of a function's name and lines, below a comment with the reason."""
     blocks = [
         [line for line in block.splitlines() if not line.startswith("#")] for block in EQUIVALENT.read_text().split("\n\n")
     ]
@@ -43,7 +43,7 @@ def equivalent() -> set[Mutant]:
 
 
 def described(name: str, path: Path) -> Mutant:
-    """What mutmut's *name* of a mutant in *path* stands for."""
+    """Return the mutant in *path* that mutmut calls *name*."""
     function, of_class = orig_function_and_class_names_from_key(name)
     module = ".".join(path.with_suffix("").parts)
     changed = [line for line in get_diff_for_mutant(name, path=path).splitlines()[2:] if line[:1] in "-+"]
@@ -52,7 +52,7 @@ def described(name: str, path: Path) -> Mutant:
 
 
 def main() -> int:
-    """Run mutmut, print what it found; 1 when too much survived, or when a listed mutant is there no more."""
+    """Run mutmut and print the survivors; return 1 if there are too many, or if a listed mutant did not survive."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(os.cpu_count() or 1), *sys.argv[1:]]
     subprocess.run(command, env=environment, check=True)

@@ -1,6 +1,5 @@
 """A bounded number of files that a process keeps open."""
 
-from collections.abc import Iterator
 from typing import Protocol
 
 MOST_OPEN = 16
@@ -24,16 +23,14 @@ class OpenFiles:
         self._files: dict[OpenFile, None] = {}  # the one used last comes last
         self.last: OpenFile | None = None
 
-    def __iter__(self) -> Iterator[OpenFile]:
-        return iter(list(self._files))
-
     def use(self, file: OpenFile) -> None:
-        """Note that *file* is about to be used, and close the one whose last use is longest ago if there are too many."""
+        """Note that *file* is about to be used; close those whose last use was longest ago if there are too many."""
         self._files.pop(file, None)
         self._files[file] = None
         self.last = file
-        if len(self._files) > self._most:
-            idle = next((each for each in self._files if not each.readers and each is not file), None)
-            if idle is not None:
-                del self._files[idle]
-                idle.close()
+        over = len(self._files) - self._most
+        if over > 0:
+            idle = [each for each in self._files if not each.readers and each is not file]
+            for each in idle[:over]:
+                del self._files[each]
+                each.close()

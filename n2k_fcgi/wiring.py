@@ -1,5 +1,6 @@
 """The only place that turns settings into a store, services and the application."""
 
+import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -91,6 +92,11 @@ def forgetting(store: Store, settings: Settings) -> "Forgetting":
 def pending_keys(store: Store, settings: Settings) -> PendingKeys:
     """The queue of keys without a name."""
     return PendingKeys(directory(store, settings), store.pending)
+
+
+def keep_house(store: Store) -> None:
+    """Do a bounded amount of work that can wait."""
+    store.keep_house(time.time_ns() // 1_000_000)
 
 
 def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = False) -> "KeyValueSpace":

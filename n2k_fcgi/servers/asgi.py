@@ -26,6 +26,9 @@ Send = Callable[[Message], Awaitable[None]]
 BODY_SECONDS = 60.0
 """How long a whole body may take: 128 KB at 2 KB a second."""
 
+HOUSEKEEPING = 60.0
+"""Seconds between two calls of ``Served.keep_house``, after a request: an idle process is not woken."""
+
 TOO_LATE = b"the body did not arrive within a minute: send it again, all at once\n"
 
 
@@ -60,6 +63,7 @@ class Asgi:
         self._rate, self._period, self._body_seconds = rate, period, body_seconds
         self._served = self._thread.submit(make).result()
         self._application = mount(self._served)
+        self._next_housekeeping = time.monotonic() + HOUSEKEEPING
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3.0."""
@@ -97,6 +101,12 @@ class Asgi:
         finally:
             if answer.rest is not None:
                 await self._in_thread(answer.close)
+            self._keep_house()
+
+    def _keep_house(self) -> None:
+        if time.monotonic() >= self._next_housekeeping:
+            self._next_housekeeping = time.monotonic() + HOUSEKEEPING
+            self._thread.submit(self._served.keep_house)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The body; not read if there is none, or its announced length is too large. None: the caller is gone."""

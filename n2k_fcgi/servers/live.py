@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -10,7 +11,7 @@ from n2k_fcgi.config import Loaded, Settings, file_stamp, load
 from n2k_fcgi.errors import N2KError, NoMemory
 from n2k_fcgi.servers.wsgi import Environ, StartResponse, WSGIApplication
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.wiring import application, open_store, set_up_logs, store_options, unavailable
+from n2k_fcgi.wiring import application, keep_house, open_store, set_up_logs, store_options, unavailable
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
@@ -67,6 +68,12 @@ class LiveApplication:
             assert self._problem is not None
             return unavailable(self._problem)(environ, start_response)
         return self._application(environ, start_response)
+
+    def keep_house(self) -> None:
+        """See ``Served``: expired entries of namespaces are removed."""
+        with self._lock, suppress(MemoryError):
+            if self._store is not None:
+                keep_house(self._store)
 
     def close(self) -> None:
         """Close the store and the log."""

@@ -26,6 +26,7 @@ def serve(
     *,
     owns_listener: bool,
     admits: Admits = everyone,
+    keep_house: Callable[[], None] = lambda: None,
     limits: Limits = DEFAULT,
     counters: Counters,
 ) -> None:
@@ -33,7 +34,8 @@ def serve(
 
     Ends likewise when the script that started this process, or the code, is gone.
 
-    *speak*: makes the protocol of a connection. With *owns_listener* no other process accepts from it: it is closed at the
+    *speak*: makes the protocol of a connection. *keep_house*: called every ``limits.housekeeping`` seconds, between requests.
+    With *owns_listener* no other process accepts from it: it is closed at the
     end, and a socket file removed.
     """
     presence = Presence.of_this_process()
@@ -43,6 +45,8 @@ def serve(
             if presence.is_over():
                 logs.warning("this worker ends: its script or its code is gone")
                 stop.asked = True
+            else:
+                keep_house()
 
         loop = Loop(
             listener,

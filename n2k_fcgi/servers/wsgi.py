@@ -26,6 +26,10 @@ class Served(Protocol):
         """PEP 3333."""
         ...
 
+    def keep_house(self) -> None:
+        """Do a bounded amount of work that can wait; called between requests, once per minute at most."""
+        ...
+
     def close(self) -> None:
         """Close what is open."""
         ...

@@ -295,6 +295,10 @@ class Store(Protocol):
         """Return processes that hold an old snapshot, so that space cannot be reused: (process, changes since then)."""
         ...
 
+    def keep_house(self, now: int) -> None:
+        """Remove some of what has expired by *now*, in Unix milliseconds, unless other processes write. Raises no N2KError."""
+        ...
+
     def close(self) -> None:
         """Release files, memory and connections; the next use opens them again."""
         ...

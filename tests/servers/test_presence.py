@@ -1,10 +1,8 @@
 """A worker checks once per minute whether its script and its code exist, and ends when they are gone."""
 
 import shutil
-import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,7 @@ from n2k_fcgi.servers.stopping import Presence
 from tests.support.hosting import REPOSITORY
 from tests.support.processes import eventually, listening, running
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
-from tests.support.worker import FIND, FOUND, Worker
+from tests.support.worker import FIND, FOUND, Worker, idle_calls
 
 SCRIPT = """\
 import sys
@@ -61,24 +59,12 @@ def home(sandbox: Sandbox, tmp_path: Path) -> Home:
     return Home(tmp_path / "home", sandbox.data_dir)
 
 
-def stats(child: Worker, log: Path, count: int) -> Counter[str]:
-    """The system calls of an idle worker, by name, until it has made *count* ``stat`` calls."""
-    command = ["strace", "-qq", "-p", str(child.process.pid), "-o", str(log)]
-    with subprocess.Popen(command) as tracer:
-        try:
-            assert eventually(lambda: log.exists() and log.read_text().count("stat") >= count)
-        finally:
-            tracer.send_signal(signal.SIGINT)
-            tracer.wait()
-    return Counter(line.partition("(")[0] for line in log.read_text().splitlines() if "(" in line)
-
-
 def test_a_look_takes_these_system_calls(home: Home, tmp_path: Path) -> None:
     """A wake-up of an idle worker is one wait and two stats, and nothing else; there is one per minute."""
     assert DEFAULT.housekeeping == 60
     with home.worker() as worker:
         assert worker.ask(FIND) == FOUND
-        calls = stats(worker, tmp_path / "trace", 20)
+        calls = idle_calls(worker, tmp_path / "trace", 20)
     waits = sum(calls[name] for name in ("epoll_wait", "epoll_pwait"))
     looks = sum(count for name, count in calls.items() if "stat" in name)
     assert abs(waits - looks / 2) <= 1  # the tracer may come or go in the middle
@@ -114,7 +100,7 @@ def test_a_worker_without_data_goes_on(home: Home, tmp_path: Path) -> None:
         assert worker.ask(FIND) == FOUND
         home.data.rename(away := home.data.with_name("away"))
         assert worker.ask(FIND)[0] == 503
-        stats(worker, tmp_path / "trace", 10)
+        idle_calls(worker, tmp_path / "trace", 10)
         assert worker.ask(FIND)[0] == 503
         away.rename(home.data)
         assert eventually(lambda: worker.ask(FIND) == FOUND)
@@ -129,7 +115,7 @@ def test_replaced_script_and_code_end_no_worker(home: Home, tmp_path: Path) -> N
         copy.rename(home.code)
         shutil.copy(home.script, new := home.script.with_name("new"))
         new.replace(home.script)
-        stats(worker, tmp_path / "trace", 10)
+        idle_calls(worker, tmp_path / "trace", 10)
         assert worker.ask(FIND) == FOUND
 
 

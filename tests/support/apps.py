@@ -230,6 +230,9 @@ class Dispatch:
         """Dispatch on the first part of the path."""
         return PATHS[environ.get("REQUEST_URI", "/hello").partition("?")[0].split("/")[1]](environ, start_response)
 
+    def keep_house(self) -> None:
+        """There is nothing to do."""
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -26,6 +26,9 @@ class Endless:
             return Stream(STREAMS[environ["PATH_INFO"]])
         return [b"%d" % len(environ["wsgi.input"].read())]
 
+    def keep_house(self) -> None:
+        """There is nothing to do."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -12,7 +15,7 @@ from urllib.parse import urlencode
 
 from tests.support.fastcgi_client import get
 from tests.support.golden import Golden, prepare
-from tests.support.processes import Child, listening, running
+from tests.support.processes import Child, eventually, listening, running
 from tests.support.sandbox import MASAKAZU, Sandbox
 
 AS_NOBODY = [
@@ -113,3 +116,15 @@ def set_modes(folder: Path, of_folders: int, of_files: int) -> None:
     for path in [folder, *folder.rglob("*")]:
         with contextlib.suppress(PermissionError):
             path.chmod(of_folders if path.is_dir() else of_files)
+
+
+def idle_calls(child: Worker, log: Path, count: int) -> Counter[str]:
+    """The system calls of an idle worker, by name, until it has made *count* ``stat`` calls."""
+    command = ["strace", "-qq", "-p", str(child.process.pid), "-o", str(log)]
+    with subprocess.Popen(command) as tracer:
+        try:
+            assert eventually(lambda: log.exists() and log.read_text().count("stat") >= count)
+        finally:
+            tracer.send_signal(signal.SIGINT)
+            tracer.wait()
+    return Counter(line.partition("(")[0] for line in log.read_text().splitlines() if "(" in line)

@@ -51,6 +51,7 @@ def serve(
         lambda connection: FastCGI(connection, server),
         owns_listener=owns_listener,
         admits=Peers.of(listener).admit,
+        keep_house=application.keep_house,
         limits=limits,
         counters=counters,
     )

@@ -139,6 +139,11 @@ class LmdbStore:
         """See ``store.base.Store``."""
         return self._file.readers_behind()
 
+    def keep_house(self, now: int) -> None:
+        """See ``store.base.Store``."""
+        if self._keyvalue is not None:
+            self._keyvalue.keep_house(now)
+
     def close(self) -> None:
         """Release maps and files; the next use opens them again."""
         self.generations.close()

@@ -149,6 +149,11 @@ class WritableFile:
                 self._map.close()
             self._map = None
 
+    def is_busy(self) -> bool:
+        """Whether another process holds the writers' queue."""
+        with self._queue.tried(0) as held:
+            return not held
+
     def retire(self) -> None:
         """Close for good: LMDB allows one environment per file and process, and another store needs it."""
         self.close()

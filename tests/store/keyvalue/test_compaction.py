@@ -1,35 +1,20 @@
 """A file that is compacted while processes use it: nothing is lost, no process reads what was overwritten, kills included."""
 
 import re
-import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
 from n2k_fcgi.model.keyvalue.operations import Delete, Put
-from n2k_fcgi.store.keyvalue import Range, Terms
+from n2k_fcgi.store.keyvalue import Range
 from n2k_fcgi.store.lmdb.keyvalue import file as file_module
 from n2k_fcgi.store.lmdb.keyvalue import replacing
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.rows import REPLACED
 from tests.contract.engines import Peer, Place, done, open_store
-
-NOW = 1_764_000_000_000
-TERMS = Terms(100_000_000, 100_000)
-SPACE = "store.keyvalue.namespace('shop')"
-NEVER_LOOK = "setattr(__import__('n2k_fcgi.store.lmdb.writable', fromlist=['x']), 'LOOK_EVERY', 1e9)"
-"""Only the mark tells this process that a file was replaced."""
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """A data directory of this engine."""
-    return Place("lmdb", tmp_path / "data")
+from tests.support.namespaces import COMPACT, NEVER_LOOK, NOW, SPACE, TERMS, calls_of, files, is_killed, problems, traced
 
 
 @contextmanager
@@ -47,11 +32,6 @@ def shop(place: Place) -> Iterator[Namespace]:
         yield space
     finally:
         store.close()
-
-
-def files(folder: Path) -> list[str]:
-    """The names of the files of the namespace."""
-    return sorted(path.name for path in (folder / "keyvalue" / "shop").iterdir())
 
 
 def put(peer: Peer, value: bytes) -> int:
@@ -125,20 +105,25 @@ def test_no_process_reads_what_was_overwritten_in_the_compacted_file(place: Plac
 
 def test_reads_and_writes_beside_endless_compactions(place: Place) -> None:
     """Two writers count in one entry, two readers see it only grow, never below what was acknowledged."""
-    count = "space.apply([Increment(b'n', 1, 1)], 5).results[0]"
     opening = (
-        "from n2k_fcgi.model.keyvalue.operations import *; from n2k_fcgi.store.lmdb import writable\n"
-        "writable.LOOK_EVERY = 1e9; space = store.keyvalue.namespace('shop'); stop = Path(sys.argv[3])\n"
+        "import time; from n2k_fcgi.errors import StoreBusy; from n2k_fcgi.model.keyvalue.operations import *\n"
+        "from n2k_fcgi.store.lmdb import writable; writable.LOOK_EVERY = 1e9\n"
+        "space = store.keyvalue.namespace('shop'); stop = Path(sys.argv[3])\n"
+        "def patient(action):\n"
+        "    while True:\n"
+        "        try: return action()\n"
+        "        except StoreBusy: time.sleep(0.01)  # five processes want the queue all the time\n"
+        "def count(): return int(space.apply([Increment(b'n', 1, 1)], 5).results[0].entry.value)\n"
+        "def seen(): entry = space.get(b'n', 5); return int(entry.value) if entry else 0\n"
     )
-    write = f"for _ in range(150): {count}\n"
-    compact = "import time; n = 0\nwhile not stop.exists(): space.compact(); n += 1; time.sleep(0.01)\nprint(n)"
+    write = "for _ in range(150): patient(count)\n"
+    compact = "n = 0\nwhile not stop.exists(): patient(space.compact); n += 1; time.sleep(0.01)\nprint(n)"
     read = (
         "last = 0\n"
         "while not stop.exists():\n"
-        "    entry = space.get(b'n', 5); seen = int(entry.value) if entry else 0\n"
-        "    assert seen >= last, (seen, last); last = seen\n"
-        f"    mine = int({count}.entry.value); assert mine > seen; last = mine\n"
-        "    again = int(space.get(b'n', 5).value); assert again >= mine, (again, mine)\n"
+        "    now = seen(); assert now >= last, (now, last)\n"
+        "    mine = patient(count); assert mine > now\n"
+        "    last = seen(); assert last >= mine, (last, mine)\n"
         "print(last)"
     )
     stop = place.folder.with_name("stop")
@@ -151,49 +136,6 @@ def test_reads_and_writes_beside_endless_compactions(place: Place) -> None:
         assert compactions > 3
         entry = space.get(b"n", 5)
         assert entry is not None and int(entry.value) >= max(seen) >= 300
-
-
-RUN = (
-    "import sys; from pathlib import Path; from tests.contract.engines import *\n"
-    "store = open_store('lmdb', Path(sys.argv[1]))\n"
-)
-COMPACT = RUN + "store.keyvalue.namespace('shop').compact()"
-DROP = RUN + "store.keyvalue.drop('shop')"
-CREATE = RUN + "from n2k_fcgi.store.keyvalue import Terms; store.keyvalue.create('shop', Terms(100_000_000, 100_000))"
-CALLS = "rename,unlink,pwrite64,fdatasync,fsync,chmod,fchmod,ftruncate,fallocate,mkdir"
-
-
-def traced(code: str, folder: Path, *options: str) -> int:
-    """Run *code* on *folder* under strace with *options*; return its exit code."""
-    command = ["strace", "-f", "-qq", *options, sys.executable, "-c", code, str(folder)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=120).returncode
-
-
-def calls_of(code: str, folder: Path) -> list[tuple[str, int]]:
-    """Run *code*; return the system calls with which it changes namespaces, each with its number among those of its name."""
-    log = folder.with_name("strace.log")
-    assert traced(code, folder, "-y", "-o", str(log), "-e", f"trace={CALLS}") == 0
-    counts: dict[str, int] = {}
-    found = []
-    for name, arguments in re.findall(r"(?m)^\d+ +(\w+)\((.*)", log.read_text("utf-8", "replace")):
-        counts[name] = counts.get(name, 0) + 1
-        if f"{folder}/keyvalue" in arguments:
-            found.append((name, counts[name]))
-    return found
-
-
-def is_killed(code: str, folder: Path, call: str, number: int) -> bool:
-    """Run *code*, which is killed at that system call unless it makes fewer; return whether it was."""
-    inject = f"inject={call}:signal=KILL:when={number}"
-    code_at_end = traced(code, folder, "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
-    assert code_at_end in (0, -signal.SIGKILL)
-    return code_at_end != 0
-
-
-def problems(peer: Peer) -> list[str]:
-    """What the check of the store finds, in another process."""
-    found: list[str] = peer("list(store.keyvalue.problems())")
-    return found
 
 
 def test_a_killed_compaction_loses_nothing_and_hides_nothing(place: Place) -> None:

@@ -8,18 +8,10 @@ import pytest
 from n2k_fcgi.errors import NoSuchNamespace, StoreUnreadable
 from n2k_fcgi.model.keyvalue.operations import Put
 from n2k_fcgi.store.datadir import COPY_SUFFIX
-from n2k_fcgi.store.keyvalue import Kind, Range, Terms
+from n2k_fcgi.store.keyvalue import Kind, Range
 from tests.contract.engines import Place
+from tests.support.namespaces import NOW, TERMS
 from tests.support.processes import eventually
-
-NOW = 1_764_000_000_000
-TERMS = Terms(100_000_000, 100_000)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """A data directory of this engine."""
-    return Place("lmdb", tmp_path / "data")
 
 
 def test_a_copy_is_one_state_and_gone_afterwards(place: Place, tmp_path: Path) -> None:

@@ -1,23 +1,12 @@
 """A dropped namespace: gone for every process at once, but no version and no number of it is ever given again."""
 
-from pathlib import Path
-
 import pytest
 
 from n2k_fcgi.errors import ChangesGone, NoSuchNamespace
 from n2k_fcgi.model.keyvalue.operations import AssignId, Put
 from n2k_fcgi.store.keyvalue import Change, Changes, Kind, Range, Terms
 from tests.contract.engines import Peer, Place, done, open_store
-from tests.store.keyvalue.test_compaction import CREATE, DROP, NEVER_LOOK, SPACE, calls_of, files, is_killed, problems
-
-NOW = 1_764_000_000_000
-TERMS = Terms(100_000_000, 100_000)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """A data directory of this engine."""
-    return Place("lmdb", tmp_path / "data")
+from tests.support.namespaces import CREATE, DROP, NEVER_LOOK, NOW, SPACE, TERMS, calls_of, files, is_killed, problems
 
 
 def is_there(peer: Peer) -> bool:

@@ -9,18 +9,10 @@ import pytest
 from n2k_fcgi.errors import StoreBusy
 from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keyvalue.operations import Put
-from n2k_fcgi.store.keyvalue import Range, Terms
+from n2k_fcgi.store.keyvalue import Range
 from n2k_fcgi.store.lmdb.keyvalue.open_files import MOST_OPEN
 from tests.contract.engines import Place, done
-
-NOW = 1_764_000_000_000
-TERMS = Terms(1_000_000, 10_000)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """A data directory of this engine."""
-    return Place("lmdb", tmp_path / "data")
+from tests.support.namespaces import NOW, TERMS
 
 
 def open_here(folder: Path) -> set[str]:

@@ -21,6 +21,8 @@ from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
 
 SWEPT_BY_A_WRITE = 20
 """Expired entries that each write removes."""
+SWEPT_IN_HOUSEKEEPING = 500
+"""The same for a worker between two requests."""
 SWEPT_FOR_SPACE = 1000
 """The same for each transaction of a write that the quota would refuse."""
 
@@ -125,6 +127,13 @@ class Namespace:
             if not State(transaction).expired(now, most=1)[0]:
                 return 0
         return self._write(now, lambda writing: writing.sweep(limit))
+
+    def sweep_if_idle(self, now: int) -> None:
+        """Sweep some of what has expired, unless another process writes: the next write does it."""
+        with self.snapshot() as state:
+            is_needed = state.expired(now, most=1)[0] > 0
+        if is_needed and not self.file.is_busy():
+            self.sweep(now, SWEPT_IN_HOUSEKEEPING)
 
     def flush(self, now: int) -> int:
         """Remove all entries, as one record in the log; return how many."""

@@ -1,5 +1,6 @@
 """All namespaces of a data directory."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,13 @@ class Namespaces:
                 self.namespace(name).terms()
             except N2KError as error:
                 yield str(error)
+
+    def keep_house(self, now: int) -> None:
+        """Sweep the namespaces that this process has open, unless others write them."""
+        for namespace in self._known.values():
+            if namespace.file.is_open:
+                with contextlib.suppress(N2KError):  # the next request reports it
+                    namespace.sweep_if_idle(now)
 
     def close(self) -> None:
         """Release files; the next use opens them again."""

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.store.datadir import CAPTURES, CURRENT, DATA_FILE, GENERATIONS, VOLATILE
+from n2k_fcgi.errors import NamespaceDamaged
+from n2k_fcgi.model.keyvalue.operations import Put
+from n2k_fcgi.store.datadir import CAPTURES, CURRENT, DATA_FILE, GENERATIONS, KEYVALUE, VOLATILE
+from n2k_fcgi.store.keyvalue import Terms
+from n2k_fcgi.store.lmdb import writable
 from n2k_fcgi.store.lmdb.writable import LOOK_EVERY
 from tests.support.golden import Golden, prepare
-from tests.support.sandbox import GOVERNOR
+from tests.support.sandbox import GOVERNOR, Sandbox
 from tests.support.worker import FIND, FOUND, Worker, worker
 
 PAGE = 4096
@@ -102,3 +106,31 @@ def test_a_registration_that_is_whole_passes(golden: Golden) -> None:
         time.sleep(LOOK_EVERY + 0.1)
         assert one.register(golden, "New Comer", NEWCOMER)[0] == 200
         assert other.ask(f"/?key={NEWCOMER}") == (200, "New Comer") and other.ask(FIND) == FOUND
+
+
+@CUTS
+def test_a_namespace_that_grew_and_was_cut_is_not_read_and_not_written(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    """Also if it grew since the last look. It is not changed, and a backup in its place is used at once."""
+    monkeypatch.setattr(writable, "LOOK_EVERY", 1e9)
+    shop = sandbox.store.keyvalue.create("shop", Terms(1_000_000, 1000))
+    path = sandbox.data_dir / KEYVALUE / "shop" / DATA_FILE
+    backup = path.read_bytes()
+    for n in range(50):
+        shop.apply([Put(b"k%d" % n, bytes(3000))], 5)
+    os.truncate(path, pages * PAGE if pages >= 0 else path.stat().st_size + pages * PAGE)
+    size = path.stat().st_size
+    monkeypatch.setattr(writable, "LOOK_EVERY", 0)
+    for refused in (lambda: shop.apply([Put(b"k1", b"")], 5), lambda: shop.get(b"k1", 5), shop.compact):
+        with pytest.raises(NamespaceDamaged):
+            refused()
+    assert path.stat().st_size <= max(size, 2 * PAGE)
+    assert [problem for problem in sandbox.problems() if "keyvalue/shop/data.mdb is damaged" in problem]
+    fresh = path.with_name("backup")
+    fresh.write_bytes(backup)
+    fresh.chmod(0o600)
+    fresh.rename(path)
+    shop.apply([Put(b"k1", b"new")], 5)
+    found = shop.get(b"k1", 5)
+    assert found is not None and found.value == b"new"

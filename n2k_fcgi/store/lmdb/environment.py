@@ -97,10 +97,16 @@ def damaged(path: Path, why: object) -> N2KError:
 
 def refuse_truncated(path: Path, env: lmdb.Environment) -> None:
     """Refuse a file as ``damaged`` that is shorter than its last page: reading it would raise SIGBUS."""
-    needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    needed = bytes_needed(env, env.stat()["psize"])
     size = path.stat().st_size
     if size < needed:
         raise damaged(path, f"it has {size} bytes of {needed}")
+
+
+def bytes_needed(env: lmdb.Environment, page: int) -> int:
+    """Return the bytes that a file must have, whose pages are of *page* bytes."""
+    last: int = env.info()["last_pgno"]
+    return (last + 1) * page
 
 
 def refuse_other_format(path: Path, value: bytes | None, formats: range = FORMATS) -> None:

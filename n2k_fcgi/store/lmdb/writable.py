@@ -10,11 +10,19 @@ from pathlib import Path
 import lmdb
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CapturesDamaged, StoreFull, StoreMissing, StoreReadOnly, StoreUnreadable
+from n2k_fcgi.errors import CapturesDamaged, N2KError, StoreFull, StoreMissing, StoreReadOnly, StoreUnreadable
 from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.lmdb.codec import BadValue
-from n2k_fcgi.store.lmdb.environment import damaged, is_there, meaning, open_reader, refuse_other_format, refuse_truncated
+from n2k_fcgi.store.lmdb.environment import (
+    bytes_needed,
+    damaged,
+    is_there,
+    meaning,
+    open_reader,
+    refuse_other_format,
+    refuse_truncated,
+)
 from n2k_fcgi.store.lmdb.growing_map import GrowingMap, Result
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT_KEY, FORMATS
 from n2k_fcgi.store.lmdb.lockfile import (
@@ -60,11 +68,14 @@ class WritableFile:
         self._queue = WriterQueue(path, modes)
         self._map: GrowingMap | None = None
         self._snapshot: lmdb.Transaction | None = None
-        self._read_only = False
+        self._unwritable: N2KError | None = None
+        """Why it is open for reading only; None: it can be written."""
         self._retired = False
         self._identity: Identity = NO_IDENTITY
         self._size = 0
         """Bytes at the last check. LMDB never shortens a file: a shorter one was cut, and reading it is SIGBUS."""
+        self._page = 0
+        """Bytes of a page."""
         self._next_look = 0.0
         self.readers = 0
         """Read transactions that are open in this process."""
@@ -124,14 +135,14 @@ class WritableFile:
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the writers' queue, with the file open for writing. Raises StoreBusy, StoreUnreadable, StoreReadOnly."""
-        if self._read_only:
+        if self._unwritable:
             self.close()  # it may have been made writable since
         self._opened()
         with self._queue.entered():
             self._close_if_replaced()  # by a restored backup: what is written to the old file would be lost
             file = self._opened()
-            if self._read_only:
-                raise StoreUnreadable(path=self.path, why="it can be read but not written")
+            if self._unwritable:
+                raise self._unwritable.with_traceback(None)
             file.env.reader_check()
             yield
 
@@ -166,7 +177,7 @@ class WritableFile:
 
     def readers_behind(self) -> list[tuple[int, int]]:
         """See ``GrowingMap.readers_behind``."""
-        return [] if self._map is None or self._read_only else self._map.readers_behind()
+        return [] if self._map is None or self._unwritable else self._map.readers_behind()
 
     def _run(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
         """``write``, with the writers' queue held."""
@@ -197,7 +208,7 @@ class WritableFile:
         is_new = self._map is None or not self._map.is_open
         if is_new:
             self._open()
-        if (is_new or is_time_to_look) and not self._read_only and self._seems_parted():
+        if (is_new or is_time_to_look) and not self._unwritable and self._seems_parted():
             self._replace_lock_file(WRITER_PATIENCE if is_new else 0)
         if is_new or is_time_to_look:
             self._refuse_other_format()
@@ -216,10 +227,10 @@ class WritableFile:
         except OSError:  # removed just now: the next opening reports it
             self.close()
             return
-        if size < before:
+        if size < before or size < bytes_needed(self._map.env, self._page):  # it may have grown and been cut since
             self.close()
             if identity(self.path) == self._identity:  # else it is another file, put there just now
-                raise CapturesDamaged(path=self.path, why=f"it was cut to {size} bytes of {before} under a running process")
+                raise damaged(self.path, f"it was cut to {size} bytes under a running process")
             return
         self._size = size
 
@@ -231,16 +242,20 @@ class WritableFile:
             if not self.path.parent.is_dir():
                 raise StoreMissing(path=self.path.parent)
             raise StoreUnreadable(path=self.path, why="it does not exist, run 'n2k init'")
-        self._read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
-        if not self._read_only:
+        is_writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        self._unwritable = None
+        if not is_writable:
+            self._unwritable = StoreUnreadable(path=self.path, why="it can be read but not written")
+        else:
             try:
                 self._open_writable()
-            except (StoreFull, StoreReadOnly):  # no lock file can be made: what is there can be read without one
-                self._read_only = True
+            except (StoreFull, StoreReadOnly) as error:  # no lock file can be made: what is there can be read without one
+                self._unwritable = error
         if self._map is None:
             self._identity = identity(self.path)
             self._map = GrowingMap(self.path, open_reader(self.path))
         self._size = self.path.stat().st_size
+        self._page = self._map.env.stat()["psize"]
 
     def _open_writable(self) -> None:
         reserve(self.path, self.modes)
@@ -261,7 +276,7 @@ class WritableFile:
             opened.close()
             raise
         self._map = opened
-        self._read_only = False
+        self._unwritable = None
 
     def _replace_lock_file(self, patience: float) -> None:
         """Replace a lock file that belongs to another data file: reads would begin from that one's last transaction.

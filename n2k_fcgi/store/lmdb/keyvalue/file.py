@@ -73,7 +73,7 @@ class NamespaceFile(WritableFile):
                 snapshots.discard(transaction)
 
     def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
-        """See ``WritableFile.write``. Raises NoSuchNamespace; NamespaceFull instead of StoreFull."""
+        """See ``WritableFile.write``, and ``exclusive``."""
 
         def checked(transaction: lmdb.Transaction) -> Result:
             mark = transaction.get(REPLACED)
@@ -82,8 +82,14 @@ class NamespaceFile(WritableFile):
             return change(transaction)
 
         self._use()
+        return super().write(checked)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """See ``WritableFile.exclusive``. Raises NoSuchNamespace; NamespaceFull instead of StoreFull."""
         try:
-            return super().write(checked)
+            with super().exclusive():
+                yield
         except StoreFull as error:
             raise NamespaceFull(path=self.path, why=error.why) from None
 

@@ -94,8 +94,13 @@ def is_control(character: str) -> bool:
     return character < " " or "\x7f" <= character <= "\x9f"
 
 
+def is_namespace(text: str) -> bool:
+    """Whether it can be the name of a namespace."""
+    return _NAMESPACE.fullmatch(text) is not None
+
+
 def parse_namespace(text: str) -> str:
     """Return the name of a namespace. Raises BadNamespace."""
-    if not _NAMESPACE.fullmatch(text):
+    if not is_namespace(text):
         raise BadNamespace(namespace=text)
     return text

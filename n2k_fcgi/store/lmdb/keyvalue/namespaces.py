@@ -7,6 +7,7 @@ from pathlib import Path
 from n2k_fcgi.errors import N2KError, NoSuchNamespace
 from n2k_fcgi.files import Modes, refuse_os_error, sync_folder
 from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.model.keyvalue.entry import is_namespace
 from n2k_fcgi.store.datadir import DATA_FILE, KEYVALUE
 from n2k_fcgi.store.keyvalue import Terms
 from n2k_fcgi.store.lmdb.environment import is_there
@@ -32,7 +33,8 @@ class Namespaces:
     def names(self) -> list[str]:
         """Return the namespaces, sorted."""
         try:
-            return sorted(file.parent.name for file in self._folder.glob(f"*/{DATA_FILE}"))
+            folders = (file.parent.name for file in self._folder.glob(f"*/{DATA_FILE}"))
+            return sorted(filter(is_namespace, folders))
         except OSError as error:
             refuse_os_error(self._folder, error)
 
@@ -68,11 +70,11 @@ class Namespaces:
 
     def problems(self) -> Iterator[str]:
         """Check all that is stored, changing nothing; yield one line per problem."""
+        from n2k_fcgi.store.lmdb.keyvalue.checking import problems_of  # late: for one command
+
         for name in self.names():
-            try:
-                self.namespace(name).terms()
-            except N2KError as error:
-                yield str(error)
+            for problem in problems_of(self._of(name).file):
+                yield f"{KEYVALUE}/{name}: {problem}"
 
     def keep_house(self, now: int) -> None:
         """Sweep the namespaces that this process has open, unless others write them."""

@@ -14,7 +14,7 @@ from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keyvalue.entry import parse_namespace
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.service.access.tokens import create_token, revoke_token
-from n2k_fcgi.service.keyvalue.namespaces import MOST_KEYS, MOST_QUOTA
+from n2k_fcgi.service.keyvalue.namespaces import DEFAULTS, MOST_KEYS, MOST_QUOTA
 from n2k_fcgi.wiring import mentions, namespaces
 
 SCOPES = [str(scope) for scope in Scope]
@@ -36,8 +36,14 @@ def command() -> None:
 @click.option("--note", type=options.Note(), default="", help="Its purpose, for 'list'.")
 @click.option("--namespace", metavar="NS", help="The namespace that the scope keyvalue permits; it is made if it is missing.")
 @click.option("--read-only", is_flag=True, help="Permit only to read the namespace.")
-@click.option("--quota", type=options.Size(size(1024, MOST_QUOTA)), help="Bytes that the namespace may hold (first: 8M).")
-@click.option("--keys", type=click.IntRange(1, MOST_KEYS), help="Keys that the namespace may hold (first: 100000).")
+@click.option(
+    "--quota",
+    type=options.Size(size(1024, MOST_QUOTA)),
+    help=f"Bytes that the namespace may hold (a new one: {DEFAULTS.quota >> 20}M).",
+)
+@click.option(
+    "--keys", type=click.IntRange(1, MOST_KEYS), help=f"Keys that the namespace may hold (a new one: {DEFAULTS.most_keys})."
+)
 @pass_context
 def create(
     context: Context,

@@ -8,7 +8,7 @@ import pytest
 from click.shell_completion import BashComplete
 
 from n2k_fcgi.cli import group
-from tests.support.commands import Commands
+from tests.support.commands import Commands, on_terminal
 from tests.support.kv import get, lines, put
 
 EVERY_BYTE = bytes(range(256)) * 3
@@ -47,6 +47,16 @@ def test_a_value_on_the_command_line(shop: Commands) -> None:
     assert shop("kv", "get", "shop", "k").raw == "größer".encode()
     assert shop("kv", "put", "shop", "k", "--value", os.fsdecode(b"\xff-x")).code == 0
     assert shop("kv", "get", "shop", "k").raw == b"\xff-x" and "base64" in get(shop, "k")
+
+
+def test_a_value_that_is_typed(shop: Commands) -> None:
+    """On a terminal a line says how it ends."""
+    with on_terminal(shop.command("kv", "put", "shop", "k"), shop.environment()) as terminal:
+        terminal.wait_for("type the value; Ctrl-D ends it")
+        terminal.type("red\n\x04")
+        terminal.rest()
+        assert terminal.process.returncode == 0
+    assert shop("kv", "get", "shop", "k").out == "red\n"
 
 
 def test_metadata(shop: Commands) -> None:

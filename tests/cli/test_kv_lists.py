@@ -223,20 +223,25 @@ def test_watch_ends_with_its_reader(shop: Commands) -> None:
 
 
 def test_watch_beyond_the_log(shop: Commands) -> None:
-    """A line says that anything may have changed, and each key that there is follows; so does a version from elsewhere."""
+    """A line says that anything may have changed, and each key that there is follows; the same for a version from elsewhere.
+
+    The last version printed is one to continue after, wherever the reading of it stops.
+    """
     shop.put("n2k.ini", "[n2k]\nkv_log = 3\n")
     first = put(shop, "gone")
     shop("kv", "delete", "shop", "gone")
     kept = [(key, put(shop, key)) for key in ("b", "a", "c", "d")]
     once = ("kv", "watch", "shop", "--once", "--since")
-    everything = f"{kept[-1][1]}\tflush\t\n" + "".join(f"{version}\tput\t{key}\n" for key, version in sorted(kept))
-    for since in (first, kept[-1][1] + 1):
+    last = kept[-1][1]
+    everything = f"0\tflush\t\n0\tput\ta\n0\tput\tb\n0\tput\tc\n{last}\tput\td\n"
+    for since in (first, last + 1):
         done = shop(*once, since)
         assert (done.code, done.out) == (0, everything)
         assert done.err == "anything may have changed: the keys that there are now follow\n"
     assert shop(*once, kept[-2][1]).out == f"{kept[-1][1]}\tput\td\n"
-    assert shop(*once, first, "--prefix", "c").out.splitlines()[1:] == [f"{kept[2][1]}\tput\tc"]
-    assert shop(*once, kept[-1][1]).out == ""
+    assert shop(*once, first, "--prefix", "c").out == f"0\tflush\t\n{last}\tput\tc\n"
+    assert shop(*once, 0, "--prefix", "none").out == f"{last}\tflush\t\n"
+    assert shop(*once, last).out == ""
 
 
 def test_a_watch_of_a_dropped_namespace_ends(shop: Commands) -> None:

@@ -27,7 +27,7 @@ from n2k_fcgi.wiring import namespaces
 @click.option("--start", type=options.Words(), default="", metavar="KEY", help="Only from this key on, in the order of bytes.")
 @click.option("--end", type=options.Words(), metavar="KEY", help="Only keys before this one.")
 @click.option("--reverse", is_flag=True, help="The last key first.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--limit", type=click.IntRange(1), help="Print so many at most.")
 @click.option("--values", is_flag=True, help="With values: a JSON object per line, as 'get --json' prints it.")
 @options.as_json
 @pass_context
@@ -96,11 +96,11 @@ def watch(
 ) -> None:  # fmt: skip
     """Print each change in the namespace NS when it happens, until stopped: version, kind and key, separated by tabs.
 
-    The kind is put, delete or expire; the latter comes when the entry is swept, some time after it expired. If the log no
-    longer has all changes since the last look (setting kv_log), or all was removed at once, a line with the kind flush and
-    no key says so, and a put follows for each key that there is. Continue later with --since and the last version printed.
+    The kind is put, delete or expire; the latter comes when the entry is swept, some time after it expired. Continue later
+    with --since and the last version printed. Ctrl-C ends it with exit code 0.
 
-    Ctrl-C ends it with exit code 0.
+    If the log no longer has all changes since the last look (setting kv_log), a line with the kind flush and no key says so,
+    and a put follows for each key that there is: with 0 as version, except in the last line.
 
     Example: n2k kv watch shop --prefix door/
     """

@@ -50,7 +50,7 @@ def open_(context: Context, namespace: str) -> None:
 @arguments.of_namespace
 @pass_context
 def close(context: Context, namespace: str) -> None:
-    """Let nobody read the namespace NS without a token any more, from the next request on.
+    """Require a token again for reading the namespace NS, from the next request on.
 
     Example: n2k kv close shop
     """
@@ -79,7 +79,7 @@ def compact(context: Context, namespace: str) -> None:
 def drop(context: Context, namespace: str, yes: bool) -> None:
     """Remove the namespace NS with all its keys and values, for good.
 
-    Tokens for it are kept: revoke them with 'n2k token revoke'.
+    Its tokens are kept: revoke them with 'n2k token revoke'. If it is made again, versions, ids and sequences continue.
 
     Example: n2k kv drop shop
     """

@@ -1,5 +1,7 @@
 """``n2k kv get``, ``put``, ``delete``, ``incr``: one value."""
 
+import sys
+
 import click
 
 from n2k_fcgi.cli import options
@@ -78,7 +80,7 @@ def put(
     if absent and (existing or if_version or if_value is not None):
         raise click.UsageError("--if-absent and another condition exclude each other")
     space = arguments.space(context, namespace)
-    content = _piped(context.settings.kv_max_value) if value is None else arguments.as_bytes(value)
+    content = _piped(context, context.settings.kv_max_value) if value is None else arguments.as_bytes(value)
     wanted = TYPES[type_] if type_ else type_of(content, ValueType.TEXT)
     exists = False if absent else existing or None
     condition = arguments.condition(exists=exists, version=if_version, value=if_value)
@@ -128,8 +130,10 @@ def incr(
     _report(done, as_json=as_json, number=entry.text)
 
 
-def _piped(limit: int) -> bytes:
+def _piped(context: Context, limit: int) -> bytes:
     """Standard input. Raises ValueTooLarge above *limit* bytes: it may have no end."""
+    if sys.stdin.isatty():
+        context.talk("type the value; Ctrl-D ends it")
     with piped_bytes() as piped:
         content = piped.read(limit + 1)
     if len(content) > limit:

@@ -19,8 +19,9 @@ class Watch:
     def poll(self) -> Iterator[Change]:
         """Yield what happened since the last call, each change once, in order.
 
-        Where the log does not reach back as far, a FLUSH comes first, then a PUT for every key that there is. One that is
-        written meanwhile may come twice, its last change last.
+        Where the log does not reach back as far, a FLUSH comes first, then a PUT for every key that there is: with the version
+        0, and the last of them with the version up to which all is known then. So the last version that was yielded is always
+        one to continue after. A key that is written meanwhile may come twice, its last change last.
         """
         more = True
         while more:
@@ -37,7 +38,9 @@ class Watch:
 
     def _everything(self) -> Iterator[Change]:
         last = self._reader.version()
-        yield Change(last, Kind.FLUSH, b"")
+        before = Change(0, Kind.FLUSH, b"")
         for entry in self._reader.scan(Range.of_prefix(self._prefix), values=False):
-            yield Change(entry.version, Kind.PUT, entry.key)
+            yield before
+            before = Change(0, Kind.PUT, entry.key)
+        yield before._replace(version=last)
         self.since = last

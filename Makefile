@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 DATA = .run/data
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: run test test-all mutate lint types layers build pictures check clean bench bench-import bench-serve bench-kv
+.PHONY: run test test-all test-long mutate lint types layers build pictures check clean bench bench-import bench-serve bench-kv
 
 # Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000 (or PORT=4000)
 run: $(VENV)/.run
@@ -31,6 +31,10 @@ test: $(VENV)/.test
 # The tests on every Python that we support; ends with one line per version, and fails if one of them is missing.
 test-all:
 	sh .ci/test-all 3.10 3.11 3.12 3.13
+
+# What the tests do thirty times, three hundred times: kill writers, and compare with a model. Takes minutes.
+test-long: $(VENV)/.test
+	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py
 
 # Changes one thing at a time in the files that setup.cfg lists under [mutmut], and prints the changes that no test notices. Takes
 # half an hour on two cores; ONLY='n2k_fcgi.model.names*' takes a minute.

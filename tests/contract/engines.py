@@ -20,12 +20,16 @@ from n2k_fcgi.store.base import Store
 QUEUE = 6
 """Pending keys that a store of a test keeps."""
 
+LOG = 200
+"""Changes that a namespace of a test keeps."""
+
 SECONDS = 60
 """For a child's answer: more is a hang."""
 
 
 def _settings(folder: Path) -> Settings:
-    return load(environment={}, flags={"data_dir": str(folder), "max_pending": str(QUEUE)}).settings
+    flags = {"data_dir": str(folder), "max_pending": str(QUEUE), "kv_log": str(LOG)}
+    return load(environment={}, flags=flags).settings
 
 
 ENGINES: dict[str, Callable[[Path], Settings]] = {"lmdb": _settings}

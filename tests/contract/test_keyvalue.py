@@ -2,12 +2,19 @@
 
 import pytest
 
-from n2k_fcgi.errors import BatchRefused, ChangesGone, ConditionFailed, NoSuchEntry, NoSuchNamespace, QuotaReached
+from n2k_fcgi.errors import (
+    BatchRefused,
+    ChangesGone,
+    ConditionFailed,
+    NoSuchEntry,
+    NoSuchNamespace,
+    QuotaReached,
+)
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
-from n2k_fcgi.model.keyvalue.operations import AssignId, Condition, Delete, Increment, Put, Restore, Touch
+from n2k_fcgi.model.keyvalue.operations import AssignId, Condition, Delete, Get, Increment, Put, Restore, Touch
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Change, Kind, NamespaceStore, Range, Space, Terms
-from tests.contract.engines import Place
+from tests.contract.engines import LOG, Place, done
 
 NOW = 1_764_000_000_000
 TERMS = Terms(1_000_000, 1000)
@@ -196,3 +203,160 @@ def test_a_repeated_request_gets_the_first_answer(shop: NamespaceStore) -> None:
     assert again.results[0].entry == first.results[0].entry
     assert shop.apply(operations[:1], NOW, request="r2").results[0].entry.value == b"6"  # type: ignore[union-attr]
     assert not shop.apply(operations[:1], NOW + 600_000, request="r2").repeated
+
+
+def expire(space: NamespaceStore, count: int) -> None:
+    """Store *count* keys ``k0000`` … that are gone at NOW + 10."""
+    for start in range(0, count, 500):
+        space.apply([Put(b"k%04d" % number, b"12345", ttl=10) for number in range(start, min(count, start + 500))], NOW)
+
+
+def kinds(space: NamespaceStore, since: int) -> list[str]:
+    """What happened after a version."""
+    return [str(change.kind) for change in space.changes(since, 1000).changes]
+
+
+def test_a_write_sweeps_a_few(shop: NamespaceStore) -> None:
+    """What has expired is removed by later writes, the earliest first, a bounded number by each."""
+    expire(shop, 100)
+    since, done = shop.version(), []
+    for number in range(20):
+        before = shop.version()
+        put(shop, b"x%d" % number, b"", NOW + 10)
+        done.append(len(kinds(shop, before)) - 1)
+    assert sum(done) == 100 and 0 < max(done) < 50
+    keys = [change.key for change in shop.changes(since, 1000).changes if change.kind is Kind.EXPIRE]
+    assert sorted(keys) == [b"k%04d" % number for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    "operation", [Put(b"k0099", b"new"), Increment(b"k0099", initial=5), AssignId(b"k0099", Put(b"k0099", b""))]
+)
+def test_a_write_over_an_expired_entry_creates_one(shop: NamespaceStore, operation: Put) -> None:
+    """Whether it was swept or not: its end is in the log before its successor, which has no id of it."""
+    expire(shop, 99)
+    shop.apply([AssignId(b"k0099", Put(b"k0099", b"old", ttl=10, flags=3))], NOW)
+    before = shop.version()
+    (result,) = shop.apply([operation], NOW + 10).results
+    assert result.created and result.entry == shop.get(b"k0099", NOW + 10)
+    assert result.entry.flags == 0 and result.entry.id in (0, 2)  # type: ignore[union-attr]
+    mine = [change.kind for change in shop.changes(before, 1000).changes if change.key == b"k0099"]
+    assert mine == [Kind.EXPIRE, Kind.PUT]
+    assert shop.space(NOW + 10) == shop.apply([], NOW + 10).space
+
+
+def test_the_quota_counts_nothing_that_has_expired(store: Store) -> None:
+    """However much it is: a write that needs the space sweeps all of it."""
+    shop = store.keyvalue.create("shop", Terms(30_000, 3000))
+    expire(shop, 2999)
+    with pytest.raises(QuotaReached):
+        put(shop, b"large", bytes(20_000), NOW + 9)
+    put(shop, b"large", bytes(20_000), NOW + 10)
+    assert shop.space(NOW + 10) == Space(20_005, 30_000, 1, 3000)
+
+
+def test_a_page_passes_over_a_bounded_number(store: Store) -> None:
+    """Of what has expired: it may end early, empty even, and says where to go on."""
+    shop = store.keyvalue.create("shop", Terms(1_000_000, 10_000))
+    expire(shop, 2500)
+    put(shop, b"z", b"")
+    for reverse in (False, True):
+        pages, rest = [], Range()
+        while True:
+            page = shop.scan(rest, NOW + 10, limit=10, values=False, reverse=reverse)
+            pages.append([entry.key for entry in page.entries])
+            if page.more_after is None:
+                break
+            rest = Range(b"", page.more_after) if reverse else Range(page.more_after + b"\0")
+        assert [key for found in pages for key in found] == [b"z"] and len(pages) in (2, 3)
+
+
+def test_the_log_is_bounded(shop: NamespaceStore) -> None:
+    """It has the last changes; older ones are gone, and a reader from before them is told so."""
+    results = shop.apply([Put(b"k%d" % (number % 7), b"") for number in range(LOG + 50)], NOW).results
+    versions = [result.version for result in results]
+    for since in (0, versions[0], versions[48]):
+        with pytest.raises(ChangesGone):
+            shop.changes(since, 10)
+    whole = shop.changes(versions[49], 1000)
+    assert [change.version for change in whole.changes] == versions[50:]
+    shop.apply([Put(b"x%d" % number, b"") for number in range(LOG + 1)], NOW)
+    with pytest.raises(ChangesGone):
+        shop.changes(versions[-1], 10)
+    with pytest.raises(ChangesGone):
+        shop.changes(shop.version() - LOG - 1, 10)
+    assert len(shop.changes(shop.version() - LOG, 1000).changes) == LOG
+
+
+@pytest.mark.parametrize("moment", [NOW - 10**10, NOW - 1, NOW, NOW + 599_999])
+def test_a_request_is_known_for_ten_minutes_and_when_the_clock_is_set_back(shop: NamespaceStore, moment: int) -> None:
+    """What was written meanwhile does not matter, nor what the present entry is."""
+    operation = Put(b"k", b"first", condition=Condition(exists=False))
+    first = shop.apply([operation], NOW, request="id")
+    put(shop, b"k", b"second", moment)
+    again = shop.apply([operation], moment, request="id")
+    assert again.repeated and again.results[0].version == first.results[0].version
+    assert shop.get(b"k", moment).value == b"second"  # type: ignore[union-attr]
+    with pytest.raises(ConditionFailed):
+        shop.apply([operation], NOW + 600_000, request="id")
+
+
+def test_one_id_for_different_requests(shop: NamespaceStore) -> None:
+    """A caller who uses an id twice by mistake loses no write."""
+    for value in (b"1", b"2", b"3"):
+        assert not shop.apply([Put(b"k", value)], NOW, request="always the same").repeated
+    assert shop.get(b"k", NOW).value == b"3"  # type: ignore[union-attr]
+
+
+def test_the_results_of_a_large_request(shop: NamespaceStore) -> None:
+    """All of them come back: versions, ids, times, flags and numbers."""
+    operations = [
+        [Put(b"p%d" % n, b"x", ValueType.TEXT, 10_000 + n, n), AssignId(b"p%d" % n), Increment(b"n", n, 1), Delete(b"p%d" % n)]
+        for n in range(100)
+    ]
+    flat = [operation for four in operations for operation in four]
+    first, again = (shop.apply(flat, NOW, request="large").results for _ in range(2))
+    for operation, one, two in zip(flat, first, again, strict=True):
+        value = one.entry.value if one.entry and isinstance(operation, Increment) else b""
+        assert two == one._replace(entry=one.entry and one.entry._replace(value=value))
+
+
+def test_ids_are_given_once(shop: NamespaceStore) -> None:
+    """Each entry that asks gets the next number, keeps it when it is overwritten, and takes it along when it is removed."""
+    ids = [shop.apply([AssignId(key, Put(key, b""))], NOW).results[0].entry.id for key in (b"a", b"b", b"a")]  # type: ignore[union-attr]
+    assert ids == [1, 2, 1]
+    before = shop.version()
+    assert shop.apply([AssignId(b"b")], NOW).results[0].version == shop.get(b"b", NOW).version == before - 1  # type: ignore[union-attr]
+    shop.apply([Delete(b"b")], NOW)
+    assert shop.apply([AssignId(b"b", Put(b"b", b""))], NOW).results[0].entry.id == 3  # type: ignore[union-attr]
+
+
+def test_a_batch_that_only_reads(shop: NamespaceStore) -> None:
+    """It sees one state, and nothing is written, nor logged."""
+    put(shop, b"a", b"1")
+    before = shop.version()
+    done = shop.apply([Get(b"a"), Get(b"a")], NOW + 5)
+    assert [result.entry for result in done.results] == [shop.get(b"a", NOW)] * 2
+    assert shop.version() == before and shop.changes(before, 10).changes == []
+
+
+def test_four_processes_write_two_namespaces(store: Store, place: Place) -> None:
+    """No write is lost, no number and no version is given twice, and each namespace has its own."""
+    for name in ("shop", "game"):
+        store.keyvalue.create(name, TERMS)
+    code = """
+space = store.keyvalue.namespace(sys.argv[3])
+from n2k_fcgi.model.keyvalue.operations import Increment
+import time
+for _ in range(100):
+    done = space.apply([Increment(b"n", 1, 1)], time.time_ns() // 1_000_000)
+    print(done.results[0].version, done.results[0].entry.text, space.sequence(b"s", 1))
+"""
+    printed = done(*(place.running(code, name) for name in ("shop", "game", "shop", "game")))
+    for first in (0, 1):
+        lines = [line.split() for text in printed[first::2] for line in text.splitlines()]
+        versions, numbers, leased = (sorted(int(line[column]) for line in lines) for column in range(3))
+        assert numbers == leased == list(range(1, 201))
+        assert len(set(versions)) == 200
+        space = store.keyvalue.namespace(("shop", "game")[first])
+        assert [change.version for change in space.changes(versions[0], 1000).changes] == versions[1:]

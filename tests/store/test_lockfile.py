@@ -1,6 +1,7 @@
 """A lock file that does not belong to its data file: every write acknowledged afterwards is kept."""
 
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -18,6 +19,9 @@ from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.lockfile import lock_of
 from tests.support.processes import SECONDS
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
+
+NUMBER = "=48xQ"
+"""The lock file of LMDB 0.9: magic, format, the mutex of readers, and ``mti_txnid``, the last transaction."""
 
 WRITERS = 3
 WRITER = (
@@ -204,3 +208,28 @@ def test_check_reports_a_lock_file_of_another_file(sandbox: Sandbox) -> None:
     sandbox.store.close()
     lock_of(path).unlink()
     assert sandbox.problems() == []
+
+
+def test_a_writer_killed_before_it_noted_its_commit(sandbox: Sandbox) -> None:
+    """LMDB repairs that at the next lock: the lock file is kept, so that readers in other processes see every later write."""
+    sandbox.record(MASAKAZU, "Masakazu Kojima", 1)
+    sandbox.store.close()
+    path = sandbox.data_dir / CAPTURES
+    opened = "import lmdb, sys; env = lmdb.open(sys.argv[1], subdir=False); "
+    reads = [sys.executable, "-c", opened + "print('open', flush=True); input()", str(path)]
+    writes = [sys.executable, "-c", opened + "kept = env.begin(write=True); print('open', flush=True); input()", str(path)]
+    with subprocess.Popen(reads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout and reader.stdout.readline() == "open\n"
+        with subprocess.Popen(writes, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout and writer.stdout.readline() == "open\n"
+            writer.kill()
+        before = lock_of(path).stat().st_ino
+        with lock_of(path).open("r+b") as file:
+            (number,) = struct.unpack(NUMBER, file.read(56))
+            file.seek(48)
+            file.write(struct.pack("=Q", number - 1))
+        assert sandbox.store.captures.by_key(parse_key(MASAKAZU))
+        assert lock_of(path).stat().st_ino == before
+        with lock_of(path).open("rb") as file:
+            assert struct.unpack(NUMBER, file.read(56)) == (number,)
+        reader.communicate("\n")

@@ -289,13 +289,19 @@ class WritableFile:
             self._close_if_replaced()  # both files together, while this process waited
             if self._map is None:
                 self._open()
-            if self._seems_parted():  # no process commits now: it is certain
+            if self._seems_parted() and self._is_parted():  # no process commits now: it is certain
                 self._open_with_new_lock_file()
 
     def _seems_parted(self) -> bool:
         assert self._map is not None
         with self._map.read() as transaction:
             return is_parted(self._map.env, transaction, is_writer=False)
+
+    def _is_parted(self) -> bool:
+        """As a writer sees it: LMDB itself repairs the number of a writer that was killed between its commit and noting it."""
+        file = self._map
+        assert file is not None
+        return file.write(lambda transaction: is_parted(file.env, transaction, is_writer=True))
 
     def _open_with_new_lock_file(self) -> None:
         """The caller holds the writers' queue. Other processes notice by the lock file's inode."""

@@ -1,5 +1,6 @@
 """The engine beside a plain dict, with a clock that jumps."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 from tests.support.keyvalue_model import MAX_VALUE, TERMS, NamespaceMachine, Subject
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
+"""Runs of at most forty steps; ``make test-long`` sets more."""
 
 
 class EmbeddedMachine(NamespaceMachine):
@@ -32,4 +36,4 @@ class EmbeddedMachine(NamespaceMachine):
 
 
 TestEmbedded = EmbeddedMachine.TestCase
-TestEmbedded.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
+TestEmbedded.settings = settings(deadline=None, max_examples=EXAMPLES, stateful_step_count=40)

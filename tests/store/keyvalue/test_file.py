@@ -1,0 +1,288 @@
+"""The bytes of a namespace on disk; a file that is damaged, cut, of a later format, busy, or too small for a snapshot."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from n2k_fcgi.errors import BadRequest, NamespaceDamaged, NumberTooLarge, SnapshotLost, StoreBusy, StoreTooNew, StoreUnreadable
+from n2k_fcgi.files import PRIVATE, hold
+from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.model.keyvalue.entry import MAX_KEY, ValueType
+from n2k_fcgi.model.keyvalue.operations import AssignId, Increment, Put
+from n2k_fcgi.store.keyvalue import Range, Terms
+from n2k_fcgi.store.lmdb import writer_queue
+from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP
+from n2k_fcgi.store.lmdb.keyvalue import requests, sequences
+from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
+from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
+from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS
+
+NOW = 0x1_0000_0000
+"""Unix milliseconds (in 1970): the bytes below are easy to read."""
+TERMS = Terms(1_000_000, 1000)
+
+
+@contextmanager
+def namespaces(folder: Path, most_changes: int = 1000) -> Iterator[Namespaces]:
+    """Those of a folder, without waiting for the disk."""
+    store = Namespaces(folder, PRIVATE, sync=Sync.OFF, most_changes=most_changes)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Namespaces]:
+    """An empty data directory."""
+    with namespaces(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture
+def shop(store: Namespaces) -> Namespace:
+    """An empty namespace."""
+    return store.create("shop", TERMS)
+
+
+def path_of(space: Namespace) -> Path:
+    """The file."""
+    return space.file.path
+
+
+def rows(space: Namespace) -> dict[bytes, str]:
+    """All rows, as hexadecimal digits; the file is closed."""
+    space.file.close()
+    with lmdb.open(str(path_of(space)), subdir=False, lock=False, readonly=True) as env, env.begin() as transaction:
+        return {db_key: value.hex() for db_key, value in transaction.cursor()}
+
+
+def put_row(space: Namespace, db_key: bytes, value: bytes) -> None:
+    """Store a row behind the engine's back."""
+    space.file.write(lambda transaction: transaction.put(db_key, value))
+    space.file.close()
+
+
+def test_the_bytes_on_disk(shop: Namespace) -> None:
+    """Every row of one write with everything: as docs/storage.md describes them, for programs that read them in ten years."""
+    operation = AssignId(b"key", Put(b"key", b"value", ValueType.TEXT, 0x1000, 0x77))
+    shop.apply([operation], NOW, request="request")
+    shop.sequence(b"numbers", 5)
+    digest = requests.digest_of("request", [operation])
+    version, expires = "000003e800000000", "0000000100001000"
+    assert rows(shop) == {
+        b"e" + bytes.fromhex(expires) + b"key": "0000000000000008",
+        b"l" + bytes.fromhex(version): b"pkey".hex(),
+        b"mcounters": version + "".join(f"{number:016x}" for number in (1, 8, 1, 0, 1, 1, 1)),
+        b"mformat": b"1".hex(),
+        b"mterms": f"{1_000_000:016x}{1000:016x}00",
+        b"q" + bytes.fromhex(version) + digest: "",
+        b"r" + digest: version + f"{NOW:016x}" + "01" + version + "01" + expires + "0000007702" + f"{1:016x}" + "0000",
+        b"snumbers": f"{6:016x}",
+        b"vkey": version + expires + "0000007702" + f"{1:016x}" + b"value".hex(),
+    }
+
+
+def test_the_longest_key(shop: Namespace) -> None:
+    """Its rows fit, that of its end, too."""
+    key = b"k" * MAX_KEY
+    shop.apply([Put(key, b"v", ttl=10)], NOW)
+    assert shop.get(key, NOW) is not None
+    assert shop.sequence(key, 1) == 1 and shop.sweep(NOW + 10, 10) == 1
+
+
+PLAIN = Put(b"k", b"")
+DIGEST = requests.digest_of("id", [PLAIN])
+
+
+@pytest.mark.parametrize(
+    ("db_key", "value"),
+    [
+        (b"vk", b""),
+        (b"vk", bytes(28)),
+        (b"vk", bytes(20) + b"\x03" + bytes(8)),
+        (b"mcounters", b"short"),
+        (b"mcounters", bytes(100)),
+        (b"mterms", b""),
+        (b"l" + bytes(8), b"?key"),
+        (b"l" + bytes(8), b""),
+        (b"e" + bytes(8), b""),
+        (b"sn", b"12"),
+        (b"r" + DIGEST, b""),
+        (b"r" + DIGEST, bytes(20)),
+        (b"r" + DIGEST, bytes(16) + b"xno zlib"),
+        (b"mreplaced", b"x"),
+    ],
+)
+def test_a_damaged_row(shop: Namespace, db_key: bytes, value: bytes) -> None:
+    """What reads it reports the file as damaged, in one line; nothing is written over it."""
+    put_row(shop, db_key, value)
+    uses: list[Callable[[], object]] = [
+        lambda: shop.get(b"k", NOW),
+        lambda: shop.scan(Range(), NOW, limit=9, values=True),
+        lambda: shop.count(Range(b"a"), NOW),
+        lambda: shop.space(NOW),
+        lambda: shop.changes(0, 9),
+        lambda: shop.sequence(b"n", 1),
+        lambda: shop.apply([PLAIN], NOW, request="id"),
+    ]
+    found = []
+    for use in uses:
+        try:
+            use()
+        except NamespaceDamaged as problem:
+            found.append(str(problem))
+    assert found and all(str(path_of(shop)) in line and "\n" not in line for line in found)
+    assert bytes.fromhex(rows(shop)[db_key]) == value
+
+
+def test_a_later_format_is_refused(shop: Namespace) -> None:
+    """A later version of this program wrote it: neither read nor changed, by a process that has it open, too."""
+    shop.apply([PLAIN], NOW)
+    shop.file.write(lambda transaction: transaction.put(b"mformat", b"%d" % FORMATS.stop))
+    with pytest.raises(StoreTooNew):
+        shop.apply([PLAIN], NOW)
+    shop.file.close()
+    for use in (lambda: shop.get(b"k", NOW), lambda: shop.apply([PLAIN], NOW)):
+        with pytest.raises(StoreTooNew, match="update n2k_fcgi"):
+            use()
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100_000, None])
+def test_a_file_that_is_cut_or_another(shop: Namespace, content: bytes | None) -> None:
+    """It is not mapped beyond its end; other namespaces are served."""
+    for number in range(0, 1000, 500):
+        shop.apply([Put(b"k%d" % n, bytes(200)) for n in range(number, number + 500)], NOW)
+    shop.file.close()
+    whole = path_of(shop).read_bytes()
+    path_of(shop).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    for use in (lambda: shop.get(b"k1", NOW), lambda: shop.apply([PLAIN], NOW)):
+        with pytest.raises(NamespaceDamaged, match="restore it from a backup"):
+            use()
+    path_of(shop).write_bytes(whole)
+    assert shop.get(b"k1", NOW) is not None
+
+
+def test_a_retired_store_rejects_every_use(store: Namespaces, shop: Namespace) -> None:
+    """Another store has the files now, those of namespaces that were not used, too."""
+    store.create("game", TERMS)
+    store.retire()
+    with pytest.raises(StoreUnreadable, match="ask again"):
+        shop.get(b"k", NOW)
+    with pytest.raises(StoreUnreadable, match="ask again"):
+        store.namespace("game").apply([PLAIN], NOW)
+    with namespaces(path_of(shop).parents[2]) as other:
+        other.namespace("shop").apply([PLAIN], NOW)
+
+
+def test_a_busy_writer_is_waited_for_once(shop: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the write is refused; reads and other namespaces go on, and writes when it has ended."""
+    shop.apply([PLAIN], NOW)
+    monkeypatch.setattr(writer_queue, "WRITER_PATIENCE", 0.05)
+    with hold(path_of(shop).with_suffix(".writer"), PRIVATE, 1) as held:
+        assert held
+        for _ in range(2):
+            with pytest.raises(StoreBusy):
+                shop.apply([PLAIN], NOW)
+        assert shop.get(b"k", NOW) is not None
+    shop.apply([PLAIN], NOW)
+
+
+def grow(space: Namespace) -> None:
+    """Write more than the map of a new file holds."""
+    for number in range(FIRST_MAP // 50_000 // 40 + 1):
+        space.apply([Put(b"large%d" % n, bytes(50_000)) for n in range(number * 50, number * 50 + 50)], NOW)
+
+
+def test_a_snapshot_stays_while_its_process_writes(store: Namespaces) -> None:
+    """As long as the file fits its map; then it is lost, which is said, and nothing else is affected."""
+    shop = store.create("shop", Terms(10**9, 10**6))
+    shop.apply([Put(b"k", b"before")], NOW)
+    with shop.snapshot() as state:
+        shop.apply([Put(b"k", b"after")], NOW)
+        assert state.get(b"k", NOW).value == b"before"  # type: ignore[union-attr]
+    with pytest.raises(SnapshotLost), shop.snapshot() as state:
+        grow(shop)
+        assert path_of(shop).stat().st_size > FIRST_MAP
+        state.get(b"k", NOW)
+    with pytest.raises(SnapshotLost), shop.snapshot() as state:
+        store.close()
+        state.scan(Range(), NOW, limit=1, values=True)
+    with shop.snapshot() as state:
+        assert state.get(b"k", NOW).value == b"after"  # type: ignore[union-attr]
+
+
+def test_a_map_that_another_process_outgrew(store: Namespaces, tmp_path: Path) -> None:
+    """The next read adopts it."""
+    shop = store.create("shop", Terms(10**9, 10**6))
+    code = "import sys; from pathlib import Path; from tests.store.keyvalue.test_file import grow, namespaces\n"
+    code += "with namespaces(Path(sys.argv[1])) as store: grow(store.namespace('shop'))"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+    assert path_of(shop).stat().st_size > FIRST_MAP
+    assert shop.get(b"large1", NOW) is not None and shop.count(Range(), NOW)[0] > 300
+
+
+def test_requests_are_bounded(shop: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last so many are known, the oldest are forgotten first, and no row of them is left."""
+    monkeypatch.setattr(requests, "MOST_REQUESTS", 50)
+    for number in range(120):
+        shop.apply([Put(b"k", b"%d" % number)], NOW, request=f"id {number}")
+    kept = [db_key for db_key in rows(shop) if db_key[:1] in (b"q", b"r")]
+    assert len(kept) == 100
+    assert shop.apply([Put(b"k", b"70")], NOW, request="id 70").repeated
+    assert not shop.apply([Put(b"k", b"69")], NOW, request="id 69").repeated
+
+
+def test_requests_are_forgotten_by_time(shop: Namespace) -> None:
+    """Later writes remove some each, in the order of their times, though none of them has an id."""
+    for number in range(50):
+        shop.apply([Put(b"k", b"")], NOW + number, request=f"id {number}")
+    for number in range(6):
+        shop.apply([Increment(b"n", 1, 1)], NOW + requests.KEPT_FOR + 39, request=f"other {number}")
+    assert len([db_key for db_key in rows(shop) if db_key[:1] == b"r"]) == 16
+
+
+def test_sequences_have_a_limit(shop: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many of them, and numbers of 64 bits with sign: what exists goes on."""
+    monkeypatch.setattr(sequences, "MOST_SEQUENCES", 10)
+    for number in range(10):
+        shop.sequence(b"s%d" % number, 1)
+    with pytest.raises(BadRequest, match="10 sequences at most"):
+        shop.sequence(b"one more", 1)
+    assert shop.sequence(b"s7", 2**63 - 10) == 2
+    with pytest.raises(NumberTooLarge):
+        shop.sequence(b"s7", 10)
+    assert shop.sequence(b"s7", 0) == 2**63 - 8
+
+
+def test_a_log_that_was_longer(shop: Namespace, tmp_path: Path) -> None:
+    """A lowered limit takes effect with the next writes, step by step; 0 keeps nothing."""
+    shop.apply([Put(b"k%d" % number, b"") for number in range(500)], NOW)
+    shop.file.close()
+    with namespaces(tmp_path, most_changes=0) as store:
+        shop = store.namespace("shop")
+        lengths = []
+        for _ in range(6):
+            shop.apply([PLAIN], NOW)
+            lengths.append(len([db_key for db_key in rows(shop) if db_key[:1] == b"l"]))
+        assert lengths == [400, 300, 200, 100, 0, 0]
+        assert shop.changes(shop.version(), 9).changes == []
+
+
+def test_a_flush_is_one_record_and_keeps_what_must_not_repeat(shop: Namespace) -> None:
+    """Entries, their ends and the log are gone in one transaction; counters, sequences, ids and requests stay."""
+    shop.apply([Put(b"k%d" % number, b"v", ttl=1000) for number in range(500)], NOW, request="id")
+    shop.apply([AssignId(b"k1")], NOW)
+    shop.sequence(b"s", 5)
+    version = shop.version()
+    assert shop.flush(NOW) == 500
+    left = rows(shop)
+    assert sorted({db_key[:1] for db_key in left}) == [b"l", b"m", b"q", b"r", b"s"]
+    assert shop.version() == version + 1 and shop.sequence(b"s", 1) == 6
+    assert shop.apply([AssignId(b"k1", Put(b"k1", b""))], NOW).results[0].entry.id == 2  # type: ignore[union-attr]
+    assert shop.space(NOW).keys == 1

@@ -30,6 +30,7 @@ HOUSEKEEPING = 60.0
 """Seconds between two calls of ``Served.keep_house``, after a request: an idle process is not woken."""
 
 TOO_LATE = b"the body did not arrive within a minute: send it again, all at once\n"
+BROKEN = b"the body broke off, or is not chunked as its header says\n"
 
 
 class Begun(NamedTuple):
@@ -83,12 +84,11 @@ class Asgi:
         try:
             body = await self._body(scope, receive)
         except asyncio.TimeoutError:
-            await _send_at_once(
-                send, 408, [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")], TOO_LATE
-            )
+            await _refuse(send, 408, TOO_LATE)
             return
-        if body is None:
-            return  # the caller is gone
+        if body is None:  # without an answer granian makes one: status 500
+            await _refuse(send, 400, BROKEN)
+            return
         answer = await self._in_thread(self._begin, environ_of(scope, body))
         try:
             if answer.rest is None:
@@ -109,7 +109,7 @@ class Asgi:
             self._thread.submit(self._served.keep_house)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body; not read if there is none, or its announced length is too large. None: the caller is gone."""
+        """The body; not read if there is none, or its announced length is too large. None: it broke off."""
         headers = dict(scope["headers"])
         announced, most = headers.get(b"content-length", b""), self._served.max_body
         if not announced and b"transfer-encoding" not in headers:
@@ -169,6 +169,10 @@ class Asgi:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
 
+async def _refuse(send: Send, status: int, line: bytes) -> None:
+    await _send_at_once(send, status, [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")], line)
+
+
 async def _send_at_once(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -181,7 +185,7 @@ async def _until_gone(receive: Receive) -> None:
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
-    """The body; of a body larger than *most* only *most* + 1 bytes. None: the caller is gone."""
+    """The body; of a body larger than *most* only *most* + 1 bytes. None: it broke off."""
     data = bytearray()
     while True:
         message = await receive()

@@ -91,6 +91,19 @@ def test_a_body_that_does_not_come_is_told_so(short: Standalone, begun: bytes) -
     assert answer.startswith(b"HTTP/1.1 408 ") and answer.endswith(b"send it again, all at once\n")
 
 
+@pytest.mark.parametrize("size", [b"ZZ", b"-1", b"5\r\nabcdefg"])
+def test_a_body_that_is_not_chunked_as_it_says_is_the_fault_of_its_sender(short: Standalone, size: bytes) -> None:
+    """400 and one line, whether the first chunk is broken or a later one."""
+    for before in (b"", b"3\r\nabc\r\n"):
+        with connected(
+            short.host,
+            short.port,
+            b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + before + size + b"\r\n",
+        ) as client:
+            answer = client.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"is not chunked as its header says\n")
+
+
 @pytest.mark.parametrize(
     ("sent", "body"),
     [

@@ -1,7 +1,9 @@
 """The queue of writers gives up in time, and does not let every request wait for one stuck process."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,21 @@ def test_patience_comes_back_by_itself(sandbox: Sandbox, monkeypatch: pytest.Mon
         sandbox.record(MASAKAZU, "Masakazu Kojima", 5)
     sandbox.record(MASAKAZU, "Masakazu Kojima", 6)
     assert eventually(lambda: sandbox.view().name2key("masakazu.kojima") is not None)
+
+
+def test_a_write_that_waited_while_others_wrote_is_patient_again(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that is taken again and again is not stuck: refused at once from then on, a process would never have its turn."""
+    given: list[float] = []
+
+    def busy(path: Path, modes: object, patience: float) -> object:
+        given.append(patience)
+        os.utime(sandbox.data_dir / "captures.mdb", (time.time() + 1,) * 2)  # as a write of another process does
+        return hold(path, PRIVATE, min(patience, 0.01))
+
+    sandbox.register("Governor Linden", GOVERNOR)
+    monkeypatch.setattr(writer_queue, "hold", busy)
+    with hold(sandbox.data_dir / "captures.writer", PRIVATE, 0):
+        for _ in range(WRITES):
+            with pytest.raises(StoreBusy):
+                sandbox.record(MASAKAZU, "Masakazu Kojima", 5)
+    assert given == [writer_queue.WRITER_PATIENCE] * WRITES

@@ -17,7 +17,8 @@ WRITER_PATIENCE = 2.0
 """Seconds to wait for another process's write transaction; ours take well under a millisecond and an fsync."""
 
 STUCK_FOR = 30.0
-"""Seconds after a wait in vain in which a taken lock is not waited for: later requests would queue up behind that wait."""
+"""Seconds after a wait in which no process wrote, in which a taken lock is not waited for: later requests would queue up
+behind that wait."""
 
 
 class WriterQueue:
@@ -33,7 +34,7 @@ class WriterQueue:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Hold the queue. Raises StoreBusy after WRITER_PATIENCE, or at once if a wait just before was in vain."""
+        """Hold the queue. Raises StoreBusy after WRITER_PATIENCE, or at once if its holder was stuck just before."""
         with self.tried(WRITER_PATIENCE) as held:
             if not held:
                 raise StoreBusy(path=self._file)
@@ -47,9 +48,17 @@ class WriterQueue:
     def tried(self, patience: float) -> Iterator[bool]:
         """Wait at most *patience* seconds for the queue; yield whether it is held."""
         is_stuck = time.monotonic() < self._stuck_until
+        began = time.time()
         with hold(self._lock, self._modes, 0 if is_stuck else patience) as held:
             if held:
                 self._stuck_until = 0.0
-            elif patience:
-                self._stuck_until = time.monotonic() + STUCK_FOR
+            elif patience:  # a process that waited while others wrote waits again: refused at once, it would starve
+                self._stuck_until = 0.0 if self._was_written(since=began) else time.monotonic() + STUCK_FOR
             yield held
+
+    def _was_written(self, *, since: float) -> bool:
+        """Whether a process wrote the file; *since*: Unix seconds."""
+        try:
+            return self._file.stat().st_mtime >= since
+        except OSError:
+            return False

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.cli.examinations import data, folder, installation, limits, website
+from n2k_fcgi.cli.examinations import data, folder, installation, keyvalue, limits, website
 from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem
 from n2k_fcgi.cli.examinations.website import Known
 from n2k_fcgi.deploy.installation import code_digest
@@ -71,6 +71,7 @@ def _examine_data(context: Context) -> Iterator[Finding]:
         yield problem("data directory", f"no n2k data in {shown(data_dir)}", "run 'n2k init', or give another --dir")
         return
     yield from data.examine(context.settings, context.store)
+    yield from keyvalue.examine(context.settings, context.store)
     yield from limits.examine(data.live_bytes(context.store) + context.store.address_space())
 
 

@@ -62,6 +62,15 @@ class Sync(Choice):
     OFF = "off"
     """A power cut may cost the file: for caches."""
 
+    @property
+    def promise(self) -> str:
+        """What holds of an acknowledged write, in words."""
+        return {
+            Sync.ALWAYS: "a write is on the disk before it is acknowledged",
+            Sync.META: "a power cut may lose the last moments, never the file",
+            Sync.OFF: "a power cut may cost the whole file",
+        }[self]
+
 
 class LogLevel(Choice):
     """From which level on lines are logged."""

@@ -7,11 +7,14 @@ Times are Unix milliseconds, given by the caller (*now*): what has expired by th
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from n2k_fcgi.model.choices import Choice
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation
+
+if TYPE_CHECKING:
+    from n2k_fcgi.store.base import Finding
 
 
 class Range(NamedTuple):
@@ -237,6 +240,14 @@ class KeyValueStore(Protocol):
 
     def problems(self) -> Iterator[str]:
         """Check all that is stored, changing nothing; yield one line per problem."""
+        ...
+
+    def write_problem(self, name: str, patience: float) -> "Finding | None":
+        """Return why a namespace cannot be written now, having waited *patience* seconds for other writers; None if it can."""
+        ...
+
+    def stopped_readers(self) -> list[tuple[str, int, int]]:
+        """Return processes that hold an old snapshot, so that space cannot be reused: (namespace, process, changes since)."""
         ...
 
     def close(self) -> None:

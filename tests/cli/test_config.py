@@ -91,6 +91,7 @@ def test_stats_before_the_first_import(n2k: Commands) -> None:
     assert n2k("stats").out == (
         "generation: none\navatars: 0\nnames: 0\nformer names: 0\nas of: -\n"
         "captures: 0\nevicted: 0\ntokens: 1\nforgotten: 0\npending: 0\n"
+        "kv sync: always, a write is on the disk before it is acknowledged\n"
     )
 
 
@@ -100,5 +101,6 @@ def test_stats_count(peopled: Commands) -> None:
     assert peopled("stats").out == (
         f"generation: {peopled.live()}\navatars: 3\nnames: 3\nformer names: 0\n"
         "as of: 2026-01-02T00:00:00Z\ncaptures: 1\nevicted: 0\ntokens: 0\nforgotten: 0\npending: 0\n"
+        "kv sync: always, a write is on the disk before it is acknowledged\n"
     )
     assert json.loads(peopled("stats", "--json").out)["as_of"] == 1_767_312_000

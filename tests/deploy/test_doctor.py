@@ -56,6 +56,7 @@ def test_finds_nothing_where_nothing_is_wrong(account: Account) -> None:
         "token file",
     }
     expected |= {"file system", "disk", "log", "captures", "generation", "address space", "open files", "processes", "modules"}
+    expected |= {"key-value", "values", "namespace board", "namespace shop"}
     assert set(lines) == expected
 
 

@@ -1,21 +1,19 @@
 """LMDB as the engine below the service: the store of one data directory, its parts opened file by file at first use."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.files import hold, refuse_os_error, sync_folder
+from n2k_fcgi.files import refuse_os_error, sync_folder
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.store.base import Finding, HiddenSet, Mentioned, PurgedRows, Remnant, Store, StoreOptions
-from n2k_fcgi.store.datadir import GENERATIONS, WRITER_SUFFIX
+from n2k_fcgi.store.datadir import GENERATIONS
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP
 from n2k_fcgi.store.lmdb.meters import Meters
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.tokens import Tokens
@@ -123,19 +121,11 @@ class LmdbStore:
 
     def write_problem(self, patience: float) -> Finding | None:
         """See ``store.base.Store``."""
-        path = self._file.path
-        queue = path.with_suffix(WRITER_SUFFIX)
-        with hold(queue, self._options.modes, patience) as held:
-            if not held:
-                return Finding("another process holds the writers' lock", f"find it: fuser {queue.name}")
-        if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-            return Finding(f"this user cannot write {path}", "registrations are refused: restore its owner and mode")
-        return None
+        return self._file.write_problem(patience)
 
     def address_space(self) -> int:
         """See ``store.base.Store``."""
-        path = self._file.path
-        return max(FIRST_MAP, path.stat().st_size * 2 if path.exists() else 0)
+        return self._file.address_space() + self.keyvalue.address_space()
 
     def stopped_readers(self) -> list[tuple[int, int]]:
         """See ``store.base.Store``."""

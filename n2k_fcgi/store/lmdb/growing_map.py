@@ -37,8 +37,8 @@ class GrowingMap:
         """Read transactions in which this process may write: they are aborted before the map is released."""
 
     @classmethod
-    def open(cls, path: Path, modes: Modes, *, sync: Sync) -> "GrowingMap":
-        """Open *path* for writing, or make it. *sync*: when a commit is on disk."""
+    def open(cls, path: Path, modes: Modes, *, sync: Sync, first_map: int = FIRST_MAP) -> "GrowingMap":
+        """Open *path* for writing, or make it. *sync*: when a commit is on disk. *first_map*: bytes of a small file's map."""
 
         def opened(map_size: int) -> "GrowingMap":
             options = {"map_size": map_size, "max_readers": MAX_READERS, "mode": modes.file}
@@ -47,7 +47,7 @@ class GrowingMap:
 
         size = path.stat().st_size if path.exists() else 0
         try:
-            return opened(max(FIRST_MAP, size * 2))
+            return opened(max(first_map, size * 2))
         except NoMemory:  # more than the host grants: lookups need no space to grow
             return opened(max(size, LEAST_MAP))
 

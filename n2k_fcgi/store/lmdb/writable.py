@@ -13,6 +13,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged, N2KError, StoreFull, StoreMissing, StoreReadOnly, StoreUnreadable
 from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.store.base import Finding
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import (
     bytes_needed,
@@ -23,7 +24,7 @@ from n2k_fcgi.store.lmdb.environment import (
     refuse_other_format,
     refuse_truncated,
 )
-from n2k_fcgi.store.lmdb.growing_map import GrowingMap, Result
+from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP, GrowingMap, Result
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT_KEY, FORMATS
 from n2k_fcgi.store.lmdb.lockfile import (
     NO_IDENTITY,
@@ -59,6 +60,9 @@ class WritableFile:
     read; the last one is written. A later version of this program may raise the format under a running
     process, which rejects the file from then on.
     """
+
+    first_map = FIRST_MAP
+    """Bytes of address space for a small file."""
 
     def __init__(self, path: Path, modes: Modes, *, sync: Sync = Sync.ALWAYS, formats: range = FORMATS) -> None:
         self.path = path
@@ -160,6 +164,19 @@ class WritableFile:
                 self._map.close()
             self._map = None
 
+    def write_problem(self, patience: float) -> Finding | None:
+        """Return why nothing can be written now, having waited *patience* seconds for other writers; None if it can."""
+        with self._queue.tried(patience) as held:
+            if not held:
+                return Finding("another process holds the writers' lock", f"find it: fuser {self._queue.lock.name}")
+        if not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
+            return Finding(f"this user cannot write {self.path}", "writes are refused: restore its owner and mode")
+        return None
+
+    def address_space(self) -> int:
+        """Return the bytes of address space that a process needs for it."""
+        return max(self.first_map, self.path.stat().st_size * 2 if is_there(self.path) else 0)
+
     def is_busy(self) -> bool:
         """Whether another process holds the writers' queue."""
         with self._queue.tried(0) as held:
@@ -260,7 +277,7 @@ class WritableFile:
     def _open_writable(self) -> None:
         reserve(self.path, self.modes)
         self._identity = identity(self.path)  # before: should the file be replaced meanwhile, the next check finds another
-        opened = GrowingMap.open(self.path, self.modes, sync=self._sync)
+        opened = GrowingMap.open(self.path, self.modes, sync=self._sync, first_map=self.first_map)
         try:
             refuse_truncated(self.path, opened.env)
             # A killed worker keeps its reader slot. With all of them taken LMDB would not even open the file, so the worker

@@ -26,7 +26,7 @@ class WriterQueue:
 
     def __init__(self, file: Path, modes: Modes) -> None:
         self._file = file
-        self._lock = file.with_suffix(WRITER_SUFFIX)
+        self.lock = file.with_suffix(WRITER_SUFFIX)
         self._modes = modes
         self._stuck_until = 0.0
         self.is_held = False
@@ -49,7 +49,7 @@ class WriterQueue:
         """Wait at most *patience* seconds for the queue; yield whether it is held."""
         is_stuck = time.monotonic() < self._stuck_until
         began = time.time()
-        with hold(self._lock, self._modes, 0 if is_stuck else patience) as held:
+        with hold(self.lock, self._modes, 0 if is_stuck else patience) as held:
             if held:
                 self._stuck_until = 0.0
             elif patience:  # a process that waited while others wrote waits again: refused at once, it would starve

@@ -5,7 +5,7 @@ from itertools import islice
 
 import lmdb
 
-from n2k_fcgi.errors import BadEntryKey, N2KError
+from n2k_fcgi.errors import BadEntryKey, N2KError, NoMemory
 from n2k_fcgi.model.keyvalue.entry import parse_entry_key, type_of
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
@@ -38,7 +38,10 @@ MOST_PROBLEMS = 100
 
 
 def problems_of(file: NamespaceFile) -> list[str]:
-    """Check a namespace, changing nothing; return one line per problem. None shows a key or a value."""
+    """Check a namespace, changing nothing; return one line per problem. None shows a key or a value.
+
+    Raises NoMemory.
+    """
     found = []
     try:
         lock_problem = file.lock_problem()
@@ -46,6 +49,8 @@ def problems_of(file: NamespaceFile) -> list[str]:
             found.append(lock_problem)
         with file.read() as transaction:
             found += islice(Check(transaction).lines(), MOST_PROBLEMS)
+    except NoMemory:  # says nothing about the file
+        raise
     except N2KError as error:
         found.append(str(error))
     return found

@@ -38,6 +38,8 @@ class NamespaceFile(WritableFile):
     *open_files*: those of this process, of which it is one.
     """
 
+    first_map = 2 * 1024 * 1024  # many are open at once, and hosts limit address space
+
     def __init__(self, name: str, path: Path, modes: Modes, *, sync: Sync, open_files: OpenFiles) -> None:
         super().__init__(path, modes, sync=sync, formats=FORMATS)
         self.name = name

@@ -8,13 +8,14 @@ from n2k_fcgi.errors import N2KError, NoSuchNamespace
 from n2k_fcgi.files import Modes, refuse_os_error, sync_folder
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.model.keyvalue.entry import is_namespace
+from n2k_fcgi.store.base import Finding
 from n2k_fcgi.store.datadir import DATA_FILE, KEYVALUE
 from n2k_fcgi.store.keyvalue import Terms
 from n2k_fcgi.store.lmdb.environment import is_there
 from n2k_fcgi.store.lmdb.keyvalue import replacing
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
-from n2k_fcgi.store.lmdb.keyvalue.open_files import OpenFiles
+from n2k_fcgi.store.lmdb.keyvalue.open_files import MOST_OPEN, OpenFiles
 
 
 class Namespaces:
@@ -75,6 +76,23 @@ class Namespaces:
         for name in self.names():
             for problem in problems_of(self._of(name).file):
                 yield f"{KEYVALUE}/{name}: {problem}"
+
+    def write_problem(self, name: str, patience: float) -> Finding | None:
+        """See ``store.keyvalue.KeyValueStore``."""
+        return self.namespace(name).file.write_problem(patience)
+
+    def stopped_readers(self) -> list[tuple[str, int, int]]:
+        """See ``store.keyvalue.KeyValueStore``."""
+        found = []
+        for name in self.names():
+            file = self._of(name).file
+            with contextlib.suppress(N2KError), file.read():  # one that cannot be read has another problem
+                found += [(name, pid, behind) for pid, behind in file.readers_behind()]
+        return found
+
+    def address_space(self) -> int:
+        """Return the bytes of address space that a worker needs for those that it keeps open at most."""
+        return sum(sorted(self._of(name).file.address_space() for name in self.names())[-MOST_OPEN:])
 
     def keep_house(self, now: int) -> None:
         """Sweep the namespaces that this process has open, unless others write them."""

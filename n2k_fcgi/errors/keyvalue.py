@@ -97,7 +97,7 @@ class UnsupportedType(N2KError):
 class ChangesGone(N2KError):
     """The log of changes does not reach back as far, or the version is from elsewhere."""
 
-    template = "changes since {since} are not known here (from {first} to {last} are): list the keys anew"
+    template = "version {since} is not in the log of changes, which goes from {first} to {last}: list the keys anew"
     status = 410
     exit_code = 110
 

@@ -320,6 +320,7 @@ def test_a_flush_removes_all_as_one_change(full: Shop) -> None:
         *(f"?{name}={bad}" for name in ("reverse", "values", "count") for bad in ("2", "yes", "")),
         *(f"?{name}={'k' * 501}" for name in ("prefix", "start", "end")),
         *(f"?cursor={bad}" for bad in ("!", "a", "YQ==", "YQ=", "%C3%A4", "Y" * 2000, "Y%0AQ", "YR")),
+        *(f"?since=0&{name}=1" for name in ("prefix", "start", "end", "reverse", "cursor", "values", "count")),
         *(f"?since={bad}" for bad in ("", "-1", "x", "9" * 19, "9" * 400, "0x1", "%D9%A1")),
         *("?op=changes", "?op=batch", "?op=flush", "?op=nothing", "?op=", "?prefix=%FF", "?format=xml", "?max_bytes=0"),
     ],

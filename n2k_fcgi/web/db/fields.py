@@ -46,7 +46,7 @@ def type_of_body(request: Request) -> ValueType:
     if media == ValueType.BYTES:
         return ValueType.BYTES
     if media != ValueType.JSON and not (media.startswith("text/") and len(media) > 5):
-        raise UnsupportedType(type=header, why=f"a value is {ValueType.BYTES}, {ValueType.JSON} or {ValueType.TEXT}")
+        raise UnsupportedType(type=header, why=f"a value is {ValueType.BYTES}, {ValueType.JSON} or text")
     for parameter in parameters:
         name, _, charset = parameter.partition("=")
         if name.strip() == "charset" and charset.strip().strip('"') not in _UTF8:

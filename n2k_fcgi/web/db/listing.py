@@ -21,6 +21,8 @@ from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
+_OF_A_RANGE = frozenset({"prefix", "start", "end", "reverse", "cursor", "values", "count"})
+
 
 class _Values(Choice):
     """How a list shows values."""
@@ -81,7 +83,13 @@ def named(request: Request, services: Services) -> Answer:
 
 
 def changes(request: Request, services: Services) -> Answer:
-    """What happened after the version ``since``, in order; 410 if the log does not reach back as far."""
+    """What happened after the version ``since``, in order; 410 if the log does not reach back as far.
+
+    Changes are those of all keys: raises BadRequest for the fields of a range.
+    """
+    for name in request.query:
+        if name in _OF_A_RANGE:
+            raise BadRequest(why=f"the field {name!r} means nothing beside since=")
     since, limit = number(request.query.get("since", ""), "since", 0, MOST), _limit(request)
     as_json, room = is_json_wanted(request), request.kept_bytes(request.query)
     space = reading(request, services)

@@ -234,8 +234,15 @@ class KeyValueStore(Protocol):
         """Make a namespace with *terms*; an existing one gets them, and keeps whether it is open and its entries."""
         ...
 
+    def dropped_terms(self, name: str) -> Terms | None:
+        """Return the terms that a namespace had when it was dropped; None: it was not, or was made again."""
+        ...
+
     def drop(self, name: str) -> bool:
-        """Remove a namespace's entries and its file's pages. What must not repeat (version, sequences) is kept; False: none."""
+        """Remove a namespace with its entries; False: there is none.
+
+        What must not repeat (version, ids, sequences) and its terms are kept for the next namespace of this name.
+        """
         ...
 
     def problems(self) -> Iterator[str]:

@@ -244,6 +244,16 @@ def test_watch_beyond_the_log(shop: Commands) -> None:
     assert shop(*once, last).out == ""
 
 
+def test_a_dropped_namespace_keeps_its_quota(shop: Commands) -> None:
+    """Made again without --quota, it has the last one that was set, and is closed."""
+    again = ("token", "create", "--scope", "keyvalue", "--namespace", "shop")
+    assert shop(*again, "--quota", "1M", "--keys", "7").code == 0
+    assert shop("kv", "open", "shop").code == 0
+    assert shop("kv", "drop", "--yes", "shop").code == 0
+    assert shop(*again).err == "namespace shop: 1048576 bytes and 7 keys at most\n"
+    assert shop("kv", "namespaces").out == "shop\t0\t1048576\t0\t7\tno\n"
+
+
 def test_a_watch_of_a_dropped_namespace_ends(shop: Commands) -> None:
     """With the code of a namespace that is not there, in one line."""
     with watching(shop, "--since", "0") as watch:

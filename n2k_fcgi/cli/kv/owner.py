@@ -79,7 +79,8 @@ def compact(context: Context, namespace: str) -> None:
 def drop(context: Context, namespace: str, yes: bool) -> None:
     """Remove the namespace NS with all its keys and values, for good.
 
-    Its tokens are kept: revoke them with 'n2k token revoke'. If it is made again, versions, ids and sequences continue.
+    Its tokens are kept: revoke them with 'n2k token revoke'. If it is made again, versions, ids and sequences continue,
+    and it has the same quota.
 
     Example: n2k kv drop shop
     """

@@ -35,12 +35,15 @@ class Namespaces:
         self._clock = clock
 
     def make(self, name: str, *, quota: int | None = None, most_keys: int | None = None) -> Terms:
-        """Make a namespace, or set the terms of an existing one; what is None is kept, or the default. Return its terms."""
+        """Make a namespace, or set the terms of an existing one; return its terms.
+
+        What is None is kept, also from one of that name that was dropped, or the default. A dropped one is closed.
+        """
         try:
             before = self._store.namespace(parse_namespace(name)).terms()
         except NoSuchNamespace:
             before = None
-        terms = before or DEFAULTS
+        terms = before or (self._store.dropped_terms(name) or DEFAULTS)._replace(is_open=False)
         if quota is not None:
             terms = terms._replace(quota=quota)
         if most_keys is not None:

@@ -27,7 +27,8 @@ def succeeds(attempt: object) -> bool:
 
 
 def test_a_drop_removes_all_but_what_must_not_repeat(place: Place) -> None:
-    """Entries, log and terms go, in a small file; a later namespace of the name goes on with versions, ids and sequences."""
+    """Entries and log are removed, terms are kept in a small file; a later namespace of the name goes on with versions, ids and
+    sequences."""
     with place.opened() as store:
         shop = store.keyvalue.create("shop", Terms(100_000_000, 1000, is_open=True))
         last = shop.apply([Put(b"k%d" % n, bytes(5000)) for n in range(100)], NOW).results[-1].version
@@ -42,7 +43,9 @@ def test_a_drop_removes_all_but_what_must_not_repeat(place: Place) -> None:
                 use()
         with pytest.raises(NoSuchNamespace):
             store.keyvalue.namespace("shop")
+        assert store.keyvalue.dropped_terms("shop") == Terms(100_000_000, 1000, is_open=True)
         again = store.keyvalue.create("shop", TERMS)
+        assert store.keyvalue.dropped_terms("shop") is None
         assert again.terms() == TERMS and again.count(Range(), NOW) == (0, 0)
         assert files(place.folder) == ["data.mdb", "data.mdb-lock", "data.writer"]
         assert again.sequence(b"tickets", 1) == 11

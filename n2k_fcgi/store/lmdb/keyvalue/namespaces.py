@@ -61,6 +61,10 @@ class Namespaces:
             namespace.set_terms(terms._replace(is_open=namespace.terms().is_open))
         return namespace
 
+    def dropped_terms(self, name: str) -> Terms | None:
+        """See ``store.keyvalue.KeyValueStore``."""
+        return replacing.dropped_terms(self._of(name).file)
+
     def drop(self, name: str) -> bool:
         """See ``store.keyvalue.KeyValueStore``."""
         try:

@@ -38,6 +38,7 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     TERMS,
     Buffer,
     pack_terms,
+    unpack_terms,
 )
 from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
 from n2k_fcgi.store.lmdb.lockfile import lock_of, reserve
@@ -93,22 +94,26 @@ def create(file: NamespaceFile, terms: Terms) -> bool:
 
     Raises NamespaceFull, StoreBusy.
     """
-    dropped = _dropped(file)
-
     with file.alone():
         if is_there(file.path):
             return False
         with _fresh(file) as fresh:
-            if is_there(dropped):
-                with closing(open_reader(dropped)) as env, env.begin(buffers=True) as source:
-                    refuse_other_format(dropped, bytes(source.get(FORMAT_DB_KEY, b"")), FORMATS)
+            with _kept(file) as source:
+                if source is not None:
                     _put_rows(source, fresh)
             _finish(fresh, file.modes, lambda transaction: transaction.put(TERMS, pack_terms(terms)))
             lock_of(fresh.path).rename(lock_of(file.path))
             fresh.path.rename(file.path)
+        dropped = _dropped(file)
         dropped.unlink(missing_ok=True)
         sync_folder(dropped.parent)
     return True
+
+
+def dropped_terms(file: NamespaceFile) -> Terms | None:
+    """Return what the owner had set for *file* before its ``drop``; None: it was not dropped."""
+    with _kept(file) as source:
+        return None if source is None else unpack_terms(source.get(TERMS))
 
 
 @contextlib.contextmanager
@@ -222,6 +227,18 @@ def _finish(fresh: GrowingMap, modes: Modes, change: Change = lambda transaction
 
 def _outlives_a_drop(db_key: bytes) -> bool:
     return db_key[:1] == SEQUENCE or db_key in (COUNTERS, TERMS)
+
+
+@contextlib.contextmanager
+def _kept(file: NamespaceFile) -> Iterator[lmdb.Transaction | None]:
+    """Read what a ``drop`` kept; None: nothing."""
+    path = _dropped(file)
+    if not is_there(path):
+        yield None
+        return
+    with closing(open_reader(path)) as env, env.begin(buffers=True) as source:
+        refuse_other_format(path, bytes(source.get(FORMAT_DB_KEY, b"")), FORMATS)
+        yield source
 
 
 def _dropped(file: NamespaceFile) -> Path:

@@ -119,12 +119,23 @@ def test_a_batch_reads_what_it_removes(shop: Shop) -> None:
     assert failed["failures"] == [{"index": 1, "status": 404, "error": "no such key"}] and shop.listed() == []
 
 
-@pytest.mark.parametrize("value", ["[1.50, 1e999]", "[" * 500 + "]" * 500, '{"a": 1,\n "a": 2}'])
+@pytest.mark.parametrize("value", ["[1.50, 1e999]", '{"a": 1,\n "a": 2}'])
 def test_a_batch_reads_json_as_it_was_written(shop: Shop, value: str) -> None:
-    """Numbers that no program here could write, and deep nesting (how deep it may be depends on the stack of the front end)."""
+    """Numbers that no program here could write, and names that come twice; a line feed is a blank."""
     shop.put("k", value, "application/json")
     answer = shop.ask("POST", "?op=batch", json.dumps({"operations": [{"op": "get", "key": "k"}]}))
     assert answer.status == 200 and b'"json":' + value.replace("\n", " ").encode() + b"}" in answer.body
+
+
+def test_the_deepest_json_can_be_read(shop: Shop) -> None:
+    """Whatever was accepted comes back in every way, also where the parser would be called with less stack left."""
+    depth = 1000
+    while shop.ask("PUT", "/k", "[" * depth + "]" * depth, Content_Type="application/json").status == 400:
+        depth -= 1
+    value = b"[" * depth + b"]" * depth
+    items = json.dumps({"operations": [{"op": "get", "key": "k"}, {"op": "touch", "key": "k"}]})
+    for answer in shop.ask("POST", "?op=batch", items), shop.ask("GET", "?values=1"), shop.ask("GET", "/k?format=json"):
+        assert answer.status == 200 and b'"json":' + value + b"}" in answer.body
 
 
 def test_a_batch_reads_a_megabyte(shop: Shop) -> None:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from n2k_fcgi.errors import BadEntryKey, BadNamespace
@@ -101,7 +101,7 @@ json_values = st.recursive(
 )
 
 
-@relaxed
+@settings(relaxed, max_examples=50)
 @given(json_values)
 def test_what_json_writes_is_json(value: object) -> None:
     """Escaped or not."""

@@ -81,6 +81,8 @@ class WritableFile:
         self._page = 0
         """Bytes of a page."""
         self._next_look = 0.0
+        self.outlived: list[GrowingMap] = []
+        """Of files that were replaced while they were read: closed when the last reader ends."""
         self.readers = 0
         """Read transactions that are open in this process."""
 
@@ -160,7 +162,9 @@ class WritableFile:
     def close(self) -> None:
         """Close; the next use opens again. What still reads a file that was replaced keeps it until it ends."""
         if self._map is not None:
-            if not self.readers or device_and_inode(self.path) == self._identity[:2]:  # one environment per file and process
+            if self.readers and device_and_inode(self.path) != self._identity[:2]:
+                self.outlived.append(self._map)
+            else:  # LMDB allows one environment per file and process
                 self._map.close()
             self._map = None
 
@@ -181,6 +185,11 @@ class WritableFile:
         """Whether another process holds the writers' queue."""
         with self._queue.tried(0) as held:
             return not held
+
+    def close_outlived(self) -> None:
+        """Release the maps of replaced files, which nothing reads any more."""
+        while self.outlived:
+            self.outlived.pop().close()
 
     def retire(self) -> None:
         """Close for good: LMDB allows one environment per file and process, and another store needs it."""
@@ -375,6 +384,8 @@ class _Reading:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._transaction.abort()
         self._file.readers -= 1
+        if self._file.outlived and not self._file.readers:
+            self._file.close_outlived()
         if isinstance(error, lmdb.Error):
             raise meaning(self._file.path, error, damaged) from None
         if isinstance(error, BadValue):

@@ -1,5 +1,6 @@
 """The bytes of a namespace on disk; a file that is damaged, cut, of a later format, busy, or too small for a snapshot."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -215,6 +216,26 @@ def test_a_snapshot_stays_while_its_process_writes(store: Namespaces) -> None:
         state.scan(Range(), NOW, limit=1, values=True)
     with shop.snapshot() as state:
         assert state.get(b"k", NOW).value == b"after"  # type: ignore[union-attr]
+
+
+def test_a_replaced_file_is_released_with_its_last_reader(shop: Namespace) -> None:
+    """Its descriptors and its map, though the caller keeps the ended snapshot."""
+
+    def removed() -> set[str]:
+        found = {os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.exists() or entry.is_symlink()}
+        maps = Path("/proc/self/maps").read_text()
+        return {name for name in found if name.endswith("(deleted)") and str(path_of(shop)) in name} | {
+            line for line in maps.splitlines() if str(path_of(shop)) in line and line.endswith("(deleted)")
+        }
+
+    shop.apply([PLAIN], NOW)
+    with shop.snapshot() as first:
+        shop.compact()
+        with shop.snapshot() as second:
+            shop.compact()
+            assert first.get(b"k", NOW) == second.get(b"k", NOW) == shop.get(b"k", NOW) is not None
+            assert removed()
+    assert not removed()
 
 
 def test_a_map_that_another_process_outgrew(store: Namespaces, tmp_path: Path) -> None:

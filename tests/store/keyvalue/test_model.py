@@ -6,20 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
 
+from n2k_fcgi.errors import ChangesGone
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
+from n2k_fcgi.store.keyvalue import Change, Kind, Page, Range
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
-from tests.support.keyvalue_model import MAX_VALUE, TERMS, NamespaceMachine, Subject
+from tests.support.keyvalue_model import MAX_VALUE, TERMS, NamespaceMachine, Subject, entry_of
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 """Runs of at most forty steps; ``make test-long`` sets more."""
 
 
 class EmbeddedMachine(NamespaceMachine):
-    """The engine in this process."""
+    """The engine in this process, with what HTTP does not have."""
 
     @contextmanager
     def opened(self) -> Iterator[Subject]:
@@ -28,11 +33,49 @@ class EmbeddedMachine(NamespaceMachine):
         with tempfile.TemporaryDirectory() as folder:
             store = Namespaces(Path(folder), PRIVATE, sync=Sync.OFF, most_changes=1_000_000)
             store.create("shop", TERMS)
-            space = KeyValueSpace(store.namespace("shop"), max_value=MAX_VALUE, clock=lambda: times[-1])
+            self.store = store.namespace("shop")
+            self.handle = KeyValueSpace(self.store, max_value=MAX_VALUE, clock=lambda: times[-1])
             try:
-                yield Subject(space, times.append, store.namespace("shop").set_terms, store.close)
+                yield Subject(self.handle, times.append, self.store.set_terms, store.close)
             finally:
                 store.close()
+
+    @rule()
+    def compact(self) -> None:
+        """Nothing that can be seen changes."""
+        self.store.compact()
+
+    @rule(limit=st.integers(1, 2))
+    def sweep(self, limit: int) -> None:
+        """Up to so many of what has expired are removed, those that expired first."""
+        expired = sorted(kept.expires for kept in self.model.entries.values() if kept.expires and kept.expires <= self.now)
+        assert self.store.sweep(self.now, limit) == min(limit, len(expired))
+        self.follow()
+        left = sorted(kept.expires for kept in self.model.entries.values() if kept.expires and kept.expires <= self.now)
+        assert left == expired[limit:]
+
+    @rule()
+    def flush(self) -> None:
+        """Everything is gone; who reads the log lists anew, and a new reader sees the flush first."""
+        before = self.store.version()
+        assert self.handle.flush() == len(self.model.live(self.now))
+        self.model.entries = {}
+        if before:
+            with pytest.raises(ChangesGone):
+                self.handle.changes(before)
+        self.last = self.handle.version()
+        assert self.last > before and self.handle.changes(0) == ([Change(self.last, Kind.FLUSH, b"")], self.last, False)
+
+    @rule(data=st.data())
+    def snapshot(self, data: st.DataObject) -> None:
+        """It stays as it was, whatever is written and removed meanwhile."""
+        live = self.model.live(self.now)
+        with self.handle.snapshot() as state:
+            for kind in ("put", "delete", "put"):
+                self.write(self.operation(kind, data), again=False)
+            self.compact()
+            found = state.page(Range(), values=True)
+        assert found == Page([entry_of(key, kept) for key, kept in live.items()], None)
 
 
 TestEmbedded = EmbeddedMachine.TestCase

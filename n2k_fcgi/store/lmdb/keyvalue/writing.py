@@ -72,8 +72,8 @@ class Writing:
         return limit
 
     def flush(self) -> int:
-        """Remove all entries and the log, which gets one record; return how many keys."""
-        count = self.counters.keys
+        """Remove all entries and the log, which gets one record; return how many keys there were."""
+        count = self.counters.keys - self.state.expired(self.now)[0]
         for prefix in (VALUE, EXPIRY, LOG):
             cursor = self.transaction.cursor()
             more = cursor.set_range(prefix)

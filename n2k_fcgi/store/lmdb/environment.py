@@ -96,17 +96,29 @@ def damaged(path: Path, why: object) -> N2KError:
 
 
 def refuse_truncated(path: Path, env: lmdb.Environment) -> None:
-    """Refuse a file as ``damaged`` that is shorter than its last page: reading it would raise SIGBUS."""
-    needed = bytes_needed(env, env.stat()["psize"])
+    """Refuse a file as ``damaged`` that was cut: reading the pages that are missing would raise SIGBUS."""
+    page = env.stat()["psize"]
+    needed = bytes_needed(env, page)
     size = path.stat().st_size
-    if size < needed:
+    if size < needed and not is_whole(path, env, page):
         raise damaged(path, f"it has {size} bytes of {needed}")
 
 
 def bytes_needed(env: lmdb.Environment, page: int) -> int:
-    """Return the bytes that a file must have, whose pages are of *page* bytes."""
+    """Return the bytes of all pages of a file, which are *page* bytes each; the file may be shorter: see ``is_whole``."""
     last: int = env.info()["last_pgno"]
     return (last + 1) * page
+
+
+def is_whole(path: Path, env: lmdb.Environment, page: int) -> bool:
+    """Whether a file that is shorter than its pages lacks only free ones."""
+    from n2k_fcgi.store.lmdb.free_pages import only_free_pages_missing  # late: this is rare
+
+    try:
+        with env.begin():
+            return only_free_pages_missing(path, page)
+    except lmdb.MapResizedError:  # another process has just made it longer
+        return True
 
 
 def refuse_other_format(path: Path, value: bytes | None, formats: range = FORMATS) -> None:

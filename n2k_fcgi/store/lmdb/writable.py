@@ -19,6 +19,7 @@ from n2k_fcgi.store.lmdb.environment import (
     bytes_needed,
     damaged,
     is_there,
+    is_whole,
     meaning,
     open_reader,
     refuse_other_format,
@@ -80,6 +81,8 @@ class WritableFile:
         """Bytes at the last check. LMDB never shortens a file: a shorter one was cut, and reading it is SIGBUS."""
         self._page = 0
         """Bytes of a page."""
+        self._found_whole = 0, 0
+        """Bytes that the file had, and would have with all pages, when it was found to lack only free ones."""
         self._next_look = 0.0
         self.outlived: list[GrowingMap] = []
         """Of files that were replaced while they were read: closed when the last reader ends."""
@@ -249,16 +252,27 @@ class WritableFile:
             self.close()
             return
         try:
-            size, before = self.path.stat().st_size, self._size
+            size = self.path.stat().st_size
+            is_cut = size < self._size or self._is_short(self._map.env, size)
         except OSError:  # removed just now: the next opening reports it
             self.close()
             return
-        if size < before or size < bytes_needed(self._map.env, self._page):  # it may have grown and been cut since
+        if is_cut:
             self.close()
             if identity(self.path) == self._identity:  # else it is another file, put there just now
                 raise damaged(self.path, f"it was cut to {size} bytes under a running process")
             return
         self._size = size
+
+    def _is_short(self, env: lmdb.Environment, size: int) -> bool:
+        """Whether a file of *size* bytes, which is not shorter than at the last check, has grown and been cut since."""
+        needed = bytes_needed(env, self._page)
+        if size >= needed or self._found_whole == (size, needed):
+            return False
+        if self.path.stat().st_size < needed and not is_whole(self.path, env, self._page):
+            return True
+        self._found_whole = size, needed
+        return False
 
     def _open(self) -> None:
         self._map = None

@@ -191,9 +191,9 @@ def _in_our_words(path: Path) -> Iterator[None]:
         refuse_os_error(path, error)
 
 
-def _put_rows(source: lmdb.Transaction, fresh: GrowingMap, is_kept: Callable[[bytes], bool] = lambda db_key: True) -> None:
-    """Append the rows of *source* to the empty file *fresh*, but not the mark of a file that was not replaced."""
-    rows = (row for row in source.cursor() if row[0] != REPLACED and is_kept(bytes(row[0])))
+def _put_rows(source: lmdb.Transaction, fresh: GrowingMap, kept: Callable[[bytes], bool] = lambda db_key: True) -> None:
+    """Append the rows of *source* that are *kept* to the empty file *fresh*, but not the mark of a killed compaction."""
+    rows = ((db_key, value) for db_key, value in source.cursor() if bytes(db_key) != REPLACED and kept(bytes(db_key)))
     while part := list(_part(rows)):
         fresh.write(partial(_append, part))
 

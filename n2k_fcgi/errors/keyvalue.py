@@ -78,6 +78,15 @@ class QuotaReached(N2KError):
         self.free_keys = free_keys
 
 
+class StillSweeping(N2KError):
+    """A write needs the space of so many expired entries that one request does not remove them all."""
+
+    template = "expired keys are being removed to make space: nothing was written yet, try again"
+    status = 503
+    exit_code = 123
+    retry_after = 1
+
+
 class ValueTooLarge(N2KError):
     """A value above the limit."""
 

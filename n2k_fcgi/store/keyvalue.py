@@ -177,8 +177,9 @@ class NamespaceStore(SpaceReader, Protocol):
         """Do all of *operations*, in order, each seeing those before it, or none.
 
         One operation: raises its error. Several: raises BatchRefused, which has the error of each that failed.
-        QuotaReached after sweeping what has expired. *request*: an id of the caller's; one that was applied in the last ten
-        minutes (of the last ten thousand) is not applied again, and its first results are returned.
+        QuotaReached after sweeping what has expired; StillSweeping if that takes several requests. *request*: an id of the
+        caller's; one that was applied in the last ten minutes (of the last ten thousand) is not applied again, and its first
+        results are returned.
         """
         ...
 

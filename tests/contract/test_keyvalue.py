@@ -9,6 +9,7 @@ from n2k_fcgi.errors import (
     NoSuchEntry,
     NoSuchNamespace,
     QuotaReached,
+    StillSweeping,
 )
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.model.keyvalue.operations import AssignId, Condition, Delete, Get, Increment, Put, Restore, Touch
@@ -246,13 +247,28 @@ def test_a_write_over_an_expired_entry_creates_one(shop: NamespaceStore, operati
 
 
 def test_the_quota_counts_nothing_that_has_expired(store: Store) -> None:
-    """However much it is: a write that needs the space sweeps all of it."""
+    """A write that needs the space sweeps all of it, in several transactions."""
     shop = store.keyvalue.create("shop", Terms(30_000, 3000))
     expire(shop, 2999)
     with pytest.raises(QuotaReached):
         put(shop, b"large", bytes(20_000), NOW + 9)
     put(shop, b"large", bytes(20_000), NOW + 10)
     assert shop.space(NOW + 10) == Space(20_005, 30_000, 1, 3000)
+
+
+def test_one_write_sweeps_a_bounded_number(store: Store) -> None:
+    """What is more is left to the next writes, which are asked to come at once: a flood of expired keys stops no worker."""
+    shop = store.keyvalue.create("shop", Terms(1_000_000, 50_000))
+    for start in range(0, 25_000, 1000):
+        shop.apply([Put(b"k%d" % number, b"", ttl=10) for number in range(start, start + 1000)], NOW)
+    store.keyvalue.create("shop", Terms(100, 10))
+    before = shop.version()
+    with pytest.raises(StillSweeping) as refused:
+        put(shop, b"new", b"", NOW + 10)
+    assert refused.value.status == 503 and refused.value.retry_after == 1
+    assert before < shop.version() and shop.get(b"k9999", NOW)  # the last by its bytes
+    put(shop, b"new", b"", NOW + 10)
+    assert shop.space(NOW + 10) == Space(3, 100, 1, 10)
 
 
 def test_a_page_passes_over_a_bounded_number(store: Store) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import lmdb
 
-from n2k_fcgi.errors import BatchRefused, N2KError, QuotaReached
+from n2k_fcgi.errors import BatchRefused, N2KError, QuotaReached, StillSweeping
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation
 from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
@@ -25,6 +25,8 @@ SWEPT_IN_HOUSEKEEPING = 500
 """The same for a worker between two requests."""
 SWEPT_FOR_SPACE = 1000
 """The same for each transaction of a write that the quota would refuse."""
+MOST_SWEEPS = 20
+"""Such transactions of one write: 0.3 seconds. A worker answers no other request meanwhile."""
 
 T = TypeVar("T")
 
@@ -102,12 +104,13 @@ class Namespace:
     def apply(self, operations: Sequence[Operation], now: int, *, request: str = "") -> Applied:
         """See ``store.keyvalue.NamespaceStore``."""
         digest = digest_of(request, operations) if request else b""
-        while True:
+        for _ in range(MOST_SWEEPS):
             try:
                 return self._write(now, lambda writing: _applied(writing, operations, digest))
             except QuotaReached:
                 if not self.sweep(now, SWEPT_FOR_SPACE):
                     raise
+        raise StillSweeping
 
     def sequence(self, name: bytes, count: int) -> int:
         """Lease *count* numbers that nobody got or will get; return the first."""

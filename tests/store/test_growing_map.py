@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from n2k_fcgi.cli.examinations.data import stopped_readers
+from n2k_fcgi.errors import NoMemory
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.datadir import CAPTURES
@@ -138,3 +139,15 @@ def test_doctor_names_a_process_that_was_stopped_while_it_read(sandbox: Sandbox)
         before = size(sandbox)
         change(sandbox, FAR_BEHIND)
         assert size(sandbox) == before, "freed pages are not used again"
+
+
+def test_a_map_that_could_not_grow_is_opened_anew(sandbox: Sandbox) -> None:
+    """Also when the file is looked at just then: a closed environment is not asked how large it is."""
+    sandbox.record(KEY, "Masakazu Kojima", 1)
+    file = sandbox.store.captures._file
+    assert file._map is not None
+    with pytest.raises(NoMemory):
+        file._map._resize(1 << 60)  # more than any host grants
+    file._next_look = 0
+    assert sandbox.store.captures.count() == 1
+    sandbox.record(OTHER, "Governor Linden", 1)

@@ -246,7 +246,7 @@ class WritableFile:
 
     def _close_if_replaced(self) -> None:
         self._next_look = time.monotonic() + LOOK_EVERY
-        if self._map is None:
+        if self._map is None or not self._map.is_open:  # it could not grow: it is opened anew
             return
         if identity(self.path) != self._identity:
             self.close()

@@ -20,7 +20,7 @@ from n2k_fcgi.store.base import Store
 QUEUE = 6
 """Pending keys that a store of a test keeps."""
 
-LOG = 200
+LOG = 10_000
 """Changes that a namespace of a test keeps."""
 
 SECONDS = 60

@@ -1,7 +1,6 @@
 """A file that lacks only free pages at its end is whole, and one that was cut is not."""
 
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +8,13 @@ import lmdb
 import pytest
 
 from n2k_fcgi.errors import NamespaceDamaged
+from n2k_fcgi.files import PRIVATE
+from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.model.keyvalue.operations import Put
 from n2k_fcgi.store.keyvalue import Range, Terms
 from n2k_fcgi.store.lmdb import writable
 from n2k_fcgi.store.lmdb.free_pages import only_free_pages_missing
+from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 from tests.contract.engines import Place
 from tests.support.namespaces import NOW
 
@@ -28,19 +30,18 @@ def pages(path: Path) -> int:
 
 
 def batches() -> Iterator[list[Put]]:
-    """Batches in random order, which split pages."""
-    order = list(range(60_000))
-    random.Random(1).shuffle(order)
-    for start in range(0, len(order), 1000):
-        yield [Put(b"key %06d" % n, bytes(120)) for n in order[start : start + 1000]]
+    """Batches that are longer than the log: records of the same transaction are removed from it."""
+    for start in range(0, 5000, 500):
+        yield [Put(b"k%04d" % n, bytes(300), ttl=None if n % 2 else 10_000) for n in range(start, start + 500)]
 
 
 @pytest.fixture
 def short(place: Place) -> Path:
     """A namespace's file that is shorter than its number of pages says."""
     path = place.folder / "keyvalue" / "shop" / "data.mdb"
-    with place.opened() as store:
-        shop = store.keyvalue.create("shop", Terms(1 << 30, 1 << 20))
+    with place.opened():  # makes the data directory
+        store = Namespaces(place.folder, PRIVATE, sync=Sync.OFF, most_changes=200)
+        shop = store.create("shop", Terms(1 << 30, 1 << 20))
         for batch in batches():
             shop.apply(batch, NOW)
             store.close()

@@ -202,8 +202,11 @@ class NamespaceStore(SpaceReader, Protocol):
         """Remove all entries, as one record in the log; return how many. Version, sequences and terms are kept."""
         ...
 
-    def compact(self) -> tuple[int, int]:
-        """Make the file as small as its content while it is served; return its bytes before and after."""
+    def compact(self, *, keep_log: bool = True) -> tuple[int, int]:
+        """Make the file as small as its content while it is served; return its bytes before and after.
+
+        Without *keep_log* the log of changes is removed: readers that have not seen all of it get ChangesGone.
+        """
         ...
 
     def snapshot(self) -> AbstractContextManager[SpaceReader]:

@@ -158,3 +158,29 @@ def test_a_shell_does_not_bring_back_what_a_purge_took(peopled: Commands, purged
         terminal.rest()
     assert history.exists() is not purged
     assert ("quillon ash" in history.read_text()) if not purged else traces(peopled.data_dir) == []
+
+
+def test_namespaces_are_left_to_their_owner(peopled: Commands) -> None:
+    """A purge does not change what scripts stored; its check names the file, until the owner has deleted and compacted."""
+    peopled("token", "create", "--scope", "keyvalue", "--namespace", "shop")
+    for key, value in ((f"visits/{KEY}", "7"), ("last", "Quillon Ash"), ("other", "kept")):
+        assert peopled("kv", "put", "shop", key, "--value", value).code == 0
+    (peopled.data_dir / "keyvalue" / "shop" / "left.copy").write_text(ROW)
+    peopled("forget", KEY)
+    done = peopled("purge")
+    assert done.code == 0 and "not n2k's own" not in done.err
+    assert traces(peopled.data_dir) == ["keyvalue/shop/data.mdb"]
+    assert peopled("kv", "get", "shop", "last").out == "Quillon Ash"
+    found = peopled("purge", "--check")
+    assert (
+        found.code == 51 and found.out and all(line.startswith("keyvalue/shop/data.mdb: ") for line in found.out.splitlines())
+    )
+    for key in (f"visits/{KEY}", "last"):
+        assert peopled("kv", "delete", "shop", key).code == 0
+    assert peopled("purge", "--check").code == 51
+    peopled("kv", "compact", "shop")
+    assert "visits/" not in peopled("kv", "list", "shop").out
+    assert peopled("purge", "--check").out.startswith("keyvalue/shop/data.mdb: a key")  # in the log of changes
+    peopled("kv", "compact", "--empty-log", "shop")
+    assert peopled("purge", "--check").code == 0 and traces(peopled.data_dir) == []
+    assert peopled("kv", "get", "shop", "other").out == "kept"

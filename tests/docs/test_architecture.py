@@ -21,7 +21,7 @@ def section(heading: str) -> str:
     return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.parametrize("heading", ["One request", "One dump line"])
+@pytest.mark.parametrize("heading", ["One request", "One dump line", "One value"])
 def test_every_module_on_the_way_exists(heading: str) -> None:
     """Each step names modules, and each of them exists."""
     steps = re.split(r"\n(?=\d\. )", section(heading))[1:]

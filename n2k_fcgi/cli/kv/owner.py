@@ -59,16 +59,20 @@ def close(context: Context, namespace: str) -> None:
 
 @click.command("compact")
 @arguments.of_namespace
+@click.option("--empty-log", is_flag=True, help="Also remove the log of changes, which has the keys of deleted entries.")
 @pass_context
-def compact(context: Context, namespace: str) -> None:
+def compact(context: Context, namespace: str, empty_log: bool) -> None:
     """Make the file of the namespace NS as small as what is in it, while it is served.
 
     LMDB uses the space of removed entries again, but never gives it back to the disk. It needs space for a copy meanwhile.
 
+    Deleted values are gone from the file then. Their keys are still in the log of changes; with --empty-log they are not, and
+    programs that follow the changes, and have not seen all of them, list the keys again.
+
     Example: n2k kv compact shop
     """
     arguments.check_data(context)
-    before, after = namespaces(context.store).compact(namespace)
+    before, after = namespaces(context.store).compact(namespace, keep_log=not empty_log)
     context.talk(f"{namespace}: {before} bytes before, {after} now")
 
 

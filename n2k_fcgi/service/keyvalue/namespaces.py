@@ -76,9 +76,12 @@ class Namespaces:
         found.set_terms(terms._replace(is_open=is_open))
         return True
 
-    def compact(self, name: str) -> tuple[int, int]:
-        """Make the file of a namespace as small as its content; return its bytes before and after. Raises StoreFull."""
-        return self._store.namespace(parse_namespace(name)).compact()
+    def compact(self, name: str, *, keep_log: bool = True) -> tuple[int, int]:
+        """Make the file of a namespace as small as its content; return its bytes before and after. Raises StoreFull.
+
+        *keep_log*: with the log of changes, which has the keys of deleted entries.
+        """
+        return self._store.namespace(parse_namespace(name)).compact(keep_log=keep_log)
 
     def drop(self, name: str) -> None:
         """Remove a namespace with all that it holds."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from n2k_fcgi.errors import ChangesGone
 from n2k_fcgi.model.keyvalue.operations import Delete, Put
 from n2k_fcgi.store.keyvalue import Range
 from n2k_fcgi.store.lmdb.keyvalue import file as file_module
@@ -49,9 +50,11 @@ def value(peer: Peer) -> bytes:
 def test_a_compacted_file_holds_everything_and_is_small(place: Place) -> None:
     """Entries with their times, the log, requests, sequences, versions and terms; no other file is left, the mode is right."""
     with shop(place) as space:
+        since = space.apply([Put(b"k0000", b"replaced")], NOW).results[0].version
+        space.apply([Put(b"k%04d" % n, bytes(300)) for n in range(1, 20)], NOW)
         before = (
             space.scan(Range(), NOW, limit=10_000, values=True),
-            space.changes(NOW * 1000, 10_000),
+            space.changes(since, 10_000),
             space.terms(),
             space.space(NOW),
         )
@@ -62,7 +65,7 @@ def test_a_compacted_file_holds_everything_and_is_small(place: Place) -> None:
         assert files(place.folder) == ["data.mdb", "data.mdb-lock", "data.writer"]
         assert before == (
             space.scan(Range(), NOW, limit=10_000, values=True),
-            space.changes(NOW * 1000, 10_000),
+            space.changes(since, 10_000),
             space.terms(),
             space.space(NOW),
         )
@@ -216,3 +219,20 @@ def test_a_snapshot_outlives_a_compaction(place: Place) -> None:
         space.compact()
         assert state.get(b"k", NOW) is None and state.count(Range(), NOW)[0] == 20
         assert space.count(Range(), NOW)[0] == 21
+
+
+def test_a_compaction_without_the_log(place: Place) -> None:
+    """Readers that have seen all of it go on; others list the keys anew. Entries, versions and requests are kept."""
+    with shop(place) as space:
+        last = space.version()
+        entries = space.scan(Range(), NOW, limit=10_000, values=True)
+        space.compact(keep_log=False)
+        assert b"k1999" not in space.file.path.read_bytes()
+        assert space.scan(Range(), NOW, limit=10_000, values=True) == entries and space.version() == last
+        assert space.changes(last, 10).changes == []
+        for since in (0, last - 1):
+            with pytest.raises(ChangesGone):
+                space.changes(since, 10)
+        assert space.apply([Delete(b"k%04d" % n) for n in range(20, 515)], NOW + 2, request="id 20").repeated is True
+        version = space.apply([Put(b"k", b"")], 0).results[0].version
+        assert version == last + 1 and [change.version for change in space.changes(last, 10).changes] == [version]

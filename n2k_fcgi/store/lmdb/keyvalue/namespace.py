@@ -142,9 +142,9 @@ class Namespace:
         """Remove all entries, as one record in the log; return how many."""
         return self._write(now, Writing.flush)
 
-    def compact(self) -> tuple[int, int]:
+    def compact(self, *, keep_log: bool = True) -> tuple[int, int]:
         """See ``store.keyvalue.NamespaceStore``."""
-        return replacing.compact(self.file)
+        return replacing.compact(self.file, keep_log=keep_log)
 
     def _write(self, now: int, change: Callable[[Writing], T]) -> T:
         def changed(transaction: lmdb.Transaction) -> T:

@@ -33,6 +33,7 @@ from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
     FORMATS,
+    LOG,
     REPLACED,
     SEQUENCE,
     TERMS,
@@ -50,21 +51,26 @@ SPARE = 256 * 1024
 PART = 2 * 1024 * 1024
 """Bytes of rows that one transaction copies: LMDB holds the pages that it writes in memory."""
 
-Change = Callable[[lmdb.Transaction], object]
 
-
-def compact(file: NamespaceFile) -> tuple[int, int]:
+def compact(file: NamespaceFile, *, keep_log: bool) -> tuple[int, int]:
     """Make *file* as small as its rows are, while it is served; return its bytes before and after.
 
-    Raises NamespaceFull, StoreBusy.
+    *keep_log*: with the log of changes. Raises NamespaceFull, StoreBusy.
     """
+
+    def count_log(transaction: lmdb.Transaction) -> None:
+        if not keep_log:
+            writing = Writing(transaction, 0, most_changes=0)
+            writing.counters.changes, writing.counters.floor = 0, writing.counters.version
+            writing.finish()
+
     with file.exclusive(), _fresh(file) as fresh:
         before = file.path.stat().st_size
         file.settle()
         with file.read() as source:
             refuse_when_low(fresh.path.parent, file.used_bytes() + SPARE)
-            _put_rows(source, fresh)
-        _finish(fresh, file.modes)
+            _put_rows(source, fresh, lambda db_key: keep_log or db_key[:1] != LOG)
+        _finish(fresh, file.modes, count_log)
         file.replace(fresh.path)
     return before, file.path.stat().st_size
 
@@ -212,7 +218,7 @@ def _part(rows: Iterator[tuple[Buffer, Buffer]]) -> Iterator[tuple[Buffer, Buffe
             return
 
 
-def _finish(fresh: GrowingMap, modes: Modes, change: Change = lambda transaction: None) -> None:
+def _finish(fresh: GrowingMap, modes: Modes, change: Callable[[lmdb.Transaction], object]) -> None:
     """Make the last *change*, note the format, and sync the file."""
 
     def finish(transaction: lmdb.Transaction) -> None:

@@ -53,8 +53,13 @@ class LmdbStore:
             from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces  # late: lookups need none
 
             options = self._options
-            sync, most = options.sync, options.most_changes
-            self._keyvalue = Namespaces(options.data_dir, options.modes, sync=sync, most_changes=most)
+            self._keyvalue = Namespaces(
+                options.data_dir,
+                options.modes,
+                sync=options.sync,
+                most_changes=options.most_changes,
+                resident_limit=options.resident_limit,
+            )
             if self._is_retired:
                 self._keyvalue.retire()
         return self._keyvalue

@@ -1,6 +1,7 @@
 """The bytes of a namespace on disk; a file that is damaged, cut, of a later format, busy, or too small for a snapshot."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -307,3 +308,44 @@ def test_a_flush_is_one_record_and_keeps_what_must_not_repeat(shop: Namespace) -
     assert shop.version() == version + 1 and shop.sequence(b"s", 1) == 6
     assert shop.apply([AssignId(b"k1", Put(b"k1", b""))], NOW).results[0].entry.id == 2  # type: ignore[union-attr]
     assert shop.space(NOW).keys == 1
+
+
+def read_all(folder: Path, resident_limit: int) -> int:
+    """Read 100 MB of values; return the most resident memory of this process, in bytes."""
+    store = Namespaces(folder, PRIVATE, sync=Sync.OFF, most_changes=0, resident_limit=resident_limit)
+    for number in range(2000):
+        assert store.namespace("shop").get(b"k%d" % number, NOW) is not None
+    store.close()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_resident_memory_is_bounded(store: Namespaces, tmp_path: Path) -> None:
+    """Values that were read do not stay in the memory of a worker, for which hosts kill it."""
+    shop = store.create("shop", Terms(10**9, 10**6))
+    for start in range(0, 2000, 100):
+        shop.apply([Put(b"k%d" % number, bytes(50_000)) for number in range(start, start + 100)], NOW)
+    store.close()
+    code = "import sys; from pathlib import Path; from tests.store.keyvalue.test_file import read_all\n"
+    code += "print(read_all(Path(sys.argv[1]), int(sys.argv[2])))"
+    limits = 10**9, 90_000_000
+    without, bounded = (
+        int(subprocess.run([sys.executable, "-c", code, str(tmp_path), str(limit)], stdout=subprocess.PIPE, check=True).stdout)
+        for limit in limits
+    )
+    assert bounded < 110_000_000 < without
+
+
+def test_a_snapshot_is_not_closed_for_memory(tmp_path: Path) -> None:
+    """It stays valid; other files are closed, and opened by the next use."""
+    store = Namespaces(tmp_path, PRIVATE, sync=Sync.OFF, most_changes=0, resident_limit=0)
+    shop, game = store.create("shop", TERMS), store.create("game", TERMS)
+    for space in (shop, game):
+        space.apply([PLAIN], NOW)
+    with shop.snapshot() as state:
+        was_closed = False
+        for _ in range(40):
+            store.namespace("game")
+            was_closed |= not game.file.is_open
+            assert game.get(b"k", NOW) == state.get(b"k", NOW) is not None
+    assert was_closed
+    store.close()

@@ -16,12 +16,22 @@ from n2k_fcgi.store.lmdb.keyvalue import replacing
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.open_files import MOST_OPEN, OpenFiles
+from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
+
+LOOKS_BETWEEN_SIZES = 16
+"""Requests between two checks of our resident size."""
 
 
 class Namespaces:
-    """Implements ``store.keyvalue.KeyValueStore``. *most_changes*: records that each log keeps."""
+    """Implements ``store.keyvalue.KeyValueStore``. *most_changes*: records that each log keeps.
 
-    def __init__(self, data_dir: Path, modes: Modes, *, sync: Sync, most_changes: int) -> None:
+    *resident_limit*: bytes of resident memory of this process above which the files are closed, and opened again at their
+    next use.
+    """
+
+    def __init__(
+        self, data_dir: Path, modes: Modes, *, sync: Sync, most_changes: int, resident_limit: int = IMPORT_RESIDENT
+    ) -> None:
         self._data_dir = data_dir
         self._modes = modes
         self._sync = sync
@@ -30,6 +40,8 @@ class Namespaces:
         """One object for each file: a process may open a file once."""
         self._open_files = OpenFiles()
         self._is_retired = False
+        self._resident_limit = resident_limit
+        self._looks = 0
 
     def names(self) -> list[str]:
         """Return the namespaces, sorted."""
@@ -41,6 +53,11 @@ class Namespaces:
 
     def namespace(self, name: str) -> Namespace:
         """Return a namespace, opened at first use. Raises NoSuchNamespace."""
+        self._looks += 1
+        if self._looks >= LOOKS_BETWEEN_SIZES:
+            self._looks = 0
+            if resident_bytes() > self._resident_limit:
+                self._open_files.close_idle()
         known = self._known.get(name)
         if (known is None or not known.file.is_open) and not is_there(self._path(name)):
             raise NoSuchNamespace(namespace=name)

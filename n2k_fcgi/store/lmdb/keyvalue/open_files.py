@@ -34,3 +34,10 @@ class OpenFiles:
             for each in idle[:over]:
                 del self._files[each]
                 each.close()
+
+    def close_idle(self) -> None:
+        """Close all in which no transaction is open: their pages are not resident any more."""
+        for each in [each for each in self._files if not each.readers]:
+            del self._files[each]
+            each.close()
+        self.last = None

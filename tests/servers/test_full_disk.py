@@ -60,13 +60,13 @@ box.close()
 
 
 NAMESPACE = """
-import json, sys, time
+import json, sys, tempfile, time
 from pathlib import Path
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.keyvalue.operations import Put
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.servers.live import LiveApplication
-from n2k_fcgi.store.keyvalue import Terms
+from n2k_fcgi.store.keyvalue import Range, Terms
 from tests.support.asking import wsgi
 from tests.support.sandbox import Sandbox
 
@@ -110,9 +110,13 @@ def refusal(action):
 shop = box.store.keyvalue.namespace("shop")
 other = [
     refusal(shop.compact),
-    refusal(lambda: shop.copy().__enter__()),
+    refusal(lambda: shop.copy(place / "copy").__enter__()),
     refusal(lambda: box.store.keyvalue.create("other", Terms(1, 1))),
 ]
+with shop.copy() as state:
+    copied = state.count(Range(), now)[0]
+tempfile.tempdir = str(place)
+other.append(refusal(lambda: shop.copy().__enter__()))
 names = box.store.keyvalue.names()
 left = sorted(path.name for path in (place / "data/keyvalue/shop").iterdir())
 box.close()
@@ -126,7 +130,7 @@ before, behind = box.store.keyvalue.namespace("shop").compact()
 print(json.dumps({
     "stored": len(stored), "statuses": sorted({reply.status for reply in refused}), "seen": seen, "after": after,
     "lines": sorted({reply.body.decode() for reply in refused}), "listed": sorted(listed) == sorted(stored),
-    "other": other, "names": names, "left": left, "again": again, "problems": box.problems(),
+    "copied": copied, "other": other, "names": names, "left": left, "again": again, "problems": box.problems(),
 }))
 box.close()
 """
@@ -145,12 +149,12 @@ def test_a_full_disk(tmp_path: Path, without_lock_file: bool) -> None:
 
 @pytest.mark.parametrize("without_lock_file", [False, True])
 def test_a_namespace_on_a_full_disk(tmp_path: Path, without_lock_file: bool) -> None:
-    """Writes are 507 with one line, reads go on; nothing acknowledged is lost, and no half-made file is left."""
+    """Writes are 507 with one line, reads go on; nothing is lost, no half-made file left. Copies go to other disks."""
     said = on_a_small_disk(NAMESPACE, tmp_path / "disk", without_lock_file)
     assert said["statuses"] == [507]
     assert said["lines"] == ["no space left on the disk: nothing was written\n"]
     assert set(said["seen"]) == set(said["after"]) == {200} and said["listed"]
-    assert said["other"] == ["NamespaceFull"] * 3
+    assert said["other"] == ["NamespaceFull"] * 4 and said["copied"] == said["stored"]
     assert said["names"] == ["shop"] and said["left"] == ["data.mdb", "data.mdb-lock", "data.writer"]
     assert said["again"] == 201 and said["problems"] == []
 

@@ -63,15 +63,78 @@ box.close()
 print(json.dumps(said))
 """
 
+NAMESPACE = """
+import json, subprocess, sys
+from pathlib import Path
+from n2k_fcgi.errors import N2KError
+from n2k_fcgi.model.keyvalue.operations import Put
+from n2k_fcgi.service.access.tokens import create_token
+from n2k_fcgi.servers.live import LiveApplication
+from n2k_fcgi.store.keyvalue import Range, Terms
+from tests.support.asking import wsgi
+from tests.support.sandbox import Sandbox
+
+place = Path(sys.argv[1])
+box = Sandbox(place / "data", log_file="-")
+token = create_token(box.store.tokens, ("admin",)).text
+shop = box.store.keyvalue.create("shop", Terms(10_000, 10))
+shop.apply([Put(b"k", b"1")], 5)
+folder = shop.file.path.parent
+application = LiveApplication({"data_dir": str(box.data_dir), "log_file": "-"})
+ask = wsgi(application)
+headers = {"X-N2K-Token": token, "Content-Type": "text/plain"}
+
+def state():
+    replies = [ask("GET", "/db/k?ns=shop", headers, b""), ask("PUT", "/db/k?ns=shop", headers, b"2")]
+    return [(reply.status, reply.body.decode()) for reply in replies]
+
+def outcome(action):
+    try:
+        return action()
+    except N2KError as error:
+        return type(error).__name__
+
+def copied():
+    with shop.copy() as state:
+        return state.count(Range(), 5)[0]
+
+box.close()
+subprocess.run(["mount", "--bind", folder, folder], check=True)
+subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+said = {"frozen": state()}
+application.close()
+shop = box.store.keyvalue.namespace("shop")
+said["store"] = [outcome(action) for action in (shop.compact, lambda: box.store.keyvalue.drop("shop"), copied)]
+said["check"] = box.problems()
+box.close()
+subprocess.run(["umount", "-l", folder], check=True)
+said["back"] = state()
+application.close()
+print(json.dumps(said))
+"""
+
+
+def test_a_namespace_on_a_file_system_made_read_only(tmp_path: Path) -> None:
+    """Values are read, and copied elsewhere; writes are refused by one line, until they are possible again."""
+    said = json.loads(run_in_a_file_system(NAMESPACE, tmp_path))
+    assert said["frozen"] == [[200, "1"], [503, "nothing was written: the disk is read-only\n"]]
+    assert said["store"] == ["StoreReadOnly", "StoreReadOnly", 1] and said["check"] == []
+    assert said["back"][0] == [200, "1"] and said["back"][1][0] == 200
+
+
+def run_in_a_file_system(code: str, place: Path) -> str:
+    """Run *code* where *place* is a file system of its own; return what it prints."""
+    inside = f'mount -t tmpfs -o size=40m tmpfs {place} && exec {sys.executable} -c "$CODE" {place}'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside]
+    done = subprocess.run(command, env={**os.environ, "CODE": code}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
 
 def test_a_file_system_made_read_only(tmp_path: Path) -> None:
     """Lookups go on in a worker that starts then, and in commands; what writes is refused by one line; the same worker writes
     when it may again."""
-    inside = f'mount -t tmpfs -o size=40m tmpfs {tmp_path} && exec {sys.executable} -c "$CODE" {tmp_path}'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside]
-    done = subprocess.run(command, env={**os.environ, "CODE": CODE}, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    said = json.loads(run_in_a_file_system(CODE, tmp_path))
     answer, ready, status, text = said["frozen"]
     assert (answer, ready, status) == ("a27b84f0-2757-4176-9579-43a181d4a5a0", 200, 503)
     assert "read-only" in text

@@ -12,6 +12,7 @@ from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation
 from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
 from n2k_fcgi.store.lmdb.keyvalue import replacing
+from n2k_fcgi.store.lmdb.keyvalue.copying import copied
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.requests import digest_of, earlier_results, remember
 from n2k_fcgi.store.lmdb.keyvalue.rows import TERMS, pack_terms
@@ -96,7 +97,7 @@ class Namespace:
     @contextmanager
     def copy(self, target: Path | None = None) -> Iterator[State]:
         """See ``store.keyvalue.NamespaceStore``."""
-        with replacing.copy(self.file, target) as transaction:
+        with copied(self.file, target) as transaction:
             yield State(transaction)
 
     # --- writing -----------------------------------------------------------------------------------------------------

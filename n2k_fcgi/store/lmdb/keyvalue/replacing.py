@@ -1,11 +1,10 @@
-"""Fresh files: compacting a namespace while it is served, dropping it, making it, and a copy for an export.
+"""Fresh files in place of others: compacting a namespace while it is served, dropping it, making it.
 
 A fresh file is written row by row. (LMDB's own compact copy needs a thread, which some hosts do not grant, and leaves
 half-full pages: 200,000 rows took 40 MB and 27 MB.) Writers wait meanwhile; readers do not.
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -13,22 +12,18 @@ from pathlib import Path
 
 import lmdb
 
-from n2k_fcgi.errors import NamespaceFull, NoSuchNamespace, StoreFull
-from n2k_fcgi.files import PRIVATE, Modes, open_new, refuse_os_error, refuse_when_low, sync_folder, try_lock
+from n2k_fcgi.errors import NamespaceFull, StoreFull
+from n2k_fcgi.files import Modes, refuse_os_error, refuse_when_low, sync_folder
 from n2k_fcgi.model.choices import Sync
-from n2k_fcgi.store.datadir import COPY_SUFFIX, DROPPED, FRESH_SUFFIX
+from n2k_fcgi.store.datadir import DROPPED, FRESH_SUFFIX
 from n2k_fcgi.store.keyvalue import Terms
-from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.environment import (
-    damaged,
     is_there,
     meaning,
-    open_environment,
     open_reader,
-    reason,
     refuse_other_format,
 )
-from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP, GrowingMap
+from n2k_fcgi.store.lmdb.growing_map import GrowingMap
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
@@ -69,7 +64,7 @@ def compact(file: NamespaceFile, *, keep_log: bool) -> tuple[int, int]:
         file.settle()
         with file.read() as source:
             refuse_when_low(fresh.path.parent, file.used_bytes() + SPARE)
-            _put_rows(source, fresh, lambda db_key: keep_log or db_key[:1] != LOG)
+            put_rows(source, fresh, lambda db_key: keep_log or db_key[:1] != LOG)
         _finish(fresh, file.modes, count_log)
         file.replace(fresh.path)
     return before, file.path.stat().st_size
@@ -90,7 +85,7 @@ def drop(file: NamespaceFile) -> None:
     with file.exclusive(), _fresh(file) as fresh:
         file.settle()
         with file.read() as source:
-            _put_rows(source, fresh, _outlives_a_drop)
+            put_rows(source, fresh, _outlives_a_drop)
         _finish(fresh, file.modes, flush)
         file.remove(fresh.path, _dropped(file))
 
@@ -106,7 +101,7 @@ def create(file: NamespaceFile, terms: Terms) -> bool:
         with _fresh(file) as fresh:
             with _kept(file) as source:
                 if source is not None:
-                    _put_rows(source, fresh)
+                    put_rows(source, fresh)
             _finish(fresh, file.modes, lambda transaction: transaction.put(TERMS, pack_terms(terms)))
             lock_of(fresh.path).rename(lock_of(file.path))
             fresh.path.rename(file.path)
@@ -123,54 +118,13 @@ def dropped_terms(file: NamespaceFile) -> Terms | None:
 
 
 @contextlib.contextmanager
-def copy(file: NamespaceFile, target: Path | None) -> Iterator[lmdb.Transaction]:
-    """Read a compact copy of *file* at *target*, which is made with mode 0600 and removed at the end.
-
-    Without *target* it is beside *file*, and the next such copy removes it if this process is killed. Raises NamespaceFull,
-    NoSuchNamespace, StoreUnreadable if *target* exists.
-    """
-    if target is None:
-        target = file.path.with_name(f"{os.urandom(8).hex()}{COPY_SUFFIX}")
-        _remove_unused_copies(target.parent)
-    try:
-        fd = open_new(target, PRIVATE.file)
-    except FileNotFoundError:  # its folder: the namespace was never made
-        raise NoSuchNamespace(namespace=file.name) from None
-    except OSError as error:
-        refuse_os_error(target, error)
-    try:
-        try_lock(fd)
-        with _in_our_words(target):
-            refuse_when_low(target.parent, file.used_bytes() + SPARE)
-            unlocked = open_environment(target, map_size=FIRST_MAP, sync=False, lock=False)
-            with closing(GrowingMap(target, unlocked)) as fresh, file.read() as source:
-                _put_rows(source, fresh)
-        with closing(open_reader(target)) as env, env.begin(buffers=True) as transaction:
-            try:
-                yield transaction
-            except (lmdb.Error, BadValue) as error:
-                raise damaged(file.path, reason(error)) from None
-    finally:
-        target.unlink(missing_ok=True)
-        os.close(fd)
-
-
-def _remove_unused_copies(folder: Path) -> None:
-    """Remove copies of processes that were killed: no process holds their lock."""
-    for path in folder.glob(f"*{COPY_SUFFIX}"):
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as left:
-            if try_lock(left.fileno()):
-                path.unlink()
-
-
-@contextlib.contextmanager
 def _fresh(file: NamespaceFile) -> Iterator[GrowingMap]:
     """An empty file beside *file*, removed at the end unless it was renamed.
 
     It is open all the time, so that no process takes its lock file for one that needs to be initialised.
     """
     path = file.path.with_suffix(FRESH_SUFFIX)
-    with _in_our_words(path):
+    with in_our_words(path):
         try:
             _remove(path)  # of a killed run
             reserve(path, file.modes)
@@ -186,7 +140,8 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _in_our_words(path: Path) -> Iterator[None]:
+def in_our_words(path: Path) -> Iterator[None]:
+    """Raise N2KErrors about the file *path* that is being written: NamespaceFull if there is no space."""
     try:
         yield
     except StoreFull as error:
@@ -197,7 +152,7 @@ def _in_our_words(path: Path) -> Iterator[None]:
         refuse_os_error(path, error)
 
 
-def _put_rows(source: lmdb.Transaction, fresh: GrowingMap, kept: Callable[[bytes], bool] = lambda db_key: True) -> None:
+def put_rows(source: lmdb.Transaction, fresh: GrowingMap, kept: Callable[[bytes], bool] = lambda db_key: True) -> None:
     """Append the rows of *source* that are *kept* to the empty file *fresh*, but not the mark of a killed compaction."""
     rows = ((db_key, value) for db_key, value in source.cursor() if bytes(db_key) != REPLACED and kept(bytes(db_key)))
     while part := list(_part(rows)):

@@ -1,10 +1,15 @@
 """A dropped namespace: gone for every process at once, but no version and no number of it is ever given again."""
 
+from pathlib import Path
+from typing import Any
+
+import lmdb
 import pytest
 
 from n2k_fcgi.errors import ChangesGone, NoSuchNamespace
 from n2k_fcgi.model.keyvalue.operations import AssignId, Put
 from n2k_fcgi.store.keyvalue import Change, Changes, Kind, Range, Terms
+from n2k_fcgi.store.lmdb.growing_map import GrowingMap
 from tests.contract.engines import Peer, Place, done, open_store
 from tests.support.namespaces import CREATE, DROP, NEVER_LOOK, NOW, SPACE, TERMS, calls_of, files, is_killed, problems
 
@@ -74,6 +79,56 @@ def test_other_processes_see_a_drop_at_once(place: Place) -> None:
             operation = Put(b"k", b"%d" % number)
             writer(f"{SPACE}.apply([operation], now).results[0].version", operation=operation, now=NOW)
             assert reader(f"{SPACE}.get(b'k', now).value", now=NOW) == b"%d" % number
+
+
+@pytest.mark.parametrize("left", [b"", None], ids=["killed before it was filled", "made by LMDB"])
+def test_an_empty_file_of_a_process_that_opened_it_during_a_drop_is_no_namespace(place: Place, left: bytes | None) -> None:
+    """LMDB makes a file that is removed just before it is opened: it is in no list, no problem, and ``create`` replaces it."""
+    path = place.folder / "keyvalue" / "shop" / "data.mdb"
+    with place.opened() as store:
+        shop = store.keyvalue.create("shop", TERMS)
+        last, _ = shop.apply([Put(b"k", b"")], NOW).results[0].version, shop.sequence(b"tickets", 10)
+        store.keyvalue.drop("shop")
+        if left is None:
+            lmdb.open(str(path), subdir=False).close()
+        else:
+            path.write_bytes(left)
+        with pytest.raises(NoSuchNamespace):
+            store.keyvalue.namespace("shop")
+        for use in (lambda: shop.get(b"k", NOW), lambda: shop.apply([Put(b"k", b"")], NOW), shop.compact):
+            with pytest.raises(NoSuchNamespace):
+                use()
+        assert store.keyvalue.names() == [] and list(store.keyvalue.problems()) == []
+        assert store.keyvalue.drop("shop") is False
+        again = store.keyvalue.create("shop", TERMS)
+        assert again.apply([Put(b"k", b"")], 0).results[0].version > last and again.sequence(b"tickets", 1) == 11
+
+
+@pytest.mark.parametrize("is_made_again", [False, True])
+def test_a_drop_just_before_the_file_is_opened(place: Place, monkeypatch: pytest.MonkeyPatch, is_made_again: bool) -> None:
+    """The namespace is gone, or the one that was made meanwhile is used."""
+    with place.opened() as store, place.opened() as other:
+        shop = store.keyvalue.create("shop", TERMS)
+        store.keyvalue.close()
+        opened = GrowingMap.open
+
+        def late(path: Path, *arguments: Any, **options: Any) -> GrowingMap:
+            monkeypatch.undo()
+            other.keyvalue.drop("shop")
+            other.keyvalue.close()
+            found = opened(path, *arguments, **options)
+            if is_made_again:
+                other.keyvalue.create("shop", TERMS).apply([Put(b"k", b"new")], NOW)
+                other.keyvalue.close()
+            return found
+
+        monkeypatch.setattr(GrowingMap, "open", late)
+        if is_made_again:
+            assert shop.get(b"k", NOW).value == b"new"  # type: ignore[union-attr]
+        else:
+            with pytest.raises(NoSuchNamespace):
+                shop.get(b"k", NOW)
+        assert list(store.keyvalue.problems()) == []
 
 
 @pytest.mark.parametrize("code", [DROP, CREATE], ids=["drop", "create"])

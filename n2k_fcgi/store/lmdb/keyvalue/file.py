@@ -7,6 +7,7 @@ that was killed between mark and rename leaves a mark that is void: the path sti
 """
 
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import lmdb
 from n2k_fcgi.errors import NamespaceFull, NoSuchNamespace, SnapshotLost, StoreFull
 from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.store.datadir import DROPPED
 from n2k_fcgi.store.lmdb.environment import is_there
 from n2k_fcgi.store.lmdb.growing_map import Result
 from n2k_fcgi.store.lmdb.keyvalue.open_files import OpenFiles
@@ -26,6 +28,9 @@ from n2k_fcgi.store.lmdb.writable import WritableFile
 
 META_PAGES = 2
 """LMDB's own, at the beginning of each file."""
+
+_META = struct.Struct("=40x I 100x Q")
+"""At the beginning of both pages: the bytes of a page, and the last transaction (``MDB_meta`` in ``mdb.c`` of LMDB 0.9)."""
 
 MARK_KEPT = 10
 """Seconds for which writers keep a void mark. The killed process may have replaced the lock file, which readers notice within
@@ -136,6 +141,34 @@ class NamespaceFile(WritableFile):
             self._open_files.use(self)
 
     def _open(self) -> None:
-        if not is_there(self.path):
-            raise NoSuchNamespace(namespace=self.name)
-        super()._open()
+        while is_made(self.path):
+            super()._open()
+            assert self._map is not None
+            # Else its files were replaced while LMDB opened them one after the other, or LMDB made them just now.
+            if identity(self.path) == self._identity and (self._map.env.info()["last_txnid"] or is_made(self.path)):
+                return
+            self.close()
+        raise NoSuchNamespace(namespace=self.name)
+
+
+def is_made(path: Path) -> bool:
+    """Whether the namespace of the file *path* exists.
+
+    LMDB makes an empty file if a drop removes *path* just before it is opened. That is no namespace; ``create`` replaces it.
+    """
+    return is_there(path) and not (is_there(path.with_name(DROPPED)) and _is_empty(path))
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether LMDB made *path* and nothing was written."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(_META.size)
+            if len(first) < _META.size:
+                return not first
+            page, transaction = _META.unpack(first)
+            file.seek(page)
+            second = file.read(_META.size)
+    except OSError:
+        return False
+    return not transaction and len(second) == _META.size and not _META.unpack(second)[1]

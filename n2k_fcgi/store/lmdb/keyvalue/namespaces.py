@@ -11,9 +11,8 @@ from n2k_fcgi.model.keyvalue.entry import is_namespace
 from n2k_fcgi.store.base import Finding
 from n2k_fcgi.store.datadir import DATA_FILE, KEYVALUE
 from n2k_fcgi.store.keyvalue import Terms
-from n2k_fcgi.store.lmdb.environment import is_there
 from n2k_fcgi.store.lmdb.keyvalue import replacing
-from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
+from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile, is_made
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.open_files import MOST_OPEN, OpenFiles
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
@@ -46,7 +45,7 @@ class Namespaces:
     def names(self) -> list[str]:
         """Return the namespaces, sorted."""
         try:
-            folders = (file.parent.name for file in self._folder.glob(f"*/{DATA_FILE}"))
+            folders = (file.parent.name for file in self._folder.glob(f"*/{DATA_FILE}") if is_made(file))
             return sorted(filter(is_namespace, folders))
         except OSError as error:
             refuse_os_error(self._folder, error)
@@ -59,7 +58,7 @@ class Namespaces:
             if resident_bytes() > self._resident_limit:
                 self._open_files.close_idle()
         known = self._known.get(name)
-        if (known is None or not known.file.is_open) and not is_there(self._path(name)):
+        if (known is None or not known.file.is_open) and not is_made(self._path(name)):
             raise NoSuchNamespace(namespace=name)
         return self._of(name)
 
@@ -74,7 +73,7 @@ class Namespaces:
             except OSError as error:
                 refuse_os_error(folder, error)
         namespace = self._of(name)
-        if is_there(self._path(name)) or not replacing.create(namespace.file, terms):
+        if is_made(self._path(name)) or not replacing.create(namespace.file, terms):
             namespace.set_terms(terms._replace(is_open=namespace.terms().is_open))
         return namespace
 

@@ -24,7 +24,7 @@ from n2k_fcgi.store.lmdb.environment import (
     refuse_other_format,
 )
 from n2k_fcgi.store.lmdb.growing_map import GrowingMap
-from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
+from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile, is_made
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
     FORMATS,
@@ -96,7 +96,7 @@ def create(file: NamespaceFile, terms: Terms) -> bool:
     Raises NamespaceFull, StoreBusy.
     """
     with file.alone():
-        if is_there(file.path):
+        if is_made(file.path):
             return False
         with _fresh(file) as fresh:
             with _kept(file) as source:

@@ -10,6 +10,7 @@ from n2k_fcgi.errors import StoreBusy
 from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keyvalue.operations import Put
 from n2k_fcgi.store.keyvalue import Range
+from n2k_fcgi.store.lmdb.keyvalue import namespaces
 from n2k_fcgi.store.lmdb.keyvalue.open_files import MOST_OPEN
 from tests.contract.engines import Place, done
 from tests.support.namespaces import NOW, TERMS
@@ -25,8 +26,9 @@ def open_here(folder: Path) -> set[str]:
     return found
 
 
-def test_the_last_used_ones_stay_open(place: Place) -> None:
+def test_the_last_used_ones_stay_open(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen; others are opened again when they are used, with one environment for each file."""
+    monkeypatch.setattr(namespaces, "LOOKS_BETWEEN_SIZES", 1_000_000)  # the test runner may be above the limit on memory
     names = [f"shop{n:02}" for n in range(MOST_OPEN * 2)]
     with place.opened() as store:
         shops = {name: store.keyvalue.create(name, TERMS) for name in names}
@@ -42,8 +44,9 @@ def test_the_last_used_ones_stay_open(place: Place) -> None:
     assert open_here(place.folder) == set()
 
 
-def test_a_namespace_is_not_closed_in_the_middle_of_a_snapshot(place: Place) -> None:
+def test_a_namespace_is_not_closed_in_the_middle_of_a_snapshot(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many others are used inside; more than sixteen are open if all of them are being read."""
+    monkeypatch.setattr(namespaces, "LOOKS_BETWEEN_SIZES", 1_000_000)  # as above
     names = [f"shop{n:02}" for n in range(MOST_OPEN + 5)]
     with place.opened() as store, ExitStack() as stack:
         shops = [store.keyvalue.create(name, TERMS) for name in names]

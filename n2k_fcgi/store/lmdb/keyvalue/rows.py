@@ -107,7 +107,7 @@ def pack_terms(terms: Terms) -> bytes:
 
 
 def unpack_terms(row: Buffer | None) -> Terms:
-    """The reverse of pack_terms. Without a row, of a ``create`` that was killed, nothing may be stored. Raises BadValue."""
+    """The reverse of pack_terms; without a row nothing may be stored. Raises BadValue."""
     if row is None:
         return Terms(0, 0)
     try:

@@ -131,6 +131,14 @@ class BatchRefused(N2KError):
         self.status = first.status
 
 
+class BatchTooLarge(N2KError):
+    """A batch that works on more bytes of present values than one request may."""
+
+    template = "the operations of one batch may work on {limit} bytes of present values: nothing was written, send several"
+    status = 413
+    exit_code = 124
+
+
 class NamespaceClosed(N2KError):
     """Reading without a token a namespace that its owner has not opened. Unknown ones are not distinguished."""
 

@@ -176,7 +176,8 @@ class NamespaceStore(SpaceReader, Protocol):
     def apply(self, operations: Sequence[Operation], now: int, *, request: str = "") -> Applied:
         """Do all of *operations*, in order, each seeing those before it, or none.
 
-        One operation: raises its error. Several: raises BatchRefused, which has the error of each that failed.
+        One operation: raises its error. Several: raises BatchRefused, which has the error of each that failed, or
+        BatchTooLarge.
         QuotaReached after sweeping what has expired; StillSweeping if that takes several requests. *request*: an id of the
         caller's; one that was applied in the last ten minutes (of the last ten thousand) is not applied again, and its first
         results are returned.

@@ -4,6 +4,7 @@ import pytest
 
 from n2k_fcgi.errors import (
     BatchRefused,
+    BatchTooLarge,
     ChangesGone,
     ConditionFailed,
     NoSuchEntry,
@@ -12,7 +13,7 @@ from n2k_fcgi.errors import (
     StillSweeping,
 )
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
-from n2k_fcgi.model.keyvalue.operations import AssignId, Condition, Delete, Get, Increment, Put, Restore, Touch
+from n2k_fcgi.model.keyvalue.operations import Append, AssignId, Condition, Delete, Get, Increment, Put, Restore, Touch
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Change, Kind, NamespaceStore, Range, Space, Terms
 from tests.contract.engines import LOG, Place, done
@@ -82,6 +83,23 @@ def test_a_batch_is_all_or_nothing(shop: NamespaceStore) -> None:
         shop.apply([Put(b"a", b""), Delete(b"none"), Put(b"m", b"", condition=Condition(versions=frozenset([3])))], NOW)
     assert [(index, type(error)) for index, error in refused.value.failures] == [(1, NoSuchEntry), (2, ConditionFailed)]
     assert listed(shop) == [b"m"]
+
+
+@pytest.mark.parametrize(
+    "operation", [Get(b"k"), Touch(b"k", 5), Append(b"k", b""), AssignId(b"k")], ids=["get", "touch", "append", "id"]
+)
+def test_a_batch_works_on_a_bounded_number_of_bytes(store: Store, operation: Get) -> None:
+    """A small request could hold or rewrite a thousand large values at once. One value may be as large as it likes."""
+    shop = store.keyvalue.create("shop", Terms(1 << 30, 10))
+    put(shop, b"k", bytes(1_000_000))
+    shop.apply([operation] * 8, NOW)
+    before = shop.version()
+    with pytest.raises(BatchTooLarge) as refused:
+        shop.apply([operation] * 9, NOW)
+    assert refused.value.status == 413 and shop.version() == before
+    put(shop, b"k", bytes(20_000_000))
+    shop.apply([operation, Put(b"l", b"")], NOW)
+    shop.apply([Put(b"k", bytes(1_000_000))] * 20, NOW)
 
 
 def test_what_has_expired_is_gone_from_the_millisecond(shop: NamespaceStore) -> None:

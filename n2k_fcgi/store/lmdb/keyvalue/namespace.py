@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import lmdb
 
-from n2k_fcgi.errors import BatchRefused, N2KError, QuotaReached, StillSweeping
+from n2k_fcgi.errors import BatchRefused, BatchTooLarge, N2KError, QuotaReached, StillSweeping
 from n2k_fcgi.model.keyvalue.entry import Entry
-from n2k_fcgi.model.keyvalue.operations import Operation
+from n2k_fcgi.model.keyvalue.operations import Operation, Put, Restore
 from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
 from n2k_fcgi.store.lmdb.keyvalue import replacing
 from n2k_fcgi.store.lmdb.keyvalue.copying import copied
@@ -28,6 +28,10 @@ SWEPT_FOR_SPACE = 1000
 """The same for each transaction of a write that the quota would refuse."""
 MOST_SWEEPS = 20
 """Such transactions of one write: 0.3 seconds. A worker answers no other request meanwhile."""
+
+MOST_WORKED_ON = 8 * 1024 * 1024
+"""Bytes of present values that the operations of a batch read, extend or touch: they are in memory at once, JSON is parsed
+after each change, and the file grows by all of them. A body of 100 KB could ask for 1,000 times the largest value."""
 
 T = TypeVar("T")
 
@@ -173,11 +177,18 @@ def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -
 
 def _all_applied(writing: Writing, operations: Sequence[Operation]) -> list[Result]:
     results, failures = [], []
+    worked_on = 0
     for index, operation in enumerate(operations):
         try:
-            results.append(writing.apply(operation))
+            result = writing.apply(operation)
         except N2KError as error:
             failures.append((index, error))
+            continue
+        results.append(result)
+        if result.entry and not isinstance(operation, (Put, Restore)):  # they bring the value along
+            worked_on += len(result.entry.value)
+            if worked_on > MOST_WORKED_ON and index:
+                raise BatchTooLarge(limit=MOST_WORKED_ON)
     if failures:
         raise BatchRefused(failures=failures)
     return results

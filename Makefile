@@ -4,7 +4,7 @@ VENV ?= .venv
 PORT ?= 3000
 BIN = $(VENV)/bin
 DATA = .run/data
-WORKERS ?= $(shell expr $$(nproc) + 1)
+WORKERS ?= $(shell expr $$(nproc) + 2)
 
 .PHONY: run test test-all test-long mutate lint types layers build pictures check clean bench bench-import bench-serve bench-kv
 
@@ -22,7 +22,7 @@ run: $(VENV)/.run
 	@$(BIN)/n2k --dir $(DATA) serve --port $(PORT) || { code=$$?; \
 		test $$code -ne 84 || echo "port $(PORT) is taken: make run PORT=4000 takes another" >&2; exit $$code; }
 
-# Every test, with the real web servers, in one process more than there are cores, since tests wait for others; prints branch coverage and fails below what setup.cfg asks for.
+# Every test, with the real web servers, in two processes more than there are cores, since tests wait for others; prints branch coverage and fails below what setup.cfg asks for.
 # Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
 	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli

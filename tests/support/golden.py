@@ -12,7 +12,7 @@ What an answer makes up is written as {VERSION:name} or {MS}; later the name sta
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,31 +131,31 @@ def all_cases() -> list[dict[str, Any]]:
     return [json.loads(line) for line in CASES_FILE.read_text("utf-8").splitlines()]
 
 
-def one_of_each_kind() -> list[dict[str, Any]]:
-    """For front ends that start a process for each request: the first case of each kind, and all that change something.
+def one_of_each_kind() -> frozenset[int]:
+    """The numbers of the cases that are the first of their kind, for front ends that start a process for each request.
 
-    A kind is what the front end handles itself: the method, the path, which headers come, whether a body comes, the status,
-    and which headers are expected. What the application makes of the query is asked of the others.
+    A kind is what the front end handles itself: the method, the beginning of the path, which headers come, whether a body
+    comes, the status, and which headers are expected.
     """
-    found: dict[object, dict[str, Any]] = {}
+    found: dict[object, int] = {}
     for number, case in enumerate(all_cases()):
         sent, expected = sorted(case.get("headers", {})), sorted(case["answer_headers"])
-        kind = (case["method"], case["target"].partition("?")[0], *sent, "send" in case, case["status"], *expected)
-        changes = "X-N2K-Token" in sent and case["status"] < 300
-        found.setdefault(number if changes else kind, case)
-    return list(found.values())
+        beginning = case["target"].partition("?")[0].split("/")[1]
+        found.setdefault((case["method"], beginning, *sent, "send" in case, case["status"], *expected), number)
+    return frozenset(found.values())
 
 
-def run_all(
-    ask: Ask, golden: Golden, *, cases: Iterable[dict[str, Any]] | None = None, skipped_headers: frozenset[str] = frozenset()
-) -> int:
-    """Ask every case in order, or *cases*; assert each answer; return how many there were.
+def run_all(ask: Ask, golden: Golden, *, others: Ask | None = None, skipped_headers: frozenset[str] = frozenset()) -> int:
+    """Ask every case in order, assert each answer, and return how many there were.
 
-    *skipped_headers*: names that a web server takes away on its own.
+    *others*: asked instead about the cases that are not the first of their kind. *skipped_headers*: names that a web server
+    takes away on its own.
     """
     count, texts = 0, dict(golden.placeholders)
-    for case in all_cases() if cases is None else cases:
-        reply = ask(
+    first = one_of_each_kind()
+    for number, case in enumerate(all_cases()):
+        whom = ask if others is None or number in first else others
+        reply = whom(
             case["method"],
             _filled(case["target"], texts),
             {name: _filled(value, texts) for name, value in case.get("headers", {}).items()},

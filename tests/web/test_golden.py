@@ -13,7 +13,7 @@ from n2k_fcgi.web import express
 from n2k_fcgi.web.requests import Request
 from tests.support.asking import cgi_environ, over_cgi, over_fastcgi, over_http, wsgi
 from tests.support.fastcgi_client import PARAMS, STDIN, Client, begin, pairs, stream
-from tests.support.golden import CASES_FILE, one_of_each_kind, prepare, run_all
+from tests.support.golden import CASES_FILE, prepare, run_all
 from tests.support.processes import SECONDS
 from tests.support.standalone import WITHOUT_GRANIAN, serving
 
@@ -89,12 +89,16 @@ def test_fastcgi(tmp_path: Path, listening: str, mount: str) -> None:
 
 
 def test_cgi(tmp_path: Path) -> None:
-    """The checkout's dispatch.fcgi run as plain CGI, one process per request, in a web server's bare environment."""
+    """The checkout's dispatch.fcgi run as plain CGI, in a web server's bare environment, for one case of each kind."""
     golden = prepare(tmp_path / "data")
     script = Path(__file__).parents[2] / "dispatch.fcgi"
     environment = {"N2K_DIR": str(golden.data_dir), "PATH": os.environ["PATH"]}
-    kinds = one_of_each_kind()
-    assert run_all(over_cgi([sys.executable, str(script)], environment, "/sub"), golden, cases=kinds) == len(kinds)
+    application = LiveApplication({"data_dir": str(golden.data_dir)})
+    try:
+        asked = over_cgi([sys.executable, str(script)], environment, "/sub")
+        assert run_all(asked, golden, others=wsgi(application, "/sub")) == CASES
+    finally:
+        application.close()
 
 
 def test_a_body_that_was_cut_registers_nobody(tmp_path: Path) -> None:

@@ -133,6 +133,16 @@ def test_ranges_both_ways_and_in_pages(shop: NamespaceStore) -> None:
     assert shop.count(Range.of_prefix(b"k1"), NOW) == (10, 30 + sum(range(10, 20)))
 
 
+def test_ranges_of_any_length(shop: NamespaceStore) -> None:
+    """Longer than a key can be, upside down, and beyond every key."""
+    put(shop, b"k" * 500, b"")
+    long = b"k" * 5000
+    assert listed(shop, Range(b"k", long)) == [b"k" * 500] and listed(shop, Range(long)) == []
+    assert listed(shop, Range(b"z", b"a")) == listed(shop, Range(b"k", b"k")) == listed(shop, Range(b"\xff" * 600)) == []
+    assert shop.get(long, NOW) is None and shop.count(Range(b"", long), NOW) == (1, 500)
+    assert [entry.key for entry in shop.scan(Range(b"", long), NOW, limit=1, values=True, reverse=True).entries] == [b"k" * 500]
+
+
 def test_changes_come_once_and_in_order(shop: NamespaceStore) -> None:
     """After any version; a flush ends the log, and a version from elsewhere is refused."""
     first, second = put(shop, b"a", b""), put(shop, b"b", b"")

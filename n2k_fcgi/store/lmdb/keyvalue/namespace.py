@@ -119,7 +119,6 @@ class Namespace:
 
     def sequence(self, name: bytes, count: int) -> int:
         """Lease *count* numbers that nobody got or will get; return the first."""
-
         if not count:
             with self.file.read() as transaction:
                 return State(transaction).sequences().get(name, 1)

@@ -6,6 +6,7 @@ from n2k_fcgi.errors import QuotaReached
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import NEW_ID, Operation
 from n2k_fcgi.store.keyvalue import Kind, Result, Space, Terms
+from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
     EXPIRY,
@@ -162,6 +163,9 @@ class Writing:
         cursor = self.transaction.cursor()
         cursor.set_range(LOG)
         for _ in range(count):
-            counters.floor = number_of(cursor.key()[1:])
+            db_key = cursor.key()
+            if db_key[:1] != LOG:
+                raise BadValue("the log has fewer changes than the counters say")
+            counters.floor = number_of(db_key[1:])
             cursor.delete()
         counters.changes -= count

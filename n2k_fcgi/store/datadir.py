@@ -209,7 +209,7 @@ TABLE = (
     ),
     File(
         f"{_OF_A_NAMESPACE}/{DROPPED}",
-        "version and sequences of a namespace that was dropped",
+        "version, ids, sequences and quota of a namespace that was dropped",
         "kv drop",
         names_avatars=True,
         purging=Purging.OWNERS,

@@ -66,10 +66,11 @@ class Namespaces:
         """Make a namespace with *terms*; an existing one gets them, and keeps whether it is open and its entries."""
         for folder in (self._folder, self._path(name).parent):
             try:
-                if not folder.is_dir():
-                    folder.mkdir(mode=self._modes.directory)
-                    folder.chmod(self._modes.directory)
-                    sync_folder(folder.parent)
+                folder.mkdir(mode=self._modes.directory)
+                folder.chmod(self._modes.directory)
+                sync_folder(folder.parent)
+            except FileExistsError:  # perhaps since just now
+                continue
             except OSError as error:
                 refuse_os_error(folder, error)
         namespace = self._of(name)

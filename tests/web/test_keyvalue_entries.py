@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from n2k_fcgi.errors import BadRequest, ConditionFailed
-from n2k_fcgi.model.keyvalue.operations import Condition
+from n2k_fcgi.model.keyvalue.operations import Condition, Put
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token, revoke_token
+from n2k_fcgi.service.keyvalue.space import Reader
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.web import express
 from n2k_fcgi.web.db.conditions import check_read, condition_of
@@ -413,6 +414,29 @@ def test_what_is_open_can_be_read_without_a_token(grid: Grid) -> None:
     shop.set_terms(TERMS)
     refused = grid.ask("", "GET", "/db/a?ns=shop&format=json")
     assert refused.status == 401 and "'shop'" in json.loads(refused.body)["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("get", "/db/a?ns=shop"), ("page", "/db?ns=shop"), ("count", "/db?ns=shop&count=1"), ("changes", "/db?ns=shop&since=0")],
+)
+def test_nothing_from_after_a_close_is_read_without_a_token(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch, method: str, target: str
+) -> None:
+    """A worker may pause between its look whether a namespace is open and the read."""
+    grid.status("shop", "PUT", "/db/a", "public")
+    shop = grid.store.keyvalue.namespace("shop")
+    shop.set_terms(TERMS._replace(is_open=True))
+    assert grid.status("", "GET", target) == 200
+    read = getattr(Reader, method)
+
+    def late(*arguments: Any, **options: Any) -> Any:
+        shop.set_terms(TERMS)
+        shop.apply([Put(b"a", b"private")], 5)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(Reader, method, late)
+    assert grid.status("", "GET", target) == 401
 
 
 def test_guesses_are_counted_and_reads_are_not(grid: Grid) -> None:

@@ -5,6 +5,7 @@ from importlib import import_module
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.web.db import entries
+from n2k_fcgi.web.db.access import reading
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -43,6 +44,13 @@ def answer(request: Request, services: Services, key: str = "") -> Answer:
 
     ``/db/KEY`` and ``/db?key=KEY`` are equal: web servers fold ``//``, ``.`` and ``..`` in paths, and some refuse ``%2F``.
     """
+    found = _answer(request, services, key)
+    if not request.wants_token:  # what was read may be from after a close
+        reading(request, services)
+    return found
+
+
+def _answer(request: Request, services: Services, key: str) -> Answer:
     fields = request.query
     named = fields.get("key")
     if key and named not in (None, key):

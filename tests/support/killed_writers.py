@@ -1,9 +1,10 @@
 """Writers of a namespace that are killed, round after round, and what is left of their writes.
 
-Two processes at a time write and print what was acknowledged; both are killed at a moment that chance chooses. A program of
-its own, so that it forks before it has threads or maps.
+Two processes at a time write and tell what was acknowledged, and a third compacts the file again and again; all are killed at
+moments that chance chooses. A program of its own, so that it forks before it has threads or maps.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from n2k_fcgi.errors import StoreBusy
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.model.keyvalue.operations import Delete, Increment, Put
@@ -22,6 +24,8 @@ from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 
 TERMS = Terms(100_000_000, 1_000_000)
+Job = Callable[[Path, str, Callable[[Any], None]], None]
+
 LONGEST = 0.03
 """Seconds after its first acknowledged write in which a writer is killed."""
 
@@ -44,6 +48,15 @@ def write(folder: Path, name: str, tell: Callable[[Any], None]) -> None:
             tell([f"-{name}-{number - 1}", [result.version], 0])
 
 
+def compact(folder: Path, name: str, tell: Callable[[Any], None]) -> None:
+    """Compact until the end; *name* is not used."""
+    space = opened(folder).namespace("shop")
+    while True:
+        with contextlib.suppress(StoreBusy):
+            space.compact()
+        tell(None)
+
+
 def run(folder: Path, rounds: int, seed: int) -> dict[str, Any]:
     """Kill writers; return how many writes were acknowledged, and every promise that was not kept."""
     chance = random.Random(seed)
@@ -53,7 +66,7 @@ def run(folder: Path, rounds: int, seed: int) -> dict[str, Any]:
     problems: list[str] = []
     acknowledged = 0
     for turn in range(rounds):
-        told = _killed(folder, [f"{turn}a", f"{turn}b"], chance)
+        told = _killed(folder, [(write, f"{turn}a"), (write, f"{turn}b"), (compact, "")], chance)
         acknowledged += len(told)
         store = opened(folder)
         problems += [f"round {turn}: {problem}" for problem in _problems(store.namespace("shop"), told, seen, numbers)]
@@ -61,15 +74,15 @@ def run(folder: Path, rounds: int, seed: int) -> dict[str, Any]:
     return {"rounds": rounds, "acknowledged": acknowledged, "problems": problems}
 
 
-def _killed(folder: Path, names: list[str], chance: random.Random) -> list[Any]:
-    """What writers of these *names* acknowledged before they were killed."""
+def _killed(folder: Path, jobs: list[tuple[Job, str]], chance: random.Random) -> list[Any]:
+    """Return what the *jobs* told before they were killed."""
     children = []
-    for name in names:
+    for job, name in jobs:
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             try:
-                write(folder, name, lambda told, out=writing: os.write(out, json.dumps(told).encode() + b"\n"))  # type: ignore[misc]
+                job(folder, name, lambda told, out=writing: os.write(out, json.dumps(told).encode() + b"\n"))  # type: ignore[misc]
             finally:
                 os._exit(1)
         os.close(writing)
@@ -83,7 +96,7 @@ def _killed(folder: Path, names: list[str], chance: random.Random) -> list[Any]:
         with lines:
             told += lines.readlines()
         os.waitpid(child, 0)
-    return [json.loads(line) for line in told if line.endswith("\n")]
+    return [json.loads(line) for line in told if line.endswith("\n") and line != "null\n"]
 
 
 def _problems(space: Namespace, told: list[Any], seen: set[int], numbers: set[int]) -> list[str]:

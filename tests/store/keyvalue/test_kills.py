@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 KILLS = int(os.environ.get("KILLS", "30"))
-"""Rounds of two writers; ``make test-long`` sets more."""
+"""Rounds of two writers and a compaction; ``make test-long`` sets more."""
 
 
 def test_killed_writers_lose_nothing(tmp_path: Path) -> None:

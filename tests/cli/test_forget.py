@@ -16,7 +16,7 @@ def test_forget_by_anything(peopled: Commands, who: str) -> None:
     done = peopled("forget", who)
     assert (done.code, done.out, done.err) == (0, "", "hidden from now on; 'n2k purge' removes it from the files\n")
     assert peopled("lookup", MASAKAZU, "masakazu kojima").code == 17
-    assert peopled("stats").out.endswith("forgotten: 1\npending: 0\n")
+    assert "forgotten: 1\npending: 0\n" in peopled("stats").out
     log = (peopled.data_dir / "log" / "n2k.log").read_text().lower()
     assert "forget" in log and "masakazu" not in log and MASAKAZU not in log
     done = peopled("forget", "--undo", who)

@@ -69,7 +69,8 @@ def run(folder: Path, rounds: int, seed: int) -> dict[str, Any]:
         told = _killed(folder, [(write, f"{turn}a"), (write, f"{turn}b"), (compact, "")], chance)
         acknowledged += len(told)
         store = opened(folder)
-        problems += [f"round {turn}: {problem}" for problem in _problems(store.namespace("shop"), told, seen, numbers)]
+        found = [*store.problems(), *_problems(store.namespace("shop"), told, seen, numbers)]
+        problems += [f"round {turn}: {problem}" for problem in found]
         store.close()
     return {"rounds": rounds, "acknowledged": acknowledged, "problems": problems}
 

@@ -37,6 +37,7 @@ class EmbeddedMachine(NamespaceMachine):
             self.handle = KeyValueSpace(self.store, max_value=MAX_VALUE, clock=lambda: times[-1])
             try:
                 yield Subject(self.handle, times.append, self.store.set_terms, store.close)
+                assert list(store.problems()) == []
             finally:
                 store.close()
 

@@ -17,7 +17,11 @@ MOST_FORGOTTEN = 20
 
 def digest_of(request: str, operations: Sequence[Operation]) -> bytes:
     """Identify a request: the same id with other operations is another one."""
-    return blake2b(repr((request, operations)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    digest = blake2b(request.encode("utf-8", "surrogatepass"), digest_size=16)
+    for operation in operations:
+        digest.update(b"\n")  # not in a representation
+        digest.update(repr(operation).encode("utf-8", "surrogatepass"))
+    return digest.digest()
 
 
 def earlier_results(writing: Writing, digest: bytes, operations: Sequence[Operation]) -> list[Result] | None:

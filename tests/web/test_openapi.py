@@ -113,7 +113,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     box.store.keyvalue.create("shop", Terms(10_000_000, 100_000))
     shop = create_token(box.store.tokens, ("keyvalue",), namespace="shop").text
     box.close()
-    application = LiveApplication({"data_dir": str(box.data_dir), **HIGH})
+    # The process of the tests is large: no file may be closed, and opened by another test, for its resident memory.
+    application = LiveApplication({"data_dir": str(box.data_dir), "map_resident": "64G", **HIGH})
     offer = json.dumps({"name": "Opens Files", "key": "88888888-1111-4111-8111-111111111111"}).encode()
     assert wsgi(application)("POST", "/api/v1/avatars", {"X-N2K-Token": token}, offer).status == 200
     for key, kind, value in (("score", "text/plain", b"42"), ("json", "application/json", b'{"a": [1]}')):

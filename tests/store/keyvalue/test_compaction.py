@@ -107,11 +107,14 @@ def test_no_process_reads_what_was_overwritten_in_the_compacted_file(place: Plac
 
 
 def test_reads_and_writes_beside_endless_compactions(place: Place) -> None:
-    """Two writers count in one entry, two readers see it only grow, never below what was acknowledged."""
+    """Two writers count in one entry, two readers see it only grow, never below what was acknowledged.
+
+    The writers go on until the file was compacted four times: five processes want its queue.
+    """
     opening = (
         "import time; from n2k_fcgi.errors import StoreBusy; from n2k_fcgi.model.keyvalue.operations import *\n"
         "from n2k_fcgi.store.lmdb import writable; writable.LOOK_EVERY = 1e9\n"
-        "space = store.keyvalue.namespace('shop'); stop = Path(sys.argv[3])\n"
+        "space = store.keyvalue.namespace('shop'); stop = Path(sys.argv[3]); often = stop.with_name('often')\n"
         "def patient(action):\n"
         "    while True:\n"
         "        try: return action()\n"
@@ -119,8 +122,14 @@ def test_reads_and_writes_beside_endless_compactions(place: Place) -> None:
         "def count(): return int(space.apply([Increment(b'n', 1, 1)], 5).results[0].entry.value)\n"
         "def seen(): entry = space.get(b'n', 5); return int(entry.value) if entry else 0\n"
     )
-    write = "for _ in range(150): patient(count)\n"
-    compact = "n = 0\nwhile not stop.exists(): patient(space.compact); n += 1; time.sleep(0.01)\nprint(n)"
+    write = "n = 0\nwhile n < 150 or not often.exists(): patient(count); n += 1"
+    compact = (
+        "n = 0\n"
+        "while not stop.exists():\n"
+        "    patient(space.compact); n += 1; time.sleep(0.01)\n"
+        "    if n == 4: often.touch()\n"
+        "print(n)"
+    )
     read = (
         "last = 0\n"
         "while not stop.exists():\n"

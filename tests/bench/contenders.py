@@ -9,7 +9,7 @@ import lmdb
 
 from n2k_fcgi import wiring
 from n2k_fcgi.config import load
-from n2k_fcgi.model.keyvalue.operations import Put
+from n2k_fcgi.model.keyvalue.operations import Increment, Put
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 from n2k_fcgi.store.keyvalue import Range, Terms
 
@@ -70,7 +70,7 @@ class Ours:
 
     def writes(self, count: int) -> None:
         for _ in range(count):
-            self._space.put(key_of(self._random.randrange(KEYS)), VALUE)
+            self._space.apply(Put(key_of(self._random.randrange(KEYS)).encode(), VALUE))
 
     def batches(self, count: int) -> None:
         for _ in range(count // BATCH):
@@ -84,7 +84,7 @@ class Ours:
 
     def increments(self, count: int) -> None:
         for _ in range(count):
-            self._space.incr("counter" + self._seed, initial=1)
+            self._space.apply(Increment(b"counter" + self._seed.encode(), initial=1))
 
 
 class Lmdb:

@@ -7,7 +7,7 @@ import pytest
 
 from n2k_fcgi.errors import BadEntryKey, BadNamespace, BadRequest, BatchRefused, NoSuchNamespace, ReadOnly, ValueTooLarge
 from n2k_fcgi.model.keyvalue.entry import ValueType
-from n2k_fcgi.model.keyvalue.operations import Append, AssignId, Put
+from n2k_fcgi.model.keyvalue.operations import Append, AssignId, Delete, Increment, Put, Touch
 from n2k_fcgi.service.keyvalue import space as limits
 from n2k_fcgi.service.keyvalue.space import MOST_LEASED, MOST_LISTED, MOST_OPERATIONS, MOST_TTL, KeyValueSpace, milliseconds
 from n2k_fcgi.store.keyvalue import Range, Terms
@@ -43,13 +43,13 @@ def test_a_namespace_by_name(box: Sandbox) -> None:
 
 def test_values_have_a_limit(shop: KeyValueSpace) -> None:
     """The setting's, whatever stores them: by itself, with an id, by what is appended, and in a batch."""
-    shop.put("k", bytes(100))
+    shop.apply(Put(b"k", bytes(100)))
     longer = bytes(101)
     for store in (
-        lambda: shop.put("k", longer),
-        lambda: shop.assign_id("k", longer),
-        lambda: shop.append("k", longer),
-        lambda: shop.append("k", b"x"),
+        lambda: shop.apply(Put(b"k", longer)),
+        lambda: shop.apply(AssignId(b"k", Put(b"k", longer))),
+        lambda: shop.apply(Append(b"k", longer)),
+        lambda: shop.apply(Append(b"k", b"x")),
         lambda: shop.batch([Put(b"k", b""), AssignId(b"k", Put(b"k", longer))]),
         lambda: shop.batch([Append(b"k", b"x")]),
     ):
@@ -60,18 +60,18 @@ def test_values_have_a_limit(shop: KeyValueSpace) -> None:
 
 def test_fields_have_limits(shop: KeyValueSpace) -> None:
     """One line each, nothing is written."""
-    shop.put("n", b"5")
+    shop.apply(Put(b"n", b"5"))
     for wrong in (
-        lambda: shop.put("k", b"", ttl=0),
-        lambda: shop.put("k", b"", ttl=-5),
-        lambda: shop.put("k", b"", ttl=MOST_TTL + 1),
-        lambda: shop.touch("n", 0),
-        lambda: shop.put("k", b"", flags=-1),
-        lambda: shop.put("k", b"", flags=2**32),
-        lambda: shop.put("k", b"{", type=ValueType.JSON),
-        lambda: shop.put("k", b"\xff", type=ValueType.TEXT),
-        lambda: shop.incr("n", 2**63),
-        lambda: shop.incr("n", initial=-(2**63) - 1),
+        lambda: shop.apply(Put(b"k", b"", ttl=0)),
+        lambda: shop.apply(Put(b"k", b"", ttl=-5)),
+        lambda: shop.apply(Put(b"k", b"", ttl=MOST_TTL + 1)),
+        lambda: shop.apply(Touch(b"n", 0)),
+        lambda: shop.apply(Put(b"k", b"", flags=-1)),
+        lambda: shop.apply(Put(b"k", b"", flags=2**32)),
+        lambda: shop.apply(Put(b"k", b"{", ValueType.JSON)),
+        lambda: shop.apply(Put(b"k", b"\xff", ValueType.TEXT)),
+        lambda: shop.apply(Increment(b"n", 2**63)),
+        lambda: shop.apply(Increment(b"n", initial=-(2**63) - 1)),
         lambda: shop.sequence("s", 0),
         lambda: shop.sequence("s", MOST_LEASED + 1),
         lambda: shop.batch([Put(b"k", b"")] * (MOST_OPERATIONS + 1)),
@@ -79,7 +79,7 @@ def test_fields_have_limits(shop: KeyValueSpace) -> None:
         with pytest.raises(BadRequest) as refused:
             wrong()
         assert str(refused.value).isprintable()
-    for use in (lambda: shop.get(""), lambda: shop.put("\n", b""), lambda: shop.sequence("x" * 501)):
+    for use in (lambda: shop.get(""), lambda: shop.get("\n"), lambda: shop.sequence("x" * 501)):
         with pytest.raises(BadEntryKey):
             use()
     assert shop.count() == (1, 2) and shop.sequences() == {}
@@ -87,16 +87,16 @@ def test_fields_have_limits(shop: KeyValueSpace) -> None:
 
 def test_a_read_only_handle(box: Sandbox, shop: KeyValueSpace) -> None:
     """It reads; every write is refused, before its arguments are."""
-    shop.put("k", b"v")
+    shop.apply(Put(b"k", b"v"))
     reader = namespace(box.store, box.settings, "shop", read_only=True)
     assert reader.get("k") == shop.get("k")
     for write in (
-        lambda: reader.put("k", bytes(1000)),
-        lambda: reader.delete("k"),
-        lambda: reader.incr("k"),
-        lambda: reader.append("k", b""),
-        lambda: reader.touch("k", 1),
-        lambda: reader.assign_id("k"),
+        lambda: reader.apply(Put(b"k", bytes(1000))),
+        lambda: reader.apply(Delete(b"k")),
+        lambda: reader.apply(Increment(b"k")),
+        lambda: reader.apply(Append(b"k", b"")),
+        lambda: reader.apply(Touch(b"k", 1)),
+        lambda: reader.apply(AssignId(b"k")),
         lambda: reader.sequence("s"),
         lambda: reader.batch([]),
         lambda: reader.flush(),
@@ -115,8 +115,8 @@ def test_a_scan_goes_on_across_writes(shop: KeyValueSpace, monkeypatch: pytest.M
     found = []
     for number, entry in enumerate(shop.scan(Range.of_prefix(b"k"), reverse=reverse)):
         found.append(entry.key)
-        shop.put(f"k{number * 2 + 1:03}", b"new")
-        shop.put(entry.key.decode(), b"again")
+        shop.apply(Put(b"k%03d" % (number * 2 + 1), b"new"))
+        shop.apply(Put(entry.key, b"again"))
     kept = [key for key in found if not int(key[1:]) % 2]
     assert kept == sorted(kept, reverse=reverse) and len(kept) == 50 and len(set(found)) == len(found)
 
@@ -135,7 +135,7 @@ def test_pages_have_a_limit(shop: KeyValueSpace) -> None:
 def test_the_clock_is_the_systems(shop: KeyValueSpace) -> None:
     """In milliseconds: a time to live counts from it, and a version is one of its microseconds."""
     before = milliseconds()
-    result = shop.put("k", b"", ttl=60_000)
+    result = shop.apply(Put(b"k", b"", ttl=60_000)).results[0]
     assert result.entry is not None and before <= result.version // 1000 <= milliseconds()
     assert before + 60_000 <= result.entry.expires <= shop.now + 60_000
 

@@ -33,63 +33,50 @@ class HttpSpace:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def put(
-        self, key: str, value: bytes, *, type: ValueType, ttl: int | None, flags: int, condition: Condition, request: str
-    ) -> Result:
-        """PUT, or ``op=cas`` for a condition on the value."""
-        if condition.value is not None:
-            fields = {"key": key, "old_base64": _base64(condition.value), "new_base64": _base64(value), "type": str(type)}
-            body = json.dumps({**fields, "ttl_ms": ttl, "flags": flags}).encode()
-            return self._written(self._send("POST", "/db", {"op": "cas"}, request=request, body=body))
-        query = {"flags": flags, "ttl_ms": ttl}
-        return self._written(
-            self._send("PUT", _target(key), query, condition=condition, request=request, body=value, type=str(type))
-        )
+    def apply(self, operation: Operation, *, request: str) -> Any:
+        """The request of *operation*; a batch of one if no request of one key can express it."""
+        condition: Condition = operation.condition  # type: ignore[attr-defined]
+        is_swap = isinstance(operation, Put) and condition.value is not None
+        is_empty = (
+            isinstance(operation, AssignId) and operation.put is not None and not operation.put.value
+        )  # no body, no value
+        if is_empty or (condition.value is not None and not is_swap):
+            result = self._alone(operation, request)
+        else:
+            result = self._requested(operation, condition, request)
+        return SimpleNamespace(results=[result])
 
-    def delete(self, key: str, *, condition: Condition, request: str) -> Result:
-        """DELETE."""
-        if condition.value is not None:
-            return self._alone(Delete(key.encode(), condition), request)
-        return self._written(self._send("DELETE", _target(key), {}, condition=condition, request=request), removed=True)
-
-    def incr(self, key: str, by: int, *, initial: int | None, ttl: int | None, condition: Condition, request: str) -> Result:
-        """``op=incr``; its number is the value from then on."""
-        if condition.value is not None:
-            return self._alone(Increment(key.encode(), by, initial, ttl, condition), request)
-        query = {"op": "incr", "by": by, "initial": initial, "ttl_ms": ttl}
-        reply = self._send("POST", _target(key), query, condition=condition, request=request)
-        result = self._written(reply)
-        again = self.get(key)
-        assert again is None or again.version != result.version or json.loads(reply.body)["number"] == again.text
-        return result
-
-    def append(self, key: str, value: bytes, *, before: bool, condition: Condition, request: str) -> Result:
-        """``op=append`` and ``op=prepend``."""
-        if condition.value is not None:
-            return self._alone(Append(key.encode(), value, before, condition=condition), request)
-        query: dict[str, object] = {"op": "prepend" if before else "append"}
-        type = str(ValueType.BYTES)
-        return self._written(
-            self._send("POST", _target(key), query, condition=condition, request=request, body=value, type=type)
-        )
-
-    def touch(self, key: str, ttl: int | None, *, condition: Condition, request: str) -> Result:
-        """``op=touch``."""
-        if condition.value is not None:
-            return self._alone(Touch(key.encode(), ttl, condition), request)
-        query: dict[str, object] = {"op": "touch", "ttl_ms": ttl}
-        return self._written(self._send("POST", _target(key), query, condition=condition, request=request))
-
-    def assign_id(self, key: str, value: bytes | None, *, type: ValueType, condition: Condition, request: str) -> Result:
-        """``op=id``. A body that is empty is no value: that one is stored by a batch."""
-        if condition.value is not None or value == b"":
-            put = None if value is None else Put(key.encode(), value, type)
-            return self._alone(AssignId(key.encode(), put, condition), request)
-        query: dict[str, object] = {"op": "id"}
-        body = value or b""
-        return self._written(
-            self._send("POST", _target(key), query, condition=condition, request=request, body=body, type=str(type))
-        )
+    def _requested(self, operation: Operation, condition: Condition, request: str) -> Result:
+        key, target = operation.key.decode(), _target(operation.key.decode())
+        if isinstance(operation, Put):
+            query = {"flags": operation.flags, "ttl_ms": operation.ttl}
+            if condition.value is not None:
+                old, new = _base64(condition.value), _base64(operation.value)
+                fields = {"key": key, "old_base64": old, "new_base64": new, "type": str(operation.type), **query}
+                return self._written(
+                    self._send("POST", "/db", {"op": "cas"}, request=request, body=json.dumps(fields).encode())
+                )
+            type, value = str(operation.type), operation.value
+            return self._written(self._send("PUT", target, query, condition=condition, request=request, body=value, type=type))
+        if isinstance(operation, Delete):
+            return self._written(self._send("DELETE", target, {}, condition=condition, request=request), removed=True)
+        if isinstance(operation, Increment):
+            query = {"op": "incr", "by": operation.by, "initial": operation.initial, "ttl_ms": operation.ttl}
+            reply = self._send("POST", target, query, condition=condition, request=request)
+            result = self._written(reply)
+            again = self.get(key)  # the answer's number is the value from then on
+            assert again is None or again.version != result.version or json.loads(reply.body)["number"] == again.text
+            return result
+        if isinstance(operation, Touch):
+            query = {"op": "touch", "ttl_ms": operation.ttl}
+            return self._written(self._send("POST", target, query, condition=condition, request=request))
+        if isinstance(operation, Append):
+            op, body, type = "prepend" if operation.before else "append", operation.value, str(ValueType.BYTES)
+        else:
+            assert isinstance(operation, AssignId)
+            put = operation.put or Put(b"", b"")
+            op, body, type = "id", put.value, str(put.type)
+        return self._written(self._send("POST", target, {"op": op}, condition=condition, request=request, body=body, type=type))
 
     def batch(self, operations: Sequence[Operation], *, request: str) -> Any:
         """``op=batch``."""

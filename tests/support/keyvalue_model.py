@@ -35,16 +35,10 @@ MAX_VALUE = 24
 class Space(Protocol):
     """What is driven: the methods of ``service.keyvalue.space.KeyValueSpace`` that HTTP has, too."""
 
-    def put(
-        self, key: str, value: bytes, *, type: ValueType, ttl: int | None, flags: int, condition: Condition, request: str
-    ) -> Result: ...
-    def delete(self, key: str, *, condition: Condition, request: str) -> Result: ...
-    def incr(
-        self, key: str, by: int, *, initial: int | None, ttl: int | None, condition: Condition, request: str
-    ) -> Result: ...
-    def append(self, key: str, value: bytes, *, before: bool, condition: Condition, request: str) -> Result: ...
-    def touch(self, key: str, ttl: int | None, *, condition: Condition, request: str) -> Result: ...
-    def assign_id(self, key: str, value: bytes | None, *, type: ValueType, condition: Condition, request: str) -> Result: ...
+    def apply(self, operation: Operation, *, request: str) -> Any:
+        """Return an object with the list ``results``, of one result."""
+        ...
+
     def batch(self, operations: Sequence[Operation], *, request: str) -> Any:
         """Return an object with the list ``results``."""
         ...
@@ -294,7 +288,7 @@ class NamespaceMachine(RuleBasedStateMachine):
         outcomes: list[Result | N2KError] = []
         for _ in range(1 + again):
             try:
-                outcomes.append(self.send(operation, request))
+                outcomes.append(self.space.apply(operation, request=request).results[0])
             except N2KError as error:
                 outcomes.append(error)
         self.settle(operation, outcomes)
@@ -324,27 +318,6 @@ class NamespaceMachine(RuleBasedStateMachine):
         """A new request id."""
         self.requests += 1
         return f"request {self.requests}"
-
-    def send(self, operation: Operation, request: str) -> Result:
-        """Call the method of *operation*."""
-        key, condition = operation.key.decode(), operation.condition  # type: ignore[attr-defined]
-        if isinstance(operation, Put):
-            type, ttl, flags = operation.type, operation.ttl, operation.flags
-            return self.space.put(
-                key, operation.value, type=type, ttl=ttl, flags=flags, condition=condition, request=request
-            )  # fmt: skip
-        if isinstance(operation, Delete):
-            return self.space.delete(key, condition=condition, request=request)
-        if isinstance(operation, Increment):
-            initial, ttl = operation.initial, operation.ttl
-            return self.space.incr(key, operation.by, initial=initial, ttl=ttl, condition=condition, request=request)
-        if isinstance(operation, Append):
-            return self.space.append(key, operation.value, before=operation.before, condition=condition, request=request)
-        if isinstance(operation, Touch):
-            return self.space.touch(key, operation.ttl, condition=condition, request=request)
-        assert isinstance(operation, AssignId)
-        value, type = (operation.put.value, operation.put.type) if operation.put else (None, ValueType.BYTES)
-        return self.space.assign_id(key, value, type=type, condition=condition, request=request)
 
     def settle(self, operation: Operation, outcomes: Sequence[Result | N2KError]) -> None:
         """Compare the results of one operation with the model's."""

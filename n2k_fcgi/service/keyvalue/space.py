@@ -1,4 +1,4 @@
-"""One namespace, as callers use it: keys are text, limits are checked, times are the clock's.
+"""One namespace, as callers use it: reads take keys as text, limits are checked, times are the clock's.
 
 The web area, the commands and the Python API all work on this class.
 """
@@ -21,20 +21,16 @@ from n2k_fcgi.errors import (
 )
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import (
-    ALWAYS,
     LEAST,
     MOST,
     Append,
     AssignId,
-    Condition,
-    Delete,
     Increment,
     Operation,
     Put,
     Restore,
-    Touch,
 )
-from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Result, Space, SpaceReader, Terms
+from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Space, SpaceReader, Terms
 
 MOST_OPERATIONS = 1000
 """In one batch."""
@@ -146,50 +142,6 @@ class KeyValueSpace(Reader):
         """The bytes that a value may have."""
         return self._max_value
 
-    def put(
-        self,
-        key: str,
-        value: bytes,
-        *,
-        type: ValueType = ValueType.BYTES,
-        ttl: int | None = None,
-        flags: int = 0,
-        condition: Condition = ALWAYS,
-        request: str = "",
-    ) -> Result:
-        """Store *value*; *ttl* in milliseconds, None: for ever. Raises ConditionFailed, QuotaReached, ValueTooLarge."""
-        return self._one(Put(parse_entry_key(key), value, type, ttl, flags, condition), request)
-
-    def delete(self, key: str, *, condition: Condition = ALWAYS, request: str = "") -> Result:
-        """Remove an entry. Raises NoSuchEntry, ConditionFailed."""
-        return self._one(Delete(parse_entry_key(key), condition), request)
-
-    def incr(
-        self, key: str, by: int = 1, *, initial: int | None = None, ttl: int | None = None,
-        condition: Condition = ALWAYS, request: str = "",
-    ) -> Result:  # fmt: skip
-        """Add *by* to a number; a missing one becomes *initial*. Raises NoSuchEntry, NotANumber, NumberTooLarge."""
-        return self._one(Increment(parse_entry_key(key), by, initial, ttl, condition), request)
-
-    def append(
-        self, key: str, value: bytes, *, before: bool = False, condition: Condition = ALWAYS, request: str = ""
-    ) -> Result:
-        """Add bytes behind a value, or *before* it. Raises NoSuchEntry, ValueTooLarge."""
-        return self._one(Append(parse_entry_key(key), value, before, condition=condition), request)
-
-    def touch(self, key: str, ttl: int | None, *, condition: Condition = ALWAYS, request: str = "") -> Result:
-        """Set the milliseconds that an entry still lives; None: for ever. Raises NoSuchEntry."""
-        return self._one(Touch(parse_entry_key(key), ttl, condition), request)
-
-    def assign_id(
-        self, key: str, value: bytes | None = None, *, type: ValueType = ValueType.BYTES,
-        condition: Condition = ALWAYS, request: str = "",
-    ) -> Result:  # fmt: skip
-        """Give an entry an id that overwrites keep, unless it has one; store *value* too if it is given."""
-        db_key = parse_entry_key(key)
-        put = None if value is None else Put(db_key, value, type)
-        return self._one(AssignId(db_key, put, condition), request)
-
     def sequence(self, name: str, count: int = 1) -> int:
         """Lease *count* numbers that nobody else gets, whatever crashes; return the first. Raises BadRequest, BadEntryKey."""
         self._refuse_read_only()
@@ -225,7 +177,10 @@ class KeyValueSpace(Reader):
             raise BatchRefused(failures=[(0, error)]) from None
 
     def apply(self, operation: Operation, *, request: str = "") -> Applied:
-        """Do one operation; return its result and the space that is left."""
+        """Do one operation; return its result and the space that is left.
+
+        Raises the operation's own error, BadRequest, QuotaReached, ReadOnly, ValueTooLarge.
+        """
         self._refuse_read_only()
         return self._store.apply([self.checked(operation)], self._clock(), request=request)
 
@@ -268,9 +223,6 @@ class KeyValueSpace(Reader):
         ):
             raise BadRequest(why="a number is one of 64 bits with sign")
         return operation._replace(limit=self._max_value) if isinstance(operation, Append) else operation
-
-    def _one(self, operation: Operation, request: str) -> Result:
-        return self.apply(operation, request=request).results[0]
 
     def _refuse_read_only(self) -> None:
         if self._read_only:

@@ -11,10 +11,10 @@ from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
-from n2k_fcgi.keyvalue.batch import MISSING, Batch, encoded, put_of
 from n2k_fcgi.keyvalue.values import Changes, Count, Item, Span, Written
+from n2k_fcgi.keyvalue.writing import MISSING, Batch, Writing, encoded, put_of
 from n2k_fcgi.model.keyvalue.entry import ValueType, parse_entry_key
-from n2k_fcgi.model.keyvalue.operations import ALWAYS, Append, AssignId, Condition, Delete, Increment, Operation, Touch
+from n2k_fcgi.model.keyvalue.operations import ALWAYS, AssignId, Condition, Increment, Operation
 from n2k_fcgi.store.keyvalue import Space
 
 Self = TypeVar("Self", bound="KeyValue")
@@ -60,35 +60,10 @@ class Reading(ABC):
         """Yield all entries, and perhaps more than *limit*; without values if they are not asked for."""
 
 
-class KeyValue(Reading):
-    """One namespace. A context manager; thread-safe; after ``fork()`` each process has connections or files of its own.
+class KeyValue(Reading, Writing[Written]):
+    """One namespace. A context manager; thread-safe; after ``fork()`` each process has connections or files of its own."""
 
-    *condition*, of every write: what must hold of the present entry, else ConditionFailed is raised and nothing is written.
-    """
-
-    # --- writing -----------------------------------------------------------------------------------------------------
-
-    def put(
-        self,
-        key: str,
-        value: bytes | str | None = None,
-        *,
-        json: object = MISSING,
-        type: ValueType | None = None,
-        ttl_ms: int | None = None,
-        flags: int = 0,
-        condition: Condition = ALWAYS,
-    ) -> Written:
-        """Store *value*, or *json* as JSON, for *ttl_ms* milliseconds (None: for ever).
-
-        *type*: otherwise a str is text, and bytes are bytes. Raises ConditionFailed, QuotaReached, ValueTooLarge, BadEntryKey,
-        BadRequest.
-        """
-        return self._write(put_of(key, value, json, type=type, ttl_ms=ttl_ms, flags=flags, condition=condition))
-
-    def delete(self, key: str, *, condition: Condition = ALWAYS) -> Written:
-        """Remove an entry. Raises NoSuchEntry, ConditionFailed."""
-        return self._write(Delete(parse_entry_key(key), condition))
+    # --- writing, besides the operations of ``Writing`` ------------------------------------------------------------------
 
     def incr(
         self,
@@ -111,14 +86,6 @@ class KeyValue(Reading):
         """Store *new* if the present value is *old*; None: if there is no entry. Raises ConditionFailed."""
         condition = Condition(exists=False) if old is None else Condition(value=encoded(old)[0])
         return self._write(put_of(key, new, ttl_ms=ttl_ms, flags=flags, condition=condition))
-
-    def append(self, key: str, value: bytes | str, *, before: bool = False, condition: Condition = ALWAYS) -> Written:
-        """Add *value* behind the present value, or *before* it. Raises NoSuchEntry, ValueTooLarge, ConditionFailed."""
-        return self._write(Append(parse_entry_key(key), encoded(value)[0], before, condition=condition))
-
-    def touch(self, key: str, ttl_ms: int | None, *, condition: Condition = ALWAYS) -> Written:
-        """Set the milliseconds that an entry still lives; None: for ever. Raises NoSuchEntry, ConditionFailed."""
-        return self._write(Touch(parse_entry_key(key), ttl_ms, condition))
 
     def assign_id(
         self,
@@ -188,9 +155,6 @@ class KeyValue(Reading):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-    @abstractmethod
-    def _write(self, operation: Operation) -> Written: ...
 
     @abstractmethod
     def _write_all(self, operations: Sequence[Operation]) -> list[Written]: ...

@@ -72,6 +72,17 @@ def is_json(value: bytes) -> bool:
     return True
 
 
+def json_bytes(value: object) -> bytes:
+    """Return *value* as JSON in UTF-8, without blanks or a line feed; half of a surrogate pair is written as its escape.
+
+    Raises TypeError, ValueError (a number that JSON cannot hold), RecursionError.
+    """
+    import json  # late: as above
+
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace")
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 

@@ -1,6 +1,5 @@
 """A namespace of the key-value service over HTTP."""
 
-import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from n2k_fcgi.client.snapshot import copy_of
 from n2k_fcgi.errors import BatchRefused, NoSuchEntry
 from n2k_fcgi.keyvalue.namespace import KeyValue, Reading
 from n2k_fcgi.keyvalue.values import Change, Changes, Count, Item, Span, Written
-from n2k_fcgi.model.keyvalue.entry import ValueType, parse_entry_key
+from n2k_fcgi.model.keyvalue.entry import ValueType, json_bytes, parse_entry_key
 from n2k_fcgi.model.keyvalue.operations import Operation
 from n2k_fcgi.store.keyvalue import Kind, Space
 
@@ -62,7 +61,7 @@ class Client(KeyValue):
         items: list[Item | None] = []
         query = {**self._common, "op": "get", "values": "base64", "format": "json"}
         while len(items) < len(keys):
-            body = _encoded({"keys": _some(keys, len(items))})
+            body = json_bytes({"keys": _some(keys, len(items))})
             answer = self._connection.read(query, method="POST", content=body)
             items += parsed(answer, lambda found: [each and _item_of(each) for each in found["entries"]])
         return items
@@ -121,7 +120,7 @@ class Client(KeyValue):
             raise refused.failures[0][1] from None
 
     def _write_all(self, operations: Sequence[Operation]) -> list[Written]:
-        ask = Ask("POST", {"op": "batch"}, _encoded({"operations": list(map(item_of, operations))}), ValueType.JSON)
+        ask = Ask("POST", {"op": "batch"}, json_bytes({"operations": list(map(item_of, operations))}), ValueType.JSON)
         return self._written(ask, lambda found: list(map(_result_of, found["results"])))
 
     def _written(self, ask: Ask, parse: Callable[[Fields], T]) -> T:
@@ -139,10 +138,6 @@ def _some(keys: Sequence[str], first: int) -> list[str]:
             break
         some.append(key)
     return some
-
-
-def _encoded(fields: Fields) -> bytes:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _bounds(prefix: str, start: str, end: str) -> Fields:

@@ -12,9 +12,9 @@ from n2k_fcgi.cli.kv import arguments
 from n2k_fcgi.cli.kv.owner import as_word
 from n2k_fcgi.cli.standard_streams import ReaderGone, json_line, printable_json
 from n2k_fcgi.errors import NoSuchEntry
-from n2k_fcgi.model.keyvalue.entry import Entry
+from n2k_fcgi.model.keyvalue.entry import Entry, json_bytes
 from n2k_fcgi.servers.stopping import StopRequest
-from n2k_fcgi.service.keyvalue.entry_json import described, encoded, entry_json
+from n2k_fcgi.service.keyvalue.entry_json import described, entry_json
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 from n2k_fcgi.service.keyvalue.watching import Watch
 from n2k_fcgi.store.keyvalue import Change, Kind, Range
@@ -57,7 +57,7 @@ def show(
         if values:
             click.echo(printable_json(entry_json(entry, space.now).decode()))
         elif as_json:
-            click.echo(printable_json(encoded(described(entry, space.now)).decode()))
+            click.echo(printable_json(json_bytes(described(entry, space.now)).decode()))
         else:
             click.echo(entry.key.decode())
 
@@ -77,7 +77,7 @@ def stat(context: Context, *, namespace: str, key: str | None, as_json: bool) ->
     space = arguments.space(context, namespace)
     fields = _of_namespace(context, namespace, space) if key is None else _of_key(space, key)
     if as_json:
-        click.echo(printable_json(encoded(fields).decode()))
+        click.echo(printable_json(json_bytes(fields).decode()))
         return
     for name, value in fields.items():
         click.echo(f"{name.replace('_', ' ')}: {as_word(value)}")

@@ -1,10 +1,9 @@
 """An entry as a JSON object on one line: for scripts, which see no headers, for lists, and for the commands."""
 
 import contextlib
-import json
 from typing import Any
 
-from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
+from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, json_bytes
 
 Fields = dict[str, Any]
 
@@ -44,11 +43,11 @@ def with_value(fields: Fields, value: bytes, form: ValueType) -> bytes:
     Text that is cut inside a character is ``base64``.
     """
     if form is ValueType.JSON:
-        return encoded(fields)[:-1] + b',"json":' + value.translate(_NO_LINE_FEEDS).strip() + b"}"
+        return json_bytes(fields)[:-1] + b',"json":' + value.translate(_NO_LINE_FEEDS).strip() + b"}"
     if form is ValueType.TEXT:
         with contextlib.suppress(UnicodeDecodeError):
-            return encoded({**fields, "text": value.decode()})
-    return encoded({**fields, "base64": base64_of(value)})
+            return json_bytes({**fields, "text": value.decode()})
+    return json_bytes({**fields, "base64": base64_of(value)})
 
 
 def base64_of(value: bytes) -> str:
@@ -56,8 +55,3 @@ def base64_of(value: bytes) -> str:
     from base64 import b64encode  # late: for bytes in JSON only
 
     return b64encode(value).decode()
-
-
-def encoded(fields: Fields) -> bytes:
-    """Return *fields* as one JSON object, without a line feed. Half of a surrogate pair becomes its escape."""
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")

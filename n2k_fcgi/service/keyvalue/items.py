@@ -23,9 +23,9 @@ from n2k_fcgi.model.keyvalue.operations import (
     Put,
     Touch,
 )
+from n2k_fcgi.service.keyvalue.entry_json import Fields
 from n2k_fcgi.service.keyvalue.json_fields import (
     FORMS,
-    Fields,
     refuse_others,
     text_of,
     type_of_fields,

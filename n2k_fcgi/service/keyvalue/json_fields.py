@@ -3,16 +3,13 @@
 Whole numbers may be texts: LSL's integers have 32 bits; versions, times and counters have more.
 """
 
-import json
 import re
 from base64 import b64decode
 from collections.abc import Collection
-from typing import Any
 
 from n2k_fcgi.errors import BadItem
-from n2k_fcgi.model.keyvalue.entry import ValueType
-
-Fields = dict[str, Any]
+from n2k_fcgi.model.keyvalue.entry import ValueType, json_bytes
+from n2k_fcgi.service.keyvalue.entry_json import Fields
 
 FORMS = {"text": ValueType.TEXT, "json": ValueType.JSON, "base64": ValueType.BYTES}
 """The fields that hold a value, and the type that it has unless ``type`` says another."""
@@ -79,9 +76,8 @@ def type_of_fields(fields: Fields, form: ValueType) -> ValueType:
 
 def _json(value: object) -> bytes:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return json_bytes(value)
     except ValueError:  # NaN, or 1e999 that was read as infinity
         raise BadItem(why="'json' has a number that JSON cannot hold") from None
     except RecursionError:
         raise BadItem(why="'json' is nested too deeply") from None
-    return text.encode("utf-8", "backslashreplace")  # half of a surrogate pair as its escape

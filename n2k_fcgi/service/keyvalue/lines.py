@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from n2k_fcgi.errors import BadItem
-from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key, type_of
+from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, json_bytes, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import MOST, Restore
-from n2k_fcgi.service.keyvalue.entry_json import base64_of, encoded
-from n2k_fcgi.service.keyvalue.json_fields import FORMS, Fields, refuse_others, text_of, type_of_fields, value_of, whole_of
+from n2k_fcgi.service.keyvalue.entry_json import Fields, base64_of
+from n2k_fcgi.service.keyvalue.json_fields import FORMS, refuse_others, text_of, type_of_fields, value_of, whole_of
 from n2k_fcgi.service.keyvalue.space import MOST_FLAGS, MOST_TTL, Reader
 
 _OF_AN_ENTRY = {*FORMS, "key", "type", "version", "flags", "expires_ms", "ttl_ms", "id"}
@@ -40,9 +40,9 @@ def exported(reader: Reader) -> Iterator[bytes]:
             fields["expires_ms"] = entry.expires
         if entry.id:
             fields["id"] = str(entry.id)
-        yield encoded(fields) + b"\n"
+        yield json_bytes(fields) + b"\n"
     for name, number in reader.sequences().items():
-        yield encoded({"sequence": name.decode(), "next": str(number)}) + b"\n"
+        yield json_bytes({"sequence": name.decode(), "next": str(number)}) + b"\n"
 
 
 def parse_line(line: bytes, now: int, *, keep: bool = False) -> Restore | NextNumber:

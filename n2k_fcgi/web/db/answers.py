@@ -1,11 +1,9 @@
 """Answers of the key-value service: an entry as bytes or as JSON, and what a write did."""
 
-import json
-
-from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
+from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, json_bytes
 from n2k_fcgi.store.keyvalue import Applied
 from n2k_fcgi.web.db import HEADERS, is_json_wanted
-from n2k_fcgi.web.json_bodies import JSON, encoded
+from n2k_fcgi.web.json_bodies import JSON
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import TEXT, Answer, Headers
 
@@ -37,7 +35,7 @@ def json_of(body: bytes, headers: Headers = HEADERS, *, status: int = 200) -> An
 def numbers(request: Request, fields: dict[str, int | str]) -> Answer:
     """Return one line per number, ``name value``, or a JSON object. Versions are texts."""
     if is_json_wanted(request):
-        return json_of(encoded(fields)[:-1])
+        return json_of(json_bytes(fields))
     return Answer(200, "\n".join(f"{name} {value}" for name, value in fields.items()).encode(), TEXT, HEADERS)
 
 
@@ -54,4 +52,4 @@ def written(request: Request, applied: Applied, line: str = "", **more: str) -> 
         "free_keys": applied.space.free_keys,
         **more,
     }
-    return json_of(json.dumps(fields, separators=(",", ":")).encode(), status=status)
+    return json_of(json_bytes(fields), status=status)

@@ -1,6 +1,7 @@
 """``POST /db?op=batch`` and ``op=cas``: writes that are described in JSON."""
 
 from n2k_fcgi.errors import BadRequest, BatchRefused, ConditionFailed, N2KError
+from n2k_fcgi.model.keyvalue.entry import json_bytes
 from n2k_fcgi.model.keyvalue.operations import AssignId, Get, Increment, Operation
 from n2k_fcgi.service.keyvalue import items
 from n2k_fcgi.service.keyvalue.entry_json import with_value
@@ -10,7 +11,7 @@ from n2k_fcgi.web.db import answers, is_json_wanted
 from n2k_fcgi.web.db.access import writing
 from n2k_fcgi.web.db.cutting import MOST_BYTES, perhaps_empty
 from n2k_fcgi.web.db.fields import allow
-from n2k_fcgi.web.json_bodies import Body, body_of, encoded
+from n2k_fcgi.web.json_bodies import Body, body_of
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -67,7 +68,7 @@ def _answer(request: Request, operations: list[Operation], applied: Applied) -> 
                 results.append(with_value(fields, result.entry.value, result.entry.type))
                 continue
             fields["size"] = len(result.entry.value)
-        results.append(encoded(fields)[:-1])
+        results.append(json_bytes(fields))
     free: Body = {"free_bytes": applied.space.free, "free_keys": applied.space.free_keys}
     room = request.kept_bytes(request.query)
     return perhaps_empty("results", results, lambda count: {"more": len(results) - count, **free}, room)
@@ -85,7 +86,7 @@ def _result(operation: Operation, result: Result) -> Body:
 
 def _refusal(request: Request, refused: BatchRefused) -> Answer:
     """Return the error with each operation that failed, counted from 0: those that a script would lose are left out."""
-    failures = [encoded(_failure(index, problem))[:-1] for index, problem in refused.failures]
+    failures = [json_bytes(_failure(index, problem)) for index, problem in refused.failures]
     room = request.kept_bytes(request.query)
     rest = {"error": refused.told}
     return perhaps_empty(

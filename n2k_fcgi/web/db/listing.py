@@ -1,12 +1,11 @@
 """Several entries at a time: the keys of a range, with or without values, those that are named, and changes since a version."""
 
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 
 from n2k_fcgi.errors import BadRequest, ChangesGone
 from n2k_fcgi.model.choices import Choice
-from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry
+from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry, json_bytes
 from n2k_fcgi.model.keyvalue.operations import MOST
 from n2k_fcgi.service.keyvalue.entry_json import entry_json
 from n2k_fcgi.service.keyvalue.space import MOST_LISTED
@@ -16,7 +15,7 @@ from n2k_fcgi.web.db.access import reading
 from n2k_fcgi.web.db.answers import json_of, numbers
 from n2k_fcgi.web.db.cutting import MOST_BYTES, array, as_object, lines
 from n2k_fcgi.web.db.fields import is_set
-from n2k_fcgi.web.json_bodies import Body, body_of, encoded, texts_of
+from n2k_fcgi.web.json_bodies import Body, body_of, texts_of
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -58,7 +57,7 @@ def listed(request: Request, services: Services) -> Answer:
     if values is not None:
         return _entries(page.entries, space.now, end, room, exact=values is _Values.EXACT)
     if as_json:
-        return array("keys", [json.dumps(key.decode(), ensure_ascii=False).encode() for key in keys_of_page], end, room)
+        return array("keys", [json_bytes(key.decode()) for key in keys_of_page], end, room)
     return lines(keys_of_page, cursor, room)
 
 
@@ -98,7 +97,7 @@ def changes(request: Request, services: Services) -> Answer:
     except ChangesGone as gone:
         if not as_json:
             raise
-        return json_of(encoded({"error": gone.told, "last": str(gone.last)})[:-1], status=gone.status)
+        return json_of(json_bytes({"error": gone.told, "last": str(gone.last)}), status=gone.status)
 
     def last(count: int) -> str:
         return str(found.last if count == len(found.changes) else found.changes[count - 1].version)
@@ -107,7 +106,7 @@ def changes(request: Request, services: Services) -> Answer:
         return {"last": last(count), "more": found.more or count < len(found.changes)}
 
     if as_json:
-        return array("changes", [encoded(_fields(change))[:-1] for change in found.changes], end, room)
+        return array("changes", [json_bytes(_fields(change)) for change in found.changes], end, room)
     return lines([_line(change) for change in found.changes], last, room)
 
 

@@ -1,12 +1,13 @@
 """A namespace as a whole: how full it is, its sequences, and removing everything."""
 
 from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.model.keyvalue.entry import json_bytes
 from n2k_fcgi.service.keyvalue.space import MOST_LEASED
 from n2k_fcgi.web.db import HEADERS, is_json_wanted
 from n2k_fcgi.web.db.access import reading, writing
 from n2k_fcgi.web.db.answers import json_of, numbers
 from n2k_fcgi.web.db.fields import allow, no_body
-from n2k_fcgi.web.json_bodies import Body, encoded
+from n2k_fcgi.web.json_bodies import Body
 from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import TEXT, Answer
 from n2k_fcgi.web.services import Services
@@ -54,5 +55,5 @@ def flush(request: Request, services: Services) -> Answer:
 
 def _answered(request: Request, line: str, fields: Body) -> Answer:
     if is_json_wanted(request):
-        return json_of(encoded(fields)[:-1])
+        return json_of(json_bytes(fields))
     return Answer(200, line.encode(), TEXT, HEADERS)

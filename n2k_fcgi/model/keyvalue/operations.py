@@ -18,6 +18,11 @@ NEW_ID = -1
 """The ``Entry.id`` that asks the engine for the next id of the namespace."""
 
 
+def _end(ttl: int | None, now: int) -> int:
+    """Return ``Entry.expires`` of what lives *ttl* milliseconds; None: for ever."""
+    return 0 if ttl is None else now + ttl
+
+
 class Operation(Protocol):
     """See the module."""
 
@@ -80,8 +85,7 @@ class Put(NamedTuple):
 
     def applied(self, present: Entry | None, now: int) -> Entry | None:
         self.condition.check(present)
-        expires = 0 if self.ttl is None else now + self.ttl
-        return Entry(self.key, self.value, 0, expires, self.flags, self.type, present.id if present else 0)
+        return Entry(self.key, self.value, 0, _end(self.ttl, now), self.flags, self.type, present.id if present else 0)
 
 
 class Delete(NamedTuple):
@@ -116,8 +120,7 @@ class Increment(NamedTuple):
         if present is None:
             if self.initial is None:
                 raise NoSuchEntry
-            expires = 0 if self.ttl is None else now + self.ttl
-            return Entry(self.key, b"%d" % self.initial, 0, expires, 0, ValueType.TEXT)
+            return Entry(self.key, b"%d" % self.initial, 0, _end(self.ttl, now), 0, ValueType.TEXT)
         match = _NUMBER.fullmatch(present.value)
         if match is None:
             raise NotANumber
@@ -160,7 +163,7 @@ class Touch(NamedTuple):
         self.condition.check(present)
         if present is None:
             raise NoSuchEntry
-        return present._replace(expires=0 if self.ttl is None else now + self.ttl)
+        return present._replace(expires=_end(self.ttl, now))
 
 
 class Restore(NamedTuple):

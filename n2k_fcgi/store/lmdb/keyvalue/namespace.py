@@ -121,7 +121,7 @@ class Namespace:
         """Lease *count* numbers that nobody got or will get; return the first."""
         if not count:
             with self.file.read() as transaction:
-                return State(transaction).sequences().get(name, 1)
+                return State(transaction).next_number(name)
         return self.file.write(lambda transaction: leased(transaction, name, count))
 
     def set_terms(self, terms: Terms) -> None:
@@ -130,17 +130,17 @@ class Namespace:
 
     def sweep(self, now: int, limit: int) -> int:
         """Remove up to *limit* expired entries, noted in the log; return how many."""
-        with self.file.read() as transaction:
-            if not State(transaction).expired(now, most=1)[0]:
-                return 0
-        return self._write(now, lambda writing: writing.sweep(limit))
+        return self._write(now, lambda writing: writing.sweep(limit)) if self._has_expired(now) else 0
 
     def sweep_if_idle(self, now: int) -> None:
         """Sweep some of what has expired, unless another process writes: the next write does it."""
-        with self.snapshot() as state:
-            is_needed = state.expired(now, most=1)[0] > 0
-        if is_needed and not self.file.is_busy():
-            self.sweep(now, SWEPT_IN_HOUSEKEEPING)
+        if self._has_expired(now) and not self.file.is_busy():
+            self._write(now, lambda writing: writing.sweep(SWEPT_IN_HOUSEKEEPING))
+
+    def _has_expired(self, now: int) -> bool:
+        """Whether there is something to sweep; else a write would be in vain."""
+        with self.file.read() as transaction:
+            return State(transaction).expired(now, most=1)[0] > 0
 
     def flush(self, now: int) -> int:
         """Remove all entries, as one record in the log; return how many."""

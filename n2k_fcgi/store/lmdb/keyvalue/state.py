@@ -47,7 +47,7 @@ class State:
         if row is None:
             return None
         entry = unpack_entry(key, row)
-        return entry if not entry.expires or now < entry.expires else None
+        return entry if entry.is_live(now) else None
 
     def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
         """Return the entries of *keys*, in order."""
@@ -122,6 +122,11 @@ class State:
     def sequences(self) -> dict[bytes, int]:
         """Return all sequences, each with the number that it leases next."""
         return {bytes(name): number_of(row) for name, row in with_prefix(self._transaction, SEQUENCE)}
+
+    def next_number(self, name: bytes) -> int:
+        """Return the number that a sequence leases next; 1 before its first lease."""
+        row = self._transaction.get(SEQUENCE + name)
+        return 1 if row is None else number_of(row)
 
     def counters(self) -> Counters:
         """Return the counters."""

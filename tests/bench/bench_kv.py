@@ -9,38 +9,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from tests.bench.load import load, spawned
+from tests.bench.contenders import CONTENDERS, KEYS, NAMESPACE, VALUE, filled, key_of
+from tests.bench.load import load, spawned, worker
 from tests.bench.measure import machine, private, resident
 from tests.bench.peers.build import build
 from tests.support.hosting import Account
 
 ROUNDS = 5
-KEYS = 20_000
-VALUE_BYTES = 100
-NAMESPACE = "bench"
-
-WORKER = """
-import sys
-sys.path[:0] = {path!r}
-from n2k_fcgi.servers.fastcgi import main
-main(data_dir={data!r})
-"""
 
 CODE = """
 import sys, time
 sys.path[:0] = {path!r}
-what, contender, folder, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
-seed = sys.argv[5] if len(sys.argv) > 5 else "0"
+what, contender, folder, count, seed = sys.argv[1:]
 from tests.bench.contenders import CONTENDERS
 act = CONTENDERS[contender](folder, seed)
 print("ready", flush=True)
 input()
 cpu, started = time.process_time(), time.perf_counter()
-getattr(act, what)(count)
+getattr(act, what)(int(count))
 print(time.perf_counter() - started, time.process_time() - cpu, flush=True)
 """
 
@@ -56,12 +45,12 @@ class Embedded:
         self.cpu: Figures = {}
         """CPU microseconds per operation, of the last measurement."""
 
-    def rates(self, what: str, contenders: tuple[str, ...], count: int, processes: int = 1) -> Figures:
+    def rates(self, what: str, count: int, processes: int) -> Figures:
         """Measure *what* of each contender, in turns; *count* operations of each process."""
-        figures: Figures = {name: [] for name in contenders}
-        self.cpu = {name: [] for name in contenders}
+        figures: Figures = {name: [] for name in CONTENDERS}
+        self.cpu = {name: [] for name in CONTENDERS}
         for _ in range(ROUNDS):
-            for name in contenders:
+            for name in CONTENDERS:
                 figures[name].append(self._rate(what, name, count, processes))
         return figures
 
@@ -113,9 +102,8 @@ def print_sync(folder: Path) -> None:
 def embedded(folder: Path) -> None:
     """In process: no front end."""
     bench = Embedded(folder)
-    everyone = ("n2k", "py-lmdb", "sqlite3")
     print("| in process | contender | per second | CPU µs | n2k takes times |\n|---|---|---|---|---|")
-    steps: tuple[tuple[str, str, int, int], ...] = (
+    steps = (
         ("a read", "reads", 50_000, 1),
         ("a durable write", "writes", 300, 1),
         ("a durable write, 8 processes", "writes", 60, 8),
@@ -124,7 +112,7 @@ def embedded(folder: Path) -> None:
         ("a durable increment", "increments", 300, 1),
     )
     for what, method, count, processes in steps:
-        figures = bench.rates(method, everyone, count, processes)
+        figures = bench.rates(method, count, processes)
         print_rates(what, figures, bench.cpu)
 
 
@@ -135,23 +123,21 @@ def through_fastcgi(folder: Path) -> None:
     socket = folder / "socket"
     names, reads = folder / "names.targets", folder / "reads.targets"
     dump = folder / "dump.csv"
-    n2k: Callable[..., object] = lambda *arguments: subprocess.run(  # noqa: E731
-        [sys.executable, "-m", "n2k_fcgi", "-q", "--dir", str(account.data), *arguments], check=True, stdout=subprocess.DEVNULL
-    )
+
+    def n2k(*arguments: str) -> None:
+        command = [sys.executable, "-m", "n2k_fcgi", "-q", "--dir", str(account.data), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
     rows = [(f"{number:08x}-1111-4111-8111-111111111111", f"Bench{number} Resident") for number in range(1, KEYS + 1)]
     dump.write_text("".join(f"{key},{name}\n" for key, name in rows))
     n2k("import", "--force", str(dump))
     n2k("token", "create", "--scope", "keyvalue", "--namespace", NAMESPACE, "--quota", "64M")
     n2k("kv", "open", NAMESPACE)
-    from tests.bench.contenders import filled  # late: it opens the package
-
-    filled(account.data, NAMESPACE, KEYS)
+    filled(account.data)
     names.write_text("".join(f"/?name={name.replace(' ', '+')}\t{key}\n" for key, name in rows))
-    value = "x" * VALUE_BYTES
-    reads.write_text("".join(f"/db/key{number:08d}?ns={NAMESPACE}\t{value}\n" for number in range(KEYS)))
-    worker = [sys.executable, "-I", "-c", WORKER.format(path=sys.path, data=str(account.data))]
+    reads.write_text("".join(f"/db/{key_of(number)}?ns={NAMESPACE}\t{VALUE.decode()}\n" for number in range(KEYS)))
     taken: dict[str, list[tuple[float, float]]] = {"a name lookup": [], "a read of the key-value service": []}
-    with spawned(worker, socket) as process:
+    with spawned(worker(account.data), socket) as process:
         for _ in range(ROUNDS):
             for what, targets in zip(taken, (names, reads), strict=True):
                 load(client, "fcgi", socket, 1, 1_000, targets, [process.pid])

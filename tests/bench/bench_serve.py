@@ -17,7 +17,7 @@ from urllib.parse import quote_plus
 
 from n2k_fcgi.service.dumps.sample import Sample
 from tests.bench import fronts
-from tests.bench.load import Load, cold_start, load, spawned
+from tests.bench.load import Load, cold_start, load, spawned, worker
 from tests.bench.measure import descendants, machine, private, resident
 from tests.bench.peers.build import build
 from tests.support.hosting import Account
@@ -26,12 +26,6 @@ ROUNDS = 3
 ASKED = 200_000
 """Different names and keys that are asked for."""
 HOT = 200
-WORKER = """
-import sys
-sys.path[:0] = {path!r}
-from n2k_fcgi.servers.fastcgi import main
-main(data_dir={data!r}, log_level={level!r})
-"""
 NULL_KEY = "00000000-0000-0000-0000-000000000000"
 HELLO = "3d6181b0-6a4b-97ef-18d8-722652995cf1"
 FIGURES = "req/s | CPU µs | p50 µs | p99 µs | failed"
@@ -63,7 +57,7 @@ class Bench:
 
     def ours(self, level: str = "INFO") -> list[str]:
         """Our FastCGI worker."""
-        return [sys.executable, "-I", "-c", WORKER.format(path=sys.path, data=str(self.account.data), level=level)]
+        return worker(self.account.data, level)
 
     def ask(self, pid: int, callers: int, requests: int, kind: str) -> Load:
         """Over FastCGI."""

@@ -13,6 +13,7 @@ from n2k_fcgi.model.keyvalue.operations import Increment, Put
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 from n2k_fcgi.store.keyvalue import Range, Terms
 
+NAMESPACE = "bench"
 KEYS = 20_000
 VALUE = b"x" * 100
 BATCH = 1_000
@@ -23,16 +24,16 @@ def key_of(number: int) -> str:
     return f"key{number:08d}"
 
 
-def filled(data_dir: Path, namespace: str, keys: int) -> KeyValueSpace:
-    """The namespace, with *keys* entries."""
+def filled(data_dir: Path) -> KeyValueSpace:
+    """The namespace, with KEYS entries."""
     settings = load(environment={}, flags={"data_dir": str(data_dir)}).settings
     store = wiring.open_store(settings)
     store.create()
-    if namespace not in store.keyvalue.names():
-        store.keyvalue.create(namespace, Terms(1 << 30, 10_000_000))
-    space = wiring.namespace(store, settings, namespace)
-    if space.get(key_of(keys - 1)) is None:
-        for first in range(0, keys, BATCH):
+    if NAMESPACE not in store.keyvalue.names():
+        store.keyvalue.create(NAMESPACE, Terms(1 << 30, 10_000_000))
+    space = wiring.namespace(store, settings, NAMESPACE)
+    if space.get(key_of(KEYS - 1)) is None:
+        for first in range(0, KEYS, BATCH):
             space.batch([Put(key_of(number).encode(), VALUE) for number in range(first, first + BATCH)])
     return space
 
@@ -60,7 +61,7 @@ class Ours:
     """The key-value service."""
 
     def __init__(self, folder: str, seed: str) -> None:
-        self._space = filled(Path(folder), "bench", KEYS)
+        self._space = filled(Path(folder))
         self._random = random.Random(seed)
         self._seed = seed
 

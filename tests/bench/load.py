@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,19 @@ from typing import NamedTuple
 
 BACKLOG = 128
 _TICK = os.sysconf("SC_CLK_TCK")
+
+
+_WORKER = """
+import sys
+sys.path[:0] = {path!r}
+from n2k_fcgi.servers.fastcgi import main
+main(data_dir={data!r}, log_level={level!r})
+"""
+
+
+def worker(data: Path, level: str = "INFO") -> list[str]:
+    """Return the command of our FastCGI worker over the data directory *data*."""
+    return [sys.executable, "-I", "-c", _WORKER.format(path=sys.path, data=str(data), level=level)]
 
 
 class Load(NamedTuple):

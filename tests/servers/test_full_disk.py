@@ -9,7 +9,22 @@ from typing import Any
 
 import pytest
 
-CODE = """
+FILL = """
+with open(place / "fill", "wb") as file:
+    try:
+        while file.write(b"x" * 4096):
+            file.flush()
+    except OSError:
+        pass
+    try:
+        file.close()
+    except OSError:
+        pass
+"""
+"""Leaves no free byte in *place*."""
+
+CODE = (
+    """
 import json, os, sys
 from pathlib import Path
 from n2k_fcgi.service.access.tokens import create_token
@@ -24,16 +39,9 @@ token = create_token(box.store.tokens, ("admin",)).text
 box.close()
 if without_lock_file:
     (box.data_dir / "captures.mdb-lock").unlink()
-with open(place / "fill", "wb") as file:
-    try:
-        while file.write(b"x" * 4096):
-            file.flush()
-    except OSError:
-        pass
-    try:
-        file.close()
-    except OSError:
-        pass
+"""
+    + FILL
+    + """
 application = LiveApplication({"data_dir": str(box.data_dir), "log_file": "-"})
 ask = wsgi(application)
 headers = {"X-N2K-Token": token}
@@ -57,9 +65,11 @@ application.close()
 print(json.dumps({**asked, "stored": stored, "refused": len(refused), "problems": box.problems()}))
 box.close()
 """
+)
 
 
-NAMESPACE = """
+NAMESPACE = (
+    """
 import json, sys, tempfile, time
 from pathlib import Path
 from n2k_fcgi.errors import N2KError
@@ -79,16 +89,9 @@ shop.apply([Put(b"first", b"1")], now)
 box.close()
 if sys.argv[2] == "True":
     (place / "data/keyvalue/shop/data.mdb-lock").unlink()
-with open(place / "fill", "wb") as file:
-    try:
-        while file.write(b"x" * 4096):
-            file.flush()
-    except OSError:
-        pass
-    try:
-        file.close()
-    except OSError:
-        pass
+"""
+    + FILL
+    + """
 application = LiveApplication({"data_dir": str(box.data_dir), "log_file": "-"})
 ask = wsgi(application)
 write = {"X-N2K-Token": token, "Content-Type": "text/plain"}
@@ -134,6 +137,7 @@ print(json.dumps({
 }))
 box.close()
 """
+)
 
 
 @pytest.mark.parametrize("without_lock_file", [False, True])

@@ -1,4 +1,4 @@
-"""Branch coverage of the package over a whole run: ``pytest -p tests.support.coverage -n 3``, as ``make test`` has it.
+"""Branch coverage of the package over a whole run: ``pytest -p tests.support.coverage -n 4``, as ``make test`` has it.
 
 Every worker of pytest-xdist is measured from its first import, and so are the commands and servers that the tests of
 ``CHILDREN_OF`` start. Each such child costs a tenth of a second. All other children do not know that coverage exists: tests

@@ -72,7 +72,7 @@ class Note(Words):
 NOTE_CHARACTERS = 60
 
 
-def iso(seconds: int) -> str:
+def iso(seconds: float) -> str:
     """Unix seconds as ISO 8601, UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 

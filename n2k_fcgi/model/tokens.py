@@ -11,7 +11,8 @@ class Token(NamedTuple):
     """SHA-256 of the secret."""
     scopes: tuple[str, ...]
     grid: str | None
-    created: int
+    created: float
+    """Unix seconds; whole ones in tokens that older versions made."""
     revoked: bool
     rate: int | None = None
     """Writes per minute, instead of the setting ``token_limit``; None: the setting."""

@@ -35,12 +35,13 @@ def test_a_token_with_the_same_id_is_replaced(store: Store) -> None:
 
 
 def test_all_tokens_the_oldest_first(store: Store) -> None:
-    """Revoked ones too; those of one second in the order of their ids."""
+    """Revoked ones too; those of one instant in the order of their ids, those of one second in the order of their making."""
     ids = [f"{n * 7919 % 1000:012x}" for n in range(50)]
     for n, token_id in enumerate(ids):
-        store.tokens.add(TOKEN._replace(id=token_id, created=100 - n // 5, revoked=n % 3 == 0))
+        store.tokens.add(TOKEN._replace(id=token_id, created=100 - n // 5 / 4, revoked=n % 3 == 0))
     found = store.tokens.tokens()
     assert len(found) == 50 and found == sorted(found, key=lambda token: (token.created, token.id))
+    assert len({token.created for token in found}) == 10 and found[-1].created == 100
 
 
 def test_revoking(store: Store) -> None:

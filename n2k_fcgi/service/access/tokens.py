@@ -47,7 +47,7 @@ def create_token(
         _digest(secret),
         tuple(map(str, scopes)),
         grid,
-        created=int(time.time()),
+        created=time.time(),
         revoked=False,
         rate=rate,
         note=note,

@@ -125,6 +125,10 @@ def _temporary(pattern: str, meaning: str, writer: str, access: Access = Access.
     return File(pattern, meaning, writer, access, names_avatars=True, purging=Purging.REMOVED, check=check)
 
 
+def _fresh(file: str, writer: str) -> File:
+    return _temporary(file.removesuffix(".mdb") + FRESH_SUFFIX + "*", "the same, before its rename", writer, Access.SHARED)
+
+
 TABLE = (
     File(
         SETTINGS_FILE,
@@ -177,7 +181,7 @@ TABLE = (
         check=Check.NEEDED,
         is_exported=True,
     ),
-    _temporary(CAPTURES.removesuffix(".mdb") + FRESH_SUFFIX + "*", "the same, before its rename", "purge", Access.SHARED),
+    _fresh(CAPTURES, "init, purge"),
     _lock(CAPTURES + LOCK_SUFFIX, "LMDB's table of its readers", "all"),
     _lock(_queue_of(CAPTURES), "the queue of its writers", "all that write"),
     File(
@@ -188,6 +192,7 @@ TABLE = (
         purging=Purging.EMPTIED,
         backup=Backup.RECREATED,
     ),
+    _fresh(VOLATILE, "all that write"),
     _lock(VOLATILE + LOCK_SUFFIX, "LMDB's table of its readers", "all that write"),
     _lock(_queue_of(VOLATILE), "the queue of its writers", "all that write"),
     File(

@@ -1,14 +1,17 @@
 """The volatile file: created at its first use, replaced if it is damaged, and no lookup depends on it."""
 
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.errors import StoreBusy
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.store.datadir import VOLATILE
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
-from tests.support.processes import talking
+from tests.support.processes import forked, talking
 from tests.support.sandbox import Sandbox
 
 KEYS = [n.to_bytes(16, "big") for n in range(1, 50)]
@@ -54,6 +57,45 @@ def test_another_process_uses_the_new_file(sandbox: Sandbox) -> None:
         sandbox.store.volatile.renew()
         assert go_on() == "1 [b'b']\n"
     assert sandbox.store.pending.waiting() == [(b"b" * 16, "G")]
+
+
+@pytest.mark.parametrize("damage", [None, b"x" * 100_000])
+def test_two_processes_begin_at_once(tmp_path: Path, damage: bytes | None) -> None:
+    """With no file, or with a damaged one: what either of them wrote is there, since one of them makes the file."""
+    folders = [tmp_path / str(n) for n in range(50)]
+    for folder in folders:
+        folder.mkdir()
+        if damage:
+            (folder / VOLATILE).write_bytes(damage)
+
+    def write(letter: bytes) -> None:
+        for folder in folders:
+            assert Pending(VolatileFile(folder, PRIVATE), 10).add([letter * 16], "G", 5) == 1
+
+    children = [forked(partial(write, letter)) for letter in (b"a", b"b")]
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    for folder in folders:
+        keys = {asked.key[:1] for asked in Pending(VolatileFile(folder, PRIVATE), 10).waiting()}
+        assert keys == {b"a", b"b"}, folder
+
+
+def test_a_process_that_is_killed_while_it_makes_the_file(tmp_path: Path) -> None:
+    """No process sees a file without a format: there is none until it is complete. The next one makes it."""
+    code = (
+        "import sys; from pathlib import Path; from n2k_fcgi.files import PRIVATE\n"
+        "from n2k_fcgi.store.lmdb.pending import Pending; from n2k_fcgi.store.lmdb.volatile import VolatileFile\n"
+        "Path.rename = lambda *paths: (input(), print('made', flush=True), input())\n"
+        "Pending(VolatileFile(Path(sys.argv[1]), PRIVATE), 10).add([b'a' * 16], 'G', 5)\n"
+    )
+    queue = Pending(VolatileFile(tmp_path, PRIVATE), 10)
+    with talking(code, tmp_path) as go_on:
+        assert go_on() == "made\n"
+        assert (tmp_path / "volatile.fresh").exists() and queue.waiting() == []
+        with pytest.raises(StoreBusy):
+            queue.add(KEYS[:1], "G", 5)
+    # Leaving the block killed it.
+    assert queue.add(KEYS[:1], "G", 5) == 1 and [asked.key for asked in queue.waiting()] == KEYS[:1]
+    assert not (tmp_path / "volatile.fresh").exists()
 
 
 def test_renewing_leaves_no_bytes(sandbox: Sandbox) -> None:

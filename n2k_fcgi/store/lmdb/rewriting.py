@@ -9,10 +9,11 @@ import lmdb
 from n2k_fcgi.files import sync_folder
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import FRESH_SUFFIX
+from n2k_fcgi.store.lmdb.empty_file import put_format
 from n2k_fcgi.store.lmdb.environment import open_reader
 from n2k_fcgi.store.lmdb.growing_map import GrowingMap
 from n2k_fcgi.store.lmdb.lockfile import lock_of, reserve
-from n2k_fcgi.store.lmdb.writable import WritableFile, put_format
+from n2k_fcgi.store.lmdb.writable import WritableFile
 
 ROWS_A_TRANSACTION = 10_000
 

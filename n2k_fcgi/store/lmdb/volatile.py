@@ -17,7 +17,6 @@ from n2k_fcgi.store.datadir import VOLATILE
 from n2k_fcgi.store.lmdb.environment import is_there
 from n2k_fcgi.store.lmdb.growing_map import Result
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE_FORMATS
-from n2k_fcgi.store.lmdb.lockfile import lock_of
 from n2k_fcgi.store.lmdb.writable import WritableFile
 
 
@@ -59,15 +58,12 @@ class VolatileFile:
             return action()
         except CapturesDamaged as problem:
             logs.warning(f"{problem}; it is replaced by an empty one: its data may be lost")
-            self.renew()
+            self.file.empty(only=self.file.identity)  # another process may have replaced it already, and written to it
             return action()
 
     def renew(self) -> None:
         """Replace it by an empty file. Other processes notice within a second."""
-        with self.file.alone():
-            for path in (self.file.path, lock_of(self.file.path)):
-                path.unlink(missing_ok=True)
-        self.file.create()
+        self.file.empty()
 
 
 class _Empty:

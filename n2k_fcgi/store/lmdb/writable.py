@@ -11,10 +11,11 @@ import lmdb
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CapturesDamaged, N2KError, StoreFull, StoreMissing, StoreReadOnly, StoreUnreadable
-from n2k_fcgi.files import Modes, sync_folder
+from n2k_fcgi.files import Modes
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.base import Finding
 from n2k_fcgi.store.lmdb.codec import BadValue
+from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY, put_empty, put_format
 from n2k_fcgi.store.lmdb.environment import (
     bytes_needed,
     damaged,
@@ -26,7 +27,7 @@ from n2k_fcgi.store.lmdb.environment import (
     refuse_truncated,
 )
 from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP, GrowingMap, Result
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT_KEY, FORMATS
+from n2k_fcgi.store.lmdb.layout import FORMATS
 from n2k_fcgi.store.lmdb.lockfile import (
     NO_IDENTITY,
     Identity,
@@ -44,8 +45,6 @@ Moment = tuple[Identity, int]
 
 LOOK_EVERY = 1.0
 """Seconds after which a reader checks again whether the file or its lock file was replaced; writers check every time."""
-
-FORMAT_DB_KEY = CAPTURE_META + FORMAT_KEY
 
 
 class WritableFile:
@@ -90,15 +89,23 @@ class WritableFile:
         """Read transactions that are open in this process."""
 
     def create(self) -> None:
-        """Make the file with its format version; an existing one is kept."""
+        """Make the file, empty; an existing one is kept. Raises StoreBusy, StoreFull, StoreUnreadable."""
         if is_there(self.path):
             return
         with self._queue.entered():
-            self._open_writable()
-            self._run(lambda transaction: None)
-        for file in (self.path, lock_of(self.path)):
-            file.chmod(self.modes.file)
-        sync_folder(self.path.parent)
+            if not is_there(self.path):  # another process may have made it while this one waited
+                self._put_empty()
+
+    def empty(self, *, only: Identity | None = None) -> None:
+        """Replace the file by an empty one. *only*: if it still is that file. Other processes notice within LOOK_EVERY."""
+        with self.alone():
+            if only is None or device_and_inode(self.path) == only[:2]:
+                self._put_empty()
+
+    @property
+    def identity(self) -> Identity:
+        """Of the file that was opened last, whether or not it could be read."""
+        return self._identity
 
     @property
     def is_open(self) -> bool:
@@ -207,6 +214,10 @@ class WritableFile:
     def readers_behind(self) -> list[tuple[int, int]]:
         """See ``GrowingMap.readers_behind``."""
         return [] if self._map is None or self._unwritable else self._map.readers_behind()
+
+    def _put_empty(self) -> None:
+        put_empty(self.path, self.modes, self.formats)
+        self._open()  # which makes the lock file
 
     def _run(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
         """``write``, with the writers' queue held."""
@@ -363,11 +374,6 @@ class WritableFile:
 
 class _Parted(Exception):
     """The lock file is not this data file's."""
-
-
-def put_format(transaction: lmdb.Transaction, formats: range = FORMATS) -> None:
-    """Store the newest of *formats* as the file's."""
-    transaction.put(FORMAT_DB_KEY, str(formats[-1]).encode())
 
 
 def with_prefix(transaction: lmdb.Transaction, prefix: bytes, first: bytes = b"") -> Iterator[tuple[bytes, bytes]]:

@@ -8,6 +8,7 @@ import lmdb
 from n2k_fcgi.errors import BadEntryKey, N2KError, NoMemory
 from n2k_fcgi.model.keyvalue.entry import parse_entry_key, type_of
 from n2k_fcgi.store.lmdb.codec import BadValue
+from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
@@ -31,7 +32,6 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     unpack_entry,
     unpack_terms,
 )
-from n2k_fcgi.store.lmdb.writable import FORMAT_DB_KEY
 
 MOST_PROBLEMS = 100
 """Of a namespace, that are reported: they are collected, so that no transaction waits for the reader of the lines."""

@@ -17,6 +17,7 @@ from n2k_fcgi.files import Modes, refuse_os_error, refuse_when_low, sync_folder
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import DROPPED, FRESH_SUFFIX
 from n2k_fcgi.store.keyvalue import Terms
+from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY, put_format
 from n2k_fcgi.store.lmdb.environment import (
     is_there,
     meaning,
@@ -38,7 +39,6 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
 )
 from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
 from n2k_fcgi.store.lmdb.lockfile import lock_of, reserve
-from n2k_fcgi.store.lmdb.writable import FORMAT_DB_KEY, put_format
 
 SPARE = 256 * 1024
 """Bytes of the disk that must be free beside those of a fresh file: its lock file, and what the writers of others add."""

@@ -32,9 +32,11 @@ test: $(VENV)/.test
 test-all:
 	sh .ci/test-all 3.10 3.11 3.12 3.13
 
-# What the tests do thirty times, three hundred times: kill writers, and compare with a model. Takes minutes.
+# What the tests do a dozen or thirty times, three hundred times: kill writers, compare with a model, send generated requests.
+# Takes minutes.
 test-long: $(VENV)/.test
 	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py
+	EXAMPLES=300 $(BIN)/python -m pytest -q tests/web/test_openapi.py
 
 # Changes one thing at a time in the files that setup.cfg lists under [mutmut], and prints the changes that no test notices. Takes
 # half an hour on two cores; ONLY='n2k_fcgi.model.names*' takes a minute.

@@ -5,14 +5,15 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from tests.servers.test_name_list import ROWS, key_of
 from tests.support.asking import wsgi
 from tests.support.fastcgi_client import Client, get, request
+from tests.support.long_list import ROWS, key_of
 from tests.support.processes import eventually
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
 from tests.support.worker import Worker, set_modes, worker
@@ -22,11 +23,10 @@ BUSY = "the limit of simultaneous downloads of this list is reached (setting 'cs
 
 
 @pytest.fixture
-def large(sandbox: Sandbox) -> Sandbox:
+def large(sandbox: Sandbox, many_avatars: Path) -> Sandbox:
     """A list of 3 MB, for anybody, one at a time."""
+    sandbox.begin_with(many_avatars)
     (sandbox.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\n")
-    sandbox.import_text(csv(*[(key_of(n), f"Name{n:06} Last") for n in range(1, ROWS + 1)]), as_of=1)
-    sandbox.close()
     return sandbox
 
 

@@ -19,24 +19,17 @@ from n2k_fcgi.store.datadir import GENERATIONS
 from n2k_fcgi.wiring import directory
 from tests.support.asking import cgi_environ
 from tests.support.fastcgi_client import Client, get, request
+from tests.support.long_list import ROWS, key_of
 from tests.support.processes import eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.worker import Worker, worker
 
-ROWS = 60_000
-"""About 3 MB of text: more than all buffers between the worker and a caller that does not read."""
-
-
-def key_of(number: int) -> str:
-    """A key, in no order."""
-    return f"{number * 2654435761 % 2**32:08x}-0000-0000-0000-{number:012x}"
-
 
 @pytest.fixture
-def large(sandbox: Sandbox) -> Sandbox:
+def large(sandbox: Sandbox, many_avatars: Path) -> Sandbox:
     """Many rows, without a token, four lists at a time."""
+    sandbox.begin_with(many_avatars)
     (sandbox.data_dir / "n2k.ini").write_text("[n2k]\ncsv = open\ncsv_streams = 4\n")
-    sandbox.import_text(csv(*[(key_of(n), f"Name{n:06} Last") for n in range(1, ROWS + 1)]), as_of=1)
     return sandbox
 
 

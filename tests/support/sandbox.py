@@ -1,5 +1,6 @@
 """A data directory for tests: real files, checked for consistency when a test is done with it."""
 
+import shutil
 from pathlib import Path
 
 from n2k_fcgi.config import Settings, load
@@ -28,6 +29,12 @@ class Sandbox:
         self.settings: Settings = load(environment={}, flags={"data_dir": str(data_dir), **flags}).settings
         self.store = LmdbStore(store_options(self.settings))
         self.store.create()
+
+    def begin_with(self, data_dir: Path) -> None:
+        """Have a copy of a data directory that no process has open."""
+        self.close()
+        shutil.rmtree(self.data_dir)
+        shutil.copytree(data_dir, self.data_dir, ignore=shutil.ignore_patterns("*-lock"))
 
     def importer(self, *, max_bad: float | None = None) -> Importer:
         """An importer into this directory, in this very process: tests of the command run the second one."""

@@ -1,6 +1,7 @@
 """The OpenAPI file: it has every address, it is served, and the real application answers as it describes, for any request."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,8 @@ VALUES: list[tuple[str, str, dict[str, Any], Any, str, int]] = [
     ("POST", "/db", {"op": "flush", "format": "json"}, None, "Flushed", 200),
 ]  # fmt: skip
 """Requests to the key-value service, in this order: what each answers has a schema of its own, if it is one JSON object."""
+EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
+"""Generated requests of each kind; ``make test-long`` has more."""
 HIGH = {name: "1000000" for name in ("write_limit", "token_limit", "failure_limit")}
 
 
@@ -219,7 +222,7 @@ def test_every_answer_is_as_described(served: Served, path: str, method: str, mo
     headers = {"X-N2K-Token": served.token(path)} if with_token else {}
 
     @settings(
-        max_examples=30,
+        max_examples=EXAMPLES,
         deadline=None,
         derandomize=True,
         database=None,

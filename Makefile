@@ -26,7 +26,7 @@ run: $(VENV)/.run
 # Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
 	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli
-	$(BIN)/python -m pytest -p tests.support.coverage -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -p tests.support.coverage -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The tests on every Python that we support; ends with one line per version, and fails if one of them is missing.
 test-all:

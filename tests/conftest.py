@@ -24,6 +24,21 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
 
 
+LONG = (
+    *("docs/test_by_the_letter.py", "deploy/test_slow_web_readers.py", "deploy/test_homes.py", "web/test_golden.py"),
+    *("servers/test_slow_readers.py", "store/keyvalue/test_dropping.py", "store/keyvalue/test_compaction.py"),
+    *("servers/test_cost.py", "servers/test_csv_slots.py", "web/test_bounds.py", "web/test_keyvalue_machine.py"),
+    *("web/test_browser.py", "web/test_forgotten_avatars.py", "client/test_snapshot.py"),
+)
+"""Files with few tests that take long: begun last, one of them would run alone in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run those of LONG first. ``make test`` has pytest-xdist keep this order."""
+    names = [str(Path(__file__).parent / name) for name in LONG]
+    items.sort(key=lambda item: names.index(str(item.path)) if str(item.path) in names else len(names))
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests leaks into them."""

@@ -47,6 +47,7 @@ def test_sound_data(peopled: Commands) -> None:
     assert peopled("-q", "check").err == ""
 
 
+@pytest.mark.measured
 def test_a_lost_name(peopled: Commands) -> None:
     """A key whose name has no entry is reported by its key, and the counts, too; exit code 48."""
     with edited_generation(peopled, b"names") as transaction:
@@ -75,6 +76,7 @@ def test_a_name_with_the_wrong_key(peopled: Commands) -> None:
     assert done.code == 48 and f"{GOVERNOR} is 'Governor Linden', but that name does not lead back" in done.out
 
 
+@pytest.mark.measured
 def test_a_key_with_a_missing_origin(peopled: Commands) -> None:
     """It is reported, and the rest is checked."""
     with edited_generation(peopled, b"keys") as transaction:
@@ -185,6 +187,7 @@ def test_a_missing_file_is_named(peopled: Commands, name: str, line: str) -> Non
     assert done.code in (41, 48) and line in done.out.splitlines()
 
 
+@pytest.mark.measured
 def test_no_line_names_who_is_hidden(peopled: Commands) -> None:
     """Not even for damaged rows; if captures.mdb, which has the tombstones, cannot be read, no line has a name."""
     peopled("register", "Masakazu Seen", MASAKAZU, "--grid", "OpenSim")

@@ -23,6 +23,7 @@ def test_where_each_setting_came_from(n2k: Commands) -> None:
     } < set(lines)
 
 
+@pytest.mark.measured
 def test_config_as_json(n2k: Commands) -> None:
     """--json gives value and origin of each."""
     shown = json.loads(n2k("config", "--json").out)
@@ -30,6 +31,7 @@ def test_config_as_json(n2k: Commands) -> None:
     assert shown["data_dir"] == {"value": str(n2k.data_dir), "from": "command line"}
 
 
+@pytest.mark.measured
 def test_a_password_in_the_update_source_is_not_shown(n2k: Commands) -> None:
     """Settings are pasted into bug reports."""
     shown = n2k("config", N2K_UPDATE_SOURCE="https://me:secret@example.org/dump.bz2?key=hidden").out
@@ -85,6 +87,7 @@ def test_an_unknown_variable(n2k: Commands) -> None:
     assert (done.code, done.err) == (80, "n2k: setting 'N2K_KEPE' (environment): no such setting; see 'n2k config'\n")
 
 
+@pytest.mark.measured
 def test_stats_before_the_first_import(n2k: Commands) -> None:
     """An empty directory says so."""
     n2k("init")

@@ -15,6 +15,7 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME
 LINES = f"{USERNAME},Username Resident\n{GOVERNOR},Governor Linden\n{MASAKAZU},Masakazu Kojima\n".encode()
 
 
+@pytest.mark.measured
 def test_csv_on_standard_output(peopled: Commands) -> None:
     """W-Hat's lines in the order of keys; messages are on standard error; the data directory is not changed."""
     before = peopled.contents()

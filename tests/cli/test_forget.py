@@ -74,6 +74,7 @@ def test_forget_a_name_of_another_grid_asks_which(n2k: Commands, who: str) -> No
     assert n2k("forget", who).code == 0, "who is hidden everywhere is not told of"
 
 
+@pytest.mark.measured
 def test_forget_names_every_other_grid(n2k: Commands) -> None:
     """Two grids know the name; a label with a space is quoted; --grid with a third one still hides there."""
     n2k("import", "--grid", "OpenSim", "-", stdin=csv((OTHER, "Twin Name")).encode())
@@ -101,6 +102,7 @@ def test_search_in_order_and_backwards(peopled: Commands) -> None:
     assert peopled("search", " ").code == 10
 
 
+@pytest.mark.measured
 def test_search_goes_over_pages(n2k: Commands) -> None:
     """It continues after the first page."""
     rows = [(f"{n:08x}-0000-0000-0000-000000000001", f"Name{n:04} Last") for n in range(1, 2501)]
@@ -109,6 +111,7 @@ def test_search_goes_over_pages(n2k: Commands) -> None:
     assert n2k("search", "--limit", "9999", "name").out.count("\n") == 2500
 
 
+@pytest.mark.measured
 def test_history_of_a_renamed_avatar(peopled: Commands) -> None:
     """By any of its names; as text, as JSON with the source of a capture, and for one grid only."""
     peopled("import", "--force", "--as-of", "2026-02-02", "-", stdin=csv((MASAKAZU, "Masakazu Newname")).encode())

@@ -3,6 +3,8 @@
 import fcntl
 import json
 
+import pytest
+
 from tests.support.commands import PEOPLE, Commands
 from tests.support.sandbox import MASAKAZU, csv
 
@@ -14,6 +16,7 @@ def _import(n2k: Commands, dump: bytes, as_of: str) -> str:
     return n2k.live()
 
 
+@pytest.mark.measured
 def test_list_marks_the_live_one(n2k: Commands) -> None:
     """Oldest first, a star before the live one; the command without arguments lists, too."""
     first, second = _import(n2k, PEOPLE, "2026-01-01"), _import(n2k, RENAMED, "2026-01-02")

@@ -12,6 +12,7 @@ from tests.support.standalone import serving
 KEYS = [f"{n:08x}-2222-3333-4444-555555555555" for n in range(30)]
 
 
+@pytest.mark.measured
 def test_where_each_comes_from(n2k: Commands) -> None:
     """From the settings, a dump or a registration; with the number of captures of each."""
     n2k("import", "--grid", "Dumped", "-", stdin=csv((GOVERNOR, "Dumped One")).encode())

@@ -90,6 +90,7 @@ def test_a_folder_of_the_web_is_refused(n2k: Commands, what: str) -> None:
     n2k.damaged = True
 
 
+@pytest.mark.measured
 def test_below_a_web_root_is_warned_of(n2k: Commands) -> None:
     """A warning only, because the name alone does not make it a web root."""
     n2k.data_dir = n2k.data_dir / "htdocs" / "n2k-data"
@@ -97,6 +98,7 @@ def test_below_a_web_root_is_warned_of(n2k: Commands) -> None:
     assert (done.code, f"warning: the data is below the web root {n2k.data_dir.parent}" in done.err) == (0, True)
 
 
+@pytest.mark.measured
 def test_a_folder_that_others_may_enter_is_warned_of(n2k: Commands) -> None:
     """An existing folder keeps its mode, which may be intended; the line has the command. A new one is private."""
     n2k.data_dir.mkdir(mode=0o755)
@@ -108,6 +110,7 @@ def test_a_folder_that_others_may_enter_is_warned_of(n2k: Commands) -> None:
 
 
 @pytest.mark.parametrize("command", [["lookup", "governor"], ["generations"], ["import", "-"], ["token", "list"]])
+@pytest.mark.measured
 def test_the_data_of_another_user(peopled: Commands, command: list[str]) -> None:
     """If the data directory cannot be entered, every command says as which user to run it."""
     peopled.data_dir.chmod(0)

@@ -27,6 +27,7 @@ def test_any_spelling(peopled: Commands, asked: str, answer: str) -> None:
     assert (done.code, done.out, done.err) == (0, answer, "")
 
 
+@pytest.mark.measured
 def test_what_is_missing_is_named(peopled: Commands) -> None:
     """Known ones are printed; unknown ones are named on standard error, and the exit code is 17."""
     done = peopled("lookup", "nobody", "username", OTHER)
@@ -34,6 +35,7 @@ def test_what_is_missing_is_named(peopled: Commands) -> None:
     assert done.err == f"n2k: not found: nobody, {OTHER}\n"
 
 
+@pytest.mark.measured
 def test_json(peopled: Commands) -> None:
     """--json prints one object per line, with the origin."""
     rows = [json.loads(line) for line in peopled("lookup", "--json", "username", GOVERNOR).out.splitlines()]
@@ -78,6 +80,7 @@ def test_a_visitor_is_on_the_own_grid(n2k: Commands) -> None:
     assert n2k("lookup", "first last @elsewhere.org:8002").code == 17
 
 
+@pytest.mark.measured
 def test_a_known_name_stays_with_its_key(peopled: Commands) -> None:
     """Registering a known name for another key is refused with 16 and changes no answer; the same pair again is accepted."""
     before = peopled.contents()

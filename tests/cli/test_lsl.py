@@ -87,6 +87,7 @@ def test_a_namespace_belongs_to_keyvalue(n2k: Commands, arguments: list[str], co
     assert (done.code, done.out, n2k.data_dir.exists()) == (code, "", False) and why in done.err
 
 
+@pytest.mark.measured
 def test_visitors_needs_nothing(n2k: Commands) -> None:
     """It asks keyvalue, not the service: no address, no token, no grid; the note is in its first line."""
     done = n2k("lsl", "--note", "lobby", "visitors")
@@ -95,6 +96,7 @@ def test_visitors_needs_nothing(n2k: Commands) -> None:
     assert re.fullmatch(rf"// By n2k lsl {VERSION} on 20\d\d-\d\d-\d\d; lobby\.", head)
 
 
+@pytest.mark.measured
 def test_quiet_is_quiet(n2k: Commands) -> None:
     """With -q only the script is printed."""
     done = n2k("-q", "lsl", "--url", "http://127.0.0.1:3000", "touch")
@@ -164,6 +166,7 @@ def test_a_token_may_come_on_standard_input(n2k: Commands, form: str) -> None:
     assert len(n2k("token", "list").out.splitlines()) == 1 and "warning" not in done.err
 
 
+@pytest.mark.measured
 def test_a_token_is_asked_for_on_a_terminal(n2k: Commands) -> None:
     """Typed characters are not shown."""
     secret = n2k("token", "create", "--scope", "register").out.split()[-1]
@@ -203,6 +206,7 @@ def test_what_is_no_token_is_refused(n2k: Commands, given: bytes) -> None:
     assert not given.strip() or given.decode().strip() not in done.err
 
 
+@pytest.mark.measured
 def test_a_secret_is_no_word_of_a_command_line(n2k: Commands) -> None:
     """Other users can see it there: refused, and not repeated. A script without a token accepts none."""
     secret = f"n2k_{'0' * 12}_{'1' * 64}"

@@ -136,6 +136,7 @@ def test_what_is_not_ours_is_named_and_left_alone(peopled: Commands, name: str) 
     assert (peopled.data_dir / name).read_text() == ROW
 
 
+@pytest.mark.measured
 def test_an_update_and_a_purge_do_not_meet(peopled: Commands) -> None:
     """A running download may contain the name and needs its file: the purge ends with the exit code of a running import."""
     part = peopled.data_dir / "download.part"
@@ -160,6 +161,7 @@ def test_a_shell_does_not_bring_back_what_a_purge_took(peopled: Commands, purged
     assert ("quillon ash" in history.read_text()) if not purged else traces(peopled.data_dir) == []
 
 
+@pytest.mark.measured
 def test_namespaces_are_left_to_their_owner(peopled: Commands) -> None:
     """A purge does not change what scripts stored; its check names the file, until the owner has deleted and compacted."""
     peopled("token", "create", "--scope", "keyvalue", "--namespace", "shop")

@@ -35,6 +35,7 @@ def _ask(server: Standalone) -> bytes:
     return over_http(server.host, server.port)("GET", "/?name=masakazu.kojima", {}, b"").body
 
 
+@pytest.mark.measured
 def test_a_killed_worker_comes_back(tmp_path: Path) -> None:
     """With --workers 2 there are two, a registration by one is known to both, and both are replaced after SIGKILL."""
     golden = prepare(tmp_path / "data")

@@ -19,6 +19,7 @@ def _answers(n2k: Commands, *lines: str) -> list[str]:
     return n2k("shell", stdin="".join(line + "\n" for line in lines).encode()).out.splitlines()
 
 
+@pytest.mark.measured
 def test_one_answer_a_line(peopled: Commands) -> None:
     """Names and keys are answered in order with name, key, grid and source; no prompt; exit code 0."""
     done = peopled("shell", stdin=f"governor.linden\n{USERNAME}\n\n  key {MASAKAZU}  \nname username".encode())
@@ -31,6 +32,7 @@ def test_one_answer_a_line(peopled: Commands) -> None:
     ]
 
 
+@pytest.mark.measured
 def test_what_is_missing_or_wrong_goes_on(peopled: Commands) -> None:
     """Each such line gets its own answer, the next lines theirs, and the exit code is 17."""
     done = peopled("shell", stdin=b"nobody\nkey nonsense\nname\n\xff\xfe\nusername\n")
@@ -51,6 +53,7 @@ def test_captures_say_when(n2k: Commands) -> None:
     assert source.startswith("seen 2") and source.endswith("Z") and len(source) == len("seen 2026-01-02T03:04:05Z")
 
 
+@pytest.mark.measured
 def test_a_grid_is_preferred(peopled: Commands) -> None:
     """A name that two grids know is answered from the preferred one; a name that it lacks, from the others."""
     peopled("import", "--grid", "OpenSim", "--as-of", "2026-01-03", "-", stdin=f"{OTHER},Governor Linden\n".encode())
@@ -82,6 +85,7 @@ def test_all_shows_grids_and_former_names(peopled: Commands) -> None:
     assert _answers(peopled, "all nobody", f"all {MASAKAZU[:-1]}1")[0] == "not found: nobody"
 
 
+@pytest.mark.measured
 def test_stats_help_quit(peopled: Commands) -> None:
     """The commands work, and no line after quit is read."""
     lines = _answers(peopled, "stats", "help", "quit", "username")
@@ -136,6 +140,7 @@ def _shell(n2k: Commands) -> Iterator[Terminal]:
         assert terminal.process.returncode == 0
 
 
+@pytest.mark.measured
 def test_a_prompt_answers(peopled: Commands) -> None:
     """On a terminal there is a prompt before each line, and a wrong line does not end the shell."""
     with _shell(peopled) as terminal:
@@ -159,6 +164,7 @@ def test_a_prompt_answers(peopled: Commands) -> None:
         ("st\t\n", "3 avatars, "),
     ],
 )
+@pytest.mark.measured
 def test_tab_completes(peopled: Commands, typed: str, answer: str) -> None:
     """Names, names after a command, grids and commands are completed; case does not matter."""
     with _shell(peopled) as terminal:
@@ -167,6 +173,7 @@ def test_tab_completes(peopled: Commands, typed: str, answer: str) -> None:
         terminal.wait_for(PROMPT)
 
 
+@pytest.mark.measured
 def test_tab_with_many_names(n2k: Commands) -> None:
     """Tab offers 20 of many names, in columns; on an empty line only the commands."""
     n2k("import", "-", stdin=n2k.bare("sample", "--rows", "2000", "-o", "-").raw)
@@ -179,6 +186,7 @@ def test_tab_with_many_names(n2k: Commands) -> None:
         terminal.type("\x15")
 
 
+@pytest.mark.measured
 def test_ctrl_c_clears_the_line(peopled: Commands) -> None:
     """Ctrl-C discards the line and shows a new prompt; Ctrl-D ends the shell."""
     with on_terminal(peopled.command("shell"), peopled.environment()) as terminal:

@@ -49,6 +49,7 @@ def register(url: str, token: str) -> int:
     raise AssertionError("the server does not listen")
 
 
+@pytest.mark.measured
 def test_create_prints_the_secret_last(n2k: Commands) -> None:
     """One line: id, scopes, grid, and the token as the last word."""
     done = n2k("token", "create", "--scope", "register", "--scope", "forget", "--grid", "production")
@@ -99,6 +100,7 @@ def test_an_old_token_with_the_scope_keyvalue_is_listed(n2k: Commands) -> None:
     assert n2k("token", "revoke", old.token.id).code == 0
 
 
+@pytest.mark.measured
 def test_a_token_for_a_namespace(n2k: Commands) -> None:
     """The namespace is made, the last limits given count, and create and list show what the token permits."""
     first = n2k("token", "create", "--scope", "keyvalue", "--namespace", "shop")
@@ -187,6 +189,7 @@ def test_revoking_what_is_not_there(n2k: Commands, token_id: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--scope", "everything"]])
+@pytest.mark.measured
 def test_a_scope_is_needed(n2k: Commands, arguments: list[str]) -> None:
     """Without a scope, or with an unknown one, no token is made: usage, exit code 2."""
     assert n2k("token", "create", *arguments).code == 2

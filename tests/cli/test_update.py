@@ -159,6 +159,7 @@ def test_quiet_is_silent_when_all_is_well(n2k: Commands, url: str, tmp_path: Pat
     assert n2k.live()
 
 
+@pytest.mark.measured
 def test_json_says_the_same(n2k: Commands, url: str) -> None:
     """The result and the manifest, or the result alone."""
     done = json.loads(n2k("update", "--json", url).out)
@@ -309,6 +310,7 @@ def test_what_the_bytes_are_counts(n2k: Commands, web: WebServer, url: str, cont
     assert left(n2k) == []
 
 
+@pytest.mark.measured
 def test_what_was_packed_more_often_than_named_is_refused(peopled: Commands, web: WebServer, url: str) -> None:
     """Each named coding is removed; an archive in an archive is not."""
     web.paths["/dump.csv.bz2"] = sent(gzip.compress(gzip.compress(OTHERS)), Content_Encoding="gzip")
@@ -351,6 +353,7 @@ def test_the_time_of_an_archive_comes_first(n2k: Commands, web: WebServer, tmp_p
     assert json.loads(n2k("update", "--json", "--as-of", "1790000000", web.url("/dump.zip")).out)["as_of"] == 1790000000
 
 
+@pytest.mark.measured
 def test_a_date_in_the_future_is_now(n2k: Commands, web: WebServer, url: str) -> None:
     """A wrong clock of the server would make every later dump look older."""
     web.paths["/dump.csv.bz2"] = sent(PACKED, Last_Modified="Fri, 01 Jan 2100 00:00:00 GMT")
@@ -379,6 +382,7 @@ def test_a_second_update_leaves(n2k: Commands, web: WebServer, url: str) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.measured
 def test_a_stopped_download_is_swept(peopled: Commands, web: WebServer, url: str, number: int) -> None:
     """kill -9 leaves the part, not the lock: the next update removes the part and takes the lock. Ctrl-C leaves nothing."""
     web.paths["/dump.csv.bz2"] = stalled(OTHERS)
@@ -398,6 +402,7 @@ def test_a_stopped_download_is_swept(peopled: Commands, web: WebServer, url: str
     assert left(peopled) == []
 
 
+@pytest.mark.measured
 def test_a_full_disk_is_told(peopled: Commands, web: WebServer, url: str) -> None:
     """The part is removed, and the line says that the disk is full."""
     web.paths["/dump.csv.bz2"] = file(os.urandom(3_000_000))
@@ -408,6 +413,7 @@ def test_a_full_disk_is_told(peopled: Commands, web: WebServer, url: str) -> Non
     assert left(peopled) == []
 
 
+@pytest.mark.measured
 def test_progress_shows_on_a_terminal_only(n2k: Commands, url: str) -> None:
     """Bytes received of the total, in one line; the result follows."""
     with on_terminal(n2k.command("update", url), n2k.environment()) as terminal:

@@ -63,6 +63,7 @@ def test_another_text_comes_by_rename(account: Account) -> None:
     assert sorted(entry.name for entry in account.site.iterdir()) == [".htaccess", "dispatch.fcgi"]
 
 
+@pytest.mark.measured
 def test_a_wrong_mode_is_mended_in_place(account: Account) -> None:
     """A script that lost its x bits gets them back without a new inode."""
     account.n2k("deploy", str(account.site))
@@ -197,6 +198,7 @@ def test_refuses_data_within_reach_of_the_web(account: Account, data: str, site:
     assert "web" in refused(account)
 
 
+@pytest.mark.measured
 def test_refuses_data_reached_through_a_link(account: Account) -> None:
     """A symbolic link does not hide that the data is below the site."""
     inside = account.site / "hidden"
@@ -205,6 +207,7 @@ def test_refuses_data_reached_through_a_link(account: Account) -> None:
     assert "web root" in refused(account)
 
 
+@pytest.mark.measured
 def test_refuses_a_site_that_anybody_can_write(account: Account) -> None:
     """Any user could replace the script there."""
     account.site.chmod(0o777)

@@ -103,6 +103,7 @@ def test_data_below_a_web_root(account: Account) -> None:
     assert_found(account, "web root", "public_html")
 
 
+@pytest.mark.measured
 def test_token_that_others_can_read(account: Account) -> None:
     """The line has the mode and the command that fixes it."""
     (account.data / "token").chmod(0o644)
@@ -135,12 +136,14 @@ def test_truncated_captures(account: Account) -> None:
     assert_found(account, "captures", "damaged")
 
 
+@pytest.mark.measured
 def test_missing_captures(account: Account) -> None:
     """The line has the command that creates the file again."""
     (account.data / "captures.mdb").unlink()
     assert_found(account, "captures", "init")
 
 
+@pytest.mark.measured
 def test_unwritable_log(account: Account) -> None:
     """A warning, because lookups work without it."""
     (account.data / "log" / "n2k.log").mkdir(parents=True)
@@ -165,6 +168,7 @@ def test_few_open_files(account: Account) -> None:
     assert "warning  open files: limited to 32" in done.stdout
 
 
+@pytest.mark.measured
 def test_missing_pyc_files(account: Account, tmp_path: Path) -> None:
     """Modules without a compiled file are counted."""
     env = {"PYTHONPYCACHEPREFIX": str(tmp_path / "empty"), "PYTHONDONTWRITEBYTECODE": "1"}

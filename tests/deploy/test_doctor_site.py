@@ -62,6 +62,7 @@ def test_a_right_site_passes_every_check(folder: Folder) -> None:
         assert all(line.startswith("ok") for line in lines.values()), lines
 
 
+@pytest.mark.measured
 def test_usual_rewriting_that_breaks_names(folder: Folder) -> None:
     """The rule of most tutorials loses %3F: reported for the path, while queries work."""
     usual = "RewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule ^(.*)$ dispatch.fcgi/$1 [QSA,L]"
@@ -78,6 +79,7 @@ def test_rewriting_that_lets_files_be_fetched(folder: Folder) -> None:
     assert "can be fetched" in folder.examined()["files"]
 
 
+@pytest.mark.measured
 def test_authorization_that_gets_lost(folder: Folder) -> None:
     """Without the line that passes it on, Apache drops the Authorization header: only X-N2K-Token works."""
     folder.rewrite("RewriteRule ^ - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}]\n", "")
@@ -140,6 +142,7 @@ def test_a_revoked_token(folder: Folder) -> None:
         file.write_text(before)
 
 
+@pytest.mark.measured
 def test_a_site_without_a_generation(folder: Folder) -> None:
     """The site says that nothing was imported; the exit code is the doctor's."""
     current = folder.account.data / "CURRENT"

@@ -121,6 +121,7 @@ def test_a_long_list_is_bounded() -> None:
     assert named(names).endswith("07.html and 3 more") and named(names[:2]) == "00.html, 01.html"
 
 
+@pytest.mark.measured
 def test_a_folder_of_many_files_gives_one_line(tmp_path: Path) -> None:
     """Three hundred pictures do not fill the terminal."""
     account = Account(tmp_path / "home")

@@ -104,6 +104,7 @@ def test_broken_marks_are_left_to_their_owner(account: Account, marks: bytes) ->
     assert account.script.exists() and marks in account.htaccess.read_bytes()
 
 
+@pytest.mark.measured
 def test_a_missing_folder_is_said(account: Account) -> None:
     """A mistyped folder is not treated as an empty one."""
     done = account.run("deploy", "--remove", str(account.site / "nowhere"))
@@ -117,6 +118,7 @@ def test_options_of_the_other_way_round_are_refused(account: Account, option: tu
     assert done.returncode == 2 and "--remove takes neither --name nor --yes" in done.stderr
 
 
+@pytest.mark.measured
 def test_the_site_is_as_before_and_the_workers_are_gone(account: Account) -> None:
     """Under a real Apache: both workers end at once, the pages of the folder are served again, and no worker is started."""
     (account.site / "page.html").write_text("page")

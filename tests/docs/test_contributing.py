@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 from n2k_fcgi.config import TABLE
-from tests.support.coverage import CHILDREN_OF, TESTS
 from tests.support.places import is_there
 from tests.support.processes import REPOSITORY
 
@@ -17,11 +16,6 @@ def test_every_folder_of_tests_is_explained() -> None:
     folders = {path.name for path in (REPOSITORY / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
     layers = {path.name for path in (REPOSITORY / "n2k_fcgi").iterdir() if path.is_dir()}
     assert [name for name in sorted(folders - layers - {"support", "bench"}) if f"`tests/{name}`" not in PAGE] == []
-
-
-def test_the_files_whose_children_are_measured_are_there() -> None:
-    """If one were renamed, coverage would be lost silently."""
-    assert [name for name in CHILDREN_OF if not (TESTS / name).is_file()] == []
 
 
 def test_what_a_setting_takes_is_what_settings_take() -> None:

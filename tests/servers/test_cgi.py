@@ -50,12 +50,14 @@ def test_a_body_is_read_to_its_length_and_no_further() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}])
+@pytest.mark.measured
 def test_of_a_body_above_the_cap_the_application_gets_the_length(more: dict[str, str]) -> None:
     """And none of its bytes, as with FastCGI."""
     head, _, body = ask(CGI % 100, "/echo", "POST", bytes(101), **more)[0].partition(b"\r\n\r\n")
     assert b"X-Length: 101\r\n" in head and body == b""
 
 
+@pytest.mark.measured
 def test_an_exception_is_a_plain_500() -> None:
     """The client gets one line, standard error the traceback, and the exit code is 0."""
     out, err = ask(CGI % 100, "/boom")
@@ -93,6 +95,7 @@ def test_main_without_a_socket_is_cgi(tmp_path: Path, stdin: str) -> None:
     assert out.startswith(b"Status: 200 OK\r\n")
 
 
+@pytest.mark.measured
 def test_main_with_a_listening_socket_is_fastcgi(tmp_path: Path) -> None:
     """The same call serves requests until it is stopped; a missing data directory is a 503 of one line."""
     command = [sys.executable, "-c", DISPATCH % str(tmp_path / "none")]

@@ -25,6 +25,7 @@ def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
 
 @pytest.mark.parametrize("path", ["boom", "leave", "twice", "text", "silent"])
 @pytest.mark.parametrize("body", [b"", b"x"], ids=["short road", "general road"])
+@pytest.mark.measured
 def test_an_exception_of_the_application_is_a_plain_500(child: Child, path: str, body: bytes) -> None:
     """One line without the traceback, at once, and the process continues; the traceback is in the log."""
     answer = get(child.address, f"/{path}", "POST", body)

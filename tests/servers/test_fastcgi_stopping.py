@@ -77,6 +77,7 @@ def test_a_half_received_request_has_a_bounded_grace(tmp_path: Path) -> None:
         assert child.exit_code() == 0
 
 
+@pytest.mark.measured
 def test_a_kept_connection_closes_with_its_last_answer(tmp_path: Path) -> None:
     """A request that completes after the stop is the last one of its connection."""
     with serving(tmp_path, "--set", "grace=600") as child, Client(child.address) as kept:
@@ -90,6 +91,7 @@ def test_a_kept_connection_closes_with_its_last_answer(tmp_path: Path) -> None:
         assert child.exit_code() == 0
 
 
+@pytest.mark.measured
 def test_a_large_answer_is_written_to_its_end(tmp_path: Path) -> None:
     """A running answer is completed for a slow reader, after the grace for half-received requests."""
     with (
@@ -106,6 +108,7 @@ def test_a_large_answer_is_written_to_its_end(tmp_path: Path) -> None:
         assert child.exit_code() == 0
 
 
+@pytest.mark.measured
 def test_a_socket_file_of_our_own_loses_no_request(tmp_path: Path) -> None:
     """While clients connect as fast as they can, each that connected before the stop gets its answer."""
     outcomes: list[bytes] = []

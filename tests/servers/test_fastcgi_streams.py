@@ -69,6 +69,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
+@pytest.mark.measured
 def test_a_malformed_stream_is_dropped(child: Child, name: str) -> None:
     """The server closes the connection by itself, sends nothing, and answers the next one."""
     with Client(child.address) as client:

@@ -1,8 +1,9 @@
 """Branch coverage of the package over a whole run: ``pytest -p tests.support.coverage -n 4``, as ``make test`` has it.
 
-Every worker of pytest-xdist is measured from its first import, and so are the commands and servers that the tests of
-``CHILDREN_OF`` start. Each such child costs a tenth of a second. All other children do not know that coverage exists: tests
-count system calls, memory, descriptors and modules of what a user runs.
+Every worker of pytest-xdist is measured from its first import, and so are the commands and servers that start during a test
+with the mark ``measured``. Each such child costs a tenth of a second: the mark is for tests whose children run lines that run
+in no worker and in no other marked test. All other children do not know that coverage exists: tests count system calls, memory,
+descriptors and modules of what a user runs.
 """
 
 import json
@@ -14,21 +15,9 @@ import coverage
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-TESTS = REPOSITORY / "tests"
 CONFIGURATION = REPOSITORY / "setup.cfg"
 FOLDER = REPOSITORY / ".run" / "coverage"
 REPORT = FOLDER / "report.json"
-
-CHILDREN_OF = (
-    *("cli/test_check.py", "cli/test_config.py", "cli/test_export.py", "cli/test_forget.py", "cli/test_purge_reach.py"),
-    *("cli/test_generations.py", "cli/test_grids.py", "cli/test_init.py", "cli/test_lookup.py"),
-    *("cli/test_lsl.py", "cli/test_serve.py", "cli/test_shell.py"),
-    *("cli/test_token.py", "cli/test_unknown_grids.py", "cli/test_update.py", "deploy/test_deploy.py", "deploy/test_doctor.py"),
-    *("deploy/test_doctor_site.py", "deploy/test_neighbours.py", "deploy/test_removal.py"),
-    *("servers/test_cgi.py", "servers/test_asgi.py", "servers/test_fastcgi_answers.py", "servers/test_fastcgi_streams.py"),
-    *("servers/test_fastcgi_stopping.py", "servers/test_listeners.py"),
-)
-"""Files of tests whose children together run nearly all that runs in no worker. None counts what its children use."""
 
 SHOWN_BELOW = 85
 """Percent: the files that are covered less are named."""
@@ -61,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before the first fixture: are the children of this test measured?"""
     global _children
-    _children = item.path.relative_to(TESTS).as_posix() in CHILDREN_OF
+    _children = item.get_closest_marker("measured") is not None
 
 
 @pytest.hookimpl(trylast=True)

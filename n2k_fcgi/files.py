@@ -174,23 +174,34 @@ def pieces(path: Path) -> Iterator[tuple[int, bytes, int, int]]:
 # --- locks -----------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def hold(path: Path, modes: Modes, patience: float) -> Iterator[bool]:
-    """Hold an exclusive lock on *path*, or yield False after *patience* seconds.
+class hold:
+    """Hold an exclusive lock on *path*, or give False after *patience* seconds.
 
     The kernel releases it when the holder dies, so it is never stale.
     """
-    fd = open_lock(path, modes)
-    deadline = time.monotonic() + patience
-    try:
-        while not try_lock(fd):
-            if time.monotonic() >= deadline:
-                yield False
-                return
-            time.sleep(0.002)
-        yield True
-    finally:
-        os.close(fd)
+
+    __slots__ = ("_fd", "_modes", "_path", "_patience")
+
+    def __init__(self, path: Path, modes: Modes, patience: float) -> None:
+        self._path, self._modes, self._patience = path, modes, patience
+
+    def __enter__(self) -> bool:
+        self._fd = open_lock(self._path, self._modes)
+        try:
+            if try_lock(self._fd):
+                return True
+            deadline = time.monotonic() + self._patience
+            while time.monotonic() < deadline:
+                time.sleep(0.002)
+                if try_lock(self._fd):
+                    return True
+            return False
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
 
 
 def open_lock(path: Path, modes: Modes) -> int:
@@ -199,8 +210,9 @@ def open_lock(path: Path, modes: Modes) -> int:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.file)
     except OSError as error:
         refuse_os_error(path, error)
-    with contextlib.suppress(OSError):  # the umask may have taken the group's part; another owner has given it
-        os.fchmod(fd, modes.file)
+    if os.fstat(fd).st_mode & 0o777 != modes.file:  # the umask may have taken the group's part
+        with contextlib.suppress(OSError):  # it has another owner, who has given it
+            os.fchmod(fd, modes.file)
     return fd
 
 

@@ -148,7 +148,12 @@ TABLE: tuple[Setting, ...] = (
         "When a write of the key-value service is on disk. always: before the answer; meta: a power cut may lose the last "
         "moments, never the file; off: a power cut may cost the whole file, for caches.",
     ),
-    Setting("kv_log", values.whole(0, 10_000_000), "10000", "Number of changes that the log of each namespace keeps."),
+    Setting(
+        "kv_log",
+        values.whole(0, 10_000_000),
+        "10000",
+        "Number of changes that the log of each namespace keeps; at times it has up to 100 more.",
+    ),
     Setting(
         "map_resident",
         values.size(4 * MIB, 64 * 1024 * MIB),

@@ -316,20 +316,25 @@ def test_a_page_passes_over_a_bounded_number(store: Store) -> None:
 
 
 def test_the_log_is_bounded(shop: NamespaceStore) -> None:
-    """It has the last changes; older ones are gone, and a reader from before them is told so."""
-    versions = []
-    for start in range(0, LOG + 50, 1000):
-        count = min(1000, LOG + 50 - start)
+    """It has the last changes; older ones but for a hundredth are gone, and a reader from before them is told so."""
+    versions, slack = [], LOG // 100
+    for start in range(0, LOG + 250, 1000):
+        count = min(1000, LOG + 250 - start)
         done = shop.apply([Put(b"k%d" % (number % 7), b"") for number in range(count)], NOW + start)
         versions += [result.version for result in done.results]
-    for since in (0, versions[0], versions[48]):
+    for since in (0, versions[0], versions[248 - slack]):
         with pytest.raises(ChangesGone):
             shop.changes(since, 10)
-    found, since, more = [], versions[49], True
+    found, since, more = [], versions[249], True
     while more:
         changes, since, more = shop.changes(since, 1000)
         found += [change.version for change in changes]
-    assert found == versions[50:]
+    assert found == versions[250:]
+    for number in range(2 * slack + 7):  # one at a time
+        versions.append(put(shop, b"k", b"%d" % number))
+    with pytest.raises(ChangesGone):
+        shop.changes(versions[-LOG - slack - 2], 1)
+    assert shop.changes(versions[-LOG - 1], 1)[0][0].version == versions[-LOG]
 
 
 @pytest.mark.parametrize("moment", [NOW - 10**10, NOW - 1, NOW, NOW + 599_999])

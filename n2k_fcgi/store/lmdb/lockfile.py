@@ -37,7 +37,13 @@ def lock_of(path: Path) -> Path:
 
 def identity(path: Path) -> Identity:
     """Identify a data file and its lock file, among others that had or will have the same names."""
-    return (*device_and_inode(path), *device_and_inode(lock_of(path)))
+    return sized_identity(path)[0]
+
+
+def sized_identity(path: Path) -> tuple[Identity, int]:
+    """The same, and the bytes of the data file."""
+    device, inode, size = _found(path)
+    return (device, inode, *_found(lock_of(path))[:2]), size
 
 
 def is_parted(env: lmdb.Environment, transaction: lmdb.Transaction, *, is_writer: bool) -> bool:
@@ -86,8 +92,13 @@ def reserve(path: Path, modes: Modes) -> None:
 
 def device_and_inode(path: Path) -> tuple[int, int]:
     """Identify a file; zeros for a missing one."""
+    return _found(path)[:2]
+
+
+def _found(path: Path) -> tuple[int, int, int]:
+    """Device, inode and bytes of a file; zeros for a missing one."""
     try:
         status = os.stat(path)
     except OSError:
-        return 0, 0
-    return status.st_dev, status.st_ino
+        return 0, 0, 0
+    return status.st_dev, status.st_ino, status.st_size

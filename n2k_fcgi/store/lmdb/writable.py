@@ -37,6 +37,7 @@ from n2k_fcgi.store.lmdb.lockfile import (
     lock_of,
     lock_problem,
     reserve,
+    sized_identity,
 )
 from n2k_fcgi.store.lmdb.writer_queue import WRITER_PATIENCE, WriterQueue
 
@@ -140,7 +141,9 @@ class WritableFile:
         *change* may run again: it must have no effect but on the transaction. Raises StoreBusy, StoreFull, StoreUnreadable,
         and what *change* raises; nothing is written then.
         """
-        with self.exclusive():
+        self._prepare()
+        with self._queue.entered():
+            self._begin_exclusive()
             result = self._run(change)
             while device_and_inode(self.path) != self._identity[:2]:  # a backup was restored meanwhile, without this change
                 self._close_if_replaced()
@@ -151,16 +154,22 @@ class WritableFile:
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the writers' queue, with the file open for writing. Raises StoreBusy, StoreUnreadable, StoreReadOnly."""
+        self._prepare()
+        with self._queue.entered():
+            self._begin_exclusive()
+            yield
+
+    def _prepare(self) -> None:
         if self._unwritable:
             self.close()  # it may have been made writable since
         self._opened()
-        with self._queue.entered():
-            self._close_if_replaced()  # by a restored backup: what is written to the old file would be lost
-            file = self._opened()
-            if self._unwritable:
-                raise self._unwritable.with_traceback(None)
-            file.env.reader_check()
-            yield
+
+    def _begin_exclusive(self) -> None:
+        self._close_if_replaced()  # by a restored backup: what is written to the old file would be lost
+        file = self._opened()
+        if self._unwritable:
+            raise self._unwritable.with_traceback(None)
+        file.env.reader_check()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -259,11 +268,11 @@ class WritableFile:
         self._next_look = time.monotonic() + LOOK_EVERY
         if self._map is None or not self._map.is_open:  # it could not grow: it is opened anew
             return
-        if identity(self.path) != self._identity:
+        found, size = sized_identity(self.path)
+        if found != self._identity:
             self.close()
             return
         try:
-            size = self.path.stat().st_size
             is_cut = size < self._size or self._is_short(self._map.env, size)
         except OSError:  # removed just now: the next opening reports it
             self.close()

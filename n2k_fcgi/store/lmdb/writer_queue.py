@@ -32,29 +32,28 @@ class WriterQueue:
         self.is_held = False
         """By ``entered``, in this process."""
 
-    @contextlib.contextmanager
-    def entered(self) -> Iterator[None]:
-        """Hold the queue. Raises StoreBusy after WRITER_PATIENCE, or at once if its holder was stuck just before."""
-        with self.tried(WRITER_PATIENCE) as held:
-            if not held:
-                raise StoreBusy(path=self._file)
-            self.is_held = True
-            try:
-                yield
-            finally:
-                self.is_held = False
+    def entered(self) -> "_Turn":
+        """Hold the queue in a ``with``. Raises StoreBusy after WRITER_PATIENCE, or at once if its holder was stuck before."""
+        return _Turn(self)
 
     @contextlib.contextmanager
     def tried(self, patience: float) -> Iterator[bool]:
         """Wait at most *patience* seconds for the queue; yield whether it is held."""
-        is_stuck = time.monotonic() < self._stuck_until
         began = time.time()
-        with hold(self.lock, self._modes, 0 if is_stuck else patience) as held:
-            if held:
-                self._stuck_until = 0.0
-            elif patience:  # a process that waited while others wrote waits again: refused at once, it would starve
-                self._stuck_until = 0.0 if self._was_written(since=began) else time.monotonic() + STUCK_FOR
+        with self._hold(patience) as held:
+            if held or patience:
+                self._note(held, began)
             yield held
+
+    def _hold(self, patience: float) -> hold:
+        return hold(self.lock, self._modes, 0 if time.monotonic() < self._stuck_until else patience)
+
+    def _note(self, held: bool, began: float) -> None:
+        """Note whether a process is stuck; *began*: when this one began to wait for it."""
+        if held:
+            self._stuck_until = 0.0
+        else:  # a process that waited while others wrote waits again: refused at once, it would starve
+            self._stuck_until = 0.0 if self._was_written(since=began) else time.monotonic() + STUCK_FOR
 
     def _was_written(self, *, since: float) -> bool:
         """Whether a process wrote the file; *since*: Unix seconds."""
@@ -62,3 +61,30 @@ class WriterQueue:
             return self._file.stat().st_mtime >= since
         except OSError:
             return False
+
+
+class _Turn:
+    """What ``WriterQueue.entered`` returns: a class, because every write takes one, and a generator costs twice as much."""
+
+    __slots__ = ("_held", "_queue")
+
+    def __init__(self, queue: WriterQueue) -> None:
+        self._queue = queue
+
+    def __enter__(self) -> None:
+        queue = self._queue
+        began = time.time()
+        self._held = queue._hold(WRITER_PATIENCE)
+        is_held = self._held.__enter__()
+        try:
+            queue._note(is_held, began)
+            if not is_held:
+                raise StoreBusy(path=queue._file)
+        except BaseException:
+            self._held.__exit__()
+            raise
+        queue.is_held = True
+
+    def __exit__(self, *_: object) -> None:
+        self._queue.is_held = False
+        self._held.__exit__()

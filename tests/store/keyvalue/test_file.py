@@ -296,6 +296,22 @@ def test_a_log_that_was_longer(shop: Namespace, tmp_path: Path) -> None:
         assert shop.changes(shop.version(), 9).changes == []
 
 
+def test_a_full_log_is_cut_once_in_a_hundred_writes(tmp_path: Path) -> None:
+    """Its first page is not one more that every write changes."""
+    with namespaces(tmp_path, most_changes=10_000) as store:
+        shop = store.create("shop", Terms(10**7, 10**5))
+        shop.apply([PLAIN] * 10_000, NOW)
+        firsts, lengths = set(), set()
+        for _ in range(303):
+            shop.apply([PLAIN], NOW)
+            with shop.file.read() as transaction:
+                cursor = transaction.cursor()
+                assert cursor.set_range(b"l")
+                firsts.add(bytes(cursor.key()))
+            lengths.add(len([db_key for db_key in rows(shop) if db_key[:1] == b"l"]))
+    assert len(firsts) == 1 + 3 and (min(lengths), max(lengths)) == (10_000, 10_100)
+
+
 def test_a_flush_is_one_record_and_keeps_what_must_not_repeat(shop: Namespace) -> None:
     """Entries, their ends and the log are gone in one transaction; counters, sequences, ids and requests stay."""
     shop.apply([Put(b"k%d" % number, b"v", ttl=1000) for number in range(500)], NOW, request="id")

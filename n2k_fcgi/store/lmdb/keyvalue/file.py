@@ -80,7 +80,7 @@ class NamespaceFile(WritableFile):
                 snapshots.discard(transaction)
 
     def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
-        """See ``WritableFile.write``, and ``exclusive``."""
+        """See ``WritableFile.write``. Raises NoSuchNamespace; NamespaceFull instead of StoreFull."""
 
         def checked(transaction: lmdb.Transaction) -> Result:
             mark = transaction.get(REPLACED)
@@ -89,14 +89,8 @@ class NamespaceFile(WritableFile):
             return change(transaction)
 
         self._use()
-        return super().write(checked)
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """See ``WritableFile.exclusive``. Raises NoSuchNamespace; NamespaceFull instead of StoreFull."""
         try:
-            with super().exclusive():
-                yield
+            return super().write(checked)
         except StoreFull as error:
             raise NamespaceFull(path=self.path, why=error.why) from None
 

@@ -59,7 +59,7 @@ def compact(file: NamespaceFile, *, keep_log: bool) -> tuple[int, int]:
             writing.counters.changes, writing.counters.floor = 0, writing.counters.version
             writing.finish()
 
-    with file.exclusive(), _fresh(file) as fresh:
+    with in_our_words(file.path), file.exclusive(), _fresh(file) as fresh:
         before = file.path.stat().st_size
         file.settle()
         with file.read() as source:
@@ -82,7 +82,7 @@ def drop(file: NamespaceFile) -> None:
         writing.counters.requests = 0
         writing.finish()
 
-    with file.exclusive(), _fresh(file) as fresh:
+    with in_our_words(file.path), file.exclusive(), _fresh(file) as fresh:
         file.settle()
         with file.read() as source:
             put_rows(source, fresh, _outlives_a_drop)
@@ -144,6 +144,8 @@ def in_our_words(path: Path) -> Iterator[None]:
     """Raise N2KErrors about the file *path* that is being written: NamespaceFull if there is no space."""
     try:
         yield
+    except NamespaceFull:
+        raise
     except StoreFull as error:
         raise NamespaceFull(path=path, why=error.why) from None
     except lmdb.Error as error:  # of a sync

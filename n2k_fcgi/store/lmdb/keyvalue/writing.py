@@ -25,6 +25,10 @@ from n2k_fcgi.store.lmdb.keyvalue.state import State
 MOST_TRIMMED = 100
 """Records that a write removes from the log beyond those that it adds: a lowered limit takes effect step by step."""
 
+LONGER_BY = 100
+"""Records by which a log of 10,000 and more may be longer than it should be, one of 1,000 by 10. They are removed together, so
+that only one write in a hundred changes the first page of the log, too."""
+
 MOST_COUNTED = 1000
 """Expired entries whose size a write subtracts from the space that it reports: the work of a write is bounded."""
 
@@ -157,9 +161,10 @@ class Writing:
 
     def _trim(self) -> None:
         counters = self.counters
-        count = min(counters.changes - self._most_changes, self._added + MOST_TRIMMED)
-        if count <= 0:
+        surplus = counters.changes - self._most_changes
+        if surplus <= min(LONGER_BY, self._most_changes // 100):
             return
+        count = min(surplus, self._added + MOST_TRIMMED)
         cursor = self.transaction.cursor()
         cursor.set_range(LOG)
         for _ in range(count):

@@ -1,6 +1,7 @@
 """The consistency check: both directions agree, counts match the manifest. One pass per index; memory is bounded."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from n2k_fcgi.errors import N2KError, counted
 from n2k_fcgi.model.grids import PRODUCTION
@@ -86,6 +87,7 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, *, said: 
             named_so = shown.name(db_key, (key for _, key in records))
             yield f"{by_name.decode()}: {named_so} names an origin that is not there"
     spelled = 0
+    names = _Names(generation, by_name)
     for key, value in generation.rows(by_key):
         if len(key) != KEY_BYTES:
             yield f"{by_key.decode()}: a key of {counted(len(key), 'byte')}"
@@ -95,7 +97,7 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, *, said: 
             if origin >= len(origins):
                 who, name = shown.pair(key, spelling)
                 yield f"{by_key.decode()}: {who} is {name}, by an origin that is not there"
-            elif not _is_named(generation, by_name, spelling, grid=origins[origin].grid, key=key):
+            elif not names.has(spelling, origins[origin].grid, key):
                 who, name = shown.pair(key, spelling)
                 yield f"{who} is {name}, but that name does not lead back"
     if not named == spelled == said:
@@ -111,11 +113,28 @@ def _check_holders(generation: Generation, shown: Shown) -> Iterator[str]:
             yield f"held: {named_so} is said to be of {who}, which never had it"
 
 
-def _is_named(generation: Generation, by_name: bytes, spelling: bytes, *, grid: str, key: bytes) -> bool:
-    value = generation.get(by_name, canonical(spelling.decode()).encode())
-    if value is None:
-        return False
-    return any(key == other and generation.origins[origin].grid == grid for origin, other in unpack_names(value))
+class _Names:
+    """An index by name, asked for pairs. A name of very many keys is unpacked once, not once per key."""
+
+    MANY = 64 * NAME_RECORD
+    """Bytes of the value of a name that has very many keys."""
+
+    def __init__(self, generation: Generation, by_name: bytes) -> None:
+        self._generation = generation
+        self._by_name = by_name
+        self._pairs_of_many = lru_cache(maxsize=8)(self._pairs)
+
+    def has(self, spelling: bytes, grid: str, key: bytes) -> bool:
+        """Whether the name leads to *key* on *grid*."""
+        value = self._generation.get(self._by_name, canonical(spelling.decode()).encode())
+        if value is None:
+            return False
+        return (grid, key) in (self._pairs(value) if len(value) < self.MANY else self._pairs_of_many(value))
+
+    def _pairs(self, value: bytes) -> set[tuple[str, bytes]]:
+        origins = self._generation.origins
+        known = len(origins)  # a record of another origin is a problem of its own
+        return {(origins[origin].grid, key) for origin, key in unpack_names(value) if origin < known}
 
 
 def check_captures(captures: Captures, hidden: HiddenSet | None) -> Iterator[str]:

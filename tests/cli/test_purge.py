@@ -15,6 +15,7 @@ from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.store.datadir import IMPORT_LOCK
 from tests.support.asking import over_http
 from tests.support.commands import PEOPLE, Commands, on_terminal
+from tests.support.processes import eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
 from tests.support.standalone import serving
 from tests.support.traces import KEY, MARKS, traces
@@ -252,19 +253,22 @@ def test_registrations_during_purges_are_kept(known: Commands) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
         "box = Sandbox(Path(sys.argv[1])); n = 0\n"
-        "while not Path(sys.argv[2]).exists():\n"
-        "    n += 1; box.register(f'During{n} Purge', f'{n:08x}-aaaa-bbbb-cccc-000000000001')\n"
-        "print(n)"
+        "with open(sys.argv[3], 'ab', buffering=0) as told:\n"
+        "    while not Path(sys.argv[2]).exists():\n"
+        "        n += 1; box.register(f'During{n} Purge', f'{n:08x}-aaaa-bbbb-cccc-000000000001'); told.write(b'.')"
     )
-    stop = known.data_dir.parent / "stop"
-    command = [sys.executable, "-c", code, str(known.data_dir), str(stop)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+    stop, told = known.data_dir.parent / "stop", known.data_dir.parent / "told"
+    command = [sys.executable, "-c", code, str(known.data_dir), str(stop), str(told)]
+    with subprocess.Popen(command) as writer:
         try:
-            for _ in range(6):
+            assert eventually(lambda: writer.poll() is not None or (told.exists() and told.stat().st_size > 0))
+            purges = 0
+            while writer.poll() is None and (purges < 6 or told.stat().st_size <= 50):
                 assert known("purge").code == 0
+                purges += 1
         finally:
             stop.touch()
-        count = int(writer.communicate()[0])
+    count = told.stat().st_size
     assert writer.returncode == 0 and count > 50
     keys = [f"{n:08x}-aaaa-bbbb-cccc-000000000001" for n in range(1, count + 1)]
     assert known("lookup", *keys).code == 0

@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from n2k_fcgi.model.keys import NULL_KEY
 from tests.support.asking import over_http
 from tests.support.golden import prepare
 from tests.support.parallel import in_parallel
-from tests.support.processes import eventually
+from tests.support.processes import SECONDS, eventually
 from tests.support.standalone import Standalone, serving
 
 MASAKAZU = b"a27b84f0-2757-4176-9579-43a181d4a5a0"
@@ -25,8 +26,10 @@ def _workers(server: Standalone) -> list[int]:
 
 
 def _is_worker(pid: str) -> bool:
+    """Whether it runs and its words are a worker's: one that has ended has none."""
     try:
-        return b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return bool(words) and b"resource_tracker" not in words
     except (FileNotFoundError, ProcessLookupError):  # it ended just now
         return False
 
@@ -58,11 +61,14 @@ def _answers(server: Standalone) -> bool:
 def test_a_stop_under_load_cuts_no_answer(tmp_path: Path) -> None:
     """Every answer is complete and right; other clients are not accepted any more. The exit code is 0."""
     golden = prepare(tmp_path / "data")
+    each_was_answered = threading.Barrier(4)
     with serving(golden.data_dir) as server:
 
         def caller(number: int) -> int:
             answered = 0
             while True:
+                if answered == 1:
+                    each_was_answered.wait(SECONDS)
                 if number == 0 and answered == 50:
                     server.process.send_signal(signal.SIGTERM)
                 try:

@@ -16,7 +16,7 @@ from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.wiring import open_store
 from tests.support.commands import Commands
-from tests.support.processes import SECONDS, running
+from tests.support.processes import SECONDS, eventually, running
 from tests.support.sandbox import MASAKAZU
 
 
@@ -37,16 +37,21 @@ def register(url: str, token: str) -> int:
     """The status of a registration with *token*."""
     body = urllib.parse.urlencode({"name": "Masakazu Kojima", "key": MASAKAZU}).encode()
     request = urllib.request.Request(url, body, {"X-N2K-Token": token})
-    for _ in range(3000):
+    statuses: list[int] = []
+
+    def answers() -> bool:
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return int(response.status)
+            with urllib.request.urlopen(request, timeout=SECONDS) as response:
+                statuses.append(response.status)
         except HTTPError as refused:
             refused.close()
-            return refused.code
+            statuses.append(refused.code)
         except OSError as error:  # not listening yet
             assert "refused" in str(error)
-    raise AssertionError("the server does not listen")
+        return bool(statuses)
+
+    assert eventually(answers), "the server does not listen"
+    return statuses[0]
 
 
 @pytest.mark.measured

@@ -2,6 +2,7 @@
 
 import bz2
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,9 +108,10 @@ def test_a_bad_night(home: Commands, line: list[str], answer: Answer, codes: set
 
 def test_no_server(home: Commands) -> None:
     """When the host is down the update says so in one line."""
-    with serving(file(DUMP)) as url:
-        pass
-    done = _as_cron(home, LINES[0][5], url)
+    with socket.socket() as silent:  # it has the port, so that nobody else can listen there, and does not listen either
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = _as_cron(home, LINES[0][5], url)
     assert done.code == 70 and done.err == f"n2k: cannot fetch {url}{DUMP_PATH}: Connection refused; nothing was imported\n"
 
 

@@ -1,5 +1,6 @@
 """The ``n2k`` command as a user runs it: the installed script, in a process and an environment of its own."""
 
+import codecs
 import fcntl
 import hashlib
 import os
@@ -106,6 +107,7 @@ class Terminal:
         self.process = process
         self.seen = ""
         self._waited = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a letter
 
     def type(self, text: str) -> None:
         """Press keys."""
@@ -139,7 +141,7 @@ class Terminal:
             data = os.read(self._fd, 65536)
         except OSError:  # how Linux says that the other end is closed
             return False
-        self.seen += data.decode("utf-8", "replace")
+        self.seen += self._decoder.decode(data)
         return bool(data)
 
 

@@ -56,12 +56,12 @@ def _leaves_nothing() -> Iterator[None]:
     logs.shut_down()
     left = [thread for thread in threading.enumerate() if thread not in threads]
     for thread in left:
-        thread.join(2)  # one that is just ending: it has closed its connection, and the client was faster
+        thread.join(30)  # one that is just ending: it has closed its connection, and the client was faster
     left = [thread for thread in left if thread.is_alive()]
     assert not left, f"threads left: {left}"
     assert _children() <= children, "a child process is left"
     opened = _opened_since(files)
-    for _ in range(20):  # what a thread that just ended held is closed a moment later
+    for _ in range(300):  # what a thread that just ended held is closed a moment later
         if not opened:
             break
         gc.collect()

@@ -4,7 +4,9 @@ import os
 import re
 import secrets
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -233,10 +235,14 @@ def test_the_log_is_private(path: Path) -> None:
 def test_the_quick_line_looks_like_the_others(path: Path) -> None:
     """A line of ``timed`` is written without loguru, in the same form and zone, and nothing in it breaks the line."""
     to(path, "DEBUG")
+    began = time.time() - 0.001  # stamps are cut to milliseconds
     logs.debug("slow {x}\n")
     logs.timed("quick {x}\n\x1b[2J", 0.0)
+    ended = time.time()
     slow, quick = path.read_text("utf-8").splitlines()
     assert STAMP.fullmatch(slow) and STAMP.fullmatch(quick)
-    assert slow[:17] == quick[:17] and slow[23:28] == quick[23:28]
+    moments = [datetime.strptime(line[:28], "%Y-%m-%d %H:%M:%S.%f%z") for line in (slow, quick)]
+    assert began <= moments[0].timestamp() <= moments[1].timestamp() <= ended
+    assert all(moment.utcoffset() == moment.astimezone().utcoffset() for moment in moments)
     assert slow[28:].split()[:2] == quick[28:].split()[:2] == ["DEBUG", str(os.getpid())]
     assert r" quick {x}\n\x1b[2J " in quick

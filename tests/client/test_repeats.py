@@ -1,5 +1,6 @@
 """Requests without an answer are sent again, and no write is done twice."""
 
+import socket
 import threading
 
 import pytest
@@ -18,7 +19,6 @@ from n2k_fcgi.errors import (
 )
 from n2k_fcgi.model.keyvalue.operations import Condition
 from tests.client.conftest import Running
-from tests.support.foreground import free_port
 from tests.support.keyvalue import client_of
 from tests.support.lossy_proxy import Canned, Fate, LossyProxy
 
@@ -144,9 +144,11 @@ def test_without_patience_nothing_is_repeated(running: Running, proxy: LossyProx
         proxy.plan = [Fate.HOLD]
         with pytest.raises(ServerUnreachable):
             hasty.get("k")
-    address = f"http://127.0.0.1:{free_port()}/n2k/"
-    with Client(address, patience=0.3) as kv, pytest.raises(ServerUnreachable, match=f"no answer from {address}db: "):
-        kv.get("k")
+    with socket.socket() as held:  # nobody else is given its port, and it does not listen
+        held.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{held.getsockname()[1]}/n2k/"
+        with Client(address, patience=0.3) as kv, pytest.raises(ServerUnreachable, match=f"no answer from {address}db: "):
+            kv.get("k")
 
 
 def test_a_timeout_is_a_lost_answer(running: Running, proxy: LossyProxy) -> None:

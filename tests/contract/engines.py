@@ -16,6 +16,7 @@ from n2k_fcgi.config import Settings, load
 from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.ingest.report import Order
 from n2k_fcgi.store.base import Store
+from n2k_fcgi.store.lmdb import writer_queue
 
 QUEUE = 6
 """Pending keys that a store of a test keeps."""
@@ -72,6 +73,7 @@ class Place(NamedTuple):
         """A process of its own that runs *code* on its ``store``, with *arguments* in ``sys.argv[3:]``."""
         opening = (
             "import sys; from pathlib import Path; from tests.contract.engines import *; from tests.contract.values import *\n"
+            "be_patient()\n"
         )
         opening += "store = open_store(sys.argv[1], Path(sys.argv[2]))\n"
         command = [sys.executable, "-c", opening + code, self.engine, str(self.folder), *map(str, arguments)]
@@ -109,6 +111,15 @@ def serve() -> None:
             result = eval(expression, {"place": place, "store": store, **names})
             sys.stdout.write(pickle.dumps(result).hex() + "\n")
             sys.stdout.flush()
+
+
+def be_patient(seconds: float = SECONDS) -> None:
+    """Let writers of this process wait for their turn until a hang is certain.
+
+    For several processes that write without a pause, on a busy machine: one of them may have no turn for longer than the
+    patience of a request, and is told to try again, which is no fault.
+    """
+    writer_queue.WRITER_PATIENCE = seconds
 
 
 def done(*children: "subprocess.Popen[str]") -> list[str]:

@@ -26,8 +26,9 @@ from n2k_fcgi.keyvalue.values import Change, Count, Item
 from n2k_fcgi.model.keyvalue.entry import ValueType
 from n2k_fcgi.model.keyvalue.operations import Condition
 from n2k_fcgi.store.keyvalue import Kind
+from n2k_fcgi.store.lmdb import writer_queue
 from tests.support.keyvalue import SMALL, Place, places
-from tests.support.processes import forked
+from tests.support.processes import SECONDS, forked
 
 HARD_KEYS = ["a b", "a/../b//c", "%2F?&=#+;", "ключ/鍵/\U0001f511", "'\"<>\\", ".", "..", "x" * 500, "~!@$^*()_{}|[]:,"]
 """Keys that paths and queries would change."""
@@ -436,13 +437,13 @@ def test_a_closed_handle_says_so(place: Place) -> None:
 def test_threads_share_a_handle(kv: KeyValue) -> None:
     """Every increment counts, and reads run beside it."""
 
-    def work() -> None:
+    def work(number: int) -> None:
         for _ in range(25):
             kv.incr("n", initial=1)
-            kv.put(f"t{threading.get_ident()}", "x")
+            kv.put(f"t{number}", "x")
             list(kv.scan())
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -451,8 +452,9 @@ def test_threads_share_a_handle(kv: KeyValue) -> None:
     assert found is not None and found.text == "200" and kv.count().keys == 9
 
 
-def test_a_child_goes_on_with_a_handle(kv: KeyValue) -> None:
+def test_a_child_goes_on_with_a_handle(kv: KeyValue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parent and child write by turns after a fork, also while other threads of the parent use the handle."""
+    monkeypatch.setattr(writer_queue, "WRITER_PATIENCE", SECONDS)  # four processes want the queue all the time
     kv.put("n", "0")
     stop = threading.Event()
 

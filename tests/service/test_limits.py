@@ -187,7 +187,7 @@ def test_workers_count_together(sandbox: Sandbox, clock: Clock) -> None:
     """Eight processes, twenty tries each, a limit of forty: forty are admitted in all."""
     code = (
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
-        "from n2k_fcgi.store.base import Charge\n"
+        "from n2k_fcgi.store.base import Charge; from tests.contract.engines import be_patient; be_patient()\n"
         "box = Sandbox(Path(sys.argv[1]))\n"
         "print(sum(box.store.meters.take([Charge(b'together', 40)], 1e6) == 0 for _ in range(20)))"
     )

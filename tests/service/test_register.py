@@ -105,6 +105,7 @@ def test_an_import_meanwhile_loses_no_registration(sandbox: Sandbox) -> None:
     """Registrations of another process while imports publish are all found afterwards, in both directions."""
     code = (
         "import sys; from pathlib import Path; from tests.support.sandbox import Sandbox\n"
+        "from tests.contract.engines import be_patient; be_patient()\n"
         "box = Sandbox(Path(sys.argv[1]))\n"
         "for n in range(1, 201): box.register(f'Busy{n} Resident', f'{n:032x}')\n"
     )

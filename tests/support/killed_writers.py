@@ -22,6 +22,7 @@ from n2k_fcgi.model.keyvalue.operations import Delete, Increment, Put
 from n2k_fcgi.store.keyvalue import Kind, Range, Terms
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
+from tests.contract.engines import be_patient
 
 TERMS = Terms(100_000_000, 1_000_000)
 Job = Callable[[Path, str, Callable[[Any], None]], None]
@@ -129,4 +130,5 @@ def _problems(space: Namespace, told: list[Any], seen: set[int], numbers: set[in
 
 
 if __name__ == "__main__":
+    be_patient()
     sys.stdout.write(json.dumps(run(Path(sys.argv[1]), int(sys.argv[2]), seed=int(sys.argv[2]))))

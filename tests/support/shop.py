@@ -12,6 +12,7 @@ from n2k_fcgi.store.keyvalue import Terms
 from tests.support.asking import wsgi
 from tests.support.golden import Ask, Reply
 from tests.support.sandbox import Sandbox
+from tests.support.with_clock import limits_by
 
 TERMS = Terms(quota=4_000_000, most_keys=5000)
 IN_WORLD = {"X-SecondLife-Shard": "Production"}
@@ -68,9 +69,12 @@ def prepare_shop(data_dir: Path, terms: Terms = TERMS) -> str:
 
 @contextlib.contextmanager
 def shop_in(data_dir: Path, terms: Terms = TERMS, **flags: str) -> Iterator[Shop]:
-    """Make it, and answer in this process; afterwards all that is stored must be consistent."""
+    """Make it, and answer in this process; afterwards all that is stored must be consistent. Rate limits do not refill."""
     token = prepare_shop(data_dir, terms)
-    application = LiveApplication({"data_dir": str(data_dir), "write_limit": "1000000", "failure_limit": "1000000", **flags})
+    with limits_by():
+        application = LiveApplication(
+            {"data_dir": str(data_dir), "write_limit": "1000000", "failure_limit": "1000000", **flags}
+        )
     try:
         yield Shop(wsgi(application), token)
     finally:

@@ -1,7 +1,6 @@
 """Single keys below ``/db``: keys, conditions, types, access, limits, repeats, and whatever else a caller may send."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from n2k_fcgi.errors import BadRequest, ConditionFailed
 from n2k_fcgi.model.keyvalue.operations import Condition, Put
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token, revoke_token
+from n2k_fcgi.service.keyvalue import space
 from n2k_fcgi.service.keyvalue.space import Reader
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.web import express
@@ -24,6 +24,7 @@ from tests.support.asking import wsgi
 from tests.support.golden import Ask, Reply
 from tests.support.sandbox import Sandbox
 from tests.support.shop import IN_WORLD, TERMS, Shop, shop_in
+from tests.support.with_clock import FileClock, limits_by
 
 EXAMPLES = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -256,13 +257,17 @@ def test_parts(shop: Shop, query: str, part: str) -> None:
     assert fields["size"] == len(whole) and ("text" in fields) != ("base64" in fields)
 
 
-def test_what_expires(shop: Shop) -> None:
+def test_what_expires(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is gone for reads and writes, and may be created again; it may be kept for ever before that."""
+    clock, now = tmp_path / "clock", 1_764_000_000_000
+    clock.write_text(str(now))
+    monkeypatch.setattr(space, "time", FileClock(clock))
     for key in ("short", "kept"):
         assert shop.ask("PUT", f"/{key}?ttl_ms=300", "x", Content_Type="text/plain").status == 201
-    assert 0 < int(shop.ask("GET", "/kept").headers["x-kv-ttl-ms"]) <= 300
+    clock.write_text(str(now + 299))
+    assert shop.ask("GET", "/short").headers["x-kv-ttl-ms"] == shop.ask("GET", "/kept").headers["x-kv-ttl-ms"] == "1"
     assert shop.ask("POST", "/kept?op=touch").status == 200
-    time.sleep(0.4)
+    clock.write_text(str(now + 300))
     assert shop.ask("GET", "/short").status == shop.ask("DELETE", "/short").status == 404
     assert shop.ask("PUT", "/short?if=exists", "y", Content_Type="text/plain").status == 412
     assert shop.ask("PUT", "/short?if=absent", "y", Content_Type="text/plain").status == 201
@@ -328,7 +333,7 @@ def test_a_repeat_gets_the_first_answer(shop: Shop, tmp_path: Path) -> None:
 
 
 class Grid:
-    """Two namespaces, tokens of all kinds, and the application with low limits."""
+    """Two namespaces, tokens of all kinds, and the application with low limits, which do not refill."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
@@ -372,7 +377,8 @@ class Grid:
 @pytest.fixture
 def grid(tmp_path: Path) -> Iterator[Grid]:
     """See Grid."""
-    made = Grid(tmp_path)
+    with limits_by():
+        made = Grid(tmp_path)
     yield made
     made.application.close()
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from n2k_fcgi.web.addresses import client_address
 from tests.support.asking import cgi_environ
 from tests.support.fastcgi_client import get
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
+from tests.support.with_clock import NOON, limits_by
 from tests.support.worker import worker
 
 LOW = {"write_limit": "5", "token_limit": "4", "failure_limit": "3"}
@@ -50,12 +52,13 @@ class Asker:
 
 @contextlib.contextmanager
 def asker(data_dir: Path, **flags: str) -> Iterator[Asker]:
-    """An application with low limits, and two tokens."""
+    """An application with low limits, which do not refill, and two tokens."""
     box = Sandbox(data_dir)
     box.import_text(csv((MASAKAZU, "Masakazu Kojima")))
     tokens = [create_token(box.store.tokens, ("register",)).text for _ in range(2)]
     box.close()
-    application = LiveApplication({"data_dir": str(data_dir), **LOW, **flags})
+    with limits_by():
+        application = LiveApplication({"data_dir": str(data_dir), **LOW, **flags})
     try:
         yield Asker(application, *tokens)
     finally:
@@ -166,7 +169,10 @@ def test_workers_count_together(tmp_path: Path) -> None:
     box = Sandbox(tmp_path / "data")
     token = create_token(box.store.tokens, ("register",), rate=6).text
     box.close()
-    with worker(tmp_path / "data") as one, worker(tmp_path / "data") as two:
+    clock = tmp_path / "clock"
+    clock.write_text(f"{NOON * 1000:.0f}")
+    through = [sys.executable, "-m", "tests.support.with_clock", str(clock)]
+    with worker(tmp_path / "data", through=through) as one, worker(tmp_path / "data", through=through) as two:
         statuses = []
         for n in range(1, 11):
             target = f"/?name=Name{n}+Last&key={n:08x}-2222-3333-4444-555555555555"

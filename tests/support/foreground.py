@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support.processes import SECONDS, eventually
 
 _PORTS = range(10_000, 32_000)
-_ports = itertools.chain(_PORTS[(start := os.getpid() * 97 % len(_PORTS)) :], _PORTS[:start])
+_ports = itertools.chain(_PORTS[(start := os.getpid() * 5003 % len(_PORTS)) :], _PORTS[:start])
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -42,7 +42,7 @@ def free_port() -> int:
     """A port on loopback that nobody listens on, for a server that cannot choose one itself.
 
     Below those that the kernel hands out (32768 and up, ip_local_port_range), so that nobody has it by chance before the
-    server starts; each process begins at another place and never gives one twice.
+    server starts; each process begins at another place, thousands from those of its neighbours, and never gives one twice.
     """
     for port in _ports:
         with socket.socket() as probe, contextlib.suppress(OSError):

@@ -1,6 +1,5 @@
 """Requests without an answer are sent again, and no write is done twice."""
 
-import socket
 import threading
 
 import pytest
@@ -19,6 +18,7 @@ from n2k_fcgi.errors import (
 )
 from n2k_fcgi.model.keyvalue.operations import Condition
 from tests.client.conftest import Running
+from tests.support.foreground import closed_port
 from tests.support.keyvalue import client_of
 from tests.support.lossy_proxy import Canned, Fate, LossyProxy
 
@@ -144,9 +144,8 @@ def test_without_patience_nothing_is_repeated(running: Running, proxy: LossyProx
         proxy.plan = [Fate.HOLD]
         with pytest.raises(ServerUnreachable):
             hasty.get("k")
-    with socket.socket() as held:  # nobody else is given its port, and it does not listen
-        held.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{held.getsockname()[1]}/n2k/"
+    with closed_port() as port:
+        address = f"http://127.0.0.1:{port}/n2k/"
         with Client(address, patience=0.3) as kv, pytest.raises(ServerUnreachable, match=f"no answer from {address}db: "):
             kv.get("k")
 

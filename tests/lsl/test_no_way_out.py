@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.directory_server import DirectoryServer
+from tests.support.foreground import closed_port
 from tests.support.grid_rules import NEWER_OPENSIM, OPENSIM, SECOND_LIFE, Rules
 from tests.support.lsl_source import OF_AVATARS, lsl_source
 from tests.support.outbound_filter import is_allowed
@@ -133,11 +134,10 @@ def test_names_of_owner_and_region_do_the_same(owner: Avatar, rules: Rules, of: 
 def test_a_dead_service_is_no_matter_of_names(owner: Avatar, rules: Rules) -> None:
     """With ordinary names the owner is not asked to rename anything, and the list is dropped after ten retries as usual."""
     world = World(rules)
-    with scripted_server(yes) as server:
-        url = server.url
-    prim = world.rez(owner, lsl_source("touch", url=url, token="t"))
-    prim.touch(CARLA)
-    world.run(3600)
+    with closed_port() as port:
+        prim = world.rez(owner, lsl_source("touch", url=f"http://127.0.0.1:{port}/", token="t"))
+        prim.touch(CARLA)
+        world.run(3600)
     assert len(prim.exchanges) == 10
     assert not any(SUSPICION in line for line in prim.to_owner)
     assert prim.to_owner[1].startswith("n2k touch: gave up on Carla Comer: no answer from ")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.lsl.conftest import GOVERNOR
 from tests.support.directory_server import DirectoryServer
+from tests.support.foreground import closed_port
 from tests.support.lsl_source import lsl_source
 from tests.support.registering import CARLA, CROWD, DORA, IMPOSTOR, WAYS, crowd, first, gaps, refusing, said, sent, yes
 from tests.support.scripted_server import Scripted, scripted_server
@@ -326,17 +327,16 @@ def test_an_answer_that_makes_no_sense(world: World, owner: Avatar, name: str) -
 
 def test_a_service_that_is_gone_is_given_up(world: World, owner: Avatar, name: str) -> None:
     """After ten tries a list is dropped with a line to the owner; an object without visitors sends nothing."""
-    with scripted_server(yes) as server:
-        url = server.url
-    prim = first(world, owner, lsl_source(name, url=url, token="t"), name, CARLA, DORA)
-    world.leave(owner, CARLA, DORA)
-    world.run(7200)
-    assert set(sent(prim)) == {CARLA.name, DORA.name}
-    assert len(prim.exchanges) % 10 == 0
-    assert f"n2k {name}: gave up on " in prim.to_owner[1]
-    before = len(prim.exchanges)
-    world.run(7200)
-    assert len(prim.exchanges) == before
+    with closed_port() as port:
+        prim = first(world, owner, lsl_source(name, url=f"http://127.0.0.1:{port}/", token="t"), name, CARLA, DORA)
+        world.leave(owner, CARLA, DORA)
+        world.run(7200)
+        assert set(sent(prim)) == {CARLA.name, DORA.name}
+        assert len(prim.exchanges) % 10 == 0
+        assert f"n2k {name}: gave up on " in prim.to_owner[1]
+        before = len(prim.exchanges)
+        world.run(7200)
+        assert len(prim.exchanges) == before
 
 
 def test_memory_has_bounds(world: World, owner: Avatar, name: str) -> None:

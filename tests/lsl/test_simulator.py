@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from tests.support.foreground import closed_port
 from tests.support.grid_rules import NEWER_OPENSIM, OPENSIM, SECOND_LIFE, Rules
 from tests.support.scripted_server import Scripted, scripted_server
 from tests.support.simulated_http import ScriptError
@@ -127,10 +128,9 @@ def test_five_server_errors_mute_a_script_in_second_life(owner: Avatar) -> None:
 
 def test_no_connection_is_499(world: World, owner: Avatar) -> None:
     """A refused connection; what is no address ends the same way in Second Life, and does not leave OpenSimulator."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        closed = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     prim = probe(world, owner)
-    assert send(prim, closed) == ["499 0 "]
+    with closed_port() as port:
+        assert send(prim, f"http://127.0.0.1:{port}/") == ["499 0 "]
     for url in ("http://127.0.0.1:port/", "http://", "nonsense"):
         assert send(prim, url) == ["blocked" if world.rules is OPENSIM else "499 0 "]
 

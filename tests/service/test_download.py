@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import lzma
-import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow
 from n2k_fcgi.service.dumps.location import parse_location
 from n2k_fcgi.service.update.download import Fetched, Limits, Validators, fetch
+from tests.support.foreground import closed_port
 from tests.support.web_server import (
     CERTIFICATE,
     MODIFIED_DATE,
@@ -320,11 +320,8 @@ def test_nobody_listening_is_said(tmp_path: Path) -> None:
     """The port is closed: refused, after all retries."""
     path = tmp_path / "file"
     path.touch()
-    with socket.socket() as held:  # nobody else is given its port, and it does not listen
-        held.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{held.getsockname()[1]}/dump"
-        with pytest.raises(DownloadFailed, match="Connection refused"):
-            fetch(parse_location(url), path, NOTHING, LIMITS)
+    with closed_port() as port, pytest.raises(DownloadFailed, match="Connection refused"):
+        fetch(parse_location(f"http://127.0.0.1:{port}/dump"), path, NOTHING, LIMITS)
 
 
 def test_progress_is_reported(web: WebServer, tmp_path: Path) -> None:

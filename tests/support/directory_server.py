@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from n2k_fcgi.servers.live import LiveApplication
+from tests.support.foreground import closed_port
 
 ROOT = Path(__file__).parents[2]
 ANSWER_SECONDS = 30.0
@@ -65,11 +66,11 @@ class DirectoryServer:
     In a thread of this process: a process of its own for each of several hundred tests took longer than all that they do.
     """
 
-    def __init__(self, template: Path, data_dir: Path) -> None:
+    def __init__(self, template: Path, data_dir: Path, port: int) -> None:
         self.data_dir = data_dir
         shutil.copytree(template, data_dir)
         self.token, self.forget_token = ((data_dir / name).read_text("utf-8").strip() for name in ("token", "forget_token"))
-        self.port = 0
+        self.port = port
         self._stop: Callable[[], None] = lambda: None
 
     @property
@@ -98,10 +99,9 @@ class DirectoryServer:
         return list(self._json("GET", "api/v1/pending?limit=1000", None)["keys"])
 
     def start(self) -> None:
-        """Start, on the same port as before."""
+        """Start, after a stop on the same port as before."""
         application = LiveApplication({"data_dir": str(self.data_dir)})
         server = make_server("127.0.0.1", self.port, application, request_handler=Handler)
-        self.port = server.server_port
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.005))
         thread.start()
 
@@ -138,9 +138,10 @@ class DirectoryServer:
 @contextmanager
 def directory_server(template: Path, data_dir: Path) -> Iterator[DirectoryServer]:
     """Serve a copy of *template* in *data_dir* while the block runs."""
-    server = DirectoryServer(template, data_dir)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    with closed_port() as port:  # nobody else is given it while the server is stopped
+        server = DirectoryServer(template, data_dir, port)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()

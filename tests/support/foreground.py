@@ -51,6 +51,18 @@ def free_port() -> int:
     raise AssertionError("no port is free")
 
 
+@contextlib.contextmanager
+def closed_port() -> Iterator[int]:
+    """A port on loopback that refuses connections while the block runs: it is held, so that nobody else is given it.
+
+    A server that may share it, as Python's do (SO_REUSEADDR), can listen there meanwhile.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
 def _accepts(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True

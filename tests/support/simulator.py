@@ -51,7 +51,7 @@ class World:
     ``excepted`` is what ``OutboundDisallowForUserScriptsExcept`` says in ``OpenSim.ini``: this machine, where the services are.
     """
 
-    def __init__(self, rules: Rules, real_seconds: float = 10.0) -> None:
+    def __init__(self, rules: Rules, real_seconds: float = 60.0) -> None:
         self.rules = rules
         self.real_seconds = real_seconds
         self.region = "Test Region"

@@ -1,6 +1,7 @@
 """Run a Python program with another clock for the key-value service and for rate limits.
 
 ``python -m tests.support.with_clock FILE PYTHON -c CODE …``: FILE holds the time in Unix milliseconds, read anew each time.
+The program keeps no house.
 """
 
 import sys
@@ -49,5 +50,6 @@ if __name__ == "__main__":
     clock = FileClock(Path(file))
     space.time = clock  # type: ignore[assignment]
     sys.argv = ["-c", *arguments]
+    wiring.keep_house = lambda store: None  # it sweeps by the real clock, once a minute, unknown to the test
     with limits_by(clock.seconds):
         exec(code)

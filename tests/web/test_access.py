@@ -14,6 +14,7 @@ from n2k_fcgi.web.decoding import Environ
 from tests.support.asking import wsgi
 from tests.support.golden import Reply
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
+from tests.support.with_clock import limits_by
 
 NEW = "99999999-2222-3333-4444-555555555555"
 REGISTER = f"/?name=New+One&key={NEW}"
@@ -64,7 +65,8 @@ def service(data_dir: Path, **flags: str) -> Iterator[Service]:
     box.store.forgotten.forget([parse_key(GOVERNOR)], [], 1)
     admin, register = (create_token(box.store.tokens, (scope,)).text for scope in ("admin", "register"))
     box.close()
-    application = LiveApplication({"data_dir": str(data_dir), **flags})
+    with limits_by():
+        application = LiveApplication({"data_dir": str(data_dir), **flags})
     try:
         yield Service(application, admin, register)
     finally:

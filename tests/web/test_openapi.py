@@ -27,6 +27,7 @@ from n2k_fcgi.store.keyvalue import Terms
 from n2k_fcgi.web.routes import ROUTES
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+from tests.support.with_clock import limits_by
 
 FILE = Path(__file__).parents[2] / "n2k_fcgi" / "web" / "api" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
@@ -205,7 +206,8 @@ def test_limits_are_as_described(tmp_path: Path) -> None:
     box = Sandbox(tmp_path / "data")
     box.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=100)
     box.close()
-    application = LiveApplication({"data_dir": str(box.data_dir), "write_limit": "1"})
+    with limits_by():
+        application = LiveApplication({"data_dir": str(box.data_dir), "write_limit": "1"})
     operation = described(application)["/api/v1/pending"]["POST"]
     body = {"keys": ["66666666-1111-4111-8111-111111111111"]}
     answers = [operation.Case(body=body, media_type="application/json").call_and_validate(checks=CHECKS) for _ in range(2)]

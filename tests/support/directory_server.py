@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from n2k_fcgi.servers.live import LiveApplication
+from tests.support.foreground import free_port
 
 ROOT = Path(__file__).parents[2]
 ANSWER_SECONDS = 30.0
@@ -69,7 +70,7 @@ class DirectoryServer:
         self.data_dir = data_dir
         shutil.copytree(template, data_dir)
         self.token, self.forget_token = ((data_dir / name).read_text("utf-8").strip() for name in ("token", "forget_token"))
-        self.port = 0
+        self.port = free_port()  # not the kernel's choice: while the server is stopped a client could get that
         self._stop: Callable[[], None] = lambda: None
 
     @property
@@ -101,7 +102,6 @@ class DirectoryServer:
         """Start, on the same port as before."""
         application = LiveApplication({"data_dir": str(self.data_dir)})
         server = make_server("127.0.0.1", self.port, application, request_handler=Handler)
-        self.port = server.server_port
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.005))
         thread.start()
 

@@ -8,7 +8,7 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from n2k_fcgi.servers.asgi import Asgi
-from n2k_fcgi.servers.http import free_port
+from tests.support.foreground import free_port
 
 BLOCK = b"x" * 100_000
 STREAMS: dict[str, Iterable[int]] = {"/stream": range(1000), "/endless": itertools.count()}
@@ -53,7 +53,7 @@ def application() -> Asgi:
 
 
 if __name__ == "__main__":
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     os.write(1, f"http://127.0.0.1:{port}/\n".encode())
     Granian(
         "tests.support.asgi_app:application", port=port, interface=Interfaces.ASGI, factory=True, log_level="warning"

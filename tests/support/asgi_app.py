@@ -1,4 +1,4 @@
-"""An ASGI adapter with short deadlines under granian, run as a child: ``python -m tests.support.asgi_app``; prints its port."""
+"""An ASGI adapter with deadlines of PATIENCE seconds under granian: ``python -m tests.support.asgi_app``; prints its port."""
 
 import itertools
 import os
@@ -49,7 +49,8 @@ class Stream:
 
 def application() -> Asgi:
     """Called by granian in its worker."""
-    return Asgi(Endless, lambda application: application, rate=1_000_000, period=1.0, body_seconds=1.0)
+    patience = float(os.environ["PATIENCE"])
+    return Asgi(Endless, lambda application: application, rate=1_000_000, period=patience, body_seconds=patience)
 
 
 if __name__ == "__main__":

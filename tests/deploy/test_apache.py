@@ -176,19 +176,26 @@ def test_an_import_under_load_fails_no_request(site: Site) -> None:
     """While two imports publish, every answer is complete and of the generation it names, and no client sees an older one."""
     site.both_workers()
     names = {site.account.golden.placeholders["{GENERATION}"]: b"masakazu.kojima"}
-    rounds = []
+    rounds: list[str] = []
+    begun: set[int] = set()
 
     def client(number: int) -> list[tuple[str, int, bytes]]:
         if number == 0:
-            for name in ("Second Name", "Third Name"):
-                report = site.account.n2k("import", "-", "--force", text=f"{MASAKAZU.decode()},{name}\n")
-                names[re.findall(r"generation (\S+)", report)[0]] = name.lower().replace(" ", ".").encode()
-            rounds.append("done")
+            try:
+                assert eventually(lambda: begun == {1, 2, 3})
+                for name in ("Second Name", "Third Name"):
+                    report = site.account.n2k("import", "-", "--force", text=f"{MASAKAZU.decode()},{name}\n")
+                    names[re.findall(r"generation (\S+)", report)[0]] = name.lower().replace(" ", ".").encode()
+            finally:
+                rounds.append("done")
             return []
-        replies = []
-        while len(replies) < 20 or (not rounds and len(replies) < 2000):
+        replies: list[tuple[str, int, bytes]] = []
+        after = 0
+        while after < 20:
+            after += bool(rounds)
             reply = site.server.get(f"/key2name/{MASAKAZU.decode()}")
             replies.append((reply.headers.get("x-n2k-generation", ""), reply.status, reply.body))
+            begun.add(number)
         return replies
 
     answers = in_parallel(4, client)[1:]

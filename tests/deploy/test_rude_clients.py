@@ -39,8 +39,9 @@ def by_nginx_that_keeps(machine: Machine) -> Iterator[int]:
 def sent(port: int, data: bytes) -> bytes:
     """The whole response to *data*, until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(data)
         found = b""
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # it may refuse before it has all; the answer is here
+            connection.sendall(data)
         with contextlib.suppress(ConnectionResetError):
             while piece := connection.recv(65536):
                 found += piece

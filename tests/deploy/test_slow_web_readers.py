@@ -1,6 +1,7 @@
 """Clients that do not read the csv, through a real Apache: mod_fcgid has few processes, each with one connection."""
 
 import contextlib
+import http.client
 import socket
 import time
 from collections.abc import Iterator
@@ -59,6 +60,13 @@ def rest(client: socket.socket, *, pause: float = 0.0) -> bytes:
     return bytes(got)
 
 
+def gets_all(server: Apache) -> bool:
+    """Whether the whole csv comes: not while the slot is taken, nor if the machine keeps us from reading for half a second."""
+    with contextlib.suppress(ConnectionError, http.client.IncompleteRead):
+        return server.get("/name2key.csv").body.count(b"\n") >= ROWS
+    return False
+
+
 def test_as_many_unread_lists_as_there_are_processes(account: Account) -> None:
     """And twice as many: one has the slot, the others get 429, and other requests are answered."""
     with apache(account.site) as server, contextlib.ExitStack() as stack:
@@ -77,8 +85,7 @@ def test_a_list_that_is_cut_off_looks_cut_off(account: Account) -> None:
             got = rest(client, pause=0.02)
         assert got.startswith(b"HTTP/1.1 200") and b"Transfer-Encoding: chunked" in got
         assert len(got) < 40 * ROWS and (b"500 Internal Server Error" in got or not got.endswith(b"0\r\n\r\n"))
-        assert eventually(lambda: server.get("/name2key.csv").status == 200)
-        assert server.get("/name2key.csv").body.count(b"\n") >= ROWS
+        assert eventually(lambda: gets_all(server))
 
 
 def test_a_cgi_process_ends(account: Account) -> None:
@@ -87,4 +94,4 @@ def test_a_cgi_process_ends(account: Account) -> None:
         assert eventually(lambda: len(server.workers(account.script)) == 1)
         assert server.get("/health").status == 200
         assert eventually(lambda: server.workers(account.script) == [])
-        assert server.get("/name2key.csv").body.count(b"\n") >= ROWS
+        assert eventually(lambda: gets_all(server))

@@ -1,6 +1,8 @@
 """The application under granian: a client that stops in the middle of a body or an answer delays no other."""
 
 import json
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -35,12 +37,36 @@ def connected(host: str, port: int, data: bytes) -> Iterator[socket.socket]:
         yield client
 
 
+def whole(client: socket.socket) -> bytes:
+    """One answer that announces its length, in however many pieces it comes."""
+    with client.makefile("rb") as file:
+        head = b"".join(iter(file.readline, b"\r\n"))
+        length = re.search(rb"(?im)^content-length: *(\d+)", head)
+        assert length, head
+        return head + b"\r\n" + file.read(int(length[1]))
+
+
 @pytest.fixture
 def short(tmp_path: Path) -> Iterator[Standalone]:
     """The adapter with deadlines of a second, and the file of its messages."""
+    with adapter(tmp_path, 1) as server:
+        yield server
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Standalone]:
+    """With deadlines that no machine keeps us from meeting."""
+    with adapter(tmp_path, 60) as server:
+        yield server
+
+
+@contextmanager
+def adapter(tmp_path: Path, patience: float) -> Iterator[Standalone]:
+    """The adapter, and the file of its messages in *tmp_path*."""
     with (tmp_path / "said").open("w") as said:
         command = [sys.executable, "-m", "tests.support.asgi_app"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as server:
+        environment = {**os.environ, "PATIENCE": str(patience)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=environment) as server:
             try:
                 assert server.stdout is not None
                 url = urlsplit(server.stdout.readline().strip())
@@ -87,20 +113,20 @@ def test_one_that_stops_delays_no_other(tmp_path: Path, stall: str) -> None:
 def test_a_body_that_does_not_come_is_told_so(short: Standalone, begun: bytes) -> None:
     """408 and one line after its deadline."""
     with connected(short.host, short.port, b"POST / HTTP/1.1\r\nHost: h\r\n" + begun) as client:
-        answer = client.recv(65536)
+        answer = whole(client)
     assert answer.startswith(b"HTTP/1.1 408 ") and answer.endswith(b"send it again, all at once\n")
 
 
 @pytest.mark.parametrize("size", [b"ZZ", b"-1", b"5\r\nabcdefg"])
-def test_a_body_that_is_not_chunked_as_it_says_is_the_fault_of_its_sender(short: Standalone, size: bytes) -> None:
+def test_a_body_that_is_not_chunked_as_it_says_is_the_fault_of_its_sender(patient: Standalone, size: bytes) -> None:
     """400 and one line, whether the first chunk is broken or a later one."""
     for before in (b"", b"3\r\nabc\r\n"):
         with connected(
-            short.host,
-            short.port,
+            patient.host,
+            patient.port,
             b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + before + size + b"\r\n",
         ) as client:
-            answer = client.recv(65536)
+            answer = whole(client)
         assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"is not chunked as its header says\n")
 
 
@@ -115,9 +141,9 @@ def test_a_body_that_is_not_chunked_as_it_says_is_the_fault_of_its_sender(short:
         (b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + b"x" * 2000 + b"\r\n0\r\n\r\n", b"1001"),
     ],
 )
-def test_bodies_of_every_kind_arrive(short: Standalone, sent: bytes, body: bytes) -> None:
+def test_bodies_of_every_kind_arrive(patient: Standalone, sent: bytes, body: bytes) -> None:
     """Announced, chunked, empty; of one that is too large one byte more than the limit, which the application refuses."""
-    with connected(short.host, short.port, b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + sent) as client:
+    with connected(patient.host, patient.port, b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + sent) as client:
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.rpartition(b"\r\n\r\n")[2].strip(b"\r\n") == body
 
@@ -137,9 +163,9 @@ def test_an_answer_that_is_read_too_slowly_is_cut_off(short: Standalone, tmp_pat
     assert over_http(short.host, short.port)("POST", "/", {}, b"abc").body == b"3"
 
 
-def test_an_answer_that_is_read_comes_whole(short: Standalone) -> None:
+def test_an_answer_that_is_read_comes_whole(patient: Standalone) -> None:
     """100 MB for a client that reads them."""
-    answer = over_http(short.host, short.port)("GET", "/stream", {}, b"")
+    answer = over_http(patient.host, patient.port)("GET", "/stream", {}, b"")
     assert (answer.status, len(answer.body)) == (200, 100_000_000)
 
 
@@ -152,12 +178,12 @@ def test_an_answer_that_is_read_comes_whole(short: Standalone) -> None:
         b"POST /endless HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000,
     ],
 )
-def test_for_a_reader_that_went_away_nothing_more_is_made(short: Standalone, tmp_path: Path, sent: bytes) -> None:
+def test_for_a_reader_that_went_away_nothing_more_is_made(patient: Standalone, tmp_path: Path, sent: bytes) -> None:
     """An endless stream is closed when the client disconnects, whatever came with the request; others are answered."""
-    with connected(short.host, short.port, sent) as client:
+    with connected(patient.host, patient.port, sent) as client:
         assert client.recv(1000)
     assert eventually(lambda: "stream closed" in (tmp_path / "said").read_text())
-    assert over_http(short.host, short.port)("POST", "/", {}, b"abc").body == b"3"
+    assert over_http(patient.host, patient.port)("POST", "/", {}, b"abc").body == b"3"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What a web server gets from a real FastCGI process, one request at a time."""
 
 import json
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -145,9 +144,8 @@ def test_a_plain_request_takes_one_receive_and_one_send(child: Child) -> None:
     """Thirty requests that have arrived when the server looks cost thirty of each call, with a body or without."""
     before = json.loads(get(child.address, "/counters").body)
     many = [request("/hello"), request("/hello", "POST", b"body"), request("/hello", request_id=300)] * 10
-    child.signal(signal.SIGSTOP)  # all are sent before the first is accepted
-    clients = [Client(child.address).send(data) for data in many]
-    child.signal(signal.SIGCONT)
+    with child.paused():  # all are sent before the first is accepted
+        clients = [Client(child.address).send(data) for data in many]
     for client, data in zip(clients, many, strict=True):
         with client:
             assert client.answer(int.from_bytes(data[2:4], "big")).body == b"hello"

@@ -19,6 +19,7 @@ from tests.support.fastcgi_client import (
     GET_VALUES,
     KEEP,
     PARAMS,
+    SECONDS,
     STDIN,
     UNKNOWN,
     VALUES_RESULT,
@@ -209,6 +210,7 @@ def test_a_peer_that_asks_and_never_reads_is_not_read_any_more(child: Child) -> 
         with pytest.raises(TimeoutError):
             for _ in range(300):
                 client.send(record(0, 0) * 8000)
+        client.socket.settimeout(SECONDS)
         assert get(child.address, "/hello").body == b"hello"
         assert [client.record()[0] for _ in range(8000)] == [UNKNOWN] * 8000
 

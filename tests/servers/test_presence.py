@@ -82,7 +82,7 @@ def test_a_worker_ends_when_what_it_runs_is_gone(home: Home, gone: str) -> None:
         if gone in ("folder", "all"):
             shutil.rmtree(home.script.parent)
         if gone in ("code", "all"):
-            shutil.rmtree(home.code)
+            shutil.rmtree(home.code.rename(home.code.with_name("removed")))  # in one step: it may compile a module meanwhile
         if gone == "all":
             home.data.rename(away)
         assert worker.exit_code() == 0
@@ -111,8 +111,9 @@ def test_replaced_script_and_code_end_no_worker(home: Home, tmp_path: Path) -> N
     with home.worker() as worker:
         assert worker.ask(FIND) == FOUND
         shutil.copytree(home.code, copy := home.code.with_name("new"))
-        home.code.rename(home.code.with_name("old"))
-        copy.rename(home.code)
+        with worker.paused():  # it may look twice between the two: then the code is gone
+            home.code.rename(home.code.with_name("old"))
+            copy.rename(home.code)
         shutil.copy(home.script, new := home.script.with_name("new"))
         new.replace(home.script)
         idle_calls(worker, tmp_path / "trace", 10)

@@ -1,10 +1,12 @@
 """The real worker among peers that send half a request or nonsense, and beside workers that are killed or stopped."""
 
 import contextlib
+import itertools
 import signal
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lmdb
@@ -14,7 +16,7 @@ from n2k_fcgi.model.keys import NULL_KEY
 from n2k_fcgi.store.datadir import CAPTURES
 from tests.support.fastcgi_client import PARAMS, Client, begin, pairs, record, request, stream, variables
 from tests.support.golden import Golden
-from tests.support.processes import eventually, listening
+from tests.support.processes import SECONDS, eventually, listening
 from tests.support.worker import FIND, FOUND, everybodys_data, worker, worker_on
 
 LOOKUP = request(FIND)
@@ -92,20 +94,41 @@ def test_few_descriptors(golden: Golden, opened: bool) -> None:
 
 # --- other workers ------------------------------------------------------------------------------------------------------
 
-Asked = list["Future[tuple[int, str]]"]
 
+class Load:
+    """Requests of some threads, each without a pause, until it is over or the connection breaks."""
 
-def done(asked: Asked) -> int:
-    """How many have ended."""
-    return sum(one.done() for one in asked)
+    def __init__(self, ask: Callable[[int], tuple[int, str]], threads: int) -> None:
+        self._ask = ask
+        self._threads = threads
+        self._numbers = itertools.count()
+        self._is_over = threading.Event()
+        self.is_broken = threading.Event()
+        self.answers: dict[int, tuple[int, str] | None] = {}
+        """To each request by its number; None: its connection broke."""
 
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Under this load; at the end of the block it is over."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            loads = [pool.submit(self._go_on) for _ in range(self._threads)]
+            try:
+                yield
+            finally:
+                self._is_over.set()
+        for load in loads:
+            load.result()
 
-def answers(asked: Asked) -> list[tuple[int, str] | None]:
-    """The answer to each; None: its connection broke."""
-    for one in asked:
-        assert isinstance(one.exception(), (OSError, EOFError, type(None)))
-        assert not isinstance(one.exception(), TimeoutError)
-    return [None if one.exception() else one.result() for one in asked]
+    def _go_on(self) -> None:
+        while not self._is_over.is_set():
+            number = next(self._numbers)
+            try:
+                self.answers[number] = self._ask(number)
+            except (OSError, EOFError) as problem:
+                assert not isinstance(problem, TimeoutError)
+                self.answers[number] = None
+                self.is_broken.set()
+                return
 
 
 def readers(golden: Golden) -> set[int]:
@@ -120,13 +143,16 @@ def test_a_worker_killed_in_its_lookups(golden: Golden) -> None:
     with worker(golden.data_dir) as other:
         assert other.finds()  # opens the captures: whoever opens them alone empties the table
         for _ in range(4):
-            with worker(golden.data_dir) as victim, ThreadPoolExecutor(4) as pool:
-                asked = [pool.submit(victim.ask, FIND) for _ in range(400)]
-                assert eventually(lambda asked=asked: done(asked) > 50)  # type: ignore[misc]
-                victim.process.kill()
-                killed.append(victim.process.pid)
-                assert other.finds()
-            assert set(answers(asked)) == {FOUND, None}, "none was in flight"
+            with worker(golden.data_dir) as victim:
+                load = Load(lambda _: victim.ask(FIND), 4)
+                with load.running():
+                    assert eventually(lambda: len(load.answers) > 50)  # noqa: B023 - called at once
+                    victim.process.kill()
+                    victim.exit_code()
+                    killed.append(victim.process.pid)
+                    assert other.finds()
+                    assert load.is_broken.wait(SECONDS)
+            assert set(load.answers.values()) == {FOUND, None}
         assert readers(golden) & set(killed) == {killed[-1]}, "the last one's place is left behind, and no other"
         assert other.register(golden, "Lucky Seven", "77777777-2222-3333-4444-555555555555")[0] == 200
         assert readers(golden) == {other.process.pid}
@@ -135,25 +161,26 @@ def test_a_worker_killed_in_its_lookups(golden: Golden) -> None:
 
 def test_a_worker_killed_in_its_registrations(golden: Golden) -> None:
     """What it acknowledged is stored, by name and by key; the other worker is not locked out."""
-    names = [f"Killed{n} Resident" for n in range(300)]
-    keys = [f"{n + 1:08x}-2222-3333-4444-555555555555" for n in range(300)]
+    unlimited = {"N2K_TOKEN_LIMIT": "1000000", "N2K_WRITE_LIMIT": "1000000"}
+
+    def whom(n: int) -> tuple[str, str]:
+        return f"Killed{n} Resident", f"{n + 1:08x}-2222-3333-4444-555555555555"
 
     def found(name: str, key: str) -> bool:
         by_name, by_key = other.ask("/?name=" + name.replace(" ", "+")), other.ask("/?key=" + key)
         assert (by_name, by_key) in (((200, key), (200, name)), ((200, NULL_KEY), (200, ""))), "half an avatar"
         return by_name == (200, key)
 
-    with worker(golden.data_dir) as other:
-        with worker(golden.data_dir) as victim, ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(victim.register, golden, name, key) for name, key in zip(names, keys, strict=True)]
-            assert eventually(lambda: done(asked) > 30)
-            victim.process.kill()
-        acknowledged = [answer is not None for answer in answers(asked)]
-        assert any(acknowledged) and not all(acknowledged), "it was not killed in mid-work"
-        is_found = [found(name, key) for name, key in zip(names, keys, strict=True)]
-        assert all(there for there, answered in zip(is_found, acknowledged, strict=True) if answered)
-        again = [other.register(golden, name, key)[0] for name, key in zip(names, keys, strict=True)]
-        assert set(again) == {200}
+    with worker(golden.data_dir, **unlimited) as other:
+        with worker(golden.data_dir, **unlimited) as victim:
+            load = Load(lambda n: victim.register(golden, *whom(n)), 4)
+            with load.running():
+                assert eventually(lambda: len(load.answers) > 30)
+                victim.process.kill()
+                assert load.is_broken.wait(SECONDS)
+        assert {answer and answer[0] for answer in load.answers.values()} == {200, None}
+        assert all(found(*whom(n)) or answer is None for n, answer in load.answers.items())
+        assert {other.register(golden, *whom(n))[0] for n in load.answers} == {200}
 
 
 def test_a_stop_under_load_loses_no_request(golden: Golden) -> None:
@@ -163,14 +190,13 @@ def test_a_stop_under_load_loses_no_request(golden: Golden) -> None:
         listening(Path(folder)) as bound,
         worker_on(bound, golden.data_dir) as staying,
         worker_on(bound, golden.data_dir) as leaving,
-        ThreadPoolExecutor(6) as pool,
     ):
-        asked = [pool.submit(staying.ask, FIND) for _ in range(1500)]
-        assert eventually(lambda: leaving.has_mapped(CAPTURES) and staying.has_mapped(CAPTURES)), "one had nothing to do"
-        leaving.signal(signal.SIGTERM)
-        assert done(asked) < len(asked), "the load was over"
-        assert set(answers(asked)) == {FOUND}
-        assert leaving.exit_code() == 0
+        load = Load(lambda _: staying.ask(FIND), 6)
+        with load.running():
+            assert eventually(lambda: leaving.has_mapped(CAPTURES) and staying.has_mapped(CAPTURES)), "one had nothing to do"
+            leaving.signal(signal.SIGTERM)
+            assert leaving.exit_code() == 0
+        assert set(load.answers.values()) == {FOUND}
         assert staying.finds()
 
 
@@ -185,13 +211,13 @@ def test_the_backlog_is_answered_before_the_end(golden: Golden) -> None:
         assert child.finds()
         half = stack.enter_context(Client(child.address)).send(LOOKUP[:30])
         assert child.finds()  # so that the half has been received
-        child.signal(signal.SIGSTOP)
-        waiting = [stack.enter_context(Client(child.address)) for _ in range(60)]
-        for n, client in enumerate(waiting):
-            client.send(register(n) if n % 2 else LOOKUP)
-        child.signal(signal.SIGTERM)
-        child.signal(signal.SIGCONT)
-        assert half.send(LOOKUP[30:]).answer().body.decode() == FOUND[1]
+        with child.paused():
+            waiting = [stack.enter_context(Client(child.address)) for _ in range(60)]
+            for n, client in enumerate(waiting):
+                client.send(register(n) if n % 2 else LOOKUP)
+            child.signal(signal.SIGTERM)
+            half.send(LOOKUP[30:])  # its grace is half a second, which may be short for us
+        assert half.answer().body.decode() == FOUND[1]
         assert {client.answer().status for client in waiting} == {"200 OK"}
         assert child.exit_code() == 0
     with worker(golden.data_dir) as later:

@@ -1,4 +1,4 @@
-"""An ASGI adapter with short deadlines under granian, run as a child: ``python -m tests.support.asgi_app``; prints its port."""
+"""An ASGI adapter with deadlines of PATIENCE seconds under granian: ``python -m tests.support.asgi_app``; prints its port."""
 
 import itertools
 import os
@@ -8,7 +8,7 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from n2k_fcgi.servers.asgi import Asgi
-from n2k_fcgi.servers.http import free_port
+from tests.support.foreground import free_port
 
 BLOCK = b"x" * 100_000
 STREAMS: dict[str, Iterable[int]] = {"/stream": range(1000), "/endless": itertools.count()}
@@ -49,11 +49,12 @@ class Stream:
 
 def application() -> Asgi:
     """Called by granian in its worker."""
-    return Asgi(Endless, lambda application: application, rate=1_000_000, period=1.0, body_seconds=1.0)
+    patience = float(os.environ["PATIENCE"])
+    return Asgi(Endless, lambda application: application, rate=1_000_000, period=patience, body_seconds=patience)
 
 
 if __name__ == "__main__":
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     os.write(1, f"http://127.0.0.1:{port}/\n".encode())
     Granian(
         "tests.support.asgi_app:application", port=port, interface=Interfaces.ASGI, factory=True, log_level="warning"

@@ -12,7 +12,9 @@ from pathlib import Path
 from tests.support.processes import SECONDS, eventually
 
 _PORTS = range(10_000, 32_000)
-_ports = itertools.chain(_PORTS[(start := os.getpid() * 5003 % len(_PORTS)) :], _PORTS[:start])
+_FAR = 13_597
+"""Golden section of their number: processes with neighbouring ids begin thousands apart."""
+_ports = itertools.chain(_PORTS[(start := os.getpid() * _FAR % len(_PORTS)) :], _PORTS[:start])
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shlex
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,14 @@ server.document-root = "{docroot}"
 """
 
 
+def _accepts(path: Path) -> bool:
+    """Whether somebody listens there: the file is there a moment before."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(str(path))
+        return True
+    return False
+
+
 class Machine:
     """The page's example: ``/home/you`` with data, a folder for n2k in the site, the command, and ``/run/n2k`` for sockets."""
 
@@ -62,7 +71,7 @@ class Machine:
                 shlex.split(self.own(command)), stdin=subprocess.DEVNULL, stderr=log, HOME=str(self.account.home)
             ) as process,
         ):
-            assert eventually((self.run / "fcgi.sock").exists), (self.run / "service.log").read_text()
+            assert eventually(lambda: _accepts(self.run / "fcgi.sock")), (self.run / "service.log").read_text()
             yield
             process.terminate()
             assert process.wait(SECONDS) == 0

@@ -56,9 +56,22 @@ class Child:
                 return int(line.split()[1])
         raise KeyError(field)
 
+    def _state(self) -> str:
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     def sleeping(self) -> bool:
         """Whether it waits in the kernel."""
-        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+        return self._state() == "S"
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop it while the block runs: what comes meanwhile is all there when it goes on."""
+        self.signal(signal.SIGSTOP)
+        try:
+            assert eventually(lambda: self._state() in "Tt")  # it comes some instructions later; t: below strace
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def rests(self, seconds: float) -> bool:
         """Whether it comes to rest: there is a stretch of *seconds* in which it never waits anew, so nothing woke it."""

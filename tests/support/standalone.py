@@ -1,4 +1,4 @@
-"""``n2k serve`` as a child process, on a free port of loopback."""
+"""``n2k serve`` as a child process, on a free port of loopback: not on 0, whose port a client could get before granian."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from tests.support.asking import over_http
 from tests.support.coverage import measured
+from tests.support.foreground import free_port
 from tests.support.processes import SECONDS, eventually
 
 WITHOUT_GRANIAN = "import n2k_fcgi.servers.http as h, n2k_fcgi.cli as c; h.why_no_granian = lambda: 'none'; c.main()"
@@ -31,7 +32,7 @@ def serving(
     data_dir: Path, *options: str, program: tuple[str, ...] = ("-m", "n2k_fcgi"), said: Path = Path(os.devnull)
 ) -> Iterator[Standalone]:
     """Serve until the block ends; then SIGTERM must end it with exit code 0. Standard error goes to the file *said*."""
-    command = [sys.executable, *program, "--dir", str(data_dir), "serve", "--port", "0", *options]
+    command = [sys.executable, *program, "--dir", str(data_dir), "serve", "--port", str(free_port()), *options]
     with (
         said.open("w") as stderr,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**os.environ, **measured()}) as server,

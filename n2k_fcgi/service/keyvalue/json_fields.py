@@ -57,11 +57,17 @@ def value_of(fields: Fields, forms: dict[str, ValueType] = FORMS) -> tuple[bytes
         return _json(fields[name]), ValueType.JSON
     text = text_of(fields, name)
     try:
-        return (b64decode(text, validate=True) if forms[name] is ValueType.BYTES else text.encode()), forms[name]
+        return (_from_base64(text) if forms[name] is ValueType.BYTES else text.encode()), forms[name]
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
         raise BadItem(why=f"{name!r} cannot be written as UTF-8") from None
     except ValueError:
         raise BadItem(why=f"{name!r} is not base64") from None
+
+
+def _from_base64(text: str) -> bytes:
+    if text.startswith("="):  # Python 3.10 reads padding alone as no bytes, later ones refuse it
+        raise ValueError
+    return b64decode(text, validate=True)
 
 
 def type_of_fields(fields: Fields, form: ValueType) -> ValueType:

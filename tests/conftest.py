@@ -28,9 +28,9 @@ LONG = (
     *("docs/test_by_the_letter.py", "deploy/test_slow_web_readers.py", "deploy/test_homes.py", "web/test_golden.py"),
     *("servers/test_slow_readers.py", "store/keyvalue/test_dropping.py", "store/keyvalue/test_compaction.py"),
     *("servers/test_cost.py", "servers/test_csv_slots.py", "web/test_bounds.py", "web/test_keyvalue_machine.py"),
-    *("web/test_browser.py", "web/test_forgotten_avatars.py", "client/test_snapshot.py"),
+    *("web/test_browser.py", "web/test_forgotten_avatars.py", "web/test_openapi.py", "client/test_snapshot.py"),
 )
-"""Files with few tests that take long: begun last, one of them would run alone in the end."""
+"""Files that take long with few tests, or late in the alphabet: begun last, one of them would run alone in the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -175,9 +175,10 @@ def pieces(path: Path) -> Iterator[tuple[int, bytes, int, int]]:
 
 
 class hold:
-    """Hold an exclusive lock on *path*, or give False after *patience* seconds.
+    """Hold an exclusive lock on *path*, or yield False after *patience* seconds.
 
-    The kernel releases it when the holder dies, so it is never stale.
+    The kernel releases it when the holder dies, so it is never stale. A class, because each write takes one, and a generator
+    costs twice as much.
     """
 
     __slots__ = ("_fd", "_modes", "_path", "_patience")

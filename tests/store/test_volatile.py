@@ -1,12 +1,13 @@
 """The volatile file: created at its first use, replaced if it is damaged, and no lookup depends on it."""
 
+import errno
 import os
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import StoreBusy
+from n2k_fcgi.errors import StoreBusy, StoreFull
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.store.datadir import VOLATILE
 from n2k_fcgi.store.lmdb import writer_queue
@@ -118,3 +119,18 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     place = tmp_path / "a file"
     place.write_text("")
     assert Pending(VolatileFile(place, PRIVATE), 10).waiting() == []
+
+
+def test_no_space_for_the_lock_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is made, but cannot be written: its maker is told that the disk is full, and the next write succeeds."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = VolatileFile(tmp_path, PRIVATE)
+    with monkeypatch.context() as full:
+        full.setattr(os, "posix_fallocate", refuse)
+        with pytest.raises(StoreFull):
+            file.file.create()
+    assert Pending(file, 10).add(KEYS[:1], "G", 5) == 1
+    file.close()

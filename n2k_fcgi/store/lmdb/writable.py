@@ -226,7 +226,9 @@ class WritableFile:
 
     def _put_empty(self) -> None:
         put_empty(self.path, self.modes, self.formats)
-        self._open()  # which makes the lock file
+        self._open()  # which makes the lock file, or opens for reading only where there is no space for it
+        if self._unwritable:
+            raise self._unwritable.with_traceback(None)
 
     def _run(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
         """``write``, with the writers' queue held."""

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.choices import Choice
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation
@@ -181,6 +182,15 @@ class NamespaceStore(SpaceReader, Protocol):
         QuotaReached after sweeping what has expired; StillSweeping if that takes several requests. *request*: an id of the
         caller's; one that was applied in the last ten minutes (of the last ten thousand) is not applied again, and its first
         results are returned.
+        """
+        ...
+
+    def apply_each(self, operations: Sequence[Operation], now: int) -> list[Result | N2KError]:
+        """Do each of *operations*, in order, in one write: those that can be done are, whatever becomes of the others.
+
+        Returns for each its result, or the error that refused it: the operation's own, or QuotaReached. The caller bounds
+        the bytes of the values that it brings, reads and changes, which are in memory at once. Raises the errors of the
+        namespace and the store; nothing is done then.
         """
         ...
 

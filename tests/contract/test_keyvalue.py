@@ -7,15 +7,17 @@ from n2k_fcgi.errors import (
     BatchTooLarge,
     ChangesGone,
     ConditionFailed,
+    N2KError,
     NoSuchEntry,
     NoSuchNamespace,
+    NotANumber,
     QuotaReached,
     StillSweeping,
 )
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.model.keyvalue.operations import Append, AssignId, Condition, Delete, Get, Increment, Put, Restore, Touch
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.store.keyvalue import Change, Kind, NamespaceStore, Range, Space, Terms
+from n2k_fcgi.store.keyvalue import Change, Kind, NamespaceStore, Range, Result, Space, Terms
 from tests.contract.engines import LOG, Place, done
 
 NOW = 1_764_000_000_000
@@ -409,3 +411,55 @@ for _ in range(100):
         assert len(set(versions)) == 200
         space = store.keyvalue.namespace(("shop", "game")[first])
         assert [change.version for change in space.changes(versions[0], 1000).changes] == versions[1:]
+
+
+def outcomes(done: list[Result | N2KError]) -> list[object]:
+    """Of each operation: the value that is stored now, None if it was removed, or the class of its error."""
+    return [(each.entry and each.entry.value) if isinstance(each, Result) else type(each) for each in done]
+
+
+def test_each_operation_for_itself(shop: NamespaceStore, place: Place) -> None:
+    """One that is refused hinders no other; each sees those before it, and all are there for others when it returns."""
+    operations = [
+        Put(b"a", b"1"), Delete(b"none"), Increment(b"a"), Put(b"a", b"x", condition=Condition(exists=False)), Get(b"a"),
+        Put(b"b", b"text"), Increment(b"b"), Delete(b"b"), Get(b"b"), Append(b"a", b"0"),
+    ]  # fmt: skip
+    done = shop.apply_each(operations, NOW)
+    assert outcomes(done) == [
+        b"1", NoSuchEntry, b"2", ConditionFailed, b"2", b"text", NotANumber, None, NoSuchEntry, b"20",
+    ]  # fmt: skip
+    versions = [each.version for each in done if isinstance(each, Result)]
+    assert versions == [NOW * 1000 + step for step in (0, 1, 1, 2, 3, 4)]
+    assert [change.version for change in shop.changes(0, 10).changes] == sorted(set(versions))
+    with place.peer() as peer:
+        assert peer("store.keyvalue.namespace('shop').get(b'a', now).value", now=NOW) == b"20"
+
+
+def test_the_quota_refuses_single_operations(store: Store) -> None:
+    """What does not fit is refused, what fits after it is done; what has expired makes room before anything is refused."""
+    shop = store.keyvalue.create("shop", Terms(20, 3))
+    put(shop, b"old", b"12345", ttl=10)
+    big, small, over = Put(b"b", bytes(30)), Put(b"s", b"1234"), Put(b"s", b"1")
+    assert outcomes(shop.apply_each([big, small, Put(b"c", bytes(9)), Put(b"d", b""), over, Delete(b"c"), Put(b"d", b"")], NOW)) == [
+        QuotaReached, b"1234", QuotaReached, b"", b"1", NoSuchEntry, b"",
+    ]  # fmt: skip
+    assert outcomes(shop.apply_each([Put(b"e", b"")], NOW)) == [QuotaReached]
+    assert outcomes(shop.apply_each([Put(b"e", bytes(10)), Put(b"f", b"")], NOW + 10)) == [bytes(10), QuotaReached]
+    assert shop.space(NOW + 10) == Space(14, 20, 3, 3)
+
+
+def test_over_a_lowered_quota_nothing_grows(store: Store) -> None:
+    """What keeps its size or gets smaller is done."""
+    shop = store.keyvalue.create("shop", Terms(20, 2))
+    shop.apply([Put(b"a", b"12345"), Put(b"b", b"12345")], NOW)
+    store.keyvalue.create("shop", Terms(5, 1))
+    done = shop.apply_each([Put(b"a", b"54321"), Put(b"a", b"123456"), Put(b"a", b"1"), Touch(b"b", 5), Delete(b"a")], NOW)
+    assert outcomes(done) == [b"54321", QuotaReached, b"1", b"12345", None]
+
+
+def test_a_flood_of_expired_entries_is_swept_for_each(store: Store) -> None:
+    """As many as one write may sweep make room, in transactions of their own."""
+    shop = store.keyvalue.create("shop", Terms(30_000, 3000))
+    expire(shop, 2999)
+    assert outcomes(shop.apply_each([Put(b"large", bytes(20_000)), Put(b"n", b"1")], NOW + 10)) == [bytes(20_000), b"1"]
+    assert shop.space(NOW + 10) == Space(20_007, 30_000, 2, 3000)

@@ -117,6 +117,15 @@ class Namespace:
                     raise
         raise StillSweeping
 
+    def apply_each(self, operations: Sequence[Operation], now: int) -> list[Result | N2KError]:
+        """See ``store.keyvalue.NamespaceStore``."""
+        for _ in range(MOST_SWEEPS):
+            try:
+                return self._write(now, lambda writing: _each_applied(writing, operations, may_sweep=True))
+            except QuotaReached:
+                self.sweep(now, SWEPT_FOR_SPACE)
+        return self._write(now, lambda writing: _each_applied(writing, operations, may_sweep=False))
+
     def sequence(self, name: bytes, count: int) -> int:
         """Lease *count* numbers that nobody got or will get; return the first."""
         if not count:
@@ -172,6 +181,23 @@ def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -
     if digest:
         remember(writing, digest, operations, results)
     return Applied(results, writing.space(terms))
+
+
+def _each_applied(writing: Writing, operations: Sequence[Operation], *, may_sweep: bool) -> list[Result | N2KError]:
+    """*may_sweep*: raise QuotaReached if sweeping may make room."""
+    terms = writing.state.terms()
+    writing.sweep(SWEPT_BY_A_WRITE)
+    results: list[Result | N2KError] = []
+    for operation in operations:
+        try:
+            results.append(writing.apply(operation, terms))
+        except QuotaReached as error:
+            if may_sweep and writing.state.expired(writing.now, most=1)[0]:
+                raise
+            results.append(error)
+        except N2KError as error:
+            results.append(error)
+    return results
 
 
 def _all_applied(writing: Writing, operations: Sequence[Operation]) -> list[Result]:

@@ -47,8 +47,8 @@ class Writing:
         self._added = 0
         self._may_be_expired = True
 
-    def apply(self, operation: Operation) -> Result:
-        """Do one operation. Raises its error, before any change of its own."""
+    def apply(self, operation: Operation, terms: Terms | None = None) -> Result:
+        """Do one operation. Raises its error, before any change of its own; with *terms* QuotaReached, too."""
         present = self._present(operation.key)
         entry = operation.applied(present, self.now)
         if entry is present:
@@ -58,6 +58,8 @@ class Writing:
             assert present is not None  # as above
             self._remove(present)
             return Result(None, False, self._log(Kind.DELETE, operation.key))
+        if terms is not None:
+            self._refuse_growth(entry, present, terms)
         if entry.id == NEW_ID:
             entry = entry._replace(id=self.counters.last_id + 1)
         self.counters.last_id = max(self.counters.last_id, entry.id)
@@ -92,6 +94,14 @@ class Writing:
         """Return how full it is, after the changes; of what has expired, MOST_COUNTED entries at most are left out."""
         expired, lost = self.state.expired(self.now, most=MOST_COUNTED) if self._may_be_expired else (0, 0)
         return Space(self.counters.bytes - lost, terms.quota, self.counters.keys - expired, terms.most_keys)
+
+    def _refuse_growth(self, entry: Entry, present: Entry | None, terms: Terms) -> None:
+        """Raise QuotaReached if *entry* in the place of *present* makes it larger than it may be."""
+        keys = 1 if present is None else 0
+        size = len(entry.value) + (len(entry.key) if present is None else -len(present.value))
+        free_bytes, free_keys = terms.quota - self.counters.bytes, terms.most_keys - self.counters.keys
+        if size > max(0, free_bytes) or keys > max(0, free_keys):
+            raise QuotaReached(free_bytes=max(0, free_bytes), free_keys=max(0, free_keys))
 
     def refuse_beyond(self, terms: Terms) -> None:
         """Raise QuotaReached if the operations made it larger than it may be. What makes it smaller is always accepted."""

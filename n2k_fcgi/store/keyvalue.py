@@ -209,8 +209,12 @@ class NamespaceStore(SpaceReader, Protocol):
         """Remove up to *limit* expired entries, noted in the log; return how many."""
         ...
 
-    def flush(self, now: int) -> int:
-        """Remove all entries, as one record in the log; return how many. Version, sequences and terms are kept."""
+    def flush(self, now: int, *, after: int = 0) -> int:
+        """Remove all entries, as one record in the log; return how many. Version, sequences and terms are kept.
+
+        It takes no longer for more entries: their space on the disk is freed by later writes. *after*: in so many
+        milliseconds, in the place of another such flush that is to come; one without it takes that back.
+        """
         ...
 
     def compact(self, *, keep_log: bool = True) -> tuple[int, int]:

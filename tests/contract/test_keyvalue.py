@@ -440,7 +440,8 @@ def test_the_quota_refuses_single_operations(store: Store) -> None:
     shop = store.keyvalue.create("shop", Terms(20, 3))
     put(shop, b"old", b"12345", ttl=10)
     big, small, over = Put(b"b", bytes(30)), Put(b"s", b"1234"), Put(b"s", b"1")
-    assert outcomes(shop.apply_each([big, small, Put(b"c", bytes(9)), Put(b"d", b""), over, Delete(b"c"), Put(b"d", b"")], NOW)) == [
+    operations = [big, small, Put(b"c", bytes(9)), Put(b"d", b""), over, Delete(b"c"), Put(b"d", b"")]
+    assert outcomes(shop.apply_each(operations, NOW)) == [
         QuotaReached, b"1234", QuotaReached, b"", b"1", NoSuchEntry, b"",
     ]  # fmt: skip
     assert outcomes(shop.apply_each([Put(b"e", b"")], NOW)) == [QuotaReached]
@@ -463,3 +464,49 @@ def test_a_flood_of_expired_entries_is_swept_for_each(store: Store) -> None:
     expire(shop, 2999)
     assert outcomes(shop.apply_each([Put(b"large", bytes(20_000)), Put(b"n", b"1")], NOW + 10)) == [bytes(20_000), b"1"]
     assert shop.space(NOW + 10) == Space(20_007, 30_000, 2, 3000)
+
+
+def test_a_flush_that_is_to_come(shop: NamespaceStore, place: Place) -> None:
+    """From its moment on everything from before is gone, in every process, whether anyone writes or not; later entries stay."""
+    put(shop, b"a", b"1")
+    assert shop.flush(NOW, after=1000) == 0
+    put(shop, b"b", b"2", NOW + 500, ttl=10_000)
+    assert listed(shop, now=NOW + 999) == [b"a", b"b"] and shop.space(NOW + 999).keys == 2
+    with place.peer() as peer:
+        assert peer("store.keyvalue.namespace('shop').get_many([b'a', b'b'], now)", now=NOW + 1000) == [None, None]
+    assert (
+        listed(shop, now=NOW + 1000) == []
+        and shop.space(NOW + 1000).used == 0
+        and shop.count(Range(b"a"), NOW + 1000) == (0, 0)
+    )
+    before = shop.version()
+    (result,) = shop.apply([Put(b"a", b"3", condition=Condition(exists=False))], NOW + 1000).results
+    assert result.created and listed(shop, now=NOW + 20_000) == [b"a"] and shop.space(NOW + 20_000).keys == 1
+    flush, written = shop.changes(0, 10).changes
+    assert (flush.kind, written) == (Kind.FLUSH, Change(result.version, Kind.PUT, b"a"))
+    with pytest.raises(ChangesGone):
+        shop.changes(before, 10)
+
+
+def test_the_last_flush_counts(shop: NamespaceStore) -> None:
+    """One that is to come is replaced by another, and taken back by one at once."""
+    put(shop, b"a", b"1")
+    shop.flush(NOW, after=1000)
+    shop.flush(NOW, after=5000)
+    assert listed(shop, now=NOW + 4999) == [b"a"] and listed(shop, now=NOW + 5000) == []
+    assert shop.flush(NOW) == 1
+    put(shop, b"b", b"2")
+    assert listed(shop, now=NOW + 5000) == [b"b"]
+
+
+def test_nothing_of_a_flush_comes_back(shop: NamespaceStore) -> None:
+    """What was flushed is nothing to replace, to count on or to append to, has no id, and takes no space."""
+    shop.apply([AssignId(b"a", Put(b"a", b"1", ttl=10)), Put(b"b", b"2")], NOW)
+    shop.flush(NOW)
+    done = shop.apply_each(
+        [Increment(b"a"), Append(b"b", b""), Get(b"a"), Put(b"b", b"", condition=Condition(exists=True))], NOW
+    )
+    assert outcomes(done) == [NoSuchEntry, NoSuchEntry, NoSuchEntry, ConditionFailed]
+    (result,) = shop.apply([AssignId(b"a", Put(b"a", b""))], NOW).results
+    assert result.created and result.entry and result.entry.id == 2
+    assert shop.space(NOW + 10) == Space(1, 1_000_000, 1, 1000) and listed(shop, now=NOW + 10) == [b"a"]

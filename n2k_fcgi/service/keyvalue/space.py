@@ -212,10 +212,10 @@ class KeyValueSpace(Reader):
                 outcomes[index] = outcome
         return outcomes
 
-    def flush(self) -> int:
-        """Remove everything; return how many keys."""
+    def flush(self, *, after: int = 0) -> int:
+        """Remove everything, in *after* milliseconds; return how many keys that removed now."""
         self._refuse_read_only()
-        return self._store.flush(self._clock())
+        return self._store.flush(self._clock(), after=after)
 
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:

@@ -10,15 +10,20 @@ from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
     EXPIRY,
+    FLUSHED,
     LOG,
+    NEVER_FLUSHED,
     NUMBER,
     VALUE,
+    Flushed,
     expiry_key,
     number_of,
     pack_change,
     pack_counters,
     pack_entry,
+    pack_flushed,
     unpack_entry,
+    version_of,
 )
 from n2k_fcgi.store.lmdb.keyvalue.state import State
 
@@ -31,6 +36,10 @@ that only one write in a hundred changes the first page of the log, too."""
 
 MOST_COUNTED = 1000
 """Expired entries whose size a write subtracts from the space that it reports: the work of a write is bounded."""
+
+
+LOOKED_AT_PER_SWEPT = 5
+"""Rows among which a write looks for what a flush has left, for each expired entry that it would remove."""
 
 
 class Writing:
@@ -46,6 +55,9 @@ class Writing:
         self._row = pack_counters(self.counters)
         self._added = 0
         self._may_be_expired = True
+        self._flushed = self.state.flushed()
+        if self._flushed.at and now >= self._flushed.at:
+            self.flush()
 
     def apply(self, operation: Operation, terms: Terms | None = None) -> Result:
         """Do one operation. Raises its error, before any change of its own; with *terms* QuotaReached, too."""
@@ -68,27 +80,45 @@ class Writing:
         return Result(entry, present is None, entry.version)
 
     def sweep(self, limit: int) -> int:
-        """Remove up to *limit* expired entries; return how many."""
-        for swept in range(limit):
+        """Remove up to *limit* expired entries, and some of what a flush has left; return how many entries expired."""
+        self.sweep_flushed(limit * LOOKED_AT_PER_SWEPT)
+        floor = self._flushed.floor
+        swept = 0
+        for _ in range(limit):
             cursor = self.transaction.cursor()
             db_key = bytes(cursor.key()) if cursor.set_range(EXPIRY) else b""
             if not EXPIRY <= db_key < expiry_key(self.now + 1, b""):
                 self._may_be_expired = False
-                return swept
-            self._expire(db_key[1 + NUMBER.size :], db_key, number_of(cursor.value()))
-        return limit
+                break
+            key = db_key[1 + NUMBER.size :]
+            row = self.transaction.get(VALUE + key) if floor else None
+            if row is not None and version_of(row) <= floor:
+                self._remove_flushed(key, db_key)
+            else:
+                self._expire(key, db_key, number_of(cursor.value()))
+                swept += 1
+        return swept
 
     def flush(self) -> int:
-        """Remove all entries and the log, which gets one record; return how many keys there were."""
-        count = self.counters.keys - self.state.expired(self.now)[0]
-        for prefix in (VALUE, EXPIRY, LOG):
-            cursor = self.transaction.cursor()
-            more = cursor.set_range(prefix)
-            while more and cursor.key()[:1] == prefix:
-                more = cursor.delete()
-        self.counters.keys = self.counters.bytes = self.counters.changes = 0
+        """Let all entries be gone, and the log begin anew with one record; return how many keys there were.
+
+        Their rows are removed by later writes. Of what has expired, MOST_COUNTED entries at most are left out of the count.
+        """
+        expired, _ = self.state.expired(self.now, most=MOST_COUNTED)
+        count = self.counters.keys - expired
+        self.counters.keys = self.counters.bytes = 0
         self.counters.floor = self._log(Kind.FLUSH, b"")
+        self._note_flushed(Flushed(self.counters.floor))
         return count
+
+    def flush_at(self, moment: int) -> None:
+        """Let a ``flush`` happen at *moment*, in Unix milliseconds, in the place of another that is to come."""
+        self._note_flushed(self._flushed._replace(at=moment))
+
+    @property
+    def has_flushed_rows(self) -> bool:
+        """Whether rows are left of what a flush removed."""
+        return self._flushed.floor > 0
 
     def space(self, terms: Terms) -> Space:
         """Return how full it is, after the changes; of what has expired, MOST_COUNTED entries at most are left out."""
@@ -111,6 +141,43 @@ class Writing:
             before = max(0, free_bytes + self._grown_bytes), max(0, free_keys + self._grown_keys)
             raise QuotaReached(free_bytes=before[0], free_keys=before[1])
 
+    def sweep_flushed(self, looks: int) -> None:
+        """Remove rows that a flush has left, among the next *looks* rows of entries."""
+        flushed = self._flushed
+        if not flushed.floor:
+            return
+        dead = []
+        cursor = self.transaction.cursor()
+        more = cursor.set_range(VALUE + flushed.swept_to)
+        key = flushed.swept_to
+        for _ in range(looks):
+            db_key = bytes(cursor.key()) if more else b""
+            if db_key[:1] != VALUE:
+                self._note_flushed(Flushed(at=flushed.at))
+                break
+            key = db_key[1:]
+            entry = unpack_entry(key, cursor.value(), value=False)
+            if entry.version <= flushed.floor:
+                dead.append(entry)
+            more = cursor.next()
+        else:
+            self._note_flushed(flushed._replace(swept_to=key))
+        for entry in dead:
+            self._remove_flushed(entry.key, expiry_key(entry.expires, entry.key) if entry.expires else b"")
+
+    def _note_flushed(self, flushed: Flushed) -> None:
+        self._flushed = flushed
+        if flushed == NEVER_FLUSHED:
+            self.transaction.delete(FLUSHED)
+        else:
+            self.transaction.put(FLUSHED, pack_flushed(flushed))
+
+    def _remove_flushed(self, key: bytes, index_key: bytes) -> None:
+        """Remove the rows of an entry that is counted no more."""
+        self.transaction.delete(VALUE + key)
+        if index_key:
+            self.transaction.delete(index_key)
+
     def finish(self) -> None:
         """Trim the log and store the counters. Without changes LMDB has nothing to commit, nor to sync."""
         self._trim()
@@ -123,6 +190,9 @@ class Writing:
         if row is None:
             return None
         entry = unpack_entry(key, row)
+        if entry.version <= self._flushed.floor:
+            self._remove_flushed(key, expiry_key(entry.expires, key) if entry.expires else b"")
+            return None
         if entry.is_live(self.now):
             return entry
         self._expire(key, expiry_key(entry.expires, key), len(key) + len(entry.value))
@@ -181,6 +251,6 @@ class Writing:
             db_key = cursor.key()
             if db_key[:1] != LOG:
                 raise BadValue("the log has fewer changes than the counters say")
-            counters.floor = number_of(db_key[1:])
+            counters.floor = max(counters.floor, number_of(db_key[1:]))
             cursor.delete()
         counters.changes -= count

@@ -326,7 +326,7 @@ def test_a_flush_is_one_record_and_keeps_what_must_not_repeat(shop: Namespace) -
 
 
 def test_a_flush_leaves_the_rows_to_later_writes(store: Namespaces, shop: Namespace) -> None:
-    """It changes two rows and the log, however many entries there are; each write removes some, and the check finds no fault."""
+    """It changes two rows and the log, however many entries there are; each write removes some, and a check finds no fault."""
     shop.apply([Put(b"k%d" % n, b"v", ttl=1000 if n % 2 else None) for n in range(900)], NOW)
     before = rows(shop)
     shop.flush(NOW)

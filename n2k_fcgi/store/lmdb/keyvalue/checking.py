@@ -111,7 +111,7 @@ class Check:
             self._found.bytes += size_of(key, row)
         parse_entry_key(key.decode())
         if entry.version > self._stored.version or entry.id > self._stored.last_id:
-            return f"version {entry.version} or id {entry.id} is outside of the log"
+            return f"version {entry.version} or id {entry.id} is after the last"
         if type_of(entry.value, entry.type) is not entry.type:
             return f"version {entry.version} is not {entry.type}"
         if entry.expires:

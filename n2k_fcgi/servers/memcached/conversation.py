@@ -67,7 +67,7 @@ class Conversation:
             self._go_on()
 
     def ended(self) -> None:
-        """The peer waits for answers at most; half a command is dropped."""
+        """The peer waits for answers at most; half a command is dropped. (While whole ones wait, nothing is read.)"""
         self._settle()
         self._input.clear()
         self._block = None

@@ -1,6 +1,6 @@
 """One namespace, as callers use it: reads take keys as text, limits are checked, times are the clock's.
 
-The web area, the commands and the Python API all work on this class.
+The web area, the memcached server, the commands and the Python API all work on this class.
 """
 
 import time

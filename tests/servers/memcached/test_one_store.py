@@ -10,7 +10,7 @@ from n2k_fcgi.model.keyvalue.operations import Increment, Put
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Kind
-from tests.support.memcached import Client, space_of
+from tests.support.memcached import TERMS, Client, space_of
 
 
 @pytest.fixture
@@ -66,6 +66,21 @@ def test_times(client: Client, space: KeyValueSpace) -> None:
     assert client.everything(b"touch b 0\r\ngat 0 b\r\n") == b"NOT_FOUND\r\nEND\r\n"
     client.everything(b"set e 0 0 1\r\nx\r\ngat 500 e\r\n")
     assert space.get("e").expires  # type: ignore[union-attr]
+
+
+def test_the_namespace_is_compacted_dropped_and_made_again_meanwhile(
+    client: Client, store: Store, space: KeyValueSpace
+) -> None:
+    """Clients stay connected: they see the same, an error while there is no namespace, then the new one."""
+    client.everything(b"set a 0 0 1\r\nx\r\nset b 0 0 1\r\nx\r\ndelete b\r\n")
+    store.keyvalue.namespace("shop").compact()
+    assert client.everything(b"get a b\r\nset b 0 0 1\r\ny\r\n") == b"VALUE a 0 1\r\nx\r\nEND\r\nSTORED\r\n"
+    assert space.get("b") is not None
+    store.keyvalue.drop("shop")
+    told = client.everything(b"get a\r\nset a 0 0 1\r\nx\r\nincr a 1 noreply\r\nflush_all\r\nstats\r\n").splitlines()
+    assert len(told) == 4 and all(line.startswith(b"SERVER_ERROR no namespace 'shop'") for line in told)
+    store.keyvalue.create("shop", TERMS)
+    assert client.everything(b"get a\r\nset a 0 0 1\r\nz\r\nget a\r\n") == b"END\r\nSTORED\r\nVALUE a 0 1\r\nz\r\nEND\r\n"
 
 
 def test_flush_all_is_one_change_and_may_come_later(client: Client, space: KeyValueSpace) -> None:

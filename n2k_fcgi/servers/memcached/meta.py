@@ -3,16 +3,14 @@
 The flags for recaching (N and R of ``mg``, I) are left out: a read would have to write who won.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from n2k_fcgi.errors import ConditionFailed, N2KError, NoSuchEntry
 from n2k_fcgi.model.keyvalue.entry import Entry
-from n2k_fcgi.model.keyvalue.operations import ALWAYS, Condition, Count, Delete, Get, Touch
-from n2k_fcgi.servers.memcached.numbers import FOR_EVER, MOST_32, MOST_SIGNED_32, Life, life_of, signed_32, unsigned
+from n2k_fcgi.model.keyvalue.operations import Count, Delete, Get, Touch
+from n2k_fcgi.servers.memcached.flags import Asked, Refused, understood
+from n2k_fcgi.servers.memcached.numbers import FOR_EVER, MOST_SIGNED_32, signed_32
 from n2k_fcgi.servers.memcached.steps import (
     BAD_FORMAT,
     ERROR,
@@ -27,145 +25,16 @@ from n2k_fcgi.servers.memcached.steps import (
     Step,
     Store,
     Write,
-    key_of,
     refusal,
-    stored_key,
 )
 from n2k_fcgi.servers.memcached.storing import Stored, first, storing, what_became
 from n2k_fcgi.servers.memcached.text import Terms, Words, touching
 
-MOST_WORDS = 19
-LONGEST_OPAQUE = 32
-"""Bytes, with the letter."""
-
-BAD_FLAG = b"CLIENT_ERROR invalid flag\r\n"
 BAD_FLAGS = b"CLIENT_ERROR invalid or duplicate flag\r\n"
-BAD_TOKEN = b"CLIENT_ERROR bad token in command line format\r\n"
-BAD_KEY = b"CLIENT_ERROR error decoding key\r\n"
 
 _WAYS = {b"E": Store.ADD, b"A": Store.APPEND, b"P": Store.PREPEND, b"R": Store.REPLACE, b"S": Store.SET}
 _CODES = {Stored.STORED: b"HD", Stored.NOT_STORED: b"NS", Stored.EXISTS: b"EX", Stored.NOT_FOUND: b"NF"}
 _DOWN = {b"I": False, b"+": False, b"D": True, b"-": True}
-_RECACHING = {b"mg": b"NR", b"ms": b"I", b"md": b"I"}
-"""By command: flags that are left out."""
-
-
-class _Refused(Exception):
-    """The command cannot be done; ``args[0]`` is the line that says why."""
-
-
-class Flags:
-    """The flags of a command, in order, and what their tokens mean. Raises _Refused."""
-
-    def __init__(self, terms: Terms, words: Words, start: int) -> None:
-        self.words = words[start:]
-        self.key = words[1]
-        self.binary = self.quiet = False
-        self.life: Life | None = None
-        self.initial_life: Life | None = None
-        self.client_flags = self.initial = 0
-        self.cas: int | None = None
-        self.mode = b""
-        self.delta = 1
-        seen = set()
-        bad: _Refused | None = None
-        for word in self.words:
-            letter = word[:1]
-            if letter in seen or letter >= b"\x7f":
-                raise _Refused(b"CLIENT_ERROR duplicate flag\r\n")
-            seen.add(letter)
-            if letter not in b"bNTRlOPLkstcfvhuqFCMJDI" or letter in _RECACHING.get(words[0], b""):
-                raise _Refused(BAD_FLAG)
-            try:
-                self._take(terms, letter, word[1:])
-            except _Refused as refused:  # a flag that cannot be is reported first
-                bad = refused
-        if bad is not None:
-            raise bad
-        self.letters = frozenset(seen)
-
-    def _take(self, terms: Terms, letter: bytes, token: bytes) -> None:  # noqa: C901 - one branch per flag
-        if letter == b"b":
-            self.binary = True
-            try:
-                self.key = base64.b64decode(self.key, validate=True)
-            except binascii.Error:
-                raise _Refused(BAD_KEY) from None
-        elif letter == b"T":
-            self.life = _life(terms, token)
-        elif letter == b"N":
-            self.initial_life = _life(terms, token)
-        elif letter == b"q":
-            self.quiet = True
-        elif letter == b"O" and len(token) >= LONGEST_OPAQUE:
-            raise _Refused(b"CLIENT_ERROR opaque token too long\r\n")
-        elif letter == b"F":
-            self.client_flags = _number(token, BAD_FORMAT, MOST_32)
-        elif letter == b"C":
-            self.cas = _number(token, BAD_TOKEN)
-        elif letter == b"M":
-            if len(token) != 1:
-                raise _Refused(b"CLIENT_ERROR incorrect length for M token\r\n")
-            self.mode = token
-        elif letter == b"J":
-            self.initial = _number(token, b"CLIENT_ERROR invalid numeric initial value\r\n")
-        elif letter == b"D":
-            self.delta = _number(token, b"CLIENT_ERROR invalid numeric delta value\r\n")
-
-    @property
-    def condition(self) -> Condition:
-        """What C says."""
-        return ALWAYS if self.cas is None else Condition.at(self.cas)
-
-    def reflected(self, letter: bytes, word: bytes, key: bytes) -> bytes:
-        """What a flag that is the same in all answers returns: the opaque token and the key; b'' for others."""
-        if letter == b"O":
-            return b" " + word
-        if letter == b"k":
-            return b" k%b b" % base64.b64encode(key) if self.binary else b" k" + key
-        return b""
-
-    def all_reflected(self, key: bytes) -> bytes:
-        """What an answer without an entry returns."""
-        return b"".join(self.reflected(word[:1], word, key) for word in self.words)
-
-
-def _number(token: bytes, error: bytes, most: int | None = None) -> int:
-    number = unsigned(token) if most is None else unsigned(token, most)
-    if number is None:
-        raise _Refused(error)
-    return number
-
-
-def _life(terms: Terms, token: bytes) -> Life:
-    life = life_of(token, terms.now)
-    if life is None:
-        raise _Refused(BAD_TOKEN)
-    return life
-
-
-class _Asked(NamedTuple):
-    """A command that was understood."""
-
-    terms: Terms
-    flags: Flags
-    key: bytes
-
-
-def _asked(terms: Terms, words: Words, start: int, error: bytes | None = None) -> _Asked:
-    """Read key and flags; *error*: how bad flags are answered. Raises _Refused."""
-    if len(words[1]) > LONGEST_KEY:
-        raise _Refused(BAD_FORMAT)
-    if len(words) > MOST_WORDS:
-        raise _Refused(b"CLIENT_ERROR options flags %btoo long\r\n" % (b"are " if words[0] == b"mg" else b""))
-    try:
-        flags = Flags(terms, words, start)
-    except _Refused as refused:
-        raise (refused if error is None or b"opaque" in refused.args[0] else _Refused(error)) from None
-    key = stored_key(flags.key) if flags.binary else key_of(flags.key)
-    if key is None:
-        raise _Refused(BAD_FORMAT)
-    return _Asked(terms, flags, key)
 
 
 # --- mg -----------------------------------------------------------------------------------------------------------------
@@ -173,7 +42,7 @@ def _asked(terms: Terms, words: Words, start: int, error: bytes | None = None) -
 
 def get(terms: Terms, words: Words) -> Step:
     """``mg``: one key, and what the flags ask for; T writes, all else only reads."""
-    asked = _asked(terms, words, 2)
+    asked = understood(terms, words, 2)
     life = asked.flags.life
     if life is None:
         return Read([asked.key], partial(_got, asked))
@@ -193,7 +62,7 @@ def get(terms: Terms, words: Words) -> Step:
     return Write([Get(asked.key), touching(asked.key, life)], answer)
 
 
-def _got(asked: _Asked, key: bytes, entry: Entry | None, touched: Entry | None = None) -> bytes:
+def _got(asked: Asked, key: bytes, entry: Entry | None, touched: Entry | None = None) -> bytes:
     """The answer; *touched*: the entry from the flag T on."""
     flags = asked.flags
     if entry is None:
@@ -212,7 +81,7 @@ def _got(asked: _Asked, key: bytes, entry: Entry | None, touched: Entry | None =
     return b"".join(parts)
 
 
-def _told(asked: _Asked, letter: bytes, entry: Entry, before: Entry) -> bytes:
+def _told(asked: Asked, letter: bytes, entry: Entry, before: Entry) -> bytes:
     """What a flag tells of *entry*, and of its reads *before*."""
     terms = asked.terms
     if letter == b"s":
@@ -247,20 +116,20 @@ def store(terms: Terms, words: Words) -> Step | Block | Skip:
     if size is None or not 0 <= size <= MOST_SIGNED_32 - 2:
         return Say(BAD_FORMAT)
     try:
-        asked = _asked(terms, words, 3)
+        asked = understood(terms, words, 3)
         way = _WAYS.get(asked.flags.mode or b"S")
         if way is None:
-            raise _Refused(b"CLIENT_ERROR invalid mode for ms M token\r\n")
+            raise Refused(b"CLIENT_ERROR invalid mode for ms M token\r\n")
         if terms.read_only:
-            raise _Refused(READ_ONLY)
+            raise Refused(READ_ONLY)
         if size > terms.max_value:
-            raise _Refused(TOO_LARGE)
-    except _Refused as refused:
+            raise Refused(TOO_LARGE)
+    except Refused as refused:
         return Skip(size, refused.args[0])
     return Block(size, partial(_store, asked, way), False)
 
 
-def _store(asked: _Asked, way: Store, value: bytes) -> Step:
+def _store(asked: Asked, way: Store, value: bytes) -> Step:
     flags = asked.flags
     life = flags.life or FOR_EVER
     return Write(
@@ -268,7 +137,7 @@ def _store(asked: _Asked, way: Store, value: bytes) -> Step:
     )
 
 
-def _stored(asked: _Asked, way: Store, outcomes: Sequence[Outcome]) -> bytes:
+def _stored(asked: Asked, way: Store, outcomes: Sequence[Outcome]) -> bytes:
     flags, outcome = asked.flags, first(outcomes)
     try:
         became = what_became(way, outcome, cas=flags.cas is not None)
@@ -289,11 +158,11 @@ def _stored(asked: _Asked, way: Store, outcomes: Sequence[Outcome]) -> bytes:
 
 def delete(terms: Terms, words: Words) -> Step:
     """``md``."""
-    asked = _asked(terms, words, 2, BAD_FLAGS)
+    asked = understood(terms, words, 2, BAD_FLAGS)
     return Write([Delete(asked.key, asked.flags.condition)], partial(_deleted, asked))
 
 
-def _deleted(asked: _Asked, outcomes: Sequence[Outcome]) -> bytes:
+def _deleted(asked: Asked, outcomes: Sequence[Outcome]) -> bytes:
     outcome = first(outcomes)
     if not isinstance(outcome, N2KError):
         code = b"HD"
@@ -313,7 +182,7 @@ def _missed(error: N2KError) -> bytes:
 
 def count(terms: Terms, words: Words) -> Step:
     """``ma``."""
-    asked = _asked(terms, words, 2, BAD_FLAGS)
+    asked = understood(terms, words, 2, BAD_FLAGS)
     flags, key = asked.flags, asked.key
     down = _DOWN.get(flags.mode or b"I")
     if down is None:
@@ -332,7 +201,7 @@ def count(terms: Terms, words: Words) -> Step:
     return Write([operation], partial(_counted, asked))
 
 
-def _counted(asked: _Asked, outcomes: Sequence[Outcome]) -> bytes:
+def _counted(asked: Asked, outcomes: Sequence[Outcome]) -> bytes:
     flags, outcome = asked.flags, first(outcomes)
     if isinstance(outcome, N2KError):
         code = _missed(outcome)
@@ -363,7 +232,7 @@ def describe(terms: Terms, words: Words) -> Step:
     """``me``: an entry's metadata, for people."""
     if len(words) < 2 or len(words[1]) > LONGEST_KEY:
         return Say(BAD_FORMAT)
-    asked = _asked(terms, [*words[:2], b"b"] if words[2:3] == [b"b"] else words[:2], 2, BAD_FORMAT)
+    asked = understood(terms, [*words[:2], b"b"] if words[2:3] == [b"b"] else words[:2], 2, BAD_FORMAT)
     shown = words[1]
 
     def described(key: bytes, entry: Entry | None) -> bytes:
@@ -386,6 +255,6 @@ def step_of(terms: Terms, words: Words) -> Step | Block | Skip:
         return Say(ERROR)
     try:
         step = COMMANDS[words[0]](terms, words)
-    except _Refused as refused:
+    except Refused as refused:
         return Say(refused.args[0])
     return Say(READ_ONLY) if terms.read_only and isinstance(step, Write) else step

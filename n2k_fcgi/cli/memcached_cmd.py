@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from n2k_fcgi import __version__
 from n2k_fcgi.cli.context import Context, pass_context
 
 UNIX = "unix:"
@@ -47,6 +48,7 @@ def command(
     space = wiring.namespace(store, settings, namespace, read_only=read_only)
     options = Options(
         namespace,
+        __version__,
         read_only=read_only,
         most_connections=connections,
         idle=idle,

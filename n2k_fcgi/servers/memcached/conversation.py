@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from n2k_fcgi.errors import BadRequest, N2KError, NoSuchEntry, ReadOnly
 from n2k_fcgi.model.keyvalue.operations import Get
@@ -10,10 +9,8 @@ from n2k_fcgi.servers.connection import Connection
 from n2k_fcgi.servers.memcached import meta, text
 from n2k_fcgi.servers.memcached.names import MOST_NAMES, Names
 from n2k_fcgi.servers.memcached.reading import Fault, Input
+from n2k_fcgi.servers.memcached.server import Server
 from n2k_fcgi.servers.memcached.steps import Block, Flush, Outcome, Quit, Read, Say, Skip, Step, Write, refusal
-
-if TYPE_CHECKING:
-    from n2k_fcgi.servers.memcached.server import Server
 
 LONGEST_PASSWORD = 2048
 """Bytes of the data that names a user and a token."""
@@ -25,9 +22,11 @@ BAD_AUTHENTICATION = b"CLIENT_ERROR bad authentication token format\r\n"
 class Conversation:
     """See ``servers.protocol.Protocol``."""
 
-    def __init__(self, connection: Connection, server: "Server") -> None:
+    def __init__(self, connection: Connection, server: Server) -> None:
         self.connection = connection
         self._server = server
+        server.stats.curr_connections += 1
+        server.stats.total_connections += 1
         self._input = Input()
         self._block: Block | None = None
         self._reading: Read | None = None

@@ -1,24 +1,18 @@
-"""What all connections of a memcached server share, and its main."""
+"""What all connections of a memcached server share."""
 
-import socket
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from n2k_fcgi import __version__, logs
+from n2k_fcgi import logs
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.keyvalue.entry import Entry
-from n2k_fcgi.servers import worker
-from n2k_fcgi.servers.connection import Connection
-from n2k_fcgi.servers.limits import DEFAULT, Counters, Limits
+from n2k_fcgi.servers.limits import Counters
 from n2k_fcgi.servers.limits import most_connections as descriptors_allow
 from n2k_fcgi.servers.memcached.batch import MOST_HELD, Batch
-from n2k_fcgi.servers.memcached.conversation import Conversation
 from n2k_fcgi.servers.memcached.marks import Marks
 from n2k_fcgi.servers.memcached.names import Names
-from n2k_fcgi.servers.memcached.refusal import Refusal
 from n2k_fcgi.servers.memcached.stats import Stats, lines, version_line
 from n2k_fcgi.servers.memcached.text import Terms
-from n2k_fcgi.servers.protocol import Protocol
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 
 Authorise = Callable[[str], bool]
@@ -36,6 +30,8 @@ class Options(NamedTuple):
     """What the owner chose."""
 
     namespace: str
+    version: str
+    """Of this program, for ``version`` and ``stats``."""
     read_only: bool = False
     most_connections: int | None = None
     """None: as many as the descriptors of the process allow."""
@@ -57,19 +53,15 @@ class Server:
         self.stats = Stats()
         self.marks = Marks()
         self.batch = Batch(space)
-        self.version = version_line(__version__)
+        self.version = version_line(options.version)
         self.most_at_once = max(1, min(MOST_AT_ONCE, MOST_HELD // max(1, space.max_value)))
         allowed = descriptors_allow() - 1  # one is kept for telling that there are no more
         self.most_connections = min(allowed, options.most_connections or allowed)
 
-    def speak(self, connection: Connection) -> Protocol:
-        """The protocol of a new connection."""
-        if self.stats.curr_connections >= self.most_connections:
-            self.stats.rejected_connections += 1
-            return Refusal(connection)
-        self.stats.curr_connections += 1
-        self.stats.total_connections += 1
-        return Conversation(connection, self)
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no place for one more connection."""
+        return self.stats.curr_connections >= self.most_connections
 
     def terms(self, *, read_only: bool) -> Terms:
         """What commands depend on now; *read_only*: for this connection."""
@@ -101,7 +93,7 @@ class Server:
         """The answer to ``stats``. Raises the errors of the store."""
         kind = words[1] if len(words) > 1 else b""
         if kind == b"":
-            return lines(self.stats.general(__version__, self.space.space(), self.most_connections))
+            return lines(self.stats.general(self.options.version, self.space.space(), self.most_connections))
         if kind == b"reset":
             self.stats.reset()
             return b"RESET\r\n"
@@ -138,25 +130,3 @@ class Server:
             self.stats.auth_errors += 1
             logs.warning(f"refused a client of memcached: {problem}")
             return None
-
-
-def serve(
-    space: KeyValueSpace,
-    listener: socket.socket,
-    options: Options,
-    *,
-    keep_house: Callable[[], None],
-    limits: Limits = DEFAULT,
-) -> None:
-    """Answer the clients of *listener*, which is closed at the end, until a stop signal. For the main thread."""
-    counters = Counters()
-    server = Server(space, options, counters)
-    worker.serve(
-        listener,
-        server.speak,
-        owns_listener=True,
-        keep_house=keep_house,
-        settle=server.batch.settle,
-        limits=limits,
-        counters=counters,
-    )

@@ -25,7 +25,7 @@ run: $(VENV)/.run
 # Every test, with the real web servers, in two processes more than there are cores, since tests wait for others; prints branch coverage and fails below what setup.cfg asks for.
 # Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
-	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli
+	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli memcached libmemcached-tools php-memcached
 	$(BIN)/python -m pytest -p tests.support.coverage -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The tests on every Python that we support; ends with one line per version, and fails if one of them is missing.
@@ -37,6 +37,7 @@ test-all:
 test-long: $(VENV)/.test
 	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py
 	EXAMPLES=300 $(BIN)/python -m pytest -q tests/web/test_openapi.py
+	EXAMPLES=3000 $(BIN)/python -m pytest -q tests/servers/memcached/test_differential.py
 
 # Changes one thing at a time in the files that setup.cfg lists under [mutmut], and prints the changes that no test notices. Takes
 # half an hour on two cores; ONLY='n2k_fcgi.model.names*' takes a minute.

@@ -108,6 +108,13 @@ def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = 
     return KeyValueSpace(found, max_value=settings.kv_max_value, read_only=read_only)
 
 
+def namespace_access(store: Store, name: str) -> Callable[[str], bool]:
+    """What says whether a token may only read the namespace *name*. It raises TokenNeeded, TokenNotEnough."""
+    from n2k_fcgi.service.access.tokens import verify_for_namespace  # late: lookups do not need it
+
+    return lambda text: verify_for_namespace(store.tokens, text, name).read_only
+
+
 def namespaces(store: Store) -> "Namespaces":
     """All namespaces of the key-value service, as their owner sees them."""
     from n2k_fcgi.service.keyvalue.namespaces import Namespaces  # late: as above

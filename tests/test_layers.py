@@ -52,7 +52,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "update": {"", "dumps", "ingest"},
     },
     "web": {"": {"api", "classic", "db"}, "api": {""}, "classic": {""}, "db": {""}},
-    "servers": {"": set(), "fastcgi": {""}},
+    "servers": {"": set(), "fastcgi": {""}, "memcached": {""}},
     "cli": {"": {"examinations", "kv"}, "examinations": set(), "kv": {""}},
 }
 """Layer -> room -> the other rooms of that layer that it may import; '' is the modules beside the rooms."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "kv": "kv_cmd",
     "lookup": "lookup_cmd",
     "lsl": "lsl_cmd",
+    "memcached": "memcached_cmd",
     "pending": "pending_cmd",
     "purge": "purge_cmd",
     "register": "register_cmd",

@@ -167,6 +167,11 @@ class Connection:
                 self._pace.waited(now - self._drained)
         self._flush()
 
+    def proceed(self) -> None:
+        """The protocol has written outside of a call: send it."""
+        if not self.closed:
+            self._flush()
+
     def stop(self) -> None:
         """The server stops: an idle connection may have sent a request just now."""
         if self.idle:

@@ -11,7 +11,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from n2k_fcgi import logs
 from n2k_fcgi.servers.accepting import Acceptor, Admits
@@ -24,6 +24,9 @@ from n2k_fcgi.servers.stopping import StopRequest
 FLUSH_AFTER = 1.0
 """Seconds that log lines wait to be written together."""
 
+Settle = Callable[[], Iterable[Connection]]
+"""Finishes together what the connections have begun in one turn; returns those that it wrote to."""
+
 NO_MEMORY = "no memory left for a request: its connection is closed"
 
 
@@ -31,7 +34,8 @@ class Loop:
     """Serves the connections to *listener*, which is made non-blocking. Use from one thread.
 
     *speak*: makes the protocol of a new connection. *owns_listener*: no other process accepts from it. *housekeeping*: called
-    every ``limits.housekeeping`` seconds, between requests; it may ask *stop* to stop.
+    every ``limits.housekeeping`` seconds, between requests; it may ask *stop* to stop. *settle*: called at the end of each
+    turn, for protocols that do in one step what came from several connections.
     """
 
     def __init__(
@@ -45,7 +49,9 @@ class Loop:
         limits: Limits,
         counters: Counters,
         housekeeping: Callable[[], None],
+        settle: Settle | None = None,
     ) -> None:
+        self._settle = settle
         self._speak = speak
         self._stop = stop
         self._limits = limits
@@ -102,10 +108,16 @@ class Loop:
             first = next(iter(self._line))
             del self._line[first]
             self._let(first, first.advance)
+        if self._settle is not None:
+            self._finish_turn(self._settle)
         if self._queued > self._limits.max_queued:
             self._cut_off_least_read()
         if self._deadlines:
             self._deadlines.run()
+
+    def _finish_turn(self, settle: Settle) -> None:
+        for connection in settle():
+            self._let(connection, connection.proceed)
 
     def _accept(self) -> bool:
         """Take one connection and answer what it has sent already. False: none waits, or none can be taken now."""
@@ -192,6 +204,8 @@ class Loop:
         while True:
             if backlog and not self._acceptor.paused:
                 backlog = self._accept_waiting()
+            if self._settle is not None:
+                self._finish_turn(self._settle)  # what was received since the last turn, without waiting for the next
             left = self._limits.grace - (time.monotonic() - started)
             if left <= 0:
                 self._turn(0)  # what has arrived while others were answered

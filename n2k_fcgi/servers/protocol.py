@@ -19,6 +19,8 @@ class Protocol(typing.Protocol):
     request, and the next block of a long answer, are thus made at the speed of the reader.
     *Fairness*: connections with more output are queued, and each turn of the loop advances one of them. A call that
     writes about ``Limits.high_water`` bytes and returns keeps the other connections waiting for no more than that.
+    *Together*: what a protocol keeps to do in one step for all connections, as writes that share a transaction, is done by
+    the ``settle`` that is given to ``worker.serve``, at the end of the turn. Until then its connections are not ``idle``.
     *Deadlines*: ``patience``, and the pace of the reader (``Limits.rate``), which is not the protocol's business.
     *Stop*: the server stops accepting, handles what has arrived, and closes each connection as soon as it is idle. One in
     the middle of a request gets ``Limits.grace`` seconds, one with output ``Limits.writing_grace``. The protocol is

@@ -10,7 +10,7 @@ from n2k_fcgi.servers.accepting import Admits
 from n2k_fcgi.servers.connection import Connection
 from n2k_fcgi.servers.limits import DEFAULT, Counters, Limits
 from n2k_fcgi.servers.listeners import owned
-from n2k_fcgi.servers.loop import Loop
+from n2k_fcgi.servers.loop import Loop, Settle
 from n2k_fcgi.servers.protocol import Protocol
 from n2k_fcgi.servers.stopping import Presence, StopRequest
 
@@ -27,6 +27,7 @@ def serve(
     owns_listener: bool,
     admits: Admits = everyone,
     keep_house: Callable[[], None] = lambda: None,
+    settle: Settle | None = None,
     limits: Limits = DEFAULT,
     counters: Counters,
 ) -> None:
@@ -35,8 +36,8 @@ def serve(
     Ends likewise when the script that started this process, or the code, is gone.
 
     *speak*: makes the protocol of a connection. *keep_house*: called every ``limits.housekeeping`` seconds, between requests.
-    With *owns_listener* no other process accepts from it: it is closed at the
-    end, and a socket file removed.
+    *settle*: called at the end of each turn of the loop, see there. With *owns_listener* no other process accepts from it: it
+    is closed at the end, and a socket file removed.
     """
     presence = Presence.of_this_process()
     with owned(listener) if owns_listener else contextlib.nullcontext(), StopRequest() as stop:
@@ -57,5 +58,6 @@ def serve(
             limits=limits,
             counters=counters,
             housekeeping=housekeeping,
+            settle=settle,
         )
         loop.run()

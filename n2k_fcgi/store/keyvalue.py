@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.choices import Choice
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation
@@ -184,6 +185,15 @@ class NamespaceStore(SpaceReader, Protocol):
         """
         ...
 
+    def apply_each(self, operations: Sequence[Operation], now: int) -> list[Result | N2KError]:
+        """Do each of *operations*, in order, in one write: those that can be done are, whatever becomes of the others.
+
+        Returns for each its result, or the error that refused it: the operation's own, or QuotaReached. The caller bounds
+        the bytes of the values that it brings, reads and changes, which are in memory at once. Raises the errors of the
+        namespace and the store; nothing is done then.
+        """
+        ...
+
     def sequence(self, name: bytes, count: int) -> int:
         """Lease *count* numbers that nobody got or will get; return the first. The first of all is 1.
 
@@ -199,8 +209,12 @@ class NamespaceStore(SpaceReader, Protocol):
         """Remove up to *limit* expired entries, noted in the log; return how many."""
         ...
 
-    def flush(self, now: int) -> int:
-        """Remove all entries, as one record in the log; return how many. Version, sequences and terms are kept."""
+    def flush(self, now: int, *, after: int = 0) -> int:
+        """Remove all entries, as one record in the log; return how many. Version, sequences and terms are kept.
+
+        It takes no longer for more entries: their space on the disk is freed by later writes. *after*: in so many
+        milliseconds, in the place of another such flush that is to come; one without it takes that back.
+        """
         ...
 
     def compact(self, *, keep_log: bool = True) -> tuple[int, int]:

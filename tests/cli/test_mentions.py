@@ -72,6 +72,7 @@ ASKED: dict[str, tuple[tuple[object, ...], ...]] = {
     "doctor": ((),),
     "export": (("-",), ("--captures", "-"), ("--format", "csv", "-"), ("--grid", "OpenSim", "-")),
     "fcgi": (("--help",),),
+    "memcached": (("--help",),),
     "forget": (("--undo", OTHER), (OTHER,), ("quillon.ash",)),
     "generations": ((), ("list", "--json"), ("prune",)),
     "grids": ((), ("list", "--json"), ("remove", "nowhere")),

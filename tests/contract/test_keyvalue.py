@@ -7,15 +7,17 @@ from n2k_fcgi.errors import (
     BatchTooLarge,
     ChangesGone,
     ConditionFailed,
+    N2KError,
     NoSuchEntry,
     NoSuchNamespace,
+    NotANumber,
     QuotaReached,
     StillSweeping,
 )
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.model.keyvalue.operations import Append, AssignId, Condition, Delete, Get, Increment, Put, Restore, Touch
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.store.keyvalue import Change, Kind, NamespaceStore, Range, Space, Terms
+from n2k_fcgi.store.keyvalue import Change, Kind, NamespaceStore, Range, Result, Space, Terms
 from tests.contract.engines import LOG, Place, done
 
 NOW = 1_764_000_000_000
@@ -409,3 +411,102 @@ for _ in range(100):
         assert len(set(versions)) == 200
         space = store.keyvalue.namespace(("shop", "game")[first])
         assert [change.version for change in space.changes(versions[0], 1000).changes] == versions[1:]
+
+
+def outcomes(done: list[Result | N2KError]) -> list[object]:
+    """Of each operation: the value that is stored now, None if it was removed, or the class of its error."""
+    return [(each.entry and each.entry.value) if isinstance(each, Result) else type(each) for each in done]
+
+
+def test_each_operation_for_itself(shop: NamespaceStore, place: Place) -> None:
+    """One that is refused hinders no other; each sees those before it, and all are there for others when it returns."""
+    operations = [
+        Put(b"a", b"1"), Delete(b"none"), Increment(b"a"), Put(b"a", b"x", condition=Condition(exists=False)), Get(b"a"),
+        Put(b"b", b"text"), Increment(b"b"), Delete(b"b"), Get(b"b"), Append(b"a", b"0"),
+    ]  # fmt: skip
+    done = shop.apply_each(operations, NOW)
+    assert outcomes(done) == [
+        b"1", NoSuchEntry, b"2", ConditionFailed, b"2", b"text", NotANumber, None, NoSuchEntry, b"20",
+    ]  # fmt: skip
+    versions = [each.version for each in done if isinstance(each, Result)]
+    assert versions == [NOW * 1000 + step for step in (0, 1, 1, 2, 3, 4)]
+    assert [change.version for change in shop.changes(0, 10).changes] == sorted(set(versions))
+    with place.peer() as peer:
+        assert peer("store.keyvalue.namespace('shop').get(b'a', now).value", now=NOW) == b"20"
+
+
+def test_the_quota_refuses_single_operations(store: Store) -> None:
+    """What does not fit is refused, what fits after it is done; what has expired makes room before anything is refused."""
+    shop = store.keyvalue.create("shop", Terms(20, 3))
+    put(shop, b"old", b"12345", ttl=10)
+    big, small, over = Put(b"b", bytes(30)), Put(b"s", b"1234"), Put(b"s", b"1")
+    operations = [big, small, Put(b"c", bytes(9)), Put(b"d", b""), over, Delete(b"c"), Put(b"d", b"")]
+    assert outcomes(shop.apply_each(operations, NOW)) == [
+        QuotaReached, b"1234", QuotaReached, b"", b"1", NoSuchEntry, b"",
+    ]  # fmt: skip
+    assert outcomes(shop.apply_each([Put(b"e", b"")], NOW)) == [QuotaReached]
+    assert outcomes(shop.apply_each([Put(b"e", bytes(10)), Put(b"f", b"")], NOW + 10)) == [bytes(10), QuotaReached]
+    assert shop.space(NOW + 10) == Space(14, 20, 3, 3)
+
+
+def test_over_a_lowered_quota_nothing_grows(store: Store) -> None:
+    """What keeps its size or gets smaller is done."""
+    shop = store.keyvalue.create("shop", Terms(20, 2))
+    shop.apply([Put(b"a", b"12345"), Put(b"b", b"12345")], NOW)
+    store.keyvalue.create("shop", Terms(5, 1))
+    done = shop.apply_each([Put(b"a", b"54321"), Put(b"a", b"123456"), Put(b"a", b"1"), Touch(b"b", 5), Delete(b"a")], NOW)
+    assert outcomes(done) == [b"54321", QuotaReached, b"1", b"12345", None]
+
+
+def test_a_flood_of_expired_entries_is_swept_for_each(store: Store) -> None:
+    """As many as one write may sweep make room, in transactions of their own."""
+    shop = store.keyvalue.create("shop", Terms(30_000, 3000))
+    expire(shop, 2999)
+    assert outcomes(shop.apply_each([Put(b"large", bytes(20_000)), Put(b"n", b"1")], NOW + 10)) == [bytes(20_000), b"1"]
+    assert shop.space(NOW + 10) == Space(20_007, 30_000, 2, 3000)
+
+
+def test_a_flush_that_is_to_come(shop: NamespaceStore, place: Place) -> None:
+    """From its moment on everything from before is gone, in every process, whether anyone writes or not; later entries stay."""
+    put(shop, b"a", b"1")
+    assert shop.flush(NOW, after=1000) == 0
+    put(shop, b"b", b"2", NOW + 500, ttl=10_000)
+    assert listed(shop, now=NOW + 999) == [b"a", b"b"] and shop.space(NOW + 999).keys == 2
+    with place.peer() as peer:
+        assert peer("store.keyvalue.namespace('shop').get_many([b'a', b'b'], now)", now=NOW + 1000) == [None, None]
+    assert (
+        listed(shop, now=NOW + 1000) == []
+        and shop.space(NOW + 1000).used == 0
+        and shop.count(Range(b"a"), NOW + 1000) == (0, 0)
+    )
+    before = shop.version()
+    (result,) = shop.apply([Put(b"a", b"3", condition=Condition(exists=False))], NOW + 1000).results
+    assert result.created and listed(shop, now=NOW + 20_000) == [b"a"] and shop.space(NOW + 20_000).keys == 1
+    flush, written = shop.changes(0, 10).changes
+    assert (flush.kind, written) == (Kind.FLUSH, Change(result.version, Kind.PUT, b"a"))
+    with pytest.raises(ChangesGone):
+        shop.changes(before, 10)
+
+
+def test_the_last_flush_counts(shop: NamespaceStore) -> None:
+    """One that is to come is replaced by another, and taken back by one at once."""
+    put(shop, b"a", b"1")
+    shop.flush(NOW, after=1000)
+    shop.flush(NOW, after=5000)
+    assert listed(shop, now=NOW + 4999) == [b"a"] and listed(shop, now=NOW + 5000) == []
+    assert shop.flush(NOW) == 1
+    put(shop, b"b", b"2")
+    assert listed(shop, now=NOW + 5000) == [b"b"]
+
+
+def test_nothing_of_a_flush_comes_back(shop: NamespaceStore) -> None:
+    """What was flushed is nothing to replace, to count on or to append to, has no id, and takes no space."""
+    shop.apply([AssignId(b"a", Put(b"a", b"1", ttl=10)), Put(b"b", b"2")], NOW)
+    shop.flush(NOW)
+    done = shop.apply_each(
+        [Increment(b"a"), Append(b"b", b""), Get(b"a"), Put(b"b", b"", condition=Condition(exists=True))], NOW
+    )
+    assert outcomes(done) == [NoSuchEntry, NoSuchEntry, NoSuchEntry, ConditionFailed]
+    (result,) = shop.apply([AssignId(b"a", Put(b"a", b""))], NOW).results
+    assert result.created and result.entry and result.entry.id == 2
+    assert shop.space(NOW + 10) == Space(1, 1_000_000, 1, 1000) and listed(shop, now=NOW + 10) == [b"a"]

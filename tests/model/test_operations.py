@@ -14,6 +14,7 @@ from n2k_fcgi.model.keyvalue.operations import (
     Append,
     AssignId,
     Condition,
+    Count,
     Delete,
     Get,
     Increment,
@@ -59,6 +60,7 @@ def test_conditions(kind: type[Operation], condition: Condition, holds: bool, ho
         Put: Put(b"k", b"", condition=condition),
         Append: Append(b"k", b"", condition=condition),
         Touch: Touch(b"k", None, condition),
+        Count: Count(b"k", condition=condition),
         Increment: Increment(b"k", condition=condition),
         AssignId: AssignId(b"k", condition=condition),
         Delete: Delete(b"k", condition),
@@ -197,3 +199,49 @@ def test_restore() -> None:
     assert Restore(entry).applied(None, NOW) == entry and Restore(entry).applied(OLD, NOW) == entry
     assert Restore(entry._replace(id=0)).applied(OLD, NOW) == entry._replace(id=2)
     assert Restore(entry, keep=True).applied(OLD, NOW) is OLD and Restore(entry, keep=True).applied(None, NOW) == entry
+
+
+@pytest.mark.parametrize(
+    ("value", "by", "down", "after"),
+    [
+        (b"9", 1, False, b"10"),
+        (b"10", 1, True, b"9 "),
+        (b"9 ", 1, False, b"10"),
+        (b"007", 1, False, b"8  "),
+        (b"+5", 0, False, b"5 "),
+        (b"3", 5, True, b"0"),
+        (b"18446744073709551615", 1, False, b"0" + b" " * 19),
+        (b"18446744073709551615", 2**64 - 1, False, b"18446744073709551614"),
+        (b"1\r\n", 1, False, b"2  "),
+    ],
+)
+def test_a_count_goes_by_memcached_s_rules(value: bytes, by: int, down: bool, after: bytes) -> None:
+    """It wraps, stops at 0 and keeps the length; time, flags, type and id stay."""
+    present = OLD._replace(value=value)
+    assert Count(b"k", by, down).applied(present, NOW) == present._replace(value=after)
+
+
+@pytest.mark.parametrize("value", [b"", b" ", b"-1", b"x", b"1x", b"1 2", b"18446744073709551616", b"\xb2", b"1.0"])
+def test_what_is_no_unsigned_number(value: bytes) -> None:
+    """A negative number is none, and nothing that has other text is overwritten."""
+    with pytest.raises(NotANumber):
+        Count(b"k").applied(OLD._replace(value=value), NOW)
+
+
+def test_a_count_of_nothing() -> None:
+    """It begins with the initial number, as it is, and has its own time; a present one can get another."""
+    with pytest.raises(NoSuchEntry):
+        Count(b"k").applied(None, NOW)
+    assert Count(b"k", 3, initial=2**64 - 1, ttl=5).applied(None, NOW) == Entry(
+        b"k", b"18446744073709551615", 0, NOW + 5, 0, ValueType.TEXT
+    )
+    present = OLD._replace(value=b"1")
+    assert Count(b"k", ttl_after=Touch(b"k", 7)).applied(present, NOW) == present._replace(value=b"2", expires=NOW + 7)
+
+
+def test_each_front_end_reads_the_other_s_numbers() -> None:
+    """Blanks that a shorter number left are no hindrance; beyond 63 bits /db refuses what memcached's clients count."""
+    nine = Count(b"k", 1, down=True).applied(OLD._replace(value=b"10"), NOW)
+    assert nine is not None and Increment(b"k", -10).applied(nine, NOW) == nine._replace(value=b"-1")
+    with pytest.raises(NumberTooLarge):
+        Increment(b"k").applied(OLD._replace(value=b"9223372036854775808"), NOW)

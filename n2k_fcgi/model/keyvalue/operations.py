@@ -13,6 +13,8 @@ from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, type_of
 
 _NUMBER = re.compile(rb"([+-]?[0-9]{1,30})[ \t\r\n]*")
 LEAST, MOST = -(2**63), 2**63 - 1
+_UNSIGNED = re.compile(rb"\+?([0-9]{1,30})[ \t\r\n]*")
+MOST_UNSIGNED = 2**64 - 1
 
 NEW_ID = -1
 """The ``Entry.id`` that asks the engine for the next id of the namespace."""
@@ -128,6 +130,39 @@ class Increment(NamedTuple):
         if not LEAST <= number <= MOST or not LEAST <= number + self.by <= MOST:
             raise NumberTooLarge
         return present._replace(value=b"%d" % (number + self.by))
+
+
+class Count(NamedTuple):
+    """Add to a decimal number of 64 bits without sign, or subtract, by memcached's rules (``incr`` in its doc/protocol.txt).
+
+    A sum starts again at 0 after 2**64 - 1; a difference ends at 0. The value never gets shorter: blanks fill it. A missing
+    entry becomes *initial*; None: NoSuchEntry. The entry keeps its flags and type, and its time unless *ttl_after* is given.
+    Raises NotANumber, also for a negative number and one of more than 64 bits.
+    """
+
+    key: bytes
+    by: int = 1
+    down: bool = False
+    initial: int | None = None
+    ttl: int | None = None
+    """For a new entry, milliseconds."""
+    ttl_after: "Touch | None" = None
+    """The time that a counted entry still lives from now on."""
+    condition: Condition = ALWAYS
+
+    def applied(self, present: Entry | None, now: int) -> Entry | None:
+        self.condition.check(present)
+        if present is None:
+            if self.initial is None:
+                raise NoSuchEntry
+            return Entry(self.key, b"%d" % self.initial, 0, _end(self.ttl, now), 0, ValueType.TEXT)
+        match = _UNSIGNED.fullmatch(present.value)
+        number = int(match[1]) if match else MOST_UNSIGNED + 1
+        if number > MOST_UNSIGNED:
+            raise NotANumber
+        number = max(0, number - self.by) if self.down else (number + self.by) & MOST_UNSIGNED
+        counted = present._replace(value=(b"%d" % number).ljust(len(present.value)))
+        return self.ttl_after.applied(counted, now) if self.ttl_after else counted
 
 
 class Append(NamedTuple):

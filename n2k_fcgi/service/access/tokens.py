@@ -82,6 +82,14 @@ def verify_token(store: TokenStore, text: str, scope: Scope) -> Token:
     return token
 
 
+def verify_for_namespace(store: TokenStore, text: str, namespace: str) -> Token:
+    """Return the token of *text*, which may use *namespace*. Raises TokenNeeded, TokenNotEnough."""
+    token = verify_token(store, text, Scope.KEYVALUE)
+    if Scope.ADMIN not in token.scopes and token.namespace != namespace:
+        raise TokenNotEnough(why=f"it is not for the namespace {namespace!r}")
+    return token
+
+
 def token_id(text: str) -> str:
     """Return the id in *text*; '' if it is not a token."""
     match = _TOKEN.fullmatch(text.strip())

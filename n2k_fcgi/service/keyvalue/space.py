@@ -1,6 +1,6 @@
 """One namespace, as callers use it: reads take keys as text, limits are checked, times are the clock's.
 
-The web area, the commands and the Python API all work on this class.
+The web area, the memcached server, the commands and the Python API all work on this class.
 """
 
 import time
@@ -30,7 +30,7 @@ from n2k_fcgi.model.keyvalue.operations import (
     Put,
     Restore,
 )
-from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Space, SpaceReader, Terms
+from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Result, Space, SpaceReader, Terms
 
 MOST_OPERATIONS = 1000
 """In one batch."""
@@ -44,6 +44,9 @@ MOST_FLAGS = 2**32 - 1
 
 REFUSALS = (ConditionFailed, NoSuchEntry, NotANumber, NumberTooLarge, ValueTooLarge)
 """Errors of one operation, as opposed to those of the namespace or the store."""
+
+_UNDONE = Result(None, False, 0)
+"""In the place of a result that is not there yet."""
 
 Clock = Callable[[], int]
 
@@ -72,6 +75,10 @@ class Reader:
     def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entries of *keys*, all of one state. Raises BadEntryKey."""
         return self._reader.get_many(list(map(parse_entry_key, keys)), self._clock())
+
+    def entries(self, keys: Sequence[bytes]) -> list[Entry | None]:
+        """``get_many`` of keys that are in the form of ``parse_entry_key`` already."""
+        return self._reader.get_many(keys, self._clock())
 
     def page(
         self,
@@ -184,10 +191,31 @@ class KeyValueSpace(Reader):
         self._refuse_read_only()
         return self._store.apply([self.checked(operation)], self._clock(), request=request)
 
-    def flush(self) -> int:
-        """Remove everything; return how many keys."""
+    def apply_each(self, operations: Sequence[Operation]) -> list[Result | N2KError]:
+        """Do each operation, in order, in one durable write; return for each its result, or the error that refused it.
+
+        One that is refused does not hinder the others. Raises ReadOnly, and the errors of the store: then nothing was done.
+        """
         self._refuse_read_only()
-        return self._store.flush(self._clock())
+        outcomes: list[Result | N2KError] = []
+        checked: list[Operation] = []
+        places: list[int] = []
+        for index, operation in enumerate(operations):
+            try:
+                checked.append(self.checked(operation))
+                places.append(index)
+                outcomes.append(_UNDONE)
+            except N2KError as error:
+                outcomes.append(error)
+        if checked:
+            for index, outcome in zip(places, self._store.apply_each(checked, self._clock()), strict=True):
+                outcomes[index] = outcome
+        return outcomes
+
+    def flush(self, *, after: int = 0) -> int:
+        """Remove everything, in *after* milliseconds; return how many keys that removed now."""
+        self._refuse_read_only()
+        return self._store.flush(self._clock(), after=after)
 
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:

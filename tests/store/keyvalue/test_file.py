@@ -15,7 +15,7 @@ from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.model.keyvalue.entry import MAX_KEY, ValueType
 from n2k_fcgi.model.keyvalue.operations import AssignId, Increment, Put
-from n2k_fcgi.store.keyvalue import Range, Terms
+from n2k_fcgi.store.keyvalue import Kind, Range, Terms
 from n2k_fcgi.store.lmdb import writer_queue
 from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP
 from n2k_fcgi.store.lmdb.keyvalue import requests, sequences
@@ -80,7 +80,7 @@ def test_the_bytes_on_disk(shop: Namespace) -> None:
         b"e" + bytes.fromhex(expires) + b"key": "0000000000000008",
         b"l" + bytes.fromhex(version): b"pkey".hex(),
         b"mcounters": version + "".join(f"{number:016x}" for number in (1, 8, 1, 0, 1, 1, 1)),
-        b"mformat": b"1".hex(),
+        b"mformat": b"2".hex(),
         b"mterms": f"{1_000_000:016x}{1000:016x}00",
         b"q" + bytes.fromhex(version) + digest: "",
         b"r" + digest: version + f"{NOW:016x}" + "01" + version + "01" + expires + "0000007702" + f"{1:016x}" + "0000",
@@ -313,17 +313,63 @@ def test_a_full_log_is_cut_once_in_a_hundred_writes(tmp_path: Path) -> None:
 
 
 def test_a_flush_is_one_record_and_keeps_what_must_not_repeat(shop: Namespace) -> None:
-    """Entries, their ends and the log are gone in one transaction; counters, sequences, ids and requests stay."""
+    """Entries and the log are gone in one transaction; counters, sequences, ids and requests stay."""
     shop.apply([Put(b"k%d" % number, b"v", ttl=1000) for number in range(500)], NOW, request="id")
     shop.apply([AssignId(b"k1")], NOW)
     shop.sequence(b"s", 5)
     version = shop.version()
     assert shop.flush(NOW) == 500
-    left = rows(shop)
-    assert sorted({db_key[:1] for db_key in left}) == [b"l", b"m", b"q", b"r", b"s"]
+    assert [change.kind for change in shop.changes(0, 10).changes] == [Kind.FLUSH]
     assert shop.version() == version + 1 and shop.sequence(b"s", 1) == 6
     assert shop.apply([AssignId(b"k1", Put(b"k1", b""))], NOW).results[0].entry.id == 2  # type: ignore[union-attr]
     assert shop.space(NOW).keys == 1
+
+
+def test_a_flush_leaves_the_rows_to_later_writes(store: Namespaces, shop: Namespace) -> None:
+    """It changes two rows and the log, however many entries there are; each write removes some, and a check finds no fault."""
+    shop.apply([Put(b"k%d" % n, b"v", ttl=1000 if n % 2 else None) for n in range(900)], NOW)
+    before = rows(shop)
+    shop.flush(NOW)
+    after = rows(shop)
+    assert sorted(db_key[:9] for db_key in after if before.get(db_key) != after[db_key]) == [
+        b"l" + shop.version().to_bytes(8, "big"), b"mcounters", b"mflushed",
+    ]  # fmt: skip
+    assert before.keys() <= after.keys() and list(store.problems()) == []
+    assert shop.space(NOW).keys == shop.count(Range(b"k"), NOW)[0] == shop.count(Range(), NOW + 2000)[0] == 0
+    shop.apply([Put(b"k1", b"new", ttl=1000)], NOW)  # the same end as the old one's
+    shop.apply([Put(b"k3", b"new")], NOW)
+    writes = 0
+    while b"mflushed" in (left := rows(shop)):
+        assert shop.space(NOW).keys == 2 + bool(writes) and list(store.problems()) == []
+        shop.apply([Put(b"l", b"")], NOW)
+        writes += 1
+    assert 5 <= writes <= 20
+    assert sorted(db_key for db_key in left if db_key[:1] == b"v") == [b"vk1", b"vk3", b"vl"]
+    assert [db_key[9:] for db_key in left if db_key[:1] == b"e"] == [b"k1"]
+    assert shop.sweep(NOW + 1000, 10) == 1 and list(store.problems()) == []
+
+
+def test_what_a_flush_has_left_is_swept_in_housekeeping_and_by_a_compaction(shop: Namespace) -> None:
+    """Without a write: between requests some of it, and all of it before the file is rewritten."""
+    shop.apply([Put(b"k%d" % n, b"v", ttl=1) for n in range(20)], NOW)
+    shop.flush(NOW)
+    shop.sweep_if_idle(NOW)
+    assert not any(db_key[:1] in b"ve" for db_key in rows(shop)) and b"mflushed" not in rows(shop)
+    shop.apply([Put(b"k%d" % n, b"v" * 100) for n in range(900)], NOW)
+    shop.flush(NOW)
+    shop.apply([Put(b"k1", b"new")], NOW)
+    shop.compact()
+    assert [db_key for db_key in rows(shop) if db_key[:1] == b"v"] == [b"vk1"]
+    assert [change.kind for change in shop.changes(0, 10).changes] == [Kind.FLUSH, Kind.PUT]
+
+
+def test_files_of_format_1_are_read_and_become_format_2(shop: Namespace) -> None:
+    """With their next write; earlier versions refuse them then: they would show what a flush has removed."""
+    shop.apply([Put(b"k", b"v")], NOW)
+    shop.file.write(lambda transaction: transaction.put(b"mformat", b"1"))
+    assert shop.get(b"k", NOW) is not None and rows(shop)[b"mformat"] == b"1".hex()
+    shop.apply([Put(b"k", b"w")], NOW)
+    assert rows(shop)[b"mformat"] == b"2".hex()
 
 
 READ_ALL = """

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from n2k_fcgi.errors import ChangesGone
+from n2k_fcgi.errors import ChangesGone, N2KError
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.model.keyvalue.operations import Operation
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
-from n2k_fcgi.store.keyvalue import Change, Kind, Page, Range
+from n2k_fcgi.store.keyvalue import Change, Kind, Page, Range, Result
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
-from tests.support.keyvalue_model import MAX_VALUE, TERMS, NamespaceMachine, Subject, entry_of
+from tests.support.keyvalue_model import KINDS, MAX_VALUE, TERMS, NamespaceMachine, Subject, entry_of
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 """Runs of at most forty steps; ``make test-long`` sets more."""
@@ -40,6 +42,23 @@ class EmbeddedMachine(NamespaceMachine):
                 assert list(store.problems()) == []
             finally:
                 store.close()
+
+    @rule(data=st.data(), kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))
+    def each(self, data: st.DataObject, kinds: list[str]) -> None:
+        """Several operations in one write, each done or refused as if it were alone."""
+        operations = [self.operation(kind, data) for kind in kinds]
+        self.follow()
+        done: list[tuple[Operation, Result]] = []
+        for operation, outcome in zip(operations, self.handle.apply_each(operations), strict=True):
+            (wanted,) = self.model.apply([operation], self.now)
+            assert (type(outcome) if isinstance(outcome, N2KError) else None) is wanted, (operation, outcome, wanted)
+            if isinstance(outcome, Result):
+                done.append((operation, outcome))
+                kept = self.model.entries.get(operation.key)
+                if kept is not None:
+                    self.model.entries[operation.key] = replace(kept, version=outcome.version)
+        self.accept(*(zip(*done, strict=True) if done else ((), ())))
+        self.follow()
 
     @rule()
     def compact(self) -> None:

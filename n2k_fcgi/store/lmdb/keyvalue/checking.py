@@ -13,6 +13,7 @@ from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
     EXPIRY,
+    FLUSHED,
     LOG,
     NUMBER,
     REPLACED,
@@ -30,8 +31,11 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     unpack_change,
     unpack_counters,
     unpack_entry,
+    unpack_flushed,
     unpack_terms,
 )
+
+_SINGLE_ROWS = (COUNTERS, FLUSHED, TERMS, REPLACED, FORMAT_DB_KEY)
 
 MOST_PROBLEMS = 100
 """Of a namespace, that are reported: they are collected, so that no transaction waits for the reader of the lines."""
@@ -76,6 +80,7 @@ class Check:
         """Yield what is wrong."""
         try:
             self._stored = unpack_counters(self._transaction.get(COUNTERS))
+            self._floor = unpack_flushed(self._transaction.get(FLUSHED)).floor
             unpack_terms(self._transaction.get(TERMS))
         except BadValue as error:
             yield str(error)
@@ -89,7 +94,9 @@ class Check:
     def _problem(self, db_key: bytes, row: Buffer) -> str | None:
         kind, rest = db_key[:1], db_key[1:]
         if kind not in self._kinds:
-            return None if db_key in (COUNTERS, TERMS, REPLACED, FORMAT_DB_KEY) else f"a row of an unknown kind: {kind!r}"
+            return (
+                None if db_key in (COUNTERS, FLUSHED, TERMS, REPLACED, FORMAT_DB_KEY) else f"a row of an unknown kind: {kind!r}"
+            )
         name, read = self._kinds[kind]
         try:
             problem = read(rest, row)
@@ -98,9 +105,10 @@ class Check:
         return f"{name}: {problem}" if problem else None
 
     def _entry(self, key: bytes, row: Buffer) -> str | None:
-        self._found.keys += 1
-        self._found.bytes += size_of(key, row)
         entry = unpack_entry(key, row)
+        if entry.version > self._floor:  # else a flush has removed it, and the row is still there
+            self._found.keys += 1
+            self._found.bytes += size_of(key, row)
         parse_entry_key(key.decode())
         if entry.version > self._stored.version or entry.id > self._stored.last_id:
             return f"version {entry.version} or id {entry.id} is after the last"
@@ -121,7 +129,7 @@ class Check:
     def _change(self, version: bytes, row: Buffer) -> str | None:
         self._found.changes += 1
         change = unpack_change(LOG + version, row)
-        if not self._stored.floor <= change.version <= self._stored.version:
+        if change.version > self._stored.version:  # some from before a flush may be left, below the floor
             return f"version {change.version} is outside of the log"
         return None
 

@@ -117,6 +117,15 @@ class Namespace:
                     raise
         raise StillSweeping
 
+    def apply_each(self, operations: Sequence[Operation], now: int) -> list[Result | N2KError]:
+        """See ``store.keyvalue.NamespaceStore``."""
+        for _ in range(MOST_SWEEPS):
+            try:
+                return self._write(now, lambda writing: _each_applied(writing, operations, may_sweep=True))
+            except QuotaReached:
+                self.sweep(now, SWEPT_FOR_SPACE)
+        return self._write(now, lambda writing: _each_applied(writing, operations, may_sweep=False))
+
     def sequence(self, name: bytes, count: int) -> int:
         """Lease *count* numbers that nobody got or will get; return the first."""
         if not count:
@@ -130,24 +139,34 @@ class Namespace:
 
     def sweep(self, now: int, limit: int) -> int:
         """Remove up to *limit* expired entries, noted in the log; return how many."""
-        return self._write(now, lambda writing: writing.sweep(limit)) if self._has_expired(now) else 0
+        return self._write(now, lambda writing: writing.sweep(limit)) if self._has_more_to_sweep(now) else 0
 
     def sweep_if_idle(self, now: int) -> None:
         """Sweep some of what has expired, unless another process writes: the next write does it."""
-        if self._has_expired(now) and not self.file.is_busy():
+        if self._has_more_to_sweep(now) and not self.file.is_busy():
             self._write(now, lambda writing: writing.sweep(SWEPT_IN_HOUSEKEEPING))
 
-    def _has_expired(self, now: int) -> bool:
-        """Whether there is something to sweep; else a write would be in vain."""
+    def _has_more_to_sweep(self, now: int) -> bool:
+        """Whether something has expired, or a flush has left rows or is due; else a write would be in vain."""
         with self.file.read() as transaction:
-            return State(transaction).expired(now, most=1)[0] > 0
+            state = State(transaction)
+            return state.floor(now) > 0 or state.expired(now, most=1)[0] > 0
 
-    def flush(self, now: int) -> int:
-        """Remove all entries, as one record in the log; return how many."""
-        return self._write(now, Writing.flush)
+    def flush(self, now: int, *, after: int = 0) -> int:
+        """See ``store.keyvalue.NamespaceStore``."""
+
+        def flushed(writing: Writing) -> int:
+            if not after:
+                return writing.flush()
+            writing.flush_at(now + after)
+            return 0
+
+        return self._write(now, flushed)
 
     def compact(self, *, keep_log: bool = True) -> tuple[int, int]:
         """See ``store.keyvalue.NamespaceStore``."""
+        while self._write(0, _swept_of_flushed):
+            pass
         return replacing.compact(self.file, keep_log=keep_log)
 
     def _write(self, now: int, change: Callable[[Writing], T]) -> T:
@@ -158,6 +177,12 @@ class Namespace:
             return result
 
         return self.file.write(changed)
+
+
+def _swept_of_flushed(writing: Writing) -> bool:
+    """Remove some of what a flush has left; return whether more of it may be there."""
+    writing.sweep_flushed(SWEPT_FOR_SPACE)
+    return writing.has_flushed_rows
 
 
 def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -> Applied:
@@ -172,6 +197,23 @@ def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -
     if digest:
         remember(writing, digest, operations, results)
     return Applied(results, writing.space(terms))
+
+
+def _each_applied(writing: Writing, operations: Sequence[Operation], *, may_sweep: bool) -> list[Result | N2KError]:
+    """*may_sweep*: raise QuotaReached if sweeping may make room."""
+    terms = writing.state.terms()
+    writing.sweep(SWEPT_BY_A_WRITE)
+    results: list[Result | N2KError] = []
+    for operation in operations:
+        try:
+            results.append(writing.apply(operation, terms))
+        except QuotaReached as error:
+            if may_sweep and writing.state.expired(writing.now, most=1)[0]:
+                raise
+            results.append(error)
+        except N2KError as error:
+            results.append(error)
+    return results
 
 
 def _all_applied(writing: Writing, operations: Sequence[Operation]) -> list[Result]:

@@ -5,6 +5,7 @@
 | ``e`` + expires + key | bytes of the key and its value |
 | ``l`` + version | kind of change + key |
 | ``mcounters`` | ``Counters`` |
+| ``mflushed`` | ``Flushed``; missing if no flush has left anything to do |
 | ``mterms`` | ``Terms`` |
 | ``mformat`` | as in every file, see ``layout`` |
 | ``mreplaced`` | the inode of the file that replaces this one, and when, in Unix seconds: see ``file`` |
@@ -21,6 +22,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry, ValueType
 from n2k_fcgi.store.keyvalue import Change, Kind, Result, Terms
@@ -37,9 +39,10 @@ AFTER_VALUES = b"w"
 COUNTERS = CAPTURE_META + b"counters"
 TERMS = CAPTURE_META + b"terms"
 REPLACED = CAPTURE_META + b"replaced"
+FLUSHED = CAPTURE_META + b"flushed"
 
-FORMATS = range(1, 2)
-"""Versions of these rows that can be read."""
+FORMATS = range(1, 3)
+"""Versions of these rows that can be read. Format 1 had no ``mflushed``: a flush removed all rows."""
 
 Buffer = bytes | memoryview
 """What a transaction returns: bytes, or a view that is valid inside it."""
@@ -48,7 +51,8 @@ NUMBER = struct.Struct(">Q")
 _HEADER = struct.Struct(">QQIBQ")
 """Version, expires, flags, type, id."""
 HEADER_SIZE = _HEADER.size
-_EXPIRES = struct.Struct(">8xQ13x")
+_VERSION_AND_EXPIRES = struct.Struct(">QQ")
+_FLUSHED = struct.Struct(">QQ")
 _COUNTERS = struct.Struct(">8Q")
 _TERMS = struct.Struct(">QQ?")
 _MARK = struct.Struct(">QQ")
@@ -84,6 +88,25 @@ class Counters:
     requests: int = 0
     """Requests that are remembered."""
     sequences: int = 0
+
+
+class Flushed(NamedTuple):
+    """What flushes have left to do."""
+
+    floor: int = 0
+    """Entries up to this version are gone; their rows are removed bit by bit."""
+    at: int = 0
+    """Unix milliseconds from which all that was written before is gone; 0: no flush is to come."""
+    swept_to: bytes = b""
+    """The key up to which rows at or below the floor were removed."""
+
+    def floor_at(self, now: int) -> int:
+        """Return the floor at *now*. The first write after ``at`` stores it, so that until then nothing is newer."""
+        return EVERY_VERSION if self.at and now >= self.at else self.floor
+
+
+NEVER_FLUSHED = Flushed()
+EVERY_VERSION = 2**64 - 1
 
 
 def pack_counters(counters: Counters) -> bytes:
@@ -145,13 +168,34 @@ def unpack_entry(key: bytes, row: Buffer, *, value: bool = True) -> Entry:
         raise BadValue("an entry cannot be read") from None
 
 
-def is_live(row: Buffer, now: int) -> bool:
-    """Whether the entry of a row exists at *now*. Raises BadValue."""
+def is_live(row: Buffer, now: int, floor: int) -> bool:
+    """Whether the entry of a row exists at *now*, above the *floor* of a flush. Raises BadValue."""
     try:
-        (expires,) = _EXPIRES.unpack_from(row)
+        version, expires = _VERSION_AND_EXPIRES.unpack_from(row)
     except struct.error:
         raise BadValue("an entry cannot be read") from None
-    return not expires or now < expires
+    return version > floor and (not expires or now < expires)
+
+
+def pack_flushed(flushed: Flushed) -> bytes:
+    """Return the row of a flush."""
+    return _FLUSHED.pack(flushed.floor, flushed.at) + flushed.swept_to
+
+
+def unpack_flushed(row: Buffer | None) -> Flushed:
+    """The reverse of pack_flushed. Raises BadValue."""
+    if row is None:
+        return NEVER_FLUSHED
+    try:
+        floor, at = _FLUSHED.unpack_from(row)
+    except struct.error:
+        raise BadValue("the row of a flush cannot be read") from None
+    return Flushed(floor, at, bytes(row[_FLUSHED.size :]))
+
+
+def version_of(row: Buffer) -> int:
+    """Return the version of the entry of a row. Raises BadValue."""
+    return number_of(row[: NUMBER.size])
 
 
 def size_of(key: bytes, row: Buffer) -> int:

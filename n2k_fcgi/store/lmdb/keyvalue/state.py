@@ -10,7 +10,9 @@ from n2k_fcgi.store.keyvalue import Change, Changes, Kind, Page, Range, Space, T
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     AFTER_VALUES,
     COUNTERS,
+    EVERY_VERSION,
     EXPIRY,
+    FLUSHED,
     LOG,
     NUMBER,
     SEQUENCE,
@@ -18,6 +20,7 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     VALUE,
     Buffer,
     Counters,
+    Flushed,
     expiry_key,
     is_live,
     number_of,
@@ -25,7 +28,9 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     unpack_change,
     unpack_counters,
     unpack_entry,
+    unpack_flushed,
     unpack_terms,
+    version_of,
 )
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
@@ -47,11 +52,20 @@ class State:
         if row is None:
             return None
         entry = unpack_entry(key, row)
-        return entry if entry.is_live(now) else None
+        return entry if entry.is_live(now) and entry.version > self.floor(now) else None
 
     def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
         """Return the entries of *keys*, in order."""
         return [self.get(key, now) for key in keys]
+
+    def flushed(self) -> Flushed:
+        """Return what flushes have left to do."""
+        return unpack_flushed(self._transaction.get(FLUSHED))
+
+    def floor(self, now: int) -> int:
+        """Return the version up to which entries are gone."""
+        row = self._transaction.get(FLUSHED)
+        return 0 if row is None else unpack_flushed(row).floor_at(now)
 
     def scan(
         self, wanted: Range, now: int, *, limit: int, values: bool, reverse: bool = False, max_bytes: int | None = None
@@ -60,10 +74,11 @@ class State:
         entries: list[Entry] = []
         size = skipped = 0
         last = None
+        floor = self.floor(now)
         for key, row in self._rows(wanted, reverse=reverse):
             if len(entries) >= limit or skipped >= MOST_SKIPPED:
                 return Page(entries, last)
-            if is_live(row, now):
+            if is_live(row, now, floor):
                 size += size_of(key, row) if values else len(key)
                 if max_bytes is not None and size > max_bytes and entries:
                     return Page(entries, last)
@@ -75,13 +90,16 @@ class State:
 
     def count(self, wanted: Range, now: int) -> tuple[int, int]:
         """Return how many keys there are, and bytes of keys and values."""
+        floor = self.floor(now)
+        if floor == EVERY_VERSION:
+            return 0, 0
         if wanted == Range():
             counters = self.counters()
             expired, lost = self.expired(now)
             return counters.keys - expired, counters.bytes - lost
         keys = size = 0
         for key, row in self._rows(wanted):
-            if is_live(row, now):
+            if is_live(row, now, floor):
                 keys += 1
                 size += size_of(key, row)
         return keys, size
@@ -89,8 +107,11 @@ class State:
     def changes(self, since: int, limit: int) -> Changes:
         """Return what happened after the version *since* (0: from the beginning). Raises ChangesGone."""
         counters = self.counters()
+        if 0 < since < counters.floor:
+            raise ChangesGone(since=since, first=counters.floor, last=counters.version)
         cursor = self._transaction.cursor()
-        more = cursor.set_range(LOG + NUMBER.pack(since)) and cursor.key()[:1] == LOG
+        # Rows from before a flush may still be there, below the floor.
+        more = cursor.set_range(LOG + NUMBER.pack(max(since, counters.floor))) and cursor.key()[:1] == LOG
         is_known = since == counters.floor
         if more and since and unpack_change(*cursor.item()).version == since:
             is_known = True
@@ -133,17 +154,28 @@ class State:
         return unpack_counters(self._transaction.get(COUNTERS))
 
     def expired(self, now: int, *, most: int | None = None) -> tuple[int, int]:
-        """Return how many keys have expired and are not swept, and their bytes; of *most* keys."""
-        keys = size = 0
+        """Return how many keys have expired and are not swept, and their bytes; of the *most* that are looked at.
+
+        What a flush has removed is not counted.
+        """
+        keys = size = seen = 0
+        floor = self.floor(now)
         cursor = self._transaction.cursor()
         if cursor.set_range(EXPIRY):
             end = expiry_key(now + 1, b"")
             for db_key, row in cursor.iternext(keys=True, values=True):
-                if bytes(db_key) >= end or keys == most:
+                name = bytes(db_key)
+                if name >= end or seen == most:
                     break
-                keys += 1
-                size += number_of(row)
+                seen += 1
+                if not floor or self._is_above(floor, name[1 + NUMBER.size :]):
+                    keys += 1
+                    size += number_of(row)
         return keys, size
+
+    def _is_above(self, floor: int, key: bytes) -> bool:
+        row = self._transaction.get(VALUE + key)
+        return row is not None and version_of(row) > floor
 
     def _rows(self, wanted: Range, *, reverse: bool = False) -> Iterator[tuple[bytes, Buffer]]:
         """Yield (key, row) of a range."""

@@ -10,15 +10,20 @@ from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
     EXPIRY,
+    FLUSHED,
     LOG,
+    NEVER_FLUSHED,
     NUMBER,
     VALUE,
+    Flushed,
     expiry_key,
     number_of,
     pack_change,
     pack_counters,
     pack_entry,
+    pack_flushed,
     unpack_entry,
+    version_of,
 )
 from n2k_fcgi.store.lmdb.keyvalue.state import State
 
@@ -31,6 +36,10 @@ that only one write in a hundred changes the first page of the log, too."""
 
 MOST_COUNTED = 1000
 """Expired entries whose size a write subtracts from the space that it reports: the work of a write is bounded."""
+
+
+LOOKED_AT_PER_SWEPT = 5
+"""Rows among which a write looks for what a flush has left, for each expired entry that it would remove."""
 
 
 class Writing:
@@ -46,9 +55,12 @@ class Writing:
         self._row = pack_counters(self.counters)
         self._added = 0
         self._may_be_expired = True
+        self._flushed = self.state.flushed()
+        if self._flushed.at and now >= self._flushed.at:
+            self.flush()
 
-    def apply(self, operation: Operation) -> Result:
-        """Do one operation. Raises its error, before any change of its own."""
+    def apply(self, operation: Operation, terms: Terms | None = None) -> Result:
+        """Do one operation. Raises its error, before any change of its own; with *terms* QuotaReached, too."""
         present = self._present(operation.key)
         entry = operation.applied(present, self.now)
         if entry is present:
@@ -58,6 +70,8 @@ class Writing:
             assert present is not None  # as above
             self._remove(present)
             return Result(None, False, self._log(Kind.DELETE, operation.key))
+        if terms is not None:
+            self._refuse_growth(entry, present, terms)
         if entry.id == NEW_ID:
             entry = entry._replace(id=self.counters.last_id + 1)
         self.counters.last_id = max(self.counters.last_id, entry.id)
@@ -66,32 +80,58 @@ class Writing:
         return Result(entry, present is None, entry.version)
 
     def sweep(self, limit: int) -> int:
-        """Remove up to *limit* expired entries; return how many."""
-        for swept in range(limit):
+        """Remove up to *limit* expired entries, and some of what a flush has left; return how many entries expired."""
+        self.sweep_flushed(limit * LOOKED_AT_PER_SWEPT)
+        floor = self._flushed.floor
+        swept = 0
+        for _ in range(limit):
             cursor = self.transaction.cursor()
             db_key = bytes(cursor.key()) if cursor.set_range(EXPIRY) else b""
             if not EXPIRY <= db_key < expiry_key(self.now + 1, b""):
                 self._may_be_expired = False
-                return swept
-            self._expire(db_key[1 + NUMBER.size :], db_key, number_of(cursor.value()))
-        return limit
+                break
+            key = db_key[1 + NUMBER.size :]
+            row = self.transaction.get(VALUE + key) if floor else None
+            if row is not None and version_of(row) <= floor:
+                self._remove_flushed(key, db_key)
+            else:
+                self._expire(key, db_key, number_of(cursor.value()))
+                swept += 1
+        return swept
 
     def flush(self) -> int:
-        """Remove all entries and the log, which gets one record; return how many keys there were."""
-        count = self.counters.keys - self.state.expired(self.now)[0]
-        for prefix in (VALUE, EXPIRY, LOG):
-            cursor = self.transaction.cursor()
-            more = cursor.set_range(prefix)
-            while more and cursor.key()[:1] == prefix:
-                more = cursor.delete()
-        self.counters.keys = self.counters.bytes = self.counters.changes = 0
+        """Let all entries be gone, and the log begin anew with one record; return how many keys there were.
+
+        Their rows are removed by later writes. Of what has expired, MOST_COUNTED entries at most are left out of the count.
+        """
+        expired, _ = self.state.expired(self.now, most=MOST_COUNTED)
+        count = self.counters.keys - expired
+        self.counters.keys = self.counters.bytes = 0
         self.counters.floor = self._log(Kind.FLUSH, b"")
+        self._note_flushed(Flushed(self.counters.floor))
         return count
+
+    def flush_at(self, moment: int) -> None:
+        """Let a ``flush`` happen at *moment*, in Unix milliseconds, in the place of another that is to come."""
+        self._note_flushed(self._flushed._replace(at=moment))
+
+    @property
+    def has_flushed_rows(self) -> bool:
+        """Whether rows are left of what a flush removed."""
+        return self._flushed.floor > 0
 
     def space(self, terms: Terms) -> Space:
         """Return how full it is, after the changes; of what has expired, MOST_COUNTED entries at most are left out."""
         expired, lost = self.state.expired(self.now, most=MOST_COUNTED) if self._may_be_expired else (0, 0)
         return Space(self.counters.bytes - lost, terms.quota, self.counters.keys - expired, terms.most_keys)
+
+    def _refuse_growth(self, entry: Entry, present: Entry | None, terms: Terms) -> None:
+        """Raise QuotaReached if *entry* in the place of *present* makes it larger than it may be."""
+        keys = 1 if present is None else 0
+        size = len(entry.value) + (len(entry.key) if present is None else -len(present.value))
+        free_bytes, free_keys = terms.quota - self.counters.bytes, terms.most_keys - self.counters.keys
+        if size > max(0, free_bytes) or keys > max(0, free_keys):
+            raise QuotaReached(free_bytes=max(0, free_bytes), free_keys=max(0, free_keys))
 
     def refuse_beyond(self, terms: Terms) -> None:
         """Raise QuotaReached if the operations made it larger than it may be. What makes it smaller is always accepted."""
@@ -100,6 +140,43 @@ class Writing:
         if (free_bytes < 0 < self._grown_bytes) or (free_keys < 0 < self._grown_keys):
             before = max(0, free_bytes + self._grown_bytes), max(0, free_keys + self._grown_keys)
             raise QuotaReached(free_bytes=before[0], free_keys=before[1])
+
+    def sweep_flushed(self, looks: int) -> None:
+        """Remove rows that a flush has left, among the next *looks* rows of entries."""
+        flushed = self._flushed
+        if not flushed.floor:
+            return
+        dead = []
+        cursor = self.transaction.cursor()
+        more = cursor.set_range(VALUE + flushed.swept_to)
+        key = flushed.swept_to
+        for _ in range(looks):
+            db_key = bytes(cursor.key()) if more else b""
+            if db_key[:1] != VALUE:
+                self._note_flushed(Flushed(at=flushed.at))
+                break
+            key = db_key[1:]
+            entry = unpack_entry(key, cursor.value(), value=False)
+            if entry.version <= flushed.floor:
+                dead.append(entry)
+            more = cursor.next()
+        else:
+            self._note_flushed(flushed._replace(swept_to=key))
+        for entry in dead:
+            self._remove_flushed(entry.key, expiry_key(entry.expires, entry.key) if entry.expires else b"")
+
+    def _note_flushed(self, flushed: Flushed) -> None:
+        self._flushed = flushed
+        if flushed == NEVER_FLUSHED:
+            self.transaction.delete(FLUSHED)
+        else:
+            self.transaction.put(FLUSHED, pack_flushed(flushed))
+
+    def _remove_flushed(self, key: bytes, index_key: bytes) -> None:
+        """Remove the rows of an entry that is counted no more."""
+        self.transaction.delete(VALUE + key)
+        if index_key:
+            self.transaction.delete(index_key)
 
     def finish(self) -> None:
         """Trim the log and store the counters. Without changes LMDB has nothing to commit, nor to sync."""
@@ -113,6 +190,9 @@ class Writing:
         if row is None:
             return None
         entry = unpack_entry(key, row)
+        if entry.version <= self._flushed.floor:
+            self._remove_flushed(key, expiry_key(entry.expires, key) if entry.expires else b"")
+            return None
         if entry.is_live(self.now):
             return entry
         self._expire(key, expiry_key(entry.expires, key), len(key) + len(entry.value))
@@ -171,6 +251,6 @@ class Writing:
             db_key = cursor.key()
             if db_key[:1] != LOG:
                 raise BadValue("the log has fewer changes than the counters say")
-            counters.floor = number_of(db_key[1:])
+            counters.floor = max(counters.floor, number_of(db_key[1:]))
             cursor.delete()
         counters.changes -= count

@@ -1,0 +1,125 @@
+"""Who may do what: addresses, tokens, read-only servers, and the directory as keys."""
+
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.model.choices import Scope
+from n2k_fcgi.model.keyvalue.operations import Put
+from n2k_fcgi.service.access.tokens import create_token
+from n2k_fcgi.store.base import Store
+from n2k_fcgi.store.keyvalue import Terms
+from tests.support.commands import Commands
+from tests.support.memcached import NAMESPACE, Client, serving, space_of
+
+UNKNOWN = b"CLIENT_ERROR unauthenticated\r\n"
+
+
+def login(token: str) -> bytes:
+    """memcached's text authentication: a ``set`` with any key."""
+    return b"set any 0 0 %d\r\nuser %b\r\n" % (len(token) + 5, token.encode())
+
+
+def token_for(store: Store, name: str = NAMESPACE, *, scope: Scope = Scope.KEYVALUE, read_only: bool = False) -> str:
+    """A new one."""
+    store.keyvalue.create(name, Terms(1000, 10))
+    return create_token(store.tokens, [scope], namespace=name, read_only=read_only).text
+
+
+def test_with_auth_a_token_is_needed(store: Store, tmp_path: Path) -> None:
+    """Of the namespace, or of the owner; nothing else is answered before, and a wrong one can be corrected."""
+    with serving(tmp_path / "data", "--auth") as server:
+        with Client(server.address) as client:
+            assert client.ask(b"get a\r\nversion\r\nset a 0 0 99999\r\n", 3) == UNKNOWN * 3
+            assert client.ask(b"set a 0 0 3\r\nabc\r\n") == b"CLIENT_ERROR bad authentication token format\r\n"
+            assert client.ask(b"set a 0 0 9\r\nuser none\r\n") == b"CLIENT_ERROR authentication failure\r\n"
+            assert client.ask(login(token_for(store, "other"))) == b"CLIENT_ERROR authentication failure\r\n"
+            assert client.everything(login(token_for(store)) + b"set a 0 0 1\r\nx\r\nget a\r\n") == (
+                b"STORED\r\nSTORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n"
+            )
+        with Client(server.address) as client:
+            assert client.ask(login(token_for(store, "other", scope=Scope.ADMIN))) == b"STORED\r\n"
+        with Client(server.address) as client:
+            reading = login(token_for(store, read_only=True))
+            assert client.everything(reading + b"get a\r\nset a 0 0 1\r\ny\r\n") == (
+                b"STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\nCLIENT_ERROR this may only be read\r\n"
+            )
+    assert "not for the namespace 'shop'" in (tmp_path / "data" / "log" / "n2k.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"set a 0 0 1\r\ny\r\n", b"add b 0 0 1\r\ny\r\n", b"append a 0 0 1\r\ny\r\n", b"incr a 1\r\n", b"delete a\r\n",
+        b"touch a 5\r\n", b"gat 5 a\r\n", b"flush_all\r\n", b"ms a 1\r\ny\r\n", b"md a\r\n", b"ma a\r\n", b"mg a T5\r\n",
+    ],
+)  # fmt: skip
+def test_a_read_only_server_refuses_every_write(store: Store, tmp_path: Path, command: bytes) -> None:
+    """And answers reads."""
+    space = space_of(store)
+    before = space.apply(Put(b"a", b"x")).results[0].version
+    with serving(tmp_path / "data", "--read-only") as server, Client(server.address) as client:
+        assert client.everything(command) == b"CLIENT_ERROR this may only be read\r\n"
+        assert client.everything(b"get a\r\nmg a v\r\n") == b"VALUE a 0 1\r\nx\r\nEND\r\nVA 1\r\nx\r\n"
+    assert space.version() == before
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "example.com:11211", "192.0.2.1:11211"])
+def test_other_machines_are_let_in_on_purpose_only(store: Store, tmp_path: Path, listen: str) -> None:
+    """The protocol has no encryption: without --public the command refuses."""
+    done = Commands(tmp_path / "data")("memcached", "--listen", listen, "--namespace", NAMESPACE)
+    assert done.code == 2 and "say --public" in done.err
+
+
+def test_public_warns(store: Store, tmp_path: Path) -> None:
+    """On standard error, and serves."""
+    with serving(tmp_path / "data", "--public", listen="0.0.0.0:0") as server, Client(server.address) as client:
+        assert client.ask(b"mn\r\n") == b"MN\r\n"
+        assert "warning: other machines may reach 0.0.0.0" in server.stderr and "need no token" in server.stderr
+
+
+def test_where_it_cannot_listen(store: Store, tmp_path: Path) -> None:
+    """A malformed address, a port that is taken, and a namespace that does not exist: told at once."""
+    n2k = Commands(tmp_path / "data")
+    assert n2k("memcached", "--listen", "nonsense", "--namespace", NAMESPACE).code == 2
+    with serving(tmp_path / "data", listen="127.0.0.1:0") as server:
+        taken = n2k("memcached", "--listen", f"127.0.0.1:{server.address[1]}", "--namespace", NAMESPACE)
+        assert taken.code == 84 and "cannot listen" in taken.err
+    assert n2k("memcached", "--listen", "127.0.0.1:0", "--namespace", "none").code == 102
+
+
+def test_a_unix_socket_is_the_owner_s_alone(store: Store, tmp_path: Path) -> None:
+    """Mode 600, and removed at the end."""
+    with serving(tmp_path / "data") as server:
+        assert Path(str(server.address)).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_directory_answers_below_its_prefix(store: Store, tmp_path: Path) -> None:
+    """Keys and names, of a grid if one is named; hidden avatars are no answer. It may only be read, and is off by default."""
+    n2k = Commands(tmp_path / "data")
+    key, other = "a27b84f0-2757-4176-9579-43a181d4a5a0", "3d6181b0-6a4b-97ef-18d8-722652995cf1"
+    assert n2k("register", "Masakazu Kojima", key).code == 0
+    assert n2k("register", "Governor Linden", other, "--grid", "OpenSim").code == 0
+    asked = b"get n2k:avatar:masakazu.kojima a n2k:key:%b n2k:key:%b n2k:key:%b@Production"
+    asked += b" n2k:avatar:governor.linden@OpenSim n2k:x\r\n"
+    with serving(tmp_path / "data", "--directory", "n2k:") as server, Client(server.address) as client:
+        client.everything(b"set a 0 0 1\r\nx\r\n")
+        assert client.until(asked % (key.encode(), other.encode(), other.encode()), b"END\r\n").split(b"\r\n") == [
+            b"VALUE n2k:avatar:masakazu.kojima 0 36", key.encode(), b"VALUE a 0 1", b"x",
+            b"VALUE n2k:key:%b 0 15" % key.encode(), b"Masakazu Kojima",
+            b"VALUE n2k:key:%b 0 15" % other.encode(), b"Governor Linden",
+            b"VALUE n2k:avatar:governor.linden@OpenSim 0 36", other.encode(), b"",
+        ]  # fmt: skip
+        refused = b"CLIENT_ERROR this may only be read\r\n"
+        assert (
+            client.everything(b"set n2k:x 0 0 1\r\ny\r\ndelete n2k:key:1\r\nmd n2k:x\r\ndelete n2k:y noreply\r\n")
+            == refused * 3
+        )
+        told = client.everything(b"set b 0 0 1\r\ny\r\nget n2k:key:%b b\r\n" % key.encode())
+        assert told.endswith(b"Masakazu Kojima\r\nVALUE b 0 1\r\ny\r\nEND\r\n")
+        many = b" ".join(b"n2k:key:%d" % number for number in range(1001))
+        assert client.ask(b"get %b\r\n" % many).startswith(b"CLIENT_ERROR ")
+        assert n2k("forget", key).code == 0
+        assert client.everything(b"get n2k:avatar:masakazu.kojima n2k:key:%b\r\n" % key.encode()) == b"END\r\n"
+    with serving(tmp_path / "data") as server, Client(server.address) as client:
+        assert client.everything(b"get n2k:avatar:governor.linden\r\nset n2k:x 0 0 1\r\ny\r\n") == b"END\r\nSTORED\r\n"

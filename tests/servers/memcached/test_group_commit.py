@@ -1,0 +1,100 @@
+"""What arrives in one turn of the loop is one transaction; what was acknowledged is there whatever happens."""
+
+import contextlib
+import signal
+from pathlib import Path
+from threading import Thread
+
+import lmdb
+
+from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.store.base import Store
+from n2k_fcgi.store.keyvalue import Terms
+from tests.support.memcached import NAMESPACE, Client, made, serving, space_of
+from tests.support.processes import Child
+
+
+def transactions(tmp_path: Path) -> int:
+    """How many the file of the namespace has had."""
+    path = tmp_path / "data" / "keyvalue" / NAMESPACE / "data.mdb"
+    with lmdb.open(str(path), subdir=False, lock=False, readonly=True) as env:
+        last: int = env.info()["last_txnid"]
+        return last
+
+
+def test_the_writes_of_one_turn_share_a_transaction(store: Store, server: Child, tmp_path: Path) -> None:
+    """Those of 32 clients, each answered for itself; reads behind them see them, refusals hinder none."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(server.address)) for _ in range(32)]
+        assert {client.ask(b"mn\r\n") for client in clients} == {b"MN\r\n"}
+        before = transactions(tmp_path)
+        with server.paused():
+            for number, client in enumerate(clients):
+                client.sendall(
+                    b"add same 0 0 2\r\n%02d\r\nset k%d 0 0 1\r\nx\r\nincr none 1\r\nget same k%d\r\n" % ((number,) * 3)
+                )
+        told = [client.everything(b"") for client in clients]
+        assert transactions(tmp_path) - before == 1
+    (winner,) = [number for number, text in enumerate(told) if text.startswith(b"STORED")]
+    for number, text in enumerate(told):
+        first = b"" if number == winner else b"NOT_"
+        read = b"VALUE same 0 2\r\n%02d\r\nVALUE k%d 0 1\r\nx\r\nEND\r\n" % (winner, number)
+        assert text == first + b"STORED\r\nSTORED\r\nNOT_FOUND\r\n" + read
+    assert space_of(store).space().keys == 33
+
+
+def test_reads_alone_write_nothing(client: Client, tmp_path: Path) -> None:
+    """Not even one that misses, or that asks for marks."""
+    client.ask(b"set a 0 0 1\r\nx\r\n")
+    before = transactions(tmp_path)
+    client.everything(b"get a b\r\ngets a\r\nmg a h l t\r\nme a\r\nstats\r\nset b 0 0 x\r\n")
+    assert transactions(tmp_path) == before
+
+
+def test_a_batch_holds_a_bounded_number_of_bytes(client: Client, server: Child, tmp_path: Path) -> None:
+    """A pipeline of many large values, and of reads behind a write, takes several transactions and no memory."""
+    client.everything(b"set a 0 0 60000\r\n%b\r\n" % bytes(60_000))
+    before, resident = transactions(tmp_path), server.status("VmRSS")
+    told = client.everything(b"".join(b"touch a %d\r\n" % number for number in range(1, 1000)))
+    assert told == b"TOUCHED\r\n" * 999
+    assert 5 < transactions(tmp_path) - before < 100
+    assert server.status("VmRSS") < resident + 40_000
+
+
+def test_the_quota_refuses_what_grows_and_reads_go_on(tmp_path: Path) -> None:
+    """With memcached's own words; the old value stays, and what gets smaller is accepted."""
+    with made(tmp_path / "data", terms=Terms(100, 2)), serving(tmp_path / "data") as server, Client(server.address) as client:
+        full = b"SERVER_ERROR out of memory storing object\r\n"
+        assert client.everything(b"set a 0 0 3\r\nold\r\nset a 0 0 200\r\n%b\r\nget a\r\n" % bytes(200)) == (
+            b"STORED\r\n" + full + b"VALUE a 0 3\r\nold\r\nEND\r\n"
+        )
+        assert client.everything(b"set b 0 0 1\r\nx\r\nset c 0 0 1\r\nx\r\nset a 0 0 1\r\nx\r\nms c 1\r\nx\r\n") == (
+            b"STORED\r\n" + full + b"STORED\r\n" + full
+        )
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    """Of four clients that store without a pause: kill -9, and every value with an answer is there."""
+    with made(tmp_path / "data", sync=Sync.ALWAYS) as store:
+        acknowledged = [0] * 4
+        with serving(tmp_path / "data") as server:
+
+            def write(index: int) -> None:
+                with Client(server.address) as client, contextlib.suppress(ConnectionError):
+                    while client.ask(b"set c%d.%d 0 0 1\r\nx\r\n" % (index, acknowledged[index])) == b"STORED\r\n":
+                        acknowledged[index] += 1
+                        if acknowledged[index] == 50:
+                            reached.append(index)
+                        if len(reached) == 4:
+                            server.signal(signal.SIGKILL)
+
+            reached: list[int] = []
+            threads = [Thread(target=write, args=(index,)) for index in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        space = space_of(store)
+        for index, count in enumerate(acknowledged):
+            assert count >= 50 and None not in space.get_many([f"c{index}.{number}" for number in range(count)])
+        assert list(store.keyvalue.problems()) == []

@@ -80,7 +80,7 @@ def test_the_bytes_on_disk(shop: Namespace) -> None:
         b"e" + bytes.fromhex(expires) + b"key": "0000000000000008",
         b"l" + bytes.fromhex(version): b"pkey".hex(),
         b"mcounters": version + "".join(f"{number:016x}" for number in (1, 8, 1, 0, 1, 1, 1)),
-        b"mformat": b"1".hex(),
+        b"mformat": b"2".hex(),
         b"mterms": f"{1_000_000:016x}{1000:016x}00",
         b"q" + bytes.fromhex(version) + digest: "",
         b"r" + digest: version + f"{NOW:016x}" + "01" + version + "01" + expires + "0000007702" + f"{1:016x}" + "0000",

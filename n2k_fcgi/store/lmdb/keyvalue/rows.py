@@ -5,13 +5,18 @@
 | ``e`` + expires + key | bytes of the key and its value |
 | ``l`` + version | kind of change + key |
 | ``mcounters`` | ``Counters`` |
+| ``mlive`` | ``Live``: which dataset is live, and which overlay has the writes since |
 | ``mterms`` | ``Terms`` |
 | ``mformat`` | as in every file, see ``layout`` |
 | ``mreplaced`` | the inode of the file that replaces this one, and when, in Unix seconds: see ``file`` |
+| ``o`` + name of a dataset | ``Parked``: its overlay, while another one is live |
 | ``q`` + version + digest | nothing: the index of requests, the oldest first |
 | ``r`` + digest | version and time of a request, and its results |
 | ``s`` + name | the next number of a sequence |
-| ``v`` + key | header + value |
+| ``v`` + key | header + value; of an overlay also ``TOMBSTONE``: the key of the dataset is deleted |
+| ``V`` + overlay + key, ``E`` + overlay + expires + key | ``v`` and ``e`` of the overlays above 0 |
+
+A dataset is a file of its own with the rows ``v``, ``e``, ``mcounters`` and ``mformat``; its versions are 0.
 
 Numbers are big-endian, so that their rows are in order. The log ends just before the counters, so
 that a write changes one page for both.
@@ -21,6 +26,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry, ValueType
 from n2k_fcgi.store.keyvalue import Change, Kind, Result, Terms
@@ -36,10 +42,16 @@ VALUE = b"v"
 AFTER_VALUES = b"w"
 COUNTERS = CAPTURE_META + b"counters"
 TERMS = CAPTURE_META + b"terms"
+LIVE = CAPTURE_META + b"live"
+VALUE_OF = b"V"
+EXPIRY_OF = b"E"
+PARKED = b"o"
 REPLACED = CAPTURE_META + b"replaced"
 
-FORMATS = range(1, 2)
-"""Versions of these rows that can be read."""
+TOMBSTONE = b"-"
+
+FORMATS = range(1, 3)
+"""Versions of these rows that can be read. Format 1 had no ``mlive``, ``o``, ``V`` and ``E``."""
 
 Buffer = bytes | memoryview
 """What a transaction returns: bytes, or a view that is valid inside it."""
@@ -53,6 +65,9 @@ _COUNTERS = struct.Struct(">8Q")
 _TERMS = struct.Struct(">QQ?")
 _MARK = struct.Struct(">QQ")
 _REQUEST = struct.Struct(">QQ")
+DIGEST_SIZE = 16
+_LIVE = struct.Struct(f">Q{DIGEST_SIZE}sH?")
+_PARKED = struct.Struct(">HQQ?")
 _RESULT = struct.Struct(">?Q?QIBQH")
 """Created, version, whether an entry is stored, and its expires, flags, type, id; length of the value that follows."""
 
@@ -75,7 +90,7 @@ class Counters:
     """Of the last write."""
     keys: int = 0
     bytes: int = 0
-    """Of keys and values; what has expired and is not swept is counted."""
+    """Of keys and values; what has expired and is not swept is counted. Like *keys* of the live overlay alone."""
     changes: int = 0
     """Records of the log."""
     floor: int = 0
@@ -84,6 +99,77 @@ class Counters:
     requests: int = 0
     """Requests that are remembered."""
     sequences: int = 0
+
+
+class Live(NamedTuple):
+    """What is read: a dataset, below the overlay of what was written since."""
+
+    version: int = 0
+    """Of the swap, and so of every value of the dataset; 0: there was none."""
+    digest: bytes = b""
+    """Of the dataset's file: no other file is taken for it, whatever its name."""
+    overlay: int = 0
+    """The number of the overlay."""
+    emptied: bool = False
+    """Whether the overlay hides the whole dataset: it was flushed."""
+    name: str = ""
+    """Of the dataset; '': none."""
+
+
+class Parked(NamedTuple):
+    """An overlay that is not live."""
+
+    overlay: int
+    keys: int
+    bytes: int
+    emptied: bool
+
+
+class Prefixes(NamedTuple):
+    """What the db_keys of one overlay begin with."""
+
+    values: bytes = VALUE
+    after_values: bytes = AFTER_VALUES
+    expiry: bytes = EXPIRY
+
+
+PLAIN_PREFIXES = Prefixes()
+MOST_OVERLAYS = 2**16 - 1
+
+
+def prefixes_of(overlay: int) -> Prefixes:
+    """Return the prefixes of an overlay. Number 0 has those of a namespace that never had a dataset."""
+    if not overlay:
+        return PLAIN_PREFIXES
+    number, following = overlay.to_bytes(2, "big"), (overlay + 1).to_bytes(2, "big")
+    return Prefixes(VALUE_OF + number, VALUE_OF + following, EXPIRY_OF + number)
+
+
+def pack_live(live: Live) -> bytes:
+    """Return the row of what is live."""
+    return _LIVE.pack(live.version, live.digest, live.overlay, live.emptied) + live.name.encode()
+
+
+def unpack_live(row: Buffer) -> Live:
+    """The reverse of pack_live. Raises BadValue."""
+    try:
+        version, digest, overlay, emptied = _LIVE.unpack_from(row)
+        return Live(version, digest, overlay, emptied, bytes(row[_LIVE.size :]).decode())
+    except (struct.error, UnicodeDecodeError):
+        raise BadValue("the live dataset cannot be read") from None
+
+
+def pack_parked(parked: Parked) -> bytes:
+    """Return the row of an overlay that is not live."""
+    return _PARKED.pack(*parked)
+
+
+def unpack_parked(row: Buffer) -> Parked:
+    """The reverse of pack_parked. Raises BadValue."""
+    try:
+        return Parked(*_PARKED.unpack(row))
+    except struct.error:
+        raise BadValue("an overlay cannot be read") from None
 
 
 def pack_counters(counters: Counters) -> bytes:
@@ -159,9 +245,9 @@ def size_of(key: bytes, row: Buffer) -> int:
     return len(key) + len(row) - HEADER_SIZE
 
 
-def expiry_key(expires: int, key: bytes) -> bytes:
-    """Return the db_key of a row in the index of expiry."""
-    return EXPIRY + NUMBER.pack(expires) + key
+def expiry_key(expires: int, key: bytes, prefix: bytes = EXPIRY) -> bytes:
+    """Return the db_key of a row in the index of expiry; *prefix*: that of the overlay."""
+    return prefix + NUMBER.pack(expires) + key
 
 
 def pack_change(kind: Kind, key: bytes) -> bytes:
@@ -222,4 +308,4 @@ def unpack_request(row: Buffer, keys: Sequence[bytes]) -> tuple[int, int, list[R
     return version, now, results
 
 
-assert len(expiry_key(0, bytes(MAX_KEY))) <= 511, "LMDB's longest db_key"
+assert len(expiry_key(0, bytes(MAX_KEY), prefixes_of(1).expiry)) <= 511, "LMDB's longest db_key"

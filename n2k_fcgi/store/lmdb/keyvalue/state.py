@@ -1,6 +1,10 @@
-"""Reading a namespace: one state, of one transaction."""
+"""Reading a namespace: one state, of one transaction, and the dataset below it."""
 
 from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import lmdb
 
@@ -8,46 +12,79 @@ from n2k_fcgi.errors import ChangesGone
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.store.keyvalue import Change, Changes, Kind, Page, Range, Space, Terms
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
-    AFTER_VALUES,
     COUNTERS,
-    EXPIRY,
+    LIVE,
     LOG,
     NUMBER,
     SEQUENCE,
     TERMS,
-    VALUE,
+    TOMBSTONE,
     Buffer,
     Counters,
+    Live,
     expiry_key,
     is_live,
     number_of,
+    prefixes_of,
     size_of,
     unpack_change,
     unpack_counters,
     unpack_entry,
+    unpack_live,
     unpack_terms,
 )
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
+if TYPE_CHECKING:
+    from n2k_fcgi.store.lmdb.keyvalue.datasets import LiveDataset
+
 MOST_SKIPPED = 1000
-"""Expired rows that one page passes over."""
+"""Rows of expired and deleted keys that one page passes over."""
+
+NO_DATASET = Live()
 
 
 class State:
-    """Implements ``store.keyvalue.SpaceReader`` in a transaction of the caller's."""
+    """Implements ``store.keyvalue.SpaceReader`` in a transaction of the caller's.
 
-    __slots__ = ("_transaction",)
+    *datasets*: opens the dataset that is live in it, which stays open as long as this object is there. Without it only what
+    no dataset has can be read: counters, log, terms, sequences.
+    """
 
-    def __init__(self, transaction: lmdb.Transaction) -> None:
+    __slots__ = ("_base", "_transaction", "live", "prefixes")
+
+    def __init__(self, transaction: lmdb.Transaction, datasets: "LiveDataset | None" = None) -> None:
         self._transaction = transaction
+        row = transaction.get(LIVE)
+        self.live = NO_DATASET if row is None else unpack_live(row)
+        """Its dataset and its overlay."""
+        self.prefixes = prefixes_of(self.live.overlay)
+        self._base = None if datasets is None or row is None else datasets.of(self.live)
 
     def get(self, key: bytes, now: int) -> Entry | None:
         """Return the entry of *key*."""
-        row = self._transaction.get(VALUE + key)
+        row = self._transaction.get(self.prefixes.values + key)
         if row is None:
-            return None
-        entry = unpack_entry(key, row)
-        return entry if entry.is_live(now) else None
+            return self.entry_below(key, now)
+        entry = None if row == TOMBSTONE else unpack_entry(key, row)
+        return entry if entry and entry.is_live(now) else None
+
+    def entry_below(self, key: bytes, now: int) -> Entry | None:
+        """Return the entry that the dataset has for *key*, whatever the overlay has."""
+        entry = None if self._base is None else self._base.rows.get(key, now)
+        return entry and entry._replace(version=self.live.version)
+
+    def hides(self, key: bytes) -> bool:
+        """Whether a row of the overlay for *key* hides one of the dataset, expired or not."""
+        return self._base is not None and self._base.rows.has(key)
+
+    def is_below(self, entry: Entry) -> bool:
+        """Whether *entry* is the dataset's: no other has the version of the swap."""
+        return self._base is not None and entry.version == self.live.version
+
+    def has(self, key: bytes) -> bool:
+        """Whether there is a row for *key*, expired or not."""
+        return self._transaction.get(self.prefixes.values + key) is not None
 
     def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
         """Return the entries of *keys*, in order."""
@@ -63,11 +100,12 @@ class State:
         for key, row in self._rows(wanted, reverse=reverse):
             if len(entries) >= limit or skipped >= MOST_SKIPPED:
                 return Page(entries, last)
-            if is_live(row, now):
+            if row != TOMBSTONE and is_live(row, now):
                 size += size_of(key, row) if values else len(key)
                 if max_bytes is not None and size > max_bytes and entries:
                     return Page(entries, last)
-                entries.append(unpack_entry(key, row, value=values))
+                entry = unpack_entry(key, row, value=values)
+                entries.append(entry if entry.version else entry._replace(version=self.live.version))
             else:
                 skipped += 1
             last = key
@@ -76,14 +114,32 @@ class State:
     def count(self, wanted: Range, now: int) -> tuple[int, int]:
         """Return how many keys there are, and bytes of keys and values."""
         if wanted == Range():
-            counters = self.counters()
-            expired, lost = self.expired(now)
-            return counters.keys - expired, counters.bytes - lost
+            keys, size = self._stored(now)
+            return self._with_dataset(keys, size, now) if self._base else (keys, size)
         keys = size = 0
         for key, row in self._rows(wanted):
-            if is_live(row, now):
+            if row != TOMBSTONE and is_live(row, now):
                 keys += 1
                 size += size_of(key, row)
+        return keys, size
+
+    def _stored(self, now: int) -> tuple[int, int]:
+        """Return how many keys are stored here, and their bytes."""
+        counters = self.counters()
+        expired, lost = self.expired(now)
+        return counters.keys - expired, counters.bytes - lost
+
+    def _with_dataset(self, keys: int, size: int, now: int) -> tuple[int, int]:
+        """Add what the dataset has and the overlay does not hide: the work is that of a look at each row of the overlay."""
+        assert self._base is not None
+        below = self._base.rows
+        more, longer = below.count(Range(), now)
+        keys, size = keys + more, size + longer
+        for key, _ in self._own_rows(Range()):
+            hidden = below.get(key, now)
+            if hidden is not None:
+                keys -= 1
+                size -= len(key) + len(hidden.value)
         return keys, size
 
     def changes(self, since: int, limit: int) -> Changes:
@@ -106,14 +162,18 @@ class State:
         return Changes(found, found[-1].version if found else since, more)
 
     def space(self, now: int) -> Space:
-        """Return how full it is, what has expired left out."""
+        """Return how full the live overlay is, what has expired left out."""
         terms = self.terms()
-        keys, used = self.count(Range(), now)
+        keys, used = self._stored(now)
         return Space(used, terms.quota, keys, terms.most_keys)
 
     def terms(self) -> Terms:
         """Return what the owner set."""
         return unpack_terms(self._transaction.get(TERMS))
+
+    def dataset(self) -> str:
+        """Return the name of the live dataset; '': none."""
+        return self.live.name
 
     def version(self) -> int:
         """Return the last version that was given."""
@@ -136,8 +196,8 @@ class State:
         """Return how many keys have expired and are not swept, and their bytes; of *most* keys."""
         keys = size = 0
         cursor = self._transaction.cursor()
-        if cursor.set_range(EXPIRY):
-            end = expiry_key(now + 1, b"")
+        if cursor.set_range(self.prefixes.expiry):
+            end = expiry_key(now + 1, b"", self.prefixes.expiry)
             for db_key, row in cursor.iternext(keys=True, values=True):
                 if bytes(db_key) >= end or keys == most:
                     break
@@ -146,9 +206,17 @@ class State:
         return keys, size
 
     def _rows(self, wanted: Range, *, reverse: bool = False) -> Iterator[tuple[bytes, Buffer]]:
-        """Yield (key, row) of a range."""
-        low = VALUE + wanted.start
-        high = AFTER_VALUES if wanted.end is None else VALUE + wanted.end
+        """Yield (key, row) of a range: of the overlay, or else of the dataset. A tombstone hides the dataset's."""
+        own = self._own_rows(wanted, reverse=reverse)
+        if self._base is None:
+            return own
+        both = merge(own, self._base.rows._own_rows(wanted, reverse=reverse), key=_KEY, reverse=reverse)
+        return (next(rows) for _, rows in groupby(both, _KEY))  # of two with one key the overlay's comes first
+
+    def _own_rows(self, wanted: Range, *, reverse: bool = False) -> Iterator[tuple[bytes, Buffer]]:
+        values, after, _ = self.prefixes
+        low = values + wanted.start
+        high = after if wanted.end is None else values + wanted.end
         cursor = self._transaction.cursor()
         if reverse:
             is_there = cursor.prev() if cursor.set_range(high) else cursor.last()
@@ -157,8 +225,12 @@ class State:
             is_there = cursor.set_range(low)
             rows = cursor.iternext(keys=True, values=True)
         if is_there:
+            skipped = len(values)
             for db_key, row in rows:
                 name = bytes(db_key)
                 if not low <= name < high:
                     return
-                yield name[1:], row
+                yield name[skipped:], row
+
+
+_KEY = itemgetter(0)

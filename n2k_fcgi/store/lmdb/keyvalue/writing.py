@@ -1,26 +1,34 @@
 """Changing entries inside one write transaction: versions, the log, the index of expiry, and the counters."""
 
+from typing import TYPE_CHECKING
+
 import lmdb
 
 from n2k_fcgi.errors import QuotaReached
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import NEW_ID, Operation
-from n2k_fcgi.store.keyvalue import Kind, Result, Space, Terms
+from n2k_fcgi.store.keyvalue import Kind, Range, Result, Space, Terms
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
-    EXPIRY,
+    LIVE,
     LOG,
     NUMBER,
-    VALUE,
+    TOMBSTONE,
+    Live,
+    Prefixes,
     expiry_key,
     number_of,
     pack_change,
     pack_counters,
     pack_entry,
+    pack_live,
     unpack_entry,
 )
 from n2k_fcgi.store.lmdb.keyvalue.state import State
+
+if TYPE_CHECKING:
+    from n2k_fcgi.store.lmdb.keyvalue.datasets import LiveDataset
 
 MOST_TRIMMED = 100
 """Records that a write removes from the log beyond those that it adds: a lowered limit takes effect step by step."""
@@ -36,9 +44,12 @@ MOST_COUNTED = 1000
 class Writing:
     """One write transaction of a namespace. Call ``finish`` at its end."""
 
-    def __init__(self, transaction: lmdb.Transaction, now: int, most_changes: int) -> None:
+    def __init__(
+        self, transaction: lmdb.Transaction, now: int, most_changes: int, datasets: "LiveDataset | None" = None
+    ) -> None:
         self.transaction = transaction
-        self.state = State(transaction)
+        self._datasets = datasets
+        self.state = State(transaction, datasets)
         self.counters = self.state.counters()
         self.now = now
         self._grown_keys = self._grown_bytes = 0  # by operations, not by sweeping
@@ -67,26 +78,52 @@ class Writing:
 
     def sweep(self, limit: int) -> int:
         """Remove up to *limit* expired entries; return how many."""
+        prefix = self.state.prefixes.expiry
         for swept in range(limit):
             cursor = self.transaction.cursor()
-            db_key = bytes(cursor.key()) if cursor.set_range(EXPIRY) else b""
-            if not EXPIRY <= db_key < expiry_key(self.now + 1, b""):
+            db_key = bytes(cursor.key()) if cursor.set_range(prefix) else b""
+            if not prefix <= db_key < expiry_key(self.now + 1, b"", prefix):
                 self._may_be_expired = False
                 return swept
-            self._expire(db_key[1 + NUMBER.size :], db_key, number_of(cursor.value()))
+            self._expire(db_key[len(prefix) + NUMBER.size :], db_key, number_of(cursor.value()))
         return limit
 
     def flush(self) -> int:
         """Remove all entries and the log, which gets one record; return how many keys there were."""
-        count = self.counters.keys - self.state.expired(self.now)[0]
-        for prefix in (VALUE, EXPIRY, LOG):
-            cursor = self.transaction.cursor()
-            more = cursor.set_range(prefix)
-            while more and cursor.key()[:1] == prefix:
-                more = cursor.delete()
-        self.counters.keys = self.counters.bytes = self.counters.changes = 0
+        count = self.state.count(Range(), self.now)[0]
+        self.remove_overlay(self.state.prefixes)
+        self.counters.keys = self.counters.bytes = 0
+        if self.state.live.name:
+            self.set_live(self.state.live._replace(emptied=True))
+        self.empty_log()
         self.counters.floor = self._log(Kind.FLUSH, b"")
         return count
+
+    def remove_overlay(self, prefixes: Prefixes) -> None:
+        """Remove the rows of an overlay."""
+        self._remove_rows(prefixes.values)
+        self._remove_rows(prefixes.expiry)
+
+    def empty_log(self) -> None:
+        """Remove all records. The caller sets the version after which the log is complete."""
+        self._remove_rows(LOG)
+        self.counters.changes = 0
+
+    def set_live(self, live: Live) -> None:
+        """Store which dataset and which overlay are live, and go on with them."""
+        self.transaction.put(LIVE, pack_live(live))
+        self.state = State(self.transaction, self._datasets)
+
+    def next_version(self) -> int:
+        """Take a version, which never repeats whatever the clock does."""
+        self.counters.version = version = max(self.counters.version + 1, self.now * 1000)
+        return version
+
+    def _remove_rows(self, prefix: bytes) -> None:
+        cursor = self.transaction.cursor()
+        more = cursor.set_range(prefix)
+        while more and cursor.key()[: len(prefix)] == prefix:
+            more = cursor.delete()
 
     def space(self, terms: Terms) -> Space:
         """Return how full it is, after the changes; of what has expired, MOST_COUNTED entries at most are left out."""
@@ -109,33 +146,48 @@ class Writing:
             self.transaction.put(COUNTERS, row)
 
     def _present(self, key: bytes) -> Entry | None:
-        row = self.transaction.get(VALUE + key)
+        row = self.transaction.get(self.state.prefixes.values + key)
         if row is None:
+            return self.state.entry_below(key, self.now)
+        if row == TOMBSTONE:
             return None
         entry = unpack_entry(key, row)
         if entry.is_live(self.now):
             return entry
-        self._expire(key, expiry_key(entry.expires, key), len(key) + len(entry.value))
+        self._expire(key, self._expiry_key(entry), len(key) + len(entry.value))
         return None
 
     def _store(self, entry: Entry, before: Entry | None) -> None:
         key = entry.key
         size = len(key) + len(entry.value)
-        if before is None:
+        if before is None or self.state.is_below(before):
             self._count(1, size)
         else:
             self._count(0, len(entry.value) - len(before.value))
             if before.expires and before.expires != entry.expires:
-                self.transaction.delete(expiry_key(before.expires, key))
+                self.transaction.delete(self._expiry_key(before))
         if entry.expires:
-            self.transaction.put(expiry_key(entry.expires, key), NUMBER.pack(size))
-        self.transaction.put(VALUE + key, pack_entry(entry))
+            self.transaction.put(self._expiry_key(entry), NUMBER.pack(size))
+        self.transaction.put(self.state.prefixes.values + key, pack_entry(entry))
 
     def _remove(self, entry: Entry) -> None:
-        self.transaction.delete(VALUE + entry.key)
+        self._remove_row(entry.key)
+        if self.state.is_below(entry):
+            return
         if entry.expires:
-            self.transaction.delete(expiry_key(entry.expires, entry.key))
+            self.transaction.delete(self._expiry_key(entry))
         self._count(-1, -len(entry.key) - len(entry.value))
+
+    def _remove_row(self, key: bytes) -> None:
+        """Remove a value; where the dataset has one for *key*, it must not appear in its place."""
+        db_key = self.state.prefixes.values + key
+        if self.state.hides(key):
+            self.transaction.put(db_key, TOMBSTONE)
+        else:
+            self.transaction.delete(db_key)
+
+    def _expiry_key(self, entry: Entry) -> bytes:
+        return expiry_key(entry.expires, entry.key, self.state.prefixes.expiry)
 
     def _count(self, keys: int, size: int) -> None:
         self.counters.keys += keys
@@ -144,17 +196,16 @@ class Writing:
         self._grown_bytes += size
 
     def _expire(self, key: bytes, index_key: bytes, size: int) -> None:
-        self.transaction.delete(VALUE + key)
+        self._remove_row(key)
         self.transaction.delete(index_key)
         self.counters.keys -= 1
         self.counters.bytes -= size
         self._log(Kind.EXPIRE, key)
 
     def _log(self, kind: Kind, key: bytes) -> int:
-        """Append a record; return its version, which never repeats whatever the clock does."""
-        counters = self.counters
-        counters.version = version = max(counters.version + 1, self.now * 1000)
-        counters.changes += 1
+        """Append a record; return its version."""
+        version = self.next_version()
+        self.counters.changes += 1
         self._added += 1
         self.transaction.put(LOG + NUMBER.pack(version), pack_change(kind, key))
         return version

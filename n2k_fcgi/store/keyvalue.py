@@ -290,10 +290,11 @@ class KeyValueStore(Protocol):
         """Return the datasets, sorted by name. Raises DatasetDamaged."""
         ...
 
-    def build(self, name: str, entries: Iterable[Entry]) -> Dataset:
+    def build(self, name: str, entries: Iterable[Entry], folder: Path | None = None) -> Dataset:
         """Make a dataset, durably, in memory that does not grow with it. Of several entries with one key the last counts.
 
-        Raises DatasetExists: a dataset never changes. StoreFull; nothing is left then.
+        *folder*: make it there, for another data directory; the folder is made if it is missing. Raises DatasetExists: a
+        dataset never changes. StoreFull; nothing is left then.
         """
         ...
 

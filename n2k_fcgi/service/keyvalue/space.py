@@ -19,7 +19,7 @@ from n2k_fcgi.errors import (
     ReadOnly,
     ValueTooLarge,
 )
-from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key, type_of
+from n2k_fcgi.model.keyvalue.entry import NO_DATASET, Entry, ValueType, parse_dataset, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import (
     LEAST,
     MOST,
@@ -30,7 +30,7 @@ from n2k_fcgi.model.keyvalue.operations import (
     Put,
     Restore,
 )
-from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Space, SpaceReader, Terms
+from n2k_fcgi.store.keyvalue import Applied, Changes, Later, NamespaceStore, Page, Range, Space, SpaceReader, Terms
 
 MOST_OPERATIONS = 1000
 """In one batch."""
@@ -119,6 +119,10 @@ class Reader:
         """Return what the owner set."""
         return self._reader.terms()
 
+    def dataset(self) -> str:
+        """Return the name of the live dataset, or 'none'."""
+        return self._reader.dataset() or NO_DATASET
+
     def version(self) -> int:
         """Return the last version that was given: changes after it are changes from now on."""
         return self._reader.version()
@@ -183,6 +187,14 @@ class KeyValueSpace(Reader):
         """
         self._refuse_read_only()
         return self._store.apply([self.checked(operation)], self._clock(), request=request)
+
+    def use(self, dataset: str, later: Later = Later.KEPT) -> int:
+        """Make a dataset live, 'none' for none; return the version of the swap.
+
+        Raises BadDatasetName, NoSuchDataset, DatasetDamaged: the one that was live stays live.
+        """
+        self._refuse_read_only()
+        return self._store.use("" if dataset == NO_DATASET else parse_dataset(dataset), self._clock(), later)
 
     def flush(self) -> int:
         """Remove everything; return how many keys."""

@@ -96,11 +96,11 @@ class Namespaces:
         """See ``store.keyvalue.KeyValueStore``."""
         return [self._datasets.opened_by_name(name).described() for name in self._datasets.names()]
 
-    def build(self, name: str, entries: Iterable[Entry]) -> Dataset:
+    def build(self, name: str, entries: Iterable[Entry], folder: Path | None = None) -> Dataset:
         """See ``store.keyvalue.KeyValueStore``."""
         from n2k_fcgi.store.lmdb.keyvalue.dataset_build import build  # late: for one command
 
-        return build(self._datasets.folder, name, entries, self._modes)
+        return build(folder or self._datasets.folder, name, entries, self._modes)
 
     def problems(self) -> Iterator[str]:
         """Check all that is stored, changing nothing; yield one line per problem."""

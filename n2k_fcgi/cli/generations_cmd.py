@@ -8,6 +8,7 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import ListingGroup
 from n2k_fcgi.errors import counted
+from n2k_fcgi.service.directory.switching import use_generation
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.wiring import mentions
 
@@ -50,8 +51,7 @@ def use(context: Context, name: str) -> None:
 
     Example: n2k generations use 20261121T064000.123Z
     """
-    with context.store.generations.locked():
-        context.store.generations.use(name)
+    use_generation(context.store.generations, name)
     context.talk(f"live: {name}")
 
 

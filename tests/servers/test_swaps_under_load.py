@@ -107,6 +107,24 @@ def test_swaps_under_load(tmp_path: Path) -> None:
     box.close()
 
 
+def test_a_swap_while_a_value_is_half_sent(tmp_path: Path) -> None:
+    """The value is stored as a whole, and belongs to the dataset that is live when all of it is there."""
+    data_dir = tmp_path / "data"
+    token = filled(data_dir)
+    with serving(data_dir) as server, closing(connected(server)) as slow, closing(connected(server)) as other:
+        slow.putrequest("PUT", "/db/key-7?ns=shop")
+        for name, value in (("X-N2K-Token", token), ("Content-Type", "text/plain"), ("Content-Length", "10")):
+            slow.putheader(name, value)
+        slow.endheaders(b"first")
+        asked(other, "POST", "/api/v1/switchdb", token, urlencode({"filename": NAMES[1], "namespace": "shop"}))
+        assert one_value(other, token) == {NAMES[1]}
+        slow.send(b"later")
+        assert slow.getresponse().status == 200
+        assert one_value(other, token) == {"firstlater"}
+        asked(other, "POST", "/api/v1/switchdb", token, urlencode({"filename": NAMES[0], "namespace": "shop"}))
+        assert one_value(other, token) == {NAMES[0]}
+
+
 def filled(data_dir: Path) -> str:
     """A namespace with a dataset of each name, the first of them live; return a token of the owner."""
     box = Sandbox(data_dir)

@@ -369,3 +369,13 @@ def test_a_snapshot_is_not_closed_for_memory(tmp_path: Path) -> None:
             assert game.get(b"k", NOW) == state.get(b"k", NOW) is not None
     assert was_closed
     store.close()
+
+
+def test_a_file_of_format_1(shop: Namespace) -> None:
+    """It is read as it is, and becomes the next format with its next write, which earlier versions then refuse."""
+    shop.apply([PLAIN], NOW)
+    put_row(shop, b"mformat", b"1")
+    assert shop.get(b"k", NOW) is not None and shop.dataset() == ""
+    assert rows(shop)[b"mformat"] == b"1".hex(), "a read changed it"
+    shop.apply([PLAIN], NOW)
+    assert rows(shop)[b"mformat"] == b"2".hex()

@@ -1,6 +1,7 @@
 """Reading a namespace: one state, of one transaction, and the dataset below it."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
@@ -16,12 +17,14 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     LIVE,
     LOG,
     NUMBER,
+    PLAIN_PREFIXES,
     SEQUENCE,
     TERMS,
     TOMBSTONE,
     Buffer,
     Counters,
     Live,
+    Prefixes,
     expiry_key,
     is_live,
     number_of,
@@ -44,6 +47,13 @@ MOST_SKIPPED = 1000
 NO_DATASET = Live()
 
 
+@lru_cache(64)
+def _read_live(row: bytes) -> tuple[Live, Prefixes]:
+    """Return what is live, and the prefixes of its overlay: the same for every read between two swaps."""
+    live = unpack_live(row)
+    return live, prefixes_of(live.overlay)
+
+
 class State:
     """Implements ``store.keyvalue.SpaceReader`` in a transaction of the caller's.
 
@@ -56,9 +66,8 @@ class State:
     def __init__(self, transaction: lmdb.Transaction, datasets: "LiveDataset | None" = None) -> None:
         self._transaction = transaction
         row = transaction.get(LIVE)
-        self.live = NO_DATASET if row is None else unpack_live(row)
-        """Its dataset and its overlay."""
-        self.prefixes = prefixes_of(self.live.overlay)
+        self.live, self.prefixes = (NO_DATASET, PLAIN_PREFIXES) if row is None else _read_live(bytes(row))
+        """Its dataset, and the prefixes of its overlay."""
         self._base = None if datasets is None or row is None else datasets.of(self.live)
 
     def get(self, key: bytes, now: int) -> Entry | None:

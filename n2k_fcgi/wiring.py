@@ -122,6 +122,13 @@ def namespaces(store: Store) -> "Namespaces":
     return Namespaces(store.keyvalue)
 
 
+def use_generation(store: Store, name: str) -> None:
+    """Make a generation live."""
+    from n2k_fcgi.service.directory.switching import use_generation  # late: as above
+
+    use_generation(store.generations, name)
+
+
 def overview(store: Store) -> "Overview":
     """Generations, counts and conflicts."""
     from n2k_fcgi.service.directory.overview import Overview  # late: as above
@@ -164,6 +171,7 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         access=Access(store.tokens, limits, settings.register, settings.trusted_proxies),
         overview=lru_cache(lambda: overview(store)),
         keyvalue=lambda name: namespace(store, settings, name),
+        use_generation=lambda name: use_generation(store, name),
         grids=grids(settings),
         csv=settings.csv,
         list_slots=Slots(settings.data_dir, modes_of(settings), settings.csv_streams),

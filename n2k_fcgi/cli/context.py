@@ -55,6 +55,12 @@ class Context:
         if is_new:
             self._set_up_logs(self.settings)  # the log is in it
 
+    def move_to(self, data_dir: Path) -> None:
+        """Use the settings in force on another data directory, which is made."""
+        loaded = self.loaded
+        self._loaded = loaded._replace(settings=loaded.settings._replace(data_dir=data_dir))
+        self.make_directory()
+
     def talk(self, line: str) -> None:
         """Print a message that is no result: on standard error, unless ``-q``."""
         if not self.quiet:

@@ -8,6 +8,7 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import ListingGroup
 from n2k_fcgi.errors import counted
+from n2k_fcgi.service.directory.switching import use_generation
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.wiring import mentions
 
@@ -44,14 +45,16 @@ def show(context: Context, as_json: bool) -> None:
 
 @command.command("use")
 @click.argument("name")
+@click.option("--force", is_flag=True, help="Also one that was built without the past of the live one.")
 @pass_context
-def use(context: Context, name: str) -> None:
-    """Make generation NAME the live one, for instance to go back to yesterday's.
+def use(context: Context, name: str, *, force: bool) -> None:
+    """Make generation NAME the live one, for instance to go back to yesterday's, or one that 'n2k import --to' built elsewhere.
+
+    Refused with exit code 53 if neither was built from the other: former names and first holders would be lost.
 
     Example: n2k generations use 20261121T064000.123Z
     """
-    with context.store.generations.locked():
-        context.store.generations.use(name)
+    use_generation(context.store.generations, name, force=force)
     context.talk(f"live: {name}")
 
 

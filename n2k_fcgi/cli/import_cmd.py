@@ -1,6 +1,9 @@
 """``n2k import``: make a dump the live generation."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -14,7 +17,11 @@ from n2k_fcgi.service.dumps.location import is_url
 from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.dumps.tally import Tally
 from n2k_fcgi.service.ingest.report import ImportReport, Order
-from n2k_fcgi.wiring import importer, mentions
+from n2k_fcgi.service.ingest.workshop import begin_with, deliver, workshop
+from n2k_fcgi.wiring import importer, mentions, modes_of
+
+WITH_ITS_BASE = 2
+"""Generations that are there when one is built elsewhere: it, and the copy that it is built on."""
 
 
 @click.command("import")
@@ -25,6 +32,18 @@ from n2k_fcgi.wiring import importer, mentions
 )
 @options.replace
 @click.option("--force", is_flag=True, help="Also if this dump is live already, or has far fewer rows.")
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Build it in this folder, for another machine.",
+)
+@click.option(
+    "--base",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="With --to: a copy of the folder of the live generation there.",
+)
 @options.max_bad
 @options.max_bytes
 @options.jobs
@@ -39,6 +58,8 @@ def command(
     as_of: int | None,
     replace: bool,
     force: bool,
+    to: Path | None,
+    base: Path | None,
     max_bad: float | None,
     max_bytes: int | None,
     jobs: int,
@@ -52,29 +73,42 @@ def command(
     Servers keep answering meanwhile. A broken or suspicious dump is refused, and nothing changes. With 'n2k -q'
     nothing is printed on success.
 
+    With --to the generation is built on another machine, for instance one with more power, which needs no data directory:
+    merged with the copy that --base names, so that former names and first holders stay. Copy its folder, in DIR, into
+    'generations' of the data directory, and make it live with 'n2k generations use'.
+
     Example: n2k import name2key.csv.bz2
     """
+    if base is not None and to is None:
+        raise click.UsageError("--base is for --to")
     if len(dumps) > 1:
         raise click.UsageError(f"one dump at a time, not {len(dumps)}; a path with a space needs quotes")
     dump = dumps[0]
     if is_url(dump):  # not repeated: it may hold a password
         raise click.UsageError("import reads a file, or standard input as '-': 'n2k update URL' fetches one")
-    settings = context.settings
-    context.make_directory()
-    options.be_nice(nice)
-    world = to_store(context, grid)
-    with (
-        telling_when_stopped(context),
-        Dump(dump, max_bytes=max_bytes, jobs=jobs) as opened,
-        ProgressBar(opened.size, hidden=context.quiet) as progress,
-    ):
-        job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show, tell=context.warn)
-        try:
-            report = job.run(opened, Order(world, as_of, replace, force))
-        except N2KError:
-            _tell_oddities(context, job.tally)
-            raise
-    _tell_oddities(context, job.tally)
+    with _place(context, to, base) as folder:
+        options.be_nice(nice)
+        world = to_store(context, grid)
+        with (
+            telling_when_stopped(context),
+            Dump(dump, max_bytes=max_bytes, jobs=jobs) as opened,
+            ProgressBar(opened.size, hidden=context.quiet) as progress,
+        ):
+            settings = context.settings if to is None else context.settings._replace(keep=WITH_ITS_BASE)
+            job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show, tell=context.warn)
+            try:
+                report = job.run(opened, Order(world, as_of, replace, force))
+            except N2KError:
+                _tell_oddities(context, job.tally)
+                raise
+        if to is not None and report.published:
+            context.close()
+            deliver(folder, report.manifest.name, to)
+        _tell(context, job.tally, report, as_json=as_json)
+
+
+def _tell(context: Context, tally: Tally, report: ImportReport, *, as_json: bool) -> None:
+    _tell_oddities(context, tally)
     tell_warnings(context, report)
     if report.moves:
         kept = "keeps its key" if len(report.moves) == 1 else "keep their keys"
@@ -83,6 +117,23 @@ def command(
         click.echo(json.dumps({**fields(report), "published": report.published}))
     elif not context.quiet:  # cron mails all output
         click.echo(_as_line(report))
+
+
+@contextmanager
+def _place(context: Context, to: Path | None, base: Path | None) -> Iterator[Path]:
+    """The data directory of the import: that of the settings, or one in *to* for this import alone."""
+    if to is None:
+        context.make_directory()
+        yield context.settings.data_dir
+        return
+    with workshop(to, modes_of(context.settings)) as folder:
+        context.move_to(folder)
+        try:
+            if base is not None:
+                begin_with(context.store, folder, base)
+            yield folder
+        finally:
+            context.close()
 
 
 def _as_line(report: ImportReport) -> str:

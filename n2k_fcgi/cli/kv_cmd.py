@@ -2,7 +2,7 @@
 
 import click
 
-from n2k_fcgi.cli.kv import lists, owner, transfer, values
+from n2k_fcgi.cli.kv import datasets, lists, owner, transfer, values
 from n2k_fcgi.cli.suggestions import Group
 
 
@@ -18,6 +18,7 @@ for _part in (
     values.get, values.put, values.delete, values.incr,
     lists.show, lists.stat, lists.watch,
     transfer.export, transfer.import_,
+    datasets.build, datasets.show, datasets.use,
     owner.show, owner.open_, owner.close, owner.compact, owner.drop,
 ):  # fmt: skip
     command.add_command(_part)

@@ -1,7 +1,7 @@
 """Errors of the key-value service (exit codes 100 to 129)."""
 
 from n2k_fcgi.errors.base import N2KError
-from n2k_fcgi.errors.store import CapturesDamaged, StoreFull
+from n2k_fcgi.errors.store import CapturesDamaged, StoreDamaged, StoreFull
 
 
 class BadEntryKey(N2KError):
@@ -192,3 +192,35 @@ class SnapshotLost(N2KError):
     template = "the snapshot ended because much was written meanwhile: take another one"
     status = 503
     exit_code = 122
+
+
+class NoSuchDataset(N2KError):
+    """A dataset that is not in the data directory. What was live stays live."""
+
+    template = "no dataset '{dataset}': 'n2k kv datasets' lists them, 'n2k kv build' makes one"
+    status = 404
+    exit_code = 126
+
+
+class DatasetDamaged(StoreDamaged):
+    """A dataset whose file is not the one that was built: cut, changed, replaced, or not completely copied."""
+
+    template = "{path} is damaged ({why})"
+    public = "the dataset is damaged: see 'n2k check'"
+    exit_code = 127
+
+
+class DatasetExists(N2KError):
+    """A dataset of this name is there or is being built: one that may be read is never changed."""
+
+    template = "there is a dataset '{dataset}', or it is being built: choose another name"
+    status = 409
+    exit_code = 128
+
+
+class BadDatasetName(N2KError):
+    """Not the name of a dataset; a path is none."""
+
+    template = "bad dataset '{dataset}': a letter or digit, then up to 63 letters, digits, '.', '-' and '_', and not 'none'"
+    status = 400
+    exit_code = 129

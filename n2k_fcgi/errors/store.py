@@ -116,6 +116,17 @@ class NoSuchGeneration(N2KError):
     exit_code = 47
 
 
+class OtherPast(N2KError):
+    """A generation that was not built from the live one, nor the live one from it."""
+
+    template = (
+        "generation '{name}' was built without the past of the live one: former names and first holders would be lost. "
+        "Build it with 'n2k import --base', or say 'n2k generations use --force'"
+    )
+    status = 409
+    exit_code = 53
+
+
 class CheckFailed(N2KError):
     """``n2k check`` found inconsistencies (each is printed)."""
 

@@ -181,6 +181,13 @@ class GenerationStore(Protocol):
         """
         ...
 
+    def shares_past(self, name: str) -> bool:
+        """Whether one of the live generation and *name* was built from the other, by any number of imports, or none is live.
+
+        True also where that is not known, or the live one is damaged. Raises NoSuchGeneration, and the errors of ``use``.
+        """
+        ...
+
     def prune(self, keep: int) -> list[str]:
         """Remove the oldest generations but *keep*, never the live one; return their names. Readers are not disturbed."""
         ...

@@ -27,6 +27,9 @@ DROPPED = "dropped.mdb"
 """What is kept of a namespace that was dropped, in its folder."""
 COPY_SUFFIX = ".copy"
 """Of a copy of a namespace, in its folder, that is being read."""
+DATASETS = "datasets"
+"""The folder of the datasets of the key-value service."""
+DATASET_SUFFIX = ".mdb"
 CAPTURES = "captures.mdb"
 VOLATILE = "volatile.mdb"
 LOCK_SUFFIX = "-lock"
@@ -221,6 +224,16 @@ TABLE = (
         backup=Backup.COPIED,
     ),
     _temporary(f"{_OF_A_NAMESPACE}/*{COPY_SUFFIX}", "a copy that is being exported", "kv export"),
+    File(
+        f"{DATASETS}/*{DATASET_SUFFIX}",
+        "a dataset of the key-value service",
+        "kv build, the owner",
+        names_avatars=True,
+        purging=Purging.OWNERS,
+        backup=Backup.COPIED,
+        check=Check.CONTENT,
+    ),
+    _fresh(f"{DATASETS}/*{DATASET_SUFFIX}", "kv build"),
     _lock(IMPORT_LOCK, "held by imports, purges and switches of generation", "import, update, purge, generations"),
     _lock(UPDATE_LOCK, "held by updates", "update, purge"),
     _lock(LIST_LOCK.format("*"), "held while a csv is sent", "workers"),
@@ -243,7 +256,7 @@ TABLE = (
 )
 """The first pattern that fits says what a file is."""
 
-FOLDERS = (".", GENERATIONS, _OF_A_GENERATION, KEYVALUE, _OF_A_NAMESPACE)
+FOLDERS = (".", GENERATIONS, _OF_A_GENERATION, KEYVALUE, _OF_A_NAMESPACE, DATASETS)
 """Each has the mode of folders (``Modes.directory``); the log's does, too, unless the owner set another."""
 
 

@@ -4,7 +4,7 @@ Times are Unix milliseconds, given by the caller (*now*): what has expired by th
 ``max(previous + 1, now)``, so they grow over a namespace and never repeat.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -75,7 +75,7 @@ class Changes(NamedTuple):
 
 
 class Space(NamedTuple):
-    """How full a namespace is. Bytes are those of keys and values."""
+    """How full a namespace is. Bytes are those of keys and values. A dataset is not counted: what was written since is."""
 
     used: int
     quota: int
@@ -101,6 +101,28 @@ class Terms(NamedTuple):
     most_keys: int
     is_open: bool = False
     """Whether anyone may read it without a token."""
+
+
+class Dataset(NamedTuple):
+    """Entries that nobody writes any more, in a file of their own. A namespace shows one at a time below its own entries."""
+
+    name: str
+    keys: int
+    bytes: int
+    """Of keys and values."""
+    size: int
+    """Bytes of the file."""
+
+
+class Later(Choice):
+    """What a swap does with the later writes: those that were made since a dataset was live, which belong to it."""
+
+    KEPT = "kept"
+    """They stay with it, and those of the dataset that becomes live are there again."""
+    CARRY = "carry"
+    """Those of the present dataset become those of the next, whose own are removed."""
+    FRESH = "fresh"
+    """Those of the dataset that becomes live are removed."""
 
 
 class Result(NamedTuple):
@@ -159,6 +181,10 @@ class SpaceReader(Protocol):
         """Return what the owner set."""
         ...
 
+    def dataset(self) -> str:
+        """Return the name of the dataset that is live; '': none."""
+        ...
+
     def version(self) -> int:
         """Return the last version that was given; 0: none yet."""
         ...
@@ -171,7 +197,8 @@ class SpaceReader(Protocol):
 class NamespaceStore(SpaceReader, Protocol):
     """One namespace. Writes are atomic, as durable as the setting ``kv_sync`` says, and visible to every process on return.
 
-    Every method may raise NoSuchNamespace (dropped meanwhile), StoreBusy, StoreFull, StoreUnreadable.
+    Every method may raise NoSuchNamespace (dropped meanwhile), StoreBusy, StoreFull, StoreUnreadable, and DatasetDamaged or
+    NoSuchDataset if the live dataset cannot be read.
     """
 
     def apply(self, operations: Sequence[Operation], now: int, *, request: str = "") -> Applied:
@@ -209,11 +236,27 @@ class NamespaceStore(SpaceReader, Protocol):
         """Remove up to *limit* expired entries, noted in the log; return how many."""
         ...
 
-    def flush(self, now: int, *, after: int = 0) -> int:
+    def flush(self, now: int) -> int:
         """Remove all entries, as one record in the log; return how many. Version, sequences and terms are kept.
 
-        It takes no longer for more entries: their space on the disk is freed by later writes. *after*: in so many
-        milliseconds, in the place of another such flush that is to come; one without it takes that back.
+        It takes no longer for more entries: their space on the disk is freed by later writes. To count them below a dataset
+        takes a look at each later write.
+        """
+        ...
+
+    def flush_later(self, now: int, moment: int) -> None:
+        """Remove all entries at *moment*, uncounted, in the place of another such flush that is to come.
+
+        If that is not after *now* it is done at once. A ``flush`` takes it back.
+        """
+        ...
+
+    def use(self, dataset: str, now: int, later: Later = Later.KEPT) -> int:
+        """Make the dataset of that name live ('': none); return the version of the swap, which its values have.
+
+        Every read that begins after this returns sees it, in all processes; one that has begun sees the one before to its
+        end. Readers of the log get ChangesGone. If it is live already and its later writes stay, nothing changes.
+        Raises NoSuchDataset, DatasetDamaged, StoreTooNew: the dataset that was live stays live.
         """
         ...
 
@@ -261,6 +304,18 @@ class KeyValueStore(Protocol):
         """Remove a namespace with its entries; False: there is none.
 
         What must not repeat (version, ids, sequences) and its terms are kept for the next namespace of this name.
+        """
+        ...
+
+    def datasets(self) -> list[Dataset]:
+        """Return the datasets, sorted by name. Raises DatasetDamaged."""
+        ...
+
+    def build(self, name: str, entries: Iterable[Entry], folder: Path | None = None) -> Dataset:
+        """Make a dataset, durably, in memory that does not grow with it. Of several entries with one key the last counts.
+
+        *folder*: make it there, for another data directory; the folder is made if it is missing. Raises DatasetExists: a
+        dataset never changes. StoreFull; nothing is left then.
         """
         ...
 

@@ -30,6 +30,8 @@ class Services(NamedTuple):
     """As above, but always the same one: it caches its counts."""
     keyvalue: "Callable[[str], KeyValueSpace]"
     """A namespace by its name. Raises BadNamespace, NoSuchNamespace."""
+    use_generation: Callable[[str], None]
+    """Make a generation live. Raises NoSuchGeneration, ImportRunning."""
     grids: Grids
     csv: Permission
     """Who may download the list."""

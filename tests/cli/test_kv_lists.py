@@ -89,7 +89,8 @@ def test_namespaces_are_listed(shop: Commands) -> None:
     stat = shop("kv", "stat", "shop").out
     version = get(shop, "k")["version"]
     assert stat == (
-        f"namespace: shop\nbytes: 6\nquota: 8388608\nkeys: 1\nmost keys: 100000\nis open: yes\nversion: {version}\n"
+        "namespace: shop\nbytes: 6\nquota: 8388608\nkeys: 1\nmost keys: 100000\nis open: yes\ndataset: none\n"
+        f"version: {version}\n"
     )  # fmt: skip
     (fields,) = lines(shop("kv", "stat", "shop", "--json"))
     assert (fields["bytes"], fields["is_open"], fields["version"]) == (6, True, version)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from n2k_fcgi.errors import NoSuchGeneration
 from n2k_fcgi.store.avatars import GenerationView
 from n2k_fcgi.store.base import PurgedRows, Store
 from tests.contract.engines import Place
@@ -208,3 +209,19 @@ def test_the_live_one_is_there_after_opening_again(place: Place) -> None:
         assert live(store).name == name and [a.name for a in live(store).by_key(KEY)] == ["Name One"]
         store.close()
         assert live(store).name == name
+
+
+def test_two_generations_share_a_past(store: Store, place: Place) -> None:
+    """Those of imports one after the other do, in both directions; one that was built beside the live one does not."""
+    with pytest.raises(NoSuchGeneration):
+        store.generations.shares_past("20200101T000000.000Z")
+    first = place.publish(store, (KEY, "Masakazu Kojima"))
+    beside = place.publish(store, (KEY, "Masakazu Kojima"), as_of=2)
+    third = place.publish(store, (KEY, "Masakazu Newname"), as_of=3)
+    assert [store.generations.shares_past(name) for name in (beside, third)] == [True, True]
+    with store.generations.locked():
+        store.generations.use(beside)
+    assert store.generations.shares_past(third)
+    fourth = place.publish(store, (KEY, "Masakazu Other"), as_of=4)
+    assert not store.generations.shares_past(third), "its past is not that of the live one"
+    assert store.generations.shares_past(fourth) and first < beside

@@ -41,6 +41,20 @@ def put(account: Account, size: int) -> None:
     box.close()
 
 
+def test_a_dataset_that_is_missing(account: Account) -> None:
+    """It is a problem of the namespace that shows it; the other one has none."""
+    box = Sandbox(account.data)
+    box.store.keyvalue.build("red", [])
+    box.store.keyvalue.namespace("larder").use("red", 5)
+    box.close()
+    code, lines = diagnosis(account)
+    assert code == 0 and lines["namespace larder"].startswith("ok"), lines
+    (account.data / "datasets" / "red.mdb").unlink()
+    code, lines = diagnosis(account)
+    assert code != 0 and "no dataset 'red'" in lines["namespace larder"] and lines["namespace larder"].startswith("problem")
+    assert lines["namespace arcade"].startswith("ok")
+
+
 def test_namespaces_without_problems(account: Account) -> None:
     """A line for the promise, one for the largest value, and one for each namespace."""
     put(account, 1000)

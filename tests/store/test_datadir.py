@@ -37,6 +37,7 @@ from n2k_fcgi.wiring import open_store
 store = open_store(load(environment={}, flags={"data_dir": sys.argv[1]}).settings)
 shop = store.keyvalue.create("shop", Terms(1000, 10))
 shop.compact()
+store.keyvalue.build("red", [])
 with shop.copy():
     pass
 store.keyvalue.drop("shop")

@@ -87,12 +87,17 @@ class Model:
         """What exists at *now*, in the order of keys."""
         return {key: kept for key, kept in sorted(self.entries.items()) if not kept.expires or now < kept.expires}
 
+    def counted(self, entries: dict[bytes, Kept]) -> dict[bytes, Kept]:
+        """Those for which the quota holds."""
+        return entries
+
     def apply(self, operations: Sequence[Operation], now: int) -> list[type[N2KError] | None]:
         """Do *operations* all or none; return the error of each, None: it is done. QuotaReached is that of all."""
         entries, last_id = dict(self.entries), self.last_id
         before = self.live(now)
         errors = [self._apply(operation, now) for operation in operations]
         after = self.live(now)
+        before, after = self.counted(before), self.counted(after)
         used, grown = _bytes(after), _bytes(after) - _bytes(before)
         if not any(errors) and (
             (used > self.terms.quota and grown > 0) or (len(after) > self.terms.most_keys and len(after) > len(before))

@@ -67,7 +67,7 @@ def run(folder: Path, rounds: int, seed: int) -> dict[str, Any]:
     problems: list[str] = []
     acknowledged = 0
     for turn in range(rounds):
-        told = _killed(folder, [(write, f"{turn}a"), (write, f"{turn}b"), (compact, "")], chance)
+        told = killed(folder, [(write, f"{turn}a"), (write, f"{turn}b"), (compact, "")], chance)
         acknowledged += len(told)
         store = opened(folder)
         found = [*store.problems(), *_problems(store.namespace("shop"), told, seen, numbers)]
@@ -76,7 +76,7 @@ def run(folder: Path, rounds: int, seed: int) -> dict[str, Any]:
     return {"rounds": rounds, "acknowledged": acknowledged, "problems": problems}
 
 
-def _killed(folder: Path, jobs: list[tuple[Job, str]], chance: random.Random) -> list[Any]:
+def killed(folder: Path, jobs: list[tuple[Job, str]], chance: random.Random) -> list[Any]:
     """Return what the *jobs* told before they were killed."""
     children = []
     for job, name in jobs:

@@ -49,6 +49,10 @@ class Child:
         """How many threads it has."""
         return len(os.listdir(f"/proc/{self.process.pid}/task"))
 
+    def has_mapped(self, name: str) -> bool:
+        """Whether a file of that name is in its address space."""
+        return f"/{name}\n" in Path(f"/proc/{self.process.pid}/maps").read_text()
+
     def status(self, field: str) -> int:
         """A number from /proc/PID/status."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

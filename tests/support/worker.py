@@ -56,10 +56,6 @@ class Worker(Child):
         answer = get(self.address, "/?" + urlencode({"name": name, "key": key}), HTTP_X_N2K_TOKEN=token)
         return int(answer.status.split()[0]), answer.body.decode()
 
-    def has_mapped(self, name: str) -> bool:
-        """Whether a file of that name is in its address space."""
-        return f"/{name}\n" in Path(f"/proc/{self.process.pid}/maps").read_text()
-
 
 @contextlib.contextmanager
 def worker(data_dir: Path, *limits: str, **how: Any) -> Iterator[Worker]:

@@ -46,7 +46,7 @@ class Namespace(click.ParamType):  # type: ignore[type-arg]  # not generic in cl
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """See the class."""
-        with _completing(ctx) as context:
+        with completing(ctx) as context:
             known = namespaces(context.store).names()
             return [CompletionItem(name) for name in known if name.startswith(incomplete)]
         return []
@@ -59,7 +59,7 @@ class Key(options.Words):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """See the class."""
-        with _completing(ctx) as context:
+        with completing(ctx) as context:
             found = space(context, ctx.params["namespace"]).scan(Range.of_prefix(incomplete.encode()), values=False)
             return [CompletionItem(entry.key.decode()) for entry in islice(found, MATCHES)]
         return []
@@ -80,7 +80,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 
 
 @contextmanager
-def _completing(ctx: click.Context) -> Iterator[Context]:
+def completing(ctx: click.Context) -> Iterator[Context]:
     """What the options of ``n2k`` on the line mean; the block ends silently at any error: a terminal is waiting."""
     given = ctx.find_root().params
     context = Context(given.get("data_dir"), given.get("config"), verbose=False, quiet=True)

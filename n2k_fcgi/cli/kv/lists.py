@@ -144,4 +144,4 @@ def _of_key(space: KeyValueSpace, key: str) -> dict[str, object]:
 
 
 def _of_namespace(context: Context, name: str, space: KeyValueSpace) -> dict[str, object]:
-    return {**namespaces(context.store).summary(name)._asdict(), "version": str(space.version())}
+    return {**namespaces(context.store).summary(name)._asdict(), "dataset": space.dataset(), "version": str(space.version())}

@@ -21,12 +21,12 @@ from n2k_fcgi.wiring import modes_of
 
 SHOWN = 20
 """Bad lines that are reported one by one."""
-_A_FILE = click.Path(dir_okay=False, allow_dash=True)
+A_FILE = click.Path(dir_okay=False, allow_dash=True)
 
 
 @click.command("export")
 @arguments.of_namespace
-@click.argument("file", metavar="FILE|-", type=_A_FILE)
+@click.argument("file", metavar="FILE|-", type=A_FILE)
 @pass_context
 def export(context: Context, namespace: str, file: str) -> None:
     """Write the namespace NS to FILE, or to standard output as '-': JSON lines, one state, in UTF-8.
@@ -45,7 +45,7 @@ def export(context: Context, namespace: str, file: str) -> None:
 
 @click.command("import")
 @arguments.of_namespace
-@click.argument("file", metavar="FILE|-", type=_A_FILE)
+@click.argument("file", metavar="FILE|-", type=A_FILE)
 @click.option("--keep", is_flag=True, help="Keep entries that exist already.")
 @options.as_json
 @pass_context
@@ -62,10 +62,8 @@ def import_(context: Context, namespace: str, file: str, *, keep: bool, as_json:
     Example: n2k kv import shop shop.jsonl
     """
     space = arguments.space(context, namespace)
-    with _opened(file) as source:
-        if kind_of(source.peek(LONGEST_MAGIC)) is not Kind.PLAIN:
-            raise click.UsageError(f"{file} is packed: unpack it first, and pipe it into 'n2k kv import {namespace} -'")
-        done = Restoring(space, _Refusals(context), keep=keep).run(source)
+    with opened_plain(file, f"n2k kv import {namespace} -") as source:
+        done = Restoring(space, Refusals(context), keep=keep).run(source)
     if as_json:
         click.echo(json_line(done._asdict()))
     elif not done.refused:
@@ -74,7 +72,7 @@ def import_(context: Context, namespace: str, file: str, *, keep: bool, as_json:
         raise LinesRefused(lines=counted(done.refused, "line"), stored=_summary(done))
 
 
-class _Refusals:
+class Refusals:
     """Reports bad lines as they are found: the first ones."""
 
     def __init__(self, context: Context) -> None:
@@ -108,6 +106,18 @@ def _write(target: BinaryIO, lines: Iterable[bytes]) -> int:
         count += 1
     target.flush()
     return count
+
+
+@contextmanager
+def opened_plain(file: str, by_pipe: str) -> Iterator[BufferedReader]:
+    """Open *file*, '-' for standard input, for reading; refuse a packed one. *by_pipe*: the command that reads it unpacked.
+
+    Raises StoreUnreadable.
+    """
+    with _opened(file) as source:
+        if kind_of(source.peek(LONGEST_MAGIC)) is not Kind.PLAIN:
+            raise click.UsageError(f"{file} is packed: unpack it first, and pipe it into '{by_pipe}'")
+        yield source
 
 
 @contextmanager

@@ -3,13 +3,17 @@
 import re
 from typing import NamedTuple
 
-from n2k_fcgi.errors import BadEntryKey, BadNamespace
+from n2k_fcgi.errors import BadDatasetName, BadEntryKey, BadNamespace
 from n2k_fcgi.model.choices import Choice
 
 MAX_KEY = 500
 """Bytes of UTF-8. LMDB holds 511 bytes with the prefix and, in the index of expiry, a time."""
 
 _NAMESPACE = re.compile(r"[a-z0-9_-]{1,40}")
+_DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+NO_DATASET = "none"
+"""The word that is said instead of a dataset's name."""
 
 
 class ValueType(Choice):
@@ -114,4 +118,16 @@ def parse_namespace(text: str) -> str:
     """Return the name of a namespace. Raises BadNamespace."""
     if not is_namespace(text):
         raise BadNamespace(namespace=text)
+    return text
+
+
+def is_dataset(text: str) -> bool:
+    """Whether it can be the name of a dataset."""
+    return _DATASET.fullmatch(text) is not None and text != NO_DATASET
+
+
+def parse_dataset(text: str) -> str:
+    """Return the name of a dataset. Raises BadDatasetName."""
+    if not is_dataset(text):
+        raise BadDatasetName(dataset=text)
     return text

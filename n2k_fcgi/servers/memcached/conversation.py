@@ -1,12 +1,13 @@
 """One client: bytes that arrive cut anywhere become commands, and their answers leave in order."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 
 from n2k_fcgi.errors import BadRequest, N2KError, NoSuchEntry, ReadOnly
 from n2k_fcgi.model.keyvalue.operations import Get
 from n2k_fcgi.servers.connection import Connection
 from n2k_fcgi.servers.memcached import meta, text
+from n2k_fcgi.servers.memcached.long_read import TooSlow, parts
 from n2k_fcgi.servers.memcached.names import MOST_NAMES, Names
 from n2k_fcgi.servers.memcached.reading import Fault, Input
 from n2k_fcgi.servers.memcached.server import Server
@@ -29,8 +30,7 @@ class Conversation:
         server.stats.total_connections += 1
         self._input = Input()
         self._block: Block | None = None
-        self._reading: Read | None = None
-        self._read = 0  # keys of it that are answered
+        self._reading: Generator[bytes, None, None] | None = None
         self._waiting = 0  # answers that come with the end of the turn
         self._is_held_up = False  # by output that must be read first
         self._is_over = False
@@ -82,7 +82,8 @@ class Conversation:
     def closed(self) -> None:
         """Make place for another."""
         self._is_over = True
-        self._reading = self._block = None
+        self._block = None
+        self._end_reading()
         self._input.clear()
         self._server.stats.curr_connections -= 1
 
@@ -172,7 +173,7 @@ class Conversation:
         elif isinstance(step, Flush):
             self._settle()
             try:
-                server.space.flush(after=step.delay)
+                server.space.flush_later(step.delay)
             except N2KError as error:
                 self._say(refusal(error))
             else:
@@ -202,9 +203,15 @@ class Conversation:
         if self._waiting and len(step.keys) <= server.most_at_once:
             self._waiting += 1
             server.batch.add(self, list(map(Get, step.keys)), partial(self._found, step))
-        else:
-            self._settle()
-            self._reading, self._read = step, 0
+            return
+        self._settle()
+        if len(step.keys) > server.most_at_once:
+            self._reading = parts(server, step, self.connection.limits.stalled_after)
+            return
+        try:
+            self._say(b"".join(map(step.item, step.keys, server.entries(step.keys))) + step.end)
+        except N2KError as error:
+            self._say(refusal(error))
 
     def _found(self, step: Read, outcomes: Sequence[Outcome]) -> bytes:
         """The answer to a read that waited for writes."""
@@ -216,20 +223,22 @@ class Conversation:
         self._server.count_reads(entries)
         return b"".join(map(step.item, step.keys, entries)) + step.end
 
-    def _read_on(self, step: Read) -> None:
-        """Answer the next keys of a read; at its end, end it."""
-        keys = step.keys[self._read : self._read + self._server.most_at_once]
-        self._read += len(keys)
-        is_last = self._read >= len(step.keys)
-        if is_last:
-            self._reading = None
+    def _read_on(self, reading: Generator[bytes, None, None]) -> None:
+        """Say the next part of a long answer; behind the last, end it."""
         try:
-            answer = b"".join(map(step.item, keys, self._server.entries(keys)))
-        except N2KError as error:
-            self._reading = None
-            self._say(refusal(error))
+            part = next(reading, None)
+        except TooSlow:
+            self._leave(unread=True)
             return
-        self._say(answer + step.end if is_last else answer)
+        if part is None:
+            self._reading = None
+        else:
+            self._say(part)
+
+    def _end_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
 
     def _told(self, words: list[bytes]) -> bytes:
         try:

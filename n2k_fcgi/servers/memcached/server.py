@@ -13,7 +13,7 @@ from n2k_fcgi.servers.memcached.marks import Marks
 from n2k_fcgi.servers.memcached.names import Names
 from n2k_fcgi.servers.memcached.stats import Stats, lines, version_line
 from n2k_fcgi.servers.memcached.text import Terms
-from n2k_fcgi.service.keyvalue.space import KeyValueSpace
+from n2k_fcgi.service.keyvalue.space import KeyValueSpace, Reader
 
 Authorise = Callable[[str], bool]
 """Returns whether a token may only read. Raises N2KError if it may not even do that."""
@@ -76,9 +76,9 @@ class Server:
             marks=self.marks,
         )
 
-    def entries(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        """Read keys, all from one state. Raises the errors of the store."""
-        found = self.space.entries(keys)
+    def entries(self, keys: Sequence[bytes], state: Reader | None = None) -> list[Entry | None]:
+        """Read keys, all from one state; *state*: from this one. Raises the errors of the store."""
+        found = (state or self.space).entries(keys)
         self.count_reads(found)
         return found
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from n2k_fcgi.errors import NoSuchNamespace
 from n2k_fcgi.model.keyvalue.entry import parse_namespace
 from n2k_fcgi.service.keyvalue.space import Clock, milliseconds
-from n2k_fcgi.store.keyvalue import KeyValueStore, Terms
+from n2k_fcgi.store.keyvalue import Dataset, KeyValueStore, Terms
 
 DEFAULTS = Terms(quota=8 * 1024 * 1024, most_keys=100_000)
 """Of a new namespace."""
@@ -66,6 +66,14 @@ class Namespaces:
         with self._store.namespace(parse_namespace(name)).snapshot() as state:
             space = state.space(self._clock())
             return Summary(name, space.used, space.quota, space.keys, space.most_keys, state.terms().is_open)
+
+    def datasets(self) -> Iterator[tuple[Dataset, list[str]]]:
+        """Yield the datasets, sorted by name, each with the namespaces that show it. Raises DatasetDamaged."""
+        live: dict[str, list[str]] = {}
+        for name in self.names():
+            live.setdefault(self._store.namespace(name).dataset(), []).append(name)
+        for dataset in self._store.datasets():
+            yield dataset, live.get(dataset.name, [])
 
     def set_open(self, name: str, is_open: bool) -> bool:
         """Let anyone read a namespace without a token, or no longer; return False if that was so already."""

@@ -50,7 +50,7 @@ class Restoring:
         An error of the store stops it: its message names the lines of the batch that was not stored; those before it are.
         """
         number = 0
-        for number, line in enumerate(_lines(file, self._longest), 1):
+        for number, line in enumerate(bounded_lines(file, self._longest), 1):
             if line.strip():
                 self._take(number, line)
         self._store(number)
@@ -95,7 +95,7 @@ class Restoring:
         self.done = self.done._replace(**{name: getattr(self.done, name) + count for name, count in more.items()})
 
 
-def _lines(file: BinaryIO, longest: int) -> Iterator[bytes]:
+def bounded_lines(file: BinaryIO, longest: int) -> Iterator[bytes]:
     """Yield all lines; of one with more than *longest* bytes only its beginning, with one byte more."""
     while line := file.readline(longest + 1):
         yield line

@@ -19,7 +19,7 @@ from n2k_fcgi.errors import (
     ReadOnly,
     ValueTooLarge,
 )
-from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_entry_key, type_of
+from n2k_fcgi.model.keyvalue.entry import NO_DATASET, Entry, ValueType, parse_dataset, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import (
     LEAST,
     MOST,
@@ -30,7 +30,18 @@ from n2k_fcgi.model.keyvalue.operations import (
     Put,
     Restore,
 )
-from n2k_fcgi.store.keyvalue import Applied, Changes, NamespaceStore, Page, Range, Result, Space, SpaceReader, Terms
+from n2k_fcgi.store.keyvalue import (
+    Applied,
+    Changes,
+    Later,
+    NamespaceStore,
+    Page,
+    Range,
+    Result,
+    Space,
+    SpaceReader,
+    Terms,
+)
 
 MOST_OPERATIONS = 1000
 """In one batch."""
@@ -126,6 +137,10 @@ class Reader:
         """Return what the owner set."""
         return self._reader.terms()
 
+    def dataset(self) -> str:
+        """Return the name of the live dataset, or 'none'."""
+        return self._reader.dataset() or NO_DATASET
+
     def version(self) -> int:
         """Return the last version that was given: changes after it are changes from now on."""
         return self._reader.version()
@@ -191,6 +206,14 @@ class KeyValueSpace(Reader):
         self._refuse_read_only()
         return self._store.apply([self.checked(operation)], self._clock(), request=request)
 
+    def use(self, dataset: str, later: Later = Later.KEPT) -> int:
+        """Make a dataset live, 'none' for none; return the version of the swap.
+
+        Raises BadDatasetName, NoSuchDataset, DatasetDamaged: the one that was live stays live.
+        """
+        self._refuse_read_only()
+        return self._store.use("" if dataset == NO_DATASET else parse_dataset(dataset), self._clock(), later)
+
     def apply_each(self, operations: Sequence[Operation]) -> list[Result | N2KError]:
         """Do each operation, in order, in one durable write; return for each its result, or the error that refused it.
 
@@ -212,10 +235,16 @@ class KeyValueSpace(Reader):
                 outcomes[index] = outcome
         return outcomes
 
-    def flush(self, *, after: int = 0) -> int:
-        """Remove everything, in *after* milliseconds; return how many keys that removed now."""
+    def flush(self) -> int:
+        """Remove everything; return how many keys."""
         self._refuse_read_only()
-        return self._store.flush(self._clock(), after=after)
+        return self._store.flush(self._clock())
+
+    def flush_later(self, after: int) -> None:
+        """Remove everything in *after* milliseconds, 0: now. It takes no longer for more keys, of which none is counted."""
+        self._refuse_read_only()
+        now = self._clock()
+        self._store.flush_later(now, now + after)
 
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:

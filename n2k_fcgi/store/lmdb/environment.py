@@ -25,7 +25,7 @@ from n2k_fcgi.errors import (
     is_no_memory,
 )
 from n2k_fcgi.files import refuse_os_error
-from n2k_fcgi.store.datadir import DATA_FILE, KEYVALUE
+from n2k_fcgi.store.datadir import DATA_FILE, DATASET_SUFFIX, DATASETS, KEYVALUE
 from n2k_fcgi.store.lmdb.layout import FORMATS
 
 MAX_DATABASES = 8
@@ -92,6 +92,10 @@ def damaged(path: Path, why: object) -> N2KError:
         from n2k_fcgi.errors import NamespaceDamaged  # late: lookups need none of these errors
 
         return NamespaceDamaged(path=path, why=why)
+    if path.parent.name == DATASETS and path.suffix == DATASET_SUFFIX:
+        from n2k_fcgi.errors import DatasetDamaged  # late: as above
+
+        return DatasetDamaged(path=path, why=why)
     return (StoreDamaged if path.name == DATA_FILE else CapturesDamaged)(path=path, why=why)
 
 

@@ -16,7 +16,7 @@ from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.codec import unpack_origins
 from n2k_fcgi.store.lmdb.environment import meaning, open_reader, refuse_other_format
-from n2k_fcgi.store.lmdb.layout import FORMAT_KEY, GENERATION_DATABASES, HELD, META, ORIGINS_KEY
+from n2k_fcgi.store.lmdb.layout import FORMAT_KEY, GENERATION_DATABASES, HELD, META, ORIGINS_KEY, PAST_KEY
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 _PIECE = 512
@@ -57,6 +57,9 @@ class GenerationFile:
         try:
             self._databases = {name: self._env.open_db(name, create=False) for name in self._database_names()}
             with self._env.begin(db=self._databases[META]) as transaction:
+                past = transaction.get(PAST_KEY)
+                self.past = None if past is None else past.decode().split()
+                """Names of the generations that it was built from; None: not known."""
                 refuse_other_format(self.path, transaction.get(FORMAT_KEY))
                 origins = unpack_origins(transaction.get(ORIGINS_KEY, b"[]"))
                 self.origins = [origin._replace(as_of=min(origin.as_of, self._created)) for origin in origins]

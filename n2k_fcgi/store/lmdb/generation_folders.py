@@ -16,6 +16,9 @@ from n2k_fcgi.store.lmdb.layout import FORMAT
 _GONE = ".gone" + BUILDING
 """Suffix of a folder that is being removed, whether it was finished or not."""
 
+REPLACED = "p"
+"""Appended to the name of a generation that replaces one in a purge: sorted right after it, before every later one."""
+
 Found = TypeVar("Found")
 
 

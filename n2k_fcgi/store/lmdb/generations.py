@@ -12,7 +12,7 @@ from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.generation_folders import GenerationFolders
+from n2k_fcgi.store.lmdb.generation_folders import REPLACED, GenerationFolders
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 if TYPE_CHECKING:
@@ -157,6 +157,23 @@ class Generations(GenerationFolders):
             pass
         self.set_current(name)
 
+    def shares_past(self, name: str) -> bool:
+        """See ``store.avatars.GenerationStore``."""
+        live = self.current_name()
+        if name not in self.names():
+            raise NoSuchGeneration(name=name)
+        if not live or _origin(live) == _origin(name):
+            return True
+        with self.opened(name) as wanted:
+            past = wanted.past
+        if past is None or _origin(live) in map(_origin, past):
+            return True
+        try:
+            with self.opened(live) as present:
+                return present.past is None or _origin(name) in map(_origin, present.past)
+        except (StoreDamaged, StoreTooNew, StoreUnreadable):  # going back is what helps
+            return True
+
     def replace(self, old: str, manifest: Manifest) -> None:
         """Publish the finished build of *manifest*'s name in place of generation *old*, which is removed."""
         self.finish(manifest)
@@ -182,6 +199,11 @@ class Generations(GenerationFolders):
         for name in gone:
             self.remove(self._folder / name)
         return gone
+
+
+def _origin(name: str) -> str:
+    """Return the name that a generation had before purges rewrote it."""
+    return name.rstrip(REPLACED)
 
 
 class Lease:

@@ -35,6 +35,8 @@ METER = b"l"
 
 FORMAT_KEY = b"format"
 ORIGINS_KEY = b"origins"
+PAST_KEY = b"past"
+"""Names of the generations that a generation was built from, the latest last. Missing before this was written."""
 SECRET_KEY = b"forgotten"
 """After CAPTURE_META: the key of the digests in tombstones."""
 UNDONE_KEY = b"undone"

@@ -12,14 +12,12 @@ from n2k_fcgi.store.lmdb.building.data_file import DataFile
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.generation_folders import REPLACED
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMER, HELD, HISTORY, KEYS, NAMES
 
 ROWS = 10_000
 """Rows of one step: read, filtered, appended in one transaction."""
-
-REPLACED = "p"
-"""Appended to the name of a generation that replaces one: sorted right after it, before every later one."""
 
 Hides = Callable[[bytes, str, str], bool]
 """Whether the avatar of a key, a grid and a canonical name is hidden."""
@@ -64,7 +62,7 @@ class _Purge:
             if not dropped:
                 return 0
             self._copy_holders(generation, data)
-            size = data.finish(generation.origins)
+            size = data.finish(generation.origins, generation.past)
         manifest = self._cleaned(self._generations.manifest(name))._replace(
             name=fresh,
             format=FORMAT,

@@ -20,6 +20,7 @@ AREA = Area(
         Route("/api/v1/pending", "pending.waiting"),
         Route("/api/v1/pending", "pending.add", ("POST",)),
         Route("/api/v1/pending/unknown", "pending.mark_unknown", ("POST",)),
+        Route("/api/v1/switchdb", "switching.switch", ("POST",)),
         Route("/api/v1/conflicts", "overview.conflicts"),
         Route("/api/v1/statistics", "overview.statistics"),
         Route("/api/v1/generations", "overview.generations"),

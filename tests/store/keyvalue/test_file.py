@@ -326,26 +326,26 @@ def test_a_flush_is_one_record_and_keeps_what_must_not_repeat(shop: Namespace) -
 
 
 def test_a_flush_leaves_the_rows_to_later_writes(store: Namespaces, shop: Namespace) -> None:
-    """It changes two rows and the log, however many entries there are; each write removes some, and a check finds no fault."""
+    """It changes three rows and the log, however many entries there are; each write removes some; a check finds no fault."""
     shop.apply([Put(b"k%d" % n, b"v", ttl=1000 if n % 2 else None) for n in range(900)], NOW)
     before = rows(shop)
     shop.flush(NOW)
     after = rows(shop)
     assert sorted(db_key[:9] for db_key in after if before.get(db_key) != after[db_key]) == [
-        b"l" + shop.version().to_bytes(8, "big"), b"mcounters", b"mflushed",
+        b"l" + shop.version().to_bytes(8, "big"), b"mcounters", b"mlive", b"x\0\0",
     ]  # fmt: skip
     assert before.keys() <= after.keys() and list(store.problems()) == []
     assert shop.space(NOW).keys == shop.count(Range(b"k"), NOW)[0] == shop.count(Range(), NOW + 2000)[0] == 0
     shop.apply([Put(b"k1", b"new", ttl=1000)], NOW)  # the same end as the old one's
     shop.apply([Put(b"k3", b"new")], NOW)
     writes = 0
-    while b"mflushed" in (left := rows(shop)):
+    while b"x\0\0" in (left := rows(shop)):
         assert shop.space(NOW).keys == 2 + bool(writes) and list(store.problems()) == []
         shop.apply([Put(b"l", b"")], NOW)
         writes += 1
     assert 5 <= writes <= 20
-    assert sorted(db_key for db_key in left if db_key[:1] == b"v") == [b"vk1", b"vk3", b"vl"]
-    assert [db_key[9:] for db_key in left if db_key[:1] == b"e"] == [b"k1"]
+    assert sorted(db_key for db_key in left if db_key[:1] in b"vV") == [b"V\0\1k1", b"V\0\1k3", b"V\0\1l"]
+    assert [db_key[11:] for db_key in left if db_key[:1] in b"eE"] == [b"k1"]
     assert shop.sweep(NOW + 1000, 10) == 1 and list(store.problems()) == []
 
 
@@ -354,12 +354,12 @@ def test_what_a_flush_has_left_is_swept_in_housekeeping_and_by_a_compaction(shop
     shop.apply([Put(b"k%d" % n, b"v", ttl=1) for n in range(20)], NOW)
     shop.flush(NOW)
     shop.sweep_if_idle(NOW)
-    assert not any(db_key[:1] in b"ve" for db_key in rows(shop)) and b"mflushed" not in rows(shop)
+    assert not any(db_key[:1] in b"ve" for db_key in rows(shop)) and b"x\0\0" not in rows(shop)
     shop.apply([Put(b"k%d" % n, b"v" * 100) for n in range(900)], NOW)
     shop.flush(NOW)
     shop.apply([Put(b"k1", b"new")], NOW)
     shop.compact()
-    assert [db_key for db_key in rows(shop) if db_key[:1] == b"v"] == [b"vk1"]
+    assert [db_key for db_key in rows(shop) if db_key[:1] in b"vVeEx"] == [b"vk1"]
     assert [change.kind for change in shop.changes(0, 10).changes] == [Kind.FLUSH, Kind.PUT]
 
 
@@ -415,3 +415,13 @@ def test_a_snapshot_is_not_closed_for_memory(tmp_path: Path) -> None:
             assert game.get(b"k", NOW) == state.get(b"k", NOW) is not None
     assert was_closed
     store.close()
+
+
+def test_a_file_of_format_1(shop: Namespace) -> None:
+    """It is read as it is, and becomes the next format with its next write, which earlier versions then refuse."""
+    shop.apply([PLAIN], NOW)
+    put_row(shop, b"mformat", b"1")
+    assert shop.get(b"k", NOW) is not None and shop.dataset() == ""
+    assert rows(shop)[b"mformat"] == b"1".hex(), "a read changed it"
+    shop.apply([PLAIN], NOW)
+    assert rows(shop)[b"mformat"] == b"2".hex()

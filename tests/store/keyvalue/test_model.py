@@ -68,11 +68,15 @@ class EmbeddedMachine(NamespaceMachine):
     @rule(limit=st.integers(1, 2))
     def sweep(self, limit: int) -> None:
         """Up to so many of what has expired are removed, those that expired first."""
-        expired = sorted(kept.expires for kept in self.model.entries.values() if kept.expires and kept.expires <= self.now)
+        expired = self.expired()
         assert self.store.sweep(self.now, limit) == min(limit, len(expired))
         self.follow()
-        left = sorted(kept.expires for kept in self.model.entries.values() if kept.expires and kept.expires <= self.now)
-        assert left == expired[limit:]
+        assert self.expired() == expired[limit:]
+
+    def expired(self) -> list[int]:
+        """When what is to be swept has expired."""
+        stored = self.model.counted(self.model.entries).values()
+        return sorted(kept.expires for kept in stored if kept.expires and kept.expires <= self.now)
 
     @rule()
     def flush(self) -> None:

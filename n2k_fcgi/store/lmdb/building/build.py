@@ -134,7 +134,7 @@ class Build:
         _agree("former names and history", former_names.records, history)
         _agree("names", names.names, data.entries(NAMES))
         _agree("keys", counts.keys, data.entries(KEYS))
-        size = data.finish(self._origins.origins)
+        size = data.finish(self._origins.origins, _past(merging.previous))
         return Built(
             name=self.name,
             format=FORMAT,
@@ -172,6 +172,13 @@ def _sorting(folder: Path, jobs: int, sizes: Sizes) -> Sorting | SortingBeside:
         except OSError as error:  # the host allows no more processes
             logs.info(f"the import sorts in its own process: {error.strerror}")
     return Sorting(folder, sizes)
+
+
+def _past(previous: Generation | None) -> list[str] | None:
+    """Return the names of the generations that are in a build on *previous*; None: not known."""
+    if previous is None:
+        return []
+    return None if previous.past is None else [*previous.past, previous.name]
 
 
 def _agree(what: str, given: int, kept: int) -> None:

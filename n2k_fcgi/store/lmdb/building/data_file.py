@@ -12,8 +12,11 @@ from n2k_fcgi.model.origins import MAX_ORIGINS, Origin
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.codec import pack_origins
 from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, meaning
-from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY
+from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY, PAST_KEY
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
+
+MOST_PAST = 1000
+"""Generations of the past that are kept: years of nightly imports."""
 
 
 class DataFile:
@@ -78,8 +81,8 @@ class DataFile:
             count: int = transaction.stat(self._databases[database])["entries"]
         return count
 
-    def finish(self, origins: list[Origin]) -> int:
-        """Write the origins and the format version, sync, close, and return the size of the file in bytes."""
+    def finish(self, origins: list[Origin], past: list[str] | None) -> int:
+        """Write the origins, the past (None: unknown) and the format version, sync, close; return the bytes of the file."""
         if len(origins) > MAX_ORIGINS:
             raise TooManyGrids(limit=MAX_ORIGINS)
 
@@ -87,6 +90,8 @@ class DataFile:
             meta = self._databases[META]
             transaction.put(FORMAT_KEY, str(FORMAT).encode(), db=meta)
             transaction.put(ORIGINS_KEY, pack_origins(origins), db=meta)
+            if past is not None:
+                transaction.put(PAST_KEY, "\n".join(past[-MOST_PAST:]).encode(), db=meta)
 
         self._write(describe)
         try:

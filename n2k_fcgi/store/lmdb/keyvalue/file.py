@@ -21,6 +21,7 @@ from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import DROPPED
 from n2k_fcgi.store.lmdb.environment import is_there
 from n2k_fcgi.store.lmdb.growing_map import Result
+from n2k_fcgi.store.lmdb.keyvalue.datasets import Datasets, LiveDataset
 from n2k_fcgi.store.lmdb.keyvalue.open_files import OpenFiles
 from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS, REPLACED, pack_mark, unpack_mark
 from n2k_fcgi.store.lmdb.lockfile import identity, lock_of
@@ -40,15 +41,16 @@ MARK_KEPT = 10
 class NamespaceFile(WritableFile):
     """The file of the namespace *name*. Values of its read transactions are views, valid inside them only.
 
-    *open_files*: those of this process, of which it is one.
+    *open_files*: those of this process, of which it is one. *datasets*: all, of which the live one is open while this is.
     """
 
     first_map = 2 * 1024 * 1024  # many are open at once, and hosts limit address space
 
-    def __init__(self, name: str, path: Path, modes: Modes, *, sync: Sync, open_files: OpenFiles) -> None:
+    def __init__(self, name: str, path: Path, modes: Modes, *, sync: Sync, open_files: OpenFiles, datasets: Datasets) -> None:
         super().__init__(path, modes, sync=sync, formats=FORMATS)
         self.name = name
         self._open_files = open_files
+        self.dataset = LiveDataset(datasets)
 
     def begin(self) -> lmdb.Transaction:
         """Begin the read transaction of ``read``. Raises NoSuchNamespace."""
@@ -93,6 +95,11 @@ class NamespaceFile(WritableFile):
             return super().write(checked)
         except StoreFull as error:
             raise NamespaceFull(path=self.path, why=error.why) from None
+
+    def close(self) -> None:
+        """See ``WritableFile.close``. The dataset is given back once nobody reads it."""
+        super().close()
+        self.dataset.release()
 
     def used_bytes(self) -> int:
         """Return the bytes of the pages that hold rows: what a compact copy needs at most."""

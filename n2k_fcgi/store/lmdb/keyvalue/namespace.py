@@ -10,14 +10,15 @@ import lmdb
 from n2k_fcgi.errors import BatchRefused, BatchTooLarge, N2KError, QuotaReached, StillSweeping
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation, Put, Restore
-from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
-from n2k_fcgi.store.lmdb.keyvalue import replacing
+from n2k_fcgi.store.keyvalue import Applied, Changes, Later, Page, Range, Result, Space, Terms
+from n2k_fcgi.store.lmdb.keyvalue import overlays, replacing
 from n2k_fcgi.store.lmdb.keyvalue.copying import copied
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
 from n2k_fcgi.store.lmdb.keyvalue.requests import digest_of, earlier_results, remember
 from n2k_fcgi.store.lmdb.keyvalue.rows import TERMS, pack_terms
 from n2k_fcgi.store.lmdb.keyvalue.sequences import leased
 from n2k_fcgi.store.lmdb.keyvalue.state import State
+from n2k_fcgi.store.lmdb.keyvalue.swapping import swap
 from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
 
 SWEPT_BY_A_WRITE = 20
@@ -48,24 +49,24 @@ class Namespace:
     def get(self, key: bytes, now: int) -> Entry | None:
         """Return the entry of *key*."""
         with self.file.read() as transaction:
-            return State(transaction).get(key, now)
+            return self._state(transaction).get(key, now)
 
     def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
         """Return the entries of *keys*, in order, all of one state."""
         with self.file.read() as transaction:
-            return State(transaction).get_many(keys, now)
+            return self._state(transaction).get_many(keys, now)
 
     def scan(
         self, wanted: Range, now: int, *, limit: int, values: bool, reverse: bool = False, max_bytes: int | None = None
     ) -> Page:
         """See ``store.keyvalue.SpaceReader``."""
         with self.file.read() as transaction:
-            return State(transaction).scan(wanted, now, limit=limit, values=values, reverse=reverse, max_bytes=max_bytes)
+            return self._state(transaction).scan(wanted, now, limit=limit, values=values, reverse=reverse, max_bytes=max_bytes)
 
     def count(self, wanted: Range, now: int) -> tuple[int, int]:
         """Return how many keys there are, and bytes of keys and values."""
         with self.file.read() as transaction:
-            return State(transaction).count(wanted, now)
+            return self._state(transaction).count(wanted, now)
 
     def changes(self, since: int, limit: int) -> Changes:
         """Return what happened after the version *since*. Raises ChangesGone."""
@@ -75,7 +76,7 @@ class Namespace:
     def space(self, now: int) -> Space:
         """Return how full it is, what has expired left out."""
         with self.file.read() as transaction:
-            return State(transaction).space(now)
+            return self._state(transaction).space(now)
 
     def terms(self) -> Terms:
         """Return what the owner set."""
@@ -92,17 +93,22 @@ class Namespace:
         with self.file.read() as transaction:
             return State(transaction).sequences()
 
+    def dataset(self) -> str:
+        """Return the name of the live dataset; '': none."""
+        with self.file.read() as transaction:
+            return State(transaction).dataset()
+
     @contextmanager
     def snapshot(self) -> Iterator[State]:
         """See ``store.keyvalue.NamespaceStore``. Raises SnapshotLost."""
         with self.file.held() as transaction:
-            yield State(transaction)
+            yield self._state(transaction)
 
     @contextmanager
     def copy(self, target: Path | None = None) -> Iterator[State]:
         """See ``store.keyvalue.NamespaceStore``."""
         with copied(self.file, target) as transaction:
-            yield State(transaction)
+            yield self._state(transaction)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -147,31 +153,44 @@ class Namespace:
             self._write(now, lambda writing: writing.sweep(SWEPT_IN_HOUSEKEEPING))
 
     def _has_more_to_sweep(self, now: int) -> bool:
-        """Whether something has expired, or a flush has left rows or is due; else a write would be in vain."""
+        """Whether something has expired, an overlay was dropped, or a flush is due; else a write would be in vain."""
         with self.file.read() as transaction:
             state = State(transaction)
-            return state.floor(now) > 0 or state.expired(now, most=1)[0] > 0
+            return state.live.is_flushed(now) or state.expired(now, most=1)[0] > 0 or bool(overlays.dropped(transaction))
 
-    def flush(self, now: int, *, after: int = 0) -> int:
+    def flush(self, now: int) -> int:
         """See ``store.keyvalue.NamespaceStore``."""
 
         def flushed(writing: Writing) -> int:
-            if not after:
-                return writing.flush()
-            writing.flush_at(now + after)
-            return 0
+            count = writing.count()
+            writing.flush()
+            return count
 
         return self._write(now, flushed)
 
+    def flush_later(self, now: int, moment: int) -> None:
+        """See ``store.keyvalue.NamespaceStore``."""
+        self._write(now, lambda writing: writing.flush_at(moment) if moment > now else writing.flush())
+
+    def use(self, dataset: str, now: int, later: Later = Later.KEPT) -> int:
+        """See ``store.keyvalue.NamespaceStore``."""
+        found = self.file.dataset.all.verified(dataset) if dataset else None
+        return self._write(now, lambda writing: swap(writing, found, later), is_readable=False)
+
     def compact(self, *, keep_log: bool = True) -> tuple[int, int]:
         """See ``store.keyvalue.NamespaceStore``."""
-        while self._write(0, _swept_of_flushed):
+        while self._write(0, _swept_of_dropped):
             pass
         return replacing.compact(self.file, keep_log=keep_log)
 
-    def _write(self, now: int, change: Callable[[Writing], T]) -> T:
+    def _state(self, transaction: lmdb.Transaction) -> State:
+        return State(transaction, self.file.dataset)
+
+    def _write(self, now: int, change: Callable[[Writing], T], *, is_readable: bool = True) -> T:
+        """Run *change* in a transaction. Not *is_readable*: also if the live dataset cannot be read."""
+
         def changed(transaction: lmdb.Transaction) -> T:
-            writing = Writing(transaction, now, self._most_changes)
+            writing = Writing(transaction, now, self._most_changes, self.file.dataset if is_readable else None)
             result = change(writing)
             writing.finish()
             return result
@@ -179,10 +198,10 @@ class Namespace:
         return self.file.write(changed)
 
 
-def _swept_of_flushed(writing: Writing) -> bool:
-    """Remove some of what a flush has left; return whether more of it may be there."""
-    writing.sweep_flushed(SWEPT_FOR_SPACE)
-    return writing.has_flushed_rows
+def _swept_of_dropped(writing: Writing) -> bool:
+    """Remove some rows of dropped overlays; return whether more may be there."""
+    overlays.sweep(writing.transaction, SWEPT_FOR_SPACE)
+    return bool(overlays.dropped(writing.transaction))
 
 
 def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -> Applied:

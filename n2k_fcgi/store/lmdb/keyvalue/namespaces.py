@@ -1,17 +1,18 @@
 """All namespaces of a data directory."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from n2k_fcgi.errors import N2KError, NoSuchNamespace
 from n2k_fcgi.files import Modes, refuse_os_error, sync_folder
 from n2k_fcgi.model.choices import Sync
-from n2k_fcgi.model.keyvalue.entry import is_namespace
+from n2k_fcgi.model.keyvalue.entry import Entry, is_namespace
 from n2k_fcgi.store.base import Finding
-from n2k_fcgi.store.datadir import DATA_FILE, KEYVALUE
-from n2k_fcgi.store.keyvalue import Terms
+from n2k_fcgi.store.datadir import DATA_FILE, DATASETS, KEYVALUE
+from n2k_fcgi.store.keyvalue import Dataset, Terms
 from n2k_fcgi.store.lmdb.keyvalue import replacing
+from n2k_fcgi.store.lmdb.keyvalue.datasets import Datasets
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile, is_made
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.open_files import MOST_OPEN, OpenFiles
@@ -38,6 +39,7 @@ class Namespaces:
         self._known: dict[str, Namespace] = {}
         """One object for each file: a process may open a file once."""
         self._open_files = OpenFiles()
+        self._datasets = Datasets(data_dir)
         self._is_retired = False
         self._resident_limit = resident_limit
         self._looks = 0
@@ -90,9 +92,24 @@ class Namespaces:
             return False
         return True
 
+    def datasets(self) -> list[Dataset]:
+        """See ``store.keyvalue.KeyValueStore``."""
+        return [self._datasets.opened_by_name(name).described() for name in self._datasets.names()]
+
+    def build(self, name: str, entries: Iterable[Entry], folder: Path | None = None) -> Dataset:
+        """See ``store.keyvalue.KeyValueStore``."""
+        from n2k_fcgi.store.lmdb.keyvalue.dataset_build import build  # late: for one command
+
+        return build(folder or self._datasets.folder, name, entries, self._modes)
+
     def problems(self) -> Iterator[str]:
         """Check all that is stored, changing nothing; yield one line per problem."""
         from n2k_fcgi.store.lmdb.keyvalue.checking import problems_of  # late: for one command
+
+        for name in self._datasets.names():
+            problem = self._datasets.problem(name)
+            if problem:
+                yield f"{DATASETS}/{name}: {problem}"
 
         for name in self.names():
             for problem in problems_of(self._of(name).file):
@@ -113,7 +130,8 @@ class Namespaces:
 
     def address_space(self) -> int:
         """Return the bytes of address space that a worker needs for those that it keeps open at most."""
-        return sum(sorted(self._of(name).file.address_space() for name in self.names())[-MOST_OPEN:])
+        files = sorted(self._of(name).file.address_space() for name in self.names())[-MOST_OPEN:]
+        return sum(files) + sum(sorted(self._datasets.sizes())[-MOST_OPEN:])
 
     def keep_house(self, now: int) -> None:
         """Sweep the namespaces that this process has open, unless others write them."""
@@ -144,7 +162,8 @@ class Namespaces:
         """The namespace, whether its file exists or not."""
         found = self._known.get(name)
         if found is None:
-            file = NamespaceFile(name, self._path(name), self._modes, sync=self._sync, open_files=self._open_files)
+            path = self._path(name)
+            file = NamespaceFile(name, path, self._modes, sync=self._sync, open_files=self._open_files, datasets=self._datasets)
             if self._is_retired:
                 file.retire()
             found = self._known[name] = Namespace(file, self._most_changes)

@@ -28,7 +28,6 @@ from n2k_fcgi.store.lmdb.growing_map import GrowingMap
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile, is_made
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
-    FLUSHED,
     FORMATS,
     LOG,
     REPLACED,
@@ -81,7 +80,6 @@ def drop(file: NamespaceFile) -> None:
         writing = Writing(transaction, 0, most_changes=1)
         writing.counters.requests = writing.counters.changes = 0
         writing.flush()
-        transaction.delete(FLUSHED)  # its rows are not in this file
         writing.finish()
 
     with in_our_words(file.path), file.exclusive(), _fresh(file) as fresh:

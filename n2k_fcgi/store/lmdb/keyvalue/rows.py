@@ -5,14 +5,19 @@
 | ``e`` + expires + key | bytes of the key and its value |
 | ``l`` + version | kind of change + key |
 | ``mcounters`` | ``Counters`` |
-| ``mflushed`` | ``Flushed``; missing if no flush has left anything to do |
+| ``mlive`` | ``Live``: which dataset is live, which overlay has the writes since, when a flush is due |
 | ``mterms`` | ``Terms`` |
 | ``mformat`` | as in every file, see ``layout`` |
 | ``mreplaced`` | the inode of the file that replaces this one, and when, in Unix seconds: see ``file`` |
+| ``o`` + name of a dataset | ``Parked``: its overlay, while another one is live |
+| ``x`` + overlay | nothing: the rows of this overlay are removed bit by bit |
 | ``q`` + version + digest | nothing: the index of requests, the oldest first |
 | ``r`` + digest | version and time of a request, and its results |
 | ``s`` + name | the next number of a sequence |
-| ``v`` + key | header + value |
+| ``v`` + key | header + value; of an overlay also ``TOMBSTONE``: the key of the dataset is deleted |
+| ``V`` + overlay + key, ``E`` + overlay + expires + key | ``v`` and ``e`` of the overlays above 0 |
+
+A dataset is a file of its own with the rows ``v``, ``e``, ``mcounters`` and ``mformat``; its versions are 0.
 
 Numbers are big-endian, so that their rows are in order. The log ends just before the counters, so
 that a write changes one page for both.
@@ -38,11 +43,17 @@ VALUE = b"v"
 AFTER_VALUES = b"w"
 COUNTERS = CAPTURE_META + b"counters"
 TERMS = CAPTURE_META + b"terms"
+LIVE = CAPTURE_META + b"live"
+VALUE_OF = b"V"
+EXPIRY_OF = b"E"
+PARKED = b"o"
+DROPPED = b"x"
 REPLACED = CAPTURE_META + b"replaced"
-FLUSHED = CAPTURE_META + b"flushed"
+
+TOMBSTONE = b"-"
 
 FORMATS = range(1, 3)
-"""Versions of these rows that can be read. Format 1 had no ``mflushed``: a flush removed all rows."""
+"""Versions of these rows that can be read. Format 1 had no ``mlive``, ``o``, ``x``, ``V``, ``E``: a flush removed all rows."""
 
 Buffer = bytes | memoryview
 """What a transaction returns: bytes, or a view that is valid inside it."""
@@ -51,12 +62,15 @@ NUMBER = struct.Struct(">Q")
 _HEADER = struct.Struct(">QQIBQ")
 """Version, expires, flags, type, id."""
 HEADER_SIZE = _HEADER.size
-_VERSION_AND_EXPIRES = struct.Struct(">QQ")
-_FLUSHED = struct.Struct(">QQ")
+_EXPIRES = struct.Struct(">8xQ13x")
 _COUNTERS = struct.Struct(">8Q")
 _TERMS = struct.Struct(">QQ?")
 _MARK = struct.Struct(">QQ")
 _REQUEST = struct.Struct(">QQ")
+DIGEST_SIZE = 16
+_LIVE = struct.Struct(f">Q{DIGEST_SIZE}sH?Q")
+OVERLAY = struct.Struct(">H")
+_PARKED = struct.Struct(">HQQ?")
 _RESULT = struct.Struct(">?Q?QIBQH")
 """Created, version, whether an entry is stored, and its expires, flags, type, id; length of the value that follows."""
 
@@ -79,7 +93,7 @@ class Counters:
     """Of the last write."""
     keys: int = 0
     bytes: int = 0
-    """Of keys and values; what has expired and is not swept is counted."""
+    """Of keys and values; what has expired and is not swept is counted. Like *keys* of the live overlay alone."""
     changes: int = 0
     """Records of the log."""
     floor: int = 0
@@ -90,23 +104,82 @@ class Counters:
     sequences: int = 0
 
 
-class Flushed(NamedTuple):
-    """What flushes have left to do."""
+class Live(NamedTuple):
+    """What is read: a dataset, below the overlay of what was written since."""
 
-    floor: int = 0
-    """Entries up to this version are gone; their rows are removed bit by bit."""
-    at: int = 0
+    version: int = 0
+    """Of the swap, and so of every value of the dataset; 0: there was none."""
+    digest: bytes = b""
+    """Of the dataset's file: no other file is taken for it, whatever its name."""
+    overlay: int = 0
+    """The number of the overlay."""
+    emptied: bool = False
+    """Whether the overlay hides the whole dataset: it was flushed."""
+    flush_at: int = 0
     """Unix milliseconds from which all that was written before is gone; 0: no flush is to come."""
-    swept_to: bytes = b""
-    """The key up to which rows at or below the floor were removed."""
+    name: str = ""
+    """Of the dataset; '': none."""
 
-    def floor_at(self, now: int) -> int:
-        """Return the floor at *now*. The first write after ``at`` stores it, so that until then nothing is newer."""
-        return EVERY_VERSION if self.at and now >= self.at else self.floor
+    def is_flushed(self, now: int) -> bool:
+        """Whether everything is gone. The first write from then on does the flush, so that nothing newer is gone with it."""
+        return bool(self.flush_at) and now >= self.flush_at
 
 
-NEVER_FLUSHED = Flushed()
-EVERY_VERSION = 2**64 - 1
+class Parked(NamedTuple):
+    """An overlay that is not live."""
+
+    overlay: int
+    keys: int
+    bytes: int
+    emptied: bool
+
+
+class Prefixes(NamedTuple):
+    """What the db_keys of one overlay begin with."""
+
+    values: bytes = VALUE
+    after_values: bytes = AFTER_VALUES
+    expiry: bytes = EXPIRY
+
+
+PLAIN_PREFIXES = Prefixes()
+MOST_OVERLAYS = 2**16 - 1
+
+
+def prefixes_of(overlay: int) -> Prefixes:
+    """Return the prefixes of an overlay. Number 0 has those of a namespace that never had a dataset."""
+    if not overlay:
+        return PLAIN_PREFIXES
+    number, following = OVERLAY.pack(overlay), OVERLAY.pack(overlay + 1)
+    return Prefixes(VALUE_OF + number, VALUE_OF + following, EXPIRY_OF + number)
+
+
+def pack_live(live: Live) -> bytes:
+    """Return the row of what is live."""
+    *numbers, name = live
+    return _LIVE.pack(*numbers) + name.encode()
+
+
+def unpack_live(row: Buffer) -> Live:
+    """The reverse of pack_live. Raises BadValue."""
+    try:
+        version, digest, overlay, emptied, flush_at = _LIVE.unpack_from(row)
+        return Live(version, digest, overlay, emptied, flush_at, bytes(row[_LIVE.size :]).decode())
+    except (struct.error, UnicodeDecodeError):
+        raise BadValue("the live dataset cannot be read") from None
+
+
+def pack_parked(parked: Parked) -> bytes:
+    """Return the row of an overlay that is not live."""
+    return _PARKED.pack(*parked)
+
+
+def unpack_parked(row: Buffer) -> Parked:
+    """The reverse of pack_parked. Raises BadValue."""
+    try:
+        return Parked(*_PARKED.unpack(row))
+    except struct.error:
+        raise BadValue("an overlay cannot be read") from None
 
 
 def pack_counters(counters: Counters) -> bytes:
@@ -168,34 +241,13 @@ def unpack_entry(key: bytes, row: Buffer, *, value: bool = True) -> Entry:
         raise BadValue("an entry cannot be read") from None
 
 
-def is_live(row: Buffer, now: int, floor: int) -> bool:
-    """Whether the entry of a row exists at *now*, above the *floor* of a flush. Raises BadValue."""
+def is_live(row: Buffer, now: int) -> bool:
+    """Whether the entry of a row exists at *now*. Raises BadValue."""
     try:
-        version, expires = _VERSION_AND_EXPIRES.unpack_from(row)
+        (expires,) = _EXPIRES.unpack_from(row)
     except struct.error:
         raise BadValue("an entry cannot be read") from None
-    return version > floor and (not expires or now < expires)
-
-
-def pack_flushed(flushed: Flushed) -> bytes:
-    """Return the row of a flush."""
-    return _FLUSHED.pack(flushed.floor, flushed.at) + flushed.swept_to
-
-
-def unpack_flushed(row: Buffer | None) -> Flushed:
-    """The reverse of pack_flushed. Raises BadValue."""
-    if row is None:
-        return NEVER_FLUSHED
-    try:
-        floor, at = _FLUSHED.unpack_from(row)
-    except struct.error:
-        raise BadValue("the row of a flush cannot be read") from None
-    return Flushed(floor, at, bytes(row[_FLUSHED.size :]))
-
-
-def version_of(row: Buffer) -> int:
-    """Return the version of the entry of a row. Raises BadValue."""
-    return number_of(row[: NUMBER.size])
+    return not expires or now < expires
 
 
 def size_of(key: bytes, row: Buffer) -> int:
@@ -203,9 +255,9 @@ def size_of(key: bytes, row: Buffer) -> int:
     return len(key) + len(row) - HEADER_SIZE
 
 
-def expiry_key(expires: int, key: bytes) -> bytes:
-    """Return the db_key of a row in the index of expiry."""
-    return EXPIRY + NUMBER.pack(expires) + key
+def expiry_key(expires: int, key: bytes, prefix: bytes = EXPIRY) -> bytes:
+    """Return the db_key of a row in the index of expiry; *prefix*: that of the overlay."""
+    return prefix + NUMBER.pack(expires) + key
 
 
 def pack_change(kind: Kind, key: bytes) -> bytes:
@@ -266,4 +318,4 @@ def unpack_request(row: Buffer, keys: Sequence[bytes]) -> tuple[int, int, list[R
     return version, now, results
 
 
-assert len(expiry_key(0, bytes(MAX_KEY))) <= 511, "LMDB's longest db_key"
+assert len(expiry_key(0, bytes(MAX_KEY), prefixes_of(1).expiry)) <= 511, "LMDB's longest db_key"

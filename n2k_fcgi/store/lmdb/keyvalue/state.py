@@ -1,6 +1,11 @@
-"""Reading a namespace: one state, of one transaction."""
+"""Reading a namespace: one state, of one transaction, and the dataset below it."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import lmdb
 
@@ -8,81 +13,112 @@ from n2k_fcgi.errors import ChangesGone
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.store.keyvalue import Change, Changes, Kind, Page, Range, Space, Terms
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
-    AFTER_VALUES,
     COUNTERS,
-    EVERY_VERSION,
-    EXPIRY,
-    FLUSHED,
+    LIVE,
     LOG,
     NUMBER,
+    PLAIN_PREFIXES,
     SEQUENCE,
     TERMS,
-    VALUE,
+    TOMBSTONE,
     Buffer,
     Counters,
-    Flushed,
+    Live,
+    Prefixes,
     expiry_key,
     is_live,
     number_of,
+    prefixes_of,
     size_of,
     unpack_change,
     unpack_counters,
     unpack_entry,
-    unpack_flushed,
+    unpack_live,
     unpack_terms,
-    version_of,
 )
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
+if TYPE_CHECKING:
+    from n2k_fcgi.store.lmdb.keyvalue.datasets import LiveDataset
+
 MOST_SKIPPED = 1000
-"""Expired rows that one page passes over."""
+"""Rows of expired and deleted keys that one page passes over."""
+
+NO_DATASET = Live()
+
+
+@lru_cache(64)
+def _read_live(row: bytes) -> tuple[Live, Prefixes]:
+    """Return what is live, and the prefixes of its overlay: the same for every read between two swaps."""
+    live = unpack_live(row)
+    return live, prefixes_of(live.overlay)
 
 
 class State:
-    """Implements ``store.keyvalue.SpaceReader`` in a transaction of the caller's."""
+    """Implements ``store.keyvalue.SpaceReader`` in a transaction of the caller's.
 
-    __slots__ = ("_transaction",)
+    *datasets*: opens the dataset that is live in it, which stays open as long as this object is there. Without it only what
+    no dataset has can be read: counters, log, terms, sequences.
+    """
 
-    def __init__(self, transaction: lmdb.Transaction) -> None:
+    __slots__ = ("_base", "_transaction", "live", "prefixes")
+
+    def __init__(self, transaction: lmdb.Transaction, datasets: "LiveDataset | None" = None) -> None:
         self._transaction = transaction
+        row = transaction.get(LIVE)
+        self.live, self.prefixes = (NO_DATASET, PLAIN_PREFIXES) if row is None else _read_live(bytes(row))
+        """Its dataset, and the prefixes of its overlay."""
+        self._base = None if datasets is None or row is None else datasets.of(self.live)
 
     def get(self, key: bytes, now: int) -> Entry | None:
         """Return the entry of *key*."""
-        row = self._transaction.get(VALUE + key)
-        if row is None:
+        if self.live.is_flushed(now):
             return None
-        entry = unpack_entry(key, row)
-        return entry if entry.is_live(now) and entry.version > self.floor(now) else None
+        row = self._transaction.get(self.prefixes.values + key)
+        if row is None:
+            return self.entry_below(key, now)
+        entry = None if row == TOMBSTONE else unpack_entry(key, row)
+        return entry if entry and entry.is_live(now) else None
+
+    def entry_below(self, key: bytes, now: int) -> Entry | None:
+        """Return the entry that the dataset has for *key*, whatever the overlay has."""
+        entry = None if self._base is None else self._base.rows.get(key, now)
+        return entry and entry._replace(version=self.live.version)
+
+    def hides(self, key: bytes) -> bool:
+        """Whether a row of the overlay for *key* hides one of the dataset, expired or not."""
+        return self._base is not None and self._base.rows.has(key)
+
+    def is_below(self, entry: Entry) -> bool:
+        """Whether *entry* is the dataset's: no other has the version of the swap."""
+        return self._base is not None and entry.version == self.live.version
+
+    def has(self, key: bytes) -> bool:
+        """Whether there is a row for *key*, expired or not."""
+        return self._transaction.get(self.prefixes.values + key) is not None
 
     def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
         """Return the entries of *keys*, in order."""
         return [self.get(key, now) for key in keys]
-
-    def flushed(self) -> Flushed:
-        """Return what flushes have left to do."""
-        return unpack_flushed(self._transaction.get(FLUSHED))
-
-    def floor(self, now: int) -> int:
-        """Return the version up to which entries are gone."""
-        row = self._transaction.get(FLUSHED)
-        return 0 if row is None else unpack_flushed(row).floor_at(now)
 
     def scan(
         self, wanted: Range, now: int, *, limit: int, values: bool, reverse: bool = False, max_bytes: int | None = None
     ) -> Page:
         """See ``store.keyvalue.SpaceReader``."""
         entries: list[Entry] = []
+        if self.live.is_flushed(now):
+            return Page(entries, None)
         size = skipped = 0
         last = None
-        floor = self.floor(now)
         for key, row in self._rows(wanted, reverse=reverse):
             if len(entries) >= limit or skipped >= MOST_SKIPPED:
                 return Page(entries, last)
-            if is_live(row, now, floor):
+            if row != TOMBSTONE and is_live(row, now):
                 size += size_of(key, row) if values else len(key)
                 if max_bytes is not None and size > max_bytes and entries:
                     return Page(entries, last)
-                entries.append(unpack_entry(key, row, value=values))
+                entry = unpack_entry(key, row, value=values)
+                entries.append(entry if entry.version else entry._replace(version=self.live.version))
             else:
                 skipped += 1
             last = key
@@ -90,27 +126,44 @@ class State:
 
     def count(self, wanted: Range, now: int) -> tuple[int, int]:
         """Return how many keys there are, and bytes of keys and values."""
-        floor = self.floor(now)
-        if floor == EVERY_VERSION:
+        if self.live.is_flushed(now):
             return 0, 0
         if wanted == Range():
-            counters = self.counters()
-            expired, lost = self.expired(now)
-            return counters.keys - expired, counters.bytes - lost
+            keys, size = self._stored(now)
+            return self._with_dataset(keys, size, now) if self._base else (keys, size)
         keys = size = 0
         for key, row in self._rows(wanted):
-            if is_live(row, now, floor):
+            if row != TOMBSTONE and is_live(row, now):
                 keys += 1
                 size += size_of(key, row)
+        return keys, size
+
+    def _stored(self, now: int) -> tuple[int, int]:
+        """Return how many keys are stored here, and their bytes."""
+        if self.live.is_flushed(now):
+            return 0, 0
+        counters = self.counters()
+        expired, lost = self.expired(now)
+        return counters.keys - expired, counters.bytes - lost
+
+    def _with_dataset(self, keys: int, size: int, now: int) -> tuple[int, int]:
+        """Add what the dataset has and the overlay does not hide: the work is that of a look at each row of the overlay."""
+        assert self._base is not None
+        below = self._base.rows
+        more, longer = below.count(Range(), now)
+        keys, size = keys + more, size + longer
+        for key, _ in self._own_rows(Range()):
+            hidden = below.get(key, now)
+            if hidden is not None:
+                keys -= 1
+                size -= len(key) + len(hidden.value)
         return keys, size
 
     def changes(self, since: int, limit: int) -> Changes:
         """Return what happened after the version *since* (0: from the beginning). Raises ChangesGone."""
         counters = self.counters()
-        if 0 < since < counters.floor:
-            raise ChangesGone(since=since, first=counters.floor, last=counters.version)
         cursor = self._transaction.cursor()
-        # Rows from before a flush may still be there, below the floor.
+        # Rows from before a flush or a swap may still be there, below the floor.
         more = cursor.set_range(LOG + NUMBER.pack(max(since, counters.floor))) and cursor.key()[:1] == LOG
         is_known = since == counters.floor
         if more and since and unpack_change(*cursor.item()).version == since:
@@ -127,14 +180,18 @@ class State:
         return Changes(found, found[-1].version if found else since, more)
 
     def space(self, now: int) -> Space:
-        """Return how full it is, what has expired left out."""
+        """Return how full the live overlay is, what has expired left out."""
         terms = self.terms()
-        keys, used = self.count(Range(), now)
+        keys, used = self._stored(now)
         return Space(used, terms.quota, keys, terms.most_keys)
 
     def terms(self) -> Terms:
         """Return what the owner set."""
         return unpack_terms(self._transaction.get(TERMS))
+
+    def dataset(self) -> str:
+        """Return the name of the live dataset; '': none."""
+        return self.live.name
 
     def version(self) -> int:
         """Return the last version that was given."""
@@ -154,33 +211,30 @@ class State:
         return unpack_counters(self._transaction.get(COUNTERS))
 
     def expired(self, now: int, *, most: int | None = None) -> tuple[int, int]:
-        """Return how many keys have expired and are not swept, and their bytes; of the *most* that are looked at.
-
-        What a flush has removed is not counted.
-        """
-        keys = size = seen = 0
-        floor = self.floor(now)
+        """Return how many keys have expired and are not swept, and their bytes; of *most* keys."""
+        keys = size = 0
         cursor = self._transaction.cursor()
-        if cursor.set_range(EXPIRY):
-            end = expiry_key(now + 1, b"")
+        if cursor.set_range(self.prefixes.expiry):
+            end = expiry_key(now + 1, b"", self.prefixes.expiry)
             for db_key, row in cursor.iternext(keys=True, values=True):
-                name = bytes(db_key)
-                if name >= end or seen == most:
+                if bytes(db_key) >= end or keys == most:
                     break
-                seen += 1
-                if not floor or self._is_above(floor, name[1 + NUMBER.size :]):
-                    keys += 1
-                    size += number_of(row)
+                keys += 1
+                size += number_of(row)
         return keys, size
 
-    def _is_above(self, floor: int, key: bytes) -> bool:
-        row = self._transaction.get(VALUE + key)
-        return row is not None and version_of(row) > floor
-
     def _rows(self, wanted: Range, *, reverse: bool = False) -> Iterator[tuple[bytes, Buffer]]:
-        """Yield (key, row) of a range."""
-        low = VALUE + wanted.start
-        high = AFTER_VALUES if wanted.end is None else VALUE + wanted.end
+        """Yield (key, row) of a range: of the overlay, or else of the dataset. A tombstone hides the dataset's."""
+        own = self._own_rows(wanted, reverse=reverse)
+        if self._base is None:
+            return own
+        both = merge(own, self._base.rows._own_rows(wanted, reverse=reverse), key=_KEY, reverse=reverse)
+        return (next(rows) for _, rows in groupby(both, _KEY))  # of two with one key the overlay's comes first
+
+    def _own_rows(self, wanted: Range, *, reverse: bool = False) -> Iterator[tuple[bytes, Buffer]]:
+        values, after, _ = self.prefixes
+        low = values + wanted.start
+        high = after if wanted.end is None else values + wanted.end
         cursor = self._transaction.cursor()
         if reverse:
             is_there = cursor.prev() if cursor.set_range(high) else cursor.last()
@@ -189,8 +243,12 @@ class State:
             is_there = cursor.set_range(low)
             rows = cursor.iternext(keys=True, values=True)
         if is_there:
+            skipped = len(values)
             for db_key, row in rows:
                 name = bytes(db_key)
                 if not low <= name < high:
                     return
-                yield name[1:], row
+                yield name[skipped:], row
+
+
+_KEY = itemgetter(0)

@@ -1,31 +1,34 @@
 """Changing entries inside one write transaction: versions, the log, the index of expiry, and the counters."""
 
+from typing import TYPE_CHECKING
+
 import lmdb
 
 from n2k_fcgi.errors import QuotaReached
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import NEW_ID, Operation
-from n2k_fcgi.store.keyvalue import Kind, Result, Space, Terms
+from n2k_fcgi.store.keyvalue import Kind, Range, Result, Space, Terms
 from n2k_fcgi.store.lmdb.codec import BadValue
+from n2k_fcgi.store.lmdb.keyvalue import overlays
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
-    EXPIRY,
-    FLUSHED,
+    LIVE,
     LOG,
-    NEVER_FLUSHED,
     NUMBER,
-    VALUE,
-    Flushed,
+    TOMBSTONE,
+    Live,
     expiry_key,
     number_of,
     pack_change,
     pack_counters,
     pack_entry,
-    pack_flushed,
+    pack_live,
     unpack_entry,
-    version_of,
 )
 from n2k_fcgi.store.lmdb.keyvalue.state import State
+
+if TYPE_CHECKING:
+    from n2k_fcgi.store.lmdb.keyvalue.datasets import LiveDataset
 
 MOST_TRIMMED = 100
 """Records that a write removes from the log beyond those that it adds: a lowered limit takes effect step by step."""
@@ -38,16 +41,19 @@ MOST_COUNTED = 1000
 """Expired entries whose size a write subtracts from the space that it reports: the work of a write is bounded."""
 
 
-LOOKED_AT_PER_SWEPT = 5
-"""Rows among which a write looks for what a flush has left, for each expired entry that it would remove."""
+ROWS_PER_SWEPT = 5
+"""Rows of dropped overlays that a write removes for each expired entry that it would remove: they lie side by side."""
 
 
 class Writing:
     """One write transaction of a namespace. Call ``finish`` at its end."""
 
-    def __init__(self, transaction: lmdb.Transaction, now: int, most_changes: int) -> None:
+    def __init__(
+        self, transaction: lmdb.Transaction, now: int, most_changes: int, datasets: "LiveDataset | None" = None
+    ) -> None:
         self.transaction = transaction
-        self.state = State(transaction)
+        self._datasets = datasets
+        self.state = State(transaction, datasets)
         self.counters = self.state.counters()
         self.now = now
         self._grown_keys = self._grown_bytes = 0  # by operations, not by sweeping
@@ -55,8 +61,7 @@ class Writing:
         self._row = pack_counters(self.counters)
         self._added = 0
         self._may_be_expired = True
-        self._flushed = self.state.flushed()
-        if self._flushed.at and now >= self._flushed.at:
+        if self.state.live.is_flushed(now):
             self.flush()
 
     def apply(self, operation: Operation, terms: Terms | None = None) -> Result:
@@ -80,45 +85,50 @@ class Writing:
         return Result(entry, present is None, entry.version)
 
     def sweep(self, limit: int) -> int:
-        """Remove up to *limit* expired entries, and some of what a flush has left; return how many entries expired."""
-        self.sweep_flushed(limit * LOOKED_AT_PER_SWEPT)
-        floor = self._flushed.floor
-        swept = 0
-        for _ in range(limit):
+        """Remove up to *limit* expired entries, and rows of dropped overlays; return how many entries expired."""
+        overlays.sweep(self.transaction, limit * ROWS_PER_SWEPT)
+        prefix = self.state.prefixes.expiry
+        for swept in range(limit):
             cursor = self.transaction.cursor()
-            db_key = bytes(cursor.key()) if cursor.set_range(EXPIRY) else b""
-            if not EXPIRY <= db_key < expiry_key(self.now + 1, b""):
+            db_key = bytes(cursor.key()) if cursor.set_range(prefix) else b""
+            if not prefix <= db_key < expiry_key(self.now + 1, b"", prefix):
                 self._may_be_expired = False
-                break
-            key = db_key[1 + NUMBER.size :]
-            row = self.transaction.get(VALUE + key) if floor else None
-            if row is not None and version_of(row) <= floor:
-                self._remove_flushed(key, db_key)
-            else:
-                self._expire(key, db_key, number_of(cursor.value()))
-                swept += 1
-        return swept
+                return swept
+            self._expire(db_key[len(prefix) + NUMBER.size :], db_key, number_of(cursor.value()))
+        return limit
 
-    def flush(self) -> int:
-        """Let all entries be gone, and the log begin anew with one record; return how many keys there were.
-
-        Their rows are removed by later writes. Of what has expired, MOST_COUNTED entries at most are left out of the count.
-        """
-        expired, _ = self.state.expired(self.now, most=MOST_COUNTED)
-        count = self.counters.keys - expired
+    def flush(self) -> None:
+        """Let all entries be gone, and the log begin anew with one record. Their rows are removed by later writes."""
+        live = self.state.live
+        overlays.drop(self.transaction, live.overlay)
         self.counters.keys = self.counters.bytes = 0
         self.counters.floor = self._log(Kind.FLUSH, b"")
-        self._note_flushed(Flushed(self.counters.floor))
-        return count
+        overlay = overlays.free_number(self.transaction, preferred=live.overlay)
+        self.set_live(live._replace(overlay=overlay, emptied=bool(live.name), flush_at=0))
 
     def flush_at(self, moment: int) -> None:
         """Let a ``flush`` happen at *moment*, in Unix milliseconds, in the place of another that is to come."""
-        self._note_flushed(self._flushed._replace(at=moment))
+        self.set_live(self.state.live._replace(flush_at=moment))
 
-    @property
-    def has_flushed_rows(self) -> bool:
-        """Whether rows are left of what a flush removed."""
-        return self._flushed.floor > 0
+    def count(self) -> int:
+        """Return how many keys there are; of what has expired, MOST_COUNTED entries at most are left out.
+
+        Below a dataset the work is that of a look at each row of the overlay.
+        """
+        if self.state.live.name:
+            return self.state.count(Range(), self.now)[0]
+        return self.counters.keys - self.state.expired(self.now, most=MOST_COUNTED)[0]
+
+    def set_live(self, live: Live) -> None:
+        """Store which dataset and which overlay are live, and go on with them."""
+        if live != self.state.live:
+            self.transaction.put(LIVE, pack_live(live))
+            self.state = State(self.transaction, self._datasets)
+
+    def next_version(self) -> int:
+        """Take a version, which never repeats whatever the clock does."""
+        self.counters.version = version = max(self.counters.version + 1, self.now * 1000)
+        return version
 
     def space(self, terms: Terms) -> Space:
         """Return how full it is, after the changes; of what has expired, MOST_COUNTED entries at most are left out."""
@@ -127,8 +137,9 @@ class Writing:
 
     def _refuse_growth(self, entry: Entry, present: Entry | None, terms: Terms) -> None:
         """Raise QuotaReached if *entry* in the place of *present* makes it larger than it may be."""
-        keys = 1 if present is None else 0
-        size = len(entry.value) + (len(entry.key) if present is None else -len(present.value))
+        is_new = present is None or self.state.is_below(present)
+        keys = 1 if is_new else 0
+        size = len(entry.value) + (len(entry.key) if present is None or is_new else -len(present.value))
         free_bytes, free_keys = terms.quota - self.counters.bytes, terms.most_keys - self.counters.keys
         if size > max(0, free_bytes) or keys > max(0, free_keys):
             raise QuotaReached(free_bytes=max(0, free_bytes), free_keys=max(0, free_keys))
@@ -141,43 +152,6 @@ class Writing:
             before = max(0, free_bytes + self._grown_bytes), max(0, free_keys + self._grown_keys)
             raise QuotaReached(free_bytes=before[0], free_keys=before[1])
 
-    def sweep_flushed(self, looks: int) -> None:
-        """Remove rows that a flush has left, among the next *looks* rows of entries."""
-        flushed = self._flushed
-        if not flushed.floor:
-            return
-        dead = []
-        cursor = self.transaction.cursor()
-        more = cursor.set_range(VALUE + flushed.swept_to)
-        key = flushed.swept_to
-        for _ in range(looks):
-            db_key = bytes(cursor.key()) if more else b""
-            if db_key[:1] != VALUE:
-                self._note_flushed(Flushed(at=flushed.at))
-                break
-            key = db_key[1:]
-            entry = unpack_entry(key, cursor.value(), value=False)
-            if entry.version <= flushed.floor:
-                dead.append(entry)
-            more = cursor.next()
-        else:
-            self._note_flushed(flushed._replace(swept_to=key))
-        for entry in dead:
-            self._remove_flushed(entry.key, expiry_key(entry.expires, entry.key) if entry.expires else b"")
-
-    def _note_flushed(self, flushed: Flushed) -> None:
-        self._flushed = flushed
-        if flushed == NEVER_FLUSHED:
-            self.transaction.delete(FLUSHED)
-        else:
-            self.transaction.put(FLUSHED, pack_flushed(flushed))
-
-    def _remove_flushed(self, key: bytes, index_key: bytes) -> None:
-        """Remove the rows of an entry that is counted no more."""
-        self.transaction.delete(VALUE + key)
-        if index_key:
-            self.transaction.delete(index_key)
-
     def finish(self) -> None:
         """Trim the log and store the counters. Without changes LMDB has nothing to commit, nor to sync."""
         self._trim()
@@ -186,36 +160,48 @@ class Writing:
             self.transaction.put(COUNTERS, row)
 
     def _present(self, key: bytes) -> Entry | None:
-        row = self.transaction.get(VALUE + key)
+        row = self.transaction.get(self.state.prefixes.values + key)
         if row is None:
+            return self.state.entry_below(key, self.now)
+        if row == TOMBSTONE:
             return None
         entry = unpack_entry(key, row)
-        if entry.version <= self._flushed.floor:
-            self._remove_flushed(key, expiry_key(entry.expires, key) if entry.expires else b"")
-            return None
         if entry.is_live(self.now):
             return entry
-        self._expire(key, expiry_key(entry.expires, key), len(key) + len(entry.value))
+        self._expire(key, self._expiry_key(entry), len(key) + len(entry.value))
         return None
 
     def _store(self, entry: Entry, before: Entry | None) -> None:
         key = entry.key
         size = len(key) + len(entry.value)
-        if before is None:
+        if before is None or self.state.is_below(before):
             self._count(1, size)
         else:
             self._count(0, len(entry.value) - len(before.value))
             if before.expires and before.expires != entry.expires:
-                self.transaction.delete(expiry_key(before.expires, key))
+                self.transaction.delete(self._expiry_key(before))
         if entry.expires:
-            self.transaction.put(expiry_key(entry.expires, key), NUMBER.pack(size))
-        self.transaction.put(VALUE + key, pack_entry(entry))
+            self.transaction.put(self._expiry_key(entry), NUMBER.pack(size))
+        self.transaction.put(self.state.prefixes.values + key, pack_entry(entry))
 
     def _remove(self, entry: Entry) -> None:
-        self.transaction.delete(VALUE + entry.key)
+        self._remove_row(entry.key)
+        if self.state.is_below(entry):
+            return
         if entry.expires:
-            self.transaction.delete(expiry_key(entry.expires, entry.key))
+            self.transaction.delete(self._expiry_key(entry))
         self._count(-1, -len(entry.key) - len(entry.value))
+
+    def _remove_row(self, key: bytes) -> None:
+        """Remove a value; where the dataset has one for *key*, it must not appear in its place."""
+        db_key = self.state.prefixes.values + key
+        if self.state.hides(key):
+            self.transaction.put(db_key, TOMBSTONE)
+        else:
+            self.transaction.delete(db_key)
+
+    def _expiry_key(self, entry: Entry) -> bytes:
+        return expiry_key(entry.expires, entry.key, self.state.prefixes.expiry)
 
     def _count(self, keys: int, size: int) -> None:
         self.counters.keys += keys
@@ -224,17 +210,16 @@ class Writing:
         self._grown_bytes += size
 
     def _expire(self, key: bytes, index_key: bytes, size: int) -> None:
-        self.transaction.delete(VALUE + key)
+        self._remove_row(key)
         self.transaction.delete(index_key)
         self.counters.keys -= 1
         self.counters.bytes -= size
         self._log(Kind.EXPIRE, key)
 
     def _log(self, kind: Kind, key: bytes) -> int:
-        """Append a record; return its version, which never repeats whatever the clock does."""
-        counters = self.counters
-        counters.version = version = max(counters.version + 1, self.now * 1000)
-        counters.changes += 1
+        """Append a record; return its version."""
+        version = self.next_version()
+        self.counters.changes += 1
         self._added += 1
         self.transaction.put(LOG + NUMBER.pack(version), pack_change(kind, key))
         return version

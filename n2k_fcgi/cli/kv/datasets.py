@@ -1,0 +1,119 @@
+"""``n2k kv build``, ``datasets``, ``use``: finished files of entries, and which of them a namespace shows."""
+
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.kv import arguments
+from n2k_fcgi.cli.kv.transfer import A_FILE, Refusals, opened_plain
+from n2k_fcgi.cli.standard_streams import json_line
+from n2k_fcgi.errors import counted
+from n2k_fcgi.model.keyvalue.entry import NO_DATASET
+from n2k_fcgi.service.keyvalue.building import Building, Built
+from n2k_fcgi.store.keyvalue import Later
+from n2k_fcgi.wiring import namespaces
+
+HEADINGS = ("dataset", "keys", "bytes", "bytes of the file", "namespaces that show it")
+
+
+class DatasetName(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """The name of a dataset, or 'none'; the Tab key offers those that there are."""
+
+    name = "dataset"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """See the class."""
+        with arguments.completing(ctx) as context:
+            known = [dataset.name for dataset, _ in namespaces(context.store).datasets()]
+            return [CompletionItem(name) for name in (*known, NO_DATASET) if name.startswith(incomplete)]
+        return []
+
+
+@click.command("build")
+@click.argument("file", metavar="FILE|-", type=A_FILE)
+@click.option("--dataset", "name", required=True, metavar="NAME", help="What it is called; a name is taken once.")
+@click.option("--csv", "is_csv", is_flag=True, help="Rows of key and text, separated by a comma. Default: for names in .csv.")
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Make it in this folder instead.")
+@options.as_json
+@pass_context
+def build(context: Context, *, file: str, name: str, is_csv: bool, to: Path | None, as_json: bool) -> None:
+    """Make the dataset NAME of FILE, or of standard input as '-': sorted, in a file of its own that nobody changes any more.
+
+    The lines are those of 'n2k kv export', or of lists over HTTP; see 'n2k kv import'. In csv a first row 'key,value' is a
+    heading. Of lines with the same key the last counts. What has expired meanwhile, and sequences, are left out. After a bad
+    line, exit code 115, or a kill there is no dataset, and the same build can be repeated.
+
+    With --to it is built on another machine, for instance one with more power, which needs no data directory. Copy the file
+    into the folder 'datasets' of the data directory with rsync or 'mv'.
+
+    Example: n2k kv build prices.jsonl --dataset prices-2026-12
+    """
+    if to is None:
+        arguments.check_data(context)
+    with opened_plain(file, f"n2k kv build --dataset {name} -") as source:
+        building = Building(context.settings.kv_max_value, Refusals(context))
+        done = building.run(context.store.keyvalue, name, source, is_csv=is_csv or file.endswith(".csv"), folder=to)
+    if as_json:
+        click.echo(json_line({**done._asdict(), **done.dataset._asdict(), "dataset": done.dataset.name}))
+    else:
+        context.talk(f"built {name}: {_summary(done)}")
+
+
+@click.command("datasets")
+@options.as_json
+@pass_context
+def show(context: Context, as_json: bool) -> None:
+    """List the datasets: name, keys, bytes of keys and values, bytes of the file, and the namespaces that show it.
+
+    Each is a file in the folder 'datasets' of the data directory. Remove one that no namespace shows with 'rm'. Headings are
+    printed on standard error.
+
+    Example: n2k kv datasets
+    """
+    arguments.check_data(context)
+    found = [{**dataset._asdict(), "namespaces": live} for dataset, live in namespaces(context.store).datasets()]
+    if as_json:
+        for fields in found:
+            click.echo(json_line(fields))
+        return
+    context.talk("\t".join(HEADINGS))
+    for fields in found:
+        *words, live = fields.values()
+        click.echo("\t".join([*map(str, words), " ".join(live) or "-"]))
+
+
+@click.command("use")
+@arguments.of_namespace
+@click.argument("dataset", type=DatasetName())
+@click.option("--carry", is_flag=True, help="Take the present later writes along; those that DATASET had are removed.")
+@click.option("--fresh", is_flag=True, help="Remove the later writes that DATASET had.")
+@pass_context
+def use(context: Context, *, namespace: str, dataset: str, carry: bool, fresh: bool) -> None:
+    """Show DATASET in the namespace NS, 'none' for none: all values at once, in every process, from the next request on.
+
+    What is written later belongs to the dataset that is shown then: it is there again when that is. The file is read and
+    checked first; if it is damaged, nothing changes. Values have the version of the swap; programs that follow the changes
+    list the keys again. Prints the version.
+
+    Example: n2k kv use shop prices-2026-12
+    """
+    if carry and fresh:
+        raise click.UsageError("--carry and --fresh exclude each other")
+    later = Later.CARRY if carry else Later.FRESH if fresh else Later.KEPT
+    version = arguments.space(context, namespace).use(dataset, later)
+    click.echo(version)
+    context.talk(f"{namespace} shows {dataset}")
+
+
+def _summary(done: Built) -> str:
+    parts = [counted(done.dataset.keys, "key"), f"{done.dataset.size} bytes"]
+    if done.entries > done.dataset.keys:
+        parts.append(f"{done.entries - done.dataset.keys} replaced by later lines")
+    if done.expired:
+        parts.append(f"{done.expired} expired")
+    if done.sequences:
+        parts.append(f"{counted(done.sequences, 'sequence')} left out")
+    return ", ".join(parts)

@@ -1,0 +1,96 @@
+"""The file of a dataset: an LMDB file with the rows of a namespace, which nobody writes any more, and a seal behind its pages.
+
+The seal is a digest of everything before it. LMDB does not read behind its last page, so a whole file is copied, renamed and
+checked as one. A file that was cut, or whose copy is not complete, has no seal.
+"""
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+
+from n2k_fcgi.errors import NoSuchDataset
+from n2k_fcgi.files import refuse_os_error, write_all
+from n2k_fcgi.store.keyvalue import Dataset
+from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY
+from n2k_fcgi.store.lmdb.environment import damaged, is_there, open_reader, refuse_other_format
+from n2k_fcgi.store.lmdb.keyvalue.rows import DIGEST_SIZE, FORMATS
+from n2k_fcgi.store.lmdb.keyvalue.state import State
+
+_MAGIC = b"n2k seal"
+SEAL_SIZE = len(_MAGIC) + DIGEST_SIZE
+_PIECE = 1 << 20
+"""Bytes that are read at once."""
+
+
+class DatasetFile:
+    """An open dataset. Its map and its only transaction are given back with the last reference to this object.
+
+    The transaction is open all the time: no page of this file is ever reused, so nobody waits for it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises NoSuchDataset, DatasetDamaged, StoreTooNew, StoreUnreadable, NoMemory."""
+        self.digest = sealed_digest(path)
+        self._env = open_reader(path)
+        if sealed_digest(path) != self.digest:
+            raise damaged(path, "it was replaced while it was opened")
+        transaction = self._env.begin(buffers=True)
+        refuse_other_format(path, bytes(transaction.get(FORMAT_DB_KEY, b"")), FORMATS)
+        self.rows = State(transaction)
+        """What is in it; the versions are 0."""
+        self.path = path
+
+    def described(self) -> Dataset:
+        """Return what a list shows."""
+        counters = self.rows.counters()
+        return Dataset(self.path.stem, counters.keys, counters.bytes, self.path.stat().st_size)
+
+
+def seal(path: Path) -> None:
+    """Write the seal behind all that is in the file *path*, and sync it. Raises OSError."""
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        digest = _digest(fd, os.fstat(fd).st_size)
+        os.lseek(fd, 0, os.SEEK_END)
+        write_all(fd, _MAGIC + digest)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sealed_digest(path: Path, *, verify: bool = False) -> bytes:
+    """Return the digest that the seal of *path* has. *verify*: read the file, and compare it.
+
+    Raises NoSuchDataset, DatasetDamaged, StoreUnreadable.
+    """
+    if not is_there(path):
+        raise NoSuchDataset(dataset=path.stem)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        refuse_os_error(path, error)
+    try:
+        length = os.fstat(fd).st_size - SEAL_SIZE
+        found = os.pread(fd, SEAL_SIZE, length) if length > 0 else b""
+        digest = found[len(_MAGIC) :]
+        if not found.startswith(_MAGIC):
+            raise damaged(path, "it has no seal: the copy is not complete, or it is no dataset")
+        if verify and _digest(fd, length) != digest:
+            raise damaged(path, "its bytes are not those that were sealed")
+    except OSError as error:
+        refuse_os_error(path, error)
+    finally:
+        os.close(fd)
+    return digest
+
+
+def _digest(fd: int, length: int) -> bytes:
+    digest = blake2b(digest_size=DIGEST_SIZE)
+    at = 0
+    while at < length:
+        piece = os.pread(fd, min(_PIECE, length - at), at)
+        if not piece:
+            break
+        digest.update(piece)
+        at += len(piece)
+    return digest.digest()

@@ -1,0 +1,118 @@
+"""``n2k import --to --base`` and ``n2k generations use``: a generation that another machine built, with the live one's past."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import N2K, PEOPLE, Commands
+from tests.support.processes import eventually
+from tests.support.sandbox import MASAKAZU
+
+RENAMED = PEOPLE.replace(b"Masakazu Kojima", b"Masakazu Newname")
+
+
+def imported(n2k: Commands, dump: bytes, as_of: str) -> str:
+    """Import in place; return the generation's name."""
+    assert n2k("import", "--as-of", as_of, "-", stdin=dump, N2K_KEEP="9").code == 0
+    return n2k.live()
+
+
+def built(there: Commands, to: Path, *options: object, dump: bytes = RENAMED, as_of: str = "2026-01-02") -> Path:
+    """Build elsewhere; return the only folder that was made."""
+    done = there("import", "--as-of", as_of, "--to", to, *options, "-", stdin=dump)
+    assert done.code == 0, done
+    (made,) = to.iterdir()
+    assert sorted(path.name for path in made.iterdir()) == ["data.mdb", "manifest.json"]
+    return made
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Commands:
+    """The other machine, which has no data directory."""
+    return Commands(tmp_path / "there" / "data")
+
+
+def brought(n2k: Commands, made: Path) -> str:
+    """Copy it as rsync does; return its name."""
+    shutil.copytree(made, n2k.data_dir / "generations" / made.name)
+    return made.name
+
+
+def test_one_that_was_built_on_the_live_one(n2k: Commands, there: Commands, tmp_path: Path) -> None:
+    """The former name is in it; it can be used, the way back too, and an import in place goes on from it."""
+    first = imported(n2k, PEOPLE, "2026-01-01")
+    base = shutil.copytree(n2k.data_dir / "generations" / first, tmp_path / "copied" / first)
+    before = {path.name: path.read_bytes() for path in base.iterdir()}
+    made = built(there, tmp_path / "out", "--base", base)
+    assert not there.data_dir.exists()
+    assert {path.name: path.read_bytes() for path in base.iterdir()} == before
+    name = brought(n2k, made)
+    assert n2k.live() == first < name
+    assert n2k("generations", "use", name).code == 0
+    assert n2k("lookup", MASAKAZU).out.startswith("Masakazu Newname\t")
+    assert "Masakazu Kojima" in n2k("lookup", "--history", MASAKAZU).out
+    assert n2k("generations", "use", first).code == 0
+    assert n2k("generations", "use", name).code == 0
+    third = imported(n2k, PEOPLE, "2026-01-03")
+    assert n2k("generations", "use", name).code == 0 and n2k("generations", "use", third).code == 0
+    assert n2k("check").code == 0
+
+
+def test_one_without_the_past_of_the_live_one(n2k: Commands, there: Commands, tmp_path: Path) -> None:
+    """Refused with 53, and nothing changes, unless it is forced: built from nothing, or beside an import in place."""
+    first = imported(n2k, PEOPLE, "2026-01-01")
+    base = shutil.copytree(n2k.data_dir / "generations" / first, tmp_path / "copied" / first)
+    alone = brought(n2k, built(there, tmp_path / "alone"))
+    beside = brought(n2k, built(there, tmp_path / "out", "--base", base))
+    for name in (alone, beside):
+        live = imported(n2k, PEOPLE if name == beside else RENAMED, "2026-01-03")
+        shutil.copytree(n2k.data_dir / "generations" / live, tmp_path / name)
+        done = n2k("generations", "use", name)
+        assert done.code == 53 and "--base" in done.err and "--force" in done.err
+        assert n2k.live() == live
+    assert n2k("generations", "use", "--force", beside).code == 0
+    assert n2k.live() == beside
+
+
+def test_the_past_survives_a_purge(n2k: Commands, there: Commands, tmp_path: Path) -> None:
+    """Of the live one, and of the one that was built on a copy from before it."""
+    first = imported(n2k, PEOPLE, "2026-01-01")
+    base = shutil.copytree(n2k.data_dir / "generations" / first, tmp_path / "copied" / first)
+    assert n2k("forget", MASAKAZU).code == 0
+    assert n2k("purge").code == 0 and n2k.live() == f"{first}p"
+    name = brought(n2k, built(there, tmp_path / "out", "--base", base))
+    assert n2k("generations", "use", name).code == 0
+    assert n2k("lookup", MASAKAZU).code != 0
+    assert n2k("purge").code == 0 and n2k("generations", "use", f"{first}p").code == 0
+
+
+def test_what_is_refused(there: Commands, tmp_path: Path) -> None:
+    """A base that is none, or damaged, or without --to; a bad dump. Nothing is left."""
+    (tmp_path / "empty").mkdir()
+    options = ["import", "--as-of", "2026-01-01", "--to", tmp_path / "out"]
+    assert there(*options, "--base", tmp_path / "empty", "-", stdin=PEOPLE).code == 47
+    assert there(*options, "--base", tmp_path / "missing", "-", stdin=PEOPLE).code == 2
+    assert there("import", "--base", tmp_path / "empty", "-", stdin=PEOPLE).code == 2
+    assert there(*options, "-", stdin=b"").code != 0
+    made = built(there, tmp_path / "out")
+    os.truncate(made / "data.mdb", 8192)
+    assert there(*options[:-1], tmp_path / "other", "--base", made, "-", stdin=RENAMED).code == 42
+    assert list((tmp_path / "other").iterdir()) == [] and not there.data_dir.exists()
+
+
+def test_a_killed_build_is_begun_again(there: Commands, tmp_path: Path) -> None:
+    """While one runs another is refused; what a killed one leaves is removed by the next."""
+    out = tmp_path / "out"
+    dump = tmp_path / "dump"
+    os.mkfifo(dump)
+    command = [N2K, "--dir", there.data_dir, "import", "--as-of", "2026-01-01", "--to", out, dump]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
+        eventually(lambda: (out / ".n2k.building").is_dir() or child.poll() is not None)
+        assert there("import", "--to", out, "-", stdin=PEOPLE).code == 65
+        child.send_signal(signal.SIGKILL)
+    assert [path.name for path in out.iterdir()] == [".n2k.building"]
+    built(there, out)

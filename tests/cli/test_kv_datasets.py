@@ -1,0 +1,121 @@
+"""``n2k kv build``, ``datasets``, ``use``: from a file to what a namespace shows."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Commands
+from tests.support.kv import lines, put
+
+RED = b'{"key":"colour","text":"red"}\n\n{"key":"n","json":{"a":1},"flags":7}\n'
+BLUE = b'colour,blue\nquoted,"a ""b"",\nc"\n'
+
+
+def get(n2k: Commands, key: str) -> str | None:
+    """A value; None: there is none."""
+    found = n2k("kv", "get", "shop", key)
+    assert found.code in (0, 103), found
+    return None if found.code else found.out
+
+
+@pytest.fixture
+def painted(shop: Commands, tmp_path: Path) -> Commands:
+    """A namespace and two datasets."""
+    (tmp_path / "blue.csv").write_bytes(b"\xef\xbb\xbfkey,value\n" + BLUE)
+    assert shop("kv", "build", "-", "--dataset", "red", stdin=RED).code == 0
+    assert shop("kv", "build", tmp_path / "blue.csv", "--dataset", "blue").code == 0
+    return shop
+
+
+def test_a_dataset_is_built_listed_and_used(painted: Commands) -> None:
+    """Its values are there at once, below what is written later; 'none' leaves datasets."""
+    put(painted, "own", "1")
+    used = painted("kv", "use", "shop", "red")
+    assert (used.code, used.err) == (0, "shop shows red\n") and int(used.out) > 0
+    assert [get(painted, key) for key in ("colour", "n", "own")] == ["red", '{"a":1}', None]
+    put(painted, "colour", "pink")
+    assert painted("kv", "use", "shop", "blue").code == 0
+    assert [get(painted, key) for key in ("colour", "quoted")] == ["blue", 'a "b",\nc']
+    assert painted("kv", "list", "shop").out == "colour\nquoted\n"
+    listed = painted("kv", "datasets")
+    assert [line.split("\t")[::4] for line in listed.out.splitlines()] == [["blue", "shop"], ["red", "-"]]
+    assert lines(painted("kv", "datasets", "--json"))[1].keys() == {"name", "keys", "bytes", "size", "namespaces"}
+    assert json.loads(painted("kv", "stat", "--json", "shop").out)["dataset"] == "blue"
+    assert painted("kv", "use", "shop", "red").code == 0 and get(painted, "colour") == "pink"
+    assert painted("kv", "use", "--fresh", "shop", "red").code == 0 and get(painted, "colour") == "red"
+    assert painted("kv", "use", "shop", "none").code == 0 and get(painted, "own") == "1"
+    assert painted("kv", "use", "--carry", "shop", "red").code == 0
+    assert [get(painted, key) for key in ("colour", "own")] == ["red", "1"]
+    assert painted("check").code == 0
+
+
+def test_an_export_is_a_dataset(painted: Commands, tmp_path: Path) -> None:
+    """All that is seen, with flags; what expired and sequences are left out and counted; the last of a key counts."""
+    painted("kv", "use", "shop", "red")
+    put(painted, "own", "1")
+    assert painted("kv", "export", "shop", tmp_path / "all.jsonl").code == 0
+    more = b'{"sequence":"s","next":"5"}\n{"key":"own","text":"2"}\n{"key":"old","text":"","expires_ms":5}\n'
+    with (tmp_path / "all.jsonl").open("ab") as file:
+        file.write(more)
+    built = painted("kv", "build", tmp_path / "all.jsonl", "--dataset", "all")
+    assert built.code == 0 and "3 keys" in built.err and "1 replaced" in built.err
+    assert "1 expired, 1 sequence left out" in built.err
+    painted("kv", "use", "shop", "all")
+    assert [get(painted, key) for key in ("colour", "own", "old")] == ["red", "2", None]
+    assert json.loads(painted("kv", "stat", "--json", "shop", "n").out)["flags"] == 7
+
+
+def test_built_elsewhere(painted: Commands, tmp_path: Path) -> None:
+    """Without a data directory; the file is moved into place, and is used as others are."""
+    there = Commands(tmp_path / "there")
+    built = there("kv", "build", "-", "--dataset", "green", "--to", tmp_path / "out", "--json", stdin=b'{"key":"k","text":"g"}')
+    assert (built.code, json.loads(built.out)["dataset"], json.loads(built.out)["keys"]) == (0, "green", 1)
+    assert not (tmp_path / "there").exists()
+    (made,) = (tmp_path / "out").iterdir()
+    assert (made.name, made.stat().st_mode & 0o777) == ("green.mdb", 0o600)
+    made.rename(painted.data_dir / "datasets" / made.name)
+    assert painted("kv", "use", "shop", "green").code == 0
+    assert get(painted, "k") == "g"
+    assert painted("check").code == 0
+
+
+BAD = [
+    (b'{"key":"a","text":""}\nnonsense\n', (), "line 2: bad item: it is not JSON"),
+    (b'{"key":"a","text":"' + b"x" * 70_000 + b'"}', (), "line 1: the value has 70000 bytes"),
+    (b"x" * 10_000_000, (), "line 1: bad item: it has more than"),
+    (b"\0\xff\xfe garbage", (), "line 1: bad item: it is not UTF-8"),
+    (b"a,b\nc\n", ("--csv",), "line 2: bad item: it has 1 column, a key and a value are wanted"),
+    (b"a,\xff\n", ("--csv",), "line 1: bad item: it is not UTF-8"),
+    (b"\xff,a\n", ("--csv",), "line 1: bad key: it is not UTF-8"),
+    (b'a,"b"c\n', ("--csv",), "line 1: bad item: it is not csv"),
+    (b'a,"' + b"b" * 10_000_000, ("--csv",), "bad item: it is not csv"),
+    (b"," * 100, ("--csv",), "line 1: bad item: it has 101 columns"),
+    (b"x" * 501 + b",v", ("--csv",), "line 1: bad key: it has 501 bytes"),
+]
+
+
+@pytest.mark.parametrize(("text", "options", "why"), BAD, ids=range(len(BAD)))
+def test_a_bad_line_makes_no_dataset(shop: Commands, text: bytes, options: tuple[str, ...], why: str) -> None:
+    """Each is named; nothing is left, and the name is free."""
+    done = shop("kv", "build", "-", "--dataset", "bad", *options, stdin=text)
+    assert done.code == 115 and why in done.err and "no dataset was made" in done.err, done.err
+    assert shop("kv", "datasets").out == ""
+    assert shop("kv", "build", "-", "--dataset", "bad", stdin=b"").code == 0
+
+
+def test_what_is_refused(painted: Commands) -> None:
+    """Names that are paths, or taken, or unknown; the dataset that is shown stays."""
+    painted("kv", "use", "shop", "red")
+    for name in ("../red", "none", ".red", "a/b", "x" * 65, ""):
+        assert painted("kv", "build", "-", "--dataset", name, stdin=b"").code == 129
+    assert painted("kv", "build", "-", "--dataset", "red", stdin=b"").code == 128
+    assert painted("kv", "use", "shop", "../red").code == 129
+    assert painted("kv", "use", "shop", "green").code == 126
+    assert painted("kv", "use", "nowhere", "red").code == 102
+    assert painted("kv", "use", "--carry", "--fresh", "shop", "blue").code == 2
+    (painted.data_dir / "datasets" / "blue.mdb").write_bytes(b"short")
+    assert painted("kv", "use", "shop", "blue").code == 127
+    assert painted("check").code != 0 and "blue" in painted("check").out
+    assert get(painted, "colour") == "red"
+    (painted.data_dir / "datasets" / "blue.mdb").unlink()

@@ -1,0 +1,156 @@
+"""Swaps while clients read: every answer is of one dataset, and none is older than the last swap that was acknowledged."""
+
+import http.client
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
+
+from n2k_fcgi.model.choices import Scope
+from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
+from n2k_fcgi.model.keyvalue.operations import Put
+from n2k_fcgi.service.access.tokens import create_token
+from n2k_fcgi.store.keyvalue import Terms
+from tests.support.keyvalue import without_limits
+from tests.support.processes import SECONDS
+from tests.support.sandbox import Sandbox
+from tests.support.standalone import Standalone, serving
+
+SWAPS = 200
+NAMES = ["red", "green", "blue", "black", "white"]
+"""An answer that is older than the last swap by less than all of them is recognised."""
+KEYS = 20
+
+
+class Swaps:
+    """Which swaps were begun and which were acknowledged."""
+
+    def __init__(self) -> None:
+        self.begun = self.acknowledged = 0
+        self.is_over = False
+        self.wrong: list[str] = []
+
+    def may_be(self, seen: set[str], before: int) -> bool:
+        """Whether an answer to a request that began when *before* swaps were acknowledged can be of the dataset *seen*."""
+        return len(seen) == 1 and seen <= {NAMES[number % len(NAMES)] for number in range(before, self.begun + 1)}
+
+
+def asked(connection: http.client.HTTPConnection, method: str, target: str, token: str, body: str = "") -> bytes:
+    """The body of an answer on a connection that stays. Raises AssertionError for an error."""
+    kind = "application/json" if body.startswith("{") else "text/plain"
+    connection.request(method, target, body, {"X-N2K-Token": token, "Content-Type": kind})
+    answer = connection.getresponse()
+    text = answer.read()
+    assert answer.status in (200, 201), (answer.status, text)
+    return text
+
+
+def one_value(connection: http.client.HTTPConnection, token: str) -> set[str]:
+    """One key."""
+    return {asked(connection, "GET", "/db/key-7?ns=shop", token).decode()}
+
+
+def listed(connection: http.client.HTTPConnection, token: str) -> set[str]:
+    """A list with values, which has all of them."""
+    entries = json.loads(asked(connection, "GET", "/db?ns=shop&prefix=key-&values=1", token))["entries"]
+    assert len(entries) == KEYS
+    return {entry["text"] for entry in entries}
+
+
+def together(connection: http.client.HTTPConnection, token: str) -> set[str]:
+    """Many keys of one request."""
+    body = json.dumps({"keys": [f"key-{number}" for number in range(KEYS)]})
+    entries = json.loads(asked(connection, "POST", "/db?ns=shop&op=get&format=json", token, body))["entries"]
+    return {entry["text"] for entry in entries}
+
+
+Read = Callable[[http.client.HTTPConnection, str], set[str]]
+
+
+def test_swaps_under_load(tmp_path: Path) -> None:
+    """Two processes, clients that keep their connections, and one that writes: none fails, mixes, or gets an old value."""
+    data_dir = tmp_path / "data"
+    token = filled(data_dir)
+    swaps = Swaps()
+    with serving(data_dir, "--workers", "2") as server, ThreadPoolExecutor() as pool:
+
+        def read(way: Read) -> int:
+            """Read until the swaps are over; return how often."""
+            count = 0
+            with closing(connected(server)) as connection:
+                while not swaps.is_over:
+                    before = swaps.acknowledged
+                    seen = way(connection, token)
+                    if not swaps.may_be(seen, before):
+                        swaps.wrong.append(f"{seen} after {before} swaps, {swaps.begun} begun")
+                    count += 1
+            return count
+
+        clients = [pool.submit(read, way) for way in (one_value, listed, together)]
+        try:
+            with closing(connected(server)) as connection:
+                swap_all(connection, token, swaps)
+        finally:
+            swaps.is_over = True
+        counts = [client.result(SECONDS) for client in clients]
+    assert swaps.wrong == []
+    assert min(counts) >= 20 and swaps.acknowledged == SWAPS
+    box = Sandbox(data_dir)
+    assert list(box.store.keyvalue.problems()) == []
+    shop = box.store.keyvalue.namespace("shop")
+    for name in NAMES:  # each write stayed with the dataset that was live
+        shop.use(name, 1)
+        written = shop.get(b"writes", 1)
+        assert written is not None and written.value == name.encode()
+    box.close()
+
+
+def test_a_swap_while_a_value_is_half_sent(tmp_path: Path) -> None:
+    """The value is stored as a whole, and belongs to the dataset that is live when all of it is there."""
+    data_dir = tmp_path / "data"
+    token = filled(data_dir)
+    with serving(data_dir) as server, closing(connected(server)) as slow, closing(connected(server)) as other:
+        slow.putrequest("PUT", "/db/key-7?ns=shop")
+        for name, value in (("X-N2K-Token", token), ("Content-Type", "text/plain"), ("Content-Length", "10")):
+            slow.putheader(name, value)
+        slow.endheaders(b"first")
+        asked(other, "POST", "/api/v1/switchdb", token, urlencode({"filename": NAMES[1], "namespace": "shop"}))
+        assert one_value(other, token) == {NAMES[1]}
+        slow.send(b"later")
+        assert slow.getresponse().status == 200
+        assert one_value(other, token) == {"firstlater"}
+        asked(other, "POST", "/api/v1/switchdb", token, urlencode({"filename": NAMES[0], "namespace": "shop"}))
+        assert one_value(other, token) == {NAMES[0]}
+
+
+def filled(data_dir: Path) -> str:
+    """A namespace with a dataset of each name, the first of them live; return a token of the owner."""
+    box = Sandbox(data_dir)
+    without_limits(data_dir)
+    shop = box.store.keyvalue.create("shop", Terms(1_000_000, 10_000))
+    for name in NAMES:
+        box.store.keyvalue.build(
+            name, [Entry(b"key-%d" % number, name.encode(), type=ValueType.TEXT) for number in range(KEYS)]
+        )
+    shop.apply([Put(b"other", b"")], 1)
+    shop.use(NAMES[0], 1)
+    token = create_token(box.store.tokens, (Scope.ADMIN,)).text
+    box.close()
+    return token
+
+
+def connected(server: Standalone) -> http.client.HTTPConnection:
+    """A connection that stays."""
+    return http.client.HTTPConnection(server.host, server.port, timeout=SECONDS)
+
+
+def swap_all(connection: http.client.HTTPConnection, token: str, swaps: Swaps) -> None:
+    """Swap, and write between two swaps."""
+    for number in range(1, SWAPS + 1):
+        swaps.begun = number
+        form = urlencode({"filename": NAMES[number % len(NAMES)], "namespace": "shop"})
+        asked(connection, "POST", "/api/v1/switchdb", token, form)
+        swaps.acknowledged = number
+        asked(connection, "PUT", "/db?ns=shop&key=writes", token, NAMES[number % len(NAMES)])

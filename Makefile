@@ -33,11 +33,13 @@ test-all:
 	sh .ci/test-all 3.10 3.11 3.12 3.13
 
 # What the tests do a dozen or thirty times, three hundred times: kill writers, compare with a model, send generated requests.
+# And every command of tests/cli, started anew instead of forked by a process that has imported what all of them import.
 # Takes minutes.
 test-long: $(VENV)/.test
 	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py
 	EXAMPLES=300 $(BIN)/python -m pytest -q tests/web/test_openapi.py
 	EXAMPLES=3000 $(BIN)/python -m pytest -q tests/servers/memcached/test_differential.py
+	COLD=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/cli
 
 # Changes one thing at a time in the files that setup.cfg lists under [mutmut], and prints the changes that no test notices. Takes
 # half an hour on two cores; ONLY='n2k_fcgi.model.names*' takes a minute.

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi import logs
+from tests.support.commands import Commands
 from tests.support.sandbox import Sandbox
+from tests.support.warm import Warm
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,6 +39,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run those of LONG first. ``make test`` has pytest-xdist keep this order."""
     names = [str(Path(__file__).parent / name) for name in LONG]
     items.sort(key=lambda item: names.index(str(item.path)) if str(item.path) in names else len(names))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> Iterator[None]:
+    """Commands are started by one process of this worker, which was there before the tests."""
+    if os.environ.get("COLD"):
+        yield
+        return
+    Commands.warm = Warm()
+    yield
+    Commands.warm.close()
 
 
 @pytest.fixture(autouse=True)

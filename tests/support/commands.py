@@ -13,12 +13,13 @@ import termios
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from n2k_fcgi.files import PRIVATE
 from tests.support.coverage import measured
 from tests.support.processes import SECONDS, eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, csv
+from tests.support.warm import USUAL, Warm
 
 N2K = Path(sys.executable).with_name("n2k")
 PEOPLE = csv((GOVERNOR, "Governor Linden"), (MASAKAZU, "Masakazu Kojima"), (USERNAME, "Username Resident")).encode()
@@ -41,6 +42,9 @@ class Done:
 class Commands:
     """Runs ``n2k --dir DIR ...``; *data_dir* need not be there yet."""
 
+    warm: ClassVar[Warm | None] = None
+    """Starts most commands; None: each is started anew."""
+
     def __init__(self, data_dir: Path, people: Path | None = None) -> None:
         self.data_dir = data_dir
         self._people = people
@@ -54,14 +58,16 @@ class Commands:
 
     def bare(self, *arguments: object, stdin: bytes = b"", **variables: str) -> Done:
         """Run ``n2k`` without ``--dir``."""
-        done = subprocess.run(
-            [N2K, *map(str, arguments)], env=self.environment(**variables), input=stdin, capture_output=True, timeout=60
-        )
+        command, environment = [str(N2K), *map(str, arguments)], self.environment(**variables)
+        told = warm.run(command, environment, stdin, SECONDS) if (warm := Commands.warm) else None
+        if told:
+            return Done(*told)
+        done = subprocess.run(command, env=environment, input=stdin, capture_output=True, timeout=SECONDS)
         return Done(done.returncode, done.stdout, done.stderr)
 
     def environment(self, **variables: str) -> dict[str, str]:
         """No settings; any warning of Python ends a command."""
-        usual = {"PATH": os.environ["PATH"], "HOME": str(self.data_dir.parent), "PYTHONWARNINGS": "error"}
+        usual = {"PATH": os.environ["PATH"], "HOME": str(self.data_dir.parent), **USUAL}
         return {**measured(), **usual, **variables}
 
     def command(self, *arguments: object) -> list[str]:

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 
 from tests.support.processes import REPOSITORY
 
-FILES = [str(path.relative_to(REPOSITORY)) for path in REPOSITORY.rglob("*") if ".venv" not in path.parts]
+FILES = {str(path.relative_to(REPOSITORY)) for path in REPOSITORY.rglob("*") if ".venv" not in path.parts}
 _PLACE = re.compile(r"[\w*./-]+\.(?:py|md|jsonl|json|lsl)|[\w./-]+/")
 
 
@@ -22,4 +22,5 @@ def places(text: str) -> list[str]:
 def is_there(place: str) -> bool:
     """Whether it exists below the repository or below the package; an asterisk matches any part of a name."""
     wanted = place.rstrip("/")
-    return any(fnmatch(name, each) for each in (wanted, f"n2k_fcgi/{wanted}") for name in FILES)
+    either = (wanted, f"n2k_fcgi/{wanted}")
+    return not FILES.isdisjoint(either) or ("*" in wanted and any(fnmatch(name, each) for each in either for name in FILES))

@@ -11,6 +11,14 @@ from n2k_fcgi import __version__
 from n2k_fcgi.cli.context import Context, pass_context
 
 UNIX = "unix:"
+LONGEST_PREFIX = 100
+"""A key has 250 bytes at most, and a name follows."""
+
+
+def _prefix(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is None or (0 < len(value) <= LONGEST_PREFIX and value.isascii() and value.isprintable() and " " not in value):
+        return value
+    raise click.BadParameter(f"a prefix of keys is 1 to {LONGEST_PREFIX} letters, digits and signs, without blanks")
 
 
 @click.command("memcached")
@@ -19,7 +27,12 @@ UNIX = "unix:"
 @click.option("--read-only", is_flag=True, help="Refuse every write.")
 @click.option("--auth", is_flag=True, help="Ask for a token of the namespace, by memcached's text authentication.")
 @click.option("--public", is_flag=True, help="Permit an address that other machines can reach.")
-@click.option("--directory", metavar="PREFIX", help="Answer the keys PREFIXavatar:NAME and PREFIXkey:KEY from the directory.")
+@click.option(
+    "--directory",
+    metavar="PREFIX",
+    callback=_prefix,
+    help="Answer the keys PREFIXavatar:NAME and PREFIXkey:KEY from the directory.",
+)
 @click.option("--connections", type=click.IntRange(1), metavar="N", help="At most so many (default: half of 'ulimit -n').")
 @click.option("--idle", type=click.FloatRange(1), metavar="SECONDS", help="Close a connection that asks nothing for so long.")
 @pass_context
@@ -56,7 +69,7 @@ def command(
         names=Names(wiring.directory(store, settings), directory.encode()) if directory else None,
     )
     listener = _listener(listen, public=public)
-    if public:
+    if not _is_local(listener):
         context.warn(f"warning: other machines may reach {_address_of(listener)}" + ("" if auth else ", and need no token"))
     context.talk(f"memcached on {_address_of(listener)}")
     try:
@@ -83,6 +96,10 @@ def _is_loopback(host: str) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"
+
+
+def _is_local(listener: socket.socket) -> bool:
+    return listener.family == socket.AF_UNIX or _is_loopback(listener.getsockname()[0])
 
 
 def _address_of(listener: socket.socket) -> str:

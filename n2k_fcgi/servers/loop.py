@@ -177,7 +177,8 @@ class Loop:
         now = time.monotonic()
         for connection in list(self._connections.values()):
             if connection.is_overdue(now):
-                logs.info("cut off a connection that stalled or read too slowly")
+                if not connection.idle:
+                    logs.info("cut off a connection that stalled or read too slowly")
                 connection.cut_off()
             self._note(connection)
 

@@ -117,7 +117,8 @@ class Loop:
 
     def _finish_turn(self, settle: Settle) -> None:
         for connection in settle():
-            self._let(connection, connection.proceed)
+            if not connection.closed:
+                self._let(connection, connection.proceed)
 
     def _accept(self) -> bool:
         """Take one connection and answer what it has sent already. False: none waits, or none can be taken now."""
@@ -139,11 +140,14 @@ class Loop:
         return True
 
     def _let(self, connection: Connection, act: Callable[..., None], *arguments: int) -> None:
-        """Call *act* of a connection, then note what it waits for. If memory runs out, only this connection is closed."""
+        """Call *act* of a connection, then note what it waits for. If that fails, only this connection is closed."""
         try:
             act(*arguments)
         except MemoryError:
             logs.error(NO_MEMORY)
+            connection.close()
+        except Exception:  # noqa: BLE001 - the last resort: a fault of ours must not end the connections of others
+            logs.error("a connection is closed because of an error in this program", traceback=True)
             connection.close()
         self._note(connection)
 
@@ -154,7 +158,8 @@ class Loop:
         self._queued += connection.pending - connection.accounted
         connection.accounted = connection.pending
         if connection.closed:
-            self._connections.pop(connection.fd, None)
+            if self._connections.get(connection.fd) is connection:  # else its descriptor is another's already
+                del self._connections[connection.fd]
             self._line.pop(connection, None)
             if self._acceptor.paused:
                 self._acceptor.resume()

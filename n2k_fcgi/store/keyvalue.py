@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.choices import Choice
 from n2k_fcgi.model.keyvalue.entry import Entry
-from n2k_fcgi.model.keyvalue.operations import Operation
+from n2k_fcgi.model.keyvalue.operations import Flush, Operation
 
 if TYPE_CHECKING:
     from n2k_fcgi.store.base import Finding
@@ -212,7 +212,7 @@ class NamespaceStore(SpaceReader, Protocol):
         """
         ...
 
-    def apply_each(self, operations: Sequence[Operation], now: int) -> list[Result | N2KError]:
+    def apply_each(self, operations: Sequence[Operation | Flush], now: int) -> list[Result | N2KError]:
         """Do each of *operations*, in order, in one write: those that can be done are, whatever becomes of the others.
 
         Returns for each its result, or the error that refused it: the operation's own, or QuotaReached. The caller bounds
@@ -239,15 +239,8 @@ class NamespaceStore(SpaceReader, Protocol):
     def flush(self, now: int) -> int:
         """Remove all entries, as one record in the log; return how many. Version, sequences and terms are kept.
 
-        It takes no longer for more entries: their space on the disk is freed by later writes. To count them below a dataset
-        takes a look at each later write.
-        """
-        ...
-
-    def flush_later(self, now: int, moment: int) -> None:
-        """Remove all entries at *moment*, uncounted, in the place of another such flush that is to come.
-
-        If that is not after *now* it is done at once. A ``flush`` takes it back.
+        It takes no longer for more entries: their space on the disk is freed by later writes. But to count what is seen above
+        a dataset takes a look at each later write, which ``apply_each`` with a ``Flush`` does not.
         """
         ...
 

@@ -15,7 +15,18 @@ from n2k_fcgi.errors import (
     StillSweeping,
 )
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
-from n2k_fcgi.model.keyvalue.operations import Append, AssignId, Condition, Delete, Get, Increment, Put, Restore, Touch
+from n2k_fcgi.model.keyvalue.operations import (
+    Append,
+    AssignId,
+    Condition,
+    Delete,
+    Flush,
+    Get,
+    Increment,
+    Put,
+    Restore,
+    Touch,
+)
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Change, Kind, NamespaceStore, Range, Result, Space, Terms
 from tests.contract.engines import LOG, Place, done
@@ -469,7 +480,7 @@ def test_a_flood_of_expired_entries_is_swept_for_each(store: Store) -> None:
 def test_a_flush_that_is_to_come(shop: NamespaceStore, place: Place) -> None:
     """From its moment on everything from before is gone, in every process, whether anyone writes or not; later entries stay."""
     put(shop, b"a", b"1")
-    shop.flush_later(NOW, NOW + 1000)
+    shop.apply_each([Flush(1000)], NOW)
     put(shop, b"b", b"2", NOW + 500, ttl=10_000)
     assert listed(shop, now=NOW + 999) == [b"a", b"b"] and shop.space(NOW + 999).keys == 2
     with place.peer() as peer:
@@ -491,13 +502,13 @@ def test_a_flush_that_is_to_come(shop: NamespaceStore, place: Place) -> None:
 def test_the_last_flush_counts(shop: NamespaceStore) -> None:
     """One that is to come is replaced by another, and taken back by one at once."""
     put(shop, b"a", b"1")
-    shop.flush_later(NOW, NOW + 1000)
-    shop.flush_later(NOW, NOW + 5000)
+    shop.apply_each([Flush(1000)], NOW)
+    shop.apply_each([Flush(5000)], NOW)
     assert listed(shop, now=NOW + 4999) == [b"a"] and listed(shop, now=NOW + 5000) == []
     assert shop.flush(NOW) == 1
     put(shop, b"b", b"2")
     assert listed(shop, now=NOW + 5000) == [b"b"]
-    shop.flush_later(NOW, NOW)
+    shop.apply_each([Flush()], NOW)
     assert listed(shop) == []
 
 

@@ -145,7 +145,7 @@ class Count(NamedTuple):
     down: bool = False
     initial: int | None = None
     ttl: int | None = None
-    """For a new entry, milliseconds."""
+    """For a new entry, milliseconds; 0: it is over at once."""
     ttl_after: "Touch | None" = None
     """The time that a counted entry still lives from now on."""
     condition: Condition = ALWAYS
@@ -199,6 +199,12 @@ class Touch(NamedTuple):
         if present is None:
             raise NoSuchEntry
         return present._replace(expires=_end(self.ttl, now))
+
+
+class Flush(NamedTuple):
+    """Remove everything in *after* milliseconds, in the place of another flush that is to come. It stands among operations."""
+
+    after: int = 0
 
 
 class Restore(NamedTuple):

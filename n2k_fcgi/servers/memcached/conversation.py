@@ -1,18 +1,23 @@
 """One client: bytes that arrive cut anywhere become commands, and their answers leave in order."""
 
+import time
 from collections.abc import Generator, Sequence
 from functools import partial
 
 from n2k_fcgi.errors import BadRequest, N2KError, NoSuchEntry, ReadOnly
-from n2k_fcgi.model.keyvalue.operations import Get
+from n2k_fcgi.model.keyvalue.operations import Flush, Get
 from n2k_fcgi.servers.connection import Connection
 from n2k_fcgi.servers.memcached import meta, text
 from n2k_fcgi.servers.memcached.long_read import TooSlow, parts
 from n2k_fcgi.servers.memcached.names import MOST_NAMES, Names
-from n2k_fcgi.servers.memcached.reading import Fault, Input
+from n2k_fcgi.servers.memcached.reading import LONGEST_LINE, Fault, Input
 from n2k_fcgi.servers.memcached.server import Server
-from n2k_fcgi.servers.memcached.steps import Block, Flush, Outcome, Quit, Read, Say, Skip, Step, Write, refusal
+from n2k_fcgi.servers.memcached.steps import Block, Outcome, Quit, Read, Say, Skip, Step, Write, refusal
 
+LONGEST_TURN = 0.05
+"""Seconds after which the commands of a client wait, so that those of others are done."""
+MOST_INPUT = 64 * 1024 * 1024
+"""Bytes of half commands in all connections."""
 LONGEST_PASSWORD = 2048
 """Bytes of the data that names a user and a token."""
 UNKNOWN = b"CLIENT_ERROR unauthenticated\r\n"
@@ -29,12 +34,13 @@ class Conversation:
         server.stats.curr_connections += 1
         server.stats.total_connections += 1
         self._input = Input()
+        self._held = 0  # bytes of it
         self._block: Block | None = None
         self._reading: Generator[bytes, None, None] | None = None
         self._waiting = 0  # answers that come with the end of the turn
         self._is_held_up = False  # by output that must be read first
         self._is_over = False
-        self._is_known = server.options.authorise is None
+        self._is_known = self._input.may_be_long = server.options.authorise is None
         self._read_only = False
 
     # --- for the loop ---------------------------------------------------------------------------------------------------
@@ -85,6 +91,7 @@ class Conversation:
         self._block = None
         self._end_reading()
         self._input.clear()
+        self._hold(0)
         self._server.stats.curr_connections -= 1
 
     def answered(self, text: bytes) -> None:
@@ -96,8 +103,9 @@ class Conversation:
     # --- commands -------------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        """Do commands until input is lacking, or too much output waits."""
-        while not (self._is_over or self.connection.is_full):
+        """Do commands until input is lacking, or too much output waits, or others should have a turn."""
+        batch, end = self._server.batch, time.monotonic() + LONGEST_TURN
+        while not (self._is_over or self.connection.is_full or batch.is_full or time.monotonic() > end):
             if self._reading is not None:
                 self._read_on(self._reading)
             elif not self._next():
@@ -106,6 +114,16 @@ class Conversation:
         else:
             self._is_held_up = not self._is_over
         self._input.forget()
+        self._hold(len(self._input))
+
+    def _hold(self, size: int) -> None:
+        """Count *size* bytes of input as held; with too many in all connections this one ends."""
+        server = self._server
+        server.input_held += size - self._held
+        self._held = size
+        if server.input_held > MOST_INPUT and size > LONGEST_LINE and not self._is_held_up:
+            self._say(b"SERVER_ERROR out of memory reading request\r\n")
+            self._leave(unread=True)
 
     def _next(self) -> bool:
         """Do the next command, or a part of it; False: its rest must arrive first."""
@@ -144,13 +162,14 @@ class Conversation:
         elif name == b"version":
             self._say(server.version)
         elif name == b"stats":
-            self._settle()
+            if len(words) == 1:  # the others do not depend on what is stored
+                self._settle()
             self._say(self._told(words))
         else:
             step = text.step_of(server.terms(read_only=self._read_only), words)
             server.stats.cmd_set += isinstance(step, Block)
             server.stats.cmd_touch += name in (b"touch", b"gat", b"gats")
-            server.stats.cmd_flush += isinstance(step, Flush)
+            server.stats.cmd_flush += name == b"flush_all"
             self._take_up(step)
 
     def _take_up(self, step: Step | Block | Skip) -> None:
@@ -163,28 +182,21 @@ class Conversation:
             self._do(step)
 
     def _do(self, step: Step) -> None:
-        server = self._server
         if isinstance(step, Say):
             self._say(step.text)
         elif isinstance(step, Write):
             self._write(step)
         elif isinstance(step, Read):
             self._begin_reading(step)
-        elif isinstance(step, Flush):
-            self._settle()
-            try:
-                server.space.flush_later(step.delay)
-            except N2KError as error:
-                self._say(refusal(error))
-            else:
-                self._say(step.answer)
         else:
             assert isinstance(step, Quit)
             self._leave()
 
     def _write(self, step: Write) -> None:
         names = self._server.options.names
-        if names is not None and any(names.covers(operation.key) for operation in step.operations):
+        if names is not None and any(
+            not isinstance(operation, Flush) and names.covers(operation.key) for operation in step.operations
+        ):
             self._say(step.answer([ReadOnly(what="part of the keys")] * len(step.operations)))
         elif step.operations:
             self._waiting += 1
@@ -265,6 +277,7 @@ class Conversation:
         self._settle()
         self._is_over = True
         self._input.clear()
+        self._hold(0)
         self.connection.finish(unread=unread)
 
     def authenticate(self, data: bytes) -> Step:
@@ -276,6 +289,7 @@ class Conversation:
         if read_only is None:
             return Say(REFUSED)
         self._is_known, self._read_only = True, read_only
+        self._input.may_be_long = True
         return Say(b"STORED\r\n")
 
 

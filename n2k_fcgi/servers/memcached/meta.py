@@ -131,7 +131,7 @@ def store(terms: Terms, words: Words) -> Step | Block | Skip:
 
 def _store(asked: Asked, way: Store, value: bytes) -> Step:
     flags = asked.flags
-    life = flags.life or FOR_EVER
+    life = (flags.life or FOR_EVER).still(asked.terms.clock())
     return Write(
         [storing(way, asked.key, value, flags=flags.client_flags, life=life, cas=flags.cas)], partial(_stored, asked, way)
     )

@@ -19,6 +19,12 @@ class Life(NamedTuple):
     """Milliseconds; None: for ever."""
     is_over: bool = False
     """It is gone at once."""
+    end: int = 0
+    """The Unix time in milliseconds that was named; 0: none was."""
+
+    def still(self, now: int) -> "Life":
+        """Return what is left of it at *now*, when the value has arrived."""
+        return _until(self.end, now) if self.end else self
 
 
 FOR_EVER = Life(None)
@@ -52,5 +58,8 @@ def life_of(token: bytes, now: int) -> Life | None:
         return OVER
     if seconds <= LONGEST_RELATIVE:
         return Life(seconds * 1000)
-    ttl = seconds * 1000 - now
-    return Life(ttl) if ttl > 0 else OVER
+    return _until(seconds * 1000, now)
+
+
+def _until(end: int, now: int) -> Life:
+    return Life(end - now, end=end) if end > now else OVER

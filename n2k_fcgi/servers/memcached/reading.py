@@ -23,15 +23,21 @@ class Fault(Enum):
 class Input:
     """Bytes that are not done yet."""
 
-    __slots__ = ("_bytes", "_skipped", "_start")
+    __slots__ = ("_bytes", "_skipped", "_start", "may_be_long")
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._start = 0  # what is before it is done
         self._skipped = 0  # bytes that are thrown away as they come
+        self.may_be_long = True
+        """Whether the keys of ``get`` may make a line longer than others."""
 
     def __bool__(self) -> bool:
         return len(self._bytes) > self._start or self._skipped > 0
+
+    def __len__(self) -> int:
+        """Bytes that are held."""
+        return len(self._bytes) - self._start
 
     def add(self, data: bytes) -> None:
         """Take what arrived."""
@@ -90,4 +96,6 @@ class Input:
         return Fault.TOO_LONG if size > LONGEST_LINE and size > self._longest() else None
 
     def _longest(self) -> int:
+        if not self.may_be_long:
+            return LONGEST_LINE
         return LONGEST_GET if bytes(self._bytes[self._start : self._start + 5]).startswith(_GETS) else LONGEST_LINE

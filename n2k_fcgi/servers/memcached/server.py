@@ -54,6 +54,10 @@ class Server:
         self.marks = Marks()
         self.batch = Batch(space)
         self.version = version_line(options.version)
+        self.input_held = 0
+        """Bytes of half commands in all connections."""
+        self.long_reads = 0
+        """Answers that are being read in parts."""
         self.most_at_once = max(1, min(MOST_AT_ONCE, MOST_HELD // max(1, space.max_value)))
         allowed = descriptors_allow() - 1  # one is kept for telling that there are no more
         self.most_connections = min(allowed, options.most_connections or allowed)

@@ -17,7 +17,7 @@ from n2k_fcgi.errors import (
 )
 from n2k_fcgi.model.choices import Choice
 from n2k_fcgi.model.keyvalue.entry import Entry, parse_entry_key
-from n2k_fcgi.model.keyvalue.operations import Operation
+from n2k_fcgi.model.keyvalue.operations import Flush, Operation
 from n2k_fcgi.store.keyvalue import Result
 
 Outcome = Result | N2KError
@@ -54,23 +54,16 @@ class Read(NamedTuple):
 class Write(NamedTuple):
     """Operations on entries."""
 
-    operations: Sequence[Operation]
+    operations: Sequence[Operation | Flush]
     answer: Callable[[Sequence[Outcome]], bytes]
     """The answer to their outcomes; b'' if the caller wants none."""
-
-
-class Flush(NamedTuple):
-    """Remove everything, *delay* milliseconds from now."""
-
-    delay: int
-    answer: bytes
 
 
 class Quit(NamedTuple):
     """End the connection."""
 
 
-Step = Say | Read | Write | Flush | Quit
+Step = Say | Read | Write | Quit
 
 
 class Block(NamedTuple):
@@ -127,4 +120,4 @@ def refusal(error: N2KError) -> bytes:
     if isinstance(error, ReadOnly):
         return READ_ONLY
     side = b"CLIENT_ERROR" if isinstance(error, BadRequest) else b"SERVER_ERROR"
-    return b"%b %b\r\n" % (side, " ".join(str(error).split()).encode())
+    return b"%b %b\r\n" % (side, " ".join(error.told.split()).encode())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from n2k_fcgi.errors import N2KError, NoSuchEntry
 from n2k_fcgi.model.keyvalue.entry import Entry
-from n2k_fcgi.model.keyvalue.operations import Count, Delete, Get, Operation, Touch
+from n2k_fcgi.model.keyvalue.operations import Count, Delete, Flush, Get, Operation, Touch
 from n2k_fcgi.servers.memcached.marks import Marks
 from n2k_fcgi.servers.memcached.numbers import MOST_32, MOST_SIGNED_32, Life, life_of, signed_32, unsigned
 from n2k_fcgi.servers.memcached.steps import (
@@ -19,7 +19,6 @@ from n2k_fcgi.servers.memcached.steps import (
     READ_ONLY,
     TOO_LARGE,
     Block,
-    Flush,
     Outcome,
     Quit,
     Read,
@@ -124,7 +123,7 @@ def store(terms: Terms, words: Words) -> Step | Block | Skip:
         return Skip(size, b"" if quiet else TOO_LARGE)
 
     def then(value: bytes) -> Step:
-        return Write([storing(way, key, value, flags=flags, life=life, cas=cas)], answer)
+        return Write([storing(way, key, value, flags=flags, life=life.still(terms.clock()), cas=cas)], answer)
 
     def answer(outcomes: Sequence[Outcome]) -> bytes:
         try:
@@ -188,7 +187,7 @@ def flush_all(terms: Terms, words: Words) -> Step:
         if named is None:
             return Say(BAD_EXPTIME)
         life = named
-    return Flush(life.ttl or 0, b"OK\r\n")
+    return Write([Flush(life.ttl or 0)], _flushed)
 
 
 def verbosity(terms: Terms, words: Words) -> Step:
@@ -244,7 +243,7 @@ def step_of(terms: Terms, words: Words) -> Step | Block | Skip:
     if command is None:
         return Say(ERROR)
     step = command(terms, words)
-    if isinstance(step, (Write, Flush)) and terms.read_only:
+    if isinstance(step, Write) and terms.read_only:
         step = Say(READ_ONLY)
     if words[-1] == b"noreply" and words[0] in MAY_BE_QUIET and step != Say(ERROR):
         return quiet(step)  # type: ignore[arg-type]
@@ -253,11 +252,7 @@ def step_of(terms: Terms, words: Words) -> Step | Block | Skip:
 
 def quiet(step: Step) -> Step:
     """Return *step* without its answer."""
-    if isinstance(step, Write):
-        return Write(step.operations, _nothing)
-    if isinstance(step, Flush):
-        return Flush(step.delay, b"")
-    return Say(b"")
+    return Write(step.operations, _nothing) if isinstance(step, Write) else Say(b"")
 
 
 def touching(key: bytes, life: Life) -> Operation:
@@ -271,6 +266,11 @@ def _quietly(then: Callable[[bytes], Step]) -> Callable[[bytes], Step]:
 
 def _nothing(outcomes: Sequence[Outcome]) -> bytes:
     return b""
+
+
+def _flushed(outcomes: Sequence[Outcome]) -> bytes:
+    outcome = first(outcomes)
+    return refusal(outcome) if isinstance(outcome, N2KError) else b"OK\r\n"
 
 
 def _found(word: bytes, outcomes: Sequence[Outcome]) -> bytes:

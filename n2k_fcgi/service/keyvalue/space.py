@@ -25,6 +25,8 @@ from n2k_fcgi.model.keyvalue.operations import (
     MOST,
     Append,
     AssignId,
+    Count,
+    Flush,
     Increment,
     Operation,
     Put,
@@ -214,18 +216,18 @@ class KeyValueSpace(Reader):
         self._refuse_read_only()
         return self._store.use("" if dataset == NO_DATASET else parse_dataset(dataset), self._clock(), later)
 
-    def apply_each(self, operations: Sequence[Operation]) -> list[Result | N2KError]:
+    def apply_each(self, operations: Sequence[Operation | Flush]) -> list[Result | N2KError]:
         """Do each operation, in order, in one durable write; return for each its result, or the error that refused it.
 
         One that is refused does not hinder the others. Raises ReadOnly, and the errors of the store: then nothing was done.
         """
         self._refuse_read_only()
         outcomes: list[Result | N2KError] = []
-        checked: list[Operation] = []
+        checked: list[Operation | Flush] = []
         places: list[int] = []
         for index, operation in enumerate(operations):
             try:
-                checked.append(self.checked(operation))
+                checked.append(operation if isinstance(operation, Flush) else self.checked(operation))
                 places.append(index)
                 outcomes.append(_UNDONE)
             except N2KError as error:
@@ -239,12 +241,6 @@ class KeyValueSpace(Reader):
         """Remove everything; return how many keys."""
         self._refuse_read_only()
         return self._store.flush(self._clock())
-
-    def flush_later(self, after: int) -> None:
-        """Remove everything in *after* milliseconds, 0: now. It takes no longer for more keys, of which none is counted."""
-        self._refuse_read_only()
-        now = self._clock()
-        self._store.flush_later(now, now + after)
 
     @contextmanager
     def snapshot(self) -> Iterator[Reader]:
@@ -273,7 +269,8 @@ class KeyValueSpace(Reader):
             if put.type is not type_of(put.value, put.type):
                 raise BadRequest(why=f"the value is not {'JSON' if put.type is ValueType.JSON else 'text in UTF-8'}")
         ttl = None if isinstance(put, Entry) else getattr(put, "ttl", None)
-        if ttl is not None and not 1 <= ttl <= MOST_TTL:
+        least = 0 if isinstance(operation, Count) else 1  # memcached counts what is over at once
+        if ttl is not None and not least <= ttl <= MOST_TTL:
             raise BadRequest(why=f"a time to live is 1 to {MOST_TTL} milliseconds")
         if isinstance(operation, Increment) and not (
             LEAST <= operation.by <= MOST and LEAST <= (operation.initial or 0) <= MOST

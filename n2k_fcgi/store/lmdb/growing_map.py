@@ -7,7 +7,7 @@ from typing import TypeVar
 import lmdb
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import NoMemory, StoreFull, StoreUnreadable
+from n2k_fcgi.errors import NoMemory, StoreBusy, StoreFull, StoreUnreadable
 from n2k_fcgi.files import Modes
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.lmdb.codec import BadValue
@@ -60,7 +60,10 @@ class GrowingMap:
             self._resize(0)
         except lmdb.ReadersFullError:
             self.env.reader_check()
-        return begin(buffers=buffers)
+        try:
+            return begin(buffers=buffers)
+        except lmdb.ReadersFullError:
+            raise StoreBusy(path=self.path) from None
 
     def write(self, change: Callable[[lmdb.Transaction], Result]) -> Result:
         """Run *change* in one write transaction; again, if the map was too small. Raises StoreFull, CapturesDamaged."""

@@ -17,14 +17,22 @@ NOW = 1_764_000_000_500
     ("token", "life"),
     [
         (b"0", FOR_EVER), (b"1", Life(1000)), (b"+5", Life(5000)), (b"2592000", Life(2_592_000_000)), (b"2592001", OVER),
-        (b"1764000001", Life(500)), (b"1764000000", OVER), (b"-1", OVER), (b"-2147483648", OVER),
-        (b"2147483647", Life(383483646500)),
+        (b"1764000001", Life(500, end=1_764_000_001_000)), (b"1764000000", OVER), (b"-1", OVER), (b"-2147483648", OVER),
+        (b"2147483647", Life(383483646500, end=2_147_483_647_000)),
         (b"2147483648", None), (b"", None), (b"x", None), (b"1.5", None), (b"-", None), (b"\xb2", None),
     ],
 )  # fmt: skip
 def test_what_an_exptime_means(token: bytes, life: Life | None) -> None:
     """Seconds up to 30 days, a Unix time above, over if negative or past."""
     assert life_of(token, NOW) == life
+
+
+def test_a_time_that_was_named_does_not_move() -> None:
+    """However long the value takes to arrive; a number of seconds counts from then on."""
+    named, relative = life_of(b"1764000001", NOW), life_of(b"1", NOW)
+    assert named and relative
+    assert (named.still(NOW + 400), relative.still(NOW + 400)) == (Life(100, end=named.end), Life(1000))
+    assert named.still(NOW + 500) == OVER
 
 
 def test_numbers_have_their_bits() -> None:

@@ -8,7 +8,7 @@ import lmdb
 import pytest
 
 from n2k_fcgi.model.keyvalue.entry import Entry
-from n2k_fcgi.model.keyvalue.operations import Delete, Put
+from n2k_fcgi.model.keyvalue.operations import Delete, Flush, Put
 from n2k_fcgi.store.keyvalue import Later, Range, Terms
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
@@ -51,7 +51,7 @@ def rows(shop: Namespace) -> dict[bytes, bytes]:
 
 CHANGES: dict[str, Callable[[Namespace], object]] = {
     "a flush": lambda shop: shop.flush(NOW),
-    "a flush that counts nothing": lambda shop: shop.flush_later(NOW, NOW),
+    "a flush that counts nothing": lambda shop: shop.apply_each([Flush()], NOW),
     "no dataset": lambda shop: shop.use("", NOW),
     "another dataset": lambda shop: shop.use("blue", NOW),
     "another dataset, without its later writes": lambda shop: shop.use("blue", NOW, Later.FRESH),

@@ -9,7 +9,7 @@ import lmdb
 
 from n2k_fcgi.errors import BatchRefused, BatchTooLarge, N2KError, QuotaReached, StillSweeping
 from n2k_fcgi.model.keyvalue.entry import Entry
-from n2k_fcgi.model.keyvalue.operations import Operation, Put, Restore
+from n2k_fcgi.model.keyvalue.operations import Flush, Operation, Put, Restore
 from n2k_fcgi.store.keyvalue import Applied, Changes, Later, Page, Range, Result, Space, Terms
 from n2k_fcgi.store.lmdb.keyvalue import overlays, replacing
 from n2k_fcgi.store.lmdb.keyvalue.copying import copied
@@ -22,7 +22,7 @@ from n2k_fcgi.store.lmdb.keyvalue.swapping import swap
 from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
 
 SWEPT_BY_A_WRITE = 20
-"""Expired entries that each write removes."""
+"""Expired entries that each write removes. One of more operations removes as many as it has: rows go faster than they come."""
 SWEPT_IN_HOUSEKEEPING = 500
 """The same for a worker between two requests."""
 SWEPT_FOR_SPACE = 1000
@@ -123,7 +123,7 @@ class Namespace:
                     raise
         raise StillSweeping
 
-    def apply_each(self, operations: Sequence[Operation], now: int) -> list[Result | N2KError]:
+    def apply_each(self, operations: Sequence[Operation | Flush], now: int) -> list[Result | N2KError]:
         """See ``store.keyvalue.NamespaceStore``."""
         for _ in range(MOST_SWEEPS):
             try:
@@ -163,14 +163,11 @@ class Namespace:
 
         def flushed(writing: Writing) -> int:
             count = writing.count()
+            writing.sweep(SWEPT_BY_A_WRITE)
             writing.flush()
             return count
 
         return self._write(now, flushed)
-
-    def flush_later(self, now: int, moment: int) -> None:
-        """See ``store.keyvalue.NamespaceStore``."""
-        self._write(now, lambda writing: writing.flush_at(moment) if moment > now else writing.flush())
 
     def use(self, dataset: str, now: int, later: Later = Later.KEPT) -> int:
         """See ``store.keyvalue.NamespaceStore``."""
@@ -210,7 +207,7 @@ def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -
         earlier = earlier_results(writing, digest, operations)
         if earlier is not None:
             return Applied(earlier, writing.space(terms), repeated=True)
-    writing.sweep(SWEPT_BY_A_WRITE)
+    writing.sweep(max(SWEPT_BY_A_WRITE, len(operations)))
     results = [writing.apply(operations[0])] if len(operations) == 1 else _all_applied(writing, operations)
     writing.refuse_beyond(terms)
     if digest:
@@ -218,14 +215,17 @@ def _applied(writing: Writing, operations: Sequence[Operation], digest: bytes) -
     return Applied(results, writing.space(terms))
 
 
-def _each_applied(writing: Writing, operations: Sequence[Operation], *, may_sweep: bool) -> list[Result | N2KError]:
+def _each_applied(writing: Writing, operations: Sequence[Operation | Flush], *, may_sweep: bool) -> list[Result | N2KError]:
     """*may_sweep*: raise QuotaReached if sweeping may make room."""
     terms = writing.state.terms()
-    writing.sweep(SWEPT_BY_A_WRITE)
+    writing.sweep(max(SWEPT_BY_A_WRITE, len(operations)))
     results: list[Result | N2KError] = []
     for operation in operations:
         try:
-            results.append(writing.apply(operation, terms))
+            if isinstance(operation, Flush):
+                results.append(Result(None, False, writing.flush_after(operation.after)))
+            else:
+                results.append(writing.apply(operation, terms))
         except QuotaReached as error:
             if may_sweep and writing.state.expired(writing.now, most=1)[0]:
                 raise

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 MOST_SKIPPED = 1000
 """Rows of expired and deleted keys that one page passes over."""
 
+MOST_COUNTED = 1000
+"""Expired entries whose size is subtracted from the space that is reported: this work is bounded."""
+
 NO_DATASET = Live()
 
 
@@ -138,12 +141,12 @@ class State:
                 size += size_of(key, row)
         return keys, size
 
-    def _stored(self, now: int) -> tuple[int, int]:
-        """Return how many keys are stored here, and their bytes."""
+    def _stored(self, now: int, *, most: int | None = None) -> tuple[int, int]:
+        """Return how many keys are stored here, and their bytes; *most*: expired ones that are left out, None: all."""
         if self.live.is_flushed(now):
             return 0, 0
         counters = self.counters()
-        expired, lost = self.expired(now)
+        expired, lost = self.expired(now, most=most)
         return counters.keys - expired, counters.bytes - lost
 
     def _with_dataset(self, keys: int, size: int, now: int) -> tuple[int, int]:
@@ -180,9 +183,9 @@ class State:
         return Changes(found, found[-1].version if found else since, more)
 
     def space(self, now: int) -> Space:
-        """Return how full the live overlay is, what has expired left out."""
+        """Return how full the live overlay is; of what has expired, MOST_COUNTED entries at most are left out."""
         terms = self.terms()
-        keys, used = self._stored(now)
+        keys, used = self._stored(now, most=MOST_COUNTED)
         return Space(used, terms.quota, keys, terms.most_keys)
 
     def terms(self) -> Terms:

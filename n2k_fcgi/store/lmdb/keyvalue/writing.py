@@ -25,7 +25,7 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     pack_live,
     unpack_entry,
 )
-from n2k_fcgi.store.lmdb.keyvalue.state import State
+from n2k_fcgi.store.lmdb.keyvalue.state import MOST_COUNTED, State
 
 if TYPE_CHECKING:
     from n2k_fcgi.store.lmdb.keyvalue.datasets import LiveDataset
@@ -36,9 +36,6 @@ MOST_TRIMMED = 100
 LONGER_BY = 100
 """Records by which a log of 10,000 and more may be longer than it should be, one of 1,000 by 10. They are removed together, so
 that only one write in a hundred changes the first page of the log, too."""
-
-MOST_COUNTED = 1000
-"""Expired entries whose size a write subtracts from the space that it reports: the work of a write is bounded."""
 
 
 ROWS_PER_SWEPT = 5
@@ -106,9 +103,13 @@ class Writing:
         overlay = overlays.free_number(self.transaction, preferred=live.overlay)
         self.set_live(live._replace(overlay=overlay, emptied=bool(live.name), flush_at=0))
 
-    def flush_at(self, moment: int) -> None:
-        """Let a ``flush`` happen at *moment*, in Unix milliseconds, in the place of another that is to come."""
-        self.set_live(self.state.live._replace(flush_at=moment))
+    def flush_after(self, after: int) -> int:
+        """``flush`` in so many milliseconds, in the place of another that is to come; return the last version."""
+        if after > 0:
+            self.set_live(self.state.live._replace(flush_at=self.now + after))
+        else:
+            self.flush()
+        return self.counters.version
 
     def count(self) -> int:
         """Return how many keys there are; of what has expired, MOST_COUNTED entries at most are left out.

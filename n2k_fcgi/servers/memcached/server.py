@@ -52,6 +52,7 @@ class Server:
         self.counters = counters
         self.stats = Stats()
         self.marks = Marks()
+        self._clock = lambda: space.now
         self.batch = Batch(space)
         self.version = version_line(options.version)
         self.most_at_once = max(1, min(MOST_AT_ONCE, MOST_HELD // max(1, space.max_value)))
@@ -69,7 +70,7 @@ class Server:
         space = self.space
         return Terms(
             now=space.now,
-            clock=lambda: space.now,
+            clock=self._clock,
             max_value=space.max_value,
             most_written=self.most_at_once,
             read_only=is_read_only,

@@ -111,7 +111,7 @@ def memory(folder: Path, client: Path) -> None:
         MEMCACHED: lambda: memcached(folder),
         REDIS: lambda: redis(folder / "large-redis"),
     }
-    files = {DURABLE: data / "namespaces", REDIS: folder / "large-redis"}
+    files = {DURABLE: data / "keyvalue", REDIS: folder / "large-redis"}
     for name, start in contenders.items():
         with start() as cache:
             started = time.perf_counter()

@@ -101,9 +101,7 @@ def print_rates(what: str, connections: int, figures: Figures, beside: tuple[str
 
 def memory(folder: Path, client: Path) -> None:
     """What a million items take, when all were stored and read once."""
-    print(
-        f"\n| {MANY:,} items | resident MB | private MB | files MB | private bytes an item | file bytes an item | filled in s |"
-    )
+    print(f"\n| {MANY:,} items | resident MB | private MB | files MB | private, file bytes an item | filled in s |")
     print("|---|---|---|---|---|---|", flush=True)
     data = folder / "large"
     contenders = {

@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 DATA = .run/data
 WORKERS ?= $(shell expr $$(nproc) + 2)
 
-.PHONY: run test test-all test-long mutate lint types layers build pictures check clean bench bench-import bench-serve bench-kv
+.PHONY: run test test-all test-long mutate lint types layers build pictures check clean bench bench-import bench-serve bench-kv bench-memcached
 
 # Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000 (or PORT=4000)
 run: $(VENV)/.run
@@ -80,7 +80,13 @@ bench-kv: $(VENV)/.test
 	sh .ci/packages gcc libfcgi-dev
 	$(BIN)/python -m tests.bench.bench_kv
 
-bench: bench-import bench-serve bench-kv
+# n2k memcached beside memcached, Redis (in its durable form) and an empty loop in Python, in one run; prints ratios. Measures the disk of
+# BENCH_DIR, /var/tmp without it.
+bench-memcached: $(VENV)/.test
+	sh .ci/packages gcc memcached redis-server
+	$(BIN)/python -m tests.bench.bench_memcached
+
+bench: bench-import bench-serve bench-kv bench-memcached
 
 # What the gate runs.
 check:

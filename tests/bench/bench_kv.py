@@ -14,7 +14,7 @@ from statistics import median
 
 from tests.bench.contenders import CONTENDERS, KEYS, NAMESPACE, VALUE, filled, key_of
 from tests.bench.load import load, spawned, worker
-from tests.bench.measure import machine, private, resident
+from tests.bench.measure import machine, private, resident, sync_time
 from tests.bench.peers.build import build
 from tests.support.hosting import Account
 
@@ -87,18 +87,6 @@ def print_rates(what: str, figures: Figures, cpu: Figures) -> None:
         print(f"| {what} | {name} | {median(rates):,.0f} | {median(cpu[name]):,.1f} | {ratio} |", flush=True)
 
 
-def print_sync(folder: Path) -> None:
-    """What one fsync costs on this disk: a page appended and synced."""
-    taken = []
-    with (folder / "page").open("wb", buffering=0) as file:
-        for _ in range(200):
-            file.write(bytes(4096))
-            started = time.perf_counter()
-            os.fdatasync(file.fileno())
-            taken.append((time.perf_counter() - started) * 1e6)
-    print(f"One fdatasync of an appended page on this disk: median {median(taken):,.0f} µs.\n", flush=True)
-
-
 def embedded(folder: Path) -> None:
     """In process: no front end."""
     bench = Embedded(folder)
@@ -157,7 +145,7 @@ def through_fastcgi(folder: Path) -> None:
 def main(folder: Path) -> None:
     """Measure and print."""
     print(machine() + "\n", flush=True)
-    print_sync(folder)
+    print(f"One fdatasync of an appended page on this disk: median {sync_time(folder):,.0f} µs.\n", flush=True)
     embedded(folder)
     through_fastcgi(folder)
 

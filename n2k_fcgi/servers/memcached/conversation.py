@@ -48,7 +48,7 @@ class Conversation:
     @property
     def idle(self) -> bool:
         """Nothing is half received or half answered."""
-        return not (self._input or self._block or self._reading or self._waiting)
+        return not (self._waiting or self._block or self._reading or self._input)
 
     @property
     def has_more(self) -> bool:

@@ -52,6 +52,7 @@ class Server:
         self.counters = counters
         self.stats = Stats()
         self.marks = Marks()
+        self._clock = lambda: space.now
         self.batch = Batch(space)
         self.version = version_line(options.version)
         self.input_held = 0
@@ -73,7 +74,7 @@ class Server:
         space = self.space
         return Terms(
             now=space.now,
-            clock=lambda: space.now,
+            clock=self._clock,
             max_value=space.max_value,
             most_written=self.most_at_once,
             read_only=is_read_only,

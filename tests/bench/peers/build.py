@@ -20,6 +20,13 @@ def build(folder: Path) -> dict[str, list[str]]:
     return peers
 
 
+def build_cache_load(folder: Path) -> Path:
+    """The load client for caches."""
+    program = folder / "cache_load"
+    _compile(["cc", "-O2", "-o", str(program), str(HERE / "cache_load.c")])
+    return program
+
+
 def _compile(command: list[str]) -> None:
     try:
         subprocess.run(command, check=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2k_fcgi.model.keyvalue.entry import Entry
-from n2k_fcgi.servers.memcached.marks import MOST_MARKS, Marks
+from n2k_fcgi.servers.memcached.marks import LEAST_MARKS, Marks
 from n2k_fcgi.servers.memcached.numbers import FOR_EVER, OVER, Life, life_of, signed_32, unsigned
 from n2k_fcgi.servers.memcached.reading import Fault, Input
 from tests.support.strategies import relaxed
@@ -70,14 +70,19 @@ def test_input_is_the_same_however_it_is_cut(cuts: list[int], skipped: int) -> N
 
 
 def test_marks_are_bounded() -> None:
-    """What was read first is forgotten first; a mark is of one version."""
+    """The last 10,000 keys are remembered, 20,000 at most; a mark is of one version."""
     marks, first = Marks(), Entry(b"k0", b"", NOW * 1000)
-    for number in range(MOST_MARKS):
+    for number in range(LEAST_MARKS):
         marks.note(Entry(b"k%d" % number, b"", NOW * 1000), NOW + 2000)
-    assert len(marks) == MOST_MARKS and marks.was_read(first) and marks.idle_seconds(first, NOW + 5000) == 3
+    assert len(marks) == LEAST_MARKS and marks.was_read(first) and marks.idle_seconds(first, NOW + 5000) == 3
     assert (
         not marks.was_read(first._replace(version=NOW * 1000 + 1))
         and marks.idle_seconds(Entry(b"new", b"", NOW * 1000), NOW + 9000) == 9
     )
-    marks.note(Entry(b"new", b"", NOW * 1000), NOW)
-    assert len(marks) == MOST_MARKS and not marks.was_read(first)
+    marks.note(first, NOW + 4000)
+    for number in range(1, LEAST_MARKS):
+        assert marks.was_read(first) and marks.idle_seconds(first, NOW + 5000) == 1 and len(marks) < 2 * LEAST_MARKS
+        marks.note(Entry(b"n%d" % number, b"", NOW * 1000), NOW)
+    for number in range(LEAST_MARKS):
+        marks.note(Entry(b"o%d" % number, b"", NOW * 1000), NOW)
+    assert not marks.was_read(first) and marks.was_read(Entry(b"o0", b"", NOW * 1000))

@@ -75,13 +75,16 @@ class State:
 
     def get(self, key: bytes, now: int) -> Entry | None:
         """Return the entry of *key*."""
-        if self.live.is_flushed(now):
-            return None
-        row = self._transaction.get(self.prefixes.values + key)
+        return None if self.live.is_flushed(now) else self._entry(key, self._transaction.get(self.prefixes.values + key), now)
+
+    def _entry(self, key: bytes, row: Buffer | None, now: int) -> Entry | None:
+        """The entry of a *row* of the overlay, or of the dataset if it has none."""
         if row is None:
             return self.entry_below(key, now)
-        entry = None if row == TOMBSTONE else unpack_entry(key, row)
-        return entry if entry and entry.is_live(now) else None
+        if row == TOMBSTONE:
+            return None
+        entry = unpack_entry(key, row)
+        return entry if not entry.expires or now < entry.expires else None
 
     def entry_below(self, key: bytes, now: int) -> Entry | None:
         """Return the entry that the dataset has for *key*, whatever the overlay has."""
@@ -102,7 +105,10 @@ class State:
 
     def get_many(self, keys: Sequence[bytes], now: int) -> list[Entry | None]:
         """Return the entries of *keys*, in order."""
-        return [self.get(key, now) for key in keys]
+        if self.live.is_flushed(now):
+            return [None] * len(keys)
+        find, values, entry = self._transaction.get, self.prefixes.values, self._entry
+        return [entry(key, find(values + key), now) for key in keys]
 
     def scan(
         self, wanted: Range, now: int, *, limit: int, values: bool, reverse: bool = False, max_bytes: int | None = None

@@ -74,10 +74,12 @@ class Writing:
             return Result(None, False, self._log(Kind.DELETE, operation.key))
         if terms is not None:
             self._refuse_growth(entry, present, terms)
-        if entry.id == NEW_ID:
-            entry = entry._replace(id=self.counters.last_id + 1)
-        self.counters.last_id = max(self.counters.last_id, entry.id)
-        entry = entry._replace(version=self._log(Kind.PUT, operation.key))
+        key, value, _, expires, flags, kind, number = entry
+        if number == NEW_ID:
+            number = self.counters.last_id + 1
+        if number > self.counters.last_id:
+            self.counters.last_id = number
+        entry = Entry(key, value, self._log(Kind.PUT, key), expires, flags, kind, number)
         self._store(entry, present)
         return Result(entry, present is None, entry.version)
 

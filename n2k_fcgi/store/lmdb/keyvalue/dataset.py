@@ -4,12 +4,15 @@ The seal is a digest of everything before it. LMDB does not read behind its last
 checked as one. A file that was cut, or whose copy is not complete, has no seal.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
+from typing import NoReturn
 
-from n2k_fcgi.errors import NoSuchDataset
-from n2k_fcgi.files import refuse_os_error, write_all
+from n2k_fcgi.errors import NoSuchDataset, StoreBusy, StoreUnreadable
+from n2k_fcgi.files import refuse_os_error, try_lock, write_all
 from n2k_fcgi.store.keyvalue import Dataset
 from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY
 from n2k_fcgi.store.lmdb.environment import damaged, is_there, open_reader, refuse_other_format
@@ -31,7 +34,12 @@ class DatasetFile:
     def __init__(self, path: Path) -> None:
         """Raises NoSuchDataset, DatasetDamaged, StoreTooNew, StoreUnreadable, NoMemory."""
         self.digest = sealed_digest(path)
-        self._env = open_reader(path)
+        try:
+            self._env = open_reader(path)
+        except StoreUnreadable:
+            if is_there(path):
+                raise
+            raise NoSuchDataset(dataset=path.stem) from None  # removed since it was read
         if sealed_digest(path) != self.digest:
             raise damaged(path, "it was replaced while it was opened")
         transaction = self._env.begin(buffers=True)
@@ -41,9 +49,9 @@ class DatasetFile:
         self.path = path
 
     def described(self) -> Dataset:
-        """Return what a list shows."""
+        """Return what a list shows. Raises NoSuchDataset if it was removed."""
         counters = self.rows.counters()
-        return Dataset(self.path.stem, counters.keys, counters.bytes, self.path.stat().st_size)
+        return Dataset(self.path.stem, counters.keys, counters.bytes, status_of(self.path).st_size)
 
 
 def seal(path: Path) -> None:
@@ -58,17 +66,49 @@ def seal(path: Path) -> None:
         os.close(fd)
 
 
+@contextlib.contextmanager
+def held(path: Path, *, to_remove: bool = False) -> Iterator[None]:
+    """Lock the file *path*: nobody removes it while it is made live, nor makes it live while it is removed.
+
+    A file that is damaged is locked, too. Raises NoSuchDataset, StoreBusy, StoreUnreadable.
+    """
+    fd = _opened(path)
+    try:
+        # One that was removed or replaced just before it was locked is another file: the next attempt finds what is there.
+        if not try_lock(fd, shared=not to_remove) or not os.path.samestat(os.fstat(fd), status_of(path)):
+            raise StoreBusy(path=path)
+        yield
+    finally:
+        os.close(fd)
+
+
+def status_of(path: Path) -> os.stat_result:
+    """Return the ``stat`` of a dataset's file. Raises NoSuchDataset, StoreUnreadable."""
+    try:
+        return path.stat()
+    except OSError as error:
+        _refuse(path, error)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        _refuse(path, error)
+
+
+def _refuse(path: Path, error: OSError) -> NoReturn:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise NoSuchDataset(dataset=path.stem) from None
+    refuse_os_error(path, error)
+
+
 def sealed_digest(path: Path, *, verify: bool = False) -> bytes:
     """Return the digest that the seal of *path* has. *verify*: read the file, and compare it.
 
     Raises NoSuchDataset, DatasetDamaged, StoreUnreadable.
     """
-    if not is_there(path):
-        raise NoSuchDataset(dataset=path.stem)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        refuse_os_error(path, error)
+    fd = _opened(path)
     try:
         length = os.fstat(fd).st_size - SEAL_SIZE
         found = os.pread(fd, SEAL_SIZE, length) if length > 0 else b""

@@ -1,7 +1,7 @@
 """One namespace: every call is one transaction."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from n2k_fcgi.store.lmdb.keyvalue.requests import digest_of, earlier_results, re
 from n2k_fcgi.store.lmdb.keyvalue.rows import TERMS, pack_terms
 from n2k_fcgi.store.lmdb.keyvalue.sequences import leased
 from n2k_fcgi.store.lmdb.keyvalue.state import State
-from n2k_fcgi.store.lmdb.keyvalue.swapping import swap
+from n2k_fcgi.store.lmdb.keyvalue.swapping import drop_parked, swap
 from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
 
 SWEPT_BY_A_WRITE = 20
@@ -174,8 +174,17 @@ class Namespace:
 
     def use(self, dataset: str, now: int, later: Later = Later.KEPT) -> int:
         """See ``store.keyvalue.NamespaceStore``."""
-        found = self.file.dataset.all.verified(dataset) if dataset else None
-        return self._write(now, lambda writing: swap(writing, found, later), is_readable=False)
+        with self.file.dataset.all.kept(dataset) if dataset else nullcontext() as found:
+            return self._write(now, lambda writing: swap(writing, found, later), is_readable=False)
+
+    def later_writes(self) -> dict[str, int]:
+        """See ``store.keyvalue.NamespaceStore``."""
+        with self.file.read() as transaction:
+            return {name: each.keys for name, each in overlays.parked(transaction)}
+
+    def forget_later(self, dataset: str) -> bool:
+        """See ``store.keyvalue.NamespaceStore``."""
+        return self._write(0, lambda writing: drop_parked(writing, dataset), is_readable=False)
 
     def compact(self, *, keep_log: bool = True) -> tuple[int, int]:
         """See ``store.keyvalue.NamespaceStore``."""

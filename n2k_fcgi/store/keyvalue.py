@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.model.choices import Choice
+from n2k_fcgi.model.choices import Choice, Later
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation
 
@@ -112,17 +112,6 @@ class Dataset(NamedTuple):
     """Of keys and values."""
     size: int
     """Bytes of the file."""
-
-
-class Later(Choice):
-    """What a swap does with the later writes: those that were made since a dataset was live, which belong to it."""
-
-    KEPT = "kept"
-    """They stay with it, and those of the dataset that becomes live are there again."""
-    CARRY = "carry"
-    """Those of the present dataset become those of the next, whose own are removed."""
-    FRESH = "fresh"
-    """Those of the dataset that becomes live are removed."""
 
 
 class Result(NamedTuple):

@@ -3,10 +3,11 @@
 import pytest
 
 from n2k_fcgi.errors import BatchRefused, ChangesGone, ConditionFailed, DatasetExists, NoSuchDataset, QuotaReached
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.model.keyvalue.operations import AssignId, Condition, Delete, Increment, Put, Touch
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.store.keyvalue import Change, Dataset, Kind, Later, NamespaceStore, Page, Range, Space, Terms
+from n2k_fcgi.store.keyvalue import Change, Dataset, Kind, NamespaceStore, Page, Range, Space, Terms
 from tests.contract.engines import Place
 
 NOW = 1_764_000_000_000

@@ -13,9 +13,9 @@ from n2k_fcgi.cli.kv.owner import as_word
 from n2k_fcgi.cli.kv.transfer import A_FILE, Refusals, opened_plain
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.errors import counted
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import NO_DATASET
 from n2k_fcgi.service.keyvalue.building import Building, Built
-from n2k_fcgi.store.keyvalue import Later
 from n2k_fcgi.wiring import namespaces
 
 HEADINGS = ("dataset", "keys", "bytes", "bytes of the file", "namespaces that show it", "problem")

@@ -8,9 +8,10 @@ from typing import TypeVar
 import lmdb
 
 from n2k_fcgi.errors import BatchRefused, BatchTooLarge, N2KError, QuotaReached, StillSweeping
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Operation, Put, Restore
-from n2k_fcgi.store.keyvalue import Applied, Changes, Later, Page, Range, Result, Space, Terms
+from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
 from n2k_fcgi.store.lmdb.keyvalue import overlays, replacing
 from n2k_fcgi.store.lmdb.keyvalue.copying import copied
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile

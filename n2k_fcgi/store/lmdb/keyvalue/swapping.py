@@ -3,7 +3,7 @@
 A swap changes which number of an overlay is live, and parks the counters of the other one: see ``overlays``.
 """
 
-from n2k_fcgi.store.keyvalue import Later
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.store.lmdb.keyvalue import overlays
 from n2k_fcgi.store.lmdb.keyvalue.dataset import DatasetFile
 from n2k_fcgi.store.lmdb.keyvalue.rows import PARKED, Live, Parked, pack_parked, unpack_parked

@@ -191,3 +191,25 @@ def test_removing(painted: Commands) -> None:
     painted("kv", "use", "shop", "red")
     assert [get(painted, key) for key in ("colour", "own")] == ["red", None]
     assert painted("check").code == 0
+
+
+def test_what_is_possible_without_the_file_that_is_shown(painted: Commands) -> None:
+    """The namespace is listed, compacted, and dropped; what reads values, or stores one, says what is missing."""
+    painted("kv", "use", "shop", "red")
+    put(painted, "own", "1")
+    (painted.data_dir / "datasets" / "red.mdb").unlink()
+    listed = painted("kv", "namespaces")
+    assert (listed.code, listed.out.split("\t")[:4:3]) == (0, ["shop", "1"])
+    assert json.loads(painted("kv", "stat", "--json", "shop").out)["dataset"] == "red"
+    for command in (("get", "shop", "own"), ("put", "shop", "own"), ("list", "shop"), ("export", "shop", "-")):
+        done = painted("kv", *command, stdin=b"2")
+        assert (done.code, done.out) == (126, "") and "'red'" in done.err, done
+    checked = painted("check")
+    assert checked.code == 48 and "'red'" in checked.out and "n2k kv use" in checked.err
+    assert painted("kv", "compact", "shop").code == 0
+    painted("kv", "build", "-", "--dataset", "red", stdin=RED)
+    assert painted("kv", "use", "shop", "red").code == 0
+    assert [get(painted, key) for key in ("colour", "own")] == ["red", "1"]
+    (painted.data_dir / "datasets" / "red.mdb").unlink()
+    assert painted("kv", "drop", "--yes", "shop").code == 0
+    assert painted("check").code == 0

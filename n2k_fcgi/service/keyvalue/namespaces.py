@@ -75,10 +75,10 @@ class Namespaces:
             yield self.summary(name)
 
     def summary(self, name: str) -> Summary:
-        """Return how full a namespace is, and whether it is open."""
-        with self._store.namespace(parse_namespace(name)).snapshot() as state:
-            space = state.space(self._clock())
-            return Summary(name, space.used, space.quota, space.keys, space.most_keys, state.terms().is_open)
+        """Return how full a namespace is, and whether it is open; also if its live dataset cannot be read."""
+        found = self._store.namespace(parse_namespace(name))
+        space = found.space(self._clock())
+        return Summary(name, space.used, space.quota, space.keys, space.most_keys, found.terms().is_open)
 
     def datasets(self) -> Iterator[Listed]:
         """Yield the datasets, sorted by name: those in the folder, and those that are shown though their files are gone.

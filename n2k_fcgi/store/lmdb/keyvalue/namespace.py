@@ -75,9 +75,9 @@ class Namespace:
             return State(transaction).changes(since, limit)
 
     def space(self, now: int) -> Space:
-        """Return how full it is, what has expired left out."""
+        """Return how full it is, what has expired left out; also if the live dataset cannot be read, which is not counted."""
         with self.file.read() as transaction:
-            return self._state(transaction).space(now)
+            return State(transaction).space(now)
 
     def terms(self) -> Terms:
         """Return what the owner set."""
@@ -189,7 +189,7 @@ class Namespace:
 
     def compact(self, *, keep_log: bool = True) -> tuple[int, int]:
         """See ``store.keyvalue.NamespaceStore``."""
-        while self._write(0, _swept_of_dropped):
+        while self._write(0, _swept_of_dropped, is_readable=False):
             pass
         return replacing.compact(self.file, keep_log=keep_log)
 

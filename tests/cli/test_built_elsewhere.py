@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.store.lmdb.sealing import SEAL_SIZE
 from tests.support.commands import N2K, PEOPLE, Commands
 from tests.support.processes import eventually
 from tests.support.sandbox import MASAKAZU
@@ -102,6 +103,13 @@ def make_foreign(made: Path) -> None:
     (made / "data.mdb").write_bytes(b"\xa5" * (made / "data.mdb").stat().st_size)
 
 
+def change(made: Path) -> None:
+    """One letter of a name: everything else fits."""
+    content = (made / "data.mdb").read_bytes()
+    assert b"Newname" in content
+    (made / "data.mdb").write_bytes(content.replace(b"Newname", b"Newnome"))
+
+
 def make_newer(made: Path) -> None:
     """As a later version of n2k writes it."""
     fields = json.loads((made / "manifest.json").read_text())
@@ -116,6 +124,7 @@ def harm_manifest(made: Path) -> None:
 HARMED = [
     (cut, 42),
     (make_foreign, 42),
+    (change, 42),
     (make_newer, 43),
     (harm_manifest, 42),
     (lambda made: (made / "manifest.json").unlink(), 42),
@@ -141,6 +150,23 @@ def test_a_copy_that_is_not_whole(
     assert n2k("lookup", MASAKAZU).out.startswith("Masakazu Kojima\t")
     assert imported(n2k, RENAMED, "2026-01-03") > name
     n2k.damaged = True
+
+
+def test_a_changed_byte_is_found(n2k: Commands) -> None:
+    """By the check, too, where everything else fits; a generation of an earlier version has no seal, and is used as before."""
+    first = imported(n2k, PEOPLE, "2026-01-01")
+    second = imported(n2k, RENAMED, "2026-01-02")
+    folder = n2k.data_dir / "generations" / first
+    whole = (folder / "data.mdb").read_bytes()
+    (folder / "data.mdb").write_bytes(whole.replace(b"Kojima", b"Kojume"))
+    checked = n2k("check")
+    assert checked.code == 48 and f"{first}/data.mdb is damaged (its bytes are not those that were sealed)" in checked.out
+    assert n2k("generations", "use", first).code == 42 and n2k.live() == second
+    (folder / "data.mdb").write_bytes(whole[:-SEAL_SIZE])
+    fields = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**fields, "bytes": len(whole) - SEAL_SIZE}))
+    assert n2k("check").code == 0
+    assert n2k("generations", "use", first).code == 0 and n2k.live() == first
 
 
 def test_what_is_refused(there: Commands, tmp_path: Path) -> None:

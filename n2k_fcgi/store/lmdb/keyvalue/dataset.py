@@ -1,28 +1,19 @@
-"""The file of a dataset: an LMDB file with the rows of a namespace, which nobody writes any more, and a seal behind its pages.
-
-The seal is a digest of everything before it. LMDB does not read behind its last page, so a whole file is copied, renamed and
-checked as one. A file that was cut, or whose copy is not complete, has no seal.
-"""
+"""The file of a dataset: an LMDB file with the rows of a namespace, which nobody writes any more, and a seal (``sealing``)."""
 
 import contextlib
 import os
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import NoReturn
 
 from n2k_fcgi.errors import NoSuchDataset, StoreBusy, StoreUnreadable
-from n2k_fcgi.files import refuse_os_error, try_lock, write_all
+from n2k_fcgi.files import refuse_os_error, try_lock
 from n2k_fcgi.store.keyvalue import Dataset
 from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY
 from n2k_fcgi.store.lmdb.environment import damaged, is_there, open_reader, refuse_other_format
-from n2k_fcgi.store.lmdb.keyvalue.rows import DIGEST_SIZE, FORMATS
+from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS
 from n2k_fcgi.store.lmdb.keyvalue.state import State
-
-_MAGIC = b"n2k seal"
-SEAL_SIZE = len(_MAGIC) + DIGEST_SIZE
-_PIECE = 1 << 20
-"""Bytes that are read at once."""
+from n2k_fcgi.store.lmdb.sealing import seal_of
 
 
 class DatasetFile:
@@ -52,18 +43,6 @@ class DatasetFile:
         """Return what a list shows. Raises NoSuchDataset if it was removed."""
         counters = self.rows.counters()
         return Dataset(self.path.stem, counters.keys, counters.bytes, status_of(self.path).st_size)
-
-
-def seal(path: Path) -> None:
-    """Write the seal behind all that is in the file *path*, and sync it. Raises OSError."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        digest = _digest(fd, os.fstat(fd).st_size)
-        os.lseek(fd, 0, os.SEEK_END)
-        write_all(fd, _MAGIC + digest)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @contextlib.contextmanager
@@ -110,27 +89,9 @@ def sealed_digest(path: Path, *, verify: bool = False) -> bytes:
     """
     fd = _opened(path)
     try:
-        length = os.fstat(fd).st_size - SEAL_SIZE
-        found = os.pread(fd, SEAL_SIZE, length) if length > 0 else b""
-        digest = found[len(_MAGIC) :]
-        if not found.startswith(_MAGIC):
-            raise damaged(path, "it has no seal: the copy is not complete, or it is no dataset")
-        if verify and _digest(fd, length) != digest:
-            raise damaged(path, "its bytes are not those that were sealed")
-    except OSError as error:
-        refuse_os_error(path, error)
+        digest = seal_of(path, fd, verify=verify)
     finally:
         os.close(fd)
+    if digest is None:
+        raise damaged(path, "it has no seal: the copy is not complete, or it is no dataset")
     return digest
-
-
-def _digest(fd: int, length: int) -> bytes:
-    digest = blake2b(digest_size=DIGEST_SIZE)
-    at = 0
-    while at < length:
-        piece = os.pread(fd, min(_PIECE, length - at), at)
-        if not piece:
-            break
-        digest.update(piece)
-        at += len(piece)
-    return digest.digest()

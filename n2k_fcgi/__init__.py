@@ -7,11 +7,13 @@ here is imported when it is first used; docs/python.md describes it.
 TYPE_CHECKING = False  # type checkers take it for True; typing's own would have to be imported
 
 if TYPE_CHECKING:
+    from n2k_fcgi.embedded.datasets import open_datasets
     from n2k_fcgi.embedded.directory import open_directory
     from n2k_fcgi.embedded.keyvalue import open_keyvalue
     from n2k_fcgi.errors import N2KError
     from n2k_fcgi.keyvalue.namespace import KeyValue
     from n2k_fcgi.model.avatar import Avatar
+    from n2k_fcgi.model.choices import Later
     from n2k_fcgi.model.keys import format_key, parse_key
     from n2k_fcgi.model.keyvalue.operations import Condition
     from n2k_fcgi.servers.live import LiveApplication
@@ -22,9 +24,11 @@ __all__ = [
     "Avatar",
     "Condition",
     "KeyValue",
+    "Later",
     "LiveApplication",
     "N2KError",
     "format_key",
+    "open_datasets",
     "open_directory",
     "open_keyvalue",
     "parse_key",
@@ -34,9 +38,11 @@ _MODULES = {
     "Avatar": "model.avatar",
     "Condition": "model.keyvalue.operations",
     "KeyValue": "keyvalue.namespace",
+    "Later": "model.choices",
     "LiveApplication": "servers.live",
     "N2KError": "errors",
     "format_key": "model.keys",
+    "open_datasets": "embedded.datasets",
     "open_directory": "embedded.directory",
     "open_keyvalue": "embedded.keyvalue",
     "parse_key": "model.keys",

@@ -217,10 +217,13 @@ def open_lock(path: Path, modes: Modes) -> int:
     return fd
 
 
-def try_lock(fd: int) -> bool:
-    """Lock an open file for this process alone, or return False at once; it holds until *fd* is closed."""
+def try_lock(fd: int, *, shared: bool = False) -> bool:
+    """Lock an open file for this process alone, or return False at once; it holds until *fd* is closed.
+
+    *shared*: with others that say so, too.
+    """
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

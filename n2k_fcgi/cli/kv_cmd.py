@@ -18,7 +18,7 @@ for _part in (
     values.get, values.put, values.delete, values.incr,
     lists.show, lists.stat, lists.watch,
     transfer.export, transfer.import_,
-    datasets.build, datasets.show, datasets.use,
+    datasets.build, datasets.show, datasets.use, datasets.remove,
     owner.show, owner.open_, owner.close, owner.compact, owner.drop,
 ):  # fmt: skip
     command.add_command(_part)

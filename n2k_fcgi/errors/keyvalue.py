@@ -218,6 +218,14 @@ class DatasetExists(N2KError):
     exit_code = 128
 
 
+class DatasetInUse(N2KError):
+    """Removing a dataset that a namespace shows."""
+
+    template = "the dataset '{dataset}' is shown by {namespaces}: 'n2k kv use' shows another one, nothing was removed"
+    status = 409
+    exit_code = 125
+
+
 class BadDatasetName(N2KError):
     """Not the name of a dataset; a path is none."""
 

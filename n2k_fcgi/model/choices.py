@@ -72,6 +72,17 @@ class Sync(Choice):
         }[self]
 
 
+class Later(Choice):
+    """What a swap does with the later writes: those that were made since a dataset was live, which belong to it."""
+
+    KEPT = "kept"
+    """They stay with it, and those of the dataset that becomes live are there again."""
+    CARRY = "carry"
+    """Those of the present dataset become those of the next, whose own are removed."""
+    FRESH = "fresh"
+    """Those of the dataset that becomes live are removed."""
+
+
 class LogLevel(Choice):
     """From which level on lines are logged."""
 

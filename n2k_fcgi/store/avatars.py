@@ -181,6 +181,13 @@ class GenerationStore(Protocol):
         """
         ...
 
+    def refuse_changed(self, name: str) -> None:
+        """Read all of a generation, and raise StoreDamaged if it is not what was built. NoSuchGeneration, StoreUnreadable.
+
+        One that was built by an earlier version cannot be compared, and is not refused.
+        """
+        ...
+
     def shares_past(self, name: str) -> bool:
         """Whether one of the live generation and *name* was built from the other, by any number of imports, or none is live.
 

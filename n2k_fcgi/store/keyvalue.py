@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.model.choices import Choice
+from n2k_fcgi.model.choices import Choice, Later
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Flush, Operation
 
@@ -112,17 +112,6 @@ class Dataset(NamedTuple):
     """Of keys and values."""
     size: int
     """Bytes of the file."""
-
-
-class Later(Choice):
-    """What a swap does with the later writes: those that were made since a dataset was live, which belong to it."""
-
-    KEPT = "kept"
-    """They stay with it, and those of the dataset that becomes live are there again."""
-    CARRY = "carry"
-    """Those of the present dataset become those of the next, whose own are removed."""
-    FRESH = "fresh"
-    """Those of the dataset that becomes live are removed."""
 
 
 class Result(NamedTuple):
@@ -253,6 +242,14 @@ class NamespaceStore(SpaceReader, Protocol):
         """
         ...
 
+    def later_writes(self) -> dict[str, int]:
+        """Return the datasets that are not live and have later writes here ('': none was live), each with the keys written."""
+        ...
+
+    def forget_later(self, dataset: str) -> bool:
+        """Remove the later writes of a dataset that is not live; return whether there were any. What is seen stays."""
+        ...
+
     def compact(self, *, keep_log: bool = True) -> tuple[int, int]:
         """Make the file as small as its content while it is served; return its bytes before and after.
 
@@ -300,8 +297,24 @@ class KeyValueStore(Protocol):
         """
         ...
 
-    def datasets(self) -> list[Dataset]:
-        """Return the datasets, sorted by name. Raises DatasetDamaged."""
+    def dataset_names(self) -> list[str]:
+        """Return the names of the datasets, sorted, whether they can be read or not."""
+        ...
+
+    def dataset(self, name: str) -> Dataset:
+        """Return what a list shows of a dataset; not every byte is read.
+
+        Raises NoSuchDataset, DatasetDamaged, StoreTooNew, StoreUnreadable.
+        """
+        ...
+
+    def remove_dataset(self, name: str, *, later: bool = False) -> list[str]:
+        """Remove the file of a dataset, damaged or not, that no namespace shows. Whoever reads it reads on to its end.
+
+        Returns the namespaces that have later writes of it. They are kept, for another dataset of this name; with *later*
+        they are removed, also if the file is gone already. Raises NoSuchDataset, DatasetInUse; StoreBusy while it is made
+        live; the error of a namespace that cannot be read: it might show it.
+        """
         ...
 
     def build(self, name: str, entries: Iterable[Entry], folder: Path | None = None) -> Dataset:

@@ -1,13 +1,16 @@
 """``n2k import --to --base`` and ``n2k generations use``: a generation that another machine built, with the live one's past."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.store.lmdb.sealing import SEAL_SIZE
 from tests.support.commands import N2K, PEOPLE, Commands
 from tests.support.processes import eventually
 from tests.support.sandbox import MASAKAZU
@@ -88,6 +91,82 @@ def test_the_past_survives_a_purge(n2k: Commands, there: Commands, tmp_path: Pat
     assert n2k("generations", "use", name).code == 0
     assert n2k("lookup", MASAKAZU).code != 0
     assert n2k("purge").code == 0 and n2k("generations", "use", f"{first}p").code == 0
+
+
+def cut(made: Path) -> None:
+    """A copy that was not completed."""
+    os.truncate(made / "data.mdb", (made / "data.mdb").stat().st_size - 4096)
+
+
+def make_foreign(made: Path) -> None:
+    """As long as it should be."""
+    (made / "data.mdb").write_bytes(b"\xa5" * (made / "data.mdb").stat().st_size)
+
+
+def change(made: Path) -> None:
+    """One letter of a name: everything else fits."""
+    content = (made / "data.mdb").read_bytes()
+    assert b"Newname" in content
+    (made / "data.mdb").write_bytes(content.replace(b"Newname", b"Newnome"))
+
+
+def make_newer(made: Path) -> None:
+    """As a later version of n2k writes it."""
+    fields = json.loads((made / "manifest.json").read_text())
+    (made / "manifest.json").write_text(json.dumps({**fields, "format": fields["format"] + 1}))
+
+
+def harm_manifest(made: Path) -> None:
+    """Cut, too."""
+    os.truncate(made / "manifest.json", 20)
+
+
+HARMED = [
+    (cut, 42),
+    (make_foreign, 42),
+    (change, 42),
+    (make_newer, 43),
+    (harm_manifest, 42),
+    (lambda made: (made / "manifest.json").unlink(), 42),
+    (lambda made: (made / "data.mdb").unlink(), 41),
+    (lambda made: (made / "data.mdb").write_bytes(b""), 42),
+    (lambda made: made.rename(made.with_name(f"{made.name}.building")), 47),
+]
+
+
+@pytest.mark.parametrize(("harm", "code"), HARMED)
+def test_a_copy_that_is_not_whole(
+    n2k: Commands, there: Commands, tmp_path: Path, harm: Callable[[Path], object], code: int
+) -> None:
+    """Refused in one line, also with --force; the live one answers as before, and an import in place still works."""
+    first = imported(n2k, PEOPLE, "2026-01-01")
+    base = shutil.copytree(n2k.data_dir / "generations" / first, tmp_path / "copied" / first)
+    name = brought(n2k, built(there, tmp_path / "out", "--base", base))
+    harm(n2k.data_dir / "generations" / name)
+    for options in ([], ["--force"]):
+        done = n2k("generations", "use", *options, name)
+        assert (done.code, done.err.count("\n")) == (code, 1) and name in done.err, done
+        assert n2k.live() == first
+    assert n2k("lookup", MASAKAZU).out.startswith("Masakazu Kojima\t")
+    assert imported(n2k, RENAMED, "2026-01-03") > name
+    n2k.damaged = True
+
+
+def test_a_changed_byte_is_found(n2k: Commands) -> None:
+    """By the check, too, where everything else fits; a generation of an earlier version has no seal, and is used as before."""
+    first = imported(n2k, PEOPLE, "2026-01-01")
+    second = imported(n2k, RENAMED, "2026-01-02")
+    folder = n2k.data_dir / "generations" / first
+    whole = (folder / "data.mdb").read_bytes()
+    (folder / "data.mdb").write_bytes(whole.replace(b"Kojima", b"Kojume"))
+    checked = n2k("check")
+    assert checked.code == 48 and f"{first}/data.mdb is damaged (its bytes are not those that were sealed)" in checked.out
+    assert n2k("generations", "use", first).code == 42 and n2k.live() == second
+    (folder / "data.mdb").write_bytes(whole[:-SEAL_SIZE])
+    fields = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**fields, "bytes": len(whole) - SEAL_SIZE}))
+    assert n2k("check").code == 0
+    assert n2k("generations", "use", first).code == 0 and n2k.live() == first
 
 
 def test_what_is_refused(there: Commands, tmp_path: Path) -> None:

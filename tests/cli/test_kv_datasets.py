@@ -40,7 +40,7 @@ def test_a_dataset_is_built_listed_and_used(painted: Commands) -> None:
     assert painted("kv", "list", "shop").out == "colour\nquoted\n"
     listed = painted("kv", "datasets")
     assert [line.split("\t")[::4] for line in listed.out.splitlines()] == [["blue", "shop"], ["red", "-"]]
-    assert lines(painted("kv", "datasets", "--json"))[1].keys() == {"name", "keys", "bytes", "size", "namespaces"}
+    assert lines(painted("kv", "datasets", "--json"))[1].keys() == {"name", "keys", "bytes", "size", "namespaces", "problem"}
     assert json.loads(painted("kv", "stat", "--json", "shop").out)["dataset"] == "blue"
     assert painted("kv", "use", "shop", "red").code == 0 and get(painted, "colour") == "pink"
     assert painted("kv", "use", "--fresh", "shop", "red").code == 0 and get(painted, "colour") == "red"
@@ -119,3 +119,97 @@ def test_what_is_refused(painted: Commands) -> None:
     assert painted("check").code != 0 and "blue" in painted("check").out
     assert get(painted, "colour") == "red"
     (painted.data_dir / "datasets" / "blue.mdb").unlink()
+
+
+def test_one_that_cannot_be_used_hides_no_other(painted: Commands) -> None:
+    """It is listed with its problem, and the exit code is that of the first; so is one that is shown, whose file is gone."""
+    painted("kv", "use", "shop", "red")
+    folder = painted.data_dir / "datasets"
+    for name in ("blue.mdb", "foreign.mdb"):
+        (folder / name).write_bytes(b"no dataset\n" * 1000)
+    (folder / "folder.mdb").mkdir()
+    (folder / "red.mdb").rename(folder / "red")
+    listed = painted("kv", "datasets")
+    rows = [line.split("\t") for line in listed.out.splitlines()]
+    assert [row[:5] for row in rows] == [
+        ["blue", "-", "-", "-", "-"],
+        ["folder", "-", "-", "-", "-"],
+        ["foreign", "-", "-", "-", "-"],
+        ["red", "-", "-", "-", "shop"],
+    ]
+    words = ("no seal", "folder.mdb", "no seal", "no dataset 'red'")
+    assert [word for word, row in zip(words, rows, strict=True) if word not in row[5]] == []
+    assert listed.code == 127 and listed.err.splitlines()[-1].endswith(rows[0][5])
+    (folder / "red").rename(folder / "red.mdb")
+    found = [json.loads(line) for line in painted("kv", "datasets", "--json").out.splitlines()]
+    assert [(each["name"], each["keys"], each["namespaces"], bool(each["problem"])) for each in found] == [
+        ("blue", None, [], True),
+        ("folder", None, [], True),
+        ("foreign", None, [], True),
+        ("red", 2, ["shop"], False),
+    ]
+    (folder / "folder.mdb").rmdir()
+    for name in ("blue", "foreign"):
+        assert painted("kv", "remove", "--yes", name).code == 0
+    assert painted("kv", "datasets").code == 0 and painted("check").code == 0
+
+
+def test_a_damaged_namespace_hides_no_dataset(painted: Commands) -> None:
+    """All are listed; none is removed, because it might show it."""
+    painted("kv", "use", "shop", "red")
+    (painted.data_dir / "keyvalue" / "shop" / "data.mdb").write_bytes(b"damaged" * 1000)
+    listed = painted("kv", "datasets")
+    assert listed.code == 0 and [line.split("\t")[0] for line in listed.out.splitlines()] == ["blue", "red"]
+    assert painted("kv", "remove", "--yes", "red").code == 121
+    assert (painted.data_dir / "datasets" / "red.mdb").exists()
+    painted.damaged = True
+
+
+def test_removing(painted: Commands) -> None:
+    """Not what is shown, nor what is not there; later writes are kept, and are there again, unless they are to go."""
+    painted("kv", "use", "shop", "red")
+    put(painted, "own", "1")
+    refused = painted("kv", "remove", "--yes", "red")
+    assert refused.code == 125 and "shop" in refused.err and get(painted, "colour") == "red"
+    painted("kv", "use", "shop", "blue")
+    asked = painted("kv", "remove", "red")
+    assert asked.code == 2 and "--yes" in asked.err
+    removed = painted("kv", "remove", "--yes", "red")
+    assert (removed.code, removed.err) == (0, "removed: red, its later writes are kept in shop\n")
+    assert [path.name for path in (painted.data_dir / "datasets").iterdir()] == ["blue.mdb"]
+    assert painted("kv", "remove", "--yes", "red").code == 126
+    assert painted("kv", "remove", "--yes", "../shop").code == 129
+    assert painted("kv", "build", "-", "--dataset", "red", stdin=b'{"key":"colour","text":"crimson"}').code == 0
+    assert painted("kv", "use", "shop", "red").code == 0
+    assert [get(painted, key) for key in ("colour", "own")] == ["crimson", "1"]
+    painted("kv", "use", "shop", "blue")
+    (painted.data_dir / "datasets" / "red.mdb").unlink()
+    gone = painted("kv", "remove", "--later", "--yes", "red")
+    assert (gone.code, gone.err) == (0, "removed: red, with its later writes in shop\n")
+    assert painted("kv", "remove", "--later", "--yes", "red").code == 126
+    painted("kv", "build", "-", "--dataset", "red", stdin=RED)
+    painted("kv", "use", "shop", "red")
+    assert [get(painted, key) for key in ("colour", "own")] == ["red", None]
+    assert painted("check").code == 0
+
+
+def test_what_is_possible_without_the_file_that_is_shown(painted: Commands) -> None:
+    """The namespace is listed, compacted, and dropped; what reads values, or stores one, says what is missing."""
+    painted("kv", "use", "shop", "red")
+    put(painted, "own", "1")
+    (painted.data_dir / "datasets" / "red.mdb").unlink()
+    listed = painted("kv", "namespaces")
+    assert (listed.code, listed.out.split("\t")[:4:3]) == (0, ["shop", "1"])
+    assert json.loads(painted("kv", "stat", "--json", "shop").out)["dataset"] == "red"
+    for command in (("get", "shop", "own"), ("put", "shop", "own"), ("list", "shop"), ("export", "shop", "-")):
+        done = painted("kv", *command, stdin=b"2")
+        assert (done.code, done.out) == (126, "") and "'red'" in done.err, done
+    checked = painted("check")
+    assert checked.code == 48 and "'red'" in checked.out and "n2k kv use" in checked.err
+    assert painted("kv", "compact", "shop").code == 0
+    painted("kv", "build", "-", "--dataset", "red", stdin=RED)
+    assert painted("kv", "use", "shop", "red").code == 0
+    assert [get(painted, key) for key in ("colour", "own")] == ["red", "1"]
+    (painted.data_dir / "datasets" / "red.mdb").unlink()
+    assert painted("kv", "drop", "--yes", "shop").code == 0
+    assert painted("check").code == 0

@@ -3,10 +3,11 @@
 import pytest
 
 from n2k_fcgi.errors import BatchRefused, ChangesGone, ConditionFailed, DatasetExists, NoSuchDataset, QuotaReached
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.model.keyvalue.operations import AssignId, Condition, Delete, Increment, Put, Touch
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.store.keyvalue import Change, Dataset, Kind, Later, NamespaceStore, Page, Range, Space, Terms
+from n2k_fcgi.store.keyvalue import Change, Dataset, Kind, NamespaceStore, Page, Range, Space, Terms
 from tests.contract.engines import Place
 
 NOW = 1_764_000_000_000
@@ -31,7 +32,7 @@ def test_a_dataset_is_sorted_and_counted(store: Store) -> None:
     entries = [Entry(b"%d" % (number % 1000), b"%d" % number) for number in range(3000)]
     made = store.keyvalue.build("numbers", iter(entries))
     assert made[:3] == Dataset("numbers", 1000, sum(len(b"%d" % each) for each in range(1000)) + 4000, 0)[:3]
-    assert store.keyvalue.datasets() == [made]
+    assert store.keyvalue.dataset_names() == ["numbers"] and store.keyvalue.dataset("numbers") == made
     with pytest.raises(DatasetExists):
         store.keyvalue.build("numbers", [])
     space = store.keyvalue.create("shop", TERMS)
@@ -51,7 +52,7 @@ def test_what_fails_leaves_nothing(store: Store) -> None:
 
     with pytest.raises(ConditionFailed):
         store.keyvalue.build("red", (entry for _ in "x" for entry in failing()))
-    assert store.keyvalue.datasets() == []
+    assert store.keyvalue.dataset_names() == []
     assert store.keyvalue.build("red", []).keys == 0
 
 
@@ -206,4 +207,4 @@ def test_compacting_and_copies_keep_all(shop: NamespaceStore, store: Store) -> N
     store.keyvalue.drop("shop")
     again = store.keyvalue.create("shop", TERMS)
     assert (again.dataset(), again.scan(Range(), NOW, limit=9, values=True)) == ("", Page([], None))
-    assert [dataset.name for dataset in store.keyvalue.datasets()] == ["blue", "red"]
+    assert store.keyvalue.dataset_names() == ["blue", "red"]

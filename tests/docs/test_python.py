@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import n2k_fcgi
+from n2k_fcgi.embedded.datasets import OpenDatasets
 from n2k_fcgi.keyvalue.namespace import KeyValue
 from n2k_fcgi.model.choices import Scope
 from tests.support.keyvalue import made_namespace, made_token
@@ -47,7 +48,7 @@ def test_the_examples_print_what_the_page_says(folder: Path) -> None:
         for code, after in pairwise(found)
         if code.language == "python"
     ]
-    assert len(examples) == 6
+    assert len(examples) == 7
     data_dir, client = folder / "n2k-data", examples.pop(-2)
     for code, expected in examples:
         assert run(code, folder) == expected
@@ -70,7 +71,10 @@ def test_the_application_answers(folder: Path) -> None:
 def test_all_that_is_public_is_on_the_page() -> None:
     """Each name has a row, and each method of a namespace."""
     methods = [
-        name for name, _ in inspect.getmembers(KeyValue, inspect.isfunction) if not name.startswith("_") and name != "close"
+        name
+        for each in (KeyValue, OpenDatasets)
+        for name, _ in inspect.getmembers(each, inspect.isfunction)
+        if not name.startswith("_") and name != "close"
     ]
     assert len(methods) > 15
     names = [*n2k_fcgi.__all__, *(f"{method}(" for method in methods)]

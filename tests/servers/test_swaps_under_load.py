@@ -14,8 +14,9 @@ from n2k_fcgi.model.keyvalue.operations import Put
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.keyvalue import Terms
 from tests.support.keyvalue import without_limits
+from tests.support.long_list import key_of
 from tests.support.processes import SECONDS
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import Sandbox, csv
 from tests.support.standalone import Standalone, serving
 
 SWAPS = 200
@@ -69,26 +70,26 @@ def together(connection: http.client.HTTPConnection, token: str) -> set[str]:
 Read = Callable[[http.client.HTTPConnection, str], set[str]]
 
 
+def read(server: Standalone, token: str, swaps: Swaps, way: Read) -> int:
+    """Read until the swaps are over; return how often."""
+    count = 0
+    with closing(connected(server)) as connection:
+        while not swaps.is_over:
+            before = swaps.acknowledged
+            seen = way(connection, token)
+            if not swaps.may_be(seen, before):
+                swaps.wrong.append(f"{seen} after {before} swaps, {swaps.begun} begun")
+            count += 1
+    return count
+
+
 def test_swaps_under_load(tmp_path: Path) -> None:
     """Two processes, clients that keep their connections, and one that writes: none fails, mixes, or gets an old value."""
     data_dir = tmp_path / "data"
     token = filled(data_dir)
     swaps = Swaps()
     with serving(data_dir, "--workers", "2") as server, ThreadPoolExecutor() as pool:
-
-        def read(way: Read) -> int:
-            """Read until the swaps are over; return how often."""
-            count = 0
-            with closing(connected(server)) as connection:
-                while not swaps.is_over:
-                    before = swaps.acknowledged
-                    seen = way(connection, token)
-                    if not swaps.may_be(seen, before):
-                        swaps.wrong.append(f"{seen} after {before} swaps, {swaps.begun} begun")
-                    count += 1
-            return count
-
-        clients = [pool.submit(read, way) for way in (one_value, listed, together)]
+        clients = [pool.submit(read, server, token, swaps, way) for way in (one_value, listed, together)]
         try:
             with closing(connected(server)) as connection:
                 swap_all(connection, token, swaps)
@@ -105,6 +106,50 @@ def test_swaps_under_load(tmp_path: Path) -> None:
         written = shop.get(b"writes", 1)
         assert written is not None and written.value == name.encode()
     box.close()
+
+
+def one_name(connection: http.client.HTTPConnection, token: str) -> set[str]:
+    """Of one key of the directory."""
+    return {asked(connection, "GET", f"/?key={key_of(7)}", token).decode().split()[1]}
+
+
+def all_names(connection: http.client.HTTPConnection, token: str) -> set[str]:
+    """Of all keys of the directory, in one request."""
+    body = json.dumps({"keys": [key_of(number) for number in range(1, KEYS + 1)]})
+    results = json.loads(asked(connection, "POST", "/api/v1/lookup", token, body))["results"]
+    assert len(results) == KEYS
+    return {result["name"].split()[1] for result in results}
+
+
+def test_swaps_of_the_directory_under_load(tmp_path: Path) -> None:
+    """The same for its generations; a value that is written meanwhile is kept, whichever is live."""
+    data_dir = tmp_path / "data"
+    token = filled(data_dir)
+    box = Sandbox(data_dir, keep=str(len(NAMES)))
+    generations = []
+    for as_of, colour in enumerate(NAMES, 1):
+        box.import_text(csv(*[(key_of(number), f"Avatar{number} {colour}") for number in range(1, KEYS + 1)]), as_of=as_of)
+        generations.append(box.store.generations.current_name())
+    box.store.generations.use(generations[0])
+    box.close()
+    swaps = Swaps()
+    with serving(data_dir, "--workers", "2") as server, ThreadPoolExecutor() as pool:
+        clients = [pool.submit(read, server, token, swaps, way) for way in (one_name, all_names)]
+        try:
+            with closing(connected(server)) as connection:
+                for number in range(1, SWAPS + 1):
+                    swaps.begun = number
+                    form = urlencode({"filename": generations[number % len(NAMES)]})
+                    asked(connection, "POST", "/api/v1/switchdb", token, form)
+                    swaps.acknowledged = number
+                    asked(connection, "PUT", "/db?ns=shop&key=writes", token, str(number))
+        finally:
+            swaps.is_over = True
+        counts = [client.result(SECONDS) for client in clients]
+        with closing(connected(server)) as connection:
+            assert asked(connection, "GET", "/db/writes?ns=shop", token) == str(SWAPS).encode()
+    assert swaps.wrong == []
+    assert min(counts) >= 20 and swaps.acknowledged == SWAPS
 
 
 def test_a_swap_while_a_value_is_half_sent(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def _lost(store: Namespaces, told: list[Any], keys: set[str]) -> list[str]:
     following = NAMES[len(swaps) % len(NAMES)]  # it may be done, and the process was killed before it told
     lost = [] if space.dataset() in (swaps[-1], following) else [f"live is {space.dataset()!r}, not {swaps[-1]!r}"]
     built = {text for kind, text in told if kind == "dataset"}
-    lost += [f"the dataset {name} is lost" for name in built - {dataset.name for dataset in store.datasets()}]
+    lost += [f"the dataset {name} is lost" for name in built - set(store.dataset_names())]
     present = set()
     for name in NAMES:  # a write is among those that belong to the dataset that was live
         space.use(name, _now())

@@ -1,7 +1,9 @@
 """``POST /api/v1/switchdb``: the live generation, or the dataset of a namespace; what is refused changes nothing."""
 
 import json
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -119,6 +121,59 @@ def test_a_damaged_dataset_changes_nothing(site: Site) -> None:
     done = site.switch({"filename": "blue", "namespace": "shop"})
     assert (done.status, site.seen()[1]) == (503, b"red")
     assert str(site.data_dir) not in done.body.decode()
+
+
+def test_a_dataset_that_is_newer_or_incomplete_changes_nothing(site: Site) -> None:
+    """503; a file whose copy goes on, a link that leads nowhere: the one that was shown is."""
+    folder = site.data_dir / "datasets"
+    whole = (folder / "blue.mdb").read_bytes()
+    (folder / "part.mdb").write_bytes(whole[:-10])
+    (folder / "lost.mdb").symlink_to(folder / "nothing")
+    (folder / "folder.mdb").mkdir()
+    for name, status in (("part", 503), ("lost", 404), ("folder", 503), ("blue.fresh", 404)):
+        done = site.switch({"filename": name, "namespace": "shop"})
+        assert (done.status, done.body.count(b"\n") <= 1, site.seen()[1]) == (status, True, b"red"), name
+
+
+def test_a_name_with_dots(site: Site) -> None:
+    """Is one, of a dataset as of a generation; no end of it is taken for that of a file."""
+    folder = site.data_dir / "datasets"
+    (folder / "blue.mdb").rename(folder / "prices.v2.2026-12.mdb")
+    done = site.switch({"filename": "prices.v2.2026-12", "namespace": "shop"})
+    assert (done.status, json.loads(done.body)["dataset"], site.seen()[1]) == (200, "prices.v2.2026-12", b"blue")
+
+
+def cut(made: Path) -> None:
+    """A copy that was not completed."""
+    os.truncate(made / "data.mdb", 8192)
+
+
+def make_newer(made: Path) -> None:
+    """As a later version of n2k writes it."""
+    fields = json.loads((made / "manifest.json").read_text())
+    (made / "manifest.json").write_text(json.dumps({**fields, "format": 99}))
+
+
+@pytest.mark.parametrize("harm", [cut, make_newer, lambda made: (made / "manifest.json").unlink()])
+def test_a_generation_that_is_not_whole_changes_nothing(site: Site, harm: Callable[[Path], None]) -> None:
+    """503, without its path; the live one answers."""
+    harm(site.data_dir / "generations" / site.generations[0])
+    done = site.switch({"filename": site.generations[0]})
+    assert (done.status, list(json.loads(done.body)), site.seen()[0]) == (503, ["error"], b"Masakazu Newname")
+    assert str(site.data_dir) not in done.body.decode()
+
+
+def test_a_generation_without_the_past_of_the_live_one(site: Site, tmp_path: Path) -> None:
+    """409: here nobody can force it."""
+    other = Sandbox(tmp_path / "other")
+    other.import_text(csv((MASAKAZU, "Masakazu Other")), as_of=100)
+    name = other.store.generations.current_name()
+    other.close()
+    shutil.copytree(tmp_path / "other" / "generations" / name, site.data_dir / "generations" / name)
+    for fields in ({"filename": name}, {"filename": name, "force": "1"}):
+        done = site.switch(fields)
+        assert (done.status, site.seen()[0]) == (409, b"Masakazu Newname")
+        assert "without the past of the live one" in json.loads(done.body)["error"]
 
 
 def test_who_may_not(site: Site) -> None:

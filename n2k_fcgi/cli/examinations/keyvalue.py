@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import KIB, Settings
-from n2k_fcgi.errors import N2KError
+from n2k_fcgi.errors import DatasetDamaged, N2KError, NoSuchDataset
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.wiring import namespaces
@@ -59,8 +59,11 @@ def namespace(store: Store, name: str) -> Finding:
     """Whether it can be read and written, and how full it is."""
     subject = f"namespace {name}"
     try:
-        found = namespaces(store).summary(name)
+        with store.keyvalue.namespace(name).snapshot():  # with the dataset that it shows
+            found = namespaces(store).summary(name)
         refusal = store.keyvalue.write_problem(name, LOCK_PATIENCE)
+    except (NoSuchDataset, DatasetDamaged) as error:
+        return problem(subject, str(error), f"put its file back, or show another one: 'n2k kv use {name} DATASET'")
     except N2KError as error:
         return problem(subject, str(error), "restore the file, or its owner and mode")
     if refusal:

@@ -1,5 +1,6 @@
-"""``n2k kv build``, ``datasets``, ``use``: finished files of entries, and which of them a namespace shows."""
+"""``n2k kv build``, ``datasets``, ``use``, ``remove``: finished files of entries, and which of them a namespace shows."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -8,27 +9,33 @@ from click.shell_completion import CompletionItem
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.kv import arguments
+from n2k_fcgi.cli.kv.owner import as_word
 from n2k_fcgi.cli.kv.transfer import A_FILE, Refusals, opened_plain
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.errors import counted
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import NO_DATASET
 from n2k_fcgi.service.keyvalue.building import Building, Built
-from n2k_fcgi.store.keyvalue import Later
 from n2k_fcgi.wiring import namespaces
 
-HEADINGS = ("dataset", "keys", "bytes", "bytes of the file", "namespaces that show it")
+HEADINGS = ("dataset", "keys", "bytes", "bytes of the file", "namespaces that show it", "problem")
+UNKNOWN = dict.fromkeys(("keys", "bytes", "size"))
+"""Of one that cannot be read."""
 
 
 class DatasetName(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """The name of a dataset, or 'none'; the Tab key offers those that there are."""
+    """The name of a dataset; the Tab key offers those that there are, and *others*."""
 
     name = "dataset"
+
+    def __init__(self, *others: str) -> None:
+        self._others = others
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """See the class."""
         with arguments.completing(ctx) as context:
-            known = [dataset.name for dataset, _ in namespaces(context.store).datasets()]
-            return [CompletionItem(name) for name in (*known, NO_DATASET) if name.startswith(incomplete)]
+            known = context.store.keyvalue.dataset_names()
+            return [CompletionItem(name) for name in (*known, *self._others) if name.startswith(incomplete)]
         return []
 
 
@@ -66,28 +73,33 @@ def build(context: Context, *, file: str, name: str, is_csv: bool, to: Path | No
 @options.as_json
 @pass_context
 def show(context: Context, as_json: bool) -> None:
-    """List the datasets: name, keys, bytes of keys and values, bytes of the file, and the namespaces that show it.
+    """List the datasets: name, keys, bytes of keys and values, bytes of the file, the namespaces that show it, and a problem.
 
-    Each is a file in the folder 'datasets' of the data directory. Remove one that no namespace shows with 'rm'. Headings are
-    printed on standard error.
+    Each is a file in the folder 'datasets' of the data directory. One that cannot be used, because it is damaged, not
+    completely copied, newer, or gone though a namespace shows it, is listed with its problem, and the exit code is that of the
+    first problem. 'n2k check' reads every byte. Headings are printed on standard error.
 
     Example: n2k kv datasets
     """
     arguments.check_data(context)
-    found = [{**dataset._asdict(), "namespaces": live} for dataset, live in namespaces(context.store).datasets()]
-    if as_json:
-        for fields in found:
-            click.echo(json_line(fields))
-        return
-    context.talk("\t".join(HEADINGS))
-    for fields in found:
-        *words, live = fields.values()
-        click.echo("\t".join([*map(str, words), " ".join(live) or "-"]))
+    listed = list(namespaces(context.store).datasets())
+    if not as_json:
+        context.talk("\t".join(HEADINGS))
+    for each in listed:
+        fields = {"name": each.name, **(each.dataset._asdict() if each.dataset else UNKNOWN)}
+        problem = each.problem and str(each.problem)
+        if as_json:
+            click.echo(json_line({**fields, "namespaces": each.namespaces, "problem": problem}))
+        else:
+            click.echo("\t".join(map(as_word, (*fields.values(), " ".join(each.namespaces) or None, problem))))
+    for each in listed:
+        if each.problem:
+            raise each.problem
 
 
 @click.command("use")
 @arguments.of_namespace
-@click.argument("dataset", type=DatasetName())
+@click.argument("dataset", type=DatasetName(NO_DATASET))
 @click.option("--carry", is_flag=True, help="Take the present later writes along; those that DATASET had are removed.")
 @click.option("--fresh", is_flag=True, help="Remove the later writes that DATASET had.")
 @pass_context
@@ -106,6 +118,30 @@ def use(context: Context, *, namespace: str, dataset: str, carry: bool, fresh: b
     version = arguments.space(context, namespace).use(dataset, later)
     click.echo(version)
     context.talk(f"{namespace} shows {dataset}")
+
+
+@click.command("remove")
+@click.argument("dataset", type=DatasetName())
+@click.option("--later", is_flag=True, help="Also the later writes that namespaces keep for it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_context
+def remove(context: Context, *, dataset: str, later: bool, yes: bool) -> None:
+    """Remove the file of DATASET, which may be damaged. Refused with exit code 125 while a namespace shows it.
+
+    Programs that read it, such as an export that has begun, read on to their end. What was written later, while a namespace
+    showed it, is kept there, and is there again when the namespace shows another dataset of this name. With --later it is
+    removed, also if the file is gone already.
+
+    Example: n2k kv remove prices-2026-11
+    """
+    arguments.check_data(context)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"this would remove the dataset {dataset}: add --yes")
+        click.confirm(f"Remove the dataset {dataset}?", abort=True, err=True)
+    found = ", ".join(namespaces(context.store).remove_dataset(dataset, later=later))
+    kept = "with its later writes in" if later else "its later writes are kept in"
+    context.talk(f"removed: {dataset}" + (f", {kept} {found}" if found else ""))
 
 
 def _summary(done: Built) -> str:

@@ -12,4 +12,5 @@ def use_generation(generations: GenerationStore, name: str, *, force: bool = Fal
     with generations.locked():
         if not force and not generations.shares_past(name):
             raise OtherPast(name=name)
+        generations.refuse_changed(name)
         generations.use(name)

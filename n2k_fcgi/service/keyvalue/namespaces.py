@@ -1,10 +1,11 @@
 """What the owner does with whole namespaces: make one, list them, open and close, compact, drop."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from n2k_fcgi.errors import NoSuchNamespace
-from n2k_fcgi.model.keyvalue.entry import parse_namespace
+from n2k_fcgi.errors import N2KError, NoSuchDataset, NoSuchNamespace
+from n2k_fcgi.model.keyvalue.entry import parse_dataset, parse_namespace
 from n2k_fcgi.service.keyvalue.space import Clock, milliseconds
 from n2k_fcgi.store.keyvalue import Dataset, KeyValueStore, Terms
 
@@ -25,6 +26,18 @@ class Summary(NamedTuple):
     keys: int
     most_keys: int
     is_open: bool
+
+
+class Listed(NamedTuple):
+    """One dataset in a list."""
+
+    name: str
+    dataset: Dataset | None
+    """None: it cannot be used."""
+    namespaces: list[str]
+    """Those that show it."""
+    problem: N2KError | None = None
+    """Why it cannot be used. What only a reading of the whole file finds is not among it: see ``KeyValueStore.problems``."""
 
 
 class Namespaces:
@@ -62,18 +75,35 @@ class Namespaces:
             yield self.summary(name)
 
     def summary(self, name: str) -> Summary:
-        """Return how full a namespace is, and whether it is open."""
-        with self._store.namespace(parse_namespace(name)).snapshot() as state:
-            space = state.space(self._clock())
-            return Summary(name, space.used, space.quota, space.keys, space.most_keys, state.terms().is_open)
+        """Return how full a namespace is, and whether it is open; also if its live dataset cannot be read."""
+        found = self._store.namespace(parse_namespace(name))
+        space = found.space(self._clock())
+        return Summary(name, space.used, space.quota, space.keys, space.most_keys, found.terms().is_open)
 
-    def datasets(self) -> Iterator[tuple[Dataset, list[str]]]:
-        """Yield the datasets, sorted by name, each with the namespaces that show it. Raises DatasetDamaged."""
+    def datasets(self) -> Iterator[Listed]:
+        """Yield the datasets, sorted by name: those in the folder, and those that are shown though their files are gone.
+
+        A namespace that cannot be read is left out of those that show one: ``summary`` raises its error.
+        """
         live: dict[str, list[str]] = {}
         for name in self.names():
-            live.setdefault(self._store.namespace(name).dataset(), []).append(name)
-        for dataset in self._store.datasets():
-            yield dataset, live.get(dataset.name, [])
+            with contextlib.suppress(N2KError):
+                live.setdefault(self._store.namespace(name).dataset(), []).append(name)
+        live.pop("", None)
+        for name in sorted(live.keys() | self._store.dataset_names()):
+            try:
+                yield Listed(name, self._store.dataset(name), live.get(name, []))
+            except N2KError as error:
+                if name in live or not isinstance(error, NoSuchDataset):  # else it was removed just now
+                    yield Listed(name, None, live.get(name, []), error)
+
+    def remove_dataset(self, dataset: str, *, later: bool = False) -> list[str]:
+        """Remove a dataset that no namespace shows; return the namespaces that have later writes of it.
+
+        They are kept, for another dataset of this name; *later*: they are removed. Raises BadDatasetName, NoSuchDataset,
+        DatasetInUse.
+        """
+        return self._store.remove_dataset(parse_dataset(dataset), later=later)
 
     def set_open(self, name: str, is_open: bool) -> bool:
         """Let anyone read a namespace without a token, or no longer; return False if that was so already."""

@@ -19,6 +19,7 @@ from n2k_fcgi.errors import (
     ReadOnly,
     ValueTooLarge,
 )
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import NO_DATASET, Entry, ValueType, parse_dataset, parse_entry_key, type_of
 from n2k_fcgi.model.keyvalue.operations import (
     LEAST,
@@ -35,7 +36,6 @@ from n2k_fcgi.model.keyvalue.operations import (
 from n2k_fcgi.store.keyvalue import (
     Applied,
     Changes,
-    Later,
     NamespaceStore,
     Page,
     Range,
@@ -262,12 +262,7 @@ class KeyValueSpace(Reader):
         elif isinstance(operation, Restore):
             put = operation.entry
         if isinstance(put, (Put, Append, Entry)):
-            self._check_value(put.value)
-        if isinstance(put, (Put, Entry)):
-            if not 0 <= put.flags <= MOST_FLAGS:
-                raise BadRequest(why=f"flags are 0 to {MOST_FLAGS}")
-            if put.type is not type_of(put.value, put.type):
-                raise BadRequest(why=f"the value is not {'JSON' if put.type is ValueType.JSON else 'text in UTF-8'}")
+            check_value(put, self._max_value)
         ttl = None if isinstance(put, Entry) else getattr(put, "ttl", None)
         least = 0 if isinstance(operation, Count) else 1  # memcached counts what is over at once
         if ttl is not None and not least <= ttl <= MOST_TTL:
@@ -282,6 +277,13 @@ class KeyValueSpace(Reader):
         if self._read_only:
             raise ReadOnly(what="handle")
 
-    def _check_value(self, value: bytes) -> None:
-        if len(value) > self._max_value:
-            raise ValueTooLarge(size=len(value), limit=self._max_value)
+
+def check_value(put: Put | Append | Entry, max_value: int) -> None:
+    """Raise ValueTooLarge for a value above *max_value* bytes; BadRequest for flags or a type that it cannot have."""
+    if len(put.value) > max_value:
+        raise ValueTooLarge(size=len(put.value), limit=max_value)
+    if isinstance(put, (Put, Entry)):
+        if not 0 <= put.flags <= MOST_FLAGS:
+            raise BadRequest(why=f"flags are 0 to {MOST_FLAGS}")
+        if put.type is not type_of(put.value, put.type):
+            raise BadRequest(why=f"the value is not {'JSON' if put.type is ValueType.JSON else 'text in UTF-8'}")

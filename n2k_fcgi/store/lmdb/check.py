@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from n2k_fcgi.errors import N2KError, counted
+from n2k_fcgi.errors import N2KError, StoreDamaged, counted
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import KEY_BYTES, format_key
 from n2k_fcgi.model.manifests import Manifest
@@ -52,6 +52,10 @@ def check_generations(generations: Generations, hidden: HiddenSet | None) -> Ite
                 yield str(error)
             continue
         try:
+            try:
+                generation.refuse_changed()
+            except StoreDamaged as error:
+                yield str(error)
             for problem in check_generation(generation, manifest, hidden):
                 yield f"{name}: {problem}"
         finally:

@@ -93,7 +93,9 @@ class LmdbStore:
         for line in check_captures(self.captures, hidden):
             yield Finding(line, "put a backup of captures.mdb in its place (docs/storage.md)")
         for line in self.keyvalue.problems():
-            yield Finding(line, "put a backup of the namespace's data.mdb in its place (docs/storage.md)")
+            yield Finding(
+                line, "put a backup of the file in its place (docs/storage.md), or show another dataset with 'n2k kv use'"
+            )
 
     def _lock_problem(self) -> str | None:
         with contextlib.suppress(N2KError):  # a file that cannot be read: its own check says so

@@ -52,6 +52,12 @@ class GenerationFile:
             os.close(self._fd)
             raise
 
+    def refuse_changed(self) -> None:
+        """Raise StoreDamaged if a byte is not as it was built. A file of an earlier version has no seal, and is not read."""
+        from n2k_fcgi.store.lmdb.sealing import seal_of  # late: lookups do not need it
+
+        seal_of(self.path, self._fd, verify=True)
+
     def _open(self, path: Path) -> None:
         self._env = open_reader(path)
         try:

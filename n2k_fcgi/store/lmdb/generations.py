@@ -157,6 +157,13 @@ class Generations(GenerationFolders):
             pass
         self.set_current(name)
 
+    def refuse_changed(self, name: str) -> None:
+        """See ``store.avatars.GenerationStore``."""
+        if name not in self.names():
+            raise NoSuchGeneration(name=name)
+        with self.opened(name) as generation:
+            generation.refuse_changed()
+
     def shares_past(self, name: str) -> bool:
         """See ``store.avatars.GenerationStore``."""
         live = self.current_name()

@@ -15,11 +15,11 @@ from n2k_fcgi.errors import DatasetDamaged, DatasetExists, N2KError, NoSuchDatas
 from n2k_fcgi.files import try_lock
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.store.keyvalue import Range, Terms
-from n2k_fcgi.store.lmdb.keyvalue.dataset import SEAL_SIZE, seal
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 from n2k_fcgi.store.lmdb.keyvalue.sorting import RUN_BYTES, RUN_ROWS, sorted_rows
 from n2k_fcgi.store.lmdb.lockfile import lock_of
+from n2k_fcgi.store.lmdb.sealing import SEAL_SIZE, seal
 from tests.support.killed_writers import opened
 
 NOW = 1000

@@ -7,9 +7,10 @@ from pathlib import Path
 import lmdb
 import pytest
 
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Delete, Flush, Put
-from n2k_fcgi.store.keyvalue import Later, Range, Terms
+from n2k_fcgi.store.keyvalue import Range, Terms
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 from n2k_fcgi.store.lmdb.keyvalue.rows import Parked, pack_parked

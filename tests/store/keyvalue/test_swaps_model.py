@@ -12,11 +12,11 @@ from hypothesis.stateful import rule
 
 from n2k_fcgi.errors import ChangesGone
 from n2k_fcgi.files import PRIVATE
-from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.model.choices import Later, Sync
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.model.keyvalue.operations import Operation
 from n2k_fcgi.service.keyvalue.space import KeyValueSpace
-from n2k_fcgi.store.keyvalue import Later, Result
+from n2k_fcgi.store.keyvalue import Result
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 from tests.store.keyvalue.test_model import EXAMPLES, EmbeddedMachine
 from tests.support.keyvalue_model import MAX_VALUE, START, TERMS, Kept, Model, Subject

@@ -1,25 +1,19 @@
-"""The file of a dataset: an LMDB file with the rows of a namespace, which nobody writes any more, and a seal behind its pages.
+"""The file of a dataset: an LMDB file with the rows of a namespace, which nobody writes any more, and a seal (``sealing``)."""
 
-The seal is a digest of everything before it. LMDB does not read behind its last page, so a whole file is copied, renamed and
-checked as one. A file that was cut, or whose copy is not complete, has no seal.
-"""
-
+import contextlib
 import os
-from hashlib import blake2b
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
-from n2k_fcgi.errors import NoSuchDataset
-from n2k_fcgi.files import refuse_os_error, write_all
+from n2k_fcgi.errors import NoSuchDataset, StoreBusy, StoreUnreadable
+from n2k_fcgi.files import refuse_os_error, try_lock
 from n2k_fcgi.store.keyvalue import Dataset
 from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY
 from n2k_fcgi.store.lmdb.environment import damaged, is_there, open_reader, refuse_other_format
-from n2k_fcgi.store.lmdb.keyvalue.rows import DIGEST_SIZE, FORMATS
+from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS
 from n2k_fcgi.store.lmdb.keyvalue.state import State
-
-_MAGIC = b"n2k seal"
-SEAL_SIZE = len(_MAGIC) + DIGEST_SIZE
-_PIECE = 1 << 20
-"""Bytes that are read at once."""
+from n2k_fcgi.store.lmdb.sealing import seal_of
 
 
 class DatasetFile:
@@ -31,7 +25,12 @@ class DatasetFile:
     def __init__(self, path: Path) -> None:
         """Raises NoSuchDataset, DatasetDamaged, StoreTooNew, StoreUnreadable, NoMemory."""
         self.digest = sealed_digest(path)
-        self._env = open_reader(path)
+        try:
+            self._env = open_reader(path)
+        except StoreUnreadable:
+            if is_there(path):
+                raise
+            raise NoSuchDataset(dataset=path.stem) from None  # removed since it was read
         if sealed_digest(path) != self.digest:
             raise damaged(path, "it was replaced while it was opened")
         transaction = self._env.begin(buffers=True)
@@ -41,21 +40,46 @@ class DatasetFile:
         self.path = path
 
     def described(self) -> Dataset:
-        """Return what a list shows."""
+        """Return what a list shows. Raises NoSuchDataset if it was removed."""
         counters = self.rows.counters()
-        return Dataset(self.path.stem, counters.keys, counters.bytes, self.path.stat().st_size)
+        return Dataset(self.path.stem, counters.keys, counters.bytes, status_of(self.path).st_size)
 
 
-def seal(path: Path) -> None:
-    """Write the seal behind all that is in the file *path*, and sync it. Raises OSError."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+@contextlib.contextmanager
+def held(path: Path, *, to_remove: bool = False) -> Iterator[None]:
+    """Lock the file *path*: nobody removes it while it is made live, nor makes it live while it is removed.
+
+    A file that is damaged is locked, too. Raises NoSuchDataset, StoreBusy, StoreUnreadable.
+    """
+    fd = _opened(path)
     try:
-        digest = _digest(fd, os.fstat(fd).st_size)
-        os.lseek(fd, 0, os.SEEK_END)
-        write_all(fd, _MAGIC + digest)
-        os.fsync(fd)
+        # One that was removed or replaced just before it was locked is another file: the next attempt finds what is there.
+        if not try_lock(fd, shared=not to_remove) or not os.path.samestat(os.fstat(fd), status_of(path)):
+            raise StoreBusy(path=path)
+        yield
     finally:
         os.close(fd)
+
+
+def status_of(path: Path) -> os.stat_result:
+    """Return the ``stat`` of a dataset's file. Raises NoSuchDataset, StoreUnreadable."""
+    try:
+        return path.stat()
+    except OSError as error:
+        _refuse(path, error)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        _refuse(path, error)
+
+
+def _refuse(path: Path, error: OSError) -> NoReturn:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise NoSuchDataset(dataset=path.stem) from None
+    refuse_os_error(path, error)
 
 
 def sealed_digest(path: Path, *, verify: bool = False) -> bytes:
@@ -63,34 +87,11 @@ def sealed_digest(path: Path, *, verify: bool = False) -> bytes:
 
     Raises NoSuchDataset, DatasetDamaged, StoreUnreadable.
     """
-    if not is_there(path):
-        raise NoSuchDataset(dataset=path.stem)
+    fd = _opened(path)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        refuse_os_error(path, error)
-    try:
-        length = os.fstat(fd).st_size - SEAL_SIZE
-        found = os.pread(fd, SEAL_SIZE, length) if length > 0 else b""
-        digest = found[len(_MAGIC) :]
-        if not found.startswith(_MAGIC):
-            raise damaged(path, "it has no seal: the copy is not complete, or it is no dataset")
-        if verify and _digest(fd, length) != digest:
-            raise damaged(path, "its bytes are not those that were sealed")
-    except OSError as error:
-        refuse_os_error(path, error)
+        digest = seal_of(path, fd, verify=verify)
     finally:
         os.close(fd)
+    if digest is None:
+        raise damaged(path, "it has no seal: the copy is not complete, or it is no dataset")
     return digest
-
-
-def _digest(fd: int, length: int) -> bytes:
-    digest = blake2b(digest_size=DIGEST_SIZE)
-    at = 0
-    while at < length:
-        piece = os.pread(fd, min(_PIECE, length - at), at)
-        if not piece:
-            break
-        digest.update(piece)
-        at += len(piece)
-    return digest.digest()

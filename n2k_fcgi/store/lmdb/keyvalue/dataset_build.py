@@ -18,7 +18,7 @@ from n2k_fcgi.store.keyvalue import Dataset
 from n2k_fcgi.store.lmdb.empty_file import put_format
 from n2k_fcgi.store.lmdb.environment import is_there, open_environment
 from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP, GrowingMap
-from n2k_fcgi.store.lmdb.keyvalue.dataset import DatasetFile, seal
+from n2k_fcgi.store.lmdb.keyvalue.dataset import DatasetFile
 from n2k_fcgi.store.lmdb.keyvalue.replacing import PART, in_our_words
 from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
@@ -33,6 +33,7 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     unpack_entry,
 )
 from n2k_fcgi.store.lmdb.keyvalue.sorting import Row, sorted_rows
+from n2k_fcgi.store.lmdb.sealing import seal
 
 
 def build(folder: Path, name: str, entries: Iterable[Entry], modes: Modes) -> Dataset:

@@ -1,13 +1,15 @@
 """The datasets of a data directory, and which of them this process has open."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from n2k_fcgi.errors import DatasetDamaged, N2KError
+from n2k_fcgi.errors import DatasetDamaged, N2KError, NoSuchDataset
 from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.model.keyvalue.entry import is_dataset
 from n2k_fcgi.store.datadir import DATASET_SUFFIX, DATASETS
-from n2k_fcgi.store.lmdb.keyvalue.dataset import DatasetFile, sealed_digest
+from n2k_fcgi.store.lmdb.keyvalue.dataset import DatasetFile, held, sealed_digest, status_of
 from n2k_fcgi.store.lmdb.keyvalue.rows import Live
 
 
@@ -40,6 +42,12 @@ class Datasets:
             raise _replaced(self.path(name))
         return found
 
+    @contextlib.contextmanager
+    def kept(self, name: str) -> Iterator[DatasetFile]:
+        """``verified``, and nobody removes it in the block. Raises StoreBusy while it is being removed."""
+        with held(self.path(name)):
+            yield self.verified(name)
+
     def opened(self, live: Live) -> DatasetFile:
         """Return the dataset that a swap made live. Raises as ``verified``, DatasetDamaged for another file of its name."""
         found = self._open.get(live.digest)
@@ -51,16 +59,22 @@ class Datasets:
         return self.opened_by_name(live.name)
 
     def problem(self, name: str) -> str | None:
-        """Return why the dataset *name* cannot be used; None: it is whole."""
+        """Return why the dataset *name* cannot be used; None: it is whole, or was removed since it was listed."""
         try:
             self.verified(name)
+        except NoSuchDataset:
+            return None
         except N2KError as error:
             return str(error)
         return None
 
     def sizes(self) -> list[int]:
         """Return the bytes of each file."""
-        return [self.path(name).stat().st_size for name in self.names()]
+        found = []
+        for name in self.names():
+            with contextlib.suppress(NoSuchDataset):  # removed since it was listed
+                found.append(status_of(self.path(name)).st_size)
+        return found
 
     def opened_by_name(self, name: str) -> DatasetFile:
         """Return the dataset that has the name *name* now. Raises as ``verified``, but not every byte is read."""

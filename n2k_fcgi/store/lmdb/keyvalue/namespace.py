@@ -1,16 +1,17 @@
 """One namespace: every call is one transaction."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
 import lmdb
 
 from n2k_fcgi.errors import BatchRefused, BatchTooLarge, N2KError, QuotaReached, StillSweeping
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Flush, Operation, Put, Restore
-from n2k_fcgi.store.keyvalue import Applied, Changes, Later, Page, Range, Result, Space, Terms
+from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
 from n2k_fcgi.store.lmdb.keyvalue import overlays, replacing
 from n2k_fcgi.store.lmdb.keyvalue.copying import copied
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
@@ -18,7 +19,7 @@ from n2k_fcgi.store.lmdb.keyvalue.requests import digest_of, earlier_results, re
 from n2k_fcgi.store.lmdb.keyvalue.rows import TERMS, pack_terms
 from n2k_fcgi.store.lmdb.keyvalue.sequences import leased
 from n2k_fcgi.store.lmdb.keyvalue.state import State
-from n2k_fcgi.store.lmdb.keyvalue.swapping import swap
+from n2k_fcgi.store.lmdb.keyvalue.swapping import drop_parked, swap
 from n2k_fcgi.store.lmdb.keyvalue.writing import Writing
 
 SWEPT_BY_A_WRITE = 20
@@ -74,9 +75,9 @@ class Namespace:
             return State(transaction).changes(since, limit)
 
     def space(self, now: int) -> Space:
-        """Return how full it is, what has expired left out."""
+        """Return how full it is, what has expired left out; also if the live dataset cannot be read, which is not counted."""
         with self.file.read() as transaction:
-            return self._state(transaction).space(now)
+            return State(transaction).space(now)
 
     def terms(self) -> Terms:
         """Return what the owner set."""
@@ -171,12 +172,21 @@ class Namespace:
 
     def use(self, dataset: str, now: int, later: Later = Later.KEPT) -> int:
         """See ``store.keyvalue.NamespaceStore``."""
-        found = self.file.dataset.all.verified(dataset) if dataset else None
-        return self._write(now, lambda writing: swap(writing, found, later), is_readable=False)
+        with self.file.dataset.all.kept(dataset) if dataset else nullcontext() as found:
+            return self._write(now, lambda writing: swap(writing, found, later), is_readable=False)
+
+    def later_writes(self) -> dict[str, int]:
+        """See ``store.keyvalue.NamespaceStore``."""
+        with self.file.read() as transaction:
+            return {name: each.keys for name, each in overlays.parked(transaction)}
+
+    def forget_later(self, dataset: str) -> bool:
+        """See ``store.keyvalue.NamespaceStore``."""
+        return self._write(0, lambda writing: drop_parked(writing, dataset), is_readable=False)
 
     def compact(self, *, keep_log: bool = True) -> tuple[int, int]:
         """See ``store.keyvalue.NamespaceStore``."""
-        while self._write(0, _swept_of_dropped):
+        while self._write(0, _swept_of_dropped, is_readable=False):
             pass
         return replacing.compact(self.file, keep_log=keep_log)
 

@@ -92,9 +92,19 @@ class Namespaces:
             return False
         return True
 
-    def datasets(self) -> list[Dataset]:
+    def dataset_names(self) -> list[str]:
         """See ``store.keyvalue.KeyValueStore``."""
-        return [self._datasets.opened_by_name(name).described() for name in self._datasets.names()]
+        return self._datasets.names()
+
+    def dataset(self, name: str) -> Dataset:
+        """See ``store.keyvalue.KeyValueStore``."""
+        return self._datasets.opened_by_name(name).described()
+
+    def remove_dataset(self, name: str, *, later: bool = False) -> list[str]:
+        """See ``store.keyvalue.KeyValueStore``."""
+        from n2k_fcgi.store.lmdb.keyvalue.removing import remove  # late: for one command
+
+        return remove(self._datasets.path(name), {each: self._of(each) for each in self.names()}, later=later)
 
     def build(self, name: str, entries: Iterable[Entry], folder: Path | None = None) -> Dataset:
         """See ``store.keyvalue.KeyValueStore``."""

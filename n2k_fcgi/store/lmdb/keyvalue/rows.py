@@ -33,6 +33,7 @@ from n2k_fcgi.model.keyvalue.entry import MAX_KEY, Entry, ValueType
 from n2k_fcgi.store.keyvalue import Change, Kind, Result, Terms
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META
+from n2k_fcgi.store.lmdb.sealing import DIGEST_SIZE
 
 EXPIRY = b"e"
 LOG = b"l"
@@ -67,7 +68,6 @@ _COUNTERS = struct.Struct(">8Q")
 _TERMS = struct.Struct(">QQ?")
 _MARK = struct.Struct(">QQ")
 _REQUEST = struct.Struct(">QQ")
-DIGEST_SIZE = 16
 _LIVE = struct.Struct(f">Q{DIGEST_SIZE}sH?Q")
 OVERLAY = struct.Struct(">H")
 _PARKED = struct.Struct(">HQQ?")

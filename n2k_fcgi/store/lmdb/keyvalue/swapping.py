@@ -3,7 +3,7 @@
 A swap changes which number of an overlay is live, and parks the counters of the other one: see ``overlays``.
 """
 
-from n2k_fcgi.store.keyvalue import Later
+from n2k_fcgi.model.choices import Later
 from n2k_fcgi.store.lmdb.keyvalue import overlays
 from n2k_fcgi.store.lmdb.keyvalue.dataset import DatasetFile
 from n2k_fcgi.store.lmdb.keyvalue.rows import PARKED, Live, Parked, pack_parked, unpack_parked
@@ -25,24 +25,30 @@ def swap(writing: Writing, dataset: DatasetFile | None, later: Later) -> int:
         return before.version
     if later is Later.CARRY or (is_same and later is Later.KEPT):
         if not is_same:
-            _drop(writing, _unparked(writing, name))
+            drop_parked(writing, name)
         found = Parked(before.overlay, counters.keys, counters.bytes, before.emptied and is_same)
     else:
         if is_same:
             overlays.drop(writing.transaction, before.overlay)
         else:
             _park(writing, before)
-        parked = _unparked(writing, name)
         if later is Later.FRESH:
-            _drop(writing, parked)
-            parked = None
-        found = parked or Parked(overlays.free_number(writing.transaction), 0, 0, False)
+            drop_parked(writing, name)
+        found = _unparked(writing, name) or Parked(overlays.free_number(writing.transaction), 0, 0, False)
     counters.keys, counters.bytes = found.keys, found.bytes
     if dataset:
         counters.last_id = max(counters.last_id, dataset.rows.counters().last_id)
     counters.floor = version = writing.next_version()  # who follows the log lists the keys anew, as after a flush
     writing.set_live(Live(version, digest, found.overlay, found.emptied, before.flush_at, name))
     return version
+
+
+def drop_parked(writing: Writing, name: str) -> bool:
+    """Remove the later writes of a dataset that is not live; return whether there were any."""
+    parked = _unparked(writing, name)
+    if parked is not None:
+        overlays.drop(writing.transaction, parked.overlay)
+    return parked is not None
 
 
 def _park(writing: Writing, live: Live) -> None:
@@ -55,8 +61,3 @@ def _park(writing: Writing, live: Live) -> None:
 def _unparked(writing: Writing, name: str) -> Parked | None:
     row = writing.transaction.pop(PARKED + name.encode())
     return None if row is None else unpack_parked(row)
-
-
-def _drop(writing: Writing, parked: Parked | None) -> None:
-    if parked is not None:
-        overlays.drop(writing.transaction, parked.overlay)

@@ -35,7 +35,7 @@ test-all:
 # What the tests do a dozen or thirty times, three hundred times: kill writers, compare with a model, send generated requests.
 # Takes minutes.
 test-long: $(VENV)/.test
-	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py
+	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py tests/servers/memcached/test_kills.py
 	EXAMPLES=300 $(BIN)/python -m pytest -q tests/web/test_openapi.py
 	EXAMPLES=3000 $(BIN)/python -m pytest -q tests/servers/memcached/test_differential.py
 

@@ -1,13 +1,10 @@
-"""What arrives in one turn of the loop is one transaction; what was acknowledged is there whatever happens."""
+"""What arrives in one turn of the loop is one transaction."""
 
 import contextlib
-import signal
 from pathlib import Path
-from threading import Thread
 
 import lmdb
 
-from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Terms
 from tests.support.memcached import NAMESPACE, Client, made, serving, space_of
@@ -71,30 +68,3 @@ def test_the_quota_refuses_what_grows_and_reads_go_on(tmp_path: Path) -> None:
         assert client.everything(b"set b 0 0 1\r\nx\r\nset c 0 0 1\r\nx\r\nset a 0 0 1\r\nx\r\nms c 1\r\nx\r\n") == (
             b"STORED\r\n" + full + b"STORED\r\n" + full
         )
-
-
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    """Of four clients that store without a pause: kill -9, and every value with an answer is there."""
-    with made(tmp_path / "data", sync=Sync.ALWAYS) as store:
-        acknowledged = [0] * 4
-        with serving(tmp_path / "data") as server:
-
-            def write(index: int) -> None:
-                with Client(server.address) as client, contextlib.suppress(ConnectionError):
-                    while client.ask(b"set c%d.%d 0 0 1\r\nx\r\n" % (index, acknowledged[index])) == b"STORED\r\n":
-                        acknowledged[index] += 1
-                        if acknowledged[index] == 50:
-                            reached.append(index)
-                        if len(reached) == 4:
-                            server.signal(signal.SIGKILL)
-
-            reached: list[int] = []
-            threads = [Thread(target=write, args=(index,)) for index in range(4)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        space = space_of(store)
-        for index, count in enumerate(acknowledged):
-            assert count >= 50 and None not in space.get_many([f"c{index}.{number}" for number in range(count)])
-        assert list(store.keyvalue.problems()) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.store.base import Store
-from tests.support.memcached import Client, made, serving
+from tests.support.memcached import Client, made, real, serving
 from tests.support.processes import Child
 
 
@@ -29,3 +29,17 @@ def client(server: Child) -> Iterator[Client]:
     """A connection to it."""
     with Client(server.address) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
+    """Connections to memcached itself, and to ours."""
+    folder: Path = tmp_path_factory.mktemp("both")
+    with (
+        made(folder / "data"),
+        serving(folder / "data") as ours,
+        real(folder) as theirs,
+        Client(theirs) as their_client,
+        Client(ours.address) as our_client,
+    ):
+        yield their_client, our_client

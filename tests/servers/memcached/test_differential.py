@@ -6,15 +6,12 @@ what is different on purpose; these commands avoid it.
 
 import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.conformance import LONGEST_SEQUENCE, SEQUENCES
-from tests.support.memcached import Client, made, real, serving
+from tests.support.memcached import Client
 from tests.support.strategies import relaxed
 
 EXAMPLES = int(os.environ.get("EXAMPLES", SEQUENCES))
@@ -190,22 +187,9 @@ class Subject:
         return head + line_end + data
 
 
-@pytest.fixture(scope="module")
-def subjects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Subject]]:
-    """memcached, and ours."""
-    folder: Path = tmp_path_factory.mktemp("differential")
-    with (
-        made(folder / "data"),
-        serving(folder / "data") as ours,
-        real(folder) as theirs,
-        Client(theirs) as their_client,
-        Client(ours.address) as our_client,
-    ):
-        yield [Subject(their_client), Subject(our_client)]
-
-
-def test_the_same_commands_get_the_same_answers(subjects: list[Subject]) -> None:
+def test_the_same_commands_get_the_same_answers(both: tuple[Client, Client]) -> None:
     """Whatever was stored before, with every flag that both have."""
+    subjects = [Subject(client) for client in both]
     compared = 0
 
     @settings(relaxed, max_examples=EXAMPLES)

@@ -1,14 +1,18 @@
 """What arrives in one turn of the loop is one transaction."""
 
 import contextlib
+import re
+import signal
+import subprocess
 from pathlib import Path
 
 import lmdb
 
+from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Terms
 from tests.support.memcached import NAMESPACE, Client, made, serving, space_of
-from tests.support.processes import Child
+from tests.support.processes import Child, eventually
 
 
 def transactions(tmp_path: Path) -> int:
@@ -38,6 +42,30 @@ def test_the_writes_of_one_turn_share_a_transaction(store: Store, server: Child,
         read = b"VALUE same 0 2\r\n%02d\r\nVALUE k%d 0 1\r\nx\r\nEND\r\n" % (winner, number)
         assert text == first + b"STORED\r\nSTORED\r\nNOT_FOUND\r\n" + read
     assert space_of(store).space().keys == 33
+
+
+def test_answers_leave_after_the_one_sync(tmp_path: Path) -> None:
+    """Of the writes of eight clients that arrived in one turn: all are received, then synced once, then answered."""
+    log = tmp_path / "strace.log"
+    with made(tmp_path / "data", sync=Sync.ALWAYS), serving(tmp_path / "data") as server, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(server.address)) for _ in range(8)]
+        assert {client.ask(b"set a 0 0 1\r\nx\r\n") for client in clients} == {b"STORED\r\n"}
+        watched = "trace=recvfrom,sendto,sendmsg,write,fsync,fdatasync"
+        with subprocess.Popen(["strace", "-qq", "-p", str(server.process.pid), "-o", str(log), "-e", watched]) as tracer:
+            try:
+                assert eventually(lambda: server.status("TracerPid") != 0)
+                with server.paused():
+                    for client in clients:
+                        client.sendall(b"incr a 1\r\nset b 0 0 1\r\nx\r\n")
+                for client in clients:
+                    client.everything(b"")
+            finally:
+                tracer.send_signal(signal.SIGINT)
+                tracer.wait()
+    calls = re.findall(r"(?m)^(\w+)\(", log.read_text("utf-8", "replace"))
+    answered = 8 * ["recvfrom"] + ["fdatasync"] + 8 * ["sendmsg"]
+    assert calls[: len(answered)] == answered
+    assert calls.count("fdatasync") == 1  # and none for the reads behind
 
 
 def test_reads_alone_write_nothing(client: Client, tmp_path: Path) -> None:

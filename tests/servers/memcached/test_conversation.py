@@ -99,6 +99,8 @@ def test_noreply_is_silent_everywhere(client: Client) -> None:
         (b"set a 0 0 65537 noreply\r\n%b\r\n" % (b"x" * 65537), b""),
         (b"ms a 65537 q\r\n%b\r\n" % (b"x" * 65537), b"SERVER_ERROR object too large for cache\r\n"),
         (b"gat 0 %b\r\n" % b" ".join([b"k"] * 101), b"CLIENT_ERROR too many keys for one command that writes\r\n"),
+        (b"get%b\r\n" % (b" k" * 10_001), b"CLIENT_ERROR too many keys for one command\r\n"),
+        (b"gets%b\r\n" % (b" k" * 10_000), b"END\r\n"),
         (b"mg a N5\r\n", b"CLIENT_ERROR invalid flag\r\n"),
         (b"md a I\r\n", b"CLIENT_ERROR invalid or duplicate flag\r\n"),
         (b"mg a O%b\r\n" % (b"o" * 32), b"CLIENT_ERROR opaque token too long\r\n"),

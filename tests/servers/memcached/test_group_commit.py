@@ -8,6 +8,7 @@ from pathlib import Path
 
 import lmdb
 
+from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Terms
@@ -84,6 +85,17 @@ def test_a_batch_holds_a_bounded_number_of_bytes(client: Client, server: Child, 
     assert told == b"TOUCHED\r\n" * 999
     assert 5 < transactions(tmp_path) - before < 100
     assert server.status("VmRSS") < resident + 40_000
+
+
+def test_a_stuck_writer_refuses_writes_alone(client: Client, tmp_path: Path) -> None:
+    """Another process holds the queue of writers: a write is an error after two seconds, reads go on, and later it works."""
+    assert client.ask(b"set a 0 0 3\r\nold\r\n") == b"STORED\r\n"
+    with hold(tmp_path / "data" / "keyvalue" / NAMESPACE / "data.writer", PRIVATE, 0) as held:
+        assert held
+        told = client.everything(b"set a 0 0 1\r\nx\r\nincr a 1\r\nget a\r\nflush_all\r\nset a 0 0 1 noreply\r\nx\r\n")
+        assert [line[:13] for line in told.splitlines()] == [b"SERVER_ERROR "] * 4
+        assert client.everything(b"get a\r\n") == b"VALUE a 0 3\r\nold\r\nEND\r\n"
+    assert client.everything(b"set a 0 0 1\r\nx\r\nget a\r\n") == b"STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n"
 
 
 def test_the_quota_refuses_what_grows_and_reads_go_on(tmp_path: Path) -> None:

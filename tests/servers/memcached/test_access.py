@@ -11,6 +11,7 @@ from n2k_fcgi.service.access.tokens import create_token, revoke_token, token_id
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Terms
 from tests.support.commands import Commands
+from tests.support.foreground import foreground, free_port
 from tests.support.memcached import NAMESPACE, Client, serving, space_of
 from tests.support.processes import Child
 
@@ -47,6 +48,28 @@ def test_with_auth_a_token_is_needed(store: Store, tmp_path: Path) -> None:
                 b"STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\nCLIENT_ERROR this may only be read\r\n"
             )
     assert "not for the namespace 'shop'" in (tmp_path / "data" / "log" / "n2k.log").read_text()
+
+
+def test_authentication_is_worded_as_by_memcached(store: Store, tmp_path: Path) -> None:
+    """Byte for byte, with the same user and password."""
+    token = token_for(store)
+    (tmp_path / "users").write_text(f"user:{token}\n")
+    scripts = [
+        b"get a\r\n", b"quit\r\n", b"version\r\n", b"mn\r\n", b"shutdown\r\n", b"set a 0 0\r\n", b"set a 0 0 x\r\n",
+        b"set a 0 0 -1\r\n", b"set a 0 0 0\r\n\r\n", b"set a 0 0 3\r\nabc\r\n", b"set a 0 0 9\r\nuser none\r\n",
+        b"set a 0 0 9 noreply\r\nuser none\r\n", login(token).replace(b"user ", b"user:"), login(token),
+    ]  # fmt: skip
+    port = free_port()
+    options = ("-u", "root", "-U", "0", "-l", "127.0.0.1", "-p", str(port), "-Y", str(tmp_path / "users"))
+    with (
+        foreground("memcached", *options, port=port, log=tmp_path / "memcached.log"),
+        serving(tmp_path / "data", "--auth") as server,
+        Client(("127.0.0.1", port)) as theirs,
+        Client(server.address) as ours,
+    ):
+        for script in scripts:
+            assert ours.ask(script) == theirs.ask(script), script
+        assert ours.everything(b"get a\r\n") == theirs.everything(b"get a\r\n") == b"END\r\n"
 
 
 def test_a_revoked_token_gives_no_access(store: Store, tmp_path: Path) -> None:
@@ -115,6 +138,11 @@ def test_where_it_cannot_listen(store: Store, tmp_path: Path) -> None:
     with serving(tmp_path / "data", listen="127.0.0.1:0") as server:
         taken = n2k("memcached", "--listen", f"127.0.0.1:{server.address[1]}", "--namespace", NAMESPACE)
         assert taken.code == 84 and "cannot listen" in taken.err
+    with serving(tmp_path / "data") as server:
+        taken = n2k("memcached", "--listen", f"unix:{server.address}", "--namespace", NAMESPACE)
+        assert taken.code == 84 and "cannot listen" in taken.err
+        with Client(server.address) as client:
+            assert client.ask(b"mn\r\n") == b"MN\r\n"
     assert n2k("memcached", "--listen", "127.0.0.1:0", "--namespace", "none").code == 102
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -220,9 +221,22 @@ def test_half_a_value_is_dropped_at_the_end(client: Client, server: Child, store
 
 
 def test_quit_comes_after_the_answers(client: Client) -> None:
-    """Also to writes that wait for the end of the turn; so does the end of what a client sends."""
+    """Also to writes that wait for the end of the turn; what stands behind it is not done."""
     client.sendall(b"set a 0 0 1\r\nx\r\nincr a 1\r\nquit\r\nget a\r\n")
     assert client.rest() == b"STORED\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+
+
+def test_the_end_of_what_a_client_sends(server: Child) -> None:
+    """Whole commands are done and answered, a long answer to its last byte; half a command is dropped."""
+    with Client(server.address) as client:
+        client.sendall(b"set a 0 0 60000\r\n%b\r\nget a\r\nset b 0 0 9\r\nhalf" % bytes(60_000))
+        client.shutdown(socket.SHUT_WR)
+        assert client.rest() == b"STORED\r\nVALUE a 0 60000\r\n%b\r\nEND\r\n" % bytes(60_000)
+    with Client(server.address) as client:
+        client.sendall(b"get b%b\r\n" % (b" a" * 200))
+        client.shutdown(socket.SHUT_WR)
+        told = client.rest()
+        assert told.count(b"VALUE a 0 60000\r\n") == 200 and told.endswith(b"\r\nEND\r\n") and b"VALUE b" not in told
 
 
 def test_there_is_a_limit_of_connections(store: Store, tmp_path: Path) -> None:

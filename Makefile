@@ -36,7 +36,7 @@ test-all:
 # And every command of tests/cli, started anew instead of forked by a process that has imported what all of them import.
 # Takes minutes.
 test-long: $(VENV)/.test
-	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py
+	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py tests/servers/memcached/test_kills.py
 	EXAMPLES=300 $(BIN)/python -m pytest -q tests/web/test_openapi.py
 	EXAMPLES=3000 $(BIN)/python -m pytest -q tests/servers/memcached/test_differential.py
 	COLD=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/cli

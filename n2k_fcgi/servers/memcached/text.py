@@ -41,6 +41,9 @@ LEAST_MEMORY = 8
 TOO_LITTLE_MEMORY = b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n"
 NO_SHUTDOWN = b"ERROR: shutdown not enabled\r\n"
 TOO_MANY_KEYS = b"CLIENT_ERROR too many keys for one command that writes\r\n"
+MOST_KEYS = 10_000
+"""Keys of one command that reads: all are looked up before other clients have a turn, if none is found."""
+TOO_MANY_READ = b"CLIENT_ERROR too many keys for one command\r\n"
 
 
 class Terms(NamedTuple):
@@ -59,9 +62,11 @@ class Terms(NamedTuple):
 
 
 def get(terms: Terms, words: Words) -> Step:
-    """``get`` and ``gets``: any number of keys."""
+    """``get`` and ``gets``."""
     if len(words) < 2:
         return Say(ERROR)
+    if len(words) > MOST_KEYS + 1:
+        return Say(TOO_MANY_READ)
     keys = list(map(key_of, words[1:]))
     if None in keys:
         return Say(BAD_FORMAT)

@@ -1,17 +1,13 @@
 """A data directory with a namespace, and a server of it."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from n2k_fcgi.store.base import Store
-from tests.support.memcached import Client, made, serving
+from tests.support.memcached import Client, made, real, serving
 from tests.support.processes import Child
-
-collect_ignore = ["test_pylibmc.py"] if sys.version_info >= (3, 13) else []
-"""pylibmc has no wheels for later versions."""
 
 
 @pytest.fixture
@@ -35,8 +31,15 @@ def client(server: Child) -> Iterator[Client]:
         yield client
 
 
-@pytest.fixture
-def on_port(store: Store, tmp_path: Path) -> Iterator[Child]:
-    """Ours, on a port of loopback."""
-    with serving(tmp_path / "data", listen="127.0.0.1:0") as server:
-        yield server
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
+    """Connections to memcached itself, and to ours."""
+    folder: Path = tmp_path_factory.mktemp("both")
+    with (
+        made(folder / "data"),
+        serving(folder / "data") as ours,
+        real(folder) as theirs,
+        Client(theirs) as their_client,
+        Client(ours.address) as our_client,
+    ):
+        yield their_client, our_client

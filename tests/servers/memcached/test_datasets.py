@@ -13,6 +13,7 @@ from n2k_fcgi.servers.memcached.server import Options, Server
 from n2k_fcgi.servers.memcached.steps import Read
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Terms
+from tests.support.commands import Commands
 from tests.support.memcached import NAMESPACE, Client, space_of
 from tests.support.processes import Child
 
@@ -78,6 +79,26 @@ def test_a_swap_while_a_value_is_half_sent(client: Client, server: Child, store:
     assert client.everything(b"get colour\r\n") == b"VALUE colour 0 9\r\nhalf late\r\nEND\r\n"
     space_of(store).use("red")
     assert client.everything(b"get colour\r\n") == b"VALUE colour 7 3\r\nred\r\nEND\r\n"
+
+
+@pytest.mark.parametrize("size", [0, 5000, None])
+def test_a_swap_that_is_refused_disturbs_nobody(client: Client, store: Store, tmp_path: Path, size: int | None) -> None:
+    """By command, to a file that is empty, cut or gone: clients see what they saw, write, and see the next whole one."""
+    assert client.everything(b"incr n 1\r\n") == b"42\r\n"
+    (blue,) = tmp_path.rglob("blue.mdb")
+    whole = blue.read_bytes()
+    if size is None:
+        blue.unlink()
+    else:
+        blue.write_bytes(whole[:size])
+    n2k = Commands(tmp_path / "data")
+    n2k.damaged = True
+    refused = n2k("kv", "use", NAMESPACE, "blue")
+    assert refused.code not in (0, 1, 2) and "blue" in refused.err
+    assert client.everything(b"incr n 1\r\nget colour\r\n") == b"43\r\nVALUE colour 7 3\r\nred\r\nEND\r\n"
+    blue.write_bytes(whole)
+    assert n2k("kv", "use", NAMESPACE, "blue").code == 0
+    assert client.everything(b"get colour n\r\n") == b"VALUE colour 7 4\r\nblue\r\nVALUE n 0 2\r\n41\r\nEND\r\n"
 
 
 def asked(client: Client) -> Iterator[bytes]:

@@ -101,22 +101,26 @@ def command(
             except N2KError:
                 _tell_oddities(context, job.tally)
                 raise
+        made = None
         if to is not None and report.published:
             context.close()
-            deliver(folder, report.manifest.name, to)
-        _tell(context, job.tally, report, as_json=as_json)
+            made = deliver(folder, report.manifest.name, to)
+            if base is None:
+                context.warn("it has no past: where a generation is live, 'n2k generations use' refuses it without --force")
+        _tell(context, job.tally, report, made, as_json=as_json)
 
 
-def _tell(context: Context, tally: Tally, report: ImportReport, *, as_json: bool) -> None:
+def _tell(context: Context, tally: Tally, report: ImportReport, made: Path | None, *, as_json: bool) -> None:
     _tell_oddities(context, tally)
     tell_warnings(context, report)
     if report.moves:
         kept = "keeps its key" if len(report.moves) == 1 else "keep their keys"
         context.talk(f"  {counted(len(report.moves), 'name')} of Second Life {kept}: see 'n2k pending --conflicts'")
     if as_json:
-        click.echo(json.dumps({**fields(report), "published": report.published}))
+        built = {} if made is None else {"folder": str(made)}
+        click.echo(json.dumps({**fields(report), "published": report.published and made is None, **built}))
     elif not context.quiet:  # cron mails all output
-        click.echo(_as_line(report))
+        click.echo(_as_line(report) + ("" if made is None else f", built in {made}"))
 
 
 @contextmanager

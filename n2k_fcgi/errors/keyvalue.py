@@ -218,6 +218,14 @@ class DatasetExists(N2KError):
     exit_code = 128
 
 
+class NoEntries(N2KError):
+    """A file without an entry, from which a dataset was to be built: most likely what made the file has failed."""
+
+    template = "the file has no entry: no dataset was made (--empty makes an empty one)"
+    status = 400
+    exit_code = 29
+
+
 class DatasetInUse(N2KError):
     """Removing a dataset that a namespace shows."""
 

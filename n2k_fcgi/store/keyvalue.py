@@ -233,12 +233,13 @@ class NamespaceStore(SpaceReader, Protocol):
         """
         ...
 
-    def use(self, dataset: str, now: int, later: Later = Later.KEPT) -> int:
+    def use(self, dataset: str, now: int, later: Later = Later.KEPT, *, max_value: int | None = None) -> int:
         """Make the dataset of that name live ('': none); return the version of the swap, which its values have.
 
         Every read that begins after this returns sees it, in all processes; one that has begun sees the one before to its
         end. Readers of the log get ChangesGone. If it is live already and its later writes stay, nothing changes.
-        Raises NoSuchDataset, DatasetDamaged, StoreTooNew: the dataset that was live stays live.
+        Raises NoSuchDataset, DatasetDamaged, StoreTooNew, and BadRequest for a value of more than *max_value* bytes: the
+        dataset that was live stays live.
         """
         ...
 

@@ -1,6 +1,8 @@
 """``n2k kv build``, ``datasets``, ``use``: from a file to what a namespace shows."""
 
+import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,8 @@ def test_a_dataset_is_built_listed_and_used(painted: Commands) -> None:
     """Its values are there at once, below what is written later; 'none' leaves datasets."""
     put(painted, "own", "1")
     used = painted("kv", "use", "shop", "red")
-    assert (used.code, used.err) == (0, "shop shows red\n") and int(used.out) > 0
+    said = "shop shows red\nhidden until 'none' is shown again: 1 key written without a dataset\n"
+    assert (used.code, used.err) == (0, said) and int(used.out) > 0
     assert [get(painted, key) for key in ("colour", "n", "own")] == ["red", '{"a":1}', None]
     put(painted, "colour", "pink")
     assert painted("kv", "use", "shop", "blue").code == 0
@@ -48,6 +51,68 @@ def test_a_dataset_is_built_listed_and_used(painted: Commands) -> None:
     assert painted("kv", "use", "--carry", "shop", "red").code == 0
     assert [get(painted, key) for key in ("colour", "own")] == ["red", "1"]
     assert painted("check").code == 0
+
+
+def test_nothing_is_removed_without_a_word(painted: Commands) -> None:
+    """What --carry would replace, and what 'none --fresh' would remove; what a swap hides is named by export and drop, too."""
+    put(painted, "own", "1")
+    painted("kv", "use", "shop", "red")
+    put(painted, "colour", "pink")
+    refused = painted("kv", "use", "--carry", "shop", "none")
+    assert refused.code == 2 and "remove 1 key written without a dataset in shop: add --yes" in refused.err
+    exported = painted("kv", "export", "shop", "-")
+    assert len(exported.out.splitlines()) == 2 and "not in it, because another dataset is shown: 1 key of none" in exported.err
+    assert "with 1 key and 1 hidden by a dataset" in painted("kv", "drop", "shop").err
+    painted("kv", "use", "shop", "none")
+    refused = painted("kv", "use", "--fresh", "shop", "none")
+    assert refused.code == 2 and "remove 1 key written without a dataset" in refused.err and get(painted, "own") == "1"
+    assert painted("kv", "use", "--carry", "shop", "blue").code == 0  # nothing was written above it
+    refused = painted("kv", "use", "--carry", "shop", "red")
+    assert refused.code == 2 and "1 key written above red" in refused.err
+    assert painted("kv", "use", "--carry", "--yes", "shop", "red").code == 0
+    assert [get(painted, key) for key in ("own", "colour")] == ["1", "red"]
+    assert painted("kv", "use", "--fresh", "--yes", "shop", "none").code == 0 and painted("kv", "list", "shop").out == ""
+
+
+def test_swaps_are_logged(painted: Commands) -> None:
+    """By name and version."""
+    version = painted("kv", "use", "shop", "red").out.strip()
+    log = (painted.data_dir / "log" / "n2k.log").read_text()
+    assert f"dataset red is shown by a namespace, as version {version}" in log
+
+
+def test_an_empty_file_is_no_dataset(painted: Commands) -> None:
+    """What made it has failed, most likely."""
+    for stdin in (b"", b"key,value\n"):
+        done = painted("kv", "build", "--csv", "-", "--dataset", "none-today", stdin=stdin)
+        assert (done.code, "--empty" in done.err) == (29, True)
+    assert painted("kv", "build", "--csv", "--empty", "-", "--dataset", "none-today", stdin=b"").code == 0
+    assert painted("kv", "build", "-", "--dataset", "gone", stdin=b'{"key":"k","text":"","expires_ms":5}\n').code == 29
+
+
+def test_csv_is_known_by_its_name_and_heading(painted: Commands, tmp_path: Path) -> None:
+    """In any letters; a packed file is named with the option that its pipe needs."""
+    (tmp_path / "P.CSV").write_bytes(b" Key , VALUE\na,1\n")
+    assert "1 key" in painted("kv", "build", tmp_path / "P.CSV", "--dataset", "upper").err
+    (tmp_path / "p.csv.gz").write_bytes(gzip.compress(BLUE))
+    assert "kv build --dataset packed --csv -'" in painted("kv", "build", tmp_path / "p.csv.gz", "--dataset", "packed").err
+
+
+def test_a_value_that_is_longer_than_this_host_permits(painted: Commands, tmp_path: Path) -> None:
+    """A dataset from a machine with another kv_max_value: what serves it counts on its own limit."""
+    long = b'{"key":"k","text":"' + b"x" * 2000 + b'"}\n'
+    assert painted("kv", "build", "-", "--dataset", "long", stdin=long).code == 0
+    done = painted("kv", "use", "shop", "long", N2K_KV_MAX_VALUE="1999")
+    assert done.code != 0 and "a value of 2000 bytes, and kv_max_value is 1999" in done.err
+    assert painted("kv", "use", "shop", "long", N2K_KV_MAX_VALUE="2000").code == 0
+
+
+def test_a_pipe_is_no_dataset(painted: Commands) -> None:
+    """Nobody waits for a writer that never comes."""
+    os.mkfifo(painted.data_dir / "datasets" / "pipe.mdb")
+    assert painted("kv", "use", "shop", "pipe").code == 127
+    assert "pipe" in painted("kv", "datasets").out and "datasets/pipe" in painted("check").out
+    painted.damaged = True
 
 
 def test_an_export_is_a_dataset(painted: Commands, tmp_path: Path) -> None:
@@ -101,7 +166,7 @@ def test_a_bad_line_makes_no_dataset(shop: Commands, text: bytes, options: tuple
     done = shop("kv", "build", "-", "--dataset", "bad", *options, stdin=text)
     assert done.code == 115 and why in done.err and "no dataset was made" in done.err, done.err
     assert shop("kv", "datasets").out == ""
-    assert shop("kv", "build", "-", "--dataset", "bad", stdin=b"").code == 0
+    assert shop("kv", "build", "-", "--dataset", "bad", "--empty", stdin=b"").code == 0
 
 
 def test_what_is_refused(painted: Commands) -> None:

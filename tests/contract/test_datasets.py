@@ -132,6 +132,17 @@ def test_later_writes_belong_to_their_dataset(shop: NamespaceStore) -> None:
     assert seen(shop) == {b"own": b"0"}
 
 
+def test_a_flush_hides_this_dataset_and_no_other_of_its_name(store: Store, shop: NamespaceStore) -> None:
+    """What was flushed was another file."""
+    shop.use("red", NOW)
+    shop.flush(NOW)
+    shop.use("blue", NOW)
+    store.keyvalue.remove_dataset("red", later=False)
+    store.keyvalue.build("red", [Entry(b"colour", b"scarlet")])
+    shop.use("red", NOW)
+    assert seen(shop) == {b"colour": b"scarlet"}
+
+
 def test_a_flush_hides_the_dataset(shop: NamespaceStore) -> None:
     """Until it is made live afresh; the flush belongs to it as other writes do."""
     shop.use("red", NOW)

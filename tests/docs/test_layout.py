@@ -14,6 +14,7 @@ AT_HOME = {"n2k", "n2k-data", "n2k_fcgi", "example.com"}
 """What pages put into the home directory: environment, data, code, the site."""
 
 OTHERS_AT_HOME = {
+    "docs/memcached.md": {".config"},
     "docs/install.md": {
         ".bashrc",
         ".zshrc",
@@ -23,7 +24,7 @@ OTHERS_AT_HOME = {
         "n2k-tools",
         "n2k_fcgi-*.whl",
         "pip-26.3-py3-none-any.whl",
-    }
+    },
 }
 """Files of the shell, and what one way to install needs."""
 

@@ -164,16 +164,19 @@ def test_a_generation_that_is_not_whole_changes_nothing(site: Site, harm: Callab
 
 
 def test_a_generation_without_the_past_of_the_live_one(site: Site, tmp_path: Path) -> None:
-    """409: here nobody can force it."""
+    """409: here nobody can force it, nor say other things that the command line can."""
     other = Sandbox(tmp_path / "other")
     other.import_text(csv((MASAKAZU, "Masakazu Other")), as_of=100)
     name = other.store.generations.current_name()
     other.close()
     shutil.copytree(tmp_path / "other" / "generations" / name, site.data_dir / "generations" / name)
-    for fields in ({"filename": name}, {"filename": name, "force": "1"}):
-        done = site.switch(fields)
-        assert (done.status, site.seen()[0]) == (409, b"Masakazu Newname")
-        assert "without the past of the live one" in json.loads(done.body)["error"]
+    for more, status, why in (
+        ({}, 409, "without the past of the live one"),
+        ({"force": "1"}, 400, "unknown form field 'force'"),
+    ):
+        done = site.switch({"filename": name, **more})
+        assert (done.status, site.seen()[0]) == (status, b"Masakazu Newname")
+        assert why in json.loads(done.body)["error"]
 
 
 def test_who_may_not(site: Site) -> None:

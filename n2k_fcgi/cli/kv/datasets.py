@@ -16,6 +16,7 @@ from n2k_fcgi.errors import counted
 from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import NO_DATASET
 from n2k_fcgi.service.keyvalue.building import Building, Built
+from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 from n2k_fcgi.wiring import namespaces
 
 HEADINGS = ("dataset", "keys", "bytes", "bytes of the file", "namespaces that show it", "problem")
@@ -43,10 +44,11 @@ class DatasetName(click.ParamType):  # type: ignore[type-arg]  # not generic in 
 @click.argument("file", metavar="FILE|-", type=A_FILE)
 @click.option("--dataset", "name", required=True, metavar="NAME", help="What it is called; a name is taken once.")
 @click.option("--csv", "is_csv", is_flag=True, help="Rows of key and text, separated by a comma. Default: for names in .csv.")
+@click.option("--empty", is_flag=True, help="Make it even if FILE has no entry.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Make it in this folder instead.")
 @options.as_json
 @pass_context
-def build(context: Context, *, file: str, name: str, is_csv: bool, to: Path | None, as_json: bool) -> None:
+def build(context: Context, *, file: str, name: str, is_csv: bool, empty: bool, to: Path | None, as_json: bool) -> None:
     """Make the dataset NAME of FILE, or of standard input as '-': sorted, in a file of its own that nobody changes any more.
 
     The lines are those of 'n2k kv export', or of lists over HTTP; see 'n2k kv import'. In csv a first row 'key,value' is a
@@ -60,9 +62,11 @@ def build(context: Context, *, file: str, name: str, is_csv: bool, to: Path | No
     """
     if to is None:
         arguments.check_data(context)
-    with opened_plain(file, f"n2k kv build --dataset {name} -") as source:
+    is_csv = is_csv or file.lower().endswith(".csv")
+    by_pipe = f"n2k kv build --dataset {name} " + ("--csv -" if is_csv or ".csv" in file.lower() else "-")
+    with opened_plain(file, by_pipe) as source:
         building = Building(context.settings.kv_max_value, Refusals(context))
-        done = building.run(context.store.keyvalue, name, source, is_csv=is_csv or file.endswith(".csv"), folder=to)
+        done = building.run(context.store.keyvalue, name, source, is_csv=is_csv, is_empty_meant=empty, folder=to)
     if as_json:
         click.echo(json_line({**done._asdict(), **done.dataset._asdict(), "dataset": done.dataset.name}))
     else:
@@ -100,24 +104,52 @@ def show(context: Context, as_json: bool) -> None:
 @click.command("use")
 @arguments.of_namespace
 @click.argument("dataset", type=DatasetName(NO_DATASET))
-@click.option("--carry", is_flag=True, help="Take the present later writes along; those that DATASET had are removed.")
+@click.option("--carry", is_flag=True, help="Take along what was written since the last swap; what DATASET had is removed.")
 @click.option("--fresh", is_flag=True, help="Remove the later writes that DATASET had.")
+@click.option("--yes", is_flag=True, help="Do not ask before --carry, or --fresh with 'none', removes something.")
 @pass_context
-def use(context: Context, *, namespace: str, dataset: str, carry: bool, fresh: bool) -> None:
+def use(context: Context, *, namespace: str, dataset: str, carry: bool, fresh: bool, yes: bool) -> None:
     """Show DATASET in the namespace NS, 'none' for none: all values at once, in every process, from the next request on.
 
-    What is written later belongs to the dataset that is shown then: it is there again when that is. The file is read and
-    checked first; if it is damaged, nothing changes. Values have the version of the swap; programs that follow the changes
-    list the keys again. Prints the version.
+    What is written later belongs to the dataset that is shown then, and what was written before the first one belongs to
+    'none': it is hidden by a swap, and there again when its dataset is shown. The file is read and checked first; if it is
+    damaged, nothing changes. Values have the version of the swap; programs that follow the changes list the keys again.
+    Prints the version.
 
     Example: n2k kv use shop prices-2026-12
     """
     if carry and fresh:
         raise click.UsageError("--carry and --fresh exclude each other")
     later = Later.CARRY if carry else Later.FRESH if fresh else Later.KEPT
-    version = arguments.space(context, namespace).use(dataset, later)
+    space = arguments.space(context, namespace)
+    before = space.dataset()
+    if not yes and (carry or (fresh and dataset == NO_DATASET)):
+        _confirm(_removed(space, dataset, later), namespace)
+    version = space.use(dataset, later)
     click.echo(version)
     context.talk(f"{namespace} shows {dataset}")
+    hidden = space.later_writes().get(before, 0)
+    if hidden and before != dataset:
+        context.talk(f"hidden until '{before}' is shown again: {counted(hidden, 'key')} {_of(before)}")
+
+
+def _removed(space: KeyValueSpace, dataset: str, later: Later) -> str:
+    """What would be removed, for people; '' if nothing."""
+    is_shown = dataset == space.dataset()
+    count = space.space().keys if is_shown and later is Later.FRESH else space.later_writes().get(dataset, 0)
+    return f"{counted(count, 'key')} {_of(dataset)}" if count else ""
+
+
+def _of(dataset: str) -> str:
+    return "written without a dataset" if dataset == NO_DATASET else f"written above {dataset}"
+
+
+def _confirm(removed: str, namespace: str) -> None:
+    if not removed:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"this would remove {removed} in {namespace}: add --yes")
+    click.confirm(f"Remove {removed} in {namespace}?", abort=True, err=True)
 
 
 @click.command("remove")

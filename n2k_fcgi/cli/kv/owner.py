@@ -90,7 +90,8 @@ def drop(context: Context, namespace: str, yes: bool) -> None:
     """
     arguments.check_data(context)
     job = namespaces(context.store)
-    keys = counted(job.summary(namespace).keys, "key")
+    hidden = sum(arguments.space(context, namespace).later_writes().values())
+    keys = counted(job.summary(namespace).keys, "key") + (f" and {hidden} hidden by a dataset" if hidden else "")
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError(f"this would remove {namespace} with {keys}: add --yes")

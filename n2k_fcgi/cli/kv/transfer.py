@@ -41,6 +41,10 @@ def export(context: Context, namespace: str, file: str) -> None:
     with space.copy() as state, opened(file, modes_of(context.settings).file) as target:
         count = _write(target, exported(state))
     context.talk(f"exported {counted(count, 'line')} to {file}")
+    hidden = {name: keys for name, keys in space.later_writes().items() if keys}
+    if hidden:
+        left = ", ".join(f"{counted(keys, 'key')} of {name}" for name, keys in hidden.items())
+        context.warn(f"not in it, because another dataset is shown: {left}")
 
 
 @click.command("import")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from n2k_fcgi.errors import BadItem, LinesRefused, N2KError, ValueTooLarge, counted
+from n2k_fcgi.errors import BadItem, LinesRefused, N2KError, NoEntries, ValueTooLarge, counted
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType, parse_dataset, parse_entry_key
 from n2k_fcgi.service.keyvalue.lines import NextNumber, parse_line
 from n2k_fcgi.service.keyvalue.restoring import ESCAPED, OTHER_FIELDS, bounded_lines
@@ -38,15 +38,25 @@ class Building:
         self._max_value = max_value
         self._refused = refused
         self._now = clock()
+        self._is_empty_meant = False
         self._counts = dict.fromkeys(("entries", "expired", "sequences", "refused"), 0)
 
     def run(
-        self, store: KeyValueStore, name: str, file: BinaryIO, *, is_csv: bool = False, folder: Path | None = None
+        self,
+        store: KeyValueStore,
+        name: str,
+        file: BinaryIO,
+        *,
+        is_csv: bool = False,
+        is_empty_meant: bool = False,
+        folder: Path | None = None,
     ) -> Built:
         """Make the dataset *name*, in *folder* if that is given.
 
-        Raises BadDatasetName, DatasetExists, StoreFull; LinesRefused after all lines were read: there is no dataset then.
+        Raises BadDatasetName, DatasetExists, StoreFull; after all lines were read LinesRefused, and NoEntries unless an empty
+        dataset is meant: there is no dataset then.
         """
+        self._is_empty_meant = is_empty_meant
         dataset = store.build(parse_dataset(name), self._entries(file, is_csv=is_csv), folder)
         return Built(dataset, self._counts["entries"], self._counts["expired"], self._counts["sequences"])
 
@@ -69,6 +79,8 @@ class Building:
                 yield found
         if self._counts["refused"]:
             raise LinesRefused(lines=counted(self._counts["refused"], "line"), stored="no dataset was made")
+        if not (self._counts["entries"] or self._is_empty_meant):
+            raise NoEntries
 
     def _json_lines(self, file: BinaryIO) -> Iterator[tuple[int, Callable[[], Entry | NextNumber]]]:
         longest = ESCAPED * self._max_value + OTHER_FIELDS
@@ -89,17 +101,18 @@ class Building:
         csv.field_size_limit(longest)
         rows = csv.reader(lines, strict=True)
         while True:
+            number = rows.line_num + 1  # where the row begins: it may have line ends within quotes
             try:
                 row = next(rows, None)
             except csv.Error as error:
-                yield rows.line_num, lambda why=error: _refuse(why)  # type: ignore[misc]
+                yield number, lambda why=error: _refuse(why)  # type: ignore[misc]
                 continue
             if row is None:
                 return
-            if rows.line_num == 1 and row:
+            if number == 1 and row:
                 row[0] = row[0].removeprefix("\ufeff")
-            if row and not (rows.line_num == 1 and row == HEADING):
-                yield rows.line_num, lambda row=row: _entry_of(row)  # type: ignore[misc]
+            if row and not (number == 1 and [word.strip().lower() for word in row] == HEADING):
+                yield number, lambda row=row: _entry_of(row)  # type: ignore[misc]
 
 
 def _refuse(why: csv.Error) -> Entry:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from n2k_fcgi import logs
 from n2k_fcgi.errors import (
     BadRequest,
     BatchRefused,
@@ -214,7 +215,18 @@ class KeyValueSpace(Reader):
         Raises BadDatasetName, NoSuchDataset, DatasetDamaged: the one that was live stays live.
         """
         self._refuse_read_only()
-        return self._store.use("" if dataset == NO_DATASET else parse_dataset(dataset), self._clock(), later)
+        name = "" if dataset == NO_DATASET else parse_dataset(dataset)
+        version = self._store.use(name, self._clock(), later, max_value=self._max_value)
+        logs.info(f"dataset {dataset} is shown by a namespace, as version {version}")
+        return version
+
+    def later_writes(self) -> dict[str, int]:
+        """Return the datasets that are not shown and have later writes here, each with the keys written; 'none' is one, too."""
+        return {name or NO_DATASET: keys for name, keys in self._store.later_writes().items()}
+
+    def dataset(self) -> str:
+        """Return the name of the dataset that is shown, or 'none'."""
+        return self._store.dataset() or NO_DATASET
 
     def apply_each(self, operations: Sequence[Operation | Flush]) -> list[Result | N2KError]:
         """Do each operation, in order, in one durable write; return for each its result, or the error that refused it.

@@ -15,6 +15,9 @@ def switch(request: Request, services: Services) -> Answer:
         raise TokenNotEnough(why="it is for one grid")
     fields = request.form
     name, namespace = fields.get("filename"), fields.get("namespace")
+    unknown = sorted(fields.keys() - {"filename", "namespace"})
+    if unknown:
+        raise BadRequest(why=f"unknown form field {unknown[0]!r}: there are 'filename' and 'namespace'")
     if not name:
         raise BadRequest(why="name the dataset or generation in the form field 'filename'")
     if namespace is None:

@@ -110,7 +110,7 @@ def test_housekeeping_removes_what_was_dropped(shop: Namespace) -> None:
 DAMAGE: dict[str, tuple[dict[bytes, bytes], str]] = {
     "a dropped overlay that is live": ({b"x\0\1": b""}, "dropped overlay: number 1 is live"),
     "a dropped overlay that is parked": ({b"x\0\0": b""}, "overlay: number 0 has two owners"),
-    "an overlay of two datasets": ({b"oother": pack_parked(Parked(0, 0, 0, False))}, "overlay: number 0 has two owners"),
+    "an overlay of two datasets": ({b"oother": pack_parked(Parked(0))}, "overlay: number 0 has two owners"),
     "an overlay of nobody": ({b"V\0\7k": b"-"}, "overlay 7 has 0 keys and 0 bytes, none were noted"),
     "the number of a dropped overlay that is cut": ({b"x\0": b""}, "the number of a dropped overlay cannot be read"),
     "an owner that is cut": ({b"oother": b"x"}, "overlay: an overlay cannot be read"),

@@ -151,7 +151,7 @@ class Check:
         return f"number {overlay} is live" if overlay == self._live.overlay else None
 
     def _overlay(self, name: bytes, row: Buffer) -> str | None:
-        overlay, *totals, _ = unpack_parked(row)
+        overlay, _, *totals, _ = unpack_parked(row)
         is_taken = overlay in self._parked or overlay in self._dropped or overlay == self._live.overlay
         self._parked[overlay] = totals
         return f"number {overlay} has two owners" if is_taken else None

@@ -11,7 +11,7 @@ from n2k_fcgi.files import refuse_os_error, try_lock
 from n2k_fcgi.store.keyvalue import Dataset
 from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY
 from n2k_fcgi.store.lmdb.environment import damaged, is_there, open_reader, refuse_other_format
-from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS
+from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS, LARGEST, NUMBER, number_of
 from n2k_fcgi.store.lmdb.keyvalue.state import State
 from n2k_fcgi.store.lmdb.sealing import seal_of
 
@@ -35,6 +35,8 @@ class DatasetFile:
             raise damaged(path, "it was replaced while it was opened")
         transaction = self._env.begin(buffers=True)
         refuse_other_format(path, bytes(transaction.get(FORMAT_DB_KEY, b"")), FORMATS)
+        self.largest = number_of(transaction.get(LARGEST, bytes(NUMBER.size)))
+        """Bytes of the longest value."""
         self.rows = State(transaction)
         """What is in it; the versions are 0."""
         self.path = path
@@ -71,7 +73,7 @@ def status_of(path: Path) -> os.stat_result:
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe that nobody writes must not stop us
     except OSError as error:
         _refuse(path, error)
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,7 @@ from n2k_fcgi.store.lmdb.keyvalue.rows import (
     COUNTERS,
     FORMATS,
     HEADER_SIZE,
+    LARGEST,
     NUMBER,
     VALUE,
     Counters,
@@ -97,30 +99,41 @@ def _opened(fresh: Path, modes: Modes) -> int | None:
     return fd
 
 
+@dataclass
+class _Found:
+    """What the rows come to."""
+
+    counters: Counters
+    largest: int = 0
+    """Bytes of the longest value."""
+
+
 def _write(fresh: Path, rows: Iterator[Row]) -> None:
     """Write the rows of a dataset to the empty file *fresh*."""
-    counters = Counters()
+    found = _Found(Counters())
     with closing(GrowingMap(fresh, open_environment(fresh, map_size=FIRST_MAP, sync=False, lock=False))) as file:
         for first in rows:
-            part = list(_part(chain([first], rows), counters))
+            part = list(_part(chain([first], rows), found))
             file.write(partial(_append, part))
 
         def finish(transaction: lmdb.Transaction) -> None:
-            transaction.put(COUNTERS, pack_counters(counters))
+            transaction.put(COUNTERS, pack_counters(found.counters))
+            transaction.put(LARGEST, NUMBER.pack(found.largest))
             put_format(transaction, FORMATS)
 
         file.write(finish)
         file.env.sync(True)
 
 
-def _part(rows: Iterator[Row], counters: Counters) -> Iterator[tuple[Row, int]]:
+def _part(rows: Iterator[Row], found: _Found) -> Iterator[tuple[Row, int]]:
     """Yield the next rows, of PART bytes, each with the time when it expires, and count them."""
-    part = 0
+    part, counters = 0, found.counters
     for key, row in rows:
         entry = unpack_entry(key, row, value=False)
         size = len(key) + len(row) - HEADER_SIZE
         counters.keys += 1
         counters.bytes += size
+        found.largest = max(found.largest, len(row) - HEADER_SIZE)
         counters.last_id = max(counters.last_id, entry.id)
         yield (key, row), entry.expires
         part += size

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import lmdb
 
-from n2k_fcgi.errors import BatchRefused, BatchTooLarge, N2KError, QuotaReached, StillSweeping
+from n2k_fcgi.errors import BadRequest, BatchRefused, BatchTooLarge, N2KError, QuotaReached, StillSweeping
 from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Flush, Operation, Put, Restore
@@ -170,9 +170,11 @@ class Namespace:
 
         return self._write(now, flushed)
 
-    def use(self, dataset: str, now: int, later: Later = Later.KEPT) -> int:
+    def use(self, dataset: str, now: int, later: Later = Later.KEPT, *, max_value: int | None = None) -> int:
         """See ``store.keyvalue.NamespaceStore``."""
         with self.file.dataset.all.kept(dataset) if dataset else nullcontext() as found:
+            if found and max_value is not None and found.largest > max_value:
+                raise BadRequest(why=f"the dataset has a value of {found.largest} bytes, and kv_max_value is {max_value}")
             return self._write(now, lambda writing: swap(writing, found, later), is_readable=False)
 
     def later_writes(self) -> dict[str, int]:

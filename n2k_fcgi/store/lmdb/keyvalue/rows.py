@@ -17,7 +17,8 @@
 | ``v`` + key | header + value; of an overlay also ``TOMBSTONE``: the key of the dataset is deleted |
 | ``V`` + overlay + key, ``E`` + overlay + expires + key | ``v`` and ``e`` of the overlays above 0 |
 
-A dataset is a file of its own with the rows ``v``, ``e``, ``mcounters`` and ``mformat``; its versions are 0.
+A dataset is a file of its own with the rows ``v``, ``e``, ``mcounters`` and ``mformat``, and ``mlargest``: the length of the
+longest value. Its versions are 0.
 
 Numbers are big-endian, so that their rows are in order. The log ends just before the counters, so
 that a write changes one page for both.
@@ -48,6 +49,7 @@ LIVE = CAPTURE_META + b"live"
 VALUE_OF = b"V"
 EXPIRY_OF = b"E"
 PARKED = b"o"
+LARGEST = CAPTURE_META + b"largest"
 DROPPED = b"x"
 REPLACED = CAPTURE_META + b"replaced"
 
@@ -70,7 +72,7 @@ _MARK = struct.Struct(">QQ")
 _REQUEST = struct.Struct(">QQ")
 _LIVE = struct.Struct(f">Q{DIGEST_SIZE}sH?Q")
 OVERLAY = struct.Struct(">H")
-_PARKED = struct.Struct(">HQQ?")
+_PARKED = struct.Struct(f">H{DIGEST_SIZE}sQQ?")
 _RESULT = struct.Struct(">?Q?QIBQH")
 """Created, version, whether an entry is stored, and its expires, flags, type, id; length of the value that follows."""
 
@@ -129,9 +131,11 @@ class Parked(NamedTuple):
     """An overlay that is not live."""
 
     overlay: int
-    keys: int
-    bytes: int
-    emptied: bool
+    digest: bytes = b""
+    """Of the dataset's file: another one of its name was not flushed."""
+    keys: int = 0
+    bytes: int = 0
+    emptied: bool = False
 
 
 class Prefixes(NamedTuple):

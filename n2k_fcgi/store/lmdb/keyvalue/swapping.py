@@ -26,7 +26,7 @@ def swap(writing: Writing, dataset: DatasetFile | None, later: Later) -> int:
     if later is Later.CARRY or (is_same and later is Later.KEPT):
         if not is_same:
             drop_parked(writing, name)
-        found = Parked(before.overlay, counters.keys, counters.bytes, before.emptied and is_same)
+        found = Parked(before.overlay, before.digest, counters.keys, counters.bytes, before.emptied and is_same)
     else:
         if is_same:
             overlays.drop(writing.transaction, before.overlay)
@@ -34,12 +34,13 @@ def swap(writing: Writing, dataset: DatasetFile | None, later: Later) -> int:
             _park(writing, before)
         if later is Later.FRESH:
             drop_parked(writing, name)
-        found = _unparked(writing, name) or Parked(overlays.free_number(writing.transaction), 0, 0, False)
+        found = _unparked(writing, name) or Parked(overlays.free_number(writing.transaction))
     counters.keys, counters.bytes = found.keys, found.bytes
     if dataset:
         counters.last_id = max(counters.last_id, dataset.rows.counters().last_id)
     counters.floor = version = writing.next_version()  # who follows the log lists the keys anew, as after a flush
-    writing.set_live(Live(version, digest, found.overlay, found.emptied, before.flush_at, name))
+    emptied = found.emptied and found.digest == digest
+    writing.set_live(Live(version, digest, found.overlay, emptied, before.flush_at, name))
     return version
 
 
@@ -54,7 +55,7 @@ def drop_parked(writing: Writing, name: str) -> bool:
 def _park(writing: Writing, live: Live) -> None:
     """Keep the live overlay for the time when its dataset is live again; one without rows needs no place."""
     if overlays.has_rows(writing.transaction, live.overlay) or live.emptied:
-        parked = Parked(live.overlay, writing.counters.keys, writing.counters.bytes, live.emptied)
+        parked = Parked(live.overlay, live.digest, writing.counters.keys, writing.counters.bytes, live.emptied)
         writing.transaction.put(PARKED + live.name.encode(), pack_parked(parked))
 
 

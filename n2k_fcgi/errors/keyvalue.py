@@ -202,6 +202,15 @@ class NoSuchDataset(N2KError):
     exit_code = 126
 
 
+class DatasetGone(N2KError):
+    """The file of the dataset that a namespace shows is not there: not the caller's mistake, as another name would be."""
+
+    template = "the dataset '{dataset}' is shown, and its file is gone: put it back, or show another one with 'n2k kv use'"
+    public = "the dataset that is shown is gone: the owner must put it back, or show another one"
+    status = 503
+    exit_code = 54
+
+
 class DatasetDamaged(StoreDamaged):
     """A dataset whose file is not the one that was built: cut, changed, replaced, or not completely copied."""
 

@@ -187,7 +187,7 @@ class NamespaceStore(SpaceReader, Protocol):
     """One namespace. Writes are atomic, as durable as the setting ``kv_sync`` says, and visible to every process on return.
 
     Every method may raise NoSuchNamespace (dropped meanwhile), StoreBusy, StoreFull, StoreUnreadable, and DatasetDamaged or
-    NoSuchDataset if the live dataset cannot be read.
+    DatasetGone or DatasetDamaged if the live dataset cannot be read.
     """
 
     def apply(self, operations: Sequence[Operation], now: int, *, request: str = "") -> Applied:

@@ -268,7 +268,7 @@ def test_what_is_possible_without_the_file_that_is_shown(painted: Commands) -> N
     assert json.loads(painted("kv", "stat", "--json", "shop").out)["dataset"] == "red"
     for command in (("get", "shop", "own"), ("put", "shop", "own"), ("list", "shop"), ("export", "shop", "-")):
         done = painted("kv", *command, stdin=b"2")
-        assert (done.code, done.out) == (126, "") and "'red'" in done.err, done
+        assert (done.code, done.out) == (54, "") and "'red'" in done.err, done
     checked = painted("check")
     assert checked.code == 48 and "'red'" in checked.out and "n2k kv use" in checked.err
     assert painted("kv", "compact", "shop").code == 0

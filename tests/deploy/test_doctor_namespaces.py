@@ -51,7 +51,11 @@ def test_a_dataset_that_is_missing(account: Account) -> None:
     assert code == 0 and lines["namespace larder"].startswith("ok"), lines
     (account.data / "datasets" / "red.mdb").unlink()
     code, lines = diagnosis(account)
-    assert code != 0 and "no dataset 'red'" in lines["namespace larder"] and lines["namespace larder"].startswith("problem")
+    assert (
+        code != 0
+        and "its dataset 'red' is gone" in lines["namespace larder"]
+        and lines["namespace larder"].startswith("problem")
+    )
     assert lines["namespace larder"].endswith("'n2k kv use larder DATASET'")
     assert lines["namespace arcade"].startswith("ok")
 

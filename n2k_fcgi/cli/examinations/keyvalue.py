@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import KIB, Settings
-from n2k_fcgi.errors import DatasetDamaged, N2KError, NoSuchDataset
+from n2k_fcgi.errors import DatasetDamaged, DatasetGone, N2KError
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.wiring import namespaces
@@ -55,6 +55,9 @@ def largest_value(settings: Settings) -> Finding:
     return ok("values", f"at most {largest} bytes")
 
 
+_OTHER_DATASET = "put its file back, or show another one: 'n2k kv use {} DATASET'"
+
+
 def namespace(store: Store, name: str) -> Finding:
     """Whether it can be read and written, and how full it is."""
     subject = f"namespace {name}"
@@ -62,8 +65,11 @@ def namespace(store: Store, name: str) -> Finding:
         with store.keyvalue.namespace(name).snapshot():  # with the dataset that it shows
             found = namespaces(store).summary(name)
         refusal = store.keyvalue.write_problem(name, LOCK_PATIENCE)
-    except (NoSuchDataset, DatasetDamaged) as error:
-        return problem(subject, str(error), f"put its file back, or show another one: 'n2k kv use {name} DATASET'")
+    except DatasetGone:
+        shown = store.keyvalue.namespace(name).dataset()
+        return problem(subject, f"the file of its dataset '{shown}' is gone", _OTHER_DATASET.format(name))
+    except DatasetDamaged as error:
+        return problem(subject, str(error), _OTHER_DATASET.format(name))
     except N2KError as error:
         return problem(subject, str(error), "restore the file, or its owner and mode")
     if refusal:

@@ -11,7 +11,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from n2k_fcgi.errors import DatasetDamaged, DatasetExists, N2KError, NoSuchDataset, StoreTooNew
+from n2k_fcgi.errors import DatasetDamaged, DatasetExists, DatasetGone, N2KError, NoSuchDataset, StoreTooNew
 from n2k_fcgi.files import try_lock
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.store.keyvalue import Range, Terms
@@ -119,7 +119,7 @@ def test_a_lost_dataset_is_reported(store: Namespaces, shop: Namespace, tmp_path
     store.close()
     next(tmp_path.rglob("red.mdb")).unlink()
     for use in (lambda: shop.get(b"k", NOW), lambda: shop.scan(Range(), NOW, limit=1, values=False)):
-        with pytest.raises(NoSuchDataset):
+        with pytest.raises(DatasetGone):
             use()
     assert ["red" in line for line in store.problems()] == [True]
     shop.use("blue", NOW)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from n2k_fcgi.errors import DatasetDamaged, N2KError, NoSuchDataset
+from n2k_fcgi.errors import DatasetDamaged, DatasetGone, N2KError, NoSuchDataset
 from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.model.keyvalue.entry import is_dataset
 from n2k_fcgi.store.datadir import DATASET_SUFFIX, DATASETS
@@ -49,14 +49,17 @@ class Datasets:
             yield self.verified(name)
 
     def opened(self, live: Live) -> DatasetFile:
-        """Return the dataset that a swap made live. Raises as ``verified``, DatasetDamaged for another file of its name."""
+        """Return the dataset that is live. Raises as ``verified``, but DatasetGone, and DatasetDamaged for another file."""
         found = self._open.get(live.digest)
         if found is not None:
             return found
         path = self.path(live.name)
-        if sealed_digest(path) != live.digest:
-            raise _replaced(path)
-        return self.opened_by_name(live.name)
+        try:
+            if sealed_digest(path) != live.digest:
+                raise _replaced(path)
+            return self.opened_by_name(live.name)
+        except NoSuchDataset:
+            raise DatasetGone(dataset=live.name) from None
 
     def problem(self, name: str) -> str | None:
         """Return why the dataset *name* cannot be used; None: it is whole, or was removed since it was listed."""

@@ -141,7 +141,7 @@ class Conversation:
         if line is None:
             return False
         if not isinstance(line, Fault):
-            self._command([word for word in line.split(b" ") if word])
+            self._command(list(filter(None, line.split(b" "))))
         elif line is Fault.BINARY:
             self._is_over = True
             self.connection.close()
@@ -167,6 +167,9 @@ class Conversation:
             self._say(self._told(words))
         else:
             step = text.step_of(server.terms(read_only=self._read_only), words)
+            if isinstance(step, Read):  # the most frequent: no other is looked for
+                self._begin_reading(step)
+                return
             server.stats.cmd_set += isinstance(step, Block)
             server.stats.cmd_touch += name in (b"touch", b"gat", b"gats")
             server.stats.cmd_flush += name == b"flush_all"

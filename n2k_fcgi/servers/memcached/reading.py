@@ -50,6 +50,8 @@ class Input:
     def line(self) -> bytes | Fault | None:
         """Return the next line without its end; None: it is not all here."""
         held, start = self._bytes, self._start
+        if start == len(held):
+            return None
         end = held.find(b"\n", start)
         if end < 0:
             return self._beginning()

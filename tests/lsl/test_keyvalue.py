@@ -18,6 +18,8 @@ from tests.support.registering import CARLA, DORA, gaps, said
 from tests.support.scripted_server import Scripted, scripted_server
 from tests.support.simulator import LINK_SET, Avatar, Prim, World
 
+pytestmark = pytest.mark.unmeasured
+
 LETTERS = 'zwölf, "Łódź" \\ 日本語 \U0001f600\n\ttab\rreturn\x01\x1f'
 """Everything that a value may have in it."""
 

@@ -12,6 +12,8 @@ from tests.support.registering import CARLA, CROWD, DORA, IMPOSTOR, WAYS, crowd,
 from tests.support.scripted_server import Scripted, scripted_server
 from tests.support.simulator import Avatar, Prim, World
 
+pytestmark = pytest.mark.unmeasured
+
 ODD = [
     Avatar(name, f"{n:08x}-0000-4000-8000-00000000abcd")
     for n, name in enumerate(['Quo"ted Back\\slash', "A&key=1 50%41+", "{x} [y]", "true", "12.5", "Ünï Cödé", "\\"], 1)

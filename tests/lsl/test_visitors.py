@@ -11,6 +11,8 @@ from tests.support.lsl_source import lsl_source
 from tests.support.registering import CARLA, CROWD, DORA, PUPPETS
 from tests.support.simulator import Avatar, Prim, World
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def prim(world: World, owner: Avatar, shop: DirectoryServer) -> Prim:

@@ -22,6 +22,8 @@ from tests.support.fastcgi_client import Client, request
 from tests.support.processes import SECONDS, Child, eventually, listening, running
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
+pytestmark = pytest.mark.unmeasured
+
 WORKER = """
 import gc, json, sys
 from n2k_fcgi.servers.fastcgi import main

@@ -19,6 +19,8 @@ from tests.support.processes import eventually
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
 from tests.support.worker import Worker, set_modes, worker
 
+pytestmark = pytest.mark.unmeasured
+
 CSV = "/name2key.csv"
 BUSY = "the limit of simultaneous downloads of this list is reached (setting 'csv_streams'): try again in a minute\n"
 

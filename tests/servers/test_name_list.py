@@ -24,6 +24,8 @@ from tests.support.processes import eventually
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.worker import Worker, worker
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def large(sandbox: Sandbox, many_avatars: Path) -> Sandbox:

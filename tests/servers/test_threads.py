@@ -23,6 +23,8 @@ from tests.support.asking import over_http
 from tests.support.processes import SECONDS
 from tests.support.sandbox import Sandbox
 
+pytestmark = pytest.mark.unmeasured
+
 THREADS, EACH = 8, 25
 MANY = 150_000
 """Avatars: a list of 8 MB. A socket of Linux buffers at most 4 MB to be sent (tcp_wmem)."""

@@ -20,6 +20,8 @@ import pytest
 from n2k_fcgi.errors import DumpBroken, DumpChanged, DumpNotUnderstood, DumpTooLarge, DumpUnreadable
 from n2k_fcgi.service.dumps.reading import Dump
 
+pytestmark = pytest.mark.unmeasured
+
 CONTENT = b"".join(b"%032x,Name%d\n" % (n, n) for n in range(1, 60_000))
 
 

@@ -11,6 +11,8 @@ from n2k_fcgi.wiring import inspection, purge
 from tests.support.sandbox import GOVERNOR, Sandbox
 from tests.support.traces import KEY
 
+pytestmark = pytest.mark.unmeasured
+
 PLACES = {
     "dashes": f"x {KEY} y".encode(),
     "upper case": KEY.upper().encode(),

@@ -4,6 +4,9 @@ Every worker of pytest-xdist is measured from its first import, and so are the c
 with the mark ``measured``. Each such child costs a tenth of a second: the mark is for tests whose children run lines that run
 in no worker and in no other marked test. All other children do not know that coverage exists: tests count system calls, memory,
 descriptors and modules of what a user runs.
+
+To measure doubles the time of a test that does its work in the worker. Files with the mark ``unmeasured`` do the same again and
+again (generated requests, long lists, scripts in simulated regions): their lines run in other tests, too.
 """
 
 import json
@@ -27,6 +30,9 @@ _VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_FILE")
 
 _measuring: dict[str, str] = {}
 _children = False
+_own: coverage.Coverage | None = None
+"""What measures this worker."""
+_is_paused = False
 
 
 def measured() -> dict[str, str]:
@@ -48,18 +54,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before the first fixture: are the children of this test measured?"""
-    global _children
+    """Before the first fixture: are this test and its children measured?"""
+    global _children, _own, _is_paused
     _children = item.get_closest_marker("measured") is not None
+    if _own is None:
+        _own = coverage.Coverage.current()
+    is_unmeasured = item.get_closest_marker("unmeasured") is not None
+    if _own is not None and is_unmeasured is not _is_paused:
+        (_own.stop if is_unmeasured else _own.start)()
+        _is_paused = is_unmeasured
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Worker: write its data, since xdist ends it without exit handlers. Controller: fail a run that covers too little."""
     if hasattr(session.config, "workerinput"):
-        own = coverage.Coverage.current()
+        own = _own or coverage.Coverage.current()
         assert own is not None
-        own.stop()
+        if not _is_paused:
+            own.stop()
         own.save()
         return
     whole = coverage.Coverage(data_file=str(FOLDER / "data"), config_file=str(CONFIGURATION))

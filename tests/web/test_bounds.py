@@ -24,6 +24,8 @@ from n2k_fcgi.store.lmdb.captures import captures_file
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
+pytestmark = pytest.mark.unmeasured
+
 MANY = 3000
 KEYS = [n.to_bytes(16, "big") for n in range(1, MANY + 1)]
 

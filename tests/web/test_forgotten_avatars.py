@@ -20,6 +20,8 @@ from tests.support.golden import Ask
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.traces import KEY, MARKS
 
+pytestmark = pytest.mark.unmeasured
+
 MANY = 12
 """Names before and after the hidden one, so that pages may end at it."""
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import settings
 
 from n2k_fcgi.config import load
@@ -23,6 +24,8 @@ from tests.support.sandbox import Sandbox
 from tests.support.shop import prepare_shop
 from tests.support.with_clock import FileClock
 from tests.support.worker import worker_on
+
+pytestmark = pytest.mark.unmeasured
 
 FLAGS = {"kv_max_value": str(MAX_VALUE), "kv_log": "1000000", "write_limit": "1000000"}
 

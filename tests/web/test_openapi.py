@@ -29,6 +29,8 @@ from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.with_clock import limits_by
 
+pytestmark = pytest.mark.unmeasured
+
 FILE = Path(__file__).parents[2] / "n2k_fcgi" / "web" / "api" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
 OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for method in item]

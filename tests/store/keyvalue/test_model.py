@@ -21,6 +21,8 @@ from n2k_fcgi.store.keyvalue import Change, Kind, Page, Range, Result
 from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 from tests.support.keyvalue_model import KINDS, MAX_VALUE, TERMS, NamespaceMachine, Subject, entry_of
 
+pytestmark = pytest.mark.unmeasured
+
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 """Runs of at most forty steps; ``make test-long`` sets more."""
 

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pytest
+
 from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.model.keyvalue.operations import Put
@@ -20,6 +22,8 @@ from tests.support.long_list import key_of
 from tests.support.processes import SECONDS, eventually
 from tests.support.sandbox import Sandbox, csv
 from tests.support.standalone import Standalone, serving
+
+pytestmark = pytest.mark.unmeasured
 
 SWAPS = 200
 NAMES = ["red", "green", "blue", "black", "white"]

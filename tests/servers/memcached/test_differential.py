@@ -7,12 +7,15 @@ what is different on purpose; these commands avoid it.
 import os
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.conformance import LONGEST_SEQUENCE, SEQUENCES
 from tests.support.memcached import Client
 from tests.support.strategies import relaxed
+
+pytestmark = pytest.mark.unmeasured
 
 EXAMPLES = int(os.environ.get("EXAMPLES", SEQUENCES))
 """Sequences; ``make test-long`` tries more."""

@@ -12,6 +12,8 @@ from tests.support.memcached import Client, made, serving
 from tests.support.processes import Child
 from tests.support.strategies import relaxed
 
+pytestmark = pytest.mark.unmeasured
+
 PIECES = [
     b"\r\n", b"\n", b"\r", b" ", b"\0", b"\x80", b"get ", b"gets", b"gat 0 ", b"set ", b"cas ", b"append ", b"incr ", b"decr ",
     b"touch ", b"delete ", b"flush_all ", b"stats ", b"verbosity ", b"version", b"mg ", b"ms ", b"md ", b"ma ", b"me ", b"mn",

@@ -20,6 +20,8 @@ from n2k_fcgi.store.lmdb import writer_queue
 from tests.support.memcached import Client, made, serving, space_of
 from tests.support.processes import SECONDS, eventually
 
+pytestmark = pytest.mark.unmeasured
+
 KILLS = int(os.environ.get("KILLS", "12"))
 """``make test-long`` sets more."""
 

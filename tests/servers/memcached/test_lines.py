@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.memcached import Client
 
+pytestmark = pytest.mark.unmeasured
+
 LONG = b"k" * 251
 
 CLASSIC = [

@@ -21,6 +21,8 @@ from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 from tests.store.keyvalue.test_model import EXAMPLES, EmbeddedMachine
 from tests.support.keyvalue_model import MAX_VALUE, START, TERMS, Kept, Model, Subject
 
+pytestmark = pytest.mark.unmeasured
+
 DATASETS = {
     "one": [
         Entry(b"a", b"7", type=ValueType.TEXT),

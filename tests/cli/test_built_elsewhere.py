@@ -45,6 +45,7 @@ def brought(n2k: Commands, made: Path) -> str:
     return made.name
 
 
+@pytest.mark.measured
 def test_one_that_was_built_on_the_live_one(n2k: Commands, there: Commands, tmp_path: Path) -> None:
     """The former name is in it; it can be used, the way back too, and an import in place goes on from it."""
     first = imported(n2k, PEOPLE, "2026-01-01")
@@ -169,6 +170,7 @@ def test_a_changed_byte_is_found(n2k: Commands) -> None:
     assert n2k("generations", "use", first).code == 0 and n2k.live() == first
 
 
+@pytest.mark.measured
 def test_what_is_refused(there: Commands, tmp_path: Path) -> None:
     """A base that is none, or damaged, or without --to; a bad dump. Nothing is left."""
     (tmp_path / "empty").mkdir()

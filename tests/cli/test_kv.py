@@ -41,6 +41,7 @@ def test_the_type_of_a_value(shop: Commands) -> None:
     assert (done.code, done.out, done.err) == (13, "", "n2k: bad request: the value is not JSON\n")
 
 
+@pytest.mark.measured
 def test_a_value_on_the_command_line(shop: Commands) -> None:
     """--value takes it from there, whatever bytes it has, and leaves standard input alone."""
     assert shop("kv", "put", "shop", "k", "--value", "größer", stdin=b"not this").code == 0
@@ -59,6 +60,7 @@ def test_a_value_that_is_typed(shop: Commands) -> None:
     assert shop("kv", "get", "shop", "k").out == "red\n"
 
 
+@pytest.mark.measured
 def test_metadata(shop: Commands) -> None:
     """Time to live and flags are stored; a put without them removes them."""
     version = put(shop, "k", "v", "--ttl", "1h", "--flags", "4294967295")
@@ -82,6 +84,7 @@ def test_a_time_needs_a_unit(shop: Commands, time: str) -> None:
     assert shop("kv", "list", "shop").out == ""
 
 
+@pytest.mark.measured
 def test_conditions(shop: Commands) -> None:
     """A write happens only if they hold; else exit code 104, the present version in the line, and nothing written."""
     refused = "n2k: the condition does not hold: the present version is {}, nothing was written\n"
@@ -122,6 +125,7 @@ def test_a_key_that_looks_like_an_option(shop: Commands) -> None:
     assert "comes after '--': n2k kv get -- ...\n" in shop("kv", "get", "shop", "-x").err
 
 
+@pytest.mark.measured
 def test_increments(shop: Commands) -> None:
     """A number of 64 bits with sign; the refusals have codes of their own and change nothing."""
     incr = ("kv", "incr", "shop", "n")

@@ -30,6 +30,7 @@ def painted(shop: Commands, tmp_path: Path) -> Commands:
     return shop
 
 
+@pytest.mark.measured
 def test_a_dataset_is_built_listed_and_used(painted: Commands) -> None:
     """Its values are there at once, below what is written later; 'none' leaves datasets."""
     put(painted, "own", "1")
@@ -53,6 +54,7 @@ def test_a_dataset_is_built_listed_and_used(painted: Commands) -> None:
     assert painted("check").code == 0
 
 
+@pytest.mark.measured
 def test_nothing_is_removed_without_a_word(painted: Commands) -> None:
     """What --carry would replace, and what 'none --fresh' would remove; what a swap hides is named by export and drop, too."""
     put(painted, "own", "1")
@@ -81,6 +83,7 @@ def test_swaps_are_logged(painted: Commands) -> None:
     assert f"dataset red is shown by a namespace, as version {version}" in log
 
 
+@pytest.mark.measured
 def test_an_empty_file_is_no_dataset(painted: Commands) -> None:
     """What made it has failed, most likely."""
     for stdin in (b"", b"key,value\n"):
@@ -115,6 +118,7 @@ def test_a_pipe_is_no_dataset(painted: Commands) -> None:
     painted.damaged = True
 
 
+@pytest.mark.measured
 def test_an_export_is_a_dataset(painted: Commands, tmp_path: Path) -> None:
     """All that is seen, with flags; what expired and sequences are left out and counted; the last of a key counts."""
     painted("kv", "use", "shop", "red")
@@ -169,6 +173,7 @@ def test_a_bad_line_makes_no_dataset(shop: Commands, text: bytes, options: tuple
     assert shop("kv", "build", "-", "--dataset", "bad", "--empty", stdin=b"").code == 0
 
 
+@pytest.mark.measured
 def test_what_is_refused(painted: Commands) -> None:
     """Names that are paths, or taken, or unknown; the dataset that is shown stays."""
     painted("kv", "use", "shop", "red")
@@ -186,6 +191,7 @@ def test_what_is_refused(painted: Commands) -> None:
     (painted.data_dir / "datasets" / "blue.mdb").unlink()
 
 
+@pytest.mark.measured
 def test_one_that_cannot_be_used_hides_no_other(painted: Commands) -> None:
     """It is listed with its problem, and the exit code is that of the first; so is one that is shown, whose file is gone."""
     painted("kv", "use", "shop", "red")
@@ -230,6 +236,7 @@ def test_a_damaged_namespace_hides_no_dataset(painted: Commands) -> None:
     painted.damaged = True
 
 
+@pytest.mark.measured
 def test_removing(painted: Commands) -> None:
     """Not what is shown, nor what is not there; later writes are kept, and are there again, unless they are to go."""
     painted("kv", "use", "shop", "red")

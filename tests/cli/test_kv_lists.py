@@ -17,6 +17,7 @@ from tests.support.kv import get, lines, put
 from tests.support.processes import SECONDS, running
 
 
+@pytest.mark.measured
 def test_lists(shop: Commands) -> None:
     """Keys in the order of their bytes, by range and prefix, both ways, up to a limit; as JSON, and with values."""
     for key in ("b", "a/2", "a/1", "é", "Z"):
@@ -77,6 +78,7 @@ def test_a_full_output(shop: Commands, arguments: Sequence[str]) -> None:
     assert (done.returncode, done.stderr.decode().splitlines()[-1]) == (45, f"n2k: {why}")
 
 
+@pytest.mark.measured
 def test_namespaces_are_listed(shop: Commands) -> None:
     """Name, bytes, quota, keys, most keys, open; headings on standard error, as a JSON object per line without."""
     shop("token", "create", "--scope", "keyvalue", "--namespace", "game_1", "--quota", "1M", "--keys", "7")
@@ -96,6 +98,7 @@ def test_namespaces_are_listed(shop: Commands) -> None:
     assert (fields["bytes"], fields["is_open"], fields["version"]) == (6, True, version)
 
 
+@pytest.mark.measured
 def test_open_and_close(shop: Commands) -> None:
     """Each says what it did, and whether it was so already."""
     said = [shop("kv", command, "shop").err for command in ("close", "open", "open", "close")]
@@ -125,6 +128,7 @@ def test_a_namespace_that_is_not_there(n2k: Commands) -> None:
     assert (done.code, done.out) == (0, "")
 
 
+@pytest.mark.measured
 def test_drop_asks(shop: Commands) -> None:
     """On a terminal; elsewhere it needs --yes. What is in it is gone then."""
     put(shop, "k", "v")
@@ -144,6 +148,7 @@ def test_drop_asks(shop: Commands) -> None:
     assert shop("kv", "list", "shop").out == ""
 
 
+@pytest.mark.measured
 def test_compact(shop: Commands) -> None:
     """The file gets smaller, and what is in it stays."""
     for number in range(20):
@@ -183,6 +188,7 @@ def watching(n2k: Commands, *options: object) -> Iterator[Watching]:
         yield Watching(process, path)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_watch(shop: Commands, number: signal.Signals) -> None:
     """Each change is one line, by other processes too, in order; only keys with the prefix; a signal ends it well."""
@@ -223,6 +229,7 @@ def test_watch_ends_with_its_reader(shop: Commands) -> None:
         assert watch.process.wait(SECONDS) == 0
 
 
+@pytest.mark.measured
 def test_watch_beyond_the_log(shop: Commands) -> None:
     """A line says that anything may have changed, and each key that there is follows; the same for a version from elsewhere.
 

@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from n2k_fcgi.model.keyvalue.entry import ValueType
 from tests.support.commands import Commands
 from tests.support.kv import get, lines, put
@@ -29,6 +31,7 @@ def without_version(objects: Sequence[dict[str, object]]) -> list[dict[str, obje
     return [{name: value for name, value in each.items() if name != "version"} for each in objects]
 
 
+@pytest.mark.measured
 def test_an_export_is_imported(shop: Commands, tmp_path: Path) -> None:
     """Values of every type byte for byte, times, flags, ids and sequences; again it is the same, and ids go on behind."""
     assert (
@@ -49,6 +52,7 @@ def test_an_export_is_imported(shop: Commands, tmp_path: Path) -> None:
     assert there("check").code == 0
 
 
+@pytest.mark.measured
 def test_an_import_keeps_what_is_there(shop: Commands) -> None:
     """By default a line replaces the entry of its key; with --keep it does not."""
     put(shop, "flags", "mine")
@@ -61,6 +65,7 @@ def test_an_import_keeps_what_is_there(shop: Commands) -> None:
     assert get(shop, "flags")["id"] == "12"
 
 
+@pytest.mark.measured
 def test_lists_are_imported_too(shop: Commands) -> None:
     """What 'list --values' prints, with the time that is left; what has expired is left out."""
     put(shop, "a", '{"n": 1.50}', "--type", "json", "--ttl", "1h")
@@ -100,6 +105,7 @@ BAD_LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.measured
 def test_bad_lines_are_refused_with_their_number(shop: Commands) -> None:
     """Each with the reason; the lines between them are stored, and the exit code is 115."""
     given = b"".join(line + b"\n" + as_lines([{"key": f"k{n}", "text": "v"}]) for n, (line, _) in enumerate(BAD_LINES))
@@ -110,6 +116,7 @@ def test_bad_lines_are_refused_with_their_number(shop: Commands) -> None:
     assert len(shop("kv", "list", "shop").out.split()) == len(BAD_LINES)
 
 
+@pytest.mark.measured
 def test_many_bad_lines_are_counted(shop: Commands) -> None:
     """The first twenty are named; a packed file is not read as lines at all."""
     done = shop("kv", "import", "shop", "-", stdin=b"x\n" * 100)
@@ -119,6 +126,7 @@ def test_many_bad_lines_are_counted(shop: Commands) -> None:
     assert done.code == 2 and "- is packed: unpack it first" in done.err
 
 
+@pytest.mark.measured
 def test_files_that_cannot_be_used(shop: Commands, tmp_path: Path) -> None:
     """One line and a code: a missing file, a folder, a full disk; a file that is there is kept as it was."""
     assert (

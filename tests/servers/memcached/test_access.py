@@ -29,6 +29,7 @@ def token_for(store: Store, name: str = NAMESPACE, *, scope: Scope = Scope.KEYVA
     return create_token(store.tokens, [scope], namespace=name, read_only=read_only).text
 
 
+@pytest.mark.measured
 def test_with_auth_a_token_is_needed(store: Store, tmp_path: Path) -> None:
     """Of the namespace, or of the owner; nothing else is answered before, and a wrong one can be corrected."""
     with serving(tmp_path / "data", "--auth") as server:
@@ -50,6 +51,7 @@ def test_with_auth_a_token_is_needed(store: Store, tmp_path: Path) -> None:
     assert "not for the namespace 'shop'" in (tmp_path / "data" / "log" / "n2k.log").read_text()
 
 
+@pytest.mark.measured
 def test_authentication_is_worded_as_by_memcached(store: Store, tmp_path: Path) -> None:
     """Byte for byte, with the same user and password."""
     token = token_for(store)
@@ -109,6 +111,7 @@ def test_other_machines_are_let_in_on_purpose_only(store: Store, tmp_path: Path,
     assert done.code == 2 and "say --public" in done.err
 
 
+@pytest.mark.measured
 def test_public_warns(store: Store, tmp_path: Path) -> None:
     """On standard error, and serves."""
     with serving(tmp_path / "data", "--public", listen="0.0.0.0:0") as server, Client(server.address) as client:
@@ -152,6 +155,7 @@ def test_a_unix_socket_is_the_owner_s_alone(store: Store, tmp_path: Path) -> Non
         assert Path(str(server.address)).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.measured
 def test_the_directory_answers_below_its_prefix(store: Store, tmp_path: Path) -> None:
     """Keys and names, of a grid if one is named; hidden avatars are no answer. It may only be read, and is off by default."""
     n2k = Commands(tmp_path / "data")
@@ -195,6 +199,7 @@ def names(store: Store, tmp_path: Path) -> Iterator[Child]:
         yield server
 
 
+@pytest.mark.measured
 def test_names_are_written_by_no_command(names: Child, store: Store) -> None:
     """Known ones and others; the namespace gets no such key."""
     commands = [
@@ -210,6 +215,7 @@ def test_names_are_written_by_no_command(names: Child, store: Store) -> None:
     assert space_of(store).space().keys == 0
 
 
+@pytest.mark.measured
 def test_names_answer_every_reading_command(names: Child) -> None:
     """With no flags, no time and no version; upper and lower case and other spellings of a name are the same."""
     key = b"n2k:key:" + KEY.encode()

@@ -22,6 +22,7 @@ ANSWERS = (
 )
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("size", [1, 2, 7, 100_000])
 def test_commands_arrive_cut_anywhere(client: Client, size: int) -> None:
     """Byte by byte or all at once: each is answered, in order; a read behind a write sees it."""
@@ -32,6 +33,7 @@ def test_commands_arrive_cut_anywhere(client: Client, size: int) -> None:
     assert told.removeprefix(ANSWERS).splitlines()[1:-1] == [b"VA 2", b"hi", b"DELETED", b"END", b"ERROR"]
 
 
+@pytest.mark.measured
 def test_noreply_is_silent_everywhere(client: Client) -> None:
     """Also about errors; what comes behind is answered as ever."""
     quiet = b"".join(
@@ -81,6 +83,7 @@ def test_a_line_that_is_too_long_ends_the_connection(client: Client, server: Chi
         assert other.ask(b"mn\r\n") == b"MN\r\n"
 
 
+@pytest.mark.measured
 def test_many_keys_may_be_asked_for(client: Client) -> None:
     """In a line that is longer than others may be; the answer is made at the speed of the reader."""
     client.everything(b"".join(b"set k%d 0 0 3 noreply\r\n%03d\r\n" % (number, number) for number in range(1000)))
@@ -89,6 +92,7 @@ def test_many_keys_may_be_asked_for(client: Client) -> None:
     assert told == b"".join(b"VALUE k%d 0 3\r\n%03d\r\n" % (number, number) for number in range(1000))
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("before", [b"", b"set a 0 0 1\r\nx\r\n"])
 def test_the_binary_protocol_is_answered_by_closing(server: Child, before: bytes) -> None:
     """As its clients expect of a server that does not speak it; what was stored before is stored."""
@@ -127,6 +131,7 @@ def test_a_client_that_never_reads_holds_no_memory(client: Client, server: Child
     assert server.threads() == 1
 
 
+@pytest.mark.measured
 def test_what_was_begun_is_finished_at_the_end(client: Client, server: Child) -> None:
     """SIGTERM: a command that has arrived is done and answered, the connection is closed, and the process ends well."""
     with server.paused():
@@ -163,6 +168,7 @@ def test_a_long_answer_is_finished_at_the_end(client: Client, server: Child) -> 
     assert server.exit_code() == 0
 
 
+@pytest.mark.measured
 def test_half_a_value_is_dropped_at_the_end(client: Client, server: Child, store: Store) -> None:
     """SIGTERM, and the rest never comes: the process ends well, and the old value stays."""
     client.ask(b"set a 0 0 3\r\nold\r\n")
@@ -173,6 +179,7 @@ def test_half_a_value_is_dropped_at_the_end(client: Client, server: Child, store
     assert entry is not None and entry.value == b"old"
 
 
+@pytest.mark.measured
 def test_quit_comes_after_the_answers(client: Client) -> None:
     """Also to writes that wait for the end of the turn; what stands behind it is not done."""
     client.sendall(b"set a 0 0 1\r\nx\r\nincr a 1\r\nquit\r\nget a\r\n")
@@ -192,6 +199,7 @@ def test_the_end_of_what_a_client_sends(server: Child) -> None:
         assert told.count(b"VALUE a 0 60000\r\n") == 200 and told.endswith(b"\r\nEND\r\n") and b"VALUE b" not in told
 
 
+@pytest.mark.measured
 def test_there_is_a_limit_of_connections(store: Store, tmp_path: Path) -> None:
     """One more gets a line and an end; those before it are served, and a place that becomes free is given again."""
     with serving(tmp_path / "data", "--connections", "2") as server:
@@ -221,6 +229,7 @@ def test_an_idle_connection_is_closed_when_the_owner_says_so(store: Store, tmp_p
         assert client.rest() == b"" and time.monotonic() - began >= 0.9
 
 
+@pytest.mark.measured
 def test_stats_tell_of_the_process_and_the_namespace(client: Client) -> None:
     """Counts since the start, or since a reset; settings; and that there is nothing to tell of slabs."""
     client.everything(b"set a 0 0 1\r\nx\r\nget a b\r\nmg a\r\ntouch a 0\r\n")
@@ -235,6 +244,7 @@ def test_stats_tell_of_the_process_and_the_namespace(client: Client) -> None:
     assert b"STAT cmd_get 0\r\n" in client.until(b"stats\r\n", b"END\r\n")
 
 
+@pytest.mark.measured
 def test_reads_leave_marks_that_are_not_written(client: Client, store: Store) -> None:
     """The flags h and l; u leaves none, and no read changes the namespace."""
     client.ask(b"set a 0 0 1\r\nx\r\n")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.memcached import Client
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = pytest.mark.measured
 
 LONG = b"k" * 251
 

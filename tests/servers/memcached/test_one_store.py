@@ -12,6 +12,8 @@ from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.keyvalue import Kind
 from tests.support.memcached import TERMS, Client, space_of
 
+pytestmark = pytest.mark.measured
+
 
 @pytest.fixture
 def space(store: Store) -> KeyValueSpace:

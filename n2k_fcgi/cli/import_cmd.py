@@ -103,6 +103,7 @@ def command(
                 raise
         made = None
         if to is not None and report.published:
+            context.store.generations.seal(report.manifest.name)
             context.close()
             made = deliver(folder, report.manifest.name, to)
             if base is None:

@@ -181,10 +181,17 @@ class GenerationStore(Protocol):
         """
         ...
 
-    def refuse_changed(self, name: str) -> None:
-        """Read all of a generation, and raise StoreDamaged if it is not what was built. NoSuchGeneration, StoreUnreadable.
+    def seal(self, name: str) -> None:
+        """Let copies of a generation be compared byte by byte. All of it is read, so it is for one that was built to be copied.
 
-        One that was built by an earlier version cannot be compared, and is not refused.
+        Not atomic: one that was half sealed is refused as damaged. Raises StoreFull.
+        """
+        ...
+
+    def refuse_changed(self, name: str) -> None:
+        """Read all of a generation that has a seal, and raise StoreDamaged if it is not what was built.
+
+        One without a seal is not read. Raises NoSuchGeneration, StoreUnreadable.
         """
         ...
 

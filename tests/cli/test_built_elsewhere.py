@@ -153,9 +153,11 @@ def test_a_copy_that_is_not_whole(
     n2k.damaged = True
 
 
-def test_a_changed_byte_is_found(n2k: Commands) -> None:
-    """By the check, too, where everything else fits; a generation of an earlier version has no seal, and is used as before."""
-    first = imported(n2k, PEOPLE, "2026-01-01")
+def test_a_changed_byte_is_found(n2k: Commands, there: Commands, tmp_path: Path) -> None:
+    """By the check, too, where everything else fits; a generation without a seal is used as before."""
+    imported(n2k, PEOPLE, "2025-12-31")
+    first = brought(n2k, built(there, tmp_path / "out", dump=PEOPLE, as_of="2026-01-01"))
+    assert n2k("generations", "use", "--force", first).code == 0
     second = imported(n2k, RENAMED, "2026-01-02")
     folder = n2k.data_dir / "generations" / first
     whole = (folder / "data.mdb").read_bytes()

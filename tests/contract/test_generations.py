@@ -225,3 +225,12 @@ def test_two_generations_share_a_past(store: Store, place: Place) -> None:
     fourth = place.publish(store, (KEY, "Masakazu Other"), as_of=4)
     assert not store.generations.shares_past(third), "its past is not that of the live one"
     assert store.generations.shares_past(fourth) and first < beside
+
+
+def test_a_sealed_generation_is_used_as_any_other(store: Store, place: Place) -> None:
+    """One that was built to be copied: nothing of it is changed."""
+    name = place.publish(store, (KEY, "Masakazu Kojima"))
+    store.generations.seal(name)
+    store.generations.refuse_changed(name)
+    store.generations.use(name)
+    assert store.generations.current_name() == name and live(store).name == name

@@ -53,7 +53,7 @@ class GenerationFile:
             raise
 
     def refuse_changed(self) -> None:
-        """Raise StoreDamaged if a byte is not as it was built. A file of an earlier version has no seal, and is not read."""
+        """Raise StoreDamaged if a byte is not as it was built. A file without a seal is not read."""
         from n2k_fcgi.store.lmdb.sealing import seal_of  # late: lookups do not need it
 
         seal_of(self.path, self._fd, verify=True)

@@ -157,6 +157,18 @@ class Generations(GenerationFolders):
             pass
         self.set_current(name)
 
+    def seal(self, name: str) -> None:
+        """See ``store.avatars.GenerationStore``."""
+        from n2k_fcgi.store.lmdb.sealing import seal  # late: nobody else needs it
+
+        path = self._folder / name / DATA_FILE
+        try:
+            seal(path)
+            size = path.stat().st_size
+        except OSError as error:
+            refuse_os_error(path, error)
+        self.rewrite(self.manifest(name)._replace(bytes=size))
+
     def refuse_changed(self, name: str) -> None:
         """See ``store.avatars.GenerationStore``."""
         if name not in self.names():

@@ -7,14 +7,13 @@ from pathlib import Path
 import lmdb
 
 from n2k_fcgi.errors import CountsDisagree, StoreFull, TooManyGrids
-from n2k_fcgi.files import Modes, refuse_os_error, sync_folder
+from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.origins import MAX_ORIGINS, Origin
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.codec import pack_origins
 from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, meaning
 from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY, PAST_KEY
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
-from n2k_fcgi.store.lmdb.sealing import seal
 
 MOST_PAST = 1000
 """Generations of the past that are kept: years of nightly imports."""
@@ -83,7 +82,7 @@ class DataFile:
         return count
 
     def finish(self, origins: list[Origin], past: list[str] | None) -> int:
-        """Write origins, past (None: unknown) and format version, sync, close, seal; return the bytes of the file."""
+        """Write origins, past (None: unknown) and format version, sync, close; return the bytes of the file."""
         if len(origins) > MAX_ORIGINS:
             raise TooManyGrids(limit=MAX_ORIGINS)
 
@@ -100,10 +99,6 @@ class DataFile:
         except lmdb.Error as error:
             raise meaning(self.path, error, StoreFull) from None
         self.close()
-        try:
-            seal(self.path)
-        except OSError as error:
-            refuse_os_error(self.path, error)
         self.path.chmod(self._modes.file)
         sync_folder(self.path.parent)
         return os.stat(self.path).st_size

@@ -1,6 +1,7 @@
 """Arguments and options that several of these commands have; and the namespace that they name."""
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
@@ -103,3 +104,10 @@ def as_bytes(text: str) -> bytes:
 def condition(*, exists: bool | None = None, version: int | None = None, value: str | None = None) -> Condition:
     """What the options of a write demand."""
     return Condition(exists, None if version is None else frozenset([version]), None if value is None else as_bytes(value))
+
+
+def confirm_removal(what: str, *, kind: str = "") -> None:
+    """Ask on the terminal whether *what* may be removed; *kind*: what it is, for the question. Without a terminal refuse."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"this would remove {what}: add --yes")
+    click.confirm(f"Remove {kind}{what}?", abort=True, err=True)

@@ -1,6 +1,5 @@
 """``n2k kv build``, ``datasets``, ``use``, ``remove``: finished files of entries, and which of them a namespace shows."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -124,7 +123,9 @@ def use(context: Context, *, namespace: str, dataset: str, carry: bool, fresh: b
     space = arguments.space(context, namespace)
     before = space.dataset()
     if not yes and (carry or (fresh and dataset == NO_DATASET)):
-        _confirm(_removed(space, dataset, later), namespace)
+        removed = _removed(space, dataset, later)
+        if removed:
+            arguments.confirm_removal(f"{removed} in {namespace}")
     version = space.use(dataset, later)
     click.echo(version)
     context.talk(f"{namespace} shows {dataset}")
@@ -144,14 +145,6 @@ def _of(dataset: str) -> str:
     return "written without a dataset" if dataset == NO_DATASET else f"written above {dataset}"
 
 
-def _confirm(removed: str, namespace: str) -> None:
-    if not removed:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"this would remove {removed} in {namespace}: add --yes")
-    click.confirm(f"Remove {removed} in {namespace}?", abort=True, err=True)
-
-
 @click.command("remove")
 @click.argument("dataset", type=DatasetName())
 @click.option("--later", is_flag=True, help="Also the later writes that namespaces keep for it.")
@@ -168,9 +161,7 @@ def remove(context: Context, *, dataset: str, later: bool, yes: bool) -> None:
     """
     arguments.check_data(context)
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"this would remove the dataset {dataset}: add --yes")
-        click.confirm(f"Remove the dataset {dataset}?", abort=True, err=True)
+        arguments.confirm_removal(f"the dataset {dataset}")
     found = ", ".join(namespaces(context.store).remove_dataset(dataset, later=later))
     kept = "with its later writes in" if later else "its later writes are kept in"
     context.talk(f"removed: {dataset}" + (f", {kept} {found}" if found else ""))

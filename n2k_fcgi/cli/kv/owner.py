@@ -1,7 +1,5 @@
 """``n2k kv namespaces``, ``open``, ``close``, ``compact``, ``drop``: what the owner does with whole namespaces."""
 
-import sys
-
 import click
 
 from n2k_fcgi.cli import options
@@ -93,9 +91,7 @@ def drop(context: Context, namespace: str, yes: bool) -> None:
     hidden = sum(arguments.space(context, namespace).later_writes().values())
     keys = counted(job.summary(namespace).keys, "key") + (f" and {hidden} hidden by a dataset" if hidden else "")
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"this would remove {namespace} with {keys}: add --yes")
-        click.confirm(f"Remove the namespace {namespace} with {keys}?", abort=True, err=True)
+        arguments.confirm_removal(f"{namespace} with {keys}", kind="the namespace ")
     job.drop(namespace)
     context.talk(f"dropped: {namespace}, {keys}")
 

@@ -224,10 +224,6 @@ class KeyValueSpace(Reader):
         """Return the datasets that are not shown and have later writes here, each with the keys written; 'none' is one, too."""
         return {name or NO_DATASET: keys for name, keys in self._store.later_writes().items()}
 
-    def dataset(self) -> str:
-        """Return the name of the dataset that is shown, or 'none'."""
-        return self._store.dataset() or NO_DATASET
-
     def apply_each(self, operations: Sequence[Operation | Flush]) -> list[Result | N2KError]:
         """Do each operation, in order, in one durable write; return for each its result, or the error that refused it.
 

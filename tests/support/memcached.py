@@ -86,7 +86,7 @@ def space_of(store: Store, **options: bool) -> KeyValueSpace:
 
 
 @contextlib.contextmanager
-def serving(data_dir: Path, *options: str, listen: str = "") -> Iterator[Child]:
+def serving(data_dir: Path, *options: str, listen: str = "", namespace: str = NAMESPACE) -> Iterator[Child]:
     """Ours, on a unix socket beside *data_dir* unless *listen* says where."""
     where = listen or f"unix:{data_dir}.sock"
     command = [
@@ -99,7 +99,7 @@ def serving(data_dir: Path, *options: str, listen: str = "") -> Iterator[Child]:
         "--listen",
         where,
         "--namespace",
-        NAMESPACE,
+        namespace,
     ]
     log = data_dir.with_suffix(".stderr")
     with log.open("wb") as errors, running([*command, *options], stdin=subprocess.DEVNULL, stderr=errors) as process:

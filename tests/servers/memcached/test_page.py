@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.store.base import Store
-from tests.support.commands import Commands
+from tests.support.commands import N2K, Commands
 from tests.support.foreground import free_port
 from tests.support.memcached import NAMESPACE, Client, serving
 from tests.support.memcached_clients import run
@@ -56,3 +56,20 @@ def test_sessions_of_php(on_port: Child) -> None:
         assert client.everything(b"get memc.sess.abc memc.sess.key.abc\r\n").endswith(b"\r\nn|i:1;\r\nEND\r\n")
     with pytest.raises(AssertionError, match="read session data"):
         run("php", "-dsession.use_cookies=0", *(option.replace("=Off", "=On") for option in options), "-r", code)
+
+
+def test_a_cache_in_memory(tmp_path: Path) -> None:
+    """The lines below "As a mere cache" make one that takes values of a megabyte and waits for no disk, and serve it."""
+    page = (REPOSITORY / "docs" / "memcached.md").read_text("utf-8")
+    found = re.search(r"\*\*As a mere cache\*\*.*?```sh\n(.*?)```", page, re.DOTALL)
+    assert found
+    data_dir = tmp_path / "cache"
+    *lines, last = found[1].replace("/dev/shm/cache", str(data_dir)).replace("~/n2k/bin/n2k", str(N2K)).strip().splitlines()
+    run("sh", "-e", "-c", "\n".join(lines))
+    serve = shlex.split(last)[1:]
+    assert serve == ["memcached", "--listen", "127.0.0.1:11212", "--namespace", "cache"]
+    with serving(data_dir, namespace=serve[-1]) as server, Client(server.address) as client:
+        value = bytes(1_000_000)
+        assert client.everything(b"set a 0 60 1000000\r\n%b\r\n" % value) == b"STORED\r\n"
+        assert b"STAT limit_maxbytes 524288000\r\n" in client.until(b"stats\r\n", b"END\r\n")
+    assert "kv_sync = off" in Commands(data_dir)("config").out

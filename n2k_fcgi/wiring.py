@@ -226,6 +226,7 @@ def importer(
         max_bad=settings.max_bad if max_bad is None else max_bad,
         max_shrink=settings.max_shrink,
         keep=settings.keep,
+        rebuild=settings.rebuild,
         jobs=jobs,
         progress=progress,
         tell=tell,

@@ -28,6 +28,7 @@ class Settings(NamedTuple):
     keep: int
     max_bad: float
     max_shrink: float
+    rebuild: float
     write_limit: int
     token_limit: int
     failure_limit: int
@@ -94,6 +95,12 @@ TABLE: tuple[Setting, ...] = (
         values.percent,
         "10",
         "Percentage of rows fewer than in the previous dump above which a dump is rejected.",
+    ),
+    Setting(
+        "rebuild",
+        values.percent,
+        "10",
+        "Percentage of a whole generation's avatars above which an import writes a whole one instead of the differences.",
     ),
     Setting("write_limit", values.whole(1, 1_000_000), "600", "Registrations and other writes per minute from one address."),
     Setting("token_limit", values.whole(1, 1_000_000), "600", "Writes per minute with one token that has no rate of its own."),

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from n2k_fcgi.model.choices import Phase
 
+REBUILD = 10.0
+"""Percent of a whole generation's avatars that differences may have; above, a whole generation is built."""
+
 
 class Claims(NamedTuple):
     """Several keys of Second Life with one name, current or former."""
@@ -26,6 +29,8 @@ class Merge(NamedTuple):
     """Remove the avatars of this grid that the dump does not have; None: remove no avatars."""
     skip_damaged: bool = False
     """Ignore a damaged live generation, with a warning in the log, instead of raising StoreDamaged."""
+    hides: Callable[[bytes, str, str], bool] | None = None
+    """Whether the avatar of a key, a grid and a canonical name is hidden; its rows are not added. None: none is."""
 
 
 class Built(NamedTuple):
@@ -53,6 +58,8 @@ class Built(NamedTuple):
     """Avatars of the replaced grid that were not added."""
     conflicts: int
     """Names of more than one key on one grid."""
+    base: str
+    """The name of the generation that it is the differences against; '' if it is whole."""
 
 
 class Step(NamedTuple):

@@ -38,3 +38,5 @@ class Manifest(NamedTuple):
     bytes: int
     """What it takes where it is stored, as the engine measured it at publication."""
     seconds: float
+    base: str = ""
+    """The name of the generation that it is the differences against; '' for a whole one."""

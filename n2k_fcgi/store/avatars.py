@@ -10,7 +10,7 @@ from typing import Protocol
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.batch import Batch
-from n2k_fcgi.model.builds import Built, Merge, Watch
+from n2k_fcgi.model.builds import REBUILD, Built, Merge, Watch
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.observations import Observation
 from n2k_fcgi.model.origins import OriginTable
@@ -162,11 +162,14 @@ class GenerationStore(Protocol):
         """Remove what killed builds left; return the names of the generations that they were building. Idempotent."""
         ...
 
-    def build(self, origins: OriginTable, *, text_bytes: int, jobs: int) -> "GenerationBuild":
-        """Begin a generation. *origins* numbers the origins of its rows.
+    def build(
+        self, origins: OriginTable, merge: Merge, *, text_bytes: int = 0, jobs: int = 1, rebuild: float = REBUILD
+    ) -> "GenerationBuild":
+        """Begin a generation: the live one, merged with the rows that are added. *origins* numbers the origins of its rows.
 
-        *text_bytes*: about how many bytes of csv will be added, 0 if unknown. *jobs*: processes that it may use. Raises
-        StoreFull if there is no room for it.
+        *text_bytes*: about how many bytes of csv will be added, 0 if unknown. *jobs*: processes that it may use. *rebuild*:
+        percent of the avatars of a whole generation; an engine may store only the differences against one, up to that
+        share of it. Raises StoreFull if there is no room for it, StoreDamaged.
         """
         ...
 
@@ -225,7 +228,7 @@ class GenerationBuild(Protocol):
         """Add rows, in the order of the dump."""
         ...
 
-    def finish(self, merge: Merge, watch: Watch) -> Built:
+    def finish(self, watch: Watch) -> Built:
         """Merge with the live generation, verify all counts, and return when the result is durable. No ``add`` follows.
 
         Of the names of a key on a grid, added or live, the current one is that of the latest origin; of equal times, the

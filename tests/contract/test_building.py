@@ -54,10 +54,12 @@ def described(built: Built, origin: Origin) -> Manifest:
 
 
 @contextmanager
-def building(store: Store, origins: OriginTable, *, text_bytes: int = 0) -> Iterator[GenerationBuild]:
+def building(
+    store: Store, origins: OriginTable, merge: Merge | None = None, *, text_bytes: int = 0
+) -> Iterator[GenerationBuild]:
     """A build under the lock, abandoned at the end."""
     with store.generations.locked():
-        build = store.generations.build(origins, text_bytes=text_bytes, jobs=1)
+        build = store.generations.build(origins, merge or Merge(first), text_bytes=text_bytes)
         try:
             yield build
         finally:
@@ -66,9 +68,9 @@ def building(store: Store, origins: OriginTable, *, text_bytes: int = 0) -> Iter
 
 def publish(store: Store, *rows: Row, origins: OriginTable, merge: Merge | None = None) -> Built:
     """Build and publish *rows*."""
-    with building(store, origins) as build:
+    with building(store, origins, merge) as build:
         build.add(batch(*rows))
-        built = build.finish(merge or Merge(first), lambda _: None)
+        built = build.finish(lambda _: None)
         store.generations.publish(described(built, origins.origins[0]))
     return built
 
@@ -92,7 +94,7 @@ def test_nothing_is_visible_before_it_is_published(place: Place, store: Store) -
     """Neither here nor in another process; then at once and whole."""
     with place.peer() as peer, building(store, own(1)) as build:
         build.add(batch((KEY, "Name One")))
-        built = build.finish(Merge(first), lambda _: None)
+        built = build.finish(lambda _: None)
         assert store.generations.names() == [] and peer("store.generations.live()") is None
         store.generations.publish(described(built, Origin(HERE, 1)))
         assert peer("store.generations.live().name") == built.name == build.name
@@ -107,7 +109,7 @@ def test_an_abandoned_one_leaves_nothing(store: Store, finished: bool) -> None:
     with building(store, own(2)) as build:
         build.add(batch((KEY, "Name Two")))
         if finished:
-            build.finish(Merge(first), lambda _: None)
+            build.finish(lambda _: None)
     assert store.generations.names() == [before]
     assert [avatar.name for avatar in live(store).by_key(KEY)] == ["Name One"]
     with store.generations.locked():
@@ -159,7 +161,7 @@ def test_the_latest_name_is_current(store: Store, apart: bool) -> None:
     with building(store, origins) as build:
         for part in [[row] for row in rows] if apart else [rows]:
             build.add(batch(*part))
-        store.generations.publish(described(build.finish(Merge(first), lambda _: None), Origin(HERE, 5)))
+        store.generations.publish(described(build.finish(lambda _: None), Origin(HERE, 5)))
     view = live(store)
     assert [(avatar.name, avatar.seen) for avatar in view.by_key(KEY)] == [("Later", 9)]
     assert [avatar.name for avatar in view.by_key(OTHER)] == ["Second Too"]

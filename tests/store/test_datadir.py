@@ -97,6 +97,8 @@ def test_a_run_of_every_kind_of_file(tmp_path: Path) -> None:
         log.write("a line that fills it\n" * 250)
     traced.run(traced.n2k("lookup", GOVERNOR))
     traced.run(traced.n2k("purge"))
+    traced.run(traced.n2k("import", "--force", dump))  # only its file name names the forgotten
+    traced.run(traced.n2k("purge"))
     traced.run(traced.n2k("export", traced.data_dir / "all.jsonl"))
     (traced.data_dir / "all.jsonl").unlink()
     for code in (CSV, KEYVALUE):

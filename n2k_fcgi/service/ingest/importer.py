@@ -28,7 +28,7 @@ from n2k_fcgi.service.ingest.disputes import Disputes, Move
 from n2k_fcgi.service.ingest.report import ImportReport, Order, Progress
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.avatars import GenerationBuild, GenerationStore
-from n2k_fcgi.store.base import ConflictStore, ForgottenStore
+from n2k_fcgi.store.base import ConflictStore, ForgottenStore, HiddenSet
 
 SMALL_DUMP = 100
 """Lines up to which ``max_bad`` allows one bad line: a title above the header is not a reason to refuse a short dump."""
@@ -53,6 +53,8 @@ class _Job(NamedTuple):
     origins: OriginTable
     started: float
     """Unix seconds."""
+    hidden: HiddenSet
+    disputes: Disputes
 
 
 class Importer:
@@ -68,6 +70,7 @@ class Importer:
         max_bad: float,
         max_shrink: float,
         keep: int,
+        rebuild: float,
         jobs: int = 2,
         progress: Callable[[Progress], None] = lambda _: None,
         tell: Tell = silently,
@@ -81,6 +84,7 @@ class Importer:
         self._max_bad = max_bad
         self._max_shrink = max_shrink
         self._keep = keep
+        self._rebuild = rebuild
         self._jobs = jobs
         self._progress = progress
         self._tell = tell
@@ -95,9 +99,18 @@ class Importer:
             started = time.time()
             as_of = settle(order.as_of, dump.times, int(started))
             origins = OriginTable(Origin(order.grid, as_of.seconds))
-            build = self._generations.build(origins, text_bytes=_text_bytes(dump), jobs=self._jobs)
+            hidden = self._forgotten.hidden()
+            disputes = Disputes()
+            merge = Merge(
+                disputes.holder,
+                order.grid if order.replace else None,
+                skip_damaged=order.force,
+                hides=hidden.hides if hidden else None,
+            )
+            rebuild = 0 if order.whole else self._rebuild
+            build = self._generations.build(origins, merge, text_bytes=_text_bytes(dump), jobs=self._jobs, rebuild=rebuild)
             try:
-                return self._run(build, _Job(dump, order, as_of, origins, started))
+                return self._run(build, _Job(dump, order, as_of, origins, started, hidden, disputes))
             finally:
                 build.abandon()
 
@@ -111,16 +124,12 @@ class Importer:
             self._refuse_shrunk(live, order.grid, rows)
             if not order.replace and self._is_same(live, job):
                 return ImportReport(live, self.tally, False, [], [], as_of, dump.member, dump.warnings)
-        disputes = Disputes()
-        replaced_grid = order.grid if order.replace else None
-        built = build.finish(
-            Merge(disputes.holder, replaced_grid, skip_damaged=order.force), lambda step: self._watch(step, rows, added)
-        )
+        built = build.finish(lambda step: self._watch(step, rows, added))
         manifest = self._manifest(built, job, rows)
         self._generations.publish(manifest)
         pruned = self._generations.prune(self._keep)
         logs.info(f"import of {manifest.source}: {counted(built.rows, 'row')}, generation {built.name}, {manifest.seconds} s")
-        moves = self._shown(disputes.moves)
+        moves = self._shown(job.disputes.moves)
         self._note(moves, manifest.as_of)
         if as_of.is_doubted:
             logs.warning(f"{manifest.source} counts as of {as_of.why}")
@@ -130,8 +139,7 @@ class Importer:
 
     def _read(self, build: GenerationBuild, job: _Job) -> tuple[int, int]:
         """Add the dump's rows without those of hidden avatars; return how many good rows it has, and how many were added."""
-        dump, origins = job.dump, job.origins
-        hidden = self._forgotten.hidden()
+        dump, origins, hidden = job.dump, job.origins, job.hidden
 
         def is_shown(key: bytes, number: int, name: bytes) -> bool:
             return not hidden.hides(key, origins.grid(number), name.decode())
@@ -194,6 +202,7 @@ class Importer:
             conflicts=built.conflicts,
             bytes=built.bytes,
             seconds=round(time.time() - job.started, 3),
+            base=built.base,
         )
 
     def _shown(self, moves: list[Move]) -> list[Move]:

@@ -20,6 +20,8 @@ class Order(NamedTuple):
     """Remove the avatars of *grid* that the dump does not have."""
     force: bool = False
     """Import also what is live already, is older, or has far fewer rows; ignore a damaged live generation."""
+    whole: bool = False
+    """Build a whole generation, however few rows differ."""
 
 
 class Progress(NamedTuple):

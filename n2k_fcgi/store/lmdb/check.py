@@ -82,10 +82,10 @@ def _check_pair(generation: Generation, by_name: bytes, by_key: bytes, *, said: 
     named = 0
     origins = generation.origins
     for db_key, value in generation.rows(by_name):
-        if not value or len(value) % NAME_RECORD:
+        if not value or len(value) % generation.record:
             yield f"{by_name.decode()}: {shown.name(db_key)} has a value of {counted(len(value), 'byte')}"
             continue
-        records = unpack_names(value)
+        records = unpack_names(value, generation.record)
         named += len(records)
         if any(origin >= len(origins) for origin, _ in records):
             named_so = shown.name(db_key, (key for _, key in records))
@@ -112,7 +112,7 @@ def _check_holders(generation: Generation, shown: Shown) -> Iterator[str]:
     """The holder of a name has it, or had it."""
     for name, key in generation.rows(HELD) if generation.has(HELD) else ():
         values = [generation.get(database, name) or b"" for database in (NAMES, FORMER)]
-        if not any(key == other for value in values for _, other in unpack_names(value)):
+        if not any(key == other for value in values for _, other in unpack_names(value, generation.record)):
             who, named_so = shown.pair(key, name)
             yield f"held: {named_so} is said to be of {who}, which never had it"
 
@@ -138,7 +138,7 @@ class _Names:
     def _pairs(self, value: bytes) -> set[tuple[str, bytes]]:
         origins = self._generation.origins
         known = len(origins)  # a record of another origin is a problem of its own
-        return {(origins[origin].grid, key) for origin, key in unpack_names(value) if origin < known}
+        return {(origins[origin].grid, key) for origin, key in unpack_names(value, self._generation.record) if origin < known}
 
 
 def check_captures(captures: Captures, hidden: HiddenSet | None) -> Iterator[str]:

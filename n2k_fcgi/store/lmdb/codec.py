@@ -7,27 +7,41 @@ import json
 import struct
 
 from n2k_fcgi.model.avatar import Capture, Source, StoredCapture
+from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.origins import Origin
 
-NAME_RECORD = 17
-"""Bytes of one record in names and former: origin, key."""
+NAME_RECORD = 18
+"""Bytes of one record in names and former: origin, key, form (``model.renderings``)."""
 
-_NAME_RECORDS = struct.Struct("B16s")
+BARE_NAME_RECORD = 17
+"""The same in formats 1 and 2, which have no form."""
+
+_NAME_RECORDS = struct.Struct("B16sB")
+_WITHOUT_FORM = struct.Struct("B16sx")
+_BARE_NAME_RECORDS = struct.Struct("B16s")
 
 
 class BadValue(Exception):
     """Bytes that we never wrote: the file is damaged. The message has what they should be, not what they are."""
 
 
-def pack_name(origin: int, key: bytes) -> bytes:
+def pack_name(origin: int, key: bytes, form: int) -> bytes:
     """Return one record of names or former."""
-    return _NAME_RECORDS.pack(origin, key)
+    return _NAME_RECORDS.pack(origin, key, form)
 
 
-def unpack_names(value: bytes) -> list[tuple[int, bytes]]:
-    """Return all (origin, key) of one name, in the order in which they were packed: the winner first."""
-    if len(value) == NAME_RECORD:
-        return [(value[0], value[1:])]
+def unpack_names(value: bytes, record: int) -> list[tuple[int, bytes]]:
+    """Return all (origin, key) of one name, in the order in which they were packed: the winner first.
+
+    *record*: bytes of one record.
+    """
+    if len(value) == record:
+        return [(value[0], value[1 : 1 + KEY_BYTES])]
+    return list((_WITHOUT_FORM if record == NAME_RECORD else _BARE_NAME_RECORDS).iter_unpack(value))
+
+
+def unpack_records(value: bytes) -> list[tuple[int, bytes, int]]:
+    """Return all (origin, key, form) of one name, from format 3 on."""
     return list(_NAME_RECORDS.iter_unpack(value))
 
 

@@ -9,13 +9,13 @@ from n2k_fcgi.files import Modes, refuse_os_error, sync_folder
 from n2k_fcgi.store.datadir import FRESH_SUFFIX
 from n2k_fcgi.store.lmdb.environment import open_environment
 from n2k_fcgi.store.lmdb.growing_map import LEAST_MAP, GrowingMap
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORMAT_KEY, FORMATS
+from n2k_fcgi.store.lmdb.layout import CAPTURE_FORMATS, CAPTURE_META, FORMAT_KEY
 from n2k_fcgi.store.lmdb.lockfile import lock_of
 
 FORMAT_DB_KEY = CAPTURE_META + FORMAT_KEY
 
 
-def put_format(transaction: lmdb.Transaction, formats: range = FORMATS) -> None:
+def put_format(transaction: lmdb.Transaction, formats: range = CAPTURE_FORMATS) -> None:
     """Store the newest of *formats* as the file's."""
     transaction.put(FORMAT_DB_KEY, str(formats[-1]).encode())
 

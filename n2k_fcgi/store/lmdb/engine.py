@@ -114,7 +114,7 @@ class LmdbStore:
         def without_them(manifest: Manifest) -> Manifest:
             return cleaned(manifest, without)
 
-        names = [drop_hidden(self.generations, name, hidden.hides, without_them) for name in self.generations.names()]
+        names = drop_hidden(self.generations, hidden.hides, without_them).values()
         captures = self.captures.drop_hidden(hidden, without)  # tokens and their notes with them
         self.volatile.renew()
         return PurgedRows(sum(count > 0 for count in names), sum(names), captures)

@@ -1,7 +1,8 @@
 """One published generation: its avatars, by name and by key, current and former."""
 
+import contextlib
 from collections.abc import Iterator
-from itertools import islice, takewhile
+from itertools import islice
 
 import lmdb
 
@@ -9,15 +10,16 @@ from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.model.origins import Origin
 from n2k_fcgi.store.avatars import MOST_KEYS
 from n2k_fcgi.store.lmdb.bulk import BulkLookups
-from n2k_fcgi.store.lmdb.codec import NAME_RECORD, last_spellings, unpack_names, unpack_spellings
+from n2k_fcgi.store.lmdb.codec import last_spellings, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.environment import meaning
-from n2k_fcgi.store.lmdb.generation_file import GenerationFile
+from n2k_fcgi.store.lmdb.layers import Layers
 from n2k_fcgi.store.lmdb.layout import FORMER, HELD, HISTORY, KEYS, NAMES
 
 
-class Generation(GenerationFile, BulkLookups):
+class Generation(Layers, BulkLookups):
     """Implements ``store.avatars.GenerationView``."""
 
     rows_read = 0
@@ -30,13 +32,11 @@ class Generation(GenerationFile, BulkLookups):
         """
         db_key = canonical.encode()
         try:
-            with self._begin() as transaction:
-                current = transaction.get(db_key, db=self._databases[NAMES])
-                former = transaction.get(db_key, db=self._databases[FORMER])
+            current, former = self.pair(NAMES, FORMER, db_key)
         except lmdb.Error as error:
             raise meaning(self.path, error, StoreDamaged) from None
-        found = [] if current is None else self._named(current, former=False)
-        if former is not None:
+        found = self._named(current, former=False) if current else []
+        if former:
             found += self._named(former, former=True)
         self.rows_read += len(found)
         return self._holder_first(db_key, found) if len(found) > 1 else found
@@ -55,7 +55,7 @@ class Generation(GenerationFile, BulkLookups):
             value = self.get(database, name) or b""
             at = value.find(key)
             while at >= 0:
-                if at % NAME_RECORD == 1 and self.origins[value[at - 1]].grid == grid:
+                if at % self.record == 1 and self.origins[value[at - 1]].grid == grid:
                     yield database == FORMER, (value[at - 1], key)
                 at = value.find(key, at + 1)
 
@@ -70,8 +70,7 @@ class Generation(GenerationFile, BulkLookups):
     def by_key(self, key: bytes) -> list[Avatar]:
         """See ``store.avatars.AvatarIndex``."""
         try:
-            with self._begin() as transaction:
-                value: bytes | None = transaction.get(key, db=self._databases[KEYS])
+            value = self.get(KEYS, key)
         except lmdb.Error as error:
             raise meaning(self.path, error, StoreDamaged) from None
         if value is None:
@@ -94,31 +93,34 @@ class Generation(GenerationFile, BulkLookups):
 
     def count(self) -> int:
         """Count its keys."""
-        return self.entries(KEYS)
+        known: int | None = self.own.sizes.get("keys")
+        return self.entries(KEYS) if known is None else known
 
     @property
     def grids(self) -> frozenset[str]:
         """The grids that it has avatars of."""
-        return frozenset(origin.grid for origin in self.origins)
+        return frozenset(origin.grid for origin in self.origins_in_use())
+
+    def origins_in_use(self) -> list[Origin]:
+        """The origins of its current names, and that of its own dump."""
+        counts: list[int] | None = self.own.sizes.get("origins")
+        if counts is None:
+            return self.origins
+        own = self.own.sizes["own"]
+        return [origin for number, origin in enumerate(self.origins) if counts[number] or number == own]
 
     def names_between(self, first: bytes, end: bytes, limit: int, *, reverse: bool) -> list[bytes]:
         """See ``store.avatars.AvatarIndex``; current names only."""
-        with self._begin() as transaction:
-            cursor = transaction.cursor(self._databases[NAMES])
-            if not reverse:
-                names = cursor.iternext(values=False) if cursor.set_range(first) else iter(())
-                return list(takewhile(lambda name: name < end, islice(names, limit)))
-            more = cursor.prev() if cursor.set_range(end) else cursor.last()
-            names = cursor.iterprev(values=False) if more else iter(())
-            return list(takewhile(lambda name: name >= first, islice(names, limit)))
+        rows = self.backwards(NAMES, first, end) if reverse else self.rows(NAMES, first, end)
+        with contextlib.closing(rows):  # it has a transaction
+            return [name for name, _ in islice(rows, limit)]
 
     def bindings(self, first: bytes, limit: int) -> list[tuple[bytes, list[Avatar]]]:
         """See ``store.avatars.GenerationView``."""
         found: list[tuple[bytes, list[Avatar]]] = []
         avatars = 0
-        with self._begin() as transaction:
-            cursor = transaction.cursor(self._databases[NAMES])
-            for name, value in cursor.iternext() if cursor.set_range(first) else ():
+        with contextlib.closing(self.rows(NAMES, first)) as rows:
+            for name, value in rows:
                 found.append((name, self._named(value, former=False)))
                 avatars += len(found[-1][1])
                 if avatars >= limit:
@@ -145,33 +147,33 @@ class Generation(GenerationFile, BulkLookups):
         """See ``store.avatars.GenerationView``."""
         self.trim()
         rows = self.chunk(NAMES, first, None, limit)
-        names = [name.decode() for name, value in rows if len(value) > NAME_RECORD and self._is_ambiguous(value)]
+        names = [name.decode() for name, value in rows if len(value) > self.record and self._is_ambiguous(value)]
         return names, rows[-1][0] + b"\0" if len(rows) == limit else None
 
     def _is_ambiguous(self, value: bytes) -> bool:
-        origins = [self.origins[number] for number in value[::NAME_RECORD]]
+        origins = [self.origins[number] for number in value[:: self.record]]
         return len({origin.grid for origin in origins}) < len(origins) or len({o.as_of for o in origins}) < len(origins)
 
     def _named(self, value: bytes, *, former: bool) -> list[Avatar]:
         """The avatars of a name, the first MOST_KEYS of each grid: in a dump thousands may have it."""
-        if len(value) > MOST_KEYS * NAME_RECORD:
+        if len(value) > MOST_KEYS * self.record:
             value = self._first_of_each_grid(value)
-        return [self._avatar(record, former=former) for record in unpack_names(value)]
+        return [self._avatar(record, former=former) for record in unpack_names(value, self.record)]
 
     def _first_of_each_grid(self, value: bytes) -> bytes:
-        numbers = value[::NAME_RECORD]
+        numbers = value[:: self.record]
         places: dict[str, list[int]] = {}
         for number in set(numbers):
             places.setdefault(self.origins[number].grid, []).extend(islice(_places(numbers, number), MOST_KEYS))
         kept = sorted(place for found in places.values() for place in sorted(found)[:MOST_KEYS])
-        return b"".join(value[place * NAME_RECORD : (place + 1) * NAME_RECORD] for place in kept)
+        return b"".join(value[place * self.record : (place + 1) * self.record] for place in kept)
 
     def _avatar(self, record: tuple[int, bytes], *, former: bool) -> Avatar:
-        origin = self.origins[record[0]]
+        origin = (self.former_origins if former else self.origins)[record[0]]
         return Avatar(record[1], "", origin.grid, origin.as_of, Provenance.DUMP, former)
 
     def _unpacked(self, key: bytes, value: bytes, *, former: bool) -> list[Avatar]:
-        origins = self.origins
+        origins = self.former_origins if former else self.origins
         if value and len(value) == value[1] + 2:  # one name, as nearly always
             origin = origins[value[0]]
             return [Avatar(key, value[2:].decode(), origin.grid, origin.as_of, Provenance.DUMP, former)]

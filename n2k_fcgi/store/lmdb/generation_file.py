@@ -1,6 +1,7 @@
 """The data file of one generation: its map, opened once per process, and the raw rows of its databases."""
 
 import contextlib
+import json
 import os
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -13,11 +14,23 @@ import lmdb
 
 from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.files import refuse_os_error
-from n2k_fcgi.store.datadir import DATA_FILE
-from n2k_fcgi.store.lmdb.codec import unpack_origins
+from n2k_fcgi.model.origins import Origin
+from n2k_fcgi.store.lmdb.codec import BARE_NAME_RECORD, NAME_RECORD, unpack_origins
 from n2k_fcgi.store.lmdb.environment import meaning, open_reader, refuse_other_format
-from n2k_fcgi.store.lmdb.layout import FORMAT_KEY, GENERATION_DATABASES, HELD, META, ORIGINS_KEY, PAST_KEY
-from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
+from n2k_fcgi.store.lmdb.layout import (
+    BASE_KEY,
+    FORMAT_KEY,
+    FORMER_ORIGINS_KEY,
+    GENERATION_DATABASES,
+    HELD,
+    ID_KEY,
+    META,
+    ORIGINS_KEY,
+    PAST_KEY,
+    SIZES_KEY,
+    WITH_DIFFERENCES,
+)
+from n2k_fcgi.store.lmdb.resident import resident_bytes
 
 _PIECE = 512
 """Rows between two checks whether the end was passed."""
@@ -29,17 +42,12 @@ class GenerationFile:
     Opened in the process that reads (LMDB forbids crossing ``fork()``), at most once per process at a time.
     """
 
-    def __init__(self, folder: Path, created: int, resident_limit: int = IMPORT_RESIDENT) -> None:
-        """*created*: unix seconds when it was made; up to version 0.1 a dump could have a later time, which is read as this.
-
-        *resident_limit*: bytes of resident memory of this process above which long reading releases the map's pages.
-        """
-        self.name = folder.name
+    def __init__(self, path: Path, created: int) -> None:
+        """*created*: unix seconds when it was made; up to version 0.1 a dump could have a later time, which is read as this."""
+        self.path = path
         self._created = created
-        self._resident_limit = resident_limit
-        self.path = folder / DATA_FILE
-        self.holds = 0
-        """The number of leases on it (``generations.Lease``)."""
+        self.users = 0
+        """How many generations of this process read it (``open_files.OpenFiles``)."""
         self._snapshot: contextlib.nullcontext[lmdb.Transaction] | None = None
         # A pruned file has no name any more, but it can be read as long as this is open.
         try:
@@ -63,18 +71,39 @@ class GenerationFile:
         try:
             self._databases = {name: self._env.open_db(name, create=False) for name in self._database_names()}
             with self._env.begin(db=self._databases[META]) as transaction:
-                past = transaction.get(PAST_KEY)
-                self.past = None if past is None else past.decode().split()
-                """Names of the generations that it was built from; None: not known."""
-                refuse_other_format(self.path, transaction.get(FORMAT_KEY))
-                origins = unpack_origins(transaction.get(ORIGINS_KEY, b"[]"))
-                self.origins = [origin._replace(as_of=min(origin.as_of, self._created)) for origin in origins]
+                self._describe(transaction)
         except lmdb.Error as error:
             self._env.close()
             raise meaning(self.path, error, StoreDamaged) from None
         except BaseException:
             self._env.close()
             raise
+
+    def _describe(self, transaction: lmdb.Transaction) -> None:
+        meta = {key: bytes(value) for key, value in transaction.cursor()}
+        number = meta.get(FORMAT_KEY)
+        refuse_other_format(self.path, number)
+        self.has_forms = int(number or b"0") >= WITH_DIFFERENCES
+        """Whether the records of names have a form, so that differences can be built against it."""
+        self.record = NAME_RECORD if self.has_forms else BARE_NAME_RECORD
+        """Bytes of one record in names and former."""
+        past = meta.get(PAST_KEY)
+        self.past = None if past is None else past.decode().split()
+        """Names of the generations that it was built from; None: not known."""
+        self.origins = self._believed(meta.get(ORIGINS_KEY, b"[]"))
+        """Of current names, by their number."""
+        former = meta.get(FORMER_ORIGINS_KEY)
+        self.former_origins = self.origins if former is None else self._believed(former)
+        """Of former names, by their number."""
+        sizes = meta.get(SIZES_KEY)
+        self.sizes: dict[str, Any] = {} if sizes is None else json.loads(sizes)
+        self.id = meta.get(ID_KEY, b"").decode()
+        base = meta.get(BASE_KEY)
+        self.base: dict[str, str] | None = None if base is None else json.loads(base)
+        """Name and id of the generation that these are the differences against; None: it is a whole one."""
+
+    def _believed(self, packed: bytes) -> list[Origin]:
+        return [origin._replace(as_of=min(origin.as_of, self._created)) for origin in unpack_origins(packed)]
 
     def _database_names(self) -> list[bytes]:
         with self._env.begin() as transaction:
@@ -86,8 +115,6 @@ class GenerationFile:
         if self._snapshot is not None:
             yield
             return
-        if self.holds:
-            self.trim()
         with self._env.begin() as transaction:
             self._snapshot = contextlib.nullcontext(transaction)
             try:
@@ -95,18 +122,22 @@ class GenerationFile:
             finally:
                 self._snapshot = None
 
-    def _begin(self) -> contextlib.AbstractContextManager[Any]:
+    def begin(self) -> contextlib.AbstractContextManager[Any]:
         """The transaction of the ``snapshot`` around it, else one of its own."""
         return self._snapshot or self._env.begin()
 
     def reopen(self) -> None:
-        """Release the map and its resident pages; map the file again, pruned or not. No iterator of ``rows`` may be open."""
-        self._env.close()
-        self._open(Path(f"/proc/self/fd/{self._fd}"))
+        """Release the map and its resident pages, unless a ``snapshot`` is open; map the file again, pruned or not.
 
-    def trim(self) -> None:
-        """``reopen`` if this process has grown, unless a ``snapshot`` is open. Called between two steps of long reading."""
-        if self._snapshot is None and resident_bytes() > self._resident_limit:
+        No iterator of ``rows`` may be open.
+        """
+        if self._snapshot is None:
+            self._env.close()
+            self._open(Path(f"/proc/self/fd/{self._fd}"))
+
+    def trim(self, resident_limit: int) -> None:
+        """``reopen`` if this process has more resident bytes. Called between two steps of long reading."""
+        if self._snapshot is None and resident_bytes() > resident_limit:
             self.reopen()
 
     def close(self) -> None:
@@ -118,17 +149,22 @@ class GenerationFile:
 
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
         """Return one raw value."""
-        with self._begin() as transaction:
+        with self.begin() as transaction:
             value: bytes | None = transaction.get(db_key, db=self._databases[database])
         return value
 
+    def pair(self, first: bytes, second: bytes, db_key: bytes) -> tuple[bytes | None, bytes | None]:
+        """Return the raw values of one db_key in two databases."""
+        with self.begin() as transaction:
+            return transaction.get(db_key, db=self._databases[first]), transaction.get(db_key, db=self._databases[second])
+
     def has(self, database: bytes) -> bool:
-        """Whether this generation has the database: one of format 1 has no holders."""
+        """Whether this file has the database: one of format 1 has no holders."""
         return database in self._databases
 
     def entries(self, database: bytes) -> int:
         """Count the db_keys of a database."""
-        with self._begin() as transaction:
+        with self.begin() as transaction:
             count: int = transaction.stat(self._databases[database])["entries"]
         return count
 
@@ -141,6 +177,17 @@ class GenerationFile:
                 return
             for db_key, value in cursor:
                 if end is not None and db_key >= end:
+                    return
+                yield db_key, value
+
+    def backwards(self, database: bytes, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the raw (db_key, value) below *end* and at or above *first*, the last one first."""
+        with self._env.begin(db=self._databases[database]) as transaction:
+            cursor = transaction.cursor()
+            if not (cursor.prev() if cursor.set_range(end) else cursor.last()):
+                return
+            for db_key, value in cursor.iterprev():
+                if db_key < first:
                     return
                 yield db_key, value
 
@@ -158,11 +205,3 @@ class GenerationFile:
                     del found[bisect_left(found, end, key=itemgetter(0)) :]
                     break
         return found
-
-    def chunks(self, database: bytes, limit: int) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Yield all rows of a database, at most *limit* at a time, with ``trim`` between; none if there is no such database."""
-        start = b""
-        while self.has(database) and (rows := self.chunk(database, start, None, limit)):
-            yield rows
-            start = rows[-1][0] + b"\0"  # the smallest db_key above it
-            self.trim()

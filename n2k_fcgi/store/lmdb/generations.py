@@ -2,22 +2,28 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from n2k_fcgi import logs
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.files import Modes, refuse_os_error
+from n2k_fcgi.model.builds import REBUILD, Merge
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.generation_file import GenerationFile
 from n2k_fcgi.store.lmdb.generation_folders import REPLACED, GenerationFolders
+from n2k_fcgi.store.lmdb.open_files import OpenFiles
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 if TYPE_CHECKING:
     from n2k_fcgi.store.lmdb.building.build import Build
     from n2k_fcgi.store.lmdb.building.sizes import Sizes
+    from n2k_fcgi.store.lmdb.differences.build import DifferencesBuild
 
 LOOKS_BETWEEN_SIZES = 64
 """Requests between two checks of our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
@@ -42,6 +48,7 @@ class Generations(GenerationFolders):
         self._held: dict[str, Generation] = {}
         """Generations with a lease that are not live any more."""
         self._looks = 0
+        self._files = OpenFiles()
 
     def current(self) -> Generation | None:
         """See ``store.avatars.GenerationStore``. One ``stat`` shows whether another one became live.
@@ -108,11 +115,22 @@ class Generations(GenerationFolders):
     def latest(self, grid: str) -> int | None:
         """See ``store.avatars.GenerationStore``."""
         generation = self.current()
-        origins = generation.origins if generation is not None else []
+        origins = generation.origins_in_use() if generation is not None else []
         return max((origin.as_of for origin in origins if origin.grid == grid), default=None)
 
     def open(self, name: str, resident_limit: int = IMPORT_RESIDENT) -> Generation:
-        """Open a generation by its name; refuse a data file that is not as large as its manifest says."""
+        """Open a generation by its name, with its base; refuse a data file that is not as large as its manifest says."""
+        own = self._file(name)
+        base = None
+        try:
+            if own.base is not None:
+                base = self._base(own, own.base["name"], own.base["id"])
+        except BaseException:
+            self._files.give_back(own)
+            raise
+        return Generation(name, own, base, resident_limit=resident_limit, release=self._files.give_back)
+
+    def _file(self, name: str) -> GenerationFile:
         manifest = self.manifest(name)
         path = self._folder / name / DATA_FILE
         try:
@@ -121,7 +139,22 @@ class Generations(GenerationFolders):
             refuse_os_error(path, error)
         if size != manifest.bytes:
             raise StoreDamaged(path=path, why=f"it has {size} bytes, its manifest says {manifest.bytes}")
-        return Generation(self._folder / name, manifest.created, resident_limit)
+        return self._files.take(path, manifest.created)
+
+    def _base(self, own: GenerationFile, name: str, identity: str) -> GenerationFile:
+        if not (self._folder / name).is_dir():
+            raise StoreDamaged(path=own.path, why=f"it is the differences against generation {name}, which is not there")
+        base = self._file(name)
+        if base.id != identity or base.base is not None:
+            self._files.give_back(base)
+            raise StoreDamaged(path=own.path, why=f"it is the differences against another generation {name} than is there")
+        return base
+
+    def lay_over(self, path: Path, base: GenerationFile) -> Generation:
+        """Open differences, which are not published, over *base*, which is open."""
+        own = self._files.take(path, int(time.time()))
+        base.users += 1
+        return Generation("", own, base, resident_limit=IMPORT_RESIDENT, release=self._files.give_back)
 
     def grids(self) -> set[str]:
         """See ``store.avatars.GenerationStore``."""
@@ -133,11 +166,7 @@ class Generations(GenerationFolders):
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[Generation]:
-        """Open generation *name* for one block, or share the open one: LMDB allows one environment per file and process."""
-        in_use = self._open if self._open is not None and self._open.name == name else self._held.get(name)
-        if in_use is not None:
-            yield in_use
-            return
+        """Open generation *name* for one block."""
         generation = self.open(name)
         try:
             yield generation
@@ -193,31 +222,59 @@ class Generations(GenerationFolders):
         except (StoreDamaged, StoreTooNew, StoreUnreadable):  # going back is what helps
             return True
 
-    def replace(self, old: str, manifest: Manifest) -> None:
-        """Publish the finished build of *manifest*'s name in place of generation *old*, which is removed."""
-        self.finish(manifest)
-        self.supersede(old, manifest.name)
-
-    def supersede(self, old: str, new: str) -> None:
-        """Remove *old*; if it was live, *new*, which exists, becomes live. This completes a killed ``replace``."""
-        if old == self.current_name():
-            self.use(new)
-        self.remove(self._folder / old)
-
-    def build(self, origins: OriginTable, *, text_bytes: int, jobs: int) -> "Build":
+    def build(
+        self, origins: OriginTable, merge: Merge, *, text_bytes: int = 0, jobs: int = 1, rebuild: float = REBUILD
+    ) -> "Build | DifferencesBuild":
         """See ``store.avatars.GenerationStore``."""
         from n2k_fcgi.store.lmdb.building.build import Build  # late: workers build nothing
+        from n2k_fcgi.store.lmdb.differences.build import DifferencesBuild
 
-        return Build(self, origins, text_bytes=text_bytes, jobs=jobs)
+        self.close()  # a build reads through maps with its own bound of memory
+        live = self._open_live(skip_damaged=merge.skip_damaged)
+        if live is not None and live.own.has_forms and not _has_future(live):
+            return DifferencesBuild(self, live, origins, merge, text_bytes=text_bytes, rebuild=rebuild)
+        return Build(self, live, origins, merge, text_bytes=text_bytes, jobs=jobs)
+
+    def _open_live(self, *, skip_damaged: bool) -> Generation | None:
+        name = self.current_name()
+        if not name:
+            return None
+        try:
+            return self.open(name)
+        except StoreDamaged as error:
+            if not skip_damaged:
+                raise
+            logs.warning(f"the damaged generation is not merged: {error}")
+            return None
+
+    def base_of(self, name: str) -> str:
+        """Return the name of the generation that *name* is the differences against; '' if it is whole, or not known."""
+        try:
+            return self.manifest(name).base
+        except (StoreDamaged, StoreTooNew, StoreUnreadable):
+            return ""
 
     def prune(self, keep: int) -> list[str]:
         """See ``store.avatars.GenerationStore``. A worker that has one open goes on reading it."""
         live = self.current_name()
-        spare = [name for name in self.names() if name != live]
-        gone = spare[: max(0, len(spare) - (keep - 1))]
-        for name in gone:
-            self.remove(self._folder / name)
+        names = self.names()
+        spare = [name for name in names if name != live]
+        old = set(spare[: max(0, len(spare) - (keep - 1))])
+        bases = {self.base_of(name) for name in names if name not in old}
+        gone = [name for name in spare if name in old - bases]
+        self.remove_all(gone)
         return gone
+
+    def remove_all(self, names: Iterable[str]) -> None:
+        """Remove generations; a kill leaves no differences without their base."""
+        for name in sorted(names, key=lambda name: not self.base_of(name)):
+            self.remove(self._folder / name)
+
+
+def _has_future(generation: Generation) -> bool:
+    """Whether it has times that a clock, which was wrong then or is now, calls the future."""
+    now = time.time()
+    return any(origin.as_of > now for origin in (*generation.origins, *generation.former_origins))
 
 
 def _origin(name: str) -> str:

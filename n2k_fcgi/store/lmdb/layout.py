@@ -1,10 +1,16 @@
 """Databases and db_keys of the LMDB files, and the versions of what is in them; the files are in ``store.datadir``."""
 
-FORMAT = 2
-"""Raised when bytes on disk change meaning; docs/storage.md describes each."""
+FORMAT = 3
+"""Of a generation. Raised when bytes on disk change meaning; docs/storage.md describes each."""
 
 FORMATS = range(1, FORMAT + 1)
-"""The versions that can be read."""
+"""The versions of a generation that can be read."""
+
+WITH_DIFFERENCES = 3
+"""The first format that differences can be built against: its records of names have a form."""
+
+CAPTURE_FORMATS = range(1, 3)
+"""The same for captures.mdb and the files of the key-value service."""
 
 VOLATILE_FORMATS = range(3, 4)
 """The same for volatile.mdb: a file of an earlier version is emptied, since all of it may be lost."""
@@ -35,6 +41,14 @@ METER = b"l"
 
 FORMAT_KEY = b"format"
 ORIGINS_KEY = b"origins"
+FORMER_ORIGINS_KEY = b"former-origins"
+"""The origins of former names where their numbers mean another time than those of current names. Only in differences."""
+SIZES_KEY = b"sizes"
+"""JSON: the number of current names by each origin; the number of names and of keys. From format 3 on."""
+ID_KEY = b"id"
+"""16 random bytes in hexadecimal digits, which differences repeat. From format 3 on."""
+BASE_KEY = b"base"
+"""JSON: name and id of the generation that the file is the differences against. Missing in a whole one."""
 PAST_KEY = b"past"
 """Names of the generations that a generation was built from, the latest last. Missing before this was written."""
 SECRET_KEY = b"forgotten"

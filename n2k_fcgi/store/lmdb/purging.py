@@ -1,6 +1,12 @@
-"""Generations without hidden avatars: a published file is never written again, so it is copied without them and replaced."""
+"""Generations without hidden avatars: a published file is never written again, so it is copied without them and replaced.
+
+A whole generation and the differences against it are one family: they are replaced together, since the differences name
+their base. New copies are published first, then the live one is switched, then the old ones go. A kill between two steps
+leaves two families, of which the next purge removes one.
+"""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -8,9 +14,10 @@ from n2k_fcgi.files import refuse_when_low
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.lmdb.building.data_file import DataFile
+from n2k_fcgi.model.renderings import NameForm, form_of
+from n2k_fcgi.store.lmdb.building.data_file import Contents, DataFile
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
-from n2k_fcgi.store.lmdb.codec import pack_name, pack_spelling, unpack_names, unpack_spellings
+from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, pack_spelling, unpack_names, unpack_records, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generation_folders import REPLACED
 from n2k_fcgi.store.lmdb.generations import Generations
@@ -23,9 +30,12 @@ Hides = Callable[[bytes, str, str], bool]
 """Whether the avatar of a key, a grid and a canonical name is hidden."""
 
 
-def drop_hidden(generations: Generations, name: str, hides: Hides, cleaned: Callable[[Manifest], Manifest]) -> int:
-    """See ``store.avatars.GenerationStore``."""
-    return _Purge(generations, hides, cleaned).run(name)
+def drop_hidden(generations: Generations, hides: Hides, cleaned: Callable[[Manifest], Manifest]) -> dict[str, int]:
+    """Rewrite all generations; return how many names were dropped from each. See ``store.base.Store.purge``."""
+    generations.close()
+    purge = _Purge(generations, hides, cleaned)
+    purge.finish_killed()
+    return {name: dropped for base in purge.bases() for name, dropped in purge.family(base).items()}
 
 
 class _Purge:
@@ -35,88 +45,193 @@ class _Purge:
         self._hides = hides
         self._cleaned = cleaned
 
-    def run(self, name: str) -> int:
-        self._generations.close()  # LMDB allows one environment per file and process
-        fresh = name + REPLACED
-        if fresh in self._generations.names():  # a purge was killed just before it removed the old one
-            self._generations.supersede(name, fresh)
-            return 0
+    def bases(self) -> list[str]:
+        """The names of all whole generations."""
+        return [name for name in self._generations.names() if not self._generations.base_of(name)]
+
+    def _members(self, base: str) -> list[str]:
+        """A whole generation and the differences against it."""
+        return [base, *(name for name in self._generations.names() if self._generations.base_of(name) == base)]
+
+    def finish_killed(self) -> None:
+        """Of each family that a killed purge left twice, remove the one that is not complete, else the old one."""
+        for base in self.bases():
+            old, new = self._members(base), base + REPLACED
+            if new not in self._generations.names():
+                continue
+            if all(name + REPLACED in self._generations.names() for name in old):
+                self._supersede(old)
+            else:
+                self._generations.remove_all(self._members(new))
+
+    def family(self, base: str) -> dict[str, int]:
+        """Replace a family if any of it has hidden avatars; return how many names were dropped from each of its members."""
+        members = self._members(base)
+        if not any(self._has_hidden(name) for name in members):
+            for name in members:
+                manifest = self._generations.manifest(name)
+                if self._cleaned(manifest) != manifest:
+                    self._generations.rewrite(self._cleaned(manifest))
+            return dict.fromkeys(members, 0)
         try:
-            dropped = self._rewritten(name, fresh)
+            dropped = {name: self._rewritten(name, base) for name in members}
         finally:
-            self._generations.discard(fresh)  # a copy that was not finished or not needed
-        if not dropped:
-            manifest = self._generations.manifest(name)
-            if self._cleaned(manifest) != manifest:
-                self._generations.rewrite(self._cleaned(manifest))
+            for name in members:
+                self._generations.discard(name + REPLACED)  # a copy that was not finished
+        self._supersede(members)
         return dropped
 
-    def _rewritten(self, name: str, fresh: str) -> int:
-        folder = self._generations.building(fresh)
-        with (
-            contextlib.closing(self._generations.open(name)) as generation,
-            contextlib.closing(DataFile(folder, self._generations.modes, self._sizes.first_map)) as data,
-        ):
-            copies = {database: self._copy(generation, data, database) for database in (KEYS, NAMES, HISTORY, FORMER)}
-            dropped = copies[KEYS].dropped + copies[HISTORY].dropped
-            if not dropped:
-                return 0
-            self._copy_holders(generation, data)
-            size = data.finish(generation.origins, generation.past)
-        manifest = self._cleaned(self._generations.manifest(name))._replace(
+    def _supersede(self, members: list[str]) -> None:
+        """Make the new copy of the live one live, if it is among *members*; remove these, the base last."""
+        live = self._generations.current_name()
+        if live in members:
+            self._generations.use(live + REPLACED)
+        self._generations.remove_all(members)
+
+    def _has_hidden(self, name: str) -> bool:
+        with contextlib.closing(self._generations.open(name)) as generation:
+            keep = _Filter(generation, self._hides)
+            return any(
+                keep.is_hidden(database, *row)
+                for database in (KEYS, HISTORY, NAMES, FORMER, HELD)
+                for rows in generation.own_chunks(database, ROWS)
+                for row in rows
+            )
+
+    def _rewritten(self, name: str, base: str) -> int:
+        """Publish a copy of a generation without hidden avatars; return how many names it has not."""
+        fresh, manifest = name + REPLACED, self._generations.manifest(name)
+        with contextlib.ExitStack() as stack:
+            generation = stack.enter_context(contextlib.closing(self._generations.open(name)))
+            lower = None
+            if name != base:
+                lower = stack.enter_context(contextlib.closing(self._generations.open(base + REPLACED)))
+            folder = self._generations.building(fresh)
+            data = stack.enter_context(contextlib.closing(DataFile(folder, self._generations.modes, self._sizes.first_map)))
+            copies = {
+                database: self._copy(generation, lower, data, database) for database in (KEYS, NAMES, HISTORY, FORMER, HELD)
+            }
+            keys = copies[KEYS]
+            contents = Contents(
+                origins=generation.origins,
+                counts=[keys.origins[number] for number in range(len(generation.origins))],
+                names=copies[NAMES].entries,
+                keys=keys.entries,
+                past=generation.past,
+                own=generation.own.sizes.get("own", 0),
+                former_origins=generation.former_origins,
+                base=None if lower is None else (lower.name, lower.own.id),
+            )
+            size = data.finish(contents)
+        made = self._cleaned(manifest)._replace(
             name=fresh,
             format=FORMAT,
-            rows=copies[KEYS].kept,
-            names=copies[NAMES].entries,
-            keys=copies[KEYS].entries,
-            former=copies[HISTORY].kept,
+            rows=sum(contents.counts),
+            names=contents.names,
+            keys=contents.keys,
+            former=sum(copies[HISTORY].origins.values()),
             bytes=size,
+            base="" if lower is None else lower.name,
         )
-        self._generations.replace(name, manifest)
-        return dropped
+        self._generations.finish(made)
+        return manifest.rows + manifest.former - made.rows - made.former
 
-    def _copy(self, generation: Generation, data: DataFile, database: bytes) -> "_Copied":
-        grids = [origin.grid for origin in generation.origins]
-        keep = self._keep_names if database in (NAMES, FORMER) else self._keep_spellings
-        entries = kept = dropped = 0
-        for rows in generation.chunks(database, ROWS):
+    def _copy(self, generation: Generation, lower: Generation | None, data: DataFile, database: bytes) -> "_Copied":
+        """Copy the rows of a file's database; count those of the generation, which has the other rows of *lower*."""
+        filtering = _Filter(generation, self._hides)
+        copied = _Copied(0 if lower is None else lower.entries(database), Counter())
+        if lower is not None:
+            copied.origins.update(_origins_of(lower, database))
+        for rows in generation.own_chunks(database, ROWS):
             refuse_when_low(self._generations.data_dir, self._sizes.reserve)
-            db_keys, values = [], []
+            kept: dict[bytes, bytes] = {}
             for db_key, value in rows:
-                records, all_records = keep(grids, db_key, value)
-                dropped += all_records - len(records)
-                if records:
-                    db_keys.append(db_key)
-                    values.append(b"".join(records))
-                    kept += len(records)
-            data.append(database, db_keys, values)
-            entries += len(db_keys)
-        return _Copied(entries, kept, dropped)
-
-    def _copy_holders(self, generation: Generation, data: DataFile) -> None:
-        for rows in generation.chunks(HELD, ROWS):
-            kept = [(name, key) for name, key in rows if not self._hides(key, PRODUCTION, name.decode())]
-            data.append(HELD, [name for name, _ in kept], [key for _, key in kept])
-
-    def _keep_names(self, grids: list[str], name: bytes, value: bytes) -> tuple[list[bytes], int]:
-        form, records = name.decode(), unpack_names(value)
-        kept = [pack_name(origin, key) for origin, key in records if not self._hides(key, grids[origin], form)]
-        return kept, len(records)
-
-    def _keep_spellings(self, grids: list[str], key: bytes, value: bytes) -> tuple[list[bytes], int]:
-        records = unpack_spellings(value)
-        kept = [
-            pack_spelling(origin, spelling)
-            for origin, spelling in records
-            if not self._hides(key, grids[origin], canonical(spelling.decode()))
-        ]
-        return kept, len(records)
+                below = None if lower is None else lower.get(database, db_key)
+                value = filtering.without_hidden(database, db_key, value)
+                if value or below:
+                    kept[db_key] = value
+                copied = copied.changed(database, below or b"", value)
+            data.append(database, list(kept), list(kept.values()))
+        return copied
 
 
 class _Copied(NamedTuple):
-    """What was copied of one database."""
+    """What a generation has of one database."""
 
     entries: int
-    kept: int
-    """Records; an entry may have several."""
-    dropped: int
+    origins: Counter[int]
+    """Records by the number of their origin."""
+
+    def changed(self, database: bytes, before: bytes, after: bytes) -> "_Copied":
+        """Return the same with another value of one db_key; b'': none."""
+        if database != HELD:
+            self.origins.subtract(_numbers(database, before))
+            self.origins.update(_numbers(database, after))
+        return self._replace(entries=self.entries + bool(after) - bool(before))
+
+
+def _numbers(database: bytes, value: bytes) -> list[int]:
+    if database in (NAMES, FORMER):
+        return list(value[::NAME_RECORD])
+    return [number for number, _ in unpack_spellings(value)]
+
+
+def _origins_of(generation: Generation, database: bytes) -> Counter[int]:
+    found: Counter[int] = Counter()
+    for rows in generation.chunks(database, ROWS) if database != HELD else ():
+        for _, value in rows:
+            found.update(_numbers(database, value))
+    return found
+
+
+class _Filter:
+    """Finds hidden avatars in raw values."""
+
+    def __init__(self, generation: Generation, hides: Hides) -> None:
+        self._generation = generation
+        self._hides = hides
+        self._grids = [origin.grid for origin in generation.origins]
+
+    def is_hidden(self, database: bytes, db_key: bytes, value: bytes) -> bool:
+        """Whether any avatar in *value* is hidden."""
+        hides, grids = self._hides, self._grids
+        if database == HELD:
+            return bool(value) and hides(value, PRODUCTION, db_key.decode())
+        if database in (KEYS, HISTORY):
+            return any(hides(db_key, grids[n], canonical(text.decode())) for n, text in unpack_spellings(value))
+        form = db_key.decode()
+        return any(hides(key, grids[n], form) for n, key in unpack_names(value, self._generation.record))
+
+    def without_hidden(self, database: bytes, db_key: bytes, value: bytes) -> bytes:
+        """Return what is left, in the newest format; b'': nothing."""
+        hides, grids = self._hides, self._grids
+        if database == HELD:
+            return b"" if self.is_hidden(database, db_key, value) else value
+        if database in (KEYS, HISTORY):
+            return b"".join(
+                pack_spelling(number, text)
+                for number, text in unpack_spellings(value)
+                if not hides(db_key, grids[number], canonical(text.decode()))
+            )
+        form = db_key.decode()
+        return b"".join(
+            pack_name(number, key, known)
+            for number, key, known in self._records(database, db_key, value)
+            if not hides(key, grids[number], form)
+        )
+
+    def _records(self, database: bytes, name: bytes, value: bytes) -> list[tuple[int, bytes, int]]:
+        """Unpack a value; before format 3, whose records have no form, that follows from the spelling."""
+        if self._generation.record == NAME_RECORD:
+            return unpack_records(value)
+        spellings = KEYS if database == NAMES else HISTORY
+        return [
+            (number, key, self._form(name, number, self._generation.get(spellings, key)))
+            for number, key in unpack_names(value, self._generation.record)
+        ]
+
+    def _form(self, name: bytes, number: int, spellings: bytes | None) -> int:
+        for other, spelling in unpack_spellings(spellings or b""):
+            if other == number and canonical(spelling.decode()).encode() == name:
+                return form_of(spelling, name)
+        return NameForm.OTHER

@@ -86,15 +86,15 @@ class Search:
 
     def _rows(self, generation: Generation, database: bytes) -> Iterator[bool]:
         hides, grids = self._hidden.hides, [origin.grid for origin in generation.origins]
-        for rows in generation.chunks(database, ROWS):
+        for rows in generation.own_chunks(database, ROWS):
             for db_key, value in rows:
                 if database in (KEYS, HISTORY):
                     yield any(hides(db_key, grids[o], canonical(text.decode())) for o, text in unpack_spellings(value))
                 elif database == HELD:
-                    yield self._hidden.hides_key(value, PRODUCTION)
+                    yield bool(value) and self._hidden.hides_key(value, PRODUCTION)
                 else:
                     form = db_key.decode()
-                    yield any(hides(key, grids[o], form) for o, key in unpack_names(value))
+                    yield any(hides(key, grids[o], form) for o, key in unpack_names(value, generation.record))
 
     def _in_captures(self) -> Iterator[Remnant]:
         hides = self._hidden.hides

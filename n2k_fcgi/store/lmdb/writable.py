@@ -27,7 +27,7 @@ from n2k_fcgi.store.lmdb.environment import (
     refuse_truncated,
 )
 from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP, GrowingMap, Result
-from n2k_fcgi.store.lmdb.layout import FORMATS
+from n2k_fcgi.store.lmdb.layout import CAPTURE_FORMATS
 from n2k_fcgi.store.lmdb.lockfile import (
     NO_IDENTITY,
     Identity,
@@ -65,7 +65,7 @@ class WritableFile:
     first_map = FIRST_MAP
     """Bytes of address space for a small file."""
 
-    def __init__(self, path: Path, modes: Modes, *, sync: Sync = Sync.ALWAYS, formats: range = FORMATS) -> None:
+    def __init__(self, path: Path, modes: Modes, *, sync: Sync = Sync.ALWAYS, formats: range = CAPTURE_FORMATS) -> None:
         self.path = path
         self.modes = modes
         self._sync = sync

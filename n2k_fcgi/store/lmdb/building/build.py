@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CountsDisagree, StoreDamaged, StoreFull
+from n2k_fcgi.errors import CountsDisagree, StoreFull
 from n2k_fcgi.files import free_bytes, refuse_os_error, refuse_when_low
 from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.model.builds import Built, Merge, Step, Watch
@@ -19,7 +19,7 @@ from n2k_fcgi.model.choices import Phase
 from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.model.stamps import stamp
 from n2k_fcgi.store.lmdb.building.beside import SortingBeside
-from n2k_fcgi.store.lmdb.building.data_file import DataFile
+from n2k_fcgi.store.lmdb.building.data_file import Contents, DataFile
 from n2k_fcgi.store.lmdb.building.history import build_history, outdated_names
 from n2k_fcgi.store.lmdb.building.holders import Holders
 from n2k_fcgi.store.lmdb.building.keys import KeyMerge
@@ -45,21 +45,39 @@ themselves more.
 class Build:
     """Implements ``store.avatars.GenerationBuild``."""
 
-    def __init__(self, generations: "Generations", origins: OriginTable, *, text_bytes: int, jobs: int) -> None:
+    def __init__(
+        self,
+        generations: "Generations",
+        previous: Generation | None,
+        origins: OriginTable,
+        merge: Merge,
+        *,
+        text_bytes: int,
+        jobs: int,
+    ) -> None:
+        """*previous*: the live generation, which is closed at the end."""
         self.name = stamp(time.time(), generations.names())
         self._generations = generations
+        self._previous = previous
         self._origins = origins
+        self._merge = merge
         self._sizes = generations.sizes or Sizes()
-        self._refuse_without_space(generations.data_dir, text_bytes)
-        self._folder = generations.building(self.name)
-        self._rows = 0
         self._open = contextlib.ExitStack()
+        if previous is not None:
+            self._open.callback(previous.close)
+        self._rows = 0
+        try:
+            refuse_without_space(generations.data_dir, self._sizes.reserve + text_bytes * DISK_FACTOR)
+            self._folder = generations.building(self.name)
+        except BaseException:
+            self._open.close()
+            raise
         try:
             with self._in_our_words():
                 self._dump = _sorting(self._folder, jobs, self._sizes)
                 self._open.callback(self._dump.close)
         except BaseException:
-            generations.discard(self.name)
+            self.abandon()
             raise
 
     def add(self, batch: Batch) -> None:
@@ -69,26 +87,19 @@ class Build:
         self._rows += batch.rows
         refuse_when_low(self._generations.data_dir, self._sizes.reserve)
 
-    def finish(self, merge: Merge, watch: Watch) -> Built:
+    def finish(self, watch: Watch) -> Built:
         """See the protocol."""
         with self._open, self._in_our_words():
-            previous = self._open_live(skip_damaged=merge.skip_damaged)
             data = DataFile(self._folder, self._generations.modes, self._sizes.first_map)
             self._open.callback(data.close)
-            merging = Merging(data, self._origins, previous, merge.replaced_grid, self._sizes.range_rows)
-            return self._indexes(merging, merge, watch)
+            merging = Merging(data, self._origins, self._previous, self._merge.replaced_grid, self._sizes.range_rows)
+            return self._indexes(merging, watch)
 
     def abandon(self) -> None:
         """See the protocol."""
         self._open.close()
         with contextlib.suppress(FileNotFoundError):
             self._generations.discard(self.name)
-
-    def _refuse_without_space(self, folder: Path, text_bytes: int) -> None:
-        needed = self._sizes.reserve + text_bytes * DISK_FACTOR
-        free = free_bytes(folder)
-        if free < needed:
-            raise StoreFull(path=folder, why=f"{free // 1_000_000} MB are free, about {needed // 1_000_000} MB are needed")
 
     @contextlib.contextmanager
     def _in_our_words(self) -> Iterator[None]:
@@ -98,25 +109,10 @@ class Build:
         except OSError as error:
             refuse_os_error(self._folder, error)
 
-    def _open_live(self, *, skip_damaged: bool) -> Generation | None:
-        live = self._generations.current_name()
-        if not live:
-            return None
-        self._generations.close()  # one environment per file and process
-        try:
-            previous = self._generations.open(live)
-        except StoreDamaged as error:
-            if not skip_damaged:
-                raise
-            logs.warning(f"the damaged generation is not merged: {error}")
-            return None
-        self._open.callback(previous.close)
-        return previous
-
-    def _indexes(self, merging: Merging, merge: Merge, watch: Watch) -> Built:
+    def _indexes(self, merging: Merging, watch: Watch) -> Built:
         """Build all indexes, compare their counts, and make the file durable."""
         outdated, former = self._runs("outdated", KEY_CUT), self._runs("former", NAME_CUT)
-        holders = Holders(self._runs("contested", NAME_CUT), merging, merge.holder)
+        holders = Holders(self._runs("contested", NAME_CUT), merging, self._merge.holder)
         keys = KeyMerge(merging, outdated)
         keys.build(self._watched(self._dump.keys(), Phase.KEYS, 0, watch))
         gone = self._runs("outdated-names", NAME_CUT)
@@ -130,11 +126,18 @@ class Build:
         holders.build()
         watch(Step(Phase.NAMES, 2 * self._rows))
         counts, data = keys.counts, merging.data
-        _agree("names and keys", names.records, counts.records)
-        _agree("former names and history", former_names.records, history)
-        _agree("names", names.names, data.entries(NAMES))
-        _agree("keys", counts.keys, data.entries(KEYS))
-        size = data.finish(self._origins.origins, _past(merging.previous))
+        agree("names and keys", names.records, counts.records)
+        agree("former names and history", former_names.records, history)
+        agree("names", names.names, data.entries(NAMES))
+        agree("keys", counts.keys, data.entries(KEYS))
+        contents = Contents(
+            origins=self._origins.origins,
+            counts=[names.origins[number] for number in range(len(self._origins.origins))],
+            names=names.names,
+            keys=counts.keys,
+            past=past_of(merging.previous),
+        )
+        size = data.finish(contents)
         return Built(
             name=self.name,
             format=FORMAT,
@@ -148,6 +151,7 @@ class Build:
             unchanged=counts.unchanged,
             removed=counts.removed,
             conflicts=names.conflicts,
+            base="",
         )
 
     def _runs(self, name: str, cut: int) -> Runs:
@@ -174,13 +178,20 @@ def _sorting(folder: Path, jobs: int, sizes: Sizes) -> Sorting | SortingBeside:
     return Sorting(folder, sizes)
 
 
-def _past(previous: Generation | None) -> list[str] | None:
+def past_of(previous: Generation | None) -> list[str] | None:
     """Return the names of the generations that are in a build on *previous*; None: not known."""
     if previous is None:
         return []
     return None if previous.past is None else [*previous.past, previous.name]
 
 
-def _agree(what: str, given: int, kept: int) -> None:
+def refuse_without_space(folder: Path, needed: int) -> None:
+    """Raise StoreFull if fewer than *needed* bytes are free."""
+    free = free_bytes(folder)
+    if free < needed:
+        raise StoreFull(path=folder, why=f"{free // 1_000_000} MB are free, about {needed // 1_000_000} MB are needed")
+
+
+def agree(what: str, given: int, kept: int) -> None:
     if given != kept:
         raise CountsDisagree(what=what, given=given, kept=kept)

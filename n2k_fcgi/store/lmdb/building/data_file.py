@@ -1,8 +1,10 @@
 """The data file of a generation while it is written: sorted rows are appended, counts checked, the result is durable."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import lmdb
 
@@ -12,11 +14,43 @@ from n2k_fcgi.model.origins import MAX_ORIGINS, Origin
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.codec import pack_origins
 from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, meaning
-from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, GENERATION_DATABASES, META, ORIGINS_KEY, PAST_KEY
+from n2k_fcgi.store.lmdb.layout import (
+    BASE_KEY,
+    FORMAT,
+    FORMAT_KEY,
+    FORMER_ORIGINS_KEY,
+    GENERATION_DATABASES,
+    ID_KEY,
+    META,
+    ORIGINS_KEY,
+    PAST_KEY,
+    SIZES_KEY,
+)
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 MOST_PAST = 1000
 """Generations of the past that are kept: years of nightly imports."""
+
+
+ID_BYTES = 16
+
+
+class Contents(NamedTuple):
+    """What a finished file has beside its rows: of a generation, also where the file has only the differences."""
+
+    origins: list[Origin]
+    counts: list[int]
+    """Of each origin, how many current names are from it."""
+    names: int
+    keys: int
+    past: list[str] | None
+    """Names of the generations that it was built from, the latest last; None: not known."""
+    own: int = 0
+    """The number of the origin of the dump that it was built from."""
+    former_origins: list[Origin] | None = None
+    """Of former names, where they are others than those of current names."""
+    base: tuple[str, str] | None = None
+    """Name and id of the generation that these are the differences against."""
 
 
 class DataFile:
@@ -25,8 +59,8 @@ class DataFile:
     Each call is one transaction: below 100,000 rows (5 MB of dirty pages, measured). *first_map*: see ``Sizes``.
     """
 
-    def __init__(self, folder: Path, modes: Modes, first_map: int) -> None:
-        self.path = folder / DATA_FILE
+    def __init__(self, folder: Path, modes: Modes, first_map: int, name: str = DATA_FILE) -> None:
+        self.path = folder / name
         self._modes = modes
         self._open(first_map)
 
@@ -81,17 +115,15 @@ class DataFile:
             count: int = transaction.stat(self._databases[database])["entries"]
         return count
 
-    def finish(self, origins: list[Origin], past: list[str] | None) -> int:
-        """Write origins, past (None: unknown) and format version, sync, close; return the bytes of the file."""
-        if len(origins) > MAX_ORIGINS:
+    def finish(self, contents: "Contents") -> int:
+        """Write what the file has, sync, close; return the bytes of the file. Raises TooManyGrids."""
+        if len(contents.origins) > MAX_ORIGINS:
             raise TooManyGrids(limit=MAX_ORIGINS)
+        described = _described(contents)
 
         def describe(transaction: lmdb.Transaction) -> None:
-            meta = self._databases[META]
-            transaction.put(FORMAT_KEY, str(FORMAT).encode(), db=meta)
-            transaction.put(ORIGINS_KEY, pack_origins(origins), db=meta)
-            if past is not None:
-                transaction.put(PAST_KEY, "\n".join(past[-MOST_PAST:]).encode(), db=meta)
+            for db_key, value in described.items():
+                transaction.put(db_key, value, db=self._databases[META])
 
         self._write(describe)
         try:
@@ -123,3 +155,21 @@ class DataFile:
         except lmdb.Error as error:
             self._env.close()  # LMDB has unmapped the old map already
             raise meaning(self.path, error, StoreFull) from None
+
+
+def _described(contents: Contents) -> dict[bytes, bytes]:
+    sizes = {"origins": contents.counts, "own": contents.own, "names": contents.names, "keys": contents.keys}
+    described = {
+        FORMAT_KEY: str(FORMAT).encode(),
+        ORIGINS_KEY: pack_origins(contents.origins),
+        SIZES_KEY: json.dumps(sizes).encode(),
+        ID_KEY: os.urandom(ID_BYTES).hex().encode(),
+    }
+    if contents.past is not None:
+        described[PAST_KEY] = "\n".join(contents.past[-MOST_PAST:]).encode()
+    if contents.former_origins is not None:
+        described[FORMER_ORIGINS_KEY] = pack_origins(contents.former_origins)
+    if contents.base is not None:
+        name, identity = contents.base
+        described[BASE_KEY] = json.dumps({"name": name, "id": identity}).encode()
+    return described

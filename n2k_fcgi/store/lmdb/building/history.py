@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from n2k_fcgi.model.names import canonical
-from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.store.lmdb.building.data_file import DataFile
-from n2k_fcgi.store.lmdb.building.keys import Spelled, form_of, name_line
 from n2k_fcgi.store.lmdb.building.merging import Merging
+from n2k_fcgi.store.lmdb.building.one_key import KeyCounts, NameRules, Spelled, name_line
 from n2k_fcgi.store.lmdb.building.runs import Runs
 from n2k_fcgi.store.lmdb.codec import pack_spelling, unpack_spellings
 from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS
@@ -27,7 +25,8 @@ def build_history(outdated: Runs, former: Runs, merging: Merging) -> int:
     A name that is current (again) is not a former one, and an avatar that was removed has none. Returns the number of records.
     """
     records = 0
-    data, origins, numbers = merging.data, merging.origins, merging.carried().numbers
+    data, numbers = merging.data, merging.carried(former=True).numbers
+    rules = NameRules(merging.origins, merging.replaced_grid, KeyCounts())
     for db_keys, values, stored, _ in merging.stretches(outdated.ranges(), HISTORY):
         names: dict[bytes, list[Spelled]] = {
             key: [Spelled(numbers[old] or 0, spelling) for old, spelling in unpack_spellings(value)] for key, value in stored
@@ -36,7 +35,7 @@ def build_history(outdated: Runs, former: Runs, merging: Merging) -> int:
             names.setdefault(key, []).append(Spelled(value[0], value[2:]))
         found: dict[bytes, list[Spelled]] = {}
         for number, key in enumerate(sorted(names)):
-            if spelled := _former_names(key, names[key], data, origins):
+            if spelled := rules.former(names[key], _current_names(key, data)):
                 found[key] = spelled
             if number % TRIM_EVERY == 0:
                 data.trim()
@@ -47,20 +46,5 @@ def build_history(outdated: Runs, former: Runs, merging: Merging) -> int:
     return records
 
 
-def _former_names(key: bytes, names: list[Spelled], data: DataFile, origins: OriginTable) -> list[Spelled]:
-    """Return the latest of *names* per canonical name and grid, without the current ones, oldest first."""
-    current = {origins.grid(origin): canonical(name.decode()) for origin, name in _current_names(key, data)}
-    latest: dict[tuple[str, str], Spelled] = {}
-    for spelled in names:
-        grid, form = origins.grid(spelled.origin), form_of(spelled)
-        if current.get(grid, form) == form:
-            continue
-        rival = latest.get((grid, form))
-        if rival is None or origins.as_of(rival.origin) <= origins.as_of(spelled.origin):
-            latest[grid, form] = spelled
-    return sorted(latest.values(), key=lambda spelled: origins.as_of(spelled.origin))
-
-
-def _current_names(key: bytes, data: DataFile) -> list[tuple[int, bytes]]:
-    value = data.get(KEYS, key)
-    return unpack_spellings(value) if value else []
+def _current_names(key: bytes, data: DataFile) -> list[Spelled]:
+    return [Spelled(*name) for name in unpack_spellings(data.get(KEYS, key) or b"")]

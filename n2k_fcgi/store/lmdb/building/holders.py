@@ -5,6 +5,8 @@ from itertools import islice
 
 from n2k_fcgi.model.builds import Claims
 from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.model.keys import KEY_BYTES
+from n2k_fcgi.model.renderings import NameForm
 from n2k_fcgi.store.lmdb.building.merging import Merging
 from n2k_fcgi.store.lmdb.building.runs import Runs
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, unpack_names
@@ -36,16 +38,17 @@ class Holders:
         else:
             rows = ((name, (self._data.get(NAMES, name) or b"") + value) for name, value in zip(names, values, strict=True))
         for name, value in rows:
-            keys = [key for origin, key in unpack_names(value) if self._origins.grid(origin) == PRODUCTION]
+            keys = [key for origin, key in unpack_names(value, NAME_RECORD) if self._origins.grid(origin) == PRODUCTION]
             if len(set(keys)) > 1:
                 before = self._previous.holder(name.decode()) if self._previous is not None else None
-                self._lines.add([name + pack_name(0, self._decide(Claims(name.decode(), keys, before)))])
+                decided = self._decide(Claims(name.decode(), keys, before))
+                self._lines.add([name + pack_name(0, decided, NameForm.OTHER)])
 
     def build(self) -> None:
         """Append the holders."""
         for _, _, names, records in self._lines.ranges():
             # Of a name that was found among current and former ones, the later finding knew both.
-            holders = {name: record[1:] for name, record in zip(names, records, strict=True)}
+            holders = {name: record[1 : 1 + KEY_BYTES] for name, record in zip(names, records, strict=True)}
             rows = iter(holders.items())
             while part := list(islice(rows, ROWS)):
                 self._data.append(HELD, [name for name, _ in part], [key for _, key in part])

@@ -28,9 +28,14 @@ class Merging(NamedTuple):
             if self.previous is not None:
                 self.previous.trim()
 
-    def carried(self, *, dropping: str | None = None) -> "Carried":
-        """Return the new numbers of the previous origins; rows of the grid *dropping* have none."""
-        return Carried(self.origins, self.previous.origins if self.previous else [], dropping)
+    def carried(self, *, dropping: str | None = None, former: bool = False) -> "Carried":
+        """Return the new numbers of the previous origins, or of those of *former* names.
+
+        Rows of the grid *dropping* have none.
+        """
+        if self.previous is None:
+            return Carried(self.origins, [], dropping)
+        return Carried(self.origins, self.previous.former_origins if former else self.previous.origins, dropping)
 
 
 class Carried:

@@ -1,6 +1,6 @@
 """Batches become the sorted lines of both indexes, in this process.
 
-A *name line* is a canonical name and a record of 17 bytes (origin, key); a *key line* is a key of 16 bytes and a packed
+A *name line* is a canonical name and a record of 18 bytes (origin, key, form); a *key line* is a key of 16 bytes and a packed
 spelling (origin, length, spelling): what ``codec`` packs one by one is packed in bulk here.
 """
 
@@ -12,13 +12,17 @@ from struct import Struct
 
 from n2k_fcgi.model.batch import Batch, separate
 from n2k_fcgi.model.keys import KEY_BYTES
+from n2k_fcgi.model.renderings import NameForm, forms_of
 from n2k_fcgi.store.lmdb.building.runs import Range, Runs
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
+from n2k_fcgi.store.lmdb.codec import NAME_RECORD
 
-NAME_CUT = -KEY_BYTES - 1
+NAME_CUT = -NAME_RECORD
 KEY_CUT = KEY_BYTES
 
 _KEYS = Struct(f"{KEY_BYTES}s")
+_FORMS = [bytes((form,)) for form in NameForm]
+_RENDERED = _FORMS[NameForm.RENDERED]
 _OWN = [bytes((0, length)) for length in range(256)]
 
 
@@ -53,7 +57,9 @@ class Sorting:
 
 def name_and_key_lines(batch: Batch) -> tuple[list[bytes], list[bytes]]:
     """Return the name lines and the key lines of a batch, in its order."""
+    forms = forms_of(batch)
     keys = list(chain.from_iterable(_KEYS.iter_unpack(batch.keys)))
+    records = [key + _RENDERED for key in keys] if forms is None else list(map(add, keys, map(_FORMS.__getitem__, forms)))
     spellings = separate(batch.spellings)
     if batch.origins:
         numbers = [bytes((number,)) for number in batch.origins]
@@ -62,4 +68,4 @@ def name_and_key_lines(batch: Batch) -> tuple[list[bytes], list[bytes]]:
     else:
         names = separate(batch.canonicals.replace(b"\n", b"\0\n"))
         packed = [_OWN[len(name)] + name for name in spellings]
-    return list(map(add, names, keys)), list(map(add, keys, packed))
+    return list(map(add, names, records)), list(map(add, keys, packed))

@@ -1,0 +1,294 @@
+"""One generation under construction as the differences against a whole one: from batches to a finished data file."""
+
+import contextlib
+import time
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from n2k_fcgi.files import refuse_os_error, refuse_when_low
+from n2k_fcgi.model.batch import Batch, separate
+from n2k_fcgi.model.builds import Built, Merge, Step, Watch
+from n2k_fcgi.model.choices import Phase
+from n2k_fcgi.model.keys import KEY_BYTES
+from n2k_fcgi.model.origins import OriginTable
+from n2k_fcgi.model.renderings import NameForm, forms_of, spelled
+from n2k_fcgi.model.stamps import stamp
+from n2k_fcgi.store.datadir import DATA_FILE
+from n2k_fcgi.store.lmdb.building.build import agree, past_of, refuse_without_space
+from n2k_fcgi.store.lmdb.building.data_file import Contents, DataFile
+from n2k_fcgi.store.lmdb.building.runs import Runs
+from n2k_fcgi.store.lmdb.building.sizes import Sizes
+from n2k_fcgi.store.lmdb.differences.changes import Changes, Kind, Line
+from n2k_fcgi.store.lmdb.differences.dump_order import WINDOW, Rows, Sorted, Window
+from n2k_fcgi.store.lmdb.differences.folding import fold
+from n2k_fcgi.store.lmdb.differences.key_changes import OP, KeyChanges, confirmed_names
+from n2k_fcgi.store.lmdb.differences.name_changes import NameChanges
+from n2k_fcgi.store.lmdb.differences.name_join import ALREADY, NameJoin
+from n2k_fcgi.store.lmdb.differences.numbers import Numbers
+from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.layout import FORMAT
+
+if TYPE_CHECKING:
+    from n2k_fcgi.store.lmdb.generations import Generations
+
+DIFFERENCES = "differences.mdb"
+"""The differences' file before it is known that it is the generation's."""
+
+LINE_BYTES = 55
+"""Bytes of a line of csv, about: a key of 36, two separators, a name."""
+
+LEAST_SHARE = 2
+"""A dump with at least one row for so many live names of its grid renews them; a smaller one is looked up row by row."""
+
+MOST_LATE = 10_000
+"""Rows beyond the window; when there are more, the rest of the dump is sorted on disk."""
+
+NOT_IN_BASE = 255
+"""The number of the dump in records when no live name is from its grid."""
+
+_KEYS = Struct(f"{KEY_BYTES}s")
+
+
+class DifferencesBuild:
+    """Implements ``store.avatars.GenerationBuild`` on a live generation of format 3, which is closed at the end."""
+
+    def __init__(
+        self,
+        generations: "Generations",
+        live: Generation,
+        origins: OriginTable,
+        merge: Merge,
+        *,
+        text_bytes: int,
+        rebuild: float,
+    ) -> None:
+        self.name = stamp(time.time(), generations.names())
+        self._generations = generations
+        self._live = live
+        self._base = live.own if live.base is None else live.base
+        self._base_name = live.name if live.base is None or live.own.base is None else live.own.base["name"]
+        self._base_manifest = generations.manifest(self._base_name)
+        self._origins = origins
+        self._merge = merge
+        self._rebuild = rebuild
+        self._sizes = generations.sizes or Sizes()
+        self._open = contextlib.ExitStack()
+        self._open.callback(live.close)
+        self._numbers = Numbers(live, self._base, origins)
+        self._guess = text_bytes // LINE_BYTES
+        self._rows = 0
+        self._late = 0
+        self._window = Window(self._settled)
+        self._sorted: Sorted | None = None
+        self._sorted_from = 0
+        """The place of the first row that is sorted on disk."""
+        self._join: NameJoin | None = None
+        try:
+            refuse_without_space(generations.data_dir, self._sizes.reserve)
+            self._folder = generations.building(self.name)
+            with self._in_our_words():
+                self._changes = Changes(self._folder / "changes.spill", self._sizes)
+            self._open.callback(self._changes.runs.close)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def add(self, batch: Batch) -> None:
+        """See the protocol."""
+        with self._in_our_words():
+            self._take(self._lines(batch))
+        refuse_when_low(self._generations.data_dir, self._sizes.reserve)
+
+    def _lines(self, batch: Batch) -> Rows:
+        """Return the rows of a batch; those that can only be looked up by key become lines at once."""
+        keys = list(chain.from_iterable(_KEYS.iter_unpack(batch.keys)))
+        bulk = self._numbers.bulk
+        own = bytes((NOT_IN_BASE if bulk is None else bulk,))
+        first, self._rows = self._rows, self._rows + batch.rows
+        forms = forms_of(batch)
+        names = separate(batch.canonicals)
+        places = range(first, self._rows)
+        if forms is None and not batch.origins:
+            rendered = bytes((NameForm.RENDERED,))
+            return Rows(names, [own + key + rendered for key in keys], places)
+        numbers = batch.origins or bytes(len(keys))
+        form_of_each = bytearray(forms or bytes(len(keys)))
+        for at, spelling in enumerate(separate(batch.spellings)):
+            if form_of_each[at] == NameForm.OTHER or numbers[at]:
+                self._changes.came(keys[at], Line(first + at, numbers[at], spelling, Kind.CAME))
+                form_of_each[at] = ALREADY
+        self._changes.flush()
+        return Rows(names, [b"%b%b%c" % (own, key, form) for key, form in zip(keys, form_of_each, strict=True)], places)
+
+    def _settled(self, name: bytes, record: bytes, place: int) -> bytes:
+        """Make a row a line, so that its place counts."""
+        if record[-1] != ALREADY:
+            self._changes.came(record[1 : 1 + KEY_BYTES], Line(place, 0, spelled(name, record[-1]), Kind.CAME))
+        return record[:-1] + bytes((ALREADY,))
+
+    def _take(self, rows: Rows) -> None:
+        if self._sorted is not None:
+            self._sorted.add(rows)
+            return
+        self._window.add(rows)
+        if len(self._window) < 2 * WINDOW:
+            return
+        if self._join is None:
+            if not (self._is_large(self._guess) and self._window.is_orderly()):
+                self._sort_the_rest()
+                return
+            self._begin()
+        self._compare(self._window.take())
+        if self._late > MOST_LATE:
+            self._sort_the_rest()
+
+    def _is_large(self, rows: int) -> bool:
+        return rows * LEAST_SHARE >= self._numbers.bulk_rows > 0
+
+    def _begin(self) -> None:
+        numbers, replaced = self._numbers, self._merge.replaced_grid
+        numbers.renews = numbers.bulk is not None and (replaced is not None or not numbers.is_older)
+        self._join = NameJoin(self._live, numbers, self._changes, replaced)
+
+    def _sort_the_rest(self) -> None:
+        self._sorted = Sorted(self._folder / "names.spill", self._sizes)
+        self._open.callback(self._sorted.close)
+        rest = self._window.take(everything=True)
+        self._sorted_from = min(rest.places, default=self._rows)
+        self._sorted.add(rest)
+
+    def _compare(self, rows: Rows) -> None:
+        """Compare rows in order; those below what was compared are late."""
+        assert self._join is not None
+        late = bisect_left(rows.names, self._join.position)
+        for at in range(late):
+            self._late += 1
+            self._look_up(rows.names[at], rows.records[at], rows.places[at], Kind.LATE)
+        self._join.compare(Rows(rows.names[late:], rows.records[late:], rows.places[late:]))
+
+    def _look_up(self, name: bytes, record: bytes, place: int, kind: Kind) -> None:
+        key = record[1 : 1 + KEY_BYTES]
+        if record[-1] != ALREADY:
+            self._changes.came(key, Line(place, 0, spelled(name, record[-1]), kind))
+        else:
+            self._changes.at(key, Kind.MARK, place)
+
+    def finish(self, watch: Watch) -> Built:
+        """See the protocol."""
+        with self._open, self._in_our_words():
+            self._compare_the_rest()
+            watch(Step(Phase.KEYS, self._rows))
+            return self._differences(watch)
+
+    def _compare_the_rest(self) -> None:
+        if self._join is None and (self._is_large(self._rows) or self._merge.replaced_grid is not None):
+            self._begin()
+        parts = self._sorted.parts() if self._sorted is not None else iter([self._window.take(everything=True)])
+        for rows in parts:
+            if self._join is not None:
+                self._compare(rows)
+                continue
+            for at, name in enumerate(rows.names):
+                self._look_up(name, rows.records[at], rows.places[at], Kind.SHARED)
+        if self._join is not None:
+            self._join.finish()
+            if self._sorted is not None:
+                self._find_places(self._sorted)
+        self._changes.flush()
+
+    def _find_places(self, rows: Sorted) -> None:
+        """Add the places of confirmed rows whose key has other rows too: the later of them counts."""
+        wanted = Runs(self._folder / "wanted.spill", -KEY_BYTES, self._sizes)
+        self._open.callback(wanted.close)
+        for _, _, keys, values in self._changes.runs.ranges():
+            wanted.add(list(confirmed_names(self._live, self._numbers, keys, values)))
+        cursor = wanted.cursor()
+        for part in rows.parts():
+            names, keys = cursor.take(part.names[-1] + b"\0") if part.names else ([], [])
+            pairs = set(zip(names, keys, strict=True))
+            if pairs:
+                for name, record, place in zip(*part, strict=True):
+                    if (name, record[1 : 1 + KEY_BYTES]) in pairs:
+                        self._changes.at(record[1 : 1 + KEY_BYTES], Kind.CONFIRMED, place)
+        self._changes.flush()
+
+    def _differences(self, watch: Watch) -> Built:
+        """Write the differences; a whole generation in their place where they are too many."""
+        data = DataFile(self._folder, self._generations.modes, self._sizes.first_map, DIFFERENCES)
+        ops = Runs(self._folder / "names-changed.spill", -OP.size, self._sizes)
+        for opened in (data, ops):
+            self._open.callback(opened.close)
+        shared = (self._live, self._base, self._numbers)
+        keys = KeyChanges(*shared, origins=self._origins, merge=self._merge, data=data, ops=ops, sorted_from=self._sorted_from)
+        keys.run(self._changes.runs)
+        self._changes.runs.close()
+        watch(Step(Phase.NAMES, 2 * self._rows))
+        names = NameChanges(*shared, origins=self._origins, merge=self._merge, data=data)
+        names.run(ops)
+        ops.close()
+        table = self._numbers.table()
+        counts = [keys.origins[number] for number in range(len(table))]
+        rows = sum(counts)
+        agree("names and keys", self._base_manifest.rows + names.records_added, rows)
+        agree("former names and history", names.former_added, keys.former_added)
+        is_whole = self._numbers.are_many or keys.writing.written * 100 > self._base_manifest.rows * self._rebuild
+        past = past_of(self._live)
+        contents = Contents(
+            origins=table,
+            counts=counts,
+            names=names.names,
+            keys=keys.keys,
+            past=past,
+            own=self._numbers.packed(0),
+            former_origins=self._numbers.former_table(),
+            base=(self._base_name, self._base.id),
+        )
+        size = data.finish(contents)
+        if is_whole or not self._rebuild:
+            size = self._fold(data.path)
+        else:
+            data.path.rename(self._folder / DATA_FILE)
+        return Built(
+            name=self.name,
+            format=FORMAT,
+            bytes=size,
+            rows=rows,
+            names=names.names,
+            keys=keys.keys,
+            former=self._base_manifest.former + keys.former_added,
+            added=keys.counts.added,
+            changed=keys.counts.changed,
+            unchanged=keys.counts.unchanged + (self._join.confirmed if self._join else 0),
+            removed=keys.counts.removed,
+            conflicts=self._base_manifest.conflicts + names.conflicts_added,
+            base="" if is_whole or not self._rebuild else self._base_name,
+        )
+
+    def _fold(self, differences: Path) -> int:
+        """Write a whole generation of the differences and their base; return its bytes."""
+        folder, sizes = self._generations.data_dir, self._sizes
+        refuse_without_space(folder, sizes.reserve + self._base_manifest.bytes)
+        data = DataFile(self._folder, self._generations.modes, sizes.first_map)
+        self._open.callback(data.close)
+        with contextlib.closing(self._generations.lay_over(differences, self._base)) as layers:
+            size = data.finish(fold(layers, data, self._origins.origins[0], lambda: refuse_when_low(folder, sizes.reserve)))
+        differences.unlink()
+        return size
+
+    def abandon(self) -> None:
+        """See the protocol."""
+        self._open.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._generations.discard(self.name)
+
+    @contextlib.contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        """Translate an OSError of a spill file."""
+        try:
+            yield
+        except OSError as error:
+            refuse_os_error(self._folder, error)

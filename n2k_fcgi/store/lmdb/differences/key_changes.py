@@ -1,0 +1,252 @@
+"""The keys of the differences: those of the lines, and those that the differences before had."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from struct import Struct
+from typing import NamedTuple
+
+from n2k_fcgi.model.builds import Merge
+from n2k_fcgi.model.origins import OriginTable
+from n2k_fcgi.model.renderings import form_of
+from n2k_fcgi.store.lmdb.building.data_file import DataFile
+from n2k_fcgi.store.lmdb.building.one_key import KeyCounts, NameRules, Spelled, canonical_of
+from n2k_fcgi.store.lmdb.building.runs import Runs
+from n2k_fcgi.store.lmdb.codec import pack_spelling, unpack_spellings
+from n2k_fcgi.store.lmdb.differences.changes import Found, Kind, Line, found_in
+from n2k_fcgi.store.lmdb.differences.numbers import Numbers
+from n2k_fcgi.store.lmdb.differences.rows import Writing
+from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.generation_file import GenerationFile
+from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS
+
+OP = Struct(">?BB16sBI")
+"""A change of a name: whether it is of former names; PUT or DROP; number of the origin, key, form; of a row of the dump its
+place and 1, else 0."""
+
+PUT, DROP = 1, 0
+TRIM_EVERY = 1_024
+"""Keys between two checks of memory."""
+
+
+class State(NamedTuple):
+    """The names of one key."""
+
+    current: list[Spelled]
+    former: list[Spelled]
+
+
+class Raw(NamedTuple):
+    """The same as stored; None or b'': no names."""
+
+    current: bytes | None
+    former: bytes | None
+
+
+class KeyChanges:
+    """Writes keys and history, and collects the changes of names in *ops*. *sorted_from*: see ``DifferencesBuild``."""
+
+    def __init__(
+        self,
+        live: Generation,
+        base: GenerationFile,
+        numbers: Numbers,
+        *,
+        origins: OriginTable,
+        merge: Merge,
+        data: DataFile,
+        ops: Runs,
+        sorted_from: int,
+    ) -> None:
+        self._live = live
+        self._base = base
+        self._numbers = numbers
+        self._origins = origins
+        self._hides = merge.hides
+        self._ops = ops
+        self._sorted_from = sorted_from
+        self.counts = KeyCounts()
+        self._rules = NameRules(origins, merge.replaced_grid, self.counts)
+        self.writing = Writing(data, KEYS, HISTORY)
+        self.origins: Counter[int] = Counter(dict(enumerate(base.sizes["origins"])))
+        """Current names by their number in the differences."""
+        self.keys: int = base.sizes["keys"]
+        self.former_added = 0
+        """Former names more than in the base."""
+
+    def run(self, lines: Runs) -> None:
+        """Go through all keys of lines and of the differences before."""
+        for number, (key, found, before) in enumerate(self._touched(lines)):
+            base = Raw(*self._base.pair(KEYS, HISTORY, key))
+            stored = base if before is None else before
+            if found is None and not self._has_hidden(key, stored):
+                self._carry(key, stored, base)
+            else:
+                self._change(key, found or Found([], False, None), stored, base)
+            if number % TRIM_EVERY == 0:
+                self._live.trim()
+        self.writing.flush()
+
+    def _touched(self, lines: Runs) -> Iterator[tuple[bytes, Found | None, Raw | None]]:
+        """Yield each key with its lines and what the differences before have; None: nothing."""
+        streams: list[Iterable[tuple[bytes, int, bytes]]] = [_lines(lines)]
+        if self._live.base is not None:
+            streams += [stored_rows(self._live.own.chunk, database, tag) for tag, database in ((1, KEYS), (2, HISTORY))]
+        for key, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
+            values: list[bytes] = []
+            before: list[bytes | None] = [None, None]
+            for _, tag, value in group:
+                if tag == 0:
+                    values.append(value)
+                else:
+                    before[tag - 1] = value
+            yield key, found_in(values) if values else None, None if before == [None, None] else Raw(*before)
+
+    def _has_hidden(self, key: bytes, stored: Raw) -> bool:
+        return self._hides is not None and bool(self._hidden_grids(key, self._state(stored, self._numbers.before)))
+
+    def _hidden_grids(self, key: bytes, state: State) -> set[str]:
+        hides, grid = self._hides, self._origins.grid
+        if hides is None:
+            return set()
+        return {
+            grid(spelled.origin)
+            for names in state
+            for spelled in names
+            if hides(key, grid(spelled.origin), canonical_of(spelled))
+        }
+
+    def _state(self, raw: Raw, number: Callable[[int], int]) -> State:
+        former = self._numbers.former
+        return State(
+            [Spelled(number(n), spelling) for n, spelling in unpack_spellings(raw.current or b"")],
+            [Spelled(former(n), spelling) for n, spelling in unpack_spellings(raw.former or b"")],
+        )
+
+    def _carry(self, key: bytes, stored: Raw, base: Raw) -> None:
+        """Write what the differences before have: nothing changed, but the numbers of the origins."""
+        state = self._state(stored, self._numbers.now)
+        self._write(key, state, base)
+
+    def _change(self, key: bytes, found: Found, stored: Raw, base: Raw) -> None:
+        before = self._state(stored, self._numbers.before)
+        dumped, lines = self._dumped(found, stored)
+        current, outdated = self._rules.current(before.current, dumped)
+        after = State(current, self._rules.former([*before.former, *outdated], current))
+        hidden = self._hidden_grids(key, before)
+        if hidden:
+            after = self._with_hidden(after, self._state(base, self._numbers.now), hidden)
+        self._write(key, after, base)
+        shown = self._state(stored, self._numbers.now)
+        self._note(key, shown.current, after.current, lines=lines)
+        self._note(key, shown.former, after.former)
+
+    def _with_hidden(self, state: State, base: State, hidden: set[str]) -> State:
+        """Return *state* with what the base has on *hidden* grids: hidden avatars are not written."""
+        grid = self._origins.grid
+        return State(
+            *(
+                [s for s in names if grid(s.origin) not in hidden] + [s for s in old if grid(s.origin) in hidden]
+                for names, old in zip(state, base, strict=True)
+            )
+        )
+
+    def _dumped(self, found: Found, stored: Raw) -> "tuple[list[Spelled], dict[int, Line]]":
+        """Return the names of a key in the dump, in its order; and of each, by its identity, its line.
+
+        A row that was confirmed is no line: it is added where it was.
+        """
+        numbers = self._numbers
+        rows = [(line, Spelled(line.origin, line.spelling)) for line in found.rows]
+        lines = {id(name): line for line, name in rows}
+        names = [name for _, name in rows]
+        if rows and numbers.renews and not found.is_gone:
+            confirmed = [s for n, s in unpack_spellings(stored.current or b"") if n == numbers.bulk]
+            if confirmed:
+                self.counts.unchanged -= 1  # the join has counted it
+                name = Spelled(0, confirmed[0])
+                later = [self._is_later(line, spelled, name, found.confirmed) for line, spelled in rows]
+                names = [
+                    *(s for s, is_later in zip(names, later, strict=True) if not is_later),
+                    name,
+                    *(s for s, is_later in zip(names, later, strict=True) if is_later),
+                ]
+        return names, lines
+
+    def _is_later(self, line: Line, spelled: Spelled, confirmed: Spelled, place: int | None) -> bool:
+        """Whether a row comes after the confirmed one, whose place may not be known: then the dump was in order."""
+        if place is not None:
+            return line.place > place
+        if line.kind is Kind.LATE or line.place >= self._sorted_from:
+            return True
+        return canonical_of(spelled).encode() > canonical_of(confirmed).encode()
+
+    def _write(self, key: bytes, state: State, base: Raw) -> None:
+        """Write the names of a key, unless they are those of the base."""
+        of_base = self._state(base, self._numbers.now)
+        if state == of_base:
+            return
+        packed, packed_former = self._numbers.packed, self._numbers.packed_former
+        current = [Spelled(packed(n), spelling) for n, spelling in state.current]
+        former = [Spelled(packed_former(n), spelling) for n, spelling in state.former]
+        self.writing.put(
+            key,
+            (b"".join(pack_spelling(*name) for name in current), base.current),
+            (b"".join(pack_spelling(*name) for name in former), base.former),
+        )
+        self.origins.subtract(n for n, _ in unpack_spellings(base.current or b""))
+        self.origins.update(name.origin for name in current)
+        self.keys += bool(current) - bool(base.current)
+        self.former_added += len(former) - len(of_base.former)
+
+    def _note(self, key: bytes, before: list[Spelled], after: list[Spelled], *, lines: dict[int, Line] | None = None) -> None:
+        """Collect what changes in the index of names, for current names with their *lines*, else for former ones."""
+        former = lines is None
+        row_of = (lines or {}).get
+        old = {self._place_of(name): name for name in before}
+        new = {self._place_of(name): name for name in after}
+        ops = []
+        for place, name in old.items():
+            if place not in new:
+                ops.append(place[0] + OP.pack(former, DROP, name.origin, key, 0, 0))
+        for place, name in new.items():
+            form = form_of(name.spelling, place[0])
+            known, line = old.get(place), row_of(id(name))
+            is_same = known is not None and (known.origin, form_of(known.spelling, place[0])) == (name.origin, form)
+            if not is_same or (line is not None and line.kind is Kind.SHARED):
+                ops.append(place[0] + OP.pack(former, PUT, name.origin, key, form, 0 if line is None else line.place + 1))
+        if ops:
+            self._ops.add(ops)
+
+    def _place_of(self, name: Spelled) -> tuple[bytes, str]:
+        return canonical_of(name).encode(), self._origins.grid(name.origin)
+
+
+def confirmed_names(live: Generation, numbers: Numbers, keys: list[bytes], values: list[bytes]) -> Iterator[bytes]:
+    """Yield canonical name and key of the confirmed rows whose keys have other rows in the dump; of lines, in order."""
+    for key, lines in groupby(zip(keys, values, strict=True), key=itemgetter(0)):
+        found = found_in([value for _, value in lines])
+        if found.is_gone or not found.rows:
+            continue
+        for number, spelling in unpack_spellings(live.get(KEYS, key) or b""):
+            if number == numbers.bulk:
+                yield canonical_of(Spelled(0, spelling)).encode() + key
+
+
+def _lines(runs: Runs) -> Iterator[tuple[bytes, int, bytes]]:
+    for _, _, keys, values in runs.ranges():
+        for key, value in zip(keys, values, strict=True):
+            yield key, 0, value
+
+
+def stored_rows(
+    chunk: Callable[[bytes, bytes, bytes | None, int], list[tuple[bytes, bytes]]], database: bytes, tag: int
+) -> Iterator[tuple[bytes, int, bytes]]:
+    """Yield all rows of a database, with *tag*; no transaction is open between two of them."""
+    start = b""
+    while rows := chunk(database, start, None, TRIM_EVERY):
+        for db_key, value in rows:
+            yield db_key, tag, value
+        start = rows[-1][0] + b"\0"

@@ -1,0 +1,196 @@
+"""The names of the differences: those whose keys changed, and those that the differences before had."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from n2k_fcgi.model.builds import Claims, Merge
+from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.model.origins import OriginTable
+from n2k_fcgi.store.lmdb.building.data_file import DataFile
+from n2k_fcgi.store.lmdb.building.runs import Runs
+from n2k_fcgi.store.lmdb.codec import pack_name, unpack_records
+from n2k_fcgi.store.lmdb.differences.key_changes import OP, PUT, TRIM_EVERY, stored_rows
+from n2k_fcgi.store.lmdb.differences.numbers import Numbers
+from n2k_fcgi.store.lmdb.differences.rows import Writing
+from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.lmdb.generation_file import GenerationFile
+from n2k_fcgi.store.lmdb.layout import FORMER, HELD, NAMES
+
+_OP, _NAMES, _FORMER, _HELD, _CONTESTED = range(5)
+"""What a row of the merged streams is: a change, a part of the differences before, a live holder."""
+
+
+class Record(NamedTuple):
+    """One record of a name: number of the origin, key, form."""
+
+    origin: int
+    key: bytes
+    form: int
+
+
+class Answer(NamedTuple):
+    """All of one name."""
+
+    names: list[Record]
+    former: list[Record]
+    held: bytes | None
+
+
+class Raw(NamedTuple):
+    """The same as stored; None or b'': nothing."""
+
+    names: bytes | None
+    former: bytes | None
+    held: bytes | None
+
+
+class NameChanges:
+    """Writes names, former names and holders."""
+
+    def __init__(
+        self,
+        live: Generation,
+        base: GenerationFile,
+        numbers: Numbers,
+        *,
+        origins: OriginTable,
+        merge: Merge,
+        data: DataFile,
+    ) -> None:
+        self._live = live
+        self._base = base
+        self._numbers = numbers
+        self._origins = origins
+        self._decide = merge.holder
+        self._keeps_holders = merge.replaced_grid != PRODUCTION
+        self.writing = Writing(data, NAMES, FORMER, HELD)
+        self.names: int = base.sizes["names"]
+        self.records_added = 0
+        """Current names more than in the base; of former names, and of names of several keys on a grid, likewise."""
+        self.former_added = 0
+        self.conflicts_added = 0
+
+    def run(self, ops: Runs) -> None:
+        """Go through all names of *ops*, of the differences before, and of live holders."""
+        for number, (name, changes, before, is_contested) in enumerate(self._touched(ops)):
+            if changes or before is not None:
+                base = Raw(*self._base.pair(NAMES, FORMER, name), self._base.get(HELD, name))
+                stored = base if before is None else before
+                if changes:
+                    self._change(name, changes, stored, base)
+                else:
+                    self._write(name, self._answer(stored), base)
+            if is_contested and not changes:
+                self._contest(name)
+            if number % TRIM_EVERY == 0:
+                self._live.trim()
+        self.writing.flush()
+
+    def _touched(self, ops: Runs) -> Iterator[tuple[bytes, list[bytes], Raw | None, bool]]:
+        """Yield each name with its changes, what the differences before have, and whether it is contested."""
+        streams: list[Iterable[tuple[bytes, int, bytes]]] = [_ops(ops)]
+        if self._live.base is not None:
+            parts = ((_NAMES, NAMES), (_FORMER, FORMER), (_HELD, HELD))
+            streams += [stored_rows(self._live.own.chunk, database, tag) for tag, database in parts]
+        if self._keeps_holders:
+            streams.append(stored_rows(self._live.chunk, HELD, _CONTESTED))
+        for name, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
+            changes: list[bytes] = []
+            parts_before: dict[int, bytes] = {}
+            for _, tag, value in group:
+                if tag == _OP:
+                    changes.append(value)
+                else:
+                    parts_before[tag] = value
+            is_contested = parts_before.pop(_CONTESTED, None) is not None
+            before = Raw(*map(parts_before.get, (_NAMES, _FORMER, _HELD))) if parts_before else None
+            yield name, changes, before, is_contested
+
+    def _answer(self, raw: Raw) -> Answer:
+        now, former = self._numbers.now, self._numbers.former
+        return Answer(
+            [Record(now(n), key, form) for n, key, form in unpack_records(raw.names or b"")],
+            [Record(former(n), key, form) for n, key, form in unpack_records(raw.former or b"")],
+            raw.held or None,
+        )
+
+    def _change(self, name: bytes, changes: list[bytes], stored: Raw, base: Raw) -> None:
+        before = self._answer(stored)
+        current = self._amended(before.names, changes, former=False)
+        former = self._amended(before.former, changes, former=True)
+        self._write(name, Answer(current, former, self._holder(name, current, former)), base)
+
+    def _amended(self, records: list[Record], changes: list[bytes], *, former: bool) -> list[Record]:
+        """Return *records* with their changes, the latest first.
+
+        Of equal times: current ones the later row of the dump, else the order before; former ones the larger key.
+        """
+        grid = self._origins.grid
+        found = {(grid(record.origin), record.key): (-place, record) for place, record in enumerate(records)}
+        is_changed = False
+        for change in changes:
+            is_former, kind, origin, key, form, arrival = OP.unpack(change)
+            if is_former != former:
+                continue
+            is_changed = True
+            identity = grid(origin), key
+            if kind == PUT:
+                before = found.get(identity)
+                found[identity] = (arrival or (before[0] if before else -len(records)), Record(origin, key, form))
+            else:
+                found.pop(identity, None)
+        if not is_changed:
+            return records
+        as_of = self._origins.as_of
+        if former:
+            ranked = sorted(found.values(), key=lambda item: (as_of(item[1].origin), item[1].key), reverse=True)
+        else:
+            ranked = sorted(found.values(), key=lambda item: (as_of(item[1].origin), item[0]), reverse=True)
+        return [record for _, record in ranked]
+
+    def _holder(self, name: bytes, current: list[Record], former: list[Record]) -> bytes | None:
+        """Return the key that keeps a contested name of Second Life."""
+        keys = [record.key for record in chain(current, former) if self._origins.grid(record.origin) == PRODUCTION]
+        if len(set(keys)) < 2:
+            return None
+        before = self._live.holder(name.decode()) if self._keeps_holders else None
+        return self._decide(Claims(name.decode(), keys, before))
+
+    def _contest(self, name: bytes) -> None:
+        """Have a contested name decided again, for the list of refused claims: its holder stays."""
+        names, former = self._live.pair(NAMES, FORMER, name)
+        answer = self._answer(Raw(names, former, None))
+        self._holder(name, answer.names, answer.former)
+
+    def _write(self, name: bytes, answer: Answer, base: Raw) -> None:
+        """Write the answer of a name, unless it is that of the base."""
+        of_base = self._answer(base)
+        if answer == of_base:
+            return
+        self.writing.put(
+            name,
+            (_packed(answer.names, self._numbers.packed), base.names),
+            (_packed(answer.former, self._numbers.packed_former), base.former),
+            (answer.held or b"", base.held),
+        )
+        self.names += bool(answer.names) - bool(of_base.names)
+        self.records_added += len(answer.names) - len(of_base.names)
+        self.former_added += len(answer.former) - len(of_base.former)
+        self.conflicts_added += self._is_conflict(answer.names) - self._is_conflict(of_base.names)
+
+    def _is_conflict(self, records: list[Record]) -> bool:
+        return len(records) > 1 and len(Counter(self._origins.grid(r.origin) for r in records)) < len(records)
+
+
+def _packed(records: list[Record], number: Callable[[int], int]) -> bytes:
+    return b"".join(pack_name(number(record.origin), record.key, record.form) for record in records)
+
+
+def _ops(runs: Runs) -> Iterator[tuple[bytes, int, bytes]]:
+    for _, _, names, values in runs.ranges():
+        for name, value in zip(names, values, strict=True):
+            yield name, _OP, value

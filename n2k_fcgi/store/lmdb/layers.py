@@ -1,0 +1,183 @@
+"""The rows of a generation: those of its own file and, where that has the differences against a base, those of the base.
+
+A row of the differences hides the base's row of its db_key; an empty value there says that there is none (a tombstone).
+Nothing is merged in a value.
+"""
+
+import contextlib
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterator
+from itertools import groupby
+from operator import itemgetter
+
+from n2k_fcgi.store.lmdb.generation_file import GenerationFile
+from n2k_fcgi.store.lmdb.resident import resident_bytes
+
+Row = tuple[bytes, bytes]
+"""(db_key, raw value)."""
+
+FEW = 16
+"""Up to one row of the differences to so many of the base, they are put in one by one; above, sorting all is faster."""
+
+
+class Layers:
+    """Reads rows of one generation. *base* None: *own* is whole.
+
+    *resident_limit*: bytes of resident memory of this process above which long reading releases the maps' pages. *release*
+    ends the use of both files.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        own: GenerationFile,
+        base: GenerationFile | None,
+        *,
+        resident_limit: int,
+        release: Callable[[GenerationFile], None],
+    ) -> None:
+        self.name = name
+        self.own = own
+        self.base = base
+        self.holds = 0
+        """The number of leases on it (``generations.Lease``)."""
+        self._resident_limit = resident_limit
+        self._release = release
+        self._is_open = True
+        self.path = own.path
+        self.origins = own.origins
+        self.former_origins = own.former_origins
+        self.past = own.past
+        self.record = own.record
+
+    def refuse_changed(self) -> None:
+        """Raise StoreDamaged if a byte of its own file is not as it was built. A file without a seal is not read."""
+        self.own.refuse_changed()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read everything inside in one transaction of each file; see ``GenerationFile.snapshot``."""
+        if self.holds:
+            self.trim()
+        with self.own.snapshot():
+            if self.base is None:
+                yield
+            else:
+                with self.base.snapshot():
+                    yield
+
+    def reopen(self) -> None:
+        """See ``GenerationFile.reopen``."""
+        self.own.reopen()
+        if self.base is not None:
+            self.base.reopen()
+
+    def trim(self) -> None:
+        """``reopen`` if this process has grown, unless a ``snapshot`` is open. Called between two steps of long reading."""
+        if resident_bytes() > self._resident_limit:
+            self.reopen()
+
+    def close(self) -> None:
+        """End the use of the files; the last user of a file closes it. Idempotent."""
+        for file in (self.own, self.base) if self._is_open else ():
+            if file is not None:
+                self._release(file)
+        self._is_open = False
+
+    def get(self, database: bytes, db_key: bytes) -> bytes | None:
+        """Return one raw value."""
+        if self.base is None:
+            return self.own.get(database, db_key)
+        value = self.own.get(database, db_key) if self.own.has(database) else None
+        if value is None:
+            value = self.base.get(database, db_key)
+        return value or None
+
+    def pair(self, first: bytes, second: bytes, db_key: bytes) -> tuple[bytes | None, bytes | None]:
+        """Return the raw values of one db_key in two databases, which the differences have together."""
+        found = self.own.pair(first, second, db_key)
+        if self.base is not None and found == (None, None):
+            return self.base.pair(first, second, db_key)
+        return found
+
+    def has(self, database: bytes) -> bool:
+        """Whether this generation has the database: one of format 1 has no holders."""
+        return self.own.has(database)
+
+    def entries(self, database: bytes) -> int:
+        """Count the db_keys of a database; with a base, one by one."""
+        return self.own.entries(database) if self.base is None else sum(1 for _ in self.rows(database))
+
+    def rows(self, database: bytes, first: bytes = b"", end: bytes | None = None) -> Generator[Row, None, None]:
+        """Yield the raw (db_key, value) at or above *first* and below *end*, in order."""
+        if self.base is None:
+            yield from self.own.rows(database, first, end)
+            return
+        layers = (self.own.rows(database, first, end), self.base.rows(database, first, end))
+        yield from _upper(heapq.merge(*layers, key=itemgetter(0)))  # of equal ones the first layer's comes first
+
+    def backwards(self, database: bytes, first: bytes, end: bytes) -> Generator[Row, None, None]:
+        """Yield the raw (db_key, value) below *end* and at or above *first*, the last one first."""
+        if self.base is None:
+            yield from self.own.backwards(database, first, end)
+            return
+        layers = (self.own.backwards(database, first, end), self.base.backwards(database, first, end))
+        yield from _upper(heapq.merge(*layers, key=itemgetter(0), reverse=True))
+
+    def chunk(self, database: bytes, first: bytes, end: bytes | None, limit: int) -> list[Row]:
+        """Return the first *limit* of ``rows``, read without a step of Python for each."""
+        if self.base is None:
+            return self.own.chunk(database, first, end, limit)
+        found: list[Row] = []
+        while len(found) < limit:
+            wanted = limit - len(found)
+            lower = self.base.chunk(database, first, end, wanted)
+            is_last = len(lower) < wanted
+            stop = end if is_last else lower[-1][0] + b"\0"  # the smallest db_key above it
+            upper = self.own.chunk(database, first, stop, wanted)
+            if len(upper) == wanted:
+                is_last, stop = False, upper[-1][0] + b"\0"
+                lower = [row for row in lower if row[0] < stop]
+            found += merged(lower, upper)
+            if is_last or stop is None:
+                break
+            first = stop
+        return found
+
+    def chunks(self, database: bytes, limit: int) -> Iterator[list[Row]]:
+        """Yield all rows of a database, at most *limit* at a time, with ``trim`` between; none if there is no such database."""
+        return self._chunks(self.chunk, database, limit)
+
+    def own_chunks(self, database: bytes, limit: int) -> Iterator[list[Row]]:
+        """The same of its own file: of differences also tombstones, which are empty, and nothing of the base."""
+        return self._chunks(self.own.chunk, database, limit)
+
+    def _chunks(
+        self, chunk: Callable[[bytes, bytes, bytes | None, int], list[Row]], database: bytes, limit: int
+    ) -> Iterator[list[Row]]:
+        start = b""
+        while self.has(database) and (rows := chunk(database, start, None, limit)):
+            yield rows
+            start = rows[-1][0] + b"\0"
+            self.trim()
+
+
+def merged(lower: list[Row], upper: list[Row]) -> list[Row]:
+    """Return *lower*, which is changed, with the rows of *upper*, both in order; a tombstone removes a row."""
+    if len(upper) * FEW > len(lower):
+        rows = {**dict(lower), **dict(upper)}
+        return sorted(row for row in rows.items() if row[1])
+    for row in upper:
+        at = bisect_left(lower, row[:1])
+        is_there = at < len(lower) and lower[at][0] == row[0]
+        lower[at : at + is_there] = [row] if row[1] else []
+    return lower
+
+
+def _upper(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the first row of each db_key, unless it is a tombstone."""
+    for _, same in groupby(rows, key=itemgetter(0)):
+        row = next(same)
+        if row[1]:
+            yield row

@@ -200,7 +200,7 @@ def test_how_far_it_is_is_reported(store: Store) -> None:
     steps: list[Step] = []
     with building(store, own(1)) as build:
         build.add(batch(*((key, f"Name{number}") for number, key in enumerate(KEYS))))
-        build.finish(Merge(first), steps.append)
+        build.finish(steps.append)
     assert [step.phase for step in steps] == sorted(step.phase for step in steps)
     assert [step.done for step in steps] == sorted(step.done for step in steps)
     assert steps[-1] == Step(Phase.NAMES, 2 * len(KEYS))

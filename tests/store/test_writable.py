@@ -12,7 +12,7 @@ from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.datadir import CAPTURES
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
-from n2k_fcgi.store.lmdb.layout import FORMAT
+from n2k_fcgi.store.lmdb.layout import CAPTURE_FORMATS
 from n2k_fcgi.store.lmdb.writable import with_prefix
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox
 
@@ -72,14 +72,14 @@ def test_a_later_format_is_refused(sandbox: Sandbox) -> None:
     """Data of a later version is not read wrongly."""
     file = captures_file(sandbox.data_dir, PRIVATE)
     sandbox.store.close()
-    file.write(lambda transaction: transaction.put(b"mformat", b"%d" % (FORMAT + 1)))
+    file.write(lambda transaction: transaction.put(b"mformat", b"%d" % CAPTURE_FORMATS.stop))
     file.close()
     with pytest.raises(StoreTooNew):
         sandbox.store.captures.by_key(KEY)
     sandbox.store.close()
     file = captures_file(sandbox.data_dir, PRIVATE)
     with lmdb.open(str(file.path), subdir=False) as env, env.begin(write=True) as transaction:
-        transaction.put(b"mformat", b"%d" % FORMAT)
+        transaction.put(b"mformat", b"%d" % CAPTURE_FORMATS[-1])
 
 
 def test_a_replaced_file_is_noticed_before_a_write(sandbox: Sandbox) -> None:

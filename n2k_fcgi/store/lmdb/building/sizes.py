@@ -17,6 +17,8 @@ class Sizes(NamedTuple):
     """Rows between two db_keys that are remembered to cut ranges by."""
     block_rows: int = 256
     """Rows read of a run at a time: times the number of runs, this is memory."""
+    window: int = 8_192
+    """Rows that are held back to put a nearly sorted dump in order; a dump with more late rows than this is sorted on disk."""
     first_map: int = 8 * 1024 * 1024
     """Bytes of address space to begin with, doubled when full: a small dump fits where a host limits addresses."""
     reserve: int = RESERVE

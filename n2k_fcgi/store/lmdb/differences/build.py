@@ -23,7 +23,7 @@ from n2k_fcgi.store.lmdb.building.data_file import Contents, DataFile
 from n2k_fcgi.store.lmdb.building.runs import Runs
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.differences.changes import Changes, Kind, Line
-from n2k_fcgi.store.lmdb.differences.dump_order import WINDOW, Rows, Sorted, Window
+from n2k_fcgi.store.lmdb.differences.dump_order import Rows, Sorted, Window
 from n2k_fcgi.store.lmdb.differences.folding import fold
 from n2k_fcgi.store.lmdb.differences.key_changes import OP, KeyChanges, confirmed_names
 from n2k_fcgi.store.lmdb.differences.name_changes import NameChanges
@@ -43,9 +43,6 @@ LINE_BYTES = 55
 
 LEAST_SHARE = 2
 """A dump with at least one row for so many live names of its grid renews them; a smaller one is looked up row by row."""
-
-MOST_LATE = 10_000
-"""Rows beyond the window; when there are more, the rest of the dump is sorted on disk."""
 
 NOT_IN_BASE = 255
 """The number of the dump in records when no live name is from its grid."""
@@ -82,7 +79,7 @@ class DifferencesBuild:
         self._guess = text_bytes // LINE_BYTES
         self._rows = 0
         self._late = 0
-        self._window = Window(self._settled)
+        self._window = Window(self._sizes.window, self._settled)
         self._sorted: Sorted | None = None
         self._sorted_from = 0
         """The place of the first row that is sorted on disk."""
@@ -135,7 +132,7 @@ class DifferencesBuild:
             self._sorted.add(rows)
             return
         self._window.add(rows)
-        if len(self._window) < 2 * WINDOW:
+        if not self._window.is_full:
             return
         if self._join is None:
             if not (self._is_large(self._guess) and self._window.is_orderly()):
@@ -143,7 +140,7 @@ class DifferencesBuild:
                 return
             self._begin()
         self._compare(self._window.take())
-        if self._late > MOST_LATE:
+        if self._late > self._sizes.window:
             self._sort_the_rest()
 
     def _is_large(self, rows: int) -> bool:
@@ -230,6 +227,7 @@ class DifferencesBuild:
         names = NameChanges(*shared, origins=self._origins, merge=self._merge, data=data)
         names.run(ops)
         ops.close()
+        own = self._numbers.packed(0)
         table = self._numbers.table()
         counts = [keys.origins[number] for number in range(len(table))]
         rows = sum(counts)
@@ -243,7 +241,7 @@ class DifferencesBuild:
             names=names.names,
             keys=keys.keys,
             past=past,
-            own=self._numbers.packed(0),
+            own=own,
             former_origins=self._numbers.former_table(),
             base=(self._base_name, self._base.id),
         )

@@ -16,9 +16,6 @@ from n2k_fcgi.store.lmdb.building.runs import Runs
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD
 
-WINDOW = 8_192
-"""Rows that are held back: a nearly sorted row is at most so many rows from its place."""
-
 PLACE_BYTES = 4
 CUT = -NAME_RECORD - PLACE_BYTES
 
@@ -35,13 +32,14 @@ class Rows(NamedTuple):
 
 
 class Window:
-    """Puts rows right that are nearly in order.
+    """Puts rows right that are at most *size* rows from their place.
 
     *settle* is called for rows of a key that has several where their order may change: with name, record and place, it
     returns the record to pass on.
     """
 
-    def __init__(self, settle: Callable[[bytes, bytes, int], bytes]) -> None:
+    def __init__(self, size: int, settle: Callable[[bytes, bytes, int], bytes]) -> None:
+        self._size = size
         self._settle = settle
         self._names: list[bytes] = []
         self._records: list[bytes] = []
@@ -53,20 +51,22 @@ class Window:
         self._records += rows.records
         self._places += rows.places
 
-    def __len__(self) -> int:
-        return len(self._names)
+    @property
+    def is_full(self) -> bool:
+        """Whether there are enough rows to take some."""
+        return len(self._names) >= 2 * self._size
 
     def is_orderly(self) -> bool:
         """Whether no row is further than the window from its place, so far."""
         order = sorted(range(len(self._names)), key=self._names.__getitem__)
-        return all(abs(at - before) <= WINDOW for at, before in enumerate(order))
+        return all(abs(at - before) <= self._size for at, before in enumerate(order))
 
     def take(self, *, everything: bool = False) -> Rows:
         """Return the first rows in order; rows of one name are not taken apart."""
         if any(map(gt, self._names, islice(self._names, 1, None))):
             self._sort()
         names = self._names
-        cut = len(names) if everything else max(0, len(names) - WINDOW)
+        cut = len(names) if everything else max(0, len(names) - self._size)
         while 0 < cut < len(names) and names[cut] == names[cut - 1]:
             cut -= 1
         taken = Rows(names[:cut], self._records[:cut], self._places[:cut])

@@ -1,0 +1,1 @@
+"""Generations as differences: built, read, rebuilt and purged."""

@@ -46,9 +46,11 @@ def spelled(canonical: bytes, form: int) -> bytes:
 
 
 def forms_of(batch: Batch) -> bytes | None:
-    """Return the form of each row; None if all are RENDERED, which is found without a step per row."""
+    """Return the form of each row, found without a step per row where all are RENDERED or BARE; None if all are RENDERED."""
     classes = (b"\n" + batch.spellings).translate(_CLASSES)
-    # Nothing but two parts a row, and a part of a row is neither another's case nor cut.
-    if classes.translate(None, b"Uld") == b"\n" + b" \n" * batch.rows and not any(map(classes.__contains__, _NOT_RENDERED)):
-        return None
+    if not any(map(classes.__contains__, _NOT_RENDERED)):
+        # What is left of a row of two parts is " \n", of one part "\n": each becomes its form.
+        forms = classes.translate(None, b"Uld")[1:].replace(b" \n", b"\0").replace(b"\n", b"\1")
+        if len(forms) == batch.rows and not forms.translate(None, b"\0\1"):
+            return forms if NameForm.BARE in forms else None
     return bytes(map(form_of, separate(batch.spellings), separate(batch.canonicals)))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.builds import Merge
-from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.store.lmdb.building.build import Build
@@ -23,7 +22,9 @@ from tests.support.sandbox import Sandbox
 SMALL = Sizes(run_rows=16, range_rows=8, sample_every=2, block_rows=4, window=6)
 """So that few rows make many runs and ranges, and pass through the window."""
 
-PADDING = [(f"00000000-0000-4000-8000-{number:012x}", f"{letter}ad{number} Row") for number, letter in enumerate("abgmprtz" * 5)]
+PADDING = [
+    (f"00000000-0000-4000-8000-{number:012x}", f"{letter}ad{number} Row") for number, letter in enumerate("abgmprtz" * 5)
+]
 """Avatars that no history changes: beside them, what changes is few."""
 
 
@@ -149,5 +150,3 @@ def _whole_build(
     generations.close()
     live: Generation | None = generations._open_live(skip_damaged=merge.skip_damaged)
     return Build(generations, live, origins, merge, text_bytes=text_bytes, jobs=jobs)
-
-

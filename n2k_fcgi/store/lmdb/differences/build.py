@@ -25,9 +25,10 @@ from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.differences.changes import Changes, Kind, Line
 from n2k_fcgi.store.lmdb.differences.dump_order import Rows, Sorted, Window
 from n2k_fcgi.store.lmdb.differences.folding import fold
-from n2k_fcgi.store.lmdb.differences.key_changes import OP, KeyChanges, confirmed_names
+from n2k_fcgi.store.lmdb.differences.key_changes import KeyChanges, confirmed_names
 from n2k_fcgi.store.lmdb.differences.name_changes import NameChanges
 from n2k_fcgi.store.lmdb.differences.name_join import ALREADY, NameJoin
+from n2k_fcgi.store.lmdb.differences.name_ops import OP
 from n2k_fcgi.store.lmdb.differences.numbers import Numbers
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import FORMAT
@@ -48,6 +49,7 @@ NOT_IN_BASE = 255
 """The number of the dump in records when no live name is from its grid."""
 
 _KEYS = Struct(f"{KEY_BYTES}s")
+_FORMS = [bytes((form,)) for form in range(ALREADY + 1)]
 
 
 class DifferencesBuild:
@@ -114,12 +116,14 @@ class DifferencesBuild:
             return Rows(names, [own + key + rendered for key in keys], places)
         numbers = batch.origins or bytes(len(keys))
         form_of_each = bytearray(forms or bytes(len(keys)))
-        for at, spelling in enumerate(separate(batch.spellings)):
+        is_plain = not batch.origins and NameForm.OTHER not in form_of_each
+        for at, spelling in enumerate(separate(batch.spellings)) if not is_plain else ():
             if form_of_each[at] == NameForm.OTHER or numbers[at]:
                 self._changes.came(keys[at], Line(first + at, numbers[at], spelling, Kind.CAME))
                 form_of_each[at] = ALREADY
         self._changes.flush()
-        return Rows(names, [b"%b%b%c" % (own, key, form) for key, form in zip(keys, form_of_each, strict=True)], places)
+        tails = list(map(_FORMS.__getitem__, form_of_each))
+        return Rows(names, [own + key + tail for key, tail in zip(keys, tails, strict=True)], places)
 
     def _settled(self, name: bytes, record: bytes, place: int) -> bytes:
         """Make a row a line, so that its place counts."""

@@ -12,7 +12,9 @@ from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.store.lmdb.building.runs import Runs
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 
-_CAME = Struct(">cIB")
+CAME = Struct(">cIB")
+"""Kind, place, number of the origin; the spelling follows."""
+
 _AT = Struct(">cI")
 
 
@@ -53,7 +55,7 @@ class Changes:
 
     def came(self, key: bytes, row: Line) -> None:
         """Add a row of the dump."""
-        self._add(key + _CAME.pack(row.kind.value, row.place, row.origin) + row.spelling)
+        self._add(key + CAME.pack(row.kind.value, row.place, row.origin) + row.spelling)
 
     def at(self, key: bytes, kind: Kind, place: int) -> None:
         """Add a MARK or CONFIRMED."""
@@ -98,7 +100,7 @@ def found_in(values: list[bytes]) -> Found:
             else:
                 confirmed = place
         else:
-            _, place, origin = _CAME.unpack_from(value)
-            rows.append(Line(place, origin, value[_CAME.size :], kind))
+            _, place, origin = CAME.unpack_from(value)
+            rows.append(Line(place, origin, value[CAME.size :], kind))
     rows.sort()
     return Found([row._replace(kind=Kind.SHARED) if row.place in marked else row for row in rows], is_gone, confirmed)

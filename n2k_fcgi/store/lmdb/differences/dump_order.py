@@ -5,9 +5,10 @@ Any other is sorted on disk once, by name. So are the rows of unknown dumps: whe
 with all live names is known when it has been read.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, repeat
-from operator import add, gt
+from operator import add, gt, itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,14 @@ from n2k_fcgi.store.lmdb.building.runs import Runs
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD
 
+FULL = 4
+"""Windows of rows that are collected before all but one are taken: each is sorted once and a third."""
+
 PLACE_BYTES = 4
 CUT = -NAME_RECORD - PLACE_BYTES
+
+_KEY = itemgetter(slice(1, 1 + KEY_BYTES))
+"""The key in a record of a name."""
 
 
 class Rows(NamedTuple):
@@ -54,7 +61,7 @@ class Window:
     @property
     def is_full(self) -> bool:
         """Whether there are enough rows to take some."""
-        return len(self._names) >= 2 * self._size
+        return len(self._names) >= FULL * self._size
 
     def is_orderly(self) -> bool:
         """Whether no row is further than the window from its place, so far."""
@@ -63,8 +70,12 @@ class Window:
 
     def take(self, *, everything: bool = False) -> Rows:
         """Return the first rows in order; rows of one name are not taken apart."""
-        if any(map(gt, self._names, islice(self._names, 1, None))):
-            self._sort()
+        order = sorted(range(len(self._names)), key=self._names.__getitem__)
+        if any(map(gt, order, islice(order, 1, None))):
+            self._settle_repeated()
+            self._names = [self._names[at] for at in order]
+            self._records = [self._records[at] for at in order]
+            self._places = [self._places[at] for at in order]
         names = self._names
         cut = len(names) if everything else max(0, len(names) - self._size)
         while 0 < cut < len(names) and names[cut] == names[cut - 1]:
@@ -73,14 +84,14 @@ class Window:
         self._names, self._records, self._places = names[cut:], self._records[cut:], self._places[cut:]
         return taken
 
-    def _sort(self) -> None:
-        for at, record in enumerate(self._records) if (repeated := _repeated_keys(self._records)) else ():
-            if record[1 : 1 + KEY_BYTES] in repeated:
-                self._records[at] = self._settle(self._names[at], record, self._places[at])
-        order = sorted(range(len(self._names)), key=self._names.__getitem__)
-        self._names = [self._names[at] for at in order]
-        self._records = [self._records[at] for at in order]
-        self._places = [self._places[at] for at in order]
+    def _settle_repeated(self) -> None:
+        keys = list(map(_KEY, self._records))
+        if len(set(keys)) == len(keys):
+            return
+        counts = Counter(keys)
+        for at, key in enumerate(keys):
+            if counts[key] > 1:
+                self._records[at] = self._settle(self._names[at], self._records[at], self._places[at])
 
 
 class Sorted:
@@ -101,13 +112,3 @@ class Sorted:
             records = list(map(bytes.__getitem__, values, repeat(slice(None, NAME_RECORD))))
             places = [int.from_bytes(value[NAME_RECORD:], "big") for value in values]
             yield Rows(names, records, places)
-
-
-def _repeated_keys(records: list[bytes]) -> set[bytes]:
-    """Return the keys of several *records*."""
-    seen: set[bytes] = set()
-    found: set[bytes] = set()
-    for record in records:
-        key = record[1 : 1 + KEY_BYTES]
-        (found if key in seen else seen).add(key)
-    return found

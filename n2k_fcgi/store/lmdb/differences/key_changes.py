@@ -2,10 +2,9 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterator
+from itertools import groupby, islice
 from operator import itemgetter
-from struct import Struct
 from typing import NamedTuple
 
 from n2k_fcgi.model.builds import Merge
@@ -16,17 +15,14 @@ from n2k_fcgi.store.lmdb.building.one_key import KeyCounts, NameRules, Spelled, 
 from n2k_fcgi.store.lmdb.building.runs import Runs
 from n2k_fcgi.store.lmdb.codec import pack_spelling, unpack_spellings
 from n2k_fcgi.store.lmdb.differences.changes import Found, Kind, Line, found_in
+from n2k_fcgi.store.lmdb.differences.name_ops import DROP, OP, PUT
 from n2k_fcgi.store.lmdb.differences.numbers import Numbers
 from n2k_fcgi.store.lmdb.differences.rows import Writing
+from n2k_fcgi.store.lmdb.differences.usual_keys import UsualKeys
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generation_file import GenerationFile
 from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS
 
-OP = Struct(">?BB16sBI")
-"""A change of a name: whether it is of former names; PUT or DROP; number of the origin, key, form; of a row of the dump its
-place and 1, else 0."""
-
-PUT, DROP = 1, 0
 TRIM_EVERY = 1_024
 """Keys between two checks of memory."""
 
@@ -38,11 +34,8 @@ class State(NamedTuple):
     former: list[Spelled]
 
 
-class Raw(NamedTuple):
-    """The same as stored; None or b'': no names."""
-
-    current: bytes | None
-    former: bytes | None
+Raw = tuple[bytes | None, bytes | None]
+"""The same as stored; None or b'': no names."""
 
 
 class KeyChanges:
@@ -65,70 +58,71 @@ class KeyChanges:
         self._numbers = numbers
         self._origins = origins
         self._hides = merge.hides
+        self._replaced_grid = merge.replaced_grid
         self._ops = ops
         self._sorted_from = sorted_from
         self.counts = KeyCounts()
         self._rules = NameRules(origins, merge.replaced_grid, self.counts)
         self.writing = Writing(data, KEYS, HISTORY)
         self.origins: Counter[int] = Counter(dict(enumerate(base.sizes["origins"])))
-        """Current names by their number in the differences."""
+        """Of the new generation, current names by their number in the differences."""
         self.keys: int = base.sizes["keys"]
         self.former_added = 0
         """Former names more than in the base."""
 
     def run(self, lines: Runs) -> None:
         """Go through all keys of lines and of the differences before."""
-        for number, (key, found, before) in enumerate(self._touched(lines)):
-            base = Raw(*self._base.pair(KEYS, HISTORY, key))
-            stored = base if before is None else before
-            if found is None and not self._has_hidden(key, stored):
-                self._carry(key, stored, base)
-            else:
-                self._change(key, found or Found([], False, None), stored, base)
-            if number % TRIM_EVERY == 0:
-                self._live.trim()
+        touched = self._touched(lines)
+        usual = UsualKeys(self, self._numbers, self._ops, may_be_usual=not self._hides and self._replaced_grid is None)
+        while part := list(islice(touched, TRIM_EVERY)):
+            with self._base.snapshot():
+                for key, values, before in part:
+                    base = self._base.pair(KEYS, HISTORY, key)
+                    if before is None and usual.wrote(key, values, base):
+                        continue
+                    self._merge(key, values, base, base if before is None else before)
+            self._live.trim()
         self.writing.flush()
 
-    def _touched(self, lines: Runs) -> Iterator[tuple[bytes, Found | None, Raw | None]]:
+    def _merge(self, key: bytes, values: list[bytes], base: Raw, stored: Raw) -> None:
+        if values or self._hidden_grids(key, self._state(stored, self._numbers.before)):
+            self._change(key, found_in(values), stored, base)
+        else:  # nothing changed, but the numbers of the origins
+            self._write(key, self._state(stored, self._numbers.now), base)
+
+    def _touched(self, lines: Runs) -> Iterator[tuple[bytes, list[bytes], Raw | None]]:
         """Yield each key with its lines and what the differences before have; None: nothing."""
-        streams: list[Iterable[tuple[bytes, int, bytes]]] = [_lines(lines)]
-        if self._live.base is not None:
-            streams += [stored_rows(self._live.own.chunk, database, tag) for tag, database in ((1, KEYS), (2, HISTORY))]
-        for key, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
-            values: list[bytes] = []
+        if self._live.base is None:
+            for _, _, keys, values in lines.ranges():
+                for key, group in groupby(zip(keys, values, strict=True), key=itemgetter(0)):
+                    yield key, [value for _, value in group], None
+            return
+        streams = [_lines(lines)]
+        streams += [stored_rows(self._live.own.chunk, database, tag) for tag, database in ((1, KEYS), (2, HISTORY))]
+        for key, merged in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
+            of_key: list[bytes] = []
             before: list[bytes | None] = [None, None]
-            for _, tag, value in group:
+            for _, tag, value in merged:
                 if tag == 0:
-                    values.append(value)
+                    of_key.append(value)
                 else:
                     before[tag - 1] = value
-            yield key, found_in(values) if values else None, None if before == [None, None] else Raw(*before)
-
-    def _has_hidden(self, key: bytes, stored: Raw) -> bool:
-        return self._hides is not None and bool(self._hidden_grids(key, self._state(stored, self._numbers.before)))
+            yield key, of_key, None if before == [None, None] else (before[0], before[1])
 
     def _hidden_grids(self, key: bytes, state: State) -> set[str]:
-        hides, grid = self._hides, self._origins.grid
+        """Return the grids on which the key is hidden; a name that is hidden for another key does not count."""
+        hides = self._hides
         if hides is None:
             return set()
-        return {
-            grid(spelled.origin)
-            for names in state
-            for spelled in names
-            if hides(key, grid(spelled.origin), canonical_of(spelled))
-        }
+        grids = {self._origins.grid(spelled.origin) for names in state for spelled in names}
+        return {grid for grid in grids if hides(key, grid, "")}
 
     def _state(self, raw: Raw, number: Callable[[int], int]) -> State:
         former = self._numbers.former
         return State(
-            [Spelled(number(n), spelling) for n, spelling in unpack_spellings(raw.current or b"")],
-            [Spelled(former(n), spelling) for n, spelling in unpack_spellings(raw.former or b"")],
+            [Spelled(number(n), spelling) for n, spelling in unpack_spellings(raw[0] or b"")],
+            [Spelled(former(n), spelling) for n, spelling in unpack_spellings(raw[1] or b"")],
         )
-
-    def _carry(self, key: bytes, stored: Raw, base: Raw) -> None:
-        """Write what the differences before have: nothing changed, but the numbers of the origins."""
-        state = self._state(stored, self._numbers.now)
-        self._write(key, state, base)
 
     def _change(self, key: bytes, found: Found, stored: Raw, base: Raw) -> None:
         before = self._state(stored, self._numbers.before)
@@ -163,7 +157,7 @@ class KeyChanges:
         lines = {id(name): line for line, name in rows}
         names = [name for _, name in rows]
         if rows and numbers.renews and not found.is_gone:
-            confirmed = [s for n, s in unpack_spellings(stored.current or b"") if n == numbers.bulk]
+            confirmed = [s for n, s in unpack_spellings(stored[0] or b"") if n == numbers.bulk]
             if confirmed:
                 self.counts.unchanged -= 1  # the join has counted it
                 name = Spelled(0, confirmed[0])
@@ -193,12 +187,12 @@ class KeyChanges:
         former = [Spelled(packed_former(n), spelling) for n, spelling in state.former]
         self.writing.put(
             key,
-            (b"".join(pack_spelling(*name) for name in current), base.current),
-            (b"".join(pack_spelling(*name) for name in former), base.former),
+            (b"".join(pack_spelling(*name) for name in current), base[0]),
+            (b"".join(pack_spelling(*name) for name in former), base[1]),
         )
-        self.origins.subtract(n for n, _ in unpack_spellings(base.current or b""))
+        self.origins.subtract(n for n, _ in unpack_spellings(base[0] or b""))
         self.origins.update(name.origin for name in current)
-        self.keys += bool(current) - bool(base.current)
+        self.keys += bool(current) - bool(base[0])
         self.former_added += len(former) - len(of_base.former)
 
     def _note(self, key: bytes, before: list[Spelled], after: list[Spelled], *, lines: dict[int, Line] | None = None) -> None:

@@ -3,22 +3,28 @@
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import NamedTuple
 
 from n2k_fcgi.model.builds import Claims, Merge
 from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.store.lmdb.building.data_file import DataFile
 from n2k_fcgi.store.lmdb.building.runs import Runs
-from n2k_fcgi.store.lmdb.codec import pack_name, unpack_records
-from n2k_fcgi.store.lmdb.differences.key_changes import OP, PUT, TRIM_EVERY, stored_rows
+from n2k_fcgi.store.lmdb.codec import NAME_RECORD, pack_name, unpack_records
+from n2k_fcgi.store.lmdb.differences.key_changes import TRIM_EVERY, stored_rows
+from n2k_fcgi.store.lmdb.differences.name_ops import OP, PUT
 from n2k_fcgi.store.lmdb.differences.numbers import Numbers
 from n2k_fcgi.store.lmdb.differences.rows import Writing
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generation_file import GenerationFile
 from n2k_fcgi.store.lmdb.layout import FORMER, HELD, NAMES
+
+_KEY = slice(3, 3 + KEY_BYTES)
+_ORIGIN = 2
+"""Where key and number of the origin are in a change."""
 
 _OP, _NAMES, _FORMER, _HELD, _CONTESTED = range(5)
 """What a row of the merged streams is: a change, a part of the differences before, a live holder."""
@@ -76,19 +82,60 @@ class NameChanges:
 
     def run(self, ops: Runs) -> None:
         """Go through all names of *ops*, of the differences before, and of live holders."""
-        for number, (name, changes, before, is_contested) in enumerate(self._touched(ops)):
-            if changes or before is not None:
-                base = Raw(*self._base.pair(NAMES, FORMER, name), self._base.get(HELD, name))
-                stored = base if before is None else before
-                if changes:
-                    self._change(name, changes, stored, base)
-                else:
-                    self._write(name, self._answer(stored), base)
-            if is_contested and not changes:
-                self._contest(name)
-            if number % TRIM_EVERY == 0:
-                self._live.trim()
+        touched = self._touched(ops)
+        while part := list(islice(touched, TRIM_EVERY)):
+            with self._live.snapshot():
+                for name, changes, before, is_contested in part:
+                    if changes or before is not None:
+                        self._merge(name, changes, before)
+                    if is_contested and not changes:
+                        self._contest(name)
+            self._live.trim()
         self.writing.flush()
+
+    def _merge(self, name: bytes, changes: list[bytes], before: Raw | None) -> None:
+        names, former = self._base.pair(NAMES, FORMER, name)
+        if before is None and former is None and self._is_of_one_key(names, changes):
+            self._write_one_key(name, changes, names)
+            return
+        base = Raw(names, former, self._base.get(HELD, name))
+        stored = base if before is None else before
+        if changes:
+            self._change(name, changes, stored, base)
+        else:
+            self._write(name, self._answer(stored), base)
+
+    def _is_of_one_key(self, names: bytes | None, changes: list[bytes]) -> bool:
+        """Whether a name has one key before and after, on one grid: nothing is to be ranked, and nobody holds it."""
+        if len(changes) > 2 or (names is not None and len(names) != NAME_RECORD):
+            return False
+        first = changes[0]
+        if names is not None and names[1 : 1 + KEY_BYTES] != first[_KEY]:
+            return False
+        grid = self._origins.grid(first[_ORIGIN])
+        if names is not None and self._numbers.grid_of_live(names[0]) != grid:
+            return False
+        if len(changes) == 1:
+            return True
+        other = changes[1]
+        return other[_KEY] == first[_KEY] and other[0] != first[0] and self._origins.grid(other[_ORIGIN]) == grid
+
+    def _write_one_key(self, name: bytes, changes: list[bytes], names: bytes | None) -> None:
+        """Write such a name."""
+        current, former = names, b""
+        for change in changes:
+            is_former, kind, origin, key, form, _ = OP.unpack(change)
+            if is_former:
+                former = pack_name(self._numbers.packed_former(origin), key, form) if kind == PUT else b""
+            else:
+                current = pack_name(self._numbers.packed(origin), key, form) if kind == PUT else b""
+        current = current or b""
+        if current == (names or b"") and not former:
+            return
+        self.writing.put(name, (current, names), (former, None), (b"", None))
+        self.names += bool(current) - bool(names)
+        self.records_added += bool(current) - bool(names)
+        self.former_added += bool(former)
 
     def _touched(self, ops: Runs) -> Iterator[tuple[bytes, list[bytes], Raw | None, bool]]:
         """Yield each name with its changes, what the differences before have, and whether it is contested."""

@@ -76,8 +76,17 @@ class NameJoin:
         unlike = [row for row in stored if get(row[0]) != row[1]]
         confirmed = len(stored) - len(unlike)
         self.confirmed += confirmed
-        if len(new) > confirmed or repeated:
-            self._come(rows, dict(stored), repeated)
+        if len(new) > confirmed:
+            known = dict(stored)
+            others = new.keys() - known.keys()
+            others.update(name for name, _ in unlike if name in new)
+            for name in sorted(others):
+                at = bisect_left(rows.names, name)
+                kind = Kind.SHARED if len(known.get(name, b"")) > NAME_RECORD else Kind.CAME
+                self._come(name, rows.records[at], rows.places[at], kind)
+        for name, record, place in zip(*rows, strict=True) if repeated else ():
+            if name in repeated:
+                self._come(name, record, place, Kind.SHARED)
         gone = self._gone
         if gone and unlike:
             self._changes.gone(
@@ -91,17 +100,9 @@ class NameJoin:
             )
         self._changes.flush()
 
-    def _come(self, rows: Rows, stored: dict[bytes, bytes], repeated: set[bytes]) -> None:
-        get = stored.get
-        unlike = [at for at, row in enumerate(zip(rows.names, rows.records, strict=True)) if get(row[0]) != row[1]]
-        if repeated:
-            unlike = sorted({*unlike, *(at for at, name in enumerate(rows.names) if name in repeated)})
-        for at in unlike:
-            name, record = rows.names[at], rows.records[at]
-            key, form = record[1 : 1 + KEY_BYTES], record[-1]
-            is_shared = name in repeated or len(get(name, b"")) > NAME_RECORD
-            if form != ALREADY:
-                kind = Kind.SHARED if is_shared else Kind.CAME
-                self._changes.came(key, Line(rows.places[at], 0, spelled(name, form), kind))
-            elif is_shared:
-                self._changes.at(key, Kind.MARK, rows.places[at])
+    def _come(self, name: bytes, record: bytes, place: int, kind: Kind) -> None:
+        key, form = record[1 : 1 + KEY_BYTES], record[-1]
+        if form != ALREADY:
+            self._changes.came(key, Line(place, 0, spelled(name, form), kind))
+        elif kind is Kind.SHARED:
+            self._changes.at(key, Kind.MARK, place)

@@ -36,10 +36,11 @@ def show(context: Context, as_json: bool) -> None:
         click.echo(json.dumps([{**manifest._asdict(), "live": manifest.name == live} for manifest in manifests]))
         return
     for manifest in manifests:
+        differences = f"  differences against {manifest.base}" if manifest.base else ""
         mark = "*" if manifest.name == live else " "
         click.echo(
             f"{mark} {manifest.name}  {counted(manifest.rows, 'avatar')}  {manifest.bytes // 1_000_000} MB  "
-            f"as of {options.iso(manifest.as_of)}  {manifest.source}"
+            f"as of {options.iso(manifest.as_of)}  {manifest.source}{differences}"
         )
 
 
@@ -61,7 +62,7 @@ def use(context: Context, name: str, *, force: bool) -> None:
 @command.command("prune")
 @pass_context
 def prune(context: Context) -> None:
-    """Remove the oldest generations but 'keep' (a setting), never the live one.
+    """Remove the oldest generations but 'keep' (a setting), never the live one, nor one that a kept one needs.
 
     Example: n2k generations prune
     """

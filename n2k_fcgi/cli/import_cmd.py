@@ -32,6 +32,7 @@ WITH_ITS_BASE = 2
 )
 @options.replace
 @click.option("--force", is_flag=True, help="Also if this dump is live already, or has far fewer rows.")
+@click.option("--whole", is_flag=True, help="Write a whole generation, not the differences against the last whole one.")
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),
@@ -58,6 +59,7 @@ def command(
     as_of: int | None,
     replace: bool,
     force: bool,
+    whole: bool,
     to: Path | None,
     base: Path | None,
     max_bad: float | None,
@@ -70,12 +72,14 @@ def command(
 
     A dump has csv lines 'uuid,First Last' or JSON lines, plain or packed as bz2, gz, zip or xz; its content decides.
     It is merged with the live generation: avatars that the dump does not have are kept, unless --replace is given.
+    Only what differs from the last whole generation is written, unless that is much (the setting 'rebuild').
     Servers keep answering meanwhile. A broken or suspicious dump is refused, and nothing changes. With 'n2k -q'
     nothing is printed on success.
 
     With --to the generation is built on another machine, for instance one with more power, which needs no data directory:
-    merged with the copy that --base names, so that former names and first holders stay. Copy its folder, in DIR, into
-    'generations' of the data directory, and make it live with 'n2k generations use'.
+    merged with the copy that --base names, so that former names and first holders stay. If that is the differences against
+    another one, copy that one too, into the same folder. Copy the new folder, in DIR, into 'generations' of the data
+    directory, and make it live with 'n2k generations use'.
 
     Example: n2k import name2key.csv.bz2
     """
@@ -97,7 +101,7 @@ def command(
             settings = context.settings if to is None else context.settings._replace(keep=WITH_ITS_BASE)
             job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=progress.show, tell=context.warn)
             try:
-                report = job.run(opened, Order(world, as_of, replace, force))
+                report = job.run(opened, Order(world, as_of, replace, force, whole))
             except N2KError:
                 _tell_oddities(context, job.tally)
                 raise

@@ -28,8 +28,9 @@ def counts(report: ImportReport) -> str:
     new = report.manifest
     member = f"from {shown(report.member)} in the zip, " if report.member else ""
     rows = f"{counted(new.rows, 'avatar')} ({new.added} added, {new.changed} changed, {new.removed} removed, "
+    what = f" (differences, {new.bytes / 1_000_000:.1f} MB)" if new.base else ""
     when = f"of {new.grid} as of {options.iso(new.as_of)} ({report.as_of.why})"
-    return f"{rows}{counted(new.refused, 'line')} refused) in {new.seconds:.1f} s, {member}{when}, generation {new.name}"
+    return f"{rows}{counted(new.refused, 'line')} refused) in {new.seconds:.1f} s, {member}{when}, generation {new.name}{what}"
 
 
 def fields(report: ImportReport) -> dict[str, Any]:

@@ -140,6 +140,10 @@ class GenerationStore(Protocol):
         """Return the live one's name; '' before the first import."""
         ...
 
+    def manifest(self, name: str) -> Manifest:
+        """Return the manifest of a generation. Raises StoreDamaged, StoreTooNew, StoreUnreadable."""
+        ...
+
     def listed(self, *, strict: bool = False) -> tuple[str, list[Manifest]]:
         """Return the live one's name ('': none) and the manifests of all, oldest first, the live one among them.
 
@@ -206,7 +210,10 @@ class GenerationStore(Protocol):
         ...
 
     def prune(self, keep: int) -> list[str]:
-        """Remove the oldest generations but *keep*, never the live one; return their names. Readers are not disturbed."""
+        """Remove the oldest generations but *keep*, never the live one, nor one that a kept one needs; return their names.
+
+        Readers are not disturbed.
+        """
         ...
 
 

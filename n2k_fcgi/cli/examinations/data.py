@@ -135,9 +135,11 @@ def stopped_readers(store: Store) -> Iterator[Finding]:
 
 
 def live_bytes(store: Store) -> int:
-    """The size of the live generation's file; 0 if none can be read."""
+    """The size of the live generation's file, or of the whole one that it needs; 0 if none can be read."""
     try:
         live = store.generations.live()
+        if live is not None and live.base:
+            live = store.generations.manifest(live.base)
     except N2KError:
         return 0
     return live.bytes if live else 0

@@ -42,17 +42,26 @@ def workshop(to: Path, modes: Modes) -> Iterator[Path]:
 def begin_with(store: Store, folder: Path, base: Path) -> None:
     """Make the generation in the folder *base* the live one of the empty *store* in *folder*; nothing is copied.
 
+    If it is the differences against another generation, the folder of that one is expected beside it.
+
     Raises NoSuchGeneration, and the errors of a generation that is damaged.
     """
     name = base.resolve().name
     if not (base / MANIFEST).is_file():
         raise NoSuchGeneration(name=base)
-    try:
-        (folder / GENERATIONS / name).symlink_to(base.resolve())
-    except OSError as error:
-        refuse_os_error(folder, error)
+    _link(folder, base.resolve())
+    below = store.generations.manifest(name).base
+    if below and (base.resolve().parent / below).is_dir():
+        _link(folder, base.resolve().parent / below)
     with store.generations.locked():
         store.generations.use(name)
+
+
+def _link(folder: Path, generation: Path) -> None:
+    try:
+        (folder / GENERATIONS / generation.name).symlink_to(generation)
+    except OSError as error:
+        refuse_os_error(folder, error)
 
 
 def deliver(folder: Path, name: str, to: Path) -> Path:

@@ -1,6 +1,6 @@
 """The rows of a generation: those of its own file and, where that has the differences against a base, those of the base.
 
-A row of the differences hides the base's row of its db_key; an empty value there says that there is none (a tombstone).
+A row of the differences hides the base's row of its db_key; an empty value there says that there is none (an *empty row*).
 Nothing is merged in a value.
 """
 
@@ -150,7 +150,7 @@ class Layers:
         return self._chunks(self.chunk, database, limit)
 
     def own_chunks(self, database: bytes, limit: int) -> Iterator[list[Row]]:
-        """The same of its own file: of differences also tombstones, which are empty, and nothing of the base."""
+        """The same of its own file: of differences also empty rows, and nothing of the base."""
         return self._chunks(self.own.chunk, database, limit)
 
     def _chunks(
@@ -164,7 +164,7 @@ class Layers:
 
 
 def merged(lower: list[Row], upper: list[Row]) -> list[Row]:
-    """Return *lower*, which is changed, with the rows of *upper*, both in order; a tombstone removes a row."""
+    """Return *lower*, which is changed, with the rows of *upper*, both in order; an empty row removes one."""
     if len(upper) * FEW > len(lower):
         rows = {**dict(lower), **dict(upper)}
         return sorted(row for row in rows.items() if row[1])
@@ -176,7 +176,7 @@ def merged(lower: list[Row], upper: list[Row]) -> list[Row]:
 
 
 def _upper(rows: Iterator[Row]) -> Iterator[Row]:
-    """Yield the first row of each db_key, unless it is a tombstone."""
+    """Yield the first row of each db_key, unless it is empty."""
     for _, same in groupby(rows, key=itemgetter(0)):
         row = next(same)
         if row[1]:

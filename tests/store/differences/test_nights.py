@@ -15,7 +15,7 @@ from n2k_fcgi.store.datadir import BUILDING, DATA_FILE, GENERATIONS, MANIFEST
 from n2k_fcgi.store.lmdb import generation_folders
 from n2k_fcgi.store.lmdb.layout import KEYS
 from n2k_fcgi.wiring import inspection, purge
-from tests.differences.nights import ROWS, as_of, command, key_of, killed_at, lines, name_of, play
+from tests.support.nights import ROWS, as_of, command, key_of, killed_at, lines, name_of, play
 from tests.support.sandbox import Sandbox, csv
 
 CALLS = ("pwrite64", "fsync", "rename", "unlink", "openat", "mkdir")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from n2k_fcgi.model.keys import parse_key
-from tests.differences.histories import PADDING, Pair, Row, key_of
+from tests.support.histories import PADDING, Pair, Row, key_of
 
 pytestmark = pytest.mark.unmeasured
 

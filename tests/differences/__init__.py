@@ -1,1 +1,0 @@
-"""Generations as differences: built, read, rebuilt and purged."""

@@ -68,10 +68,19 @@ def test_a_lost_key(peopled: Commands) -> None:
     assert f"{peopled.live()}: 3 records in names, 2 in keys, the manifest says 3" in done.out.splitlines()
 
 
+def test_a_name_whose_records_are_cut(peopled: Commands) -> None:
+    """It is reported, with the avatar that it does not lead to."""
+    with edited_generation(peopled, b"names") as transaction:
+        assert transaction.put(b"governor.linden", b"\0" + parse_key(GOVERNOR))
+    done = peopled("check")
+    assert done.code == 48 and "'governor.linden' has a value of 17 bytes" in done.out
+    assert "does not lead back" in done.out and done.err.count("\n") == 1
+
+
 def test_a_name_with_the_wrong_key(peopled: Commands) -> None:
     """A name that leads to another avatar's key is reported."""
     with edited_generation(peopled, b"names") as transaction:
-        assert transaction.put(b"governor.linden", b"\0" + parse_key(MASAKAZU))
+        assert transaction.put(b"governor.linden", b"\0" + parse_key(MASAKAZU) + b"\0")
     done = peopled("check")
     assert done.code == 48 and f"{GOVERNOR} is 'Governor Linden', but that name does not lead back" in done.out
 

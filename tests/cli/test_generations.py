@@ -61,10 +61,10 @@ def test_prune_keeps_what_the_setting_says(n2k: Commands) -> None:
 
 
 def test_an_import_prunes(n2k: Commands) -> None:
-    """After each import two generations are left, as 'keep' says by default."""
-    names = [_import(n2k, PEOPLE, f"2026-01-0{day}") for day in (1, 2, 3)]
+    """After each import two generations are left, as 'keep' says by default, and the whole one that they need."""
+    names = [_import(n2k, PEOPLE, f"2026-01-0{day}") for day in (1, 2, 3, 4)]
     kept = [path.name for path in sorted((n2k.data_dir / "generations").iterdir())]
-    assert kept == names[1:]
+    assert kept == [names[0], *names[2:]]
 
 
 def test_no_switch_during_an_import(peopled: Commands) -> None:

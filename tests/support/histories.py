@@ -127,8 +127,12 @@ def rows_of(box: Sandbox) -> list[object]:
     def shown(avatars: list[Avatar], name: str = "") -> list[Avatar]:
         return [a for a in avatars if not hidden.hides(a.key, a.grid, name or canonical(a.name))]
 
-    found: list[object] = [sorted(generation.grids)]
-    found += [(grid, box.store.generations.latest(grid)) for grid in sorted(generation.grids)]
+    found: list[object] = []
+    if not hidden:  # only avatars that can be seen keep a grid
+        found.append(sorted(generation.grids))
+        found += [(grid, box.store.generations.latest(grid)) for grid in sorted(generation.grids)]
+        found += [generation.names_between(b"", b"\xff", 5, reverse=backwards) for backwards in (False, True)]
+        found.append(generation.ambiguous_names(b"", 1 << 30))
     for name in sorted({name for database in (NAMES, FORMER) for name, _ in generation.rows(database)}):
         found.append((name, shown(generation.by_name(name.decode()), name.decode())))
     for key in sorted({key for database in (KEYS, HISTORY) for key, _ in generation.rows(database)}):
@@ -137,9 +141,6 @@ def rows_of(box: Sandbox) -> list[object]:
         found.append((name, shown(avatars, name.decode())))
     for key, avatars in generation.keys_from(b"", 1 << 30):
         found.append((key, shown(avatars)))
-    found.append(generation.ambiguous_names(b"", 1 << 30))
-    found.append(generation.names_between(b"", b"\xff", 5, reverse=False))
-    found.append(generation.names_between(b"", b"\xff", 5, reverse=True))
     return [row for row in found if not (isinstance(row, tuple) and all(not part for part in row[1:]))]
 
 

@@ -131,7 +131,7 @@ class _Names:
     def has(self, spelling: bytes, grid: str, key: bytes) -> bool:
         """Whether the name leads to *key* on *grid*."""
         value = self._generation.get(self._by_name, canonical(spelling.decode()).encode())
-        if value is None:
+        if value is None or len(value) % self._generation.record:
             return False
         return (grid, key) in (self._pairs(value) if len(value) < self.MANY else self._pairs_of_many(value))
 

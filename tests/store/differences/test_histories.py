@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from n2k_fcgi.model.keys import parse_key
@@ -96,6 +96,7 @@ def test_differences_answer_as_whole_generations_do(first_format: int, history: 
     """Row by row after each step: dumps in any order, replaced grids, renames there and back, captures, going back, purges."""
     with tempfile.TemporaryDirectory() as folder:
         pair = Pair(Path(folder))
+        note(f"format {first_format}: {history}")
         try:
             _play(pair, first_format, history)
         finally:

@@ -25,8 +25,6 @@ _CLASSES = bytes.maketrans(
     string.ascii_uppercase.encode() + string.ascii_lowercase.encode() + string.digits.encode() + b"_",
     b"U" * 26 + b"l" * 26 + b"d" * 11,
 )
-_NOT_RENDERED = (b"UU", b"lU", b"dU", b"\nl", b" l")
-"""A capital inside of a part, a small letter at its beginning."""
 
 
 def form_of(spelling: bytes, canonical: bytes) -> NameForm:
@@ -48,9 +46,17 @@ def spelled(canonical: bytes, form: int) -> bytes:
 def forms_of(batch: Batch) -> bytes | None:
     """Return the form of each row, found without a step per row where all are RENDERED or BARE; None if all are RENDERED."""
     classes = (b"\n" + batch.spellings).translate(_CLASSES)
-    if not any(map(classes.__contains__, _NOT_RENDERED)):
-        # What is left of a row of two parts is " \n", of one part "\n": each becomes its form.
-        forms = classes.translate(None, b"Uld")[1:].replace(b" \n", b"\0").replace(b"\n", b"\1")
-        if len(forms) == batch.rows and not forms.translate(None, b"\0\1"):
-            return forms if NameForm.BARE in forms else None
+    # What is left of a row of two parts is " \n", of one part "\n": each becomes its form.
+    forms = classes.translate(None, b"Uld")[1:].replace(b" \n", b"\0").replace(b"\n", b"\1")
+    if len(forms) == batch.rows and not forms.translate(None, b"\0\1") and _are_capitalised(classes, batch.rows):
+        return forms if NameForm.BARE in forms else None
     return bytes(map(form_of, separate(batch.spellings), separate(batch.canonicals)))
+
+
+def _are_capitalised(classes: bytes, rows: int) -> bool:
+    """Whether capitals begin parts, and only there; a part may begin with a digit too."""
+    begin = classes.count(b"\nU") + classes.count(b" U")
+    if begin != classes.count(b"U"):
+        return False
+    parts = rows + classes.count(b" ")
+    return begin == parts or begin + classes.count(b"\nd") + classes.count(b" d") == parts

@@ -174,12 +174,13 @@ class NameChanges:
     def _amended(self, records: list[Record], changes: list[bytes], *, former: bool) -> list[Record]:
         """Return *records* with their changes, the latest first.
 
-        Of equal times: current ones the later row of the dump, else the order before; former ones the larger key.
+        Of equal times: current ones the later row of the dump, else the order before; former ones the larger key, of one key
+        the later change.
         """
         grid = self._origins.grid
         found = {(grid(record.origin), record.key): (-place, record) for place, record in enumerate(records)}
         is_changed = False
-        for change in changes:
+        for number, change in enumerate(changes, 1):
             is_former, kind, origin, key, form, arrival = OP.unpack(change)
             if is_former != former:
                 continue
@@ -187,14 +188,18 @@ class NameChanges:
             identity = grid(origin), key
             if kind == PUT:
                 before = found.get(identity)
-                found[identity] = (arrival or (before[0] if before else -len(records)), Record(origin, key, form))
+                if former:
+                    arrival = before[0] if before else number
+                elif not arrival:
+                    arrival = before[0] if before else -len(records)
+                found[identity] = (arrival, Record(origin, key, form))
             else:
                 found.pop(identity, None)
         if not is_changed:
             return records
         as_of = self._origins.as_of
         if former:
-            ranked = sorted(found.values(), key=lambda item: (as_of(item[1].origin), item[1].key), reverse=True)
+            ranked = sorted(found.values(), key=lambda item: (as_of(item[1].origin), item[1].key, item[0]), reverse=True)
         else:
             ranked = sorted(found.values(), key=lambda item: (as_of(item[1].origin), item[0]), reverse=True)
         return [record for _, record in ranked]

@@ -1,10 +1,10 @@
-"""The names of a dump beside the live ones, both in order: equal rows are passed at the speed of C, the others become lines.
+"""The names of a dump beside the live ones, both in order: equal stretches pass at the speed of C, other rows become lines.
 
 A live row that the dump has as it is, name, key and spelling, is confirmed: nothing is written for it.
 """
 
 from bisect import bisect_left
-from collections import Counter
+from operator import itemgetter
 
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.renderings import NameForm, spelled
@@ -20,7 +20,15 @@ ALREADY = NameForm.OTHER + 1
 """The form of a row that is a line already: it equals no stored one, which must be looked up by key."""
 
 ROWS = 8_192
-"""Live rows that are compared at a time."""
+"""Live rows that are read at a time."""
+
+STRETCH = 16
+"""Rows that are compared at once. Of a hundred rows one or two differ, so most stretches are equal."""
+
+_VALUE = itemgetter(1)
+_NAME = itemgetter(0)
+_SEVERAL = bytes(NAME_RECORD)
+"""Stands for the records of a name that has several: no row of a dump equals it, since no key is all zeros."""
 
 
 class NameJoin:
@@ -28,7 +36,6 @@ class NameJoin:
 
     def __init__(self, live: Generation, numbers: Numbers, changes: Changes, replaced: str | None) -> None:
         self._live = live
-        self._numbers = numbers
         self._changes = changes
         self._gone = frozenset(
             number
@@ -49,7 +56,7 @@ class NameJoin:
     def finish(self) -> None:
         """Compare the live names that are left with no row."""
         if self._gone:
-            self._up_to(Rows([], [], []), None)
+            self._up_to(Rows([], b"", []), None)
         self._changes.flush()
 
     def _up_to(self, rows: Rows, end: bytes | None) -> None:
@@ -59,7 +66,8 @@ class NameJoin:
             is_last = len(stored) < ROWS
             stop = end if is_last else stored[-1][0] + b"\0"
             cut = len(rows.names) if is_last else bisect_left(rows.names, stored[-1][0] + b"\0", done)
-            self._compare(Rows(rows.names[done:cut], rows.records[done:cut], rows.places[done:cut]), stored)
+            self._compare(rows.part(done, cut), stored)
+            self._changes.flush()
             self._live.trim()
             done = cut
             if stop is not None:
@@ -68,41 +76,64 @@ class NameJoin:
                 return
 
     def _compare(self, rows: Rows, stored: list[Row]) -> None:
-        new = dict(zip(rows.names, rows.records, strict=True))
-        repeated = {name for name, count in Counter(rows.names).items() if count > 1} if len(new) < len(rows.names) else set()
-        for name in repeated:
-            del new[name]
-        get = new.get
-        unlike = [row for row in stored if get(row[0]) != row[1]]
-        confirmed = len(stored) - len(unlike)
-        self.confirmed += confirmed
-        if len(new) > confirmed:
-            known = dict(stored)
-            others = new.keys() - known.keys()
-            others.update(name for name, _ in unlike if name in new)
-            for name in sorted(others):
-                at = bisect_left(rows.names, name)
-                kind = Kind.SHARED if len(known.get(name, b"")) > NAME_RECORD else Kind.CAME
-                self._come(name, rows.records[at], rows.places[at], kind)
-        for name, record, place in zip(*rows, strict=True) if repeated else ():
-            if name in repeated:
-                self._come(name, record, place, Kind.SHARED)
-        gone = self._gone
-        if gone and unlike:
-            self._changes.gone(
-                [
-                    key
-                    for _, value in unlike
-                    if value[0] in gone or len(value) > NAME_RECORD
-                    for number, key in unpack_names(value, NAME_RECORD)
-                    if number in gone
-                ]
-            )
-        self._changes.flush()
+        names, records, _ = rows
+        known, values = list(map(_NAME, stored)), b"".join(map(_VALUE, stored))
+        if len(values) != len(known) * NAME_RECORD:
+            values = b"".join(value if len(value) == NAME_RECORD else _SEVERAL for _, value in stored)
+        at = other = 0
+        while at < len(names) and other < len(known):
+            length = min(STRETCH, len(names) - at, len(known) - other)
+            end, other_end = at + length, other + length
+            if (
+                records[at * NAME_RECORD : end * NAME_RECORD] == values[other * NAME_RECORD : other_end * NAME_RECORD]
+                and names[at:end] == known[other:other_end]
+            ):
+                at, other = end, other_end
+                self.confirmed += length
+                continue
+            while at < end and other < other_end:
+                name, live_name = names[at], known[other]
+                if name == live_name:
+                    if rows.record(at) == values[other * NAME_RECORD : (other + 1) * NAME_RECORD]:
+                        self.confirmed += 1
+                    else:
+                        self._come(rows, at, is_shared=len(stored[other][1]) > NAME_RECORD)
+                        self._go(stored[other][1])
+                    at += 1
+                    other += 1
+                elif name < live_name:
+                    self._come(rows, at)
+                    at += 1
+                else:
+                    self._go(stored[other][1])
+                    other += 1
+        for left in range(at, len(names)):
+            self._come(rows, left)
+        for _, value in stored[other:]:
+            self._go(value)
 
-    def _come(self, name: bytes, record: bytes, place: int, kind: Kind) -> None:
+    def _come(self, rows: Rows, at: int, *, is_shared: bool = False) -> None:
+        """Make a row a line; also the one before it, if that has the same name."""
+        names = rows.names
+        if at and names[at] == names[at - 1]:
+            is_shared = True
+            if at < 2 or names[at - 2] != names[at]:
+                self._add(rows, at - 1, Kind.SHARED)
+        self._add(rows, at, Kind.SHARED if is_shared else Kind.CAME)
+
+    def _add(self, rows: Rows, at: int, kind: Kind) -> None:
+        record = rows.record(at)
         key, form = record[1 : 1 + KEY_BYTES], record[-1]
         if form != ALREADY:
-            self._changes.came(key, Line(place, 0, spelled(name, form), kind))
+            self._changes.came(key, Line(rows.places[at], 0, spelled(rows.names[at], form), kind))
         elif kind is Kind.SHARED:
-            self._changes.at(key, Kind.MARK, place)
+            self._changes.at(key, Kind.MARK, rows.places[at])
+
+    def _go(self, value: bytes) -> None:
+        """The dump does not have this live value as it is."""
+        gone = self._gone
+        if not gone or (value[0] not in gone and len(value) == NAME_RECORD):
+            return
+        keys = [key for number, key in unpack_names(value, NAME_RECORD) if number in gone]
+        if keys:
+            self._changes.gone(keys)

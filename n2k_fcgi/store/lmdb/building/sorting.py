@@ -5,13 +5,14 @@ spelling (origin, length, spelling): what ``codec`` packs one by one is packed i
 """
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, repeat
 from operator import add
 from pathlib import Path
 from struct import Struct
 
 from n2k_fcgi.model.batch import Batch, separate
 from n2k_fcgi.model.keys import KEY_BYTES
+from n2k_fcgi.store.lmdb.building.dealing import Dealt
 from n2k_fcgi.store.lmdb.building.runs import Range, Runs
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 
@@ -27,13 +28,21 @@ class Sorting:
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         self._names = Runs(folder / "names.spill", NAME_CUT, sizes)
-        self._keys = Runs(folder / "keys.spill", KEY_CUT, sizes)
+        self._keys = Dealt(folder / "keys.spill", KEY_CUT, sizes)
 
     def add(self, batch: Batch) -> None:
         """Add a batch."""
-        names, keys = name_and_key_lines(batch)
-        self._names.add(names)
-        self._keys.add(keys)
+        keys = list(chain.from_iterable(_KEYS.iter_unpack(batch.keys)))
+        numbers = [bytes((number,)) for number in batch.origins]
+        self._add_names(separate(batch.canonicals), numbers, keys)
+        self._keys.add(list(map(add, keys, _packed(separate(batch.spellings), numbers))))
+
+    def _add_names(self, names: list[bytes], numbers: list[bytes], keys: list[bytes]) -> None:
+        if names and self._names.goes_on(names):
+            records = map(add, numbers, keys) if numbers else (b"", *keys)
+            self._names.add_in_order(names, (b"" if numbers else b"\0").join(records))
+        else:
+            self._names.add(list(map(add, map(add, names, numbers or repeat(b"\0")), keys)))
 
     def keys(self) -> Iterator[Range]:
         """Yield all key lines, once; their file is removed then."""
@@ -51,15 +60,8 @@ class Sorting:
         self._keys.close()
 
 
-def name_and_key_lines(batch: Batch) -> tuple[list[bytes], list[bytes]]:
-    """Return the name lines and the key lines of a batch, in its order."""
-    keys = list(chain.from_iterable(_KEYS.iter_unpack(batch.keys)))
-    spellings = separate(batch.spellings)
-    if batch.origins:
-        numbers = [bytes((number,)) for number in batch.origins]
-        names = list(map(add, separate(batch.canonicals), numbers))
-        packed = [b"%b%c%b" % (number, len(name), name) for number, name in zip(numbers, spellings, strict=True)]
-    else:
-        names = separate(batch.canonicals.replace(b"\n", b"\0\n"))
-        packed = [_OWN[len(name)] + name for name in spellings]
-    return list(map(add, names, keys)), list(map(add, keys, packed))
+def _packed(spellings: list[bytes], numbers: list[bytes]) -> list[bytes]:
+    """Return spellings as ``codec.pack_spelling`` does; *numbers* of origins, none if all are 0."""
+    if numbers:
+        return [b"%b%c%b" % (number, len(name), name) for number, name in zip(numbers, spellings, strict=True)]
+    return [_OWN[len(name)] + name for name in spellings]

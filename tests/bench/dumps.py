@@ -41,10 +41,11 @@ def change(source: Path, target: Path, is_renamed: Chosen, is_absent: Chosen) ->
         new = sorted((line for line, is_new in _changed(read, is_renamed, is_absent) if is_new), key=_NAME, reverse=True)
         read.seek(0)
         for line, is_new in _changed(read, is_renamed, is_absent):
+            if is_new:
+                continue
             while new and _NAME(new[-1]) < _NAME(line):
                 write.write(new.pop())
-            if not is_new:
-                write.write(line)
+            write.write(line)
         write.writelines(reversed(new))
 
 

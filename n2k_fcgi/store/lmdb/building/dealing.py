@@ -25,15 +25,15 @@ FEW = 1024
 class Dealt:
     """Collects lines (``add``), then yields them sorted (``ranges``), then is closed.
 
-    Lines of one db_key are returned in the order in which they were added. *length*: bytes of a db_key. *at*: the byte by
-    which lines are dealt; those before it are the same in all lines. Raises OSError if the disk is full or fails.
+    Lines of one db_key are returned in the order in which they were added. *length*: bytes of a db_key. *alike*: what all
+    of them begin with; lines are dealt by the next byte. Raises OSError if the disk is full or fails.
     """
 
-    def __init__(self, path: Path, length: int, sizes: Sizes, *, at: int = 0) -> None:
+    def __init__(self, path: Path, length: int, sizes: Sizes, *, alike: bytes = b"") -> None:
         self._path = path
         self._length = length
         self._sizes = sizes
-        self._at = at
+        self._alike = alike
         self._db_key = itemgetter(slice(None, length))
         self._value = itemgetter(slice(length, None))
         self._pending: list[bytes] = []
@@ -50,7 +50,7 @@ class Dealt:
             self._write()
 
     def _write(self) -> None:
-        parts = _deal(self._pending, self._at)
+        parts = _deal(self._pending, len(self._alike))
         self._pending = []
         packed = [marshal.dumps(part, MARSHAL) for part in parts]
         places = array("q", [self._end])
@@ -81,24 +81,24 @@ class Dealt:
     def _pieces(self) -> Iterator[tuple[bytes, list[bytes]]]:
         """Yield lines in pieces: no db_key is below the piece's bound, all of earlier ones are."""
         self._write()
+        next_byte = len(self._alike) + 1
         for number, rows in enumerate(self._rows):
-            if rows > self._sizes.part_rows and self._at + 1 < self._length:
+            bound = self._alike + bytes((number,))
+            if rows <= FEW or next_byte == self._length:
+                if rows:
+                    yield bound, list(self._part(number))
+            elif rows <= self._sizes.part_rows:
+                dealt = _deal(list(self._part(number)), next_byte)
+                yield from ((bound + bytes((byte,)), few) for byte, few in enumerate(dealt) if few)
+            else:
                 yield from self._deeper(number)
-            elif rows:
-                lines = list(chain.from_iterable(self._blocks(number)))
-                bound = lines[0][: self._at + 1]
-                if rows <= FEW or self._at + 1 == self._length:
-                    yield bound, lines
-                    continue
-                for byte, few in enumerate(_deal(lines, self._at + 1)):
-                    if few:
-                        yield bound + bytes((byte,)), few
 
     def _deeper(self, number: int) -> Iterator[tuple[bytes, list[bytes]]]:
         """The same for a part that is too large for memory: it is dealt on the disk, by the first byte that differs in it."""
-        least, most = (pick(map(pick, self._blocks(number)))[: self._length] for pick in (min, max))
+        least, most = min(self._part(number)), max(self._part(number))
         at = next((place for place in range(self._length) if least[place] != most[place]), self._length - 1)
-        deeper = Dealt(self._path.with_name(f"{at}.{self._path.name}"), self._length, self._sizes, at=at)
+        path = self._path.with_name(f"{at}.{self._path.name}")
+        deeper = Dealt(path, self._length, self._sizes, alike=least[:at])
         try:
             for lines in self._blocks(number):
                 deeper.add(lines)
@@ -112,6 +112,10 @@ class Dealt:
             lines = read_back(self._fd, places[number], places[number + 1])
             if lines:
                 yield lines
+
+    def _part(self, number: int) -> Iterator[bytes]:
+        """The same line by line."""
+        return chain.from_iterable(self._blocks(number))
 
     def close(self) -> None:
         """Close and remove the file."""

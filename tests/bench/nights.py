@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.dumps import change, packed
+from tests.bench.dumps import Chosen, change, packed
 from tests.bench.importing import Importing, live_bytes
 from tests.bench.measure import Taken, folder_bytes
 
@@ -37,12 +37,16 @@ def play(importing: Importing, sample: Path, data: Path) -> Iterator[Night]:
     """Import night after night over the data directory *data*, which has *sample*; yield each. The last dump's rows stay."""
     plain, dump = last_dump(importing.folder), importing.folder / "night.csv.bz2"
     for number in range(1, NIGHTS + 1):
-        change(sample, plain, lambda row, most=number: row * _SCATTER % ONE_IN < most, lambda row: False)  # type: ignore[misc]
+        change(sample, plain, _renamed_until(number), lambda row: False)
         packed(plain, dump)
         floor = importing.floor(dump)
         taken = importing.run(data, dump, FIRST_DAY + timedelta(days=number))
         yield Night(number, taken, floor, live_bytes(data), folder_bytes(data))
     dump.unlink()
+
+
+def _renamed_until(night: int) -> Chosen:
+    return lambda row: row * _SCATTER % ONE_IN < night
 
 
 def last_dump(folder: Path) -> Path:

@@ -1,28 +1,33 @@
-"""``make bench-import ROWS=10000000``: imports beside Python's own decompression of the same file, in one run.
+"""``make bench-import ROWS=10000000``: imports beside Python's own decompression of the same rows, in one run.
 
-Prints tables in Markdown. Ratios are to the decompression measured just before and after (its mean); absolute figures are
-this machine's. A tenth of the rows comes first, to show what grows with them.
+Prints tables in Markdown. The floor is Python's ``bz2`` reading the rows in the order of names, just before and after (its
+mean); absolute figures are this machine's. A tenth of the rows comes first, to show what grows with them.
 """
 
 import os
 import shutil
 import sys
 import tempfile
+from datetime import date, timedelta
 from pathlib import Path
 
-from tests.bench import readers
-from tests.bench.measure import Taken, folder_bytes, machine, run
+from tests.bench import nights, readers
+from tests.bench.direct import cold_starts, lookups
+from tests.bench.dumps import change, change_in_place, draw, packed, sample
+from tests.bench.importing import Importing, live_bytes
+from tests.bench.measure import Taken, folder_bytes, machine
 
-N2K = [sys.executable, "-m", "n2k_fcgi", "-q"]
-WITHOUT_PACKAGE = [
-    sys.executable,
-    "-c",
-    "import sys; sys.modules['indexed_bzip2'] = None; from n2k_fcgi.cli import main; main()",
-    "-q",
-]
-"""What a host without the extra runs."""
-FLOOR = "import bz2,sys\nf=bz2.open(sys.argv[1])\nwhile f.read(1 << 20): pass"
-HEAD = "| import | rows | wall s | x floor | CPU s | largest process MB | all processes MB | disk while running MB | file MB |"
+SORTED, GZIPPED, UNSORTED = "sorted.csv.bz2", "sorted.csv.gz", "unsorted.csv.bz2"
+CHANGED, CHANGED_GZIPPED, CHANGED_UNSORTED = "changed.csv.bz2", "changed.csv.gz", "changed-unsorted.csv.bz2"
+THREAD = "bz2, standard library in a thread"
+FIRST_NIGHT = "first night, 1 % renamed, 0.5 % absent"
+NEXT_DAY = nights.FIRST_DAY + timedelta(days=1)
+ASKED = 100_000
+"""Different names, and as many keys, that are looked up."""
+HEAD = (
+    "| import | rows | wall s | x floor | CPU s | written MB | of the base | largest process MB | all processes MB "
+    "| disk while running MB | own file MB |\n|---|---|---|---|---|---|---|---|---|---|---|"
+)
 
 
 class Bench:
@@ -31,101 +36,138 @@ class Bench:
     def __init__(self, rows: int, folder: Path) -> None:
         self.rows = rows
         self.folder = folder
-        self.bare = {**os.environ, "PATH": str(folder / "empty")}
-        (folder / "empty").mkdir(parents=True)
-        self.dumps = make_dumps(rows, folder)
-
-    def floor(self) -> Taken:
-        """Decompression alone."""
-        return run([sys.executable, "-c", FLOOR, str(self.dumps["sorted.csv.bz2"])])
+        self.importing = Importing(folder)
+        self.plain = folder / "sorted.csv"
+        self._base = folder / "base" / "data"
+        make_dumps(rows, folder)
 
     def print_fresh(self, what: str, dump: str, *options: str, programs: bool = False, package: bool = False) -> None:
         """Import into an empty directory."""
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
             data = Path(place) / "data"
-            command = [*(N2K if package else WITHOUT_PACKAGE), "--dir", str(data), "import", str(self.dumps[dump]), *options]
-            before = self.floor()
-            taken = run(command, data.parent, None if programs else self.bare)
-            self.print_row(what, taken, before, self.floor(), folder_bytes(data), 0)
+            self._print(what, data, dump, nights.FIRST_DAY, *options, programs=programs, package=package)
+            if not self._base.exists():
+                data.parent.rename(self._base.parent)
+                data.parent.mkdir()
 
-    def print_nightly(self, what: str) -> None:
-        """Import over the generation of the night before; its bytes are not counted."""
+    def print_night(self, what: str, dump: str, *options: str, programs: bool = False) -> None:
+        """Import over the generation of the day before, the base."""
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
-            data = Path(place) / "data"
-            run([*N2K, "--dir", str(data), "import", "--as-of", "2026-01-01", str(self.dumps["sorted.csv.bz2"])])
-            there = folder_bytes(data)
-            command = [
-                *WITHOUT_PACKAGE,
-                "--dir",
-                str(data),
-                "import",
-                "--as-of",
-                "2026-01-02",
-                str(self.dumps["changed.csv.bz2"]),
-            ]
-            before = self.floor()
-            taken = run(command, data.parent, self.bare)
-            self.print_row(what, taken, before, self.floor(), folder_bytes(data) - there, there)
+            self._print(what, self.copy_of_base(Path(place)), dump, NEXT_DAY, *options, programs=programs)
 
-    def print_row(self, what: str, taken: Taken, before: Taken, after: Taken, file: int, there: int) -> None:
-        """One line of the table."""
-        floor = (before.wall + after.wall) / 2
-        sizes = [n / 1e6 for n in (taken.peak_process, taken.peak_all, max(taken.peak_disk - there, 0), file)]
-        figures = " | ".join(f"{n:.0f}" for n in sizes)
-        ratio = f"{taken.wall / floor:.2f} (of {floor:.1f} s)"
-        print(f"| {what} | {self.rows:,} | {taken.wall:.1f} | {ratio} | {taken.cpu:.1f} | {figures} |", flush=True)
+    def copy_of_base(self, folder: Path) -> Path:
+        """Return a data directory with the first import of all."""
+        return Path(shutil.copytree(self._base, folder / "data"))
+
+    def _print(
+        self, what: str, data: Path, dump: str, as_of: date, *options: str, programs: bool = False, package: bool = False
+    ) -> None:
+        """Measure one import and print a line of the table."""
+        there = folder_bytes(data)
+        base = live_bytes(data) if there else 0
+        before = self.importing.floor(self.folder / SORTED)
+        path = self.folder / dump
+        taken = self.importing.run(data, path, as_of, *options, programs=programs, package=package)
+        after = self.importing.floor(self.folder / SORTED)
+        own = live_bytes(data)
+        print_row(what, self.rows, taken, (before.wall + after.wall) / 2, base=base or own, there=there, own=own)
+
+    def print_month(self) -> None:
+        """Thirty nights, then lookups on what is there beside lookups on a whole generation of the same rows."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as place:
+            after = self.copy_of_base(Path(place))
+            nights.print_nights(nights.play(self.importing, self.plain, after), self.rows)
+            rows = nights.last_dump(self.folder)
+            whole = Path(place) / "whole" / "data"
+            self.importing.run(whole, rows, nights.FIRST_DAY)
+            self._print_lookups(whole, after, rows)
+            rows.unlink()
+
+    def _print_lookups(self, whole: Path, after: Path, rows: Path) -> None:
+        drawn = draw(rows, self.rows, min(ASKED, self.rows))
+        wall, cpu = cold_starts(whole, after, drawn[0][1])
+        print("\n| one lookup, without HTTP | on a whole generation | after 30 nights | more, median of pairs |")
+        print("|---|---|---|---|")
+        for what, pair in (
+            ("of a name, CPU µs", lookups(whole, after, [name for _, name in drawn])),
+            ("of a key, CPU µs", lookups(whole, after, [key for key, _ in drawn])),
+            ("by a command, cold, ms", wall),
+            ("by a command, cold, CPU ms", cpu),
+        ):
+            print(f"| {what} | {pair.first:.1f} | {pair.second:.1f} | {pair.more:+.1f} |", flush=True)
 
     def print_readers(self) -> None:
         """What readers notice."""
         print("\n| readers behind Apache | answers | failed | p50 ms | p99 ms | slowest ms |\n|---|---|---|---|---|---|")
-        periods = readers.measure(self.folder, self.dumps["sorted.csv.bz2"], self.dumps["changed.csv.bz2"])
-        for what, seen in zip(("at rest", "during a nightly import"), periods, strict=True):
+        changed = str(self.folder / CHANGED)
+        imports = {"during a nightly import": [changed], "during a rebuild": ["--whole", changed]}
+        for what, seen in readers.measure(self.folder, self.folder / SORTED, imports):
             print(
                 f"| {what} | {seen.answers:,} | {seen.failed} | {seen.p50:.1f} | {seen.p99:.1f} | {seen.slowest:.0f} |",
                 flush=True,
             )
 
 
+def print_row(what: str, rows: int, taken: Taken, floor: float, *, base: int, there: int, own: int) -> None:
+    """Print a line of the table of imports. Bytes: *base* of the base file, *there* of the directory before, *own* of the new
+    file.
+    """
+    written = f"{taken.written / 1e6:.0f} | {taken.written / base:.1%}"
+    sizes = [n / 1e6 for n in (taken.peak_process, taken.peak_all, max(taken.peak_disk - there, 0), own)]
+    figures = " | ".join(f"{n:.0f}" for n in sizes)
+    ratio = f"{taken.wall / floor:.2f} (of {floor:.1f} s)"
+    print(f"| {what} | {rows:,} | {taken.wall:.1f} | {ratio} | {taken.cpu:.1f} | {written} | {figures} |", flush=True)
+
+
 def main(rows: int, folder: Path) -> None:
     """Measure and print."""
-    print(f"{machine()}\n\n{HEAD}\n|---|---|---|---|---|---|---|---|---|", flush=True)
+    print(f"{machine()}\n\n{HEAD}", flush=True)
     small = Bench(rows // 10, folder / "small")
-    small.print_fresh("bz2, standard library in a thread", "sorted.csv.bz2")
-    small.print_nightly("nightly: 1 % renamed, 0.5 % absent")
+    small.print_fresh(THREAD, SORTED)
+    small.print_night(f"{FIRST_NIGHT}: sorted bz2", CHANGED)
     bench = Bench(rows, folder / "large")
-    bench.print_fresh("bz2, standard library in a thread", "sorted.csv.bz2")
-    bench.print_fresh("bz2, --jobs 1", "sorted.csv.bz2", "--jobs", "1")
-    if shutil.which("lbzip2"):
-        bench.print_fresh("bz2, lbzip2", "sorted.csv.bz2", programs=True)
-    bench.print_fresh("bz2, indexed_bzip2", "sorted.csv.bz2", package=True)
-    bench.print_fresh("gz, standard library", "sorted.csv.gz")
-    bench.print_fresh("unsorted bz2, standard library", "unsorted.csv.bz2")
-    bench.print_nightly("nightly: 1 % renamed, 0.5 % absent")
+    bench.print_fresh(THREAD, SORTED)
+    bench.print_fresh("bz2, --jobs 1", SORTED, "--jobs", "1")
+    bench.print_fresh("bz2, lbzip2", SORTED, programs=True)
+    bench.print_fresh("bz2, indexed_bzip2", SORTED, package=True)
+    bench.print_fresh("gz, standard library", GZIPPED)
+    bench.print_fresh("gz, pigz", GZIPPED, programs=True)
+    bench.print_fresh("unsorted bz2, standard library", UNSORTED)
+    bench.print_night(f"{FIRST_NIGHT}: sorted bz2", CHANGED)
+    bench.print_night(f"{FIRST_NIGHT}: sorted bz2, lbzip2", CHANGED, programs=True)
+    bench.print_night(f"{FIRST_NIGHT}: unsorted bz2", CHANGED_UNSORTED)
+    bench.print_night(f"{FIRST_NIGHT}: gz", CHANGED_GZIPPED)
+    bench.print_night("a rebuild, --whole, of the same rows: sorted bz2", CHANGED, "--whole")
+    bench.print_month()
     bench.print_readers()
 
 
-def make_dumps(rows: int, folder: Path) -> dict[str, Path]:
-    """The sample in the shapes that are measured."""
-    made = {}
-    for name, options in (("sorted.csv.bz2", ()), ("sorted.csv.gz", ()), ("unsorted.csv.bz2", ("--unsorted",))):
-        made[name] = folder / name
-        run([*N2K, "sample", "--rows", str(rows), "--seed", "1", *options, "-o", str(made[name])])
-    made["changed.csv.bz2"] = folder / "changed.csv.bz2"
-    change(made["sorted.csv.bz2"], made["changed.csv.bz2"])
-    return made
+def make_dumps(rows: int, folder: Path) -> None:
+    """Make all dumps; of the unpacked ones the first sample stays."""
+    plain, other = folder / "sorted.csv", folder / "other.csv"
+    sample(rows, plain)
+    packed(plain, folder / SORTED)
+    packed(plain, folder / GZIPPED)
+    change(plain, other, _is_renamed, _is_absent)
+    packed(other, folder / CHANGED)
+    packed(other, folder / CHANGED_GZIPPED)
+    unsorted = folder / "unsorted.csv"
+    sample(rows, unsorted, "--unsorted")
+    packed(unsorted, folder / UNSORTED)
+    change_in_place(unsorted, other, _is_renamed, _is_absent)
+    packed(other, folder / CHANGED_UNSORTED)
+    unsorted.unlink()
+    other.unlink()
 
 
-def change(source: Path, target: Path) -> None:
-    """One row in a hundred renamed, one in two hundred left out."""
-    import bz2
+def _is_renamed(number: int) -> bool:
+    return number % 100 == 50
 
-    with bz2.open(source, "rb") as read, bz2.open(target, "wb") as write:
-        for number, line in enumerate(read):
-            if number % 200 == 7:
-                continue
-            write.write(line.replace(b",", b",X", 1) if number % 100 == 50 else line)
+
+def _is_absent(number: int) -> bool:
+    return number % 200 == 7
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        main(int(sys.argv[1]), Path(place))
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR", "/var/tmp"), prefix="import-") as made:
+        main(int(sys.argv[1]), Path(made))

@@ -1,8 +1,9 @@
-"""Running a command and seeing what it takes: wall and CPU seconds, resident memory, disk."""
+"""Running a command and seeing what it takes: wall and CPU seconds, resident memory, disk, bytes written."""
 
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -25,15 +26,20 @@ class Taken(NamedTuple):
     """Resident bytes of all its processes at one time."""
     peak_disk: int
     """Bytes below the watched folder, at one time."""
+    written: int
+    """Bytes that it and the processes it waited for gave to the disk (``write_bytes`` of proc_pid_io(5)): pages of files, also
+    of those that were removed before they reached it. An import writes nowhere but in its data directory."""
 
 
 def run(command: list[str], watched: Path | None = None, environment: dict[str, str] | None = None) -> Taken:
-    """Run to the end; an exit code other than 0 ends the benchmark."""
-    before = _children_seconds()
+    """Run to the end; an exit code other than 0 ends the benchmark. Python writes no bytecode meanwhile."""
+    before = children_seconds()
     started = time.monotonic()
     peak_process = peak_all = peak_disk = polls = 0
+    environment = {**(environment or os.environ), "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as child:
-        while child.poll() is None:
+        # Ended but not waited for, a process still has its counts, those of the processes it waited for among them.
+        while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             sizes = [resident(pid) for pid in descendants(child.pid)]
             peak_process = max([peak_process, *sizes])
             peak_all = max(peak_all, sum(sizes))
@@ -41,15 +47,17 @@ def run(command: list[str], watched: Path | None = None, environment: dict[str, 
                 peak_disk = max(peak_disk, folder_bytes(watched))
             polls += 1
             time.sleep(POLL)
+        written = written_bytes(child.pid)
     wall = time.monotonic() - started
     if child.returncode:
         sys.exit(f"{' '.join(command)}: exit code {child.returncode}")
-    return Taken(wall, _children_seconds() - before, peak_process, peak_all, peak_disk)
+    return Taken(wall, children_seconds() - before, peak_process, peak_all, peak_disk, written)
 
 
-def _children_seconds() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
+def children_seconds() -> float:
+    """User and system time of the children that were waited for, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def descendants(pid: int) -> list[int]:
@@ -69,6 +77,12 @@ def resident(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
     except (OSError, IndexError):
         return 0
+
+
+def written_bytes(pid: int) -> int:
+    """See ``Taken.written``, until now."""
+    counts = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(counts["write_bytes"])
 
 
 def folder_bytes(folder: Path) -> int:

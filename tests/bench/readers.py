@@ -1,9 +1,10 @@
-"""What readers behind Apache notice of an import: their answers one after another, at rest and while it runs."""
+"""What readers behind Apache notice of imports: their answers one after another, at rest and while each runs."""
 
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from tests.support.apache import Apache, apache
 from tests.support.hosting import Account
 
 CLIENTS = 2
-REST = 20.0
+REST = 10.0
 """Seconds at rest."""
 PAUSE = 0.005
 """Seconds between two requests of a client: readers that leave the machine some air."""
@@ -29,17 +30,22 @@ class Noticed(NamedTuple):
     """Milliseconds, all three."""
 
 
-def measure(folder: Path, before: Path, after: Path) -> tuple[Noticed, Noticed]:
-    """Serve *before*, then import *after* over it: what readers get at rest, and during the import and its publishing."""
+def measure(folder: Path, base: Path, imports: dict[str, list[str]]) -> Iterator[tuple[str, Noticed]]:
+    """Serve *base*, then import over it, day after day: yield what readers get at rest and until each import is published.
+
+    *imports*: arguments of ``n2k import`` by what to call it.
+    """
     account = Account(folder / "home")
     command = [sys.executable, "-m", "n2k_fcgi", "-q", "--dir", str(account.data), "import", "--force", "--as-of"]
-    subprocess.run([*command, "2026-01-01", str(before)], check=True)
+    subprocess.run([*command, "2026-01-01", str(base)], check=True)
     account.n2k("deploy", str(account.site))
     with apache(account.site) as server:
-        rest = _ask_until(server, time.monotonic() + REST, None)
-        with subprocess.Popen([*command, "2026-01-02", str(after)]) as importing:
-            busy = _ask_until(server, None, importing)
-    return rest, busy
+        yield "at rest", _ask_until(server, time.monotonic() + REST, None)
+        for day, (what, arguments) in enumerate(imports.items(), 2):
+            with subprocess.Popen([*command, f"2026-01-{day:02}", *arguments]) as importing:
+                yield what, _ask_until(server, None, importing)
+            if importing.returncode:
+                raise SystemExit(f"{what}: exit code {importing.returncode}")
 
 
 def _ask_until(server: Apache, deadline: float | None, importing: "subprocess.Popen[bytes] | None") -> Noticed:

@@ -18,7 +18,7 @@ KILLED_AT = {
     "writev": (1, 5),
     "fsync": (1, 2, 3, 4, 5),
     "rename": (1, 2, 3),
-    "unlink": (1, 2, 3),
+    "unlink": (1, 2),
 }
 """The system calls of an import that change the disk; each in turn is the last one before SIGKILL."""
 

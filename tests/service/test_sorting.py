@@ -85,6 +85,58 @@ def test_both_give_every_row_in_order(tmp_path: Path, count: int, numbered: bool
         beside.close()
 
 
+@pytest.mark.parametrize("most", [500, 50_000])
+@pytest.mark.parametrize("alike", [0, 1, 13, 16])
+def test_keys_that_begin_alike_are_sorted_in_the_same_memory(tmp_path: Path, alike: int, most: int) -> None:
+    """Keys that are not spread: a part of more than *most* is dealt on the disk again, by the first byte that differs."""
+    chance = random.Random(3)
+    sizes = Sizes(run_rows=1000, range_rows=200, part_rows=most)
+    sorting = Sorting(tmp_path, sizes)
+    try:
+        expected: list[tuple[bytes, bytes]] = []
+        for part in range(20):
+            keys = [bytes(alike) + chance.randbytes(16 - alike) for _ in range(500)]
+            spellings = [b"N%d.%d" % (part, row) for row in range(500)]
+            sorting.add(Batch(b"".join(keys), joined(spellings), joined([name.lower() for name in spellings]), b""))
+            expected += [(key, bytes((0, len(s))) + s) for key, s in zip(keys, spellings, strict=True)]
+        ranges = []
+        spills = set()
+        key_ranges = sorting.keys()
+        for found in key_ranges:
+            ranges.append(found)
+            spills |= {path.name for path in tmp_path.iterdir()}
+        assert _rows(iter(ranges)) == sorted(expected, key=lambda row: row[0])  # stable: the order of arrival
+        assert ("13.keys.spill" in spills) == (alike == 13 and most == 500)
+        if alike in (0, 1) or (most == 500 and alike < 16):
+            assert max(len(found.db_keys) for found in ranges) < 200 + 1024
+        assert [path.name for path in tmp_path.iterdir()] == ["names.spill"]
+    finally:
+        sorting.close()
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_names_in_order_here_and_there_keep_the_order_of_arrival(tmp_path: Path, numbered: bool) -> None:
+    """A dump of sorted parts and others: rows of one name are returned as they came, whichever part they came in."""
+    chance = random.Random(5)
+    sorting = Sorting(tmp_path, Sizes(run_rows=700, range_rows=300, sample_every=16, block_rows=16))
+    try:
+        expected: list[tuple[bytes, bytes]] = []
+        lowest = 0
+        for part in range(60):
+            names = [b"n%05d" % (lowest + chance.randrange(200)) for _ in range(100)]
+            if part % 20 < 14:
+                names.sort()
+                lowest += 150  # begins before the end of the part before it now and then
+            keys = [chance.randbytes(16) for _ in names]
+            numbers = bytes(chance.randrange(3) for _ in names) if numbered else b""
+            sorting.add(Batch(b"".join(keys), joined(names), joined(names), numbers))
+            expected += [(n, bytes((o,)) + k) for n, o, k in zip(names, numbers or bytes(100), keys, strict=True)]
+        rows = [(name, record[:17]) for name, record in _rows(sorting.names())]  # origin and key
+        assert rows == sorted(expected, key=lambda row: row[0])
+    finally:
+        sorting.close()
+
+
 def test_stopped_and_continued_it_loses_nothing(tmp_path: Path) -> None:
     """Ctrl-Z and fg, many times: stop signals shorten writes to a pipe, and the rest must follow."""
     here, beside = Sorting(tmp_path, SIZES), _beside(tmp_path / "beside")

@@ -4,15 +4,15 @@ A *name line* is a canonical name and a record of 18 bytes (origin, key, form); 
 spelling (origin, length, spelling): what ``codec`` packs one by one is packed in bulk here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from operator import add
 from pathlib import Path
 from struct import Struct
 
 from n2k_fcgi.model.batch import Batch, separate
 from n2k_fcgi.model.keys import KEY_BYTES
-from n2k_fcgi.model.renderings import NameForm, forms_of
+from n2k_fcgi.model.renderings import forms_of
+from n2k_fcgi.store.lmdb.building.dealing import Dealt
 from n2k_fcgi.store.lmdb.building.runs import Range, Runs
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD
@@ -21,8 +21,7 @@ NAME_CUT = -NAME_RECORD
 KEY_CUT = KEY_BYTES
 
 _KEYS = Struct(f"{KEY_BYTES}s")
-_FORMS = [bytes((form,)) for form in NameForm]
-_RENDERED = _FORMS[NameForm.RENDERED]
+_RECORDS = Struct(f"{NAME_RECORD}s")
 _OWN = [bytes((0, length)) for length in range(256)]
 
 
@@ -31,13 +30,20 @@ class Sorting:
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         self._names = Runs(folder / "names.spill", NAME_CUT, sizes)
-        self._keys = Runs(folder / "keys.spill", KEY_CUT, sizes)
+        self._keys = Dealt(folder / "keys.spill", KEY_CUT, sizes)
 
     def add(self, batch: Batch) -> None:
         """Add a batch."""
-        names, keys = name_and_key_lines(batch)
-        self._names.add(names)
-        self._keys.add(keys)
+        keys = list(chain.from_iterable(_KEYS.iter_unpack(batch.keys)))
+        spellings = separate(batch.spellings)
+        lengths = map(len, spellings)
+        heads = map(bytes, zip(batch.origins, lengths, strict=True)) if batch.origins else map(_OWN.__getitem__, lengths)
+        self._keys.add(_lines(keys, heads, spellings))
+        names, records = separate(batch.canonicals), records_of(batch.keys, batch.origins, forms_of(batch) or b"")
+        if names and self._names.goes_on(names):
+            self._names.add_in_order(names, records)
+        else:
+            self._names.add(_lines(names, chain.from_iterable(_RECORDS.iter_unpack(records))))
 
     def keys(self) -> Iterator[Range]:
         """Yield all key lines, once; their file is removed then."""
@@ -55,17 +61,21 @@ class Sorting:
         self._keys.close()
 
 
-def name_and_key_lines(batch: Batch) -> tuple[list[bytes], list[bytes]]:
-    """Return the name lines and the key lines of a batch, in its order."""
-    forms = forms_of(batch)
-    keys = list(chain.from_iterable(_KEYS.iter_unpack(batch.keys)))
-    records = [key + _RENDERED for key in keys] if forms is None else list(map(add, keys, map(_FORMS.__getitem__, forms)))
-    spellings = separate(batch.spellings)
-    if batch.origins:
-        numbers = [bytes((number,)) for number in batch.origins]
-        names = list(map(add, separate(batch.canonicals), numbers))
-        packed = [b"%b%c%b" % (number, len(name), name) for number, name in zip(numbers, spellings, strict=True)]
-    else:
-        names = separate(batch.canonicals.replace(b"\n", b"\0\n"))
-        packed = [_OWN[len(name)] + name for name in spellings]
-    return list(map(add, names, records)), list(map(add, keys, packed))
+def records_of(keys: bytes, origins: bytes, forms: bytes) -> bytes:
+    """Return the records of name lines, joined: byte after byte of all rows at once, without a step per row.
+
+    *origins*, *forms*: a byte of each row; empty: 0 of all.
+    """
+    records = bytearray(len(keys) // KEY_BYTES * NAME_RECORD)
+    if origins:
+        records[::NAME_RECORD] = origins
+    for at in range(KEY_BYTES):
+        records[1 + at :: NAME_RECORD] = keys[at::KEY_BYTES]
+    if forms:
+        records[1 + KEY_BYTES :: NAME_RECORD] = forms
+    return bytes(records)
+
+
+def _lines(*columns: Iterable[bytes]) -> list[bytes]:
+    """Return the rows of columns, each in one piece: faster than adding column after column."""
+    return list(map(b"".join, zip(*columns, strict=True)))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.store.lmdb.building.runs import Runs
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
+from n2k_fcgi.store.lmdb.building.spill import IN_MEMORY
 
 CAME = Struct(">cIB")
 """Kind, place, number of the origin; the spelling follows."""
@@ -49,7 +50,7 @@ class Changes:
     """Collects lines."""
 
     def __init__(self, path: Path, sizes: Sizes) -> None:
-        self.runs = Runs(path, KEY_BYTES, sizes)
+        self.runs = Runs(path, KEY_BYTES, sizes, memory=IN_MEMORY)
         self._lines: list[bytes] = []
         self._most = sizes.block_rows
 

@@ -47,6 +47,8 @@ class NameJoin:
         """All live names below were compared."""
         self.confirmed = 0
         """Rows of the dump that are live as they are."""
+        self._came_at = -1
+        """The row that became a line last."""
 
     def compare(self, rows: Rows) -> None:
         """Compare rows in order, none below ``position``."""
@@ -81,6 +83,7 @@ class NameJoin:
         if len(values) != len(known) * NAME_RECORD:
             values = b"".join(value if len(value) == NAME_RECORD else _SEVERAL for _, value in stored)
         at = other = 0
+        self._came_at = -1
         while at < len(names) and other < len(known):
             length = min(STRETCH, len(names) - at, len(known) - other)
             end, other_end = at + length, other + length
@@ -113,12 +116,14 @@ class NameJoin:
             self._go(value)
 
     def _come(self, rows: Rows, at: int, *, is_shared: bool = False) -> None:
-        """Make a row a line; also the one before it, if that has the same name."""
-        names = rows.names
-        if at and names[at] == names[at - 1]:
+        """Make a row a line; also the one before it, if that has the same name and was confirmed."""
+        if at and rows.names[at] == rows.names[at - 1]:
             is_shared = True
-            if at < 2 or names[at - 2] != names[at]:
+            if self._came_at != at - 1:
+                self.confirmed -= 1
+                self._go(rows.record(at - 1))
                 self._add(rows, at - 1, Kind.SHARED)
+        self._came_at = at
         self._add(rows, at, Kind.SHARED if is_shared else Kind.CAME)
 
     def _add(self, rows: Rows, at: int, kind: Kind) -> None:

@@ -132,6 +132,16 @@ def test_a_dump_that_changes_meanwhile_is_imported_from_its_beginning(
 
 
 @pytest.mark.measured
+def test_a_secret_is_in_no_file_when_it_begins_anew(n2k: Commands, web: WebServer) -> None:
+    """The log says that it begins anew, without password and query."""
+    web.paths["/dump"] = cut(MANY, file(MANY, ranges=False))
+    done = n2k("-v", "update", "--stream", web.url("/dump?key=topsecret", "me:topsecret"))
+    assert done.code == 0
+    texts = [done.out + done.err, *[path.read_bytes().decode("latin-1") for path in n2k.data_dir.rglob("log/*")]]
+    assert any("/dump cannot be resumed" in text for text in texts) and not any("topsecret" in text for text in texts)
+
+
+@pytest.mark.measured
 def test_a_server_without_ranges_costs_a_second_reading(n2k: Commands, web: WebServer, url: str) -> None:
     """The response to the second request is the whole dump, and is imported."""
     web.paths["/dump"] = cut(MANY, file(MANY, ranges=False))

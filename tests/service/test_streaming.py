@@ -223,6 +223,14 @@ def test_the_time_is_limited(read: Read, web: WebServer) -> None:
     assert read(in_turn(stalled(CONTENT), file(CONTENT)), stall=0.1, tries=500)[0] == CONTENT
 
 
+def test_a_server_that_is_busy_meanwhile_is_asked_again(read: Read, web: WebServer) -> None:
+    """503 with Retry-After as the response to the request for the rest: what was read is still good."""
+    assert read(cut(CONTENT, sent(b"", 503, Retry_After="0"), file(CONTENT))) == (CONTENT, 0)
+    assert [headers.get("Range") for _, headers in web.requests] == [None, *[f"bytes={LENGTH // 2}-"] * 2]
+    with pytest.raises(DownloadFailed, match="the server answers 503"):
+        read(cut(CONTENT, sent(b"", 503)))
+
+
 def test_a_web_page_behind_the_lines_voids_them(read: Read) -> None:
     """As Apache appends it: what was read is void, and the next response is read from its beginning."""
     page = b"00000\n<html><title>500 Internal Server Error</title></html>\n"

@@ -205,6 +205,14 @@ def test_a_stopped_import_is_swept(peopled: Commands, web: WebServer, url: str, 
 
 
 @pytest.mark.measured
+def test_a_refusal_does_not_wait_for_the_server(peopled: Commands, web: WebServer, url: str) -> None:
+    """The first megabyte shows that it is no dump while another thread waits for the next one: it ends, and nothing is left."""
+    web.paths["/dump"] = stalled(b"[" + MANY)
+    done = peopled("-q", "update", "--stream", "--jobs", "2", url, N2K_UPDATE_STALL="3600")
+    assert done.code == 62 and "it is a JSON array" in done.err and left(peopled) == []
+
+
+@pytest.mark.measured
 def test_a_zip_is_refused_with_what_to_do(peopled: Commands, web: WebServer, url: str) -> None:
     """It is not stored behind the owner's back; --no-stream imports it in spite of the setting."""
     packed = BytesIO()

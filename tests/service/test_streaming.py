@@ -255,6 +255,17 @@ def test_a_coding_is_removed_and_its_end_checked(read: Read) -> None:
     assert caught.value.exit_code == 61
 
 
+@pytest.mark.parametrize(("coding", "size"), [("", LENGTH), ("gzip", None)])
+def test_the_size_is_that_of_the_dump(web: WebServer, coding: str, size: int | None) -> None:
+    """For the progress and the planning of an import; unknown where a coding is removed."""
+    packed = gzip.compress(bz2.compress(CONTENT)) if coding else CONTENT
+    web.paths["/dump"] = file(packed, Content_Encoding=coding)
+    with Download(parse_location(web.url("/dump")), Validators(), LIMITS) as download:
+        assert download.begin()
+        with Dump(Arriving(download)) as dump:
+            assert (dump.size, dump.times) == (size, [])
+
+
 def test_a_file_that_is_known_is_not_read(web: WebServer) -> None:
     """304 for the validators of the last time; after the beginning, no request has them."""
     known = Validators('"one"', MODIFIED_DATE)

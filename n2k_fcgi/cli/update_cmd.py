@@ -24,6 +24,11 @@ from n2k_fcgi.wiring import importer, modes_of
 @click.option("--as-of", type=options.When(), help="The time that the dump describes (default: its own, Last-Modified, now).")
 @options.replace
 @click.option("--force", is_flag=True, help="Also if it is unchanged, older than the live one, or has far fewer rows.")
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Import while it downloads: the dump is never stored (default: the setting 'update_stream').",
+)
 @options.max_bad
 @options.max_bytes
 @options.jobs
@@ -38,6 +43,7 @@ def command(
     as_of: int | None,
     replace: bool,
     force: bool,
+    stream: bool | None,
     max_bad: float | None,
     max_bytes: int | None,
     jobs: int,
@@ -51,6 +57,8 @@ def command(
     Last-Modified), resumed after a broken connection, and limited by the settings 'update_stall', 'update_time',
     'update_size' and 'update_tries'. A dump that is older than the live one, shrank, or has too many bad lines is
     refused, and nothing changes. Prints one line; with 'n2k -q' only failures.
+
+    With --stream the dump is imported while it downloads, and needs no disk space of its own; a zip cannot be read so.
 
     Example: n2k -q update https://example.org/name2key.csv.bz2
     """
@@ -74,9 +82,10 @@ def command(
             _limits(settings),
             folder=settings.data_dir,
             modes=modes_of(settings),
-            open_dump=lambda path: Dump(path, max_bytes=max_bytes, jobs=jobs),
+            open_dump=lambda source: Dump(source, max_bytes=max_bytes, jobs=jobs),
             load=load,
             token=settings.update_token,
+            stream=settings.update_stream if stream is None else stream,
             progress=line.show,
             tell=context.warn,
         )

@@ -42,6 +42,7 @@ class Settings(NamedTuple):
     update_time: int
     update_size: int
     update_tries: int
+    update_stream: bool
     max_body: int
     kv_max_value: int
     kv_sync: Sync
@@ -136,6 +137,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("update_time", values.whole(1, 172_800), "7200", "Seconds that a whole download may take, retries included."),
     Setting("update_size", values.size(1 * KIB, 1024 * 1024 * MIB), "4G", "Maximum size of a download, still packed."),
     Setting("update_tries", values.whole(1, 20), "5", "Maximum number of connections per download; a broken one is resumed."),
+    Setting("update_stream", values.flag, "no", "Import while downloading, without storing the dump (`--stream`)."),
     Setting(
         "max_body",
         values.size(1 * KIB, 64 * MIB),

@@ -42,6 +42,9 @@ OTHERS = bz2.compress(
 )
 ONCE = {"N2K_UPDATE_TRIES": "1"}
 
+only_stored = pytest.mark.parametrize("is_streamed", ["stored"], indirect=True)
+"""A test of what only a stored dump has; test_update_stream.py has those of streaming."""
+
 
 @pytest.fixture
 def web() -> Iterator[WebServer]:
@@ -49,6 +52,14 @@ def web() -> Iterator[WebServer]:
     with web_server() as server:
         server.paths["/dump.csv.bz2"] = file(PACKED)
         yield server
+
+
+@pytest.fixture(autouse=True, params=["stored", "streamed"])
+def is_streamed(request: pytest.FixtureRequest, n2k: Commands) -> bool:
+    """Each test runs twice: the dump is stored and then imported, or imported while it arrives. All else is as it was."""
+    streamed = bool(request.param == "streamed")
+    n2k.variables["N2K_UPDATE_STREAM"] = "yes" if streamed else "no"
+    return streamed
 
 
 @pytest.fixture
@@ -224,6 +235,14 @@ def test_the_memory_is_private(n2k: Commands, url: str) -> None:
     assert (n2k.data_dir / "update.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_same_dump_from_a_mirror_with_another_clock_is_unchanged(n2k: Commands, web: WebServer, url: str) -> None:
+    """It states an older time for the same bytes: that it is the same counts, and there is no message about the time."""
+    n2k("update", url)
+    web.paths["/dump.csv.bz2"] = sent(PACKED, Last_Modified="Wed, 27 May 2026 20:26:40 GMT", ETag='"mirror"')
+    done = n2k("update", url)
+    assert (done.code, done.err) == (0, "") and done.out.startswith("unchanged")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"Production": 7}', '{"Production": {"url": 1}}'])
 def test_a_damaged_memory_costs_a_download_only(n2k: Commands, url: str, text: str) -> None:
     """An unreadable update.json is ignored and replaced."""
@@ -346,6 +365,7 @@ def test_a_shrunken_dump_is_refused(n2k: Commands, web: WebServer, url: str) -> 
     assert n2k("update", url).out.startswith("not modified")
 
 
+@only_stored
 def test_the_time_of_an_archive_comes_first(n2k: Commands, web: WebServer, tmp_path: Path) -> None:
     """A zip has the time of its file; --as-of overrides all."""
     with zipfile.ZipFile(tmp_path / "dump.zip", "w") as archive:
@@ -383,6 +403,7 @@ def test_a_second_update_leaves(n2k: Commands, web: WebServer, url: str) -> None
         refused(n2k, url, 65, "another import is running")
 
 
+@only_stored
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.measured
 def test_a_stopped_download_is_swept(peopled: Commands, web: WebServer, url: str, number: int) -> None:
@@ -404,6 +425,7 @@ def test_a_stopped_download_is_swept(peopled: Commands, web: WebServer, url: str
     assert left(peopled) == []
 
 
+@only_stored
 @pytest.mark.measured
 def test_a_full_disk_is_told(peopled: Commands, web: WebServer, url: str) -> None:
     """The part is removed, and the line says that the disk is full."""
@@ -415,6 +437,7 @@ def test_a_full_disk_is_told(peopled: Commands, web: WebServer, url: str) -> Non
     assert left(peopled) == []
 
 
+@only_stored
 @pytest.mark.measured
 def test_progress_shows_on_a_terminal_only(n2k: Commands, url: str) -> None:
     """Bytes received of the total, in one line; the result follows."""

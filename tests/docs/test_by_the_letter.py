@@ -82,7 +82,7 @@ def test_the_pages_begin_alike() -> None:
         (first, *_) = TYPED[page]
         assert [command.split("  ")[0] for command in first.commands[:3]] == BEGINNING.commands
     assert BEGINNING.commands == ["python3 -m venv ~/n2k", INSTALL, "~/n2k/bin/n2k init"]
-    assert len(CRONTAB) == 3 and sum(map(len, TYPED.values())) > 8
+    assert len(CRONTAB) == 4 and sum(map(len, TYPED.values())) > 8
 
 
 @pytest.mark.parametrize("page", [page for page in WALK if INSTALL in TYPED[page][0].text])

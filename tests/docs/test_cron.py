@@ -61,8 +61,8 @@ every_line = pytest.mark.parametrize("line", LINES, ids=[f"{i}" for i in range(l
 
 
 def test_lines_are_there() -> None:
-    """The page has the update and an import from a pipe, README has one; each at a time of night."""
-    assert len(LINES) == 3
+    """The page has the update, a streamed one, and an import from a pipe, README has one; each at a time of night."""
+    assert len(LINES) == 4
     assert all(re.fullmatch(r"[1-5]?[0-9] [0-7] \* \* \*", " ".join(line[:5])) for line in LINES)
 
 

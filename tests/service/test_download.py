@@ -12,7 +12,9 @@ import pytest
 
 from n2k_fcgi.errors import DownloadFailed, DownloadRefused, DownloadTooLarge, DownloadTooSlow
 from n2k_fcgi.service.dumps.location import parse_location
-from n2k_fcgi.service.update.download import Fetched, Limits, Validators, fetch
+from n2k_fcgi.service.update.contents import Announced, Validators
+from n2k_fcgi.service.update.download import Limits
+from n2k_fcgi.service.update.stored import fetch
 from tests.support.foreground import closed_port
 from tests.support.web_server import (
     CERTIFICATE,
@@ -44,7 +46,7 @@ def web() -> Iterator[WebServer]:
         yield server
 
 
-Get = Callable[..., tuple[Fetched | None, bytes]]
+Get = Callable[..., tuple[Announced | None, bytes]]
 
 
 @pytest.fixture
@@ -53,19 +55,19 @@ def get(web: WebServer, tmp_path: Path) -> Get:
 
     def download(
         answer: Answer, *, known: Validators = NOTHING, user: str = "", **limits: float
-    ) -> tuple[Fetched | None, bytes]:
+    ) -> tuple[Announced | None, bytes]:
         web.paths["/dump"] = answer
         path = tmp_path / "file"
-        path.touch()
+        path.unlink(missing_ok=True)
         fetched = fetch(parse_location(web.url("/dump", user)), path, known, LIMITS._replace(**limits))  # type: ignore[arg-type]
-        return fetched, path.read_bytes()
+        return fetched, path.read_bytes() if path.exists() else b""
 
     return download
 
 
 def test_a_file_comes_whole_with_its_validators(get: Get, web: WebServer) -> None:
     """The bytes, and the validators for the next request; no coding is requested."""
-    assert get(file(CONTENT)) == (Fetched(Validators('"one"', MODIFIED_DATE), ""), CONTENT)
+    assert get(file(CONTENT)) == (Announced(Validators('"one"', MODIFIED_DATE), "", len(CONTENT)), CONTENT)
     assert web.headers()["Accept-Encoding"] == "identity" and web.headers()["User-Agent"].startswith("n2k_fcgi/")
 
 
@@ -319,7 +321,6 @@ def test_an_invalid_retry_after_is_ignored(get: Get, web: WebServer, retry_after
 def test_nobody_listening_is_said(tmp_path: Path) -> None:
     """The port is closed: refused, after all retries."""
     path = tmp_path / "file"
-    path.touch()
     with closed_port() as port, pytest.raises(DownloadFailed, match="Connection refused"):
         fetch(parse_location(f"http://127.0.0.1:{port}/dump"), path, NOTHING, LIMITS)
 
@@ -328,7 +329,6 @@ def test_progress_is_reported(web: WebServer, tmp_path: Path) -> None:
     """The number of bytes never decreases, and ends at the expected one."""
     web.paths["/dump"] = file(CONTENT)
     path = tmp_path / "file"
-    path.touch()
     reported: list[tuple[int, int | None]] = []
     fetch(parse_location(web.url("/dump")), path, NOTHING, LIMITS, progress=lambda *at: reported.append(at))
     assert reported == sorted(reported) and reported[-1] == (len(CONTENT), len(CONTENT))
@@ -411,7 +411,6 @@ def test_an_international_host_is_asked_for_by_its_ascii_name(
     monkeypatch.setenv("http_proxy", web.url(""))
     web.paths["http://xn--bcher-kva.example/dump"] = file(CONTENT)
     path = tmp_path / "file"
-    path.touch()
     fetch(parse_location(f"http://{host}/dump"), path, NOTHING, LIMITS)
     assert path.read_bytes() == CONTENT and web.headers()["Host"] == "xn--bcher-kva.example"
 
@@ -438,7 +437,6 @@ def test_a_list_behind_which_apache_writes_an_error_is_broken(get: Get, web: Web
 def test_a_token_goes_where_a_password_does(web: WebServer, tmp_path: Path) -> None:
     """As X-N2K-Token, to the same origin after a redirect, too; not to another server, and not after a redirect back."""
     path = tmp_path / "file"
-    path.touch()
     with web_server() as other:
         web.paths["/dump"] = redirect("/next")
         web.paths["/next"] = redirect(other.url("/there"))
@@ -466,7 +464,6 @@ def test_the_proxy_of_the_environment_is_used(web: WebServer, tmp_path: Path, mo
     monkeypatch.setenv("http_proxy", web.url(""))
     web.paths["http://dumps.invalid/file"] = file(CONTENT)
     path = tmp_path / "file"
-    path.touch()
     fetch(parse_location("http://dumps.invalid/file"), path, NOTHING, LIMITS)
     assert path.read_bytes() == CONTENT and web.headers()["Host"] == "dumps.invalid"
 
@@ -474,7 +471,6 @@ def test_the_proxy_of_the_environment_is_used(web: WebServer, tmp_path: Path, mo
 def test_https_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A self-signed certificate is rejected at once; one that the system trusts is accepted."""
     path = tmp_path / "file"
-    path.touch()
     with web_server(https=True, dump=file(CONTENT), plain=redirect("http://127.0.0.1:9/")) as web:
         with pytest.raises(DownloadRefused, match="its certificate is not valid"):
             fetch(parse_location(web.url("/dump")), path, NOTHING, LIMITS)

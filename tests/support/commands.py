@@ -49,6 +49,8 @@ class Commands:
         self.data_dir = data_dir
         self._people = people
         """A data directory into which the command imported PEOPLE, to be copied instead of doing so again."""
+        self.variables: dict[str, str] = {}
+        """Variables of each command's environment."""
         self.damaged = False
         """Set by a test that breaks the data on purpose: it is not checked then."""
 
@@ -68,7 +70,7 @@ class Commands:
     def environment(self, **variables: str) -> dict[str, str]:
         """No settings; any warning of Python ends a command."""
         usual = {"PATH": os.environ["PATH"], "HOME": str(self.data_dir.parent), **USUAL}
-        return {**measured(), **usual, **variables}
+        return {**measured(), **usual, **self.variables, **variables}
 
     def command(self, *arguments: object) -> list[str]:
         """The words to start it by other means."""

@@ -1,15 +1,14 @@
-"""Opening dump files: recognised by content, never by name; streamed, never unpacked to disk."""
+"""Opening dumps: recognised by content, never by name; streamed, never unpacked to disk."""
 
 import contextlib
 import errno
 import hashlib
 import io
 import os
-import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from n2k_fcgi.errors import (
     DumpBroken,
@@ -29,8 +28,8 @@ from n2k_fcgi.errors import (
 )
 from n2k_fcgi.service.dumps.archives import Kind, kind_of, refuse_archive, refuse_end_of_zip
 from n2k_fcgi.service.dumps.as_of import Clue, Stated
-from n2k_fcgi.service.dumps.location import lacks_scheme
-from n2k_fcgi.service.dumps.streams import DAMAGE, DECOMPRESSORS, Streams
+from n2k_fcgi.service.dumps.sources import Opened, Source
+from n2k_fcgi.service.dumps.streams import DAMAGE, DECOMPRESSORS, Readable, Streams
 from n2k_fcgi.service.dumps.unpacking import Indexed, Wholeness, unpacker
 
 BLOCK = 1024 * 1024
@@ -38,8 +37,6 @@ BLOCK = 1024 * 1024
 
 HEAD = 8
 """Bytes that determine the kind, and in a gz the time."""
-
-STDIN = "-"
 
 _BROKEN = (*DAMAGE, zipfile.BadZipFile)
 _OF_CONTENT = (
@@ -59,7 +56,7 @@ _OF_CONTENT = (
 class _Hashed(io.RawIOBase):
     """Counts and hashes the bytes that are read. *head*: those that were read before."""
 
-    def __init__(self, file: BinaryIO, head: bytes) -> None:
+    def __init__(self, file: Readable, head: bytes) -> None:
         self._file = file
         self._head = head
         self.count = 0
@@ -78,14 +75,6 @@ class _Hashed(io.RawIOBase):
         return len(data)
 
 
-class Readable(Protocol):
-    """What the content is read from."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
 class Dump:
     """An open dump: iterate over ``blocks`` once, to the end; then ``sha256`` and ``warnings`` are known. A context manager.
 
@@ -93,60 +82,60 @@ class Dump:
     zip that is read, '' for other kinds; ``times`` the archive's and the file's own time, the better one first.
     """
 
-    def __init__(self, source: str | Path, *, max_bytes: int | None = None, jobs: int = 1, block: int = BLOCK) -> None:
-        """Open *source*, a path or '-' for standard input; *jobs*: threads to unpack with, where a program can;
-        *block*: unpacked bytes per step.
+    def __init__(self, source: str | Path | Source, *, max_bytes: int | None = None, jobs: int = 1, block: int = BLOCK) -> None:
+        """Open *source*, a path, '-' for standard input, or what arrives; *jobs*: threads to unpack with, where a program
+        can; *block*: unpacked bytes per step.
 
         Raises DumpUnreadable, DumpBroken, DumpNotUnderstood, DumpNeedsUnpacking, NoDumpInZip, PythonLacks.
         """
-        self.name = str(source)
+        self.name = str(source) if isinstance(source, (str, Path)) else ""
         self.member = ""
         self.warnings: list[str] = []
         """What was odd but is no reason to reject it."""
+        self.at_end: Callable[[], None] = lambda: None
+        """Called when all was read and ``sha256`` is known; what it raises, ``blocks`` raises."""
         self._max_bytes = max_bytes
         self._jobs = jobs
         self._block = block
-        self._file = _open(self.name)
+        self._source: Source = Opened(self.name) if isinstance(source, (str, Path)) else source
+        self._file = self._source.file
         try:
             self._prepare()
         except BaseException:
-            self._file.close()
+            self._source.close()
             raise
 
     def _prepare(self) -> None:
-        status = os.fstat(self._file.fileno())
-        is_file = stat.S_ISREG(status.st_mode)
-        self._began_as = self._state()
-        self.size = status.st_size if is_file else None
-        head = _first_bytes(self._file)
+        self.size = self._source.size
+        head = _first_bytes(self._source)
         self.kind = kind_of(head)
-        self.times = [Clue(Stated.FILE, int(status.st_mtime))] if is_file else []
+        self.times = list(self._source.times)
         if self.kind is Kind.GZ and (seconds := int.from_bytes(head[4:8], "little")):  # RFC 1952: 0 is no time
             self.times.insert(0, Clue(Stated.GZ, seconds))
-        self._hashed = _Hashed(self._file, head)
-        self._helper = unpacker(self.kind, self._file, self._jobs) if is_file else None
+        self._hashed = _Hashed(self._source, head)
+        self._helper = unpacker(self.kind, self._file, self._jobs) if self._file is not None else None
         self._in_order = self._helper is None and self.kind is not Kind.ZIP
-        self._stream: Readable = self._opened(is_file)
+        self._stream: Readable = self._opened()
 
-    def _opened(self, is_file: bool) -> Readable:
+    def _opened(self) -> Readable:
         if self._helper is not None:
             return self._helper if isinstance(self._helper, Indexed) else io.BufferedReader(self._helper, self._block)
         if self.kind is Kind.ZIP:
-            if not is_file:
-                raise DumpNotUnderstood(why="a zip cannot be read from a pipe: save it to a file first")
-            return self._zip_member()
+            if self._file is None:
+                raise DumpNotUnderstood(why=self._source.why_no_zip)
+            return self._zip_member(self._file)
         return self._by_the_standard_library()
 
     def _by_the_standard_library(self) -> Readable:
         packed = io.BufferedReader(self._hashed, self._block)
         return Streams(packed, self.kind) if self.kind in DECOMPRESSORS else packed
 
-    def _zip_member(self) -> Readable:
+    def _zip_member(self, file: BinaryIO) -> Readable:
         """A zip has its directory at the end, so it cannot be streamed."""
         from n2k_fcgi.service.dumps.zips import open_member  # late: for zips only
 
-        self._file.seek(0)
-        member = open_member(self._file)
+        file.seek(0)
+        member = open_member(file)
         self.member = member.name
         self.times.insert(0, member.time)
         return member.stream
@@ -154,7 +143,9 @@ class Dump:
     @property
     def position(self) -> int:
         """Packed bytes read so far."""
-        return self._hashed.count if self._in_order else os.lseek(self._file.fileno(), 0, os.SEEK_CUR)
+        if self._in_order or self._file is None:
+            return self._hashed.count
+        return os.lseek(self._file.fileno(), 0, os.SEEK_CUR)
 
     @property
     def sha256(self) -> str:
@@ -171,7 +162,7 @@ class Dump:
                 error.within(f"{self.member} in the zip")
             raise
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self) -> Generator[bytes, None, None]:
         """The unpacked content.
 
         Raises DumpBroken, DumpTooLarge, DumpNotUnderstood or DumpNeedsUnpacking for an archive, DumpChanged at the end.
@@ -180,7 +171,7 @@ class Dump:
         for block in self._contents():
             if total == 0:
                 refuse_archive(self.kind, block)
-                if self.kind is Kind.PLAIN and self.size is not None and b"\0" in block:
+                if self.kind is Kind.PLAIN and self._file is not None and b"\0" in block:
                     refuse_end_of_zip(self._file.fileno())
             total += len(block)
             if self._max_bytes is not None and total > self._max_bytes:
@@ -188,8 +179,9 @@ class Dump:
             yield block
         if isinstance(self._stream, Streams) and self._stream.left_out:
             self.warnings.append(f"{self._stream.left_out}: left out")
-        if self._state() != self._began_as:
+        if self._source.has_changed():
             raise DumpChanged(path=self.name)
+        self.at_end()
 
     def _contents(self) -> Iterator[bytes]:
         given = 0
@@ -214,8 +206,7 @@ class Dump:
         """Read by the standard library, which determines where the archive ends and why, after a helper stopped."""
         self._stream.close()
         self._helper = None
-        self._file.seek(0)
-        self._hashed = _Hashed(self._file, b"")
+        self._hashed = self._from_start()
         self._in_order = True
         self._stream = self._by_the_standard_library()
 
@@ -240,21 +231,25 @@ class Dump:
 
     def _hash_all(self, wholeness: Wholeness | None = None) -> None:
         """Hash a file that was not read in order, or by a helper."""
-        self._file.seek(0)
-        self._hashed = _Hashed(self._file, b"")
+        self._hashed = self._from_start()
         while block := self._hashed.read(self._block):
             if wholeness is not None:
                 wholeness.packed(block)
 
-    def _state(self) -> tuple[int, int] | None:
-        """What changes when the file is written to; None for a pipe."""
-        status = os.fstat(self._file.fileno())
-        return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+    def _from_start(self) -> _Hashed:
+        """Read a second time: only a file is read out of order, or by a helper."""
+        assert self._file is not None
+        self._file.seek(0)
+        return _Hashed(self._source, b"")
+
+    def interrupt(self) -> None:
+        """End reading in another thread, which may wait for another machine: its next block is an error."""
+        self._source.interrupt()
 
     def close(self) -> None:
-        """Close the file and the helper."""
+        """Close the source and the helper."""
         self._stream.close()
-        self._file.close()
+        self._source.close()
 
     def __enter__(self) -> "Dump":
         return self
@@ -263,23 +258,9 @@ class Dump:
         self.close()
 
 
-def _first_bytes(file: BinaryIO) -> bytes:
+def _first_bytes(file: Readable) -> bytes:
     """Read HEAD bytes; a pipe may return them in small pieces."""
     head = b""
     while len(head) < HEAD and (piece := file.read(HEAD - len(head))):
         head += piece
     return head
-
-
-def _open(source: str) -> BinaryIO:
-    """Open unbuffered: a child may read from the same descriptor, which has one position."""
-    try:
-        if source == STDIN:
-            return open(0, "rb", buffering=0, closefd=False)
-        path = Path(source)
-        if path.is_dir():
-            raise DumpUnreadable(path=source, why="it is a directory")
-        return path.open("rb", buffering=0)
-    except OSError as error:
-        hint = " (is it an address? say http:// or https:// before it)" if lacks_scheme(source) else ""
-        raise DumpUnreadable(path=source, why=f"{error.strerror}{hint}") from None

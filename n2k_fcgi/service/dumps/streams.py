@@ -8,7 +8,7 @@ thread took three times as long). Their decompressor objects take pieces of any 
 import re
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from n2k_fcgi.errors import DumpNotUnderstood
 from n2k_fcgi.interpreter import needed
@@ -26,6 +26,14 @@ except ImportError:  # a Python without lzma: nothing raises it
 
 DAMAGE = (EOFError, OSError, zlib.error, LZMAError)
 """What decompressors raise for damaged data."""
+
+
+class Readable(Protocol):
+    """What bytes are read from, in order."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
 
 
 class Decompressor(Protocol):
@@ -90,7 +98,7 @@ class Streams:
     Raises PythonLacks.
     """
 
-    def __init__(self, packed: BinaryIO, kind: Kind) -> None:
+    def __init__(self, packed: Readable, kind: Kind) -> None:
         self.left_out = ""
         """What followed the last stream, after all was read; '' if nothing did."""
         self._packed = packed

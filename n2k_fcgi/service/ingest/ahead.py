@@ -3,7 +3,7 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 
 BLOCKS_AHEAD = 4
 LOOK_EVERY = 1.0
@@ -17,23 +17,32 @@ class _Failed:
         self.error = error
 
 
-def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield *blocks* while a thread reads the next ones; if no thread can be started, just yield them."""
+def ahead(blocks: Iterator[bytes], interrupt: Callable[[], None]) -> Generator[bytes, None, None]:
+    """Yield *blocks* while a thread reads the next ones; if no thread can be started, just yield them.
+
+    The thread has ended when this is closed. *interrupt* is called if that is before the end, and ends a block that does not
+    come. Close it: an exception keeps an iterator alive.
+    """
     results: queue.Queue[bytes | _Failed | None] = queue.Queue(BLOCKS_AHEAD)
     stop = threading.Event()
     thread = threading.Thread(target=_read, args=(blocks, results, stop), name="read ahead", daemon=True)
+    is_waiting = True
     try:
-        thread.start()
-    except RuntimeError:  # "can't start new thread": a host that limits them
-        yield from blocks
-        return
-    try:
-        while (item := _next(results, thread)) is not None:
-            if isinstance(item, _Failed):
-                raise item.error
+        try:
+            thread.start()  # a stop signal may come before it returns
+        except RuntimeError:  # "can't start new thread": a host that limits them
+            is_waiting = False
+            yield from blocks
+            return
+        while not isinstance(item := _next(results, thread), _Failed | None):
             yield item
+        is_waiting = False
+        if isinstance(item, _Failed):
+            raise item.error
     finally:
         stop.set()
+        if is_waiting:
+            interrupt()
         while thread.is_alive():
             _empty(results)
             thread.join(0.01)

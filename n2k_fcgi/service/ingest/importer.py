@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,14 +145,17 @@ class Importer:
             return not hidden.hides(key, origins.grid(number), name.decode())
 
         rows = added = 0
-        blocks = ahead(dump.blocks()) if self._jobs > 1 else dump.blocks()
-        for batch in batches(blocks, self.tally, self._grids, origins.number_of_row):
-            shown = filtered(batch, is_shown) if hidden else batch  # two digests per row
-            rows += batch.rows
-            added += shown.rows
-            build.add(shown)
-            self._progress(Progress(Phase.READING, dump.position, dump.size, rows))
+        with contextlib.closing(self._blocks(dump)) as blocks:
+            for batch in batches(blocks, self.tally, self._grids, origins.number_of_row):
+                shown = filtered(batch, is_shown) if hidden else batch  # two digests per row
+                rows += batch.rows
+                added += shown.rows
+                build.add(shown)
+                self._progress(Progress(Phase.READING, dump.position, dump.size, rows))
         return rows, added
+
+    def _blocks(self, dump: Dump) -> Generator[bytes, None, None]:
+        return ahead(dump.blocks(), dump.interrupt) if self._jobs > 1 else dump.blocks()
 
     def _watch(self, step: Step, rows: int, added: int) -> None:
         self._progress(Progress(step.phase, step.done, 2 * added, rows))

@@ -1,7 +1,10 @@
-"""HTTP as a download needs it: GET requests that follow redirects, and two headers of their responses."""
+"""HTTP as a download needs it: GET requests that follow redirects, and some headers of their responses."""
 
+import binascii
+import re
 import time
 from collections.abc import Callable, Mapping
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
 from typing import Any
@@ -13,6 +16,7 @@ from n2k_fcgi.service.dumps.location import Location
 
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SHA256 = re.compile(r"(?:^|[\s,])sha-256=:?([A-Za-z0-9+/]{43}=)", re.IGNORECASE)
 
 
 class Client:
@@ -63,6 +67,12 @@ def retry_after(header: str) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def stated_sha256(headers: Message) -> bytes:
+    """Return the SHA-256 of the whole file that the server states (RFC 9530, and its predecessor RFC 3230); b"" if none."""
+    stated = _SHA256.search(", ".join([*headers.get_all("Repr-Digest", []), *headers.get_all("Digest", [])]))
+    return binascii.a2b_base64(stated[1]) if stated else b""
 
 
 def _secrets(location: Location, token: str) -> dict[str, str]:

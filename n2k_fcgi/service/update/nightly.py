@@ -1,8 +1,6 @@
 """The nightly run: download the dump if it changed, check it, import it, remember it."""
 
 import hashlib
-import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
@@ -11,21 +9,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import DownloadTooLarge, DumpNotNewer, DumpUnreadable, ImportRunning
-from n2k_fcgi.files import NEW_SUFFIX, PRIVATE, Modes, hold, open_new, refuse_os_error, replace
+from n2k_fcgi.errors import DumpNotNewer, DumpUnreadable, ImportRunning
+from n2k_fcgi.files import Modes, hold
 from n2k_fcgi.model.manifests import Manifest
-from n2k_fcgi.service.dumps.archives import Kind, kind_of
 from n2k_fcgi.service.dumps.as_of import Clue, Stated, iso, refuse_future, settle
 from n2k_fcgi.service.dumps.location import Location, is_url, parse_location
 from n2k_fcgi.service.dumps.reading import Dump
+from n2k_fcgi.service.dumps.sources import Source
 from n2k_fcgi.service.ingest.report import ImportReport, Order
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
-from n2k_fcgi.service.update.download import BLOCK, Fetched, Limits, Validators, fetch
+from n2k_fcgi.service.update.contents import Validators
+from n2k_fcgi.service.update.download import BLOCK, BeganAnew, Download, Limits
+from n2k_fcgi.service.update.remembered import UNFINISHED, Remembered, last_updates, remember
+from n2k_fcgi.service.update.stored import fetch, without_codings
+from n2k_fcgi.service.update.streamed import Arriving
 from n2k_fcgi.store.avatars import GenerationStore
 from n2k_fcgi.store.base import ForgottenStore
-from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, UPDATE_LOCK, UPDATE_STATE
+from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, UPDATE_LOCK
 
-_TEMPORARY = (DOWNLOADED, DECODED, UPDATE_STATE + NEW_SUFFIX)
+_TEMPORARY = (DOWNLOADED, DECODED, UNFINISHED)
 
 
 class Result(Enum):
@@ -46,17 +48,17 @@ class Outcome(NamedTuple):
     report: ImportReport | None
 
 
-class Remembered(NamedTuple):
-    """The last successful update of a grid, stored in update.json."""
+class _Taken(NamedTuple):
+    """What came of a dump."""
 
-    url: str
-    replace: bool
-    as_of: int | None
-    etag: str
-    last_modified: str
+    outcome: Outcome
     sha256: str
-    when: int
-    """The time when it began, in unix seconds."""
+    validators: Validators = Validators()
+    """Of a download."""
+
+
+class _KnownAlready(Exception):
+    """The dump would change nothing. Never leaves this module."""
 
 
 class _Arrival(NamedTuple):
@@ -76,8 +78,9 @@ class _Arrival(NamedTuple):
 class Updater:
     """Updates one store, one at a time; temporary files and update.json are in *folder*.
 
-    *open_dump* opens a file as a dump; *load* imports an open one. *token* is sent to the host of a URL. *progress* is called
-    during a download, *tell* if an earlier update was killed.
+    *open_dump* opens a file or a download as a dump; *load* imports an open one. *token* is sent to the host of a URL. With
+    *stream* a download is imported while it arrives, else stored first, and *progress* is called meanwhile. *tell* is called
+    if an earlier update was killed.
     """
 
     def __init__(
@@ -88,9 +91,10 @@ class Updater:
         *,
         folder: Path,
         modes: Modes,
-        open_dump: Callable[[Path], Dump],
+        open_dump: Callable[[Path | Source], Dump],
         load: Callable[[Dump, Order], ImportReport],
         token: str = "",
+        stream: bool = False,
         progress: Callable[[int, int | None], None] = lambda _done, _total: None,
         tell: Tell = silently,
     ) -> None:
@@ -102,6 +106,7 @@ class Updater:
         self._open_dump = open_dump
         self._load = load
         self._token = token
+        self._stream = stream
         self._progress = progress
         self._tell = tell
 
@@ -119,7 +124,7 @@ class Updater:
             try:
                 if is_url(source):
                     return self._from_url(parse_location(source), order)
-                return _said(self._take(Path(source), order, source, Path(source).name)[0])
+                return _said(self._from_file(Path(source), order).outcome)
             finally:
                 self._sweep()
 
@@ -130,125 +135,109 @@ class Updater:
             (self._folder / name).unlink(missing_ok=True)
         return left
 
+    def _from_file(self, path: Path, order: Order) -> _Taken:
+        with self._open_dump(path) as dump:
+            dump.name = path.name
+            digest = "" if dump.size is None else _sha256(path)  # a pipe can be read only once
+            return self._take(dump, order, str(path), digest=digest)
+
     def _from_url(self, location: Location, order: Order) -> Outcome:
         started = int(time.time())
         before = None if order.force else self._remembered(location, order)
-        known = Validators(before.etag, before.last_modified) if before else Validators()
-        path = self._new_file(DOWNLOADED)
-        fetched = fetch(location, path, known, self._limits, token=self._token, progress=self._progress)
-        if fetched is None:
-            return _said(Outcome(Result.NOT_MODIFIED, str(location), None))
-        bare = self._without_encoding(path, fetched, location)
         last = before.sha256 if before else ""
-        arrival = _Arrival(_last_modified(fetched), is_encoded=bool(fetched.encoding) and bare == path)
-        outcome, digest = self._take(bare, order, str(location), location.file_name, last=last, arrival=arrival)
-        self._remember(location, order, fetched.validators, digest=digest, when=started)
-        return _said(outcome)
+        known = Validators(before.etag, before.last_modified) if before else Validators()
+        taken = (self._streamed if self._stream else self._stored)(location, order, known, last)
+        if taken is None:
+            return _said(Outcome(Result.NOT_MODIFIED, str(location), None))
+        seen = taken.validators
+        update = Remembered(location.url, order.replace, order.as_of, *seen, sha256=taken.sha256, when=started)
+        remember(self._folder, order.grid, update)
+        return _said(taken.outcome)
 
-    def _take(
-        self, path: Path, order: Order, source: str, name: str, *, last: str = "", arrival: "_Arrival | None" = None
-    ) -> tuple[Outcome, str]:
-        """Import *path* unless its SHA-256 is *last* or it is the live dump; return the SHA-256 too."""
-        with self._open_dump(path) as dump:
-            dump.name = name
-            if arrival is not None:
-                dump.times = arrival.times(dump.times)
-            digest = "" if dump.size is None else _sha256(path)  # a pipe can be read only once
-            live = None if order.force else self._generations.live()
-            if live is not None and self._is_known(digest, last, order, live):
-                return Outcome(Result.UNCHANGED, source, None), digest
-            with dump.naming_member():
-                self._refuse_older(settle(order.as_of, dump.times, int(time.time())).seconds, order, live)
-            report = self._load(dump, order)
-        return Outcome(Result.UPDATED if report.published else Result.UNCHANGED, source, report), digest
+    def _stored(self, location: Location, order: Order, known: Validators, last: str) -> _Taken | None:
+        """Download into a file, then import that; None: it was not modified."""
+        path = self._folder / DOWNLOADED
+        said = fetch(location, path, known, self._limits, token=self._token, progress=self._progress)
+        if said is None:
+            return None
+        bare = without_codings(path, said, self._folder / DECODED, location=location, limit=self._limits.size)
+        arrival = _Arrival(_last_modified(said.validators), is_encoded=bool(said.encoding) and bare == path)
+        with self._open_dump(bare) as dump:
+            dump.times = arrival.times(dump.times)
+            dump.name = location.file_name
+            taken = self._take(dump, order, str(location), last=last, digest=_sha256(bare))
+        return taken._replace(validators=said.validators)
 
-    def _is_known(self, digest: str, last: str, order: Order, live: Manifest) -> bool:
-        if order.replace or order.as_of is not None or not digest:
-            return False
-        is_live = (digest, order.grid) == (live.sha256, live.grid) and self._forgotten.undone() < live.created
-        return digest == last or is_live
+    def _streamed(self, location: Location, order: Order, known: Validators, last: str) -> _Taken | None:
+        """Import while it downloads, from the beginning as often as the download begins anew; None: it was not modified."""
+        with Download(location, known, self._limits, token=self._token) as download:
+            if not download.begin():
+                return None
+            while True:
+                try:
+                    arriving = Arriving(download)
+                    said = download.said
+                    arrival = _Arrival(_last_modified(said.validators), is_encoded=bool(said.encoding) and not arriving.gzips)
+                    with self._open_dump(arriving) as dump:
+                        dump.times = arrival.times(dump.times)
+                        dump.name = location.file_name
+                        taken = self._take(dump, order, str(location), last=last)
+                    return taken._replace(validators=said.validators)
+                except BeganAnew:
+                    logs.info(f"download: {location} cannot be resumed, what was read of it is discarded")
 
-    def _refuse_older(self, as_of: int, order: Order, live: Manifest | None) -> None:
-        if live is None:
-            return
-        live_time = live.as_of if live.grid == order.grid else self._generations.latest(order.grid)
-        # A time in the future is of a wrong clock, and no dump could be newer.
-        if live_time is not None and as_of < live_time <= time.time():
-            raise DumpNotNewer(found=iso(as_of), live=iso(live_time), grid=order.grid)
+    def _take(self, dump: Dump, order: Order, source: str, *, last: str = "", digest: str | None = None) -> _Taken:
+        """Import *dump* unless it is known or older than the live one.
 
-    def _without_encoding(self, path: Path, fetched: Fetched, location: Location) -> Path:
-        """Remove the gzip codings around an archive, as many as were named; one around lines is read as a gz dump.
-
-        Other names of codings are ignored: the content decides.
+        *digest*: its SHA-256, "" if it cannot be known (a pipe). None: it is known when all was read, before anything is
+        published.
         """
-        bare = path
-        for _ in filter(None, fetched.encoding.split(",")):
-            if bare != path:
-                bare.replace(path)
-            inner = self._unwrapped(path, location)
-            if inner is None:
-                return path
-            bare = inner
-        return bare
+        live = None if order.force else self._generations.live()
+        known = self._known(last, order, live)
+        live_time = self._time_of(live, order)
+        as_of = settle(order.as_of, dump.times, int(time.time())).seconds
 
-    def _unwrapped(self, path: Path, location: Location) -> Path | None:
-        """Unpack the archive in the gzip file *path*; None if there is none. Raises DownloadTooLarge."""
-        import gzip  # late: some Pythons lack zlib
-        import zlib
+        def refuse(digest: str) -> None:
+            if digest in known:
+                raise _KnownAlready
+            # A time in the future is of a wrong clock, and no dump could be newer.
+            if live_time is not None and as_of < live_time <= time.time():
+                raise DumpNotNewer(found=iso(as_of), live=iso(live_time), grid=order.grid)
 
         try:
-            with gzip.open(path) as wrapped:
-                block = wrapped.read(BLOCK)
-                if kind_of(block) is Kind.PLAIN:
-                    return None
-                inner = self._new_file(DECODED)
-                with inner.open("wb") as file:
-                    while block:
-                        file.write(block)
-                        if file.tell() > self._limits.size:
-                            raise DownloadTooLarge(url=location, limit=self._limits.size)
-                        block = wrapped.read(BLOCK)
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            return None  # not encoded, or truncated: the import reports what is wrong
-        except OSError as error:
-            refuse_os_error(path, error)
-        return inner
+            if digest is None:
+                dump.at_end = lambda: refuse(dump.sha256)
+            else:
+                with dump.naming_member():
+                    refuse(digest)
+            report = self._load(dump, order)
+        except _KnownAlready:
+            return _Taken(Outcome(Result.UNCHANGED, source, None), digest or dump.sha256)
+        return _Taken(Outcome(Result.UPDATED if report.published else Result.UNCHANGED, source, report), dump.sha256)
 
-    def _new_file(self, name: str) -> Path:
-        path = self._folder / name
-        try:
-            os.close(open_new(path, PRIVATE.file))
-        except OSError as error:
-            refuse_os_error(path, error)
-        return path
+    def _known(self, last: str, order: Order, live: Manifest | None) -> set[str]:
+        """The SHA-256 of dumps that change nothing."""
+        if live is None or order.replace or order.as_of is not None:
+            return set()
+        is_live = live.grid == order.grid and self._forgotten.undone() < live.created
+        return {digest for digest in (last, live.sha256 if is_live else "") if digest}
+
+    def _time_of(self, live: Manifest | None, order: Order) -> int | None:
+        """As of when the live generation has the grid of *order*; None: it does not."""
+        if live is None:
+            return None
+        return live.as_of if live.grid == order.grid else self._generations.latest(order.grid)
 
     def _remembered(self, location: Location, order: Order) -> Remembered | None:
         """Return the last update of this grid if its order was the same and a generation is live.
 
         Not one from before an avatar was shown again: its rows were not imported, or were purged since.
         """
-        entry = self._state().get(order.grid)
+        entry = last_updates(self._folder).get(order.grid)
         if entry is None or self._forgotten.undone() >= entry.when or self._generations.live() is None:
             return None
         same = (entry.url, entry.replace, entry.as_of) == (location.url, order.replace, order.as_of)
         return entry if same else None
-
-    def _remember(self, location: Location, order: Order, validators: Validators, *, digest: str, when: int) -> None:
-        entry = Remembered(location.url, order.replace, order.as_of, *validators, sha256=digest, when=when)
-        grids = {**self._state(), order.grid: entry}
-        text = json.dumps({grid: known._asdict() for grid, known in grids.items()}, indent=1) + "\n"
-        replace(self._folder / UPDATE_STATE, text.encode(), PRIVATE.file)
-
-    def _state(self) -> dict[str, Remembered]:
-        """Return what was remembered per grid; {} if it cannot be read: it only saves a download."""
-        path = self._folder / UPDATE_STATE
-        try:
-            return {grid: Remembered(**entry) for grid, entry in json.loads(path.read_text("utf-8")).items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError, TypeError, AttributeError) as error:
-            logs.warning(f"{path} cannot be read, the dump is fetched whole: {error}")
-            return {}
 
 
 def _said(outcome: Outcome) -> Outcome:
@@ -272,8 +261,8 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _last_modified(fetched: Fetched) -> Clue | None:
+def _last_modified(validators: Validators) -> Clue | None:
     try:
-        return Clue(Stated.LAST_MODIFIED, int(parsedate_to_datetime(fetched.validators.last_modified).timestamp()))
+        return Clue(Stated.LAST_MODIFIED, int(parsedate_to_datetime(validators.last_modified).timestamp()))
     except (TypeError, ValueError, OverflowError):
         return None

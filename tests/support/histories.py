@@ -125,7 +125,11 @@ def rows_of(box: Sandbox) -> list[object]:
     hidden = box.store.forgotten.hidden()
 
     def shown(avatars: list[Avatar], name: str = "") -> list[Avatar]:
-        return [a for a in avatars if not hidden.hides(a.key, a.grid, name or canonical(a.name))]
+        return [a for a in avatars if not hidden.hides(a.key, a.grid, name or canonical(a.name)) and is_there(a)]
+
+    def is_there(avatar: Avatar) -> bool:
+        """Whether it has a current name: one that a purge has taken away, as another's, leaves its former ones for a while."""
+        return not avatar.former or any(a.grid == avatar.grid for a in generation.by_key(avatar.key))
 
     found: list[object] = []
     if not hidden:  # only avatars that can be seen keep a grid

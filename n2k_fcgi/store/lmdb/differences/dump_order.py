@@ -6,6 +6,7 @@ all live names is known when it has been read.
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from operator import add, gt, itemgetter
@@ -21,9 +22,13 @@ from n2k_fcgi.store.lmdb.codec import NAME_RECORD
 FULL = 4
 """Windows of rows that are collected before all but one are taken."""
 
+FEW = 16
+"""Up to one row in so many that is not in order, rows are moved one by one; above, all are sorted."""
+
 PLACE_BYTES = 4
 CUT = -NAME_RECORD - PLACE_BYTES
 _RECORDS = Struct(f"{NAME_RECORD}s")
+_FIELDS = Struct(f"B{KEY_BYTES}sB")
 _RECORD = itemgetter(slice(None, NAME_RECORD))
 
 
@@ -91,22 +96,37 @@ class Window:
         return taken
 
     def _put_right(self) -> None:
-        """Sort by insertion: rows that are not in order are few, and near their place."""
         names, first = self._names, max(0, self._in_order - 1)
         descends = bytes(map(gt, islice(names, first, None), islice(names, first + 1, None)))
+        self._in_order = len(names)
+        if descends.count(1) * FEW > len(descends):
+            self._sort()
+            return
         at = descends.find(1)
         while at >= 0:
             self._insert(first + at + 1)
-            # A row that is behind a moved one may now be behind a larger one.
+            # The row behind a moved one may now be behind a larger one.
             descends = descends[: at + 1] + bytes((self._descends(first + at + 1),)) + descends[at + 2 :]
             at = descends.find(1, at + 1)
-        self._in_order = len(names)
+
+    def _sort(self) -> None:
+        """Sort all rows; those of keys that have several are settled."""
+        keys = [key for _, key, _ in _FIELDS.iter_unpack(self._records)]
+        counts = Counter(keys) if len(set(keys)) < len(keys) else {}
+        records = list(chain.from_iterable(_RECORDS.iter_unpack(self._records)))
+        for at, key in enumerate(keys) if counts else ():
+            if counts[key] > 1:
+                records[at] = self._settle(self._names[at], records[at], self._places[at])
+        order = sorted(range(len(keys)), key=self._names.__getitem__)
+        self._names = [self._names[at] for at in order]
+        self._records = bytearray(b"".join(records[at] for at in order))
+        self._places = [self._places[at] for at in order]
 
     def _descends(self, at: int) -> bool:
         return at + 1 < len(self._names) and self._names[at] > self._names[at + 1]
 
     def _insert(self, at: int) -> None:
-        """Move the row at *at* to its place among those before it, which are in order."""
+        """Move the row at *at* to its place among those before it, which are in order: nearly always near."""
         names, records, places = self._names, self._records, self._places
         to = bisect_right(names, names[at], 0, at)
         begin, row, end = to * NAME_RECORD, at * NAME_RECORD, (at + 1) * NAME_RECORD

@@ -88,18 +88,22 @@ class DataFile:
             self._open(map_size)
 
     def append(self, database: bytes, db_keys: Sequence[bytes], values: Sequence[bytes]) -> None:
-        """Append rows in ascending order of db_key, all above those already there.
+        """Append rows, as columns, in ascending order of db_key, all above those already there.
 
         Raises CountsDisagree if one was not: LMDB would drop it silently.
         """
+        self.append_rows(database, list(zip(db_keys, values, strict=True)))
+
+    def append_rows(self, database: bytes, rows: list[tuple[bytes, bytes]]) -> None:
+        """The same for rows as (db_key, value)."""
 
         def put(transaction: lmdb.Transaction) -> None:
             cursor = transaction.cursor(self._databases[database])
-            consumed, added = cursor.putmulti(zip(db_keys, values, strict=True), append=True)
-            if (consumed, added) != (len(db_keys), len(db_keys)):
-                raise CountsDisagree(what=f"appending to {database.decode()}", given=len(db_keys), kept=added)
+            consumed, added = cursor.putmulti(rows, append=True)
+            if (consumed, added) != (len(rows), len(rows)):
+                raise CountsDisagree(what=f"appending to {database.decode()}", given=len(rows), kept=added)
 
-        if db_keys:
+        if rows:
             self._write(put)
             self.trim()
 

@@ -41,9 +41,7 @@ def fold(layers: Generation, data: DataFile, dump: Origin, check: Callable[[], N
     ):
         for rows in layers.chunks(database, ROWS):
             check()
-            db_keys = [row[0] for row in rows]
-            values = [row[1] for row in rows] if numbering is None else packed(rows, numbering)
-            data.append(database, db_keys, values)
+            data.append_rows(database, rows if numbering is None else packed(rows, numbering))
     sizes = [0] * len(table.origins)
     for old, new in numbers.items():
         sizes[new] += counts[old]
@@ -51,15 +49,17 @@ def fold(layers: Generation, data: DataFile, dump: Origin, check: Callable[[], N
     return Contents(table.origins, sizes, names, keys, layers.past)
 
 
-def _keys(rows: list[Row], number: Numbering) -> list[bytes]:
-    values = []
-    for _, value in rows:
+def _keys(rows: list[Row], number: Numbering) -> list[Row]:
+    packed = []
+    for key, value in rows:
         if len(value) == value[1] + 2:
-            values.append(bytes((number(value[0]),)) + value[1:])
+            packed.append((key, bytes((number(value[0]),)) + value[1:]))
         else:
-            values.append(b"".join(pack_spelling(number(old), spelling) for old, spelling in unpack_spellings(value)))
-    return values
+            packed.append((key, b"".join(pack_spelling(number(old), spelling) for old, spelling in unpack_spellings(value))))
+    return packed
 
 
-def _names(rows: list[Row], number: Numbering) -> list[bytes]:
-    return [b"".join(pack_name(number(old), key, form) for old, key, form in unpack_records(value)) for _, value in rows]
+def _names(rows: list[Row], number: Numbering) -> list[Row]:
+    return [
+        (name, b"".join(pack_name(number(old), key, form) for old, key, form in unpack_records(value))) for name, value in rows
+    ]

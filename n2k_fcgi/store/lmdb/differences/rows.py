@@ -32,6 +32,6 @@ class Writing:
     def flush(self) -> None:
         """Append what was collected."""
         for database, rows in self._rows.items():
-            self._data.append(database, list(rows), list(rows.values()))
+            self._data.append_rows(database, list(rows.items()))
             rows.clear()
         self._count = 0

@@ -19,6 +19,9 @@ from tests.bench.measure import Taken, folder_bytes, machine
 
 SORTED, GZIPPED, UNSORTED = "sorted.csv.bz2", "sorted.csv.gz", "unsorted.csv.bz2"
 CHANGED, CHANGED_GZIPPED, CHANGED_UNSORTED = "changed.csv.bz2", "changed.csv.gz", "changed-unsorted.csv.bz2"
+PLAIN_CHANGED = "changed.csv"
+NIGHT, WHOLE = "night", "whole"
+"""Data directories that are looked up."""
 THREAD = "bz2, standard library in a thread"
 FIRST_NIGHT = "first night, 1 % renamed, 0.5 % absent"
 NEXT_DAY = nights.FIRST_DAY + timedelta(days=1)
@@ -50,10 +53,13 @@ class Bench:
                 data.parent.rename(self._base.parent)
                 data.parent.mkdir()
 
-    def print_night(self, what: str, dump: str, *options: str, programs: bool = False) -> None:
-        """Import over the generation of the day before, the base."""
+    def print_night(self, what: str, dump: str, *options: str, programs: bool = False, kept: str = "") -> None:
+        """Import over the generation of the day before, the base; the result is *kept* under that name."""
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
-            self._print(what, self.copy_of_base(Path(place)), dump, NEXT_DAY, *options, programs=programs)
+            data = self.copy_of_base(Path(place))
+            self._print(what, data, dump, NEXT_DAY, *options, programs=programs)
+            if kept:
+                data.rename(self.folder / kept)
 
     def copy_of_base(self, folder: Path) -> Path:
         """Return a data directory with the first import of all."""
@@ -73,20 +79,17 @@ class Bench:
         print_row(what, self.rows, taken, (before.wall + after.wall) / 2, base=base or own, there=there, own=own)
 
     def print_month(self) -> None:
-        """Thirty nights, then lookups on what is there beside lookups on a whole generation of the same rows."""
+        """Thirty nights."""
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
-            after = self.copy_of_base(Path(place))
-            nights.print_nights(nights.play(self.importing, self.plain, after), self.rows)
-            rows = nights.last_dump(self.folder)
-            whole = Path(place) / "whole" / "data"
-            self.importing.run(whole, rows, nights.FIRST_DAY)
-            self._print_lookups(whole, after, rows)
-            rows.unlink()
+            nights.print_nights(nights.play(self.importing, self.plain, self.copy_of_base(Path(place))), self.rows)
+            nights.last_dump(self.folder).unlink()
 
-    def _print_lookups(self, whole: Path, after: Path, rows: Path) -> None:
-        drawn = draw(rows, self.rows, min(ASKED, self.rows))
+    def print_lookups(self) -> None:
+        """Lookups on the differences of the first night beside lookups on a whole generation of the same rows."""
+        whole, after = self.folder / WHOLE, self.folder / NIGHT
+        drawn = draw(self.folder / PLAIN_CHANGED, self.rows, min(ASKED, self.rows))
         wall, cpu = cold_starts(whole, after, drawn[0][1])
-        print("\n| one lookup, without HTTP | on a whole generation | after 30 nights | more, median of pairs |")
+        print("\n| one lookup, without HTTP | on a whole generation | on differences | more, median of pairs |")
         print("|---|---|---|---|")
         for what, pair in (
             ("of a name, CPU µs", lookups(whole, after, [name for _, name in drawn])),
@@ -125,6 +128,8 @@ def main(rows: int, folder: Path) -> None:
     small = Bench(rows // 10, folder / "small")
     small.print_fresh(THREAD, SORTED)
     small.print_night(f"{FIRST_NIGHT}: sorted bz2", CHANGED)
+    small.print_month()
+    print(f"\n{HEAD}", flush=True)
     bench = Bench(rows, folder / "large")
     bench.print_fresh(THREAD, SORTED)
     bench.print_fresh("bz2, --jobs 1", SORTED, "--jobs", "1")
@@ -133,18 +138,18 @@ def main(rows: int, folder: Path) -> None:
     bench.print_fresh("gz, standard library", GZIPPED)
     bench.print_fresh("gz, pigz", GZIPPED, programs=True)
     bench.print_fresh("unsorted bz2, standard library", UNSORTED)
-    bench.print_night(f"{FIRST_NIGHT}: sorted bz2", CHANGED)
+    bench.print_night(f"{FIRST_NIGHT}: sorted bz2", CHANGED, kept=NIGHT)
     bench.print_night(f"{FIRST_NIGHT}: sorted bz2, lbzip2", CHANGED, programs=True)
     bench.print_night(f"{FIRST_NIGHT}: unsorted bz2", CHANGED_UNSORTED)
     bench.print_night(f"{FIRST_NIGHT}: gz", CHANGED_GZIPPED)
-    bench.print_night("a rebuild, --whole, of the same rows: sorted bz2", CHANGED, "--whole")
-    bench.print_month()
+    bench.print_night("a rebuild, --whole, of the same rows: sorted bz2", CHANGED, "--whole", kept=WHOLE)
+    bench.print_lookups()
     bench.print_readers()
 
 
 def make_dumps(rows: int, folder: Path) -> None:
     """Make all dumps; of the unpacked ones the first sample stays."""
-    plain, other = folder / "sorted.csv", folder / "other.csv"
+    plain, other = folder / "sorted.csv", folder / PLAIN_CHANGED
     sample(rows, plain)
     packed(plain, folder / SORTED)
     packed(plain, folder / GZIPPED)
@@ -154,10 +159,11 @@ def make_dumps(rows: int, folder: Path) -> None:
     unsorted = folder / "unsorted.csv"
     sample(rows, unsorted, "--unsorted")
     packed(unsorted, folder / UNSORTED)
-    change_in_place(unsorted, other, _is_renamed, _is_absent)
-    packed(other, folder / CHANGED_UNSORTED)
+    shuffled = folder / "changed-unsorted.csv"
+    change_in_place(unsorted, shuffled, _is_renamed, _is_absent)
+    packed(shuffled, folder / CHANGED_UNSORTED)
     unsorted.unlink()
-    other.unlink()
+    shuffled.unlink()
 
 
 def _is_renamed(number: int) -> bool:

@@ -38,6 +38,7 @@ test-all:
 test-long: $(VENV)/.test
 	KILLS=300 EXAMPLES=1000 $(BIN)/python -m pytest -q tests/store/keyvalue/test_kills.py tests/store/keyvalue/test_model.py tests/servers/memcached/test_kills.py
 	EXAMPLES=300 $(BIN)/python -m pytest -q tests/web/test_openapi.py
+	EXAMPLES=1500 $(BIN)/python -m pytest -q tests/store/differences/test_histories.py
 	EXAMPLES=3000 $(BIN)/python -m pytest -q tests/servers/memcached/test_differential.py
 	COLD=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/cli
 

@@ -16,39 +16,17 @@ from n2k_fcgi.errors import StoreTooNew
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.keys import parse_key
-from n2k_fcgi.store.datadir import CAPTURES, GENERATIONS, MANIFEST, VOLATILE
-from n2k_fcgi.store.lmdb.layout import FORMAT, FORMAT_KEY, FORMER, HELD, ID_KEY, META, NAMES, SIZES_KEY
+from n2k_fcgi.store.datadir import CAPTURES, VOLATILE
+from n2k_fcgi.store.lmdb.layout import FORMAT
 from n2k_fcgi.store.lmdb.writable import LOOK_EVERY
+from tests.support.old_formats import as_format
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
-
-
-def _as_format(box: Sandbox, name: str, number: int) -> None:
-    """Remove from a whole generation what format 1 or 2 did not have."""
-    box.store.close()
-    folder = box.data_dir / GENERATIONS / name
-    env = lmdb.open(str(folder / "data.mdb"), subdir=False, lock=False, max_dbs=8)
-    with env.begin(write=True) as transaction:
-        for database in (NAMES, FORMER):
-            opened = env.open_db(database, txn=transaction)
-            for db_key, value in list(transaction.cursor(opened)):
-                bare = b"".join(value[at : at + 17] for at in range(0, len(value), 18))
-                transaction.put(db_key, bare, db=opened)
-        if number == 1:
-            transaction.drop(env.open_db(HELD, txn=transaction))
-        meta = env.open_db(META, txn=transaction)
-        transaction.put(FORMAT_KEY, b"%d" % number, db=meta)
-        for db_key in (SIZES_KEY, ID_KEY):
-            transaction.delete(db_key, db=meta)
-    env.close()
-    manifest = json.loads((folder / MANIFEST).read_text())
-    del manifest["base"]
-    (folder / MANIFEST).write_text(json.dumps({**manifest, "format": number, "bytes": (folder / "data.mdb").stat().st_size}))
 
 
 def test_a_generation_of_format_1_is_read_and_merged(sandbox: Sandbox) -> None:
     """Its names are found, and the next import determines their holders."""
     name = sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden")), as_of=1).manifest.name
-    _as_format(sandbox, name, 1)
+    as_format(sandbox.data_dir, sandbox.store, name, 1)
     assert sandbox.view().name2key("masakazu.kojima") is not None
     assert sandbox.problems() == []
     done = sandbox.import_text(csv((USERNAME, "Masakazu Kojima")), as_of=2)

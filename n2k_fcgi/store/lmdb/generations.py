@@ -17,6 +17,7 @@ from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generation_file import GenerationFile
 from n2k_fcgi.store.lmdb.generation_folders import REPLACED, GenerationFolders
+from n2k_fcgi.store.lmdb.lease import Lease
 from n2k_fcgi.store.lmdb.open_files import OpenFiles
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
@@ -101,7 +102,7 @@ class Generations(GenerationFolders):
         self._held.clear()
         self._stamp = _NOWHERE
 
-    def hold(self) -> "Lease | None":
+    def hold(self) -> Lease | None:
         """See ``store.avatars.GenerationStore``."""
         generation = self.current()
         return None if generation is None else Lease(self, generation)
@@ -280,26 +281,3 @@ def _has_future(generation: Generation) -> bool:
 def _origin(name: str) -> str:
     """Return the name that a generation had before purges rewrote it."""
     return name.rstrip(REPLACED)
-
-
-class Lease:
-    """Implements ``store.avatars.Lease``."""
-
-    def __init__(self, generations: Generations, generation: Generation) -> None:
-        self.view = generation
-        self._generations = generations
-        self._is_held = True
-        generation.holds += 1
-
-    def __enter__(self) -> Generation:
-        return self.view
-
-    def __exit__(self, *exception: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """See the protocol."""
-        if self._is_held:
-            self._is_held = False
-            self.view.holds -= 1
-            self._generations.let_go(self.view)

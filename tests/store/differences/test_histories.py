@@ -1,5 +1,6 @@
 """Whatever happens to a directory, its differences answer as whole generations do: every row, every time, every count."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.support.histories import PADDING, Pair, Row, key_of
 pytestmark = pytest.mark.unmeasured
 
 NAMES = ["Ada Lovelace", "ada LOVELACE", "Bob Resident", "Bob", "BOB", "Cid Row2", "Dan Émile", "Zoë", "pad1 Row", "mAd3 row"]
+EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 START = 1_700_000_000
 """The time of the first dump, unix seconds."""
 
@@ -90,7 +92,7 @@ def _play(pair: Pair, first_format: int, history: list[tuple[object, ...]]) -> N
     assert pair.problems() == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([1, 2, 3, 3, 3]), st.lists(steps, min_size=1, max_size=6))
 def test_differences_answer_as_whole_generations_do(first_format: int, history: list[tuple[object, ...]]) -> None:
     """Row by row after each step: dumps in any order, replaced grids, renames there and back, captures, going back, purges."""

@@ -4,21 +4,18 @@ sorting, beside (lines, sorted) -> runs (spilled, merged range by range) -> stre
 -> keys, names, history, holders (merged) -> data_file (appended)
 """
 
-import contextlib
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import CountsDisagree, StoreFull
-from n2k_fcgi.files import free_bytes, refuse_os_error, refuse_when_low
+from n2k_fcgi.files import refuse_when_low
 from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.model.builds import Built, Merge, Step, Watch
 from n2k_fcgi.model.choices import Phase
 from n2k_fcgi.model.origins import OriginTable
-from n2k_fcgi.model.stamps import stamp
 from n2k_fcgi.store.lmdb.building.beside import SortingBeside
+from n2k_fcgi.store.lmdb.building.construction import Construction, agree, past_of
 from n2k_fcgi.store.lmdb.building.data_file import Contents, DataFile
 from n2k_fcgi.store.lmdb.building.history import build_history, outdated_names
 from n2k_fcgi.store.lmdb.building.holders import Holders
@@ -42,7 +39,7 @@ themselves more.
 """
 
 
-class Build:
+class Build(Construction):
     """Implements ``store.avatars.GenerationBuild``."""
 
     def __init__(
@@ -56,22 +53,11 @@ class Build:
         jobs: int,
     ) -> None:
         """*previous*: the live generation, which is closed at the end."""
-        self.name = stamp(time.time(), generations.names())
-        self._generations = generations
+        super().__init__(generations, previous, text_bytes * DISK_FACTOR)
         self._previous = previous
         self._origins = origins
         self._merge = merge
-        self._sizes = generations.sizes or Sizes()
-        self._open = contextlib.ExitStack()
-        if previous is not None:
-            self._open.callback(previous.close)
         self._rows = 0
-        try:
-            refuse_without_space(generations.data_dir, self._sizes.reserve + text_bytes * DISK_FACTOR)
-            self._folder = generations.building(self.name)
-        except BaseException:
-            self._open.close()
-            raise
         try:
             with self._in_our_words():
                 self._dump = _sorting(self._folder, jobs, self._sizes)
@@ -94,20 +80,6 @@ class Build:
             self._open.callback(data.close)
             merging = Merging(data, self._origins, self._previous, self._merge.replaced_grid, self._sizes.range_rows)
             return self._indexes(merging, watch)
-
-    def abandon(self) -> None:
-        """See the protocol."""
-        self._open.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._generations.discard(self.name)
-
-    @contextlib.contextmanager
-    def _in_our_words(self) -> Iterator[None]:
-        """Translate an OSError of a spill file."""
-        try:
-            yield
-        except OSError as error:
-            refuse_os_error(self._folder, error)
 
     def _indexes(self, merging: Merging, watch: Watch) -> Built:
         """Build all indexes, compare their counts, and make the file durable."""
@@ -176,22 +148,3 @@ def _sorting(folder: Path, jobs: int, sizes: Sizes) -> Sorting | SortingBeside:
         except OSError as error:  # the host allows no more processes
             logs.info(f"the import sorts in its own process: {error.strerror}")
     return Sorting(folder, sizes)
-
-
-def past_of(previous: Generation | None) -> list[str] | None:
-    """Return the names of the generations that are in a build on *previous*; None: not known."""
-    if previous is None:
-        return []
-    return None if previous.past is None else [*previous.past, previous.name]
-
-
-def refuse_without_space(folder: Path, needed: int) -> None:
-    """Raise StoreFull if fewer than *needed* bytes are free."""
-    free = free_bytes(folder)
-    if free < needed:
-        raise StoreFull(path=folder, why=f"{free // 1_000_000} MB are free, about {needed // 1_000_000} MB are needed")
-
-
-def agree(what: str, given: int, kept: int) -> None:
-    if given != kept:
-        raise CountsDisagree(what=what, given=given, kept=kept)

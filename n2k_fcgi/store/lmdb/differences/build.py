@@ -1,25 +1,21 @@
 """One generation under construction as the differences against a whole one: from batches to a finished data file."""
 
 import contextlib
-import time
 from bisect import bisect_left
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2k_fcgi.files import refuse_os_error, refuse_when_low
+from n2k_fcgi.files import refuse_when_low
 from n2k_fcgi.model.batch import Batch, separate
 from n2k_fcgi.model.builds import Built, Merge, Step, Watch
 from n2k_fcgi.model.choices import Phase
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.model.renderings import NameForm, forms_of, spelled
-from n2k_fcgi.model.stamps import stamp
 from n2k_fcgi.store.datadir import DATA_FILE
-from n2k_fcgi.store.lmdb.building.build import agree, past_of, refuse_without_space
+from n2k_fcgi.store.lmdb.building.construction import Construction, agree, past_of
 from n2k_fcgi.store.lmdb.building.data_file import Contents, DataFile
 from n2k_fcgi.store.lmdb.building.runs import Runs
-from n2k_fcgi.store.lmdb.building.sizes import Sizes
 from n2k_fcgi.store.lmdb.building.sorting import records_of
 from n2k_fcgi.store.lmdb.building.spill import IN_MEMORY
 from n2k_fcgi.store.lmdb.differences.changes import Changes, Kind, Line
@@ -49,7 +45,7 @@ NOT_IN_BASE = 255
 """The number of the dump in records when no live name is from its grid."""
 
 
-class DifferencesBuild:
+class DifferencesBuild(Construction):
     """Implements ``store.avatars.GenerationBuild`` on a live generation of format 3, which is closed at the end."""
 
     def __init__(
@@ -62,8 +58,7 @@ class DifferencesBuild:
         text_bytes: int,
         rebuild: float,
     ) -> None:
-        self.name = stamp(time.time(), generations.names())
-        self._generations = generations
+        super().__init__(generations, live, 0)
         self._live = live
         self._base = live.own if live.base is None else live.base
         self._base_name = live.name if live.base is None or live.own.base is None else live.own.base["name"]
@@ -71,9 +66,6 @@ class DifferencesBuild:
         self._origins = origins
         self._merge = merge
         self._rebuild = rebuild
-        self._sizes = generations.sizes or Sizes()
-        self._open = contextlib.ExitStack()
-        self._open.callback(live.close)
         self._numbers = Numbers(live, self._base, origins)
         self._guess = text_bytes // LINE_BYTES
         self._rows = 0
@@ -83,15 +75,8 @@ class DifferencesBuild:
         self._sorted_from = 0
         """The place of the first row that is sorted on disk."""
         self._join: NameJoin | None = None
-        try:
-            refuse_without_space(generations.data_dir, self._sizes.reserve)
-            self._folder = generations.building(self.name)
-            with self._in_our_words():
-                self._changes = Changes(self._folder / "changes.spill", self._sizes)
-            self._open.callback(self._changes.runs.close)
-        except BaseException:
-            self.abandon()
-            raise
+        self._changes = Changes(self._folder / "changes.spill", self._sizes)
+        self._open.callback(self._changes.runs.close)
 
     def add(self, batch: Batch) -> None:
         """See the protocol."""
@@ -271,24 +256,10 @@ class DifferencesBuild:
     def _fold(self, differences: Path) -> int:
         """Write a whole generation of the differences and their base; return its bytes."""
         folder, sizes = self._generations.data_dir, self._sizes
-        refuse_without_space(folder, sizes.reserve + self._base_manifest.bytes)
+        self._refuse_without_space(self._base_manifest.bytes)
         data = DataFile(self._folder, self._generations.modes, sizes.first_map)
         self._open.callback(data.close)
         with contextlib.closing(self._generations.lay_over(differences, self._base)) as layers:
             size = data.finish(fold(layers, data, self._origins.origins[0], lambda: refuse_when_low(folder, sizes.reserve)))
         differences.unlink()
         return size
-
-    def abandon(self) -> None:
-        """See the protocol."""
-        self._open.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._generations.discard(self.name)
-
-    @contextlib.contextmanager
-    def _in_our_words(self) -> Iterator[None]:
-        """Translate an OSError of a spill file."""
-        try:
-            yield
-        except OSError as error:
-            refuse_os_error(self._folder, error)

@@ -1,6 +1,6 @@
 """The fast path of ``KeyChanges``, for nearly all keys: renamed, new, or not in the dump; one name, no former one, one grid.
 
-The same rows as on the slow path, without unpacking them: 6 of 25 microseconds a key.
+The same rows as on the slow path, without unpacking them: with reading, 8 of 29 microseconds a key.
 """
 
 from typing import TYPE_CHECKING

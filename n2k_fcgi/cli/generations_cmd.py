@@ -12,6 +12,9 @@ from n2k_fcgi.service.directory.switching import use_generation
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.wiring import mentions
 
+SMALL = 10_000_000
+"""Bytes below which a tenth of a megabyte is told, as of most differences."""
+
 
 @click.group("generations", cls=ListingGroup)
 def command() -> None:
@@ -39,9 +42,13 @@ def show(context: Context, as_json: bool) -> None:
         differences = f"  differences against {manifest.base}" if manifest.base else ""
         mark = "*" if manifest.name == live else " "
         click.echo(
-            f"{mark} {manifest.name}  {counted(manifest.rows, 'avatar')}  {manifest.bytes // 1_000_000} MB  "
+            f"{mark} {manifest.name}  {counted(manifest.rows, 'avatar')}  {_megabytes(manifest.bytes)} MB  "
             f"as of {options.iso(manifest.as_of)}  {manifest.source}{differences}"
         )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f}" if size < SMALL else str(size // 1_000_000)
 
 
 @command.command("use")

@@ -101,7 +101,7 @@ TABLE: tuple[Setting, ...] = (
         "rebuild",
         values.percent,
         "10",
-        "Percentage of a whole generation's avatars above which an import writes a whole one instead of the differences.",
+        "Percentage of a whole generation's avatars above which an import writes a whole one, not differences; 0: always.",
     ),
     Setting("write_limit", values.whole(1, 1_000_000), "600", "Registrations and other writes per minute from one address."),
     Setting("token_limit", values.whole(1, 1_000_000), "600", "Writes per minute with one token that has no rate of its own."),

@@ -29,6 +29,8 @@ class Merge(NamedTuple):
     """Remove the avatars of this grid that the dump does not have; None: remove no avatars."""
     skip_damaged: bool = False
     """Ignore a damaged live generation, with a warning in the log, instead of raising StoreDamaged."""
+    tell: Callable[[str], None] = lambda _: None
+    """Is called with the warning about a damaged generation."""
     hides: Callable[[bytes, str, str], bool] | None = None
     """Whether the avatar of a key, a grid and a canonical name is hidden; its rows are not added. None: none is."""
 

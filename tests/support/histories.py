@@ -5,13 +5,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.batch import Batch, joined, separate
 from n2k_fcgi.model.builds import Merge
+from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.origins import OriginTable
 from n2k_fcgi.store.lmdb.building.build import Build
 from n2k_fcgi.store.lmdb.building.sizes import Sizes
+from n2k_fcgi.store.lmdb.differences.build import DifferencesBuild
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import FORMER, HISTORY, KEYS, NAMES
@@ -26,6 +30,10 @@ PADDING = [
     (f"00000000-0000-4000-8000-{number:012x}", f"{letter}ad{number} Row") for number, letter in enumerate("abgmprtz" * 5)
 ]
 """Avatars that no history changes: beside them, what changes is few."""
+
+
+ROWS = 3
+"""Rows that are added at a time."""
 
 
 def key_of(number: int) -> str:
@@ -50,6 +58,18 @@ def dump_of(rows: list[Row]) -> str:
     return "".join(json.dumps(line) + "\n" for line in fields)
 
 
+class InParts(DifferencesBuild):
+    """Takes rows a few at a time, so that a short dump comes as a long one does."""
+
+    def add(self, batch: Batch) -> None:
+        """See ``store.avatars.GenerationBuild``."""
+        names, spellings = separate(batch.canonicals), separate(batch.spellings)
+        for at in range(0, batch.rows, ROWS):
+            end = at + ROWS
+            keys, origins = batch.keys[at * KEY_BYTES : end * KEY_BYTES], batch.origins[at:end]
+            super().add(Batch(keys, joined(spellings[at:end]), joined(names[at:end]), origins))
+
+
 class Pair:
     """Both directories."""
 
@@ -59,6 +79,7 @@ class Pair:
         self.boxes = (self.whole, self.layered)
         for box in self.boxes:
             box.store.generations.sizes = SMALL
+        self.layered.store.generations.build = partial(_differences_build, self.layered.store.generations)  # type: ignore[method-assign,assignment]
         self.whole.store.generations.build = partial(_whole_build, self.whole.store.generations)  # type: ignore[method-assign,assignment]
         self.names: list[list[str]] = [[], []]
         """Of each directory, the generations in order."""
@@ -153,5 +174,13 @@ def _whole_build(
 ) -> Build:
     """The build of a fresh import, on any live generation: an implementation of its own, row by row."""
     generations.close()
-    live: Generation | None = generations._open_live(skip_damaged=merge.skip_damaged)
+    live: Generation | None = generations._open_live(merge)
     return Build(generations, live, origins, merge, text_bytes=text_bytes, jobs=jobs)
+
+
+def _differences_build(
+    generations: Generations, origins: OriginTable, merge: Merge, *, text_bytes: int = 0, jobs: int = 1, rebuild: float = 0
+) -> Build | DifferencesBuild:
+    """The build of this version, in parts."""
+    with patch("n2k_fcgi.store.lmdb.differences.build.DifferencesBuild", InParts):
+        return Generations.build(generations, origins, merge, text_bytes=text_bytes, jobs=jobs, rebuild=rebuild)

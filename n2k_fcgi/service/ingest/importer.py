@@ -55,6 +55,8 @@ class _Job(NamedTuple):
     """Unix seconds."""
     hidden: HiddenSet
     disputes: Disputes
+    prunes: bool
+    """Whether old generations go: not where the live one is damaged, which may be mended by hand."""
 
 
 class Importer:
@@ -101,16 +103,21 @@ class Importer:
             origins = OriginTable(Origin(order.grid, as_of.seconds))
             hidden = self._forgotten.hidden()
             disputes = Disputes()
+            damaged: list[str] = []
             merge = Merge(
                 disputes.holder,
                 order.grid if order.replace else None,
                 skip_damaged=order.force,
+                tell=damaged.append,
                 hides=hidden.hides if hidden else None,
             )
             rebuild = 0 if order.whole else self._rebuild
             build = self._generations.build(origins, merge, text_bytes=_text_bytes(dump), jobs=self._jobs, rebuild=rebuild)
+            for warning in damaged:
+                logs.warning(warning)
+                self._tell(f"{warning}; nothing is pruned, so that it can be mended")
             try:
-                return self._run(build, _Job(dump, order, as_of, origins, started, hidden, disputes))
+                return self._run(build, _Job(dump, order, as_of, origins, started, hidden, disputes, prunes=not damaged))
             finally:
                 build.abandon()
 
@@ -122,12 +129,12 @@ class Importer:
         live = None if order.force else self._generations.live()
         if live is not None:
             self._refuse_shrunk(live, order.grid, rows)
-            if not order.replace and self._is_same(live, job):
+            if not order.replace and not order.whole and self._is_same(live, job):
                 return ImportReport(live, self.tally, False, [], [], as_of, dump.member, dump.warnings)
         built = build.finish(lambda step: self._watch(step, rows, added))
         manifest = self._manifest(built, job, rows)
         self._generations.publish(manifest)
-        pruned = self._generations.prune(self._keep)
+        pruned = self._generations.prune(self._keep) if job.prunes else []
         logs.info(f"import of {manifest.source}: {counted(built.rows, 'row')}, generation {built.name}, {manifest.seconds} s")
         moves = self._shown(job.disputes.moves)
         self._note(moves, manifest.as_of)

@@ -43,13 +43,15 @@ class Shown:
 
 def check_generations(generations: Generations, hidden: HiddenSet | None) -> Iterator[str]:
     """Check every generation; yield one line per problem. None of them names the *hidden* (None: any avatar)."""
-    generations.close()  # LMDB allows one environment per file and process
+    generations.close()
+    told: set[str] = set()
     for name in generations.names():
         try:
             manifest, generation = generations.manifest(name), generations.open(name)
         except N2KError as error:
-            if name in generations.names():  # else it was pruned meanwhile
+            if name in generations.names() and str(error) not in told:  # else it was pruned meanwhile, or is a base of several
                 yield str(error)
+            told.add(str(error))
             continue
         try:
             try:

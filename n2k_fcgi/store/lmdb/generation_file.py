@@ -48,6 +48,8 @@ class GenerationFile:
         self._created = created
         self.users = 0
         """How many generations of this process read it (``open_files.OpenFiles``)."""
+        self.is_open = True
+        """Whether it can be read: False once it is closed, or could not be opened again."""
         self._snapshot: contextlib.nullcontext[lmdb.Transaction] | None = None
         # A pruned file has no name any more, but it can be read as long as this is open.
         try:
@@ -132,8 +134,10 @@ class GenerationFile:
         No iterator of ``rows`` may be open.
         """
         if self._snapshot is None:
+            self.is_open = False
             self._env.close()
             self._open(Path(f"/proc/self/fd/{self._fd}"))
+            self.is_open = True
 
     def trim(self, resident_limit: int) -> None:
         """``reopen`` if this process has more resident bytes. Called between two steps of long reading."""
@@ -142,6 +146,7 @@ class GenerationFile:
 
     def close(self) -> None:
         """Release the map, for good."""
+        self.is_open = False
         self._env.close()
         if self._fd >= 0:
             os.close(self._fd)

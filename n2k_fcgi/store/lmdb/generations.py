@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2k_fcgi import logs
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
 from n2k_fcgi.files import Modes, refuse_os_error
 from n2k_fcgi.model.builds import REBUILD, Merge
@@ -136,6 +135,8 @@ class Generations(GenerationFolders):
         path = self._folder / name / DATA_FILE
         try:
             size = path.stat().st_size
+        except FileNotFoundError:
+            raise StoreDamaged(path=path, why="it is not there") from None
         except OSError as error:
             refuse_os_error(path, error)
         if size != manifest.bytes:
@@ -144,7 +145,9 @@ class Generations(GenerationFolders):
 
     def _base(self, own: GenerationFile, name: str, identity: str) -> GenerationFile:
         if not (self._folder / name).is_dir():
-            raise StoreDamaged(path=own.path, why=f"it is the differences against generation {name}, which is not there")
+            raise StoreDamaged(
+                path=own.path, why=f"it is the differences against generation {name}, which is not there: copy that one too"
+            )
         base = self._file(name)
         if base.id != identity or base.base is not None:
             self._files.give_back(base)
@@ -231,21 +234,21 @@ class Generations(GenerationFolders):
         from n2k_fcgi.store.lmdb.differences.build import DifferencesBuild
 
         self.close()  # a build reads through maps with its own bound of memory
-        live = self._open_live(skip_damaged=merge.skip_damaged)
+        live = self._open_live(merge)
         if live is not None and live.own.has_forms and not _has_future(live):
             return DifferencesBuild(self, live, origins, merge, text_bytes=text_bytes, rebuild=rebuild)
         return Build(self, live, origins, merge, text_bytes=text_bytes, jobs=jobs)
 
-    def _open_live(self, *, skip_damaged: bool) -> Generation | None:
+    def _open_live(self, merge: Merge) -> Generation | None:
         name = self.current_name()
         if not name:
             return None
         try:
             return self.open(name)
         except StoreDamaged as error:
-            if not skip_damaged:
+            if not merge.skip_damaged:
                 raise
-            logs.warning(f"the damaged generation is not merged: {error}")
+            merge.tell(f"the damaged generation is not merged: {error}")
             return None
 
     def base_of(self, name: str) -> str:

@@ -143,6 +143,7 @@ class Layers:
             if is_last or stop is None:
                 break
             first = stop
+        del found[limit:]  # rows that only the differences have
         return found
 
     def chunks(self, database: bytes, limit: int) -> Iterator[list[Row]]:

@@ -26,7 +26,7 @@ class OpenFiles:
             refuse_os_error(path, error)
         inode = status.st_dev, status.st_ino
         file = self._files.get(inode)
-        if file is None:
+        if file is None or not file.is_open:  # it could not be mapped again: whoever has it still is told so
             file = self._files[inode] = GenerationFile(path, created)
         file.users += 1
         return file

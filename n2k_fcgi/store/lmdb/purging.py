@@ -8,6 +8,7 @@ leaves two families, of which the next purge removes one.
 import contextlib
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 
 from n2k_fcgi.files import refuse_when_low
@@ -54,15 +55,27 @@ class _Purge:
         return [base, *(name for name in self._generations.names() if self._generations.base_of(name) == base)]
 
     def finish_killed(self) -> None:
-        """Of each family that a killed purge left twice, remove the one that is not complete, else the old one."""
-        for base in self.bases():
-            old, new = self._members(base), base + REPLACED
-            if new not in self._generations.names():
+        """Remove what a killed purge left twice: the old family if all of it was copied, else the copies.
+
+        A night may have been built on either family since: what is live, or a base of something that stays, is not removed.
+        """
+        for base, copy in product(self.bases(), self.bases()):
+            suffix = copy.removeprefix(base)
+            names = self._generations.names()
+            if not suffix or suffix.strip(REPLACED) or not copy.startswith(base) or not {base, copy} <= set(names):
                 continue
-            if all(name + REPLACED in self._generations.names() for name in old):
-                self._supersede(old)
+            old = self._members(base)
+            copies = [name + suffix for name in old if name + suffix in names]
+            if len(copies) == len(old):
+                self._supersede(old, suffix)
             else:
-                self._generations.remove_all(self._members(new))
+                self._remove_unneeded(copies)
+
+    def _remove_unneeded(self, names: list[str]) -> None:
+        stay = [name for name in self._generations.names() if name not in names]
+        live = self._generations.current_name()
+        needed = {live, *map(self._generations.base_of, [live, *stay] if live else stay)}
+        self._generations.remove_all(name for name in names if name not in needed)
 
     def family(self, base: str) -> dict[str, int]:
         """Replace a family if any of it has hidden avatars; return how many names were dropped from each of its members."""
@@ -73,19 +86,27 @@ class _Purge:
                 if self._cleaned(manifest) != manifest:
                     self._generations.rewrite(self._cleaned(manifest))
             return dict.fromkeys(members, 0)
+        suffix = self._free_suffix(members)
         try:
-            dropped = {name: self._rewritten(name, base) for name in members}
+            dropped = {name: self._rewritten(name, base, suffix) for name in members}
         finally:
             for name in members:
-                self._generations.discard(name + REPLACED)  # a copy that was not finished
-        self._supersede(members)
+                self._generations.discard(name + suffix)  # a copy that was not finished
+        self._supersede(members, suffix)
         return dropped
 
-    def _supersede(self, members: list[str]) -> None:
+    def _free_suffix(self, members: list[str]) -> str:
+        """Return what the names of copies end with: a letter, or several where other copies have such names."""
+        names, suffix = self._generations.names(), REPLACED
+        while any(name + suffix in names for name in members):
+            suffix += REPLACED
+        return suffix
+
+    def _supersede(self, members: list[str], suffix: str) -> None:
         """Make the new copy of the live one live, if it is among *members*; remove these, the base last."""
         live = self._generations.current_name()
         if live in members:
-            self._generations.use(live + REPLACED)
+            self._generations.use(live + suffix)
         self._generations.remove_all(members)
 
     def _has_hidden(self, name: str) -> bool:
@@ -98,14 +119,14 @@ class _Purge:
                 for row in rows
             )
 
-    def _rewritten(self, name: str, base: str) -> int:
+    def _rewritten(self, name: str, base: str, suffix: str) -> int:
         """Publish a copy of a generation without hidden avatars; return how many names it has not."""
-        fresh, manifest = name + REPLACED, self._generations.manifest(name)
+        fresh, manifest = name + suffix, self._generations.manifest(name)
         with contextlib.ExitStack() as stack:
             generation = stack.enter_context(contextlib.closing(self._generations.open(name)))
             lower = None
             if name != base:
-                lower = stack.enter_context(contextlib.closing(self._generations.open(base + REPLACED)))
+                lower = stack.enter_context(contextlib.closing(self._generations.open(base + suffix)))
             folder = self._generations.building(fresh)
             data = stack.enter_context(contextlib.closing(DataFile(folder, self._generations.modes, self._sizes.first_map)))
             copies = {
@@ -131,6 +152,7 @@ class _Purge:
             keys=contents.keys,
             former=sum(copies[HISTORY].origins.values()),
             bytes=size,
+            conflicts=copies[NAMES].conflicts,
             base="" if lower is None else lower.name,
         )
         self._generations.finish(made)
@@ -139,9 +161,11 @@ class _Purge:
     def _copy(self, generation: Generation, lower: Generation | None, data: DataFile, database: bytes) -> "_Copied":
         """Copy the rows of a file's database; count those of the generation, which has the other rows of *lower*."""
         filtering = _Filter(generation, self._hides)
-        copied = _Copied(0 if lower is None else lower.entries(database), Counter())
+        copied = _Copied(0, Counter(), 0)
+        grids = [origin.grid for origin in generation.origins]
         if lower is not None:
-            copied.origins.update(_origins_of(lower, database))
+            below_conflicts = self._generations.manifest(lower.name).conflicts if database == NAMES else 0
+            copied = _Copied(lower.entries(database), _origins_of(lower, database), below_conflicts)
         for rows in generation.own_chunks(database, ROWS):
             refuse_when_low(self._generations.data_dir, self._sizes.reserve)
             kept: dict[bytes, bytes] = {}
@@ -150,7 +174,7 @@ class _Purge:
                 value = filtering.without_hidden(database, db_key, value)
                 if value or below:
                     kept[db_key] = value
-                copied = copied.changed(database, below or b"", value)
+                copied = copied.changed(database, grids, below or b"", value)
             data.append(database, list(kept), list(kept.values()))
         return copied
 
@@ -161,13 +185,23 @@ class _Copied(NamedTuple):
     entries: int
     origins: Counter[int]
     """Records by the number of their origin."""
+    conflicts: int
+    """Names of more than one key on one grid."""
 
-    def changed(self, database: bytes, before: bytes, after: bytes) -> "_Copied":
-        """Return the same with another value of one db_key; b'': none."""
+    def changed(self, database: bytes, grids: list[str], before: bytes, after: bytes) -> "_Copied":
+        """Return the same with another value of one db_key; b'': none. *grids*: by the number of their origin."""
+        conflicts = self.conflicts
         if database != HELD:
-            self.origins.subtract(_numbers(database, before))
-            self.origins.update(_numbers(database, after))
-        return self._replace(entries=self.entries + bool(after) - bool(before))
+            old, new = _numbers(database, before), _numbers(database, after)
+            self.origins.subtract(old)
+            self.origins.update(new)
+            if database == NAMES:
+                conflicts += _is_conflict(new, grids) - _is_conflict(old, grids)
+        return self._replace(entries=self.entries + bool(after) - bool(before), conflicts=conflicts)
+
+
+def _is_conflict(numbers: list[int], grids: list[str]) -> bool:
+    return len({grids[number] for number in numbers}) < len(numbers)
 
 
 def _numbers(database: bytes, value: bytes) -> list[int]:

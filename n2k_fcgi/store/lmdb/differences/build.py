@@ -27,13 +27,16 @@ from n2k_fcgi.store.lmdb.differences.name_join import ALREADY, NameJoin
 from n2k_fcgi.store.lmdb.differences.name_ops import OP
 from n2k_fcgi.store.lmdb.differences.numbers import Numbers
 from n2k_fcgi.store.lmdb.generation import Generation
-from n2k_fcgi.store.lmdb.layout import FORMAT
+from n2k_fcgi.store.lmdb.layout import FORMAT, KEYS
 
 if TYPE_CHECKING:
     from n2k_fcgi.store.lmdb.generations import Generations
 
 DIFFERENCES = "differences.mdb"
 """The differences' file before it is known that it is the generation's."""
+
+NO_PLACE = 1 << 40
+"""Above all places of rows."""
 
 LINE_BYTES = 55
 """Bytes of a line of csv, about: a key of 36, two separators, a name."""
@@ -72,7 +75,7 @@ class DifferencesBuild(Construction):
         self._late = 0
         self._window = Window(self._sizes.window, self._settled)
         self._sorted: Sorted | None = None
-        self._sorted_from = 0
+        self._sorted_from = NO_PLACE
         """The place of the first row that is sorted on disk."""
         self._join: NameJoin | None = None
         self._changes = Changes(self._folder / "changes.spill", self._sizes)
@@ -96,20 +99,40 @@ class DifferencesBuild(Construction):
         return Rows(separate(batch.canonicals), records, list(range(first, self._rows)))
 
     def _look_up_unusual(self, batch: Batch, forms: bytearray, first: int) -> bytes:
-        """Make lines of rows with a spelling or an origin of their own; return the forms, with ALREADY for these."""
+        """Make lines of rows with a spelling or an origin of their own; return the forms, with ALREADY for these.
+
+        A spelling that is the live one of the key stays OTHER: the join compares the rest.
+        """
         numbers = batch.origins or bytes(batch.rows)
-        for at, spelling in enumerate(separate(batch.spellings)):
-            if forms[at] == NameForm.OTHER or numbers[at]:
+        with self._live.snapshot():
+            for at, spelling in enumerate(separate(batch.spellings)):
+                if forms[at] != NameForm.OTHER and not numbers[at]:
+                    continue
                 key = batch.keys[at * KEY_BYTES : (at + 1) * KEY_BYTES]
-                self._changes.came(key, Line(first + at, numbers[at], spelling, Kind.CAME))
-                forms[at] = ALREADY
+                if numbers[at] or self._live_spelling(key) != spelling:
+                    self._changes.came(key, Line(first + at, numbers[at], spelling, Kind.CAME))
+                    forms[at] = ALREADY
         self._changes.flush()
+        self._live.trim()
         return bytes(forms)
+
+    def _live_spelling(self, key: bytes) -> bytes | None:
+        """Return the spelling of a live key that has one name, of the dump's grid; else None."""
+        value = self._live.get(KEYS, key)
+        if value and value[0] == self._numbers.bulk and len(value) == value[1] + 2:
+            return value[2:]
+        return None
+
+    def _spelling(self, name: bytes, record: bytes) -> bytes:
+        """Return the spelling of a row that is no line yet."""
+        if record[-1] != NameForm.OTHER:
+            return spelled(name, record[-1])
+        return self._live_spelling(record[1 : 1 + KEY_BYTES]) or b""
 
     def _settled(self, name: bytes, record: bytes, place: int) -> bytes:
         """Make a row a line, so that its place counts."""
         if record[-1] != ALREADY:
-            self._changes.came(record[1 : 1 + KEY_BYTES], Line(place, 0, spelled(name, record[-1]), Kind.CAME))
+            self._changes.came(record[1 : 1 + KEY_BYTES], Line(place, 0, self._spelling(name, record), Kind.CAME))
         return record[:-1] + bytes((ALREADY,))
 
     def _take(self, rows: Rows) -> None:
@@ -134,7 +157,7 @@ class DifferencesBuild(Construction):
     def _begin(self) -> None:
         numbers, replaced = self._numbers, self._merge.replaced_grid
         numbers.renews = numbers.bulk is not None and (replaced is not None or not numbers.is_older)
-        self._join = NameJoin(self._live, numbers, self._changes, replaced)
+        self._join = NameJoin(self._live, numbers, self._changes, replaced, spelling=self._spelling)
 
     def _sort_the_rest(self) -> None:
         self._sorted = Sorted(self._folder / "names.spill", self._sizes)
@@ -156,7 +179,7 @@ class DifferencesBuild(Construction):
         record, place = rows.record(at), rows.places[at]
         key = record[1 : 1 + KEY_BYTES]
         if record[-1] != ALREADY:
-            self._changes.came(key, Line(place, 0, spelled(rows.names[at], record[-1]), kind))
+            self._changes.came(key, Line(place, 0, self._spelling(rows.names[at], record), kind))
         else:
             self._changes.at(key, Kind.MARK, place)
 

@@ -25,6 +25,9 @@ FULL = 4
 FEW = 16
 """Up to one row in so many that is not in order, rows are moved one by one; above, all are sorted."""
 
+FAR = 4
+"""Rows that are passed, for each row of the window, before moving one by one is given up."""
+
 PLACE_BYTES = 4
 CUT = -NAME_RECORD - PLACE_BYTES
 _RECORDS = Struct(f"{NAME_RECORD}s")
@@ -102,9 +105,12 @@ class Window:
         if descends.count(1) * FEW > len(descends):
             self._sort()
             return
-        at = descends.find(1)
+        at, moved = descends.find(1), 0
         while at >= 0:
-            self._insert(first + at + 1)
+            moved += self._insert(first + at + 1)
+            if moved > FAR * len(names):
+                self._sort()
+                return
             # The row behind a moved one may now be behind a larger one.
             descends = descends[: at + 1] + bytes((self._descends(first + at + 1),)) + descends[at + 2 :]
             at = descends.find(1, at + 1)
@@ -125,8 +131,8 @@ class Window:
     def _descends(self, at: int) -> bool:
         return at + 1 < len(self._names) and self._names[at] > self._names[at + 1]
 
-    def _insert(self, at: int) -> None:
-        """Move the row at *at* to its place among those before it, which are in order: nearly always near."""
+    def _insert(self, at: int) -> int:
+        """Move the row at *at* to its place among those before it, which are in order; return how far that is."""
         names, records, places = self._names, self._records, self._places
         to = bisect_right(names, names[at], 0, at)
         begin, row, end = to * NAME_RECORD, at * NAME_RECORD, (at + 1) * NAME_RECORD
@@ -136,6 +142,7 @@ class Window:
         names[to : at + 1] = [names[at], *names[to:at]]
         records[begin:end] = record + records[begin:row]
         places[to : at + 1] = [places[at], *places[to:at]]
+        return at - to
 
     def _settle_all(self, record: bytes, to: int, at: int) -> bytes:
         """Settle rows of the key of *record* that it will be put before."""

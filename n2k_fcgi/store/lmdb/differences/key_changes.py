@@ -209,7 +209,7 @@ class KeyChanges:
             form = form_of(name.spelling, place[0])
             known, line = old.get(place), row_of(id(name))
             is_same = known is not None and (known.origin, form_of(known.spelling, place[0])) == (name.origin, form)
-            if not is_same or (line is not None and line.kind is Kind.SHARED):
+            if not is_same or (line is not None and line.kind is not Kind.CAME):
                 ops.append(place[0] + OP.pack(former, PUT, name.origin, key, form, 0 if line is None else line.place + 1))
         if ops:
             self._ops.add(ops)

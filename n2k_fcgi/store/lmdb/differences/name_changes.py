@@ -86,21 +86,22 @@ class NameChanges:
         while part := list(islice(touched, TRIM_EVERY)):
             with self._live.snapshot():
                 for name, changes, before, is_contested in part:
-                    if changes or before is not None:
-                        self._merge(name, changes, before)
-                    if is_contested and not changes:
+                    is_decided_anew = is_contested and not self._keeps_holders
+                    if changes or before is not None or is_decided_anew:
+                        self._merge(name, changes, before, is_decided_anew=is_decided_anew)
+                    if is_contested and not changes and not is_decided_anew:
                         self._contest(name)
             self._live.trim()
         self.writing.flush()
 
-    def _merge(self, name: bytes, changes: list[bytes], before: Raw | None) -> None:
+    def _merge(self, name: bytes, changes: list[bytes], before: Raw | None, *, is_decided_anew: bool) -> None:
         names, former = self._base.pair(NAMES, FORMER, name)
-        if before is None and former is None and self._is_of_one_key(names, changes):
+        if before is None and former is None and not is_decided_anew and self._is_of_one_key(names, changes):
             self._write_one_key(name, changes, names)
             return
         base = Raw(names, former, self._base.get(HELD, name))
         stored = base if before is None else before
-        if changes:
+        if changes or is_decided_anew:
             self._change(name, changes, stored, base)
         else:
             self._write(name, self._answer(stored), base)
@@ -143,8 +144,7 @@ class NameChanges:
         if self._live.base is not None:
             parts = ((_NAMES, NAMES), (_FORMER, FORMER), (_HELD, HELD))
             streams += [stored_rows(self._live.own.chunk, database, tag) for tag, database in parts]
-        if self._keeps_holders:
-            streams.append(stored_rows(self._live.chunk, HELD, _CONTESTED))
+        streams.append(stored_rows(self._live.chunk, HELD, _CONTESTED))
         for name, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
             changes: list[bytes] = []
             parts_before: dict[int, bytes] = {}

@@ -4,10 +4,11 @@ A live row that the dump has as it is, name, key and spelling, is confirmed: not
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
 from operator import itemgetter
 
 from n2k_fcgi.model.keys import KEY_BYTES
-from n2k_fcgi.model.renderings import NameForm, spelled
+from n2k_fcgi.model.renderings import NameForm
 from n2k_fcgi.store.lmdb.codec import NAME_RECORD, unpack_names
 from n2k_fcgi.store.lmdb.differences.changes import Changes, Kind, Line
 from n2k_fcgi.store.lmdb.differences.dump_order import Rows
@@ -32,9 +33,21 @@ _SEVERAL = bytes(NAME_RECORD)
 
 
 class NameJoin:
-    """Compares rows in order. *replaced*: the grid whose live names go unless the dump has them."""
+    """Compares rows in order. *replaced*: the grid whose live names go unless the dump has them.
 
-    def __init__(self, live: Generation, numbers: Numbers, changes: Changes, replaced: str | None) -> None:
+    *spelling* gives that of a row's name and record.
+    """
+
+    def __init__(
+        self,
+        live: Generation,
+        numbers: Numbers,
+        changes: Changes,
+        replaced: str | None,
+        *,
+        spelling: Callable[[bytes, bytes], bytes],
+    ) -> None:
+        self._spelling = spelling
         self._live = live
         self._changes = changes
         self._gone = frozenset(
@@ -130,7 +143,7 @@ class NameJoin:
         record = rows.record(at)
         key, form = record[1 : 1 + KEY_BYTES], record[-1]
         if form != ALREADY:
-            self._changes.came(key, Line(rows.places[at], 0, spelled(rows.names[at], form), kind))
+            self._changes.came(key, Line(rows.places[at], 0, self._spelling(rows.names[at], record), kind))
         elif kind is Kind.SHARED:
             self._changes.at(key, Kind.MARK, rows.places[at])
 

@@ -7,6 +7,7 @@ have are written, with their own time. Former names are never renewed, so their 
 
 from functools import cached_property
 
+from n2k_fcgi.errors import TooManyGrids
 from n2k_fcgi.model.origins import MAX_ORIGINS, Origin, OriginTable
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generation_file import GenerationFile
@@ -87,16 +88,22 @@ class Numbers:
         return [own if self.renews and n == self.bulk else self._live.origins[n] for n in range(self._count)]
 
     def _found(self, origin: Origin, known: list[Origin]) -> int:
+        """Return the number that means *origin* in the differences. Raises TooManyGrids."""
+        known = known + self.extra
         if origin in known:
             return known.index(origin)
-        if origin not in self.extra:
+        if len(known) < MAX_ORIGINS:
             self.extra.append(origin)
-        return self._count + self.extra.index(origin)
+            return len(known)
+        near = [number for number, other in enumerate(known) if other.grid == origin.grid]
+        if not near:
+            raise TooManyGrids(limit=MAX_ORIGINS)
+        return min(near, key=lambda number: abs(known[number].as_of - origin.as_of))
 
     @property
     def are_many(self) -> bool:
         """Whether a whole generation is due, because the table is nearly full."""
-        return len(self.extra) > MOST_EXTRA or self._count + len(self.extra) > MAX_ORIGINS
+        return len(self.extra) > MOST_EXTRA or self._count + len(self.extra) >= MAX_ORIGINS
 
     def table(self) -> list[Origin]:
         """The differences' origins of current names."""

@@ -1,7 +1,7 @@
 """One history in two data directories: in one each import writes a whole generation, in the other the differences."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,7 +157,9 @@ def rows_of(box: Sandbox) -> list[object]:
         found.append(sorted(generation.grids))
         found += [(grid, box.store.generations.latest(grid)) for grid in sorted(generation.grids)]
         found += [generation.names_between(b"", b"\xff", 5, reverse=backwards) for backwards in (False, True)]
-        found.append(generation.ambiguous_names(b"", 1 << 30))
+        found.append(_ambiguous(generation))
+        found.append([key for page in _pages(lambda first: generation.keys_from(first, 3)) for key, _ in page])
+        found.append([name for page in _pages(lambda first: generation.bindings(first, 3)) for name, _ in page])
     for name in sorted({name for database in (NAMES, FORMER) for name, _ in generation.rows(database)}):
         found.append((name, shown(generation.by_name(name.decode()), name.decode())))
     for key in sorted({key for database in (KEYS, HISTORY) for key, _ in generation.rows(database)}):
@@ -184,3 +186,20 @@ def _differences_build(
     """The build of this version, in parts."""
     with patch("n2k_fcgi.store.lmdb.differences.build.DifferencesBuild", InParts):
         return Generations.build(generations, origins, merge, text_bytes=text_bytes, jobs=jobs, rebuild=rebuild)
+
+
+def _pages(read: Callable[[bytes], list[tuple[bytes, list[Avatar]]]]) -> Iterator[list[tuple[bytes, list[Avatar]]]]:
+    first = b""
+    while page := read(first):
+        yield page
+        first = page[-1][0] + b"\0"
+
+
+def _ambiguous(generation: Generation) -> list[str]:
+    """The ambiguous names, a few at a time."""
+    found: list[str] = []
+    first: bytes | None = b""
+    while first is not None:
+        names, first = generation.ambiguous_names(first, 3)
+        found += names
+    return found

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreTooNew
+from n2k_fcgi.errors import NoMemory, NoSuchGeneration, StoreDamaged, StoreTooNew
 from n2k_fcgi.model.names import canonical
+from n2k_fcgi.service.dumps.reading import Dump
+from n2k_fcgi.service.ingest.report import Order
 from n2k_fcgi.store.datadir import BUILDING, DATA_FILE, GENERATIONS, MANIFEST
 from n2k_fcgi.store.lmdb import generation_folders
+from n2k_fcgi.store.lmdb.generations import Generations
 from n2k_fcgi.store.lmdb.layout import KEYS
-from n2k_fcgi.wiring import inspection, purge
+from n2k_fcgi.wiring import importer, inspection, purge
 from tests.support.nights import ROWS, as_of, command, key_of, killed_at, lines, name_of, play
 from tests.support.sandbox import Sandbox, csv
 
@@ -163,17 +166,76 @@ def test_differences_of_another_base_are_refused(sandbox: Sandbox, tmp_path: Pat
         (target / name).write_bytes(content)
 
 
-def test_import_force_replaces_what_cannot_be_read(sandbox: Sandbox) -> None:
-    """Without its base the live one is not merged; the next import is whole."""
-    base, _ = play(sandbox, 0, 1)
+@pytest.mark.parametrize("left", [(), (MANIFEST,)])
+def test_import_force_replaces_what_cannot_be_read(sandbox: Sandbox, left: tuple[str, ...]) -> None:
+    """Without its base, or with a base without its file, the live one is not merged, which is told, and nothing is pruned."""
+    base, night = play(sandbox, 0, 1)
     sandbox.store.close()
-    for path in (sandbox.data_dir / GENERATIONS / base).iterdir():
-        path.unlink()
-    (sandbox.data_dir / GENERATIONS / base).rmdir()
-    manifest = sandbox.import_text(lines(2), as_of=as_of(2)).manifest
-    assert manifest.base == "" and sandbox.view().name2key(canonical(name_of(2, 2))) is not None
-    sandbox.store.generations.prune(1)
+    folder = sandbox.data_dir / GENERATIONS / base
+    for path in folder.iterdir():
+        if path.name not in left:
+            path.unlink()
+    if not left:
+        folder.rmdir()
+    said: list[str] = []
+    dump = sandbox.data_dir.parent / "dump.csv"
+    dump.write_text(lines(2))
+    with Dump(dump) as opened:
+        job = importer(sandbox.store, sandbox.settings._replace(keep=1), jobs=1, tell=said.append)
+        report = job.run(opened, Order("Production", as_of(2), force=True))
+    assert report.manifest.base == "" and report.pruned == [] and night in sandbox.store.generations.names()
+    assert len(said) == 1 and base in said[0] and "nothing is pruned" in said[0]
+    assert sandbox.view().name2key(canonical(name_of(2, 2))) is not None
+    sandbox.store.generations.remove_all([night, base])
     assert sandbox.problems() == []
+
+
+def test_a_base_that_cannot_be_mapped_again_is_opened_anew(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another answer holds it: its next lookup fails, those of later requests do not."""
+    play(sandbox, 0, 1)
+    lease = sandbox.store.generations.hold()
+    assert lease is not None and lease.view.base is not None
+    play(sandbox, 2)
+    assert sandbox.store.generations.current() is not None
+
+    def refused(path: Path) -> object:
+        raise NoMemory(what=path)
+
+    monkeypatch.setattr("n2k_fcgi.store.lmdb.generation_file.open_reader", refused)
+    with pytest.raises(NoMemory):
+        lease.view.base.reopen()
+    monkeypatch.undo()
+    sandbox.store.generations.close()
+    assert sandbox.view().name2key(canonical(name_of(1, 1))) is not None
+    lease.release()
+    assert sandbox.view().name2key(canonical(name_of(2, 2))) is not None
+
+
+def test_nights_on_both_families_that_a_killed_purge_left(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is live, and its base, stay; the next purge leaves no hidden avatar."""
+    _, night = play(sandbox, 0, 1)
+    sandbox.forget_key(bytes.fromhex(key_of(1).replace("-", "")))
+
+    def killed(self: Generations, names: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, sandbox.store.generations.locked():
+        patched.setattr(Generations, "remove_all", killed)
+        with pytest.raises(KeyboardInterrupt):
+            purge(sandbox.store, sandbox.settings).run()
+    sandbox.settings = sandbox.settings._replace(keep=9)
+    (fresh,) = play(sandbox, 2)
+    sandbox.store.generations.use(night)
+    (old,) = play(sandbox, 3)
+    for turn in range(2):
+        live = old if turn else fresh
+        sandbox.store.generations.use(live)
+        with sandbox.store.generations.locked():
+            purge(sandbox.store, sandbox.settings).run()
+        now = sandbox.store.generations.current_name()
+        assert now in sandbox.store.generations.names() and now.rstrip("p") == live.rstrip("p")
+        assert sandbox.problems() == [] and list(inspection(sandbox.store, sandbox.settings).remains()) == []
+        old = next(name for name in sandbox.store.generations.names() if name.rstrip("p") == old.rstrip("p"))
 
 
 def test_an_older_program_refuses_with_the_format(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ HARMED = [
     (make_newer, 43),
     (harm_manifest, 42),
     (lambda made: (made / "manifest.json").unlink(), 42),
-    (lambda made: (made / "data.mdb").unlink(), 41),
+    (lambda made: (made / "data.mdb").unlink(), 42),
     (lambda made: (made / "data.mdb").write_bytes(b""), 42),
     (lambda made: made.rename(made.with_name(f"{made.name}.building")), 47),
 ]

@@ -269,7 +269,7 @@ def _interrupt(n2k: Commands) -> Done:
         assert process.stdin
         process.stdin.write(PEOPLE)
         process.stdin.flush()
-        assert eventually(lambda: any(n2k.data_dir.glob("generations/*.building/*.spill")))
+        assert eventually(lambda: any(n2k.data_dir.glob("generations/*.building")))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS)
         return Done(process.returncode, out, err)

@@ -111,6 +111,7 @@ def _import_elsewhere(data_dir: Path, text: str, as_of: int) -> None:
         str(data_dir),
         "import",
         "--force",
+        "--whole",  # so that what it was built on may be pruned
         "--as-of",
         f"{as_of:06}",
         "-",

@@ -5,7 +5,6 @@ Nothing is merged in a value.
 """
 
 import contextlib
-import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator
 from itertools import groupby
@@ -114,6 +113,8 @@ class Layers:
         if self.base is None:
             yield from self.own.rows(database, first, end)
             return
+        import heapq  # late: lookups need it not
+
         layers = (self.own.rows(database, first, end), self.base.rows(database, first, end))
         yield from _upper(heapq.merge(*layers, key=itemgetter(0)))  # of equal ones the first layer's comes first
 
@@ -122,6 +123,8 @@ class Layers:
         if self.base is None:
             yield from self.own.backwards(database, first, end)
             return
+        import heapq  # late: as above
+
         layers = (self.own.backwards(database, first, end), self.base.backwards(database, first, end))
         yield from _upper(heapq.merge(*layers, key=itemgetter(0), reverse=True))
 

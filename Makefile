@@ -67,7 +67,7 @@ pictures:
 	for name in docs/pictures/*.dot; do dot -Tsvg -o "$${name%.dot}.svg" "$$name" || exit 1; done
 
 # Imports beside Python's own decompression, in one run, a month of nights among them; prints ratios. ROWS=100000 takes a minute,
-# ROWS=10000000 an hour and 10 GB of disk. Measures the disk of BENCH_DIR, /var/tmp without it.
+# ROWS=10000000 half an hour and 10 GB of disk. Measures the disk of BENCH_DIR, /var/tmp without it.
 ROWS ?= 1000000
 bench-import: $(VENV)/.test
 	sh .ci/packages apache2 libapache2-mod-fcgid lbzip2 pigz

@@ -94,11 +94,12 @@ class Layers:
         return value or None
 
     def pair(self, first: bytes, second: bytes, db_key: bytes) -> tuple[bytes | None, bytes | None]:
-        """Return the raw values of one db_key in two databases, which the differences have together."""
-        found = self.own.pair(first, second, db_key)
-        if self.base is not None and found == (None, None):
-            return self.base.pair(first, second, db_key)
-        return found
+        """Return the raw values of one db_key in two databases; the differences have the first one's if they have any."""
+        own, base = self.own, self.base
+        if base is None:
+            return own.pair(first, second, db_key)
+        value = own.get(first, db_key)
+        return base.pair(first, second, db_key) if value is None else (value, own.get(second, db_key))
 
     def has(self, database: bytes) -> bool:
         """Whether this generation has the database: one of format 1 has no holders."""

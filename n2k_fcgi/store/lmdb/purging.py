@@ -172,11 +172,17 @@ class _Purge:
             for db_key, value in rows:
                 below = None if lower is None else lower.get(database, db_key)
                 value = filtering.without_hidden(database, db_key, value)
-                if value or below:
+                if value or below or (lower is not None and self._has_another_part(generation, database, db_key)):
                     kept[db_key] = value
                 copied = copied.changed(database, grids, below or b"", value)
             data.append(database, list(kept), list(kept.values()))
         return copied
+
+    def _has_another_part(self, generation: Generation, database: bytes, db_key: bytes) -> bool:
+        """Whether an answer of which only the first part is empty has more: a lookup asks for the first part first."""
+        other = {NAMES: FORMER, KEYS: HISTORY}.get(database)
+        value = None if other is None else generation.own.get(other, db_key)
+        return bool(value) and bool(_Filter(generation, self._hides).without_hidden(other or b"", db_key, value or b""))
 
 
 class _Copied(NamedTuple):

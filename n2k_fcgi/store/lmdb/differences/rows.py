@@ -1,6 +1,7 @@
-"""Writing the rows of differences: a part of an answer is written if it has something, or if the base has something there.
+"""Writing the rows of differences: the first part of an answer always, another if it or the base has something there.
 
-So the parts of one answer (keys and history; names, former and held) are never of two files.
+So the parts of one answer (keys and history; names, former and held) are never of two files, and a lookup that finds no first
+part asks the base.
 """
 
 from n2k_fcgi.store.lmdb.building.data_file import DataFile
@@ -21,8 +22,8 @@ class Writing:
 
     def put(self, db_key: bytes, *parts: tuple[bytes, bytes | None]) -> None:
         """Write an answer: of each database the value, b'' for none, and the base's value."""
-        for rows, (value, base) in zip(self._rows.values(), parts, strict=True):
-            if value or base:
+        for number, (rows, (value, base)) in enumerate(zip(self._rows.values(), parts, strict=True)):
+            if value or base or number == 0:
                 rows[db_key] = value
         self.written += 1
         self._count += 1

@@ -88,7 +88,7 @@ class Layers:
         """Return one raw value."""
         if self.base is None:
             return self.own.get(database, db_key)
-        value = self.own.get(database, db_key) if self.own.has(database) else None
+        value = self.own.get(database, db_key)
         if value is None:
             value = self.base.get(database, db_key)
         return value or None

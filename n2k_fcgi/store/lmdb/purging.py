@@ -47,8 +47,9 @@ class _Purge:
         self._cleaned = cleaned
 
     def bases(self) -> list[str]:
-        """The names of all whole generations."""
-        return [name for name in self._generations.names() if not self._generations.base_of(name)]
+        """The names of all whole generations, and of differences without their base: these cannot be opened, which is told."""
+        names = self._generations.names()
+        return [name for name in names if self._generations.base_of(name) not in names]
 
     def _members(self, base: str) -> list[str]:
         """A whole generation and the differences against it."""
@@ -217,8 +218,11 @@ def _numbers(database: bytes, value: bytes) -> list[int]:
 
 
 def _origins_of(generation: Generation, database: bytes) -> Counter[int]:
+    """Count the records of a whole generation: current names are counted in it, former ones are few."""
+    if database == KEYS:
+        return Counter(dict(enumerate(generation.own.sizes["origins"])))
     found: Counter[int] = Counter()
-    for rows in generation.chunks(database, ROWS) if database != HELD else ():
+    for rows in generation.chunks(database, ROWS) if database == HISTORY else ():  # nobody asks for those of names
         for _, value in rows:
             found.update(_numbers(database, value))
     return found

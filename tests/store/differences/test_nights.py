@@ -322,6 +322,21 @@ def test_a_purge_that_is_killed_between_any_two_steps(sandbox: Sandbox) -> None:
         assert len(families) == 1, "the old family is gone"
 
 
+def test_a_purge_tells_of_differences_without_their_base(sandbox: Sandbox) -> None:
+    """They may name hidden avatars and cannot be rewritten, so it does not say that all are gone."""
+    base, _ = play(sandbox, 0, 1)
+    sandbox.forget_key(bytes.fromhex(key_of(1).replace("-", "")))
+    sandbox.store.close()
+    folder = sandbox.data_dir / GENERATIONS / base
+    folder.rename(sandbox.data_dir / "elsewhere")
+    with sandbox.store.generations.locked(), pytest.raises(StoreDamaged, match="not there"):
+        purge(sandbox.store, sandbox.settings).run()
+    (sandbox.data_dir / "elsewhere").rename(folder)
+    with sandbox.store.generations.locked():
+        assert purge(sandbox.store, sandbox.settings).run().generations == 2
+    assert list(inspection(sandbox.store, sandbox.settings).remains()) == [] and sandbox.problems() == []
+
+
 def test_hidden_avatars_are_not_in_new_differences(sandbox: Sandbox) -> None:
     """Neither a record nor an empty row: not even the key's bytes."""
     play(sandbox, 0, 1)

@@ -243,7 +243,8 @@ class DifferencesBuild(Construction):
         rows = sum(counts)
         agree("names and keys", self._base_manifest.rows + names.records_added, rows)
         agree("former names and history", names.former_added, keys.former_added)
-        is_whole = self._numbers.are_many or keys.writing.written * 100 > self._base_manifest.rows * self._rebuild
+        most = self._base_manifest.rows * self._rebuild / 100
+        is_whole = not self._rebuild or self._numbers.are_many or keys.writing.written > most
         past = past_of(self._live)
         contents = Contents(
             origins=table,
@@ -256,7 +257,7 @@ class DifferencesBuild(Construction):
             base=(self._base_name, self._base.id),
         )
         size = data.finish(contents)
-        if is_whole or not self._rebuild:
+        if is_whole:
             size = self._fold(data.path)
         else:
             data.path.rename(self._folder / DATA_FILE)
@@ -273,7 +274,7 @@ class DifferencesBuild(Construction):
             unchanged=keys.counts.unchanged + (self._join.confirmed if self._join else 0),
             removed=keys.counts.removed,
             conflicts=self._base_manifest.conflicts + names.conflicts_added,
-            base="" if is_whole or not self._rebuild else self._base_name,
+            base="" if is_whole else self._base_name,
         )
 
     def _fold(self, differences: Path) -> int:

@@ -1,7 +1,8 @@
 """``make bench-serve ROWS=10000000``: lookups beside C, Go and flup's own server, interleaved in one run.
 
 Prints tables in Markdown. Ratios are medians of rounds in which every server had its turn; absolute figures are this
-machine's. Names are drawn at random from all rows, and the store is read for each.
+machine's. What stands still from machine to machine is the CPU time of a request as a multiple of the floor's: a loop in Python
+that accepts, receives, sends a constant and closes. Names are drawn at random from all rows, and the store is read for each.
 """
 
 import contextlib
@@ -35,7 +36,9 @@ KINDS = {
     "misses": "name2key, nobody",
     "hot": "name2key, 200 hot names",
     "health": "/health, routed by Werkzeug",
+    "json": "/api/v1/avatars/KEY, any of 200,000 keys, routed by Werkzeug",
 }
+FLOOR = "Python's floor"
 
 
 class Bench:
@@ -45,7 +48,7 @@ class Bench:
         self.folder = folder
         self.socket = folder / "socket"
         self.peers = build(folder)
-        self.client = self.peers.pop("load")
+        self.client, self.floor = self.peers.pop("load"), self.peers.pop("floor")
         self.account = Account(folder / "home")
         self.targets = write_targets(rows, folder)
         dump = folder / "dump.csv"
@@ -81,6 +84,7 @@ def write_targets(rows: int, folder: Path) -> dict[str, Path]:
         "misses": [f"/?name=Nobody{n}+Resident\t{NULL_KEY}" for n in range(len(drawn))],
         "hot": names[:HOT],
         "health": ["/health\talive"],
+        "json": [f"/api/v1/avatars/{row.key}\t{row.name}" for row in drawn],
         "hello": [f"/?name={quote_plus(row.name)}\t{HELLO}" for row in drawn],
         "one hello": [f"/?name=Governor+Linden\t{HELLO}"],
         "one name": names[-1:],
@@ -95,8 +99,10 @@ def write_targets(rows: int, folder: Path) -> dict[str, Path]:
 class Table:
     """Figures by what was measured; printed with ratios to the peers of the same rounds."""
 
-    def __init__(self, peers: list[str]) -> None:
+    def __init__(self, peers: list[str], floor: str | None = None) -> None:
+        """*peers*: rates are told as parts of theirs. *floor*: CPU times are told as multiples of its."""
         self._peers = peers
+        self._floor = floor
         self._taken: dict[str, list[Load]] = {}
 
     def add(self, what: str, taken: Load) -> None:
@@ -106,7 +112,7 @@ class Table:
     def print(self, head: str) -> None:
         """Medians of all rounds."""
         for what, taken in self._taken.items():
-            ratios = " | ".join(self._ratio(taken, peer) for peer in self._peers)
+            ratios = " | ".join([self._ratio(taken, peer) for peer in self._peers] + self._times_floor(taken))
             figures = " | ".join(f"{median(each[field] for each in taken):,.0f}" for field in (0, 4, 2, 3))
             print(f"| {head} | {what} | {ratios} | {figures} | {sum(each.failures for each in taken)} |", flush=True)
 
@@ -114,14 +120,19 @@ class Table:
         theirs = self._taken.get(peer)
         return f"{median(a.rate / b.rate for a, b in zip(ours, theirs, strict=True)):.2f}" if theirs else "-"
 
+    def _times_floor(self, ours: list[Load]) -> list[str]:
+        if self._floor is None:
+            return []
+        return [f"{median(a.cpu / b.cpu for a, b in zip(ours, self._taken[self._floor], strict=True)):.2f}"]
+
 
 def direct(bench: Bench) -> None:
     """Straight to the worker's socket, a new connection a request."""
-    print(f"\n| callers, direct | what | of C | of Go | of flup | {FIGURES} |\n|{'---|' * 10}")
+    print(f"\n| callers, direct | what | of C | of Go | of flup | x floor's CPU | {FIGURES} |\n|{'---|' * 11}")
     for callers, requests in ((1, 8_000), (8, 16_000), (32, 16_000)):
-        table = Table(["C hello", "Go hello", "stock flup"])
+        table = Table(["C hello", "Go hello", "stock flup"], FLOOR)
         for _ in range(ROUNDS):
-            for peer, command in bench.peers.items():
+            for peer, command in {FLOOR: bench.floor, **bench.peers}.items():
                 with spawned(command, bench.socket) as process:
                     table.add(peer, bench.ask(process.pid, callers, requests if peer != "stock flup" else 4_000, "hello"))
             with spawned(bench.ours(), bench.socket) as process:

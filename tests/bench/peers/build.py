@@ -9,13 +9,17 @@ HERE = Path(__file__).parent
 
 
 def build(folder: Path) -> dict[str, list[str]]:
-    """Command lines of the FastCGI peers by name; ``load`` is the client. Go only where there is a toolchain."""
+    """Command lines of the FastCGI peers by name; ``load`` is the client, ``floor`` the least that Python takes.
+
+    Go only where there is a toolchain.
+    """
     _compile(["cc", "-O2", "-o", str(folder / "load"), str(HERE / "load.c"), "-lpthread"])
     _compile(["cc", "-O2", "-o", str(folder / "hello_c"), str(HERE / "hello.c"), "-lfcgi"])
     peers = {"load": [str(folder / "load")], "C hello": [str(folder / "hello_c")]}
     if shutil.which("go"):
         _compile(["go", "build", "-o", str(folder / "hello_go"), str(HERE / "hello.go")])
         peers["Go hello"] = [str(folder / "hello_go")]
+    peers["floor"] = [sys.executable, "-I", str(HERE / "floor.py")]
     peers["stock flup"] = [sys.executable, str(HERE / "stock_flup.py")]
     return peers
 

@@ -4,11 +4,15 @@ An answer is one JSON object on one line, in UTF-8.
 """
 
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer, Headers
+
+if TYPE_CHECKING:
+    from json import JSONEncoder
 
 JSON = "application/json"
 
@@ -18,9 +22,10 @@ EXPOSED: Headers = (("Access-Control-Expose-Headers", "ETag, X-N2K-Generation, R
 Body = dict[str, Any]
 
 
-def answer(fields: Body, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:
-    """Return one object."""
-    return Answer(status, encoded(fields), JSON, (*EXPOSED, *headers), generation)
+def answer(fields: Body | bytes, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:
+    """Return one object; bytes: one that is ``encoded``."""
+    body = fields if isinstance(fields, bytes) else encoded(fields)
+    return Answer(status, body, JSON, (*EXPOSED, *headers), generation)
 
 
 def error(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
@@ -28,9 +33,8 @@ def error(request: Request, status: int, message: str, headers: Headers = ()) ->
     return answer({"error": message}, status=status, headers=headers)
 
 
-def revalidated(request: Request, fields: Body, generation: str) -> Answer:
-    """Return ``answer`` with an ETag, or 304 if the caller has that already."""
-    body = encoded(fields)
+def revalidated(request: Request, body: bytes, generation: str) -> Answer:
+    """Return the object of ``cut`` with an ETag, or 304 if the caller has that already."""
     fingerprint = _fingerprint(body)
     headers: Headers = (*EXPOSED, ("ETag", f'"{fingerprint}"'))
     if _has(request.header("IF_NONE_MATCH"), fingerprint):
@@ -38,20 +42,20 @@ def revalidated(request: Request, fields: Body, generation: str) -> Answer:
     return Answer(200, body, JSON, headers, generation)
 
 
-def cut(request: Request, items: list[Body], whole: Callable[[list[Body]], Body]) -> Body:
-    """Return the object that *whole* makes of as many of *items* as the caller keeps.
+def cut(request: Request, items: list[Body], whole: Callable[[list[Body]], Body]) -> bytes:
+    """Return the object that *whole* makes of as many of *items* as the caller keeps, ``encoded``.
 
     A script loses all beyond 2,048 bytes without notice (``max_bytes=`` may say more), and half an object cannot be read.
     """
-    fields = whole(items)
+    body = encoded(whole(items))
     room = request.kept_bytes(request.query)
-    if room is None or len(encoded(fields)) <= room:
-        return fields
+    if room is None or len(body) <= room:
+        return body
     low, high = 0, len(items) - 1  # binary search: the size grows with the items
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if len(encoded(whole(items[:middle]))) <= room else (low, middle - 1)
-    return whole(items[: max(low, 0)])
+    return encoded(whole(items[: max(low, 0)]))
 
 
 def body_of(request: Request) -> Body:
@@ -114,10 +118,16 @@ def _refuse_constant(name: str) -> None:
 
 def encoded(fields: Body) -> bytes:
     """Return one object on one line, with its line feed."""
-    import json  # late: lookups need no JSON
-
     # A lone surrogate is written as its escape, which JSON permits; all else as UTF-8.
-    return (json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "backslashreplace")
+    return (_encoder().encode(fields) + "\n").encode("utf-8", "backslashreplace")
+
+
+@lru_cache(maxsize=1)
+def _encoder() -> "JSONEncoder":
+    """Kept: ``json.dumps`` makes one each time for options that are not its own, which takes as long as a small object."""
+    from json import JSONEncoder  # late: lookups need no JSON
+
+    return JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def _fingerprint(body: bytes) -> str:

@@ -40,8 +40,8 @@ def named(request: Request, services: Services) -> Answer:
             if view.is_enough():
                 break
     distinct = list({(fields["key"], fields["grid"]): fields for fields in reversed(found)}.values())[::-1]
-    fields = json_bodies.cut(request, distinct, lambda items: {"avatars": items})
-    return json_bodies.revalidated(request, fields, view.generation_name)
+    body = json_bodies.cut(request, distinct, lambda items: {"avatars": items})
+    return json_bodies.revalidated(request, body, view.generation_name)
 
 
 def with_key(request: Request, services: Services, key: str) -> Answer:
@@ -51,8 +51,8 @@ def with_key(request: Request, services: Services, key: str) -> Answer:
     found = [avatar_fields(avatar) for avatar in view.with_key(avatar_key) if grid in (None, avatar.grid)]
     if not found:
         raise NotFound(what=format_key(avatar_key))
-    fields = json_bodies.cut(request, found, lambda items: {"avatars": items})
-    return json_bodies.revalidated(request, fields, view.generation_name)
+    body = json_bodies.cut(request, found, lambda items: {"avatars": items})
+    return json_bodies.revalidated(request, body, view.generation_name)
 
 
 def history(request: Request, services: Services, key: str) -> Answer:
@@ -63,8 +63,8 @@ def history(request: Request, services: Services, key: str) -> Answer:
     found = [_named_fields(each) for each in names if grid in (None, each.avatar.grid)]
     if not found:
         raise NotFound(what=format_key(avatar_key))
-    fields = json_bodies.cut(request, found, lambda items: {"names": items})
-    return json_bodies.revalidated(request, fields, view.generation_name)
+    body = json_bodies.cut(request, found, lambda items: {"names": items})
+    return json_bodies.revalidated(request, body, view.generation_name)
 
 
 def _named_fields(named: Named) -> json_bodies.Body:

@@ -42,8 +42,8 @@ def lookup(request: Request, services: Services) -> Answer:
         if len(results) == len(names) and not view.is_enough():
             results += _results(keys, _parsed_key, lambda parsed: view.each_with_key(parsed, wanted))
     count = len(names) + len(keys)
-    fields = json_bodies.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
-    return json_bodies.answer(fields, view.generation_name)
+    cut = json_bodies.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
+    return json_bodies.answer(cut, view.generation_name)
 
 
 def _results(

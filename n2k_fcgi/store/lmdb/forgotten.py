@@ -69,11 +69,11 @@ class Forgotten:
 
     def hidden_among(self, bindings: Iterable[Binding]) -> set[Binding]:
         """Return those of *bindings* of which the key is hidden on that grid, or the name."""
+        if self._file.get(_SECRET) is None:  # before the first ``forget``: the common case
+            return set()
         with self._file.read() as transaction:
-            secret = transaction.get(_SECRET)
-            if secret is None:  # before the first ``forget``: the common case
-                return set()
-            return {binding for binding in bindings if _hides(transaction, bytes(secret), binding)}
+            secret = bytes(transaction.get(_SECRET) or b"")  # the file may have been replaced just now
+            return {binding for binding in bindings if _hides(transaction, secret, binding)}
 
     def hidden_keys(self, keys: Iterable[bytes], grid: str | None) -> set[bytes]:
         """Return those of *keys* that are hidden on *grid*; None: on any grid."""

@@ -1,7 +1,7 @@
 """The only place that turns settings into a store, services and the application."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +20,7 @@ from n2k_fcgi.store.base import Store, StoreOptions
 from n2k_fcgi.store.datadir import LOG_FOLDER
 from n2k_fcgi.store.lmdb import engine
 from n2k_fcgi.web.access import Access
-from n2k_fcgi.web.application import Application, StartResponse, error_answer, respond
-from n2k_fcgi.web.decoding import Environ
-from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.application import Application, Unavailable
 from n2k_fcgi.web.services import Services
 
 if TYPE_CHECKING:
@@ -180,13 +178,9 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
     return Application(services, settings.max_body)
 
 
-def unavailable(problem: N2KError) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
-    """The WSGI application that answers every request with *problem*; it reads no body."""
-
-    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        return respond(error_answer(problem, Request(environ, 0)), environ, start_response)
-
-    return application
+def unavailable(problem: N2KError) -> Unavailable:
+    """What answers every request with *problem*."""
+    return Unavailable(problem)
 
 
 def log_path(settings: Settings) -> Path | None:

@@ -27,7 +27,7 @@ def command(context: Context, path: str | None, listen: str | None, socket_mode:
     context.close()
     application = LiveApplication(context.server_flags(), buffered_logs=True)
     try:
-        serve(application, listener, owns_listener=True)
+        serve(application, listener, owns_listener=True, direct=application)
     finally:
         application.close()
 

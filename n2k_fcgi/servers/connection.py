@@ -19,6 +19,29 @@ MAX_BUFFERS = 64
 """Buffers handed to one ``sendmsg``: about 2 MB of a large answer, more than any socket takes at once."""
 
 
+def receive(sock: socket.socket) -> bytes | None:
+    """Read once. None: nothing has arrived; b"": nothing will.
+
+    The socket is left in blocking mode, which saves a system call: each call says that it must not wait.
+    """
+    try:
+        return sock.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""  # reset by the peer
+
+
+def send(sock: socket.socket, data: Buffer) -> int:
+    """Write once, without waiting; return how many bytes are done with: all, if the reader is gone."""
+    try:
+        return sock.send(data, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return 0
+    except OSError:
+        return len(data)
+
+
 class Connection:
     """Carries bytes between a socket and its protocol. It knows neither the loop nor the protocol.
 
@@ -145,9 +168,15 @@ class Connection:
 
     # --- for the loop: what it does -------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Just accepted: handle what has arrived, and often answer it, before the socket is registered with epoll."""
-        self._receive()
+    def begin(self, data: bytes | None) -> None:
+        """Just accepted: handle what ``receive`` found, and often answer it, before the socket is registered with epoll."""
+        self._take(data)
+        self._flush()
+
+    def end_with(self, rest: bytes) -> None:
+        """Just accepted, and answered without the protocol: send what is left of the answer."""
+        self.write((rest,))
+        self.finish()
         self._flush()
 
     def ready(self, events: int) -> None:
@@ -188,14 +217,13 @@ class Connection:
     # --- the socket -----------------------------------------------------------------------------------------------------
 
     def _receive(self) -> None:
-        """Read once. The socket is left in blocking mode, which saves a system call: each call says that it must not wait."""
         self._counters.receives += 1
-        try:
-            data = self._sock.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        self._take(receive(self._sock))
+
+    def _take(self, data: bytes | None) -> None:
+        """Handle what ``receive`` found."""
+        if data is None:
             return
-        except OSError:
-            data = b""  # reset by the peer
         if not data:
             self._ended = True
             if self._lingering:

@@ -48,6 +48,14 @@ def new_environ() -> Environ:
     return _DEFAULTS.copy()
 
 
+def head(status: str, headers: list[tuple[str, str]]) -> bytes:
+    """What comes before a body, in latin-1 (PEP 3333). Raises ValueError for what cannot be sent."""
+    text = "\r\n".join([f"Status: {status}", *(f"{name}: {value}" for name, value in headers)])
+    if not text.count("\n") == text.count("\r") == len(headers):
+        raise ValueError("a line break inside a header")
+    return (text + "\r\n\r\n").encode("latin-1")
+
+
 class ErrorStream:
     """``wsgi.errors``: takes text as in PEP 3333, and bytes as in flup; accepts anything without raising."""
 
@@ -210,20 +218,15 @@ class Reply:
             self._out.append(block)
 
     def _head(self) -> bytes:
-        """Status and headers in latin-1 (PEP 3333). Raises for a header that cannot be sent."""
+        """Raises for a header that cannot be sent."""
         if not self._status:
             raise RuntimeError("no start_response before the first block")
-        lines = [f"Status: {self._status}"]
         for name, value in self._headers:
-            lines.append(f"{name}: {value}")
             if name.lower() == "content-length":
                 if not value.isdecimal():
                     raise ValueError(f"not a Content-Length: {value!r}")
                 self._left = int(value)
-        head = "\r\n".join(lines)
-        if not head.count("\n") == head.count("\r") == len(self._headers):
-            raise ValueError("a line break inside a header")
-        return (head + "\r\n\r\n").encode("latin-1")
+        return head(self._status, self._headers)
 
     def _run(self, action: Callable[[], object]) -> BaseException | None:
         """Run a part of the application. Log what it raises, and return that."""

@@ -42,10 +42,11 @@ def most_connections() -> int:
 class Counters:
     """What was done since the start: tests hold the cost of a request to these counts.
 
-    ``turns`` are wake-ups of the loop; ``receives`` and ``sends`` system calls; ``requests`` are counted by the protocol.
+    ``turns`` are wake-ups of the loop; ``receives`` and ``sends`` system calls; ``requests`` are counted by the protocol, and
+    ``express`` those of them that took its fast path.
     """
 
-    __slots__ = ("accepts", "receives", "requests", "sends", "turns")
+    __slots__ = ("accepts", "express", "receives", "requests", "sends", "turns")
 
     def __init__(self) -> None:
-        self.accepts = self.receives = self.requests = self.sends = self.turns = 0
+        self.accepts = self.express = self.receives = self.requests = self.sends = self.turns = 0

@@ -9,8 +9,9 @@ from threading import Lock
 from n2k_fcgi import logs
 from n2k_fcgi.config import Loaded, Settings, file_stamp, load
 from n2k_fcgi.errors import N2KError, NoMemory
-from n2k_fcgi.servers.wsgi import Environ, StartResponse, WSGIApplication
+from n2k_fcgi.servers.wsgi import Direct, Environ, StartResponse
 from n2k_fcgi.store.base import Store
+from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.wiring import application, keep_house, open_store, set_up_logs, store_options, unavailable
 
 LOOK_EVERY = 0.5
@@ -40,7 +41,7 @@ class LiveApplication:
         self._flags = dict(flags)
         self._buffered_logs = buffered_logs
         self._store: Store | None = None
-        self._application: WSGIApplication | None = None
+        self._application: Direct | None = None
         self._problem: N2KError | None = None
         self._settings: Settings | None = None
         self._file: Path | None = None
@@ -58,16 +59,26 @@ class LiveApplication:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
         with self._lock:
-            blocks = self._answer(environ, start_response)
+            blocks = self._now()(environ, start_response)
         return blocks if isinstance(blocks, list) else _OneThread(blocks, self._lock)
 
-    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def lookup(self, environ: Environ) -> Answer | None:
+        """See ``Direct``."""
+        with self._lock:
+            return self._now().lookup(environ)
+
+    def answer(self, environ: Environ) -> Answer:
+        """See ``Direct``. Blocks of a stream are made without the lock: for servers without threads."""
+        with self._lock:
+            return self._now().answer(environ)
+
+    def _now(self) -> Direct:
         if time.monotonic() >= self._next_look:
             self._look()
         if self._application is None:
             assert self._problem is not None
-            return unavailable(self._problem)(environ, start_response)
-        return self._application(environ, start_response)
+            return unavailable(self._problem)
+        return self._application
 
     def keep_house(self) -> None:
         """See ``Served``: expired entries of namespaces are removed."""

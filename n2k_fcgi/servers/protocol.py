@@ -19,6 +19,7 @@ class Protocol(typing.Protocol):
     request, and the next block of a long answer, are thus made at the speed of the reader.
     *Fairness*: connections with more output are queued, and each turn of the loop advances one of them. A call that
     writes about ``Limits.high_water`` bytes and returns keeps the other connections waiting for no more than that.
+    *At once*: what can be answered whole from the first bytes of a connection needs no object: ``at_once`` of ``worker.serve``.
     *Together*: what a protocol keeps to do in one step for all connections, as writes that share a transaction, is done by
     the ``settle`` that is given to ``worker.serve``, at the end of the turn. Until then its connections are not ``idle``.
     *Deadlines*: ``patience``, and the pace of the reader (``Limits.rate``), which is not the protocol's business.

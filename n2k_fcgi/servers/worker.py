@@ -10,7 +10,7 @@ from n2k_fcgi.servers.accepting import Admits
 from n2k_fcgi.servers.connection import Connection
 from n2k_fcgi.servers.limits import DEFAULT, Counters, Limits
 from n2k_fcgi.servers.listeners import owned
-from n2k_fcgi.servers.loop import Loop, Settle
+from n2k_fcgi.servers.loop import AtOnce, Loop, Settle
 from n2k_fcgi.servers.protocol import Protocol
 from n2k_fcgi.servers.stopping import Presence, StopRequest
 
@@ -28,6 +28,7 @@ def serve(
     admits: Admits = everyone,
     keep_house: Callable[[], None] = lambda: None,
     settle: Settle | None = None,
+    at_once: AtOnce | None = None,
     limits: Limits = DEFAULT,
     counters: Counters,
 ) -> None:
@@ -59,5 +60,6 @@ def serve(
             counters=counters,
             housekeeping=housekeeping,
             settle=settle,
+            at_once=at_once,
         )
         loop.run()

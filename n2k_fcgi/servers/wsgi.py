@@ -4,11 +4,28 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from n2k_fcgi.web.decoding import Environ
+from n2k_fcgi.web.responses import Answer
 
-__all__ = ["Environ", "Served", "StartResponse", "WSGIApplication"]
+__all__ = ["Direct", "Environ", "Served", "StartResponse", "WSGIApplication"]
 
 StartResponse = Callable[..., Any]
 WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class Direct(Protocol):
+    """A WSGI application that also returns its answers as values."""
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """PEP 3333."""
+        ...
+
+    def lookup(self, environ: Environ) -> Answer | None:
+        """The answer to a lookup, made from ``decoding.LOOKUP_VARIABLES`` alone; None: it is another request."""
+        ...
+
+    def answer(self, environ: Environ) -> Answer:
+        """The answer to any request. *environ*: the variables of the web server suffice, unless the request has a body."""
+        ...
 
 
 class Served(Protocol):

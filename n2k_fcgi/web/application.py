@@ -1,8 +1,7 @@
 """The WSGI application: route, view, answer. The only place where errors become HTTP statuses."""
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from n2k_fcgi import late, logs
 from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, is_no_memory
@@ -10,10 +9,8 @@ from n2k_fcgi.web import express
 from n2k_fcgi.web.areas import area_of
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import REASONS, Answer, Headers, options, wsgi_headers
+from n2k_fcgi.web.responses import Answer, Headers, StartResponse, options, respond
 from n2k_fcgi.web.services import Services
-
-StartResponse = Callable[..., Any]
 
 UNEXPECTED = "internal error: the log of the server says what happened"
 
@@ -27,24 +24,26 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
-        request = Request(environ, self._max_body)
-        return respond(self._answer(request), environ, start_response, private=request.wants_token)
+        return respond(self.answer(environ), environ, start_response)
 
-    def _answer(self, request: Request) -> Answer:
-        """Return the answer, also if an error occurs."""
+    def answer(self, environ: Environ) -> Answer:
+        """Return the answer to any request, also if an error occurs."""
+        request = Request(environ, self._max_body)
+        try:
+            fast = express.lookup(request) or express.values(request)
+            found = self._by_routes(request) if fast is None else fast[0](request, self._services, **fast[1])
+        except Exception as problem:  # noqa: BLE001 - the last resort of the application
+            found = _failed(problem, request)
+        return found._replace(private=True) if request.wants_token else found
+
+    def lookup(self, environ: Environ) -> Answer | None:
+        """``answer`` to a lookup, which reads no other variables than LOOKUP_VARIABLES; None: it is another request."""
+        request = Request(environ, self._max_body)
         try:
             fast = express.lookup(request)
-            if fast is None:
-                return self._by_routes(request)
-            view, values = fast
-            return view(request, self._services, **values)
-        except N2KError as problem:
-            return error_answer(problem, request)
-        except Exception as problem:  # noqa: BLE001 - the last resort of the application
-            if is_no_memory(problem):
-                return error_answer(NoMemory(), request)
-            logs.error(f"unexpected error answering {request.method}", traceback=True)
-            return _error(request, 500, UNEXPECTED)
+            return None if fast is None else fast[0](request, self._services, **fast[1])
+        except Exception as problem:  # noqa: BLE001 - as above
+            return _failed(problem, request)
 
     def _by_routes(self, request: Request) -> Answer:
         if "werkzeug.routing" not in sys.modules:
@@ -69,6 +68,16 @@ class Application:
         return view_of(endpoint)(request, self._services, **values)
 
 
+def _failed(problem: Exception, request: Request) -> Answer:
+    """Return the answer when *problem* was raised. Call it where that is handled: what was not expected is logged in full."""
+    if isinstance(problem, N2KError):
+        return error_answer(problem, request)
+    if is_no_memory(problem):
+        return error_answer(NoMemory(), request)
+    logs.error(f"unexpected error answering {request.method}", traceback=True)
+    return _error(request, 500, UNEXPECTED)
+
+
 def _allow(methods: Iterable[str]) -> str:
     return ", ".join(sorted({*methods, "OPTIONS"}))
 
@@ -81,6 +90,25 @@ def _nothing_here(request: Request) -> NothingHere:
 def _error(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
     """Return an error in the form of the request's area."""
     return area_of(request).error(request, status, message, headers)
+
+
+class Unavailable:
+    """Answers every request with *problem*; it reads no body."""
+
+    def __init__(self, problem: N2KError) -> None:
+        self._problem = problem
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """PEP 3333."""
+        return respond(self.answer(environ), environ, start_response)
+
+    def lookup(self, environ: Environ) -> Answer | None:
+        """None: there are no lookups."""
+        return None
+
+    def answer(self, environ: Environ) -> Answer:
+        """Return the problem in the form of the request's area."""
+        return error_answer(self._problem, Request(environ, 0))
 
 
 def error_answer(problem: N2KError, request: Request) -> Answer:
@@ -97,21 +125,3 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
     else:
         logs.debug(f"{problem.status} {problem}")
     return _error(request, problem.status, problem.told, headers)
-
-
-def respond(answer: Answer, environ: Environ, start_response: StartResponse, *, private: bool = False) -> Iterable[bytes]:
-    """Send an answer the WSGI way; a HEAD request gets the headers alone. *private*: for this caller alone, as with a token."""
-    start_response(REASONS[answer.status], wsgi_headers(answer, private=private))
-    is_head = environ.get("REQUEST_METHOD") == "HEAD"
-    if answer.stream is None:
-        return [] if is_head else [answer.body]
-    if is_head:
-        _close(answer.stream)
-        return []
-    return answer.stream
-
-
-def _close(stream: Iterable[bytes]) -> None:
-    close = getattr(stream, "close", None)
-    if close is not None:
-        close()

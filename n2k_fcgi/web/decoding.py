@@ -13,6 +13,12 @@ from n2k_fcgi.errors import BadRequest, BodyTooLarge
 
 Environ = dict[str, Any]
 
+LOOKUP_VARIABLES = (
+    *("REQUEST_METHOD", "REQUEST_URI", "SCRIPT_NAME", "HTTP_ACCEPT"),
+    *("HTTP_X_SECONDLIFE_SHARD", "HTTP_X_SECONDLIFE_OWNER_KEY"),
+)
+"""What a lookup reads of its environ when the web server sends REQUEST_URI."""
+
 MAX_FIELDS = 200
 
 _SLASHES = re.compile(rb"/{2,}")

@@ -13,17 +13,18 @@ from n2k_fcgi.web.classic.w_hat import key2name_path, name2key_path
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 
+Found = tuple[Callable[..., Answer], dict[str, str]]
+"""A view, and its values from the path."""
+
 _PATHS: dict[bytes, tuple[Callable[..., Answer], str]] = {
     b"/name2key/": (name2key_path, "name"),
     b"/key2name/": (key2name_path, "key"),
 }
 
 
-def lookup(request: Request) -> tuple[Callable[..., Answer], dict[str, str]] | None:
-    """Return the view of a lookup and its values from the path; None: take the slow path."""
+def lookup(request: Request) -> Found | None:
+    """Return the view of a lookup; None: it is another request."""
     path = request.raw_path
-    if path.startswith(b"/db") and path[3:4] in (b"", b"/"):
-        return _of_values(request)
     if request.method not in ("GET", "HEAD"):
         return None
     if path == b"/":
@@ -41,8 +42,11 @@ def lookup(request: Request) -> tuple[Callable[..., Answer], dict[str, str]] | N
     return view, {argument: request.path[10:]}
 
 
-def _of_values(request: Request) -> tuple[Callable[..., Answer], dict[str, str]] | None:
-    """Return the view of the key-value service, whatever is done with a value; None for other methods."""
+def values(request: Request) -> Found | None:
+    """Return the view of the key-value service, whatever is done with a value; None for other methods and requests."""
+    path = request.raw_path
+    if not path.startswith(b"/db") or path[3:4] not in (b"", b"/"):
+        return None
     if request.method not in ("GET", "HEAD", "PUT", "POST", "DELETE"):
         return None
     from n2k_fcgi.web.db.dispatch import answer  # late: a worker that only answers lookups needs none of it

@@ -1,9 +1,12 @@
 """Answers: plain text by default, never compressed, cut at line ends for scripts, which would cut in mid-line."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from n2k_fcgi.model.keys import NULL_KEY
+from n2k_fcgi.web.decoding import Environ
+
+StartResponse = Callable[..., Any]
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -58,11 +61,13 @@ class Answer(NamedTuple):
     """For X-N2K-Generation; '' if no generation was read."""
     stream: Iterable[bytes] | None = None
     """Instead of ``body``: blocks that are made while they are sent. May have ``close``, as in PEP 3333."""
+    private: bool = False
+    """Whether it is for this caller alone, as with a token: no cache may store it."""
 
 
-def wsgi_headers(answer: Answer, *, private: bool) -> list[tuple[str, str]]:
-    """Return all headers of *answer*. *private*: it is for this caller alone, and no cache may store it."""
-    shared = PRIVATE if private else REVALIDATED
+def wsgi_headers(answer: Answer) -> list[tuple[str, str]]:
+    """Return all headers of *answer*."""
+    shared = PRIVATE if answer.private else REVALIDATED
     if answer.status == 304:  # it has no body, and its length would be that of the whole answer (RFC 9110, 15.4.5)
         headers = [*shared]
     elif answer.stream is None:
@@ -114,3 +119,21 @@ def fitting_lines(lines: list[str], max_bytes: int | None) -> str:
             break
         kept.append(line)
     return "\n".join(kept)
+
+
+def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Send an answer the WSGI way; a HEAD request gets the headers alone."""
+    start_response(REASONS[answer.status], wsgi_headers(answer))
+    is_head = environ.get("REQUEST_METHOD") == "HEAD"
+    if answer.stream is None:
+        return [] if is_head else [answer.body]
+    if is_head:
+        _close(answer.stream)
+        return []
+    return answer.stream
+
+
+def _close(stream: Iterable[bytes]) -> None:
+    close = getattr(stream, "close", None)
+    if close is not None:
+        close()

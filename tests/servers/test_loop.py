@@ -71,6 +71,49 @@ def test_lines_are_answered_however_they_arrive(tmp_path: Path) -> None:
         assert eventually(lambda: child.stderr == "closed\n")
 
 
+def at_once(child: Child, data: bytes) -> Client:
+    """A connection whose first bytes are there when it is accepted."""
+    with child.paused():
+        client = Client(str(child.address))
+        client.sendall(data)
+    return client
+
+
+@pytest.mark.parametrize("count", [1, MEGABYTE])
+def test_what_is_answered_at_once_is_whole(tmp_path: Path, count: int) -> None:
+    """Also an answer that the socket does not take at once: it is written at the speed of its reader, then the end comes."""
+    with serving(tmp_path) as child, at_once(child, b"once %d text\n" % count) as client:
+        assert client.take(5 * count + 1) == 5 * count
+        assert client.line() == b""
+        with Client(child.address) as other:
+            assert other.ask(b"a line\n") == b"a line\n"
+
+
+def test_what_is_begun_at_once_goes_on_by_the_protocol(tmp_path: Path) -> None:
+    """Nothing of the first bytes is read twice, and the connection goes on."""
+    with serving(tmp_path) as child, at_once(child, b"once under way\n") as client:
+        assert client.take(11 * 100_000) == 11 * 100_000
+        assert client.ask(b"a line\n") == b"a line\n"
+
+
+def test_a_reader_that_takes_little_of_an_answer_at_once_is_cut_off(tmp_path: Path) -> None:
+    """As any other reader: the rest of the answer is dropped."""
+    with serving(tmp_path, "stalled_after=0.2", "period=0.2") as child, at_once(child, b"once 1000000 text\n") as client:
+        assert client.take(1) == 1
+        assert eventually(lambda: child.sockets() == 1)
+        assert client.take(5 * MEGABYTE) < 4 * MEGABYTE
+
+
+def test_a_fault_of_ours_closes_one_connection(tmp_path: Path) -> None:
+    """An exception where a connection is answered at once: it is closed, others are served, and the log says why."""
+    with serving(tmp_path) as child:
+        with at_once(child, b"once\n") as client:
+            assert client.line() == b""
+        with Client(child.address) as other:
+            assert other.ask(b"a line\n") == b"a line\n"
+        assert "an error in this program" in child.stderr and "ValueError" in child.stderr
+
+
 def test_a_reader_slows_its_own_requests_down_and_no_other(tmp_path: Path) -> None:
     """A thousand requests for a megabyte each, unread: the server neither makes the answers nor reads on, and serves others."""
     with serving(tmp_path) as child, Client(child.address) as other, Client(child.address) as client:

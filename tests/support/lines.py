@@ -1,7 +1,8 @@
 """A second protocol on the real loop, served by a child process: ``python -m tests.support.lines LIMIT=NUMBER...``.
 
 A line is answered by itself; ``* COUNT TEXT`` by COUNT times TEXT, in blocks; ``bye`` ends the connection, as a line that is
-too long does. Connections are long-lived and requests pipelined, as memcached has it.
+too long does. Connections are long-lived and requests pipelined, as memcached has it. A connection that begins with ``once``
+is answered without the protocol.
 """
 
 import json
@@ -11,6 +12,7 @@ from n2k_fcgi.servers import worker
 from n2k_fcgi.servers.connection import Connection
 from n2k_fcgi.servers.limits import DEFAULT, Counters
 from n2k_fcgi.servers.listeners import inherited
+from n2k_fcgi.servers.loop import Speak
 
 LONGEST = 10_000
 BLOCK = 64 * 1024
@@ -94,13 +96,31 @@ class Lines:
             self._connection.write([line + b"\n"])
 
 
+def at_once(data: bytes) -> bytes | Speak | None:
+    """``once COUNT TEXT`` is answered by COUNT times TEXT, ``once under way`` by the protocol; ``once`` alone is a fault."""
+    if not data.startswith(b"once"):
+        return None
+    if data == b"once under way\n":
+        return UnderWay
+    _, count, text = data.split(b" ", 2)
+    return text * int(count)
+
+
+class UnderWay(Lines):
+    """Has an answer to write when it is made."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._text, self._left = b"on the way\n", 100_000
+
+
 def main() -> None:
     """Serve the listener on descriptor 0 until told to stop; then say what is loaded."""
     limits = DEFAULT._replace(**{name: float(number) for name, _, number in (text.partition("=") for text in sys.argv[1:])})
     listener = inherited()
     assert listener is not None
     with listener:
-        worker.serve(listener, Lines, owns_listener=False, limits=limits, counters=Counters())
+        worker.serve(listener, Lines, owns_listener=False, at_once=at_once, limits=limits, counters=Counters())
     sys.stdout.write(json.dumps(sorted(sys.modules)))
 
 

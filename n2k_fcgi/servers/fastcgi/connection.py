@@ -8,6 +8,7 @@ from flup.server import fcgi_base as flup
 
 from n2k_fcgi import logs
 from n2k_fcgi.servers.connection import Connection
+from n2k_fcgi.servers.fastcgi.express import Express
 from n2k_fcgi.servers.fastcgi.records import (
     BEGIN_BODY,
     HEADER,
@@ -17,11 +18,10 @@ from n2k_fcgi.servers.fastcgi.records import (
     output,
     record,
     refusal,
-    whole_request,
 )
 from n2k_fcgi.servers.fastcgi.request import Request
 from n2k_fcgi.servers.fastcgi.server import MAX_REQUESTS, Server
-from n2k_fcgi.servers.gateway import Reply, new_environ
+from n2k_fcgi.servers.gateway import Reply
 
 
 class FastCGI(flup.Connection):  # type: ignore[misc]
@@ -32,11 +32,15 @@ class FastCGI(flup.Connection):  # type: ignore[misc]
     wants_input = True
     """Always: the web server may abort a request, and what it sends is bounded by MAX_REQUESTS and the limits of each."""
 
-    def __init__(self, connection: Connection, server: Server) -> None:
+    def __init__(
+        self, connection: Connection, server: Server, express: Express | None = None, begun: Request | None = None
+    ) -> None:
+        """*begun*: the only request of this connection; its reply is under way."""
         super().__init__(None, None, server)  # the socket and its address are the loop's
         self.server: Server = server
         self._connection = connection
-        self._requests: dict[int, Request] = {}
+        self._express = express
+        self._requests: dict[int, Request] = {begun.requestId: begun} if begun else {}
         self._input = bytearray()  # the beginning of a record
         self._fresh = True  # not a byte has arrived
         self._begun = False  # at least one request was
@@ -59,15 +63,20 @@ class FastCGI(flup.Connection):  # type: ignore[misc]
         return None if self.idle and not self._connection.pending else self._connection.limits.stalled_after
 
     def received(self, data: bytes) -> None:
-        """Take bytes. mod_fcgid opens a connection for every request and writes all of it at once: the fast path."""
+        """Take bytes: the beginning of a connection by the fast path, if it is what that takes."""
         try:
-            whole = whole_request(data) if self._fresh else None
+            answer = self._express(data) if self._fresh and self._express else None
             self._fresh = False
-            if whole is not None:
-                self._answer(*whole)
-            else:
+            if answer is None:
                 self._input += data
                 self._read_records()
+                return
+            self._begun = True
+            if isinstance(answer, bytes):
+                self._connection.write((answer,))
+                self._connection.finish()
+            else:
+                self._requests[answer.requestId] = answer
         except Malformed as problem:
             logs.debug(f"dropped a FastCGI connection: {problem}")
             self._connection.close()
@@ -102,17 +111,6 @@ class FastCGI(flup.Connection):  # type: ignore[misc]
             if request.reply:
                 request.reply.close()
         self._requests.clear()
-
-    def _answer(self, request_id: int, params: bytes) -> None:
-        """The fast path: a request without a body, the only one of its connection. Most are answered by one block."""
-        self._begun = True
-        environ = new_environ()
-        decode_pairs(params, environ)
-        reply = self.server.run(environ)
-        if self._write(request_id, reply):
-            self._connection.finish()
-        else:
-            self._requests[request_id] = Request.running(self.server, request_id, reply)
 
     # --- records in -----------------------------------------------------------------------------------------------------
 

@@ -59,8 +59,8 @@ def decode_pairs(data: bytes, pairs: dict[str, str]) -> None:
             if name_length < 128 and value_length < 128:  # one byte each: nearly always, and this runs 36 times per request
                 position += 2
             else:
-                name_length, position = _length(data, position)
-                value_length, position = _length(data, position)
+                name_length, position = length_at(data, position)
+                value_length, position = length_at(data, position)
             value = position + name_length
             name = text[position:value]
             position = value + value_length
@@ -78,14 +78,14 @@ def _names(data: bytes) -> list[str]:
     """The names of all pairs, with repetitions; *data* is valid."""
     names, position = [], 0
     while position < len(data):
-        name_length, position = _length(data, position)
-        value_length, position = _length(data, position)
+        name_length, position = length_at(data, position)
+        value_length, position = length_at(data, position)
         names.append(data[position : position + name_length].decode("latin-1"))
         position += name_length + value_length
     return names
 
 
-def _length(data: bytes, position: int) -> tuple[int, int]:
+def length_at(data: bytes, position: int) -> tuple[int, int]:
     """A length of one byte or four, and where it ends."""
     if data[position] < 128:
         return data[position], position + 1
@@ -122,13 +122,18 @@ def refusal(request_id: int, protocol_status: int) -> bytes:
     return record(FCGI_END_REQUEST, request_id, _END_BODY.pack(0, protocol_status))
 
 
+def output_header(request_id: int, size: int) -> bytes:
+    """The header of an FCGI_STDOUT record with *size* bytes, at most MAX_CONTENT."""
+    return HEADER.pack(FCGI_VERSION_1, FCGI_STDOUT, request_id, size, 0)
+
+
 def output(request_id: int, blocks: list[bytes], ending: bytes = b"") -> list[Buffer]:
     """Frame *blocks* as FCGI_STDOUT, followed by *ending*: one buffer when one record holds them, else views, no copies."""
     size = sum(map(len, blocks))
     if size == 0:
         return [ending] if ending else []
     if size <= MAX_CONTENT:
-        return [b"".join((HEADER.pack(FCGI_VERSION_1, FCGI_STDOUT, request_id, size, 0), *blocks, ending))]
+        return [b"".join((output_header(request_id, size), *blocks, ending))]
     buffers = [buffer for block in blocks for buffer in _records(request_id, block)]
     return [*buffers, ending] if ending else buffers
 
@@ -148,5 +153,5 @@ def _records(request_id: int, block: bytes) -> Iterator[Buffer]:
     view = memoryview(block)
     for start in range(0, len(view), MAX_CONTENT):
         content = view[start : start + MAX_CONTENT]
-        yield HEADER.pack(FCGI_VERSION_1, FCGI_STDOUT, request_id, len(content), 0)
+        yield output_header(request_id, len(content))
         yield content

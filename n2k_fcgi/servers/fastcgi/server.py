@@ -17,11 +17,11 @@ class Server(BaseFCGIServer):  # type: ignore[misc]
 
     def __init__(self, application: Served, counters: Counters) -> None:
         super().__init__(application, multithreaded=False, multiprocess=True, multiplexed=True, debug=False)
-        self._counters = counters
+        self.counters = counters
         most = most_connections()
         self.capability = {FCGI_MAX_CONNS: most, FCGI_MAX_REQS: most * MAX_REQUESTS, FCGI_MPXS_CONNS: 1}
 
     def run(self, environ: Environ, body: bytes = b"") -> Reply:
         """The reply to a request; nothing of it is made yet."""
-        self._counters.requests += 1
+        self.counters.requests += 1
         return Reply(self.application, environ, body)

@@ -1,5 +1,6 @@
 """``n2k deploy``: install on a web host with Apache, by a script and a block in .htaccess; and remove it."""
 
+import os
 from pathlib import Path
 
 import click
@@ -9,7 +10,8 @@ from n2k_fcgi.deploy.deployment import Deployment, deploy, likely_url
 from n2k_fcgi.deploy.installation import compile_code
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, opening
-from n2k_fcgi.deploy.workers import stop, workers_of
+from n2k_fcgi.deploy.spread import MOST
+from n2k_fcgi.deploy.workers import stop, workers
 from n2k_fcgi.store.datadir import SETTINGS_FILE
 
 SCRIPT = "dispatch.fcgi"
@@ -18,10 +20,16 @@ SCRIPT = "dispatch.fcgi"
 @click.command("deploy")
 @click.argument("web_dir", metavar="WEBDIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", metavar="FILE", help=f"The script's file name (else {SCRIPT}).")
+@click.option(
+    "--spread",
+    metavar="N",
+    type=click.IntRange(1, MOST),
+    help=f"Write N copies of the script, up to {MOST}, each with processes of its own (else as many as there are, or 1).",
+)
 @click.option("-y", "--yes", is_flag=True, help="Continue although other files in WEBDIR can no longer be fetched then.")
 @click.option("--remove", is_flag=True, help="Remove script and block, and stop the workers.")
 @pass_context
-def command(context: Context, web_dir: Path, *, name: str | None, yes: bool, remove: bool) -> None:
+def command(context: Context, web_dir: Path, *, name: str | None, spread: int | None, yes: bool, remove: bool) -> None:
     """Serve from the folder WEBDIR of a web host: write dispatch.fcgi and a marked block in .htaccess there.
 
     Use a separate folder: other files in WEBDIR can no longer be fetched, except for certificate renewal. Your own lines
@@ -31,24 +39,27 @@ def command(context: Context, web_dir: Path, *, name: str | None, yes: bool, rem
     """
     web_dir = web_dir.absolute()
     if not remove:
-        _put_there(context, web_dir, SCRIPT if name is None else name, may_hide=yes)
+        _put_there(context, web_dir, SCRIPT if name is None else name, spread, may_hide=yes)
         return
-    if name is not None or yes:
-        raise click.UsageError("--remove takes neither --name nor --yes")
+    if name is not None or spread is not None or yes:
+        raise click.UsageError("--remove takes neither --name nor --spread nor --yes")
     _take_away(context, web_dir)
 
 
-def _put_there(context: Context, web_dir: Path, name: str, *, may_hide: bool) -> None:
+def _put_there(context: Context, web_dir: Path, name: str, spread: int | None, *, may_hide: bool) -> None:
     loaded = context.loaded
     data_dir = loaded.settings.data_dir
     config = loaded.file if loaded.stamp and loaded.file != data_dir / SETTINGS_FILE else None
-    old = workers_of([web_dir / name])
-    files = deploy(Deployment(web_dir, data_dir, name=name, config=config and config.absolute(), may_hide=may_hide))
-    for written in files:
+    before = list(workers())
+    config = config and config.absolute()
+    done = deploy(Deployment(web_dir, data_dir, name=name, config=config, may_hide=may_hide, spread=spread))
+    for written in (*done.scripts, done.rules):
         click.echo(f"{'wrote' if written.changed else 'unchanged'}: {written.path}")
-    if old and files[0].changed:
-        # mod_fcgid keeps up to three idle processes of a script forever, also of a replaced one.
-        _say_stopped(stop(old)[0])
+    for path in done.removed:
+        click.echo(f"removed: {path}")
+    # mod_fcgid keeps up to three idle processes of a script forever, also of a replaced one.
+    replaced = {Path(os.path.realpath(path)) for path in done.replaced}
+    _say_stopped(stop([worker for worker in before if worker.script in replaced])[0])
     if not compile_code():
         context.talk("note: not all .pyc files could be written: a worker starts more slowly without them")
     for setting, variable in loaded.set_by.items():

@@ -1,4 +1,4 @@
-"""Deploy to a web folder: dispatch.fcgi and the block in .htaccess, or an error that says why not.
+"""Deploy to a web folder: dispatch.fcgi, its copies and the block in .htaccess, or an error that says why not.
 
 A web server starts the script with almost no environment, as some user, perhaps through suEXEC. So the code must not be
 writable by others.
@@ -10,11 +10,12 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, block, file_of, merged, place_of_block
+from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, block, file_of, merged, place_of_block, scripts_named
 from n2k_fcgi.deploy.installation import refuse_bad_installation, refuse_open_to_all
 from n2k_fcgi.deploy.neighbours import FRONT_PAGES, named, site_in, vanishing
 from n2k_fcgi.deploy.replacing import Written, put, read
-from n2k_fcgi.deploy.script import is_ours, script_text
+from n2k_fcgi.deploy.script import is_ours, script_text, scripts_in
+from n2k_fcgi.deploy.spread import names_of
 from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
 from n2k_fcgi.store.datadir import is_data_directory
 
@@ -37,30 +38,61 @@ class Deployment(NamedTuple):
     """The settings file, if not the data directory's own."""
     may_hide: bool = False
     """Whether other files in the folder may become unreachable."""
+    spread: int | None = None
+    """How many copies of the script; None: as many as there are, at least one."""
 
 
-def deploy(plan: Deployment) -> list[Written]:
-    """Write the script and the block; files that are up to date are not touched.
+class Deployed(NamedTuple):
+    """What was done."""
 
-    Both files are replaced by rename: mod_fcgid identifies its processes by the script's inode, so that deploying after
+    scripts: list[Written]
+    rules: Written
+    removed: list[Path]
+    """Scripts of ours that the block before this one started."""
+
+    @property
+    def replaced(self) -> list[Path]:
+        """The scripts whose processes run a text that is no longer there."""
+        return [script.path for script in self.scripts if script.changed] + self.removed
+
+
+def deploy(plan: Deployment) -> Deployed:
+    """Write the scripts and the block, then remove what is superfluous; files that are up to date are not touched.
+
+    Files are replaced by rename: mod_fcgid identifies its processes by the script's inode, so that deploying after
     an update starts new ones, and no request reads an incomplete file. Raises DeployRefused, FilesWouldVanish.
     """
     refuse_unsafe(plan)
     try:
-        script, rules = plan.web_dir / plan.name, file_of(plan.web_dir)
-        old_script, old_rules = read(script), read(rules)
-        if old_script is not None and not is_ours(old_script):
-            raise DeployRefused(why=f"{plan.name} exists and is not ours: move it elsewhere, or choose another --name")
+        rules = file_of(plan.web_dir)
+        old_rules = read(rules)
+        former = scripts_named(old_rules or b"")
+        names = names_of(plan.name, plan.spread or len(former) or 1)
+        old_scripts = {name: read(plan.web_dir / name) for name in names}
+        for name, text in old_scripts.items():
+            if text is not None and not is_ours(text):
+                raise DeployRefused(why=f"{name} exists and is not ours: move it elsewhere, or choose another --name")
         if not plan.may_hide and not place_of_block(old_rules or b""):
             refuse_to_hide(plan.web_dir)
         new_script = script_text(plan.data_dir, plan.config).encode("ascii")
-        new_rules = merged(old_rules or b"", block(plan.name))
+        new_rules = merged(old_rules or b"", block(names))
         mode = HTACCESS_MODE if old_rules is None else stat.S_IMODE(rules.stat().st_mode)
-        return [put(script, old_script, new_script, SCRIPT_MODE), put(rules, old_rules, new_rules, mode)]
+        written = [_put_script(plan.web_dir / name, old, new_script) for name, old in old_scripts.items()]
+        block_written = put(rules, old_rules, new_rules, mode)
+        superfluous = [script for script in scripts_in(plan.web_dir) if script.name in former and script.name not in names]
+        for script in superfluous:
+            script.unlink()
+        return Deployed(written, block_written, superfluous)
     except Unsafe as problem:
         raise DeployRefused(why=problem) from None
     except OSError as error:
         raise DeployRefused(why=f"{error.strerror}: {error.filename or plan.web_dir}") from None
+
+
+def _put_script(path: Path, before: bytes | None, text: bytes) -> Written:
+    """Write one copy; one that a backup or a program against duplicates has linked to another becomes a file of its own."""
+    is_linked = before is not None and path.stat().st_nlink > 1
+    return put(path, None if is_linked else before, text, SCRIPT_MODE)
 
 
 def refuse_unsafe(plan: Deployment) -> None:

@@ -2,17 +2,20 @@
 
 Each line of the block was tested with Apache 2.4 and mod_fcgid. The reasons:
 
-* ``<Files>`` instead of ``AddHandler``: other ``.fcgi`` files of the site keep their handler. Without mod_fcgid the
+* ``<FilesMatch>`` instead of ``AddHandler``: other ``.fcgi`` files of the site keep their handler. Without mod_fcgid the
   script runs as plain CGI.
 * ``-MultiViews``: else a ``health.html`` in the folder makes ``/health`` a 404.
 * ``CGIPassAuth`` would need AuthConfig and break the folder where that is not allowed; the rewrite needs FileInfo only.
 * Rewriting to the bare script keeps the request in REQUEST_URI as it was sent. The usual ``^(.*)$ script/$1`` refuses
   ``%3F`` and ``%25`` and alters other characters.
+* A request for a script by its own address stays with it, whatever follows: the path below is found by that address.
 * No ``RewriteCond ... !-f``: it would let every file in the folder be fetched. Only certificate renewal may.
 """
 
 import re
 from pathlib import Path
+
+from n2k_fcgi.deploy.spread import choosing
 
 HTACCESS = ".htaccess"
 BEGIN = "# BEGIN n2k_fcgi"
@@ -22,31 +25,32 @@ _BLOCK = """\
 {begin}
 # Written by 'n2k deploy', which replaces these lines when it runs again. Yours go above or below.
 Options +ExecCGI -MultiViews
-<Files "{script}">
+<FilesMatch "^({scripts})$">
 <IfModule mod_fcgid.c>
 SetHandler fcgid-script
 </IfModule>
 <IfModule !mod_fcgid.c>
 SetHandler cgi-script
 </IfModule>
-</Files>
+</FilesMatch>
 RewriteEngine On
 RewriteRule ^ - [E=HTTP_AUTHORIZATION:%{{HTTP:Authorization}}]
 RewriteRule ^\\.well-known/acme-challenge/[A-Za-z0-9_-]+$ - [L]
-RewriteRule ^{pattern}$ - [L]
-RewriteRule ^ {script} [L]
+RewriteRule ^({scripts})(/|$) $1 [L]
+{choosing}
 {end}
 """
 
 _MARKS = re.compile(rb"^[ \t]*(# BEGIN n2k_fcgi|# END n2k_fcgi)[ \t\r]*$\n?", re.MULTILINE)
-_SCRIPT = re.compile(rb'<Files "([^"/]+)">')
+_SCRIPTS = re.compile(rb"^[ \t]*RewriteRule \^ (\S+) \[L\]", re.MULTILINE)
 _REWRITES = re.compile(rb"^[ \t]*Rewrite(Engine|Rule)\b", re.MULTILINE | re.IGNORECASE)
 _INHERITS = re.compile(rb"^[ \t]*RewriteOptions\b.*\bInherit", re.MULTILINE | re.IGNORECASE)
 
 
-def block(script: str) -> bytes:
-    """The block for the script with that file name."""
-    return _BLOCK.format(begin=BEGIN, end=END, script=script, pattern=re.escape(script)).encode("ascii")
+def block(scripts: list[str]) -> bytes:
+    """The block for the scripts with these file names."""
+    pattern, rules = "|".join(map(re.escape, scripts)), "\n".join(choosing(scripts))
+    return _BLOCK.format(begin=BEGIN, end=END, scripts=pattern, choosing=rules).encode("ascii")
 
 
 class Unsafe(ValueError):
@@ -99,11 +103,14 @@ def place_of_block(text: bytes) -> slice | None:
     return slice(marks[0].start(), marks[1].end())
 
 
-def script_named(text: bytes) -> str:
-    """The file name of the script that the block in *text* starts; '': there is no block. Raises Unsafe like ``merged``."""
+def scripts_named(text: bytes) -> list[str]:
+    """The file names of the scripts that the block in *text* starts, in order; without a block none.
+
+    Raises Unsafe like ``merged``.
+    """
     place = place_of_block(text)
-    found = _SCRIPT.search(text[place]) if place else None
-    return found[1].decode("ascii", "replace") if found else ""
+    found = [name.decode("ascii", "replace") for name in _SCRIPTS.findall(text[place])] if place else []
+    return found[-1:] + found[:-1]  # the first one is in the last rule
 
 
 def rewrites_itself(text: bytes) -> bool:

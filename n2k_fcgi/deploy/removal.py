@@ -50,6 +50,6 @@ def take_away(web_dir: Path) -> Removal:
     except OSError as error:
         raise RemovalRefused(why=f"{error.strerror}: {error.filename or web_dir}") from None
     # Workers of a script that was deleted by hand are found by its name in the block.
-    named = htaccess.script_named(before)
-    stopped, left = stop(workers_of([*scripts, web_dir / named] if named else scripts))
+    named = [web_dir / name for name in htaccess.scripts_named(before)]
+    stopped, left = stop(workers_of([*scripts, *named]))
     return Removal(removed, changed, stopped, left)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from n2k_fcgi.cli.examinations import crowding
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.deploy import htaccess
 from n2k_fcgi.deploy.neighbours import named, vanishing
@@ -25,31 +26,40 @@ def examine(web_dir: Path, code: str) -> Iterator[Finding]:
     try:
         rules = htaccess.file_of(web_dir)
         text = content(rules)
-        name = htaccess.script_named(text)
+        names = htaccess.scripts_named(text)
     except htaccess.Unsafe as fault:
         yield problem("folder", f"{web_dir}: {fault}", "then run 'n2k deploy' again")
         return
     except OSError as error:
         yield problem("folder", f"{error.filename}: {error.strerror}", "run 'n2k deploy' again")
         return
-    if not name:
+    if not names:
         yield problem("folder", f"{rules} has no block of ours", "run 'n2k deploy' again")
         return
-    yield script(web_dir / name, code)
+    paths = [web_dir / name for name in names]
+    yield scripts(paths, code)
+    yield from crowding.examine(paths)
     yield reach(web_dir)
     yield neighbours(web_dir)
 
 
-def script(path: Path, code: str) -> Finding:
-    """Whether the script of the block can be started, and was written by the installed code."""
-    if not path.exists():
-        what = f"{path} is missing, so every address below its folder is 404"
-        return problem("script", what, f"run 'n2k deploy {path.parent}' again, or with --remove")
-    if not os.access(path, os.X_OK):
-        return problem("script", f"{path} is not executable", f"chmod 755 {path}")
-    if f"(code {code})" not in _text_of_ours(path):
-        return warning("script", f"{path} was written by other code than is installed here", "run 'n2k deploy' again")
-    return ok("script", str(path))
+def scripts(paths: list[Path], code: str) -> Finding:
+    """Whether the scripts of the block can be started, are files of their own, and were written by the installed code."""
+    again = f"run 'n2k deploy {paths[0].parent}' again"
+    for path in paths:
+        if not path.exists():
+            which = (
+                "every address below its folder is 404" if len(paths) == 1 else f"one request in {len(paths)} is answered 404"
+            )
+            return problem("script", f"{path} is missing, so {which}", f"{again}, or with --remove")
+        if not os.access(path, os.X_OK):
+            return problem("script", f"{path} is not executable", f"chmod 755 {path}")
+        if f"(code {code})" not in _text_of_ours(path):
+            return warning("script", f"{path} was written by other code than is installed here", again)
+    if len({path.stat().st_ino for path in paths}) < len(paths):
+        what = f"the {len(paths)} scripts are links to one file: mod_fcgid has one set of processes for them"
+        return warning("script", what, again)
+    return ok("script", str(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else ""))
 
 
 def reach(web_dir: Path) -> Finding:

@@ -18,6 +18,7 @@ from urllib.parse import quote_plus
 
 from n2k_fcgi.service.dumps.sample import Sample
 from tests.bench import fronts
+from tests.bench.arrivals import Arrivals, Contender, Window
 from tests.bench.load import Load, cold_start, load, spawned, worker
 from tests.bench.measure import descendants, machine, private, resident
 from tests.bench.peers.build import build
@@ -49,6 +50,7 @@ class Bench:
         self.socket = folder / "socket"
         self.peers = build(folder)
         self.client, self.floor = self.peers.pop("load"), self.peers.pop("floor")
+        self.arrivals = self.peers.pop("arrivals")
         self.account = Account(folder / "home")
         self.targets = write_targets(rows, folder)
         dump = folder / "dump.csv"
@@ -150,13 +152,13 @@ def through_web_servers(bench: Bench) -> None:
     print(f"\n| callers, through | what | of C | of Go | {FIGURES} |\n|{'---|' * 9}")
     before: dict[str, Callable[[list[str] | None], contextlib.AbstractContextManager[fronts.Front]]] = {
         "mod_fcgid": lambda peer: fronts.mod_fcgid(
-            bench.folder, Path((peer or bench.ours())[0]), None if peer else bench.account.site
+            fronts.peer_site(bench.folder, Path(peer[0])) if peer else bench.account.site
         ),
         "nginx": lambda peer: fronts.nginx(peer or bench.ours(), bench.socket),
     }
     for name, front in before.items():
-        # mod_fcgid has two processes here, and lets a request without a free one sleep for a second: few requests do.
-        for callers, requests in ((1, 6_000), (8, 8_000), (32, 200 if name == "mod_fcgid" else 8_000)):
+        # Several callers that wait for their answers would mostly sleep behind mod_fcgid: see tail.
+        for callers, requests in ((1, 6_000),) if name == "mod_fcgid" else ((1, 6_000), (8, 8_000), (32, 8_000)):
             table = Table(["C hello", "Go hello"])
             for _ in range(ROUNDS):
                 for peer, command in bench.peers.items():
@@ -173,6 +175,33 @@ def through_web_servers(bench: Bench) -> None:
             for _ in range(ROUNDS):
                 table.add(KINDS["name2key"], bench.ask_http(there, callers, 8_000, "name2key"))
         table.print(f"{callers}, n2k serve")
+
+
+def tail(bench: Bench) -> None:
+    """Independent callers behind Apache, with at most two processes a script: just after the start, and after a minute."""
+    name, ours, one_hello = KINDS["name2key"], bench.targets["name2key"], bench.targets["hello"]
+    sites = {}
+    for number in (1, 4):
+        sites[number] = bench.folder / f"spread-{number}"
+        sites[number].mkdir()
+        bench.account.n2k("deploy", "--spread", str(number), str(sites[number]))
+    hello = Path(bench.peers["C hello"][0])
+    peer = fronts.peer_site(bench.folder, hello)
+    table = Arrivals(bench.arrivals, "mod_fcgid", [Window(5, 20), Window(60, 120)])
+    for rate in (50, 200, 500):
+        table.add(rate, [Contender("C hello", fronts.mod_fcgid(peer), one_hello, b"hello.fcgi")])
+        table.add(
+            rate,
+            [
+                Contender(name, fronts.mod_fcgid(sites[1]), ours, b"dispatch"),
+                Contender(f"{name}, --spread 4", fronts.mod_fcgid(sites[4]), ours, b"dispatch"),
+            ],
+        )
+    peer = fronts.peer_site(bench.folder, hello, "cgi-script")
+    table = Arrivals(bench.arrivals, "mod_cgid", [Window(5, 35)])
+    for rate in (2, 10, 25):
+        table.add(rate, [Contender("C hello", fronts.mod_cgid(peer), one_hello, b"hello.fcgi")])
+        table.add(rate, [Contender(name, fronts.mod_cgid(sites[1]), ours, b"dispatch")])
 
 
 def cold(bench: Bench) -> None:
@@ -212,6 +241,7 @@ def main(rows: int, folder: Path) -> None:
     bench = Bench(rows, folder)
     direct(bench)
     through_web_servers(bench)
+    tail(bench)
     cold(bench)
     memory(bench)
 

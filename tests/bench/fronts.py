@@ -16,9 +16,9 @@ from tests.support.apache import apache
 
 PEER_RULES = """
 Options +ExecCGI
-AddHandler fcgid-script .fcgi
+AddHandler {handler} .fcgi
 RewriteEngine On
-RewriteCond %{REQUEST_URI} !hello.fcgi
+RewriteCond %{{REQUEST_URI}} !hello.fcgi
 RewriteRule ^ hello.fcgi [L]
 """
 NGINX = """
@@ -52,16 +52,27 @@ Front = tuple[int, list[int]]
 
 
 @contextlib.contextmanager
-def mod_fcgid(folder: Path, program: Path, site: Path | None) -> Iterator[Front]:
-    """Apache before the deployed *site*, or before *program*."""
-    if site is None:
-        site = folder / "peer"
-        site.mkdir(exist_ok=True)
-        (site / ".htaccess").write_text(PEER_RULES)
-        (site / "hello.fcgi").unlink(missing_ok=True)
-        shutil.copy(program, site / "hello.fcgi")
+def mod_fcgid(site: Path) -> Iterator[Front]:
+    """Apache before the folder *site*."""
     with apache(site) as server:
         yield server.port, [server.process.pid]
+
+
+@contextlib.contextmanager
+def mod_cgid(site: Path) -> Iterator[Front]:
+    """Apache without mod_fcgid before the folder *site*."""
+    with apache(site, gateway="cgid") as server:
+        yield server.port, [server.process.pid]
+
+
+def peer_site(folder: Path, program: Path, handler: str = "fcgid-script") -> Path:
+    """A folder below *folder* in which Apache's *handler* runs *program* for every request."""
+    site = folder / "peer"
+    site.mkdir(exist_ok=True)
+    (site / ".htaccess").write_text(PEER_RULES.format(handler=handler))
+    (site / "hello.fcgi").unlink(missing_ok=True)
+    shutil.copy(program, site / "hello.fcgi")
+    return site
 
 
 @contextlib.contextmanager

@@ -9,13 +9,14 @@ HERE = Path(__file__).parent
 
 
 def build(folder: Path) -> dict[str, list[str]]:
-    """Command lines of the FastCGI peers by name; ``load`` is the client, ``floor`` the least that Python takes.
+    """Command lines of the FastCGI peers by name; ``load`` and ``arrivals`` are clients, ``floor`` the least that Python takes.
 
     Go only where there is a toolchain.
     """
     _compile(["cc", "-O2", "-o", str(folder / "load"), str(HERE / "load.c"), "-lpthread"])
+    _compile(["cc", "-O2", "-o", str(folder / "arrivals"), str(HERE / "arrivals.c"), "-lm"])
     _compile(["cc", "-O2", "-o", str(folder / "hello_c"), str(HERE / "hello.c"), "-lfcgi"])
-    peers = {"load": [str(folder / "load")], "C hello": [str(folder / "hello_c")]}
+    peers = {name: [str(folder / name)] for name in ("load", "arrivals")} | {"C hello": [str(folder / "hello_c")]}
     if shutil.which("go"):
         _compile(["go", "build", "-o", str(folder / "hello_go"), str(HERE / "hello.go")])
         peers["Go hello"] = [str(folder / "hello_go")]

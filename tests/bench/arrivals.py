@@ -70,11 +70,10 @@ class Arrivals:
             ]
             said = [client.communicate()[0] for client in asking]
             for contender, (_, roots), text in zip(contenders, fronts, said, strict=True):
-                running = [pid for root in roots for pid in descendants(root) if contender.program in _command(pid)]
-                held = sum(private(pid).private for pid in running) / 1e6
+                held = [size for root in roots for pid in descendants(root) if (size := _held(pid, contender.program))]
                 for window, line in zip(self._windows, text.splitlines(), strict=True):
                     seen = Noticed(*(kind(word) for kind, word in zip(KINDS, line.split(), strict=True)))
-                    self._print(f"{rate} | {contender.name}", window, seen, f"{len(running)} | {held:.0f}")
+                    self._print(f"{rate} | {contender.name}", window, seen, f"{len(held)} | {sum(held) / 1e6:.0f}")
 
     def _asking(self, port: int, rate: int, seed: int, targets: Path) -> "subprocess.Popen[str]":
         bounds = [str(second) for window in self._windows for second in window]
@@ -87,8 +86,9 @@ class Arrivals:
         print(f"| {what} | {window.start} to {window.end} | {counts} | {held} |", flush=True)
 
 
-def _command(pid: int) -> bytes:
+def _held(pid: int, program: bytes) -> int:
+    """Private bytes of a process whose command line contains *program*; 0: it is another one, or gone, as with CGI."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return private(pid).private if program in Path(f"/proc/{pid}/cmdline").read_bytes() else 0
     except OSError:
-        return b""
+        return 0

@@ -74,6 +74,7 @@ bench-import: $(VENV)/.test
 	$(BIN)/python -m tests.bench.bench_import $(ROWS)
 
 # Lookups beside FastCGI programs in C, in Go (where there is a toolchain) and flup's own server, in one run; prints ratios.
+# Then requests at random moments behind Apache, for a quarter of an hour, two minutes each.
 bench-serve: $(VENV)/.test
 	sh .ci/packages gcc libfcgi-dev apache2 libapache2-mod-fcgid nginx-light
 	$(BIN)/python -m tests.bench.bench_serve $(ROWS)

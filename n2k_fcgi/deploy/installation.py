@@ -4,6 +4,7 @@ import hashlib
 import stat
 import subprocess
 import sys
+from ast import literal_eval
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,6 +47,33 @@ def refuse_bad_installation() -> None:
     if done.returncode:
         last = done.stderr.strip().rpartition("\n")[2]
         raise DeployRefused(why=f"the web server could not import it ({last}): install it in a virtual environment")
+
+
+def folders_of_packages() -> list[str] | None:
+    """The folders from which a worker's packages are imported when Python starts with -S; None: not possible on this host.
+
+    They are those that the module ``site`` finds, and those of packages that it finds in another way, as of a checkout.
+    """
+    places = [str(_package_folder(name).parent) for name in PACKAGES]
+    with_site = f"import sys; print(*map(repr, [p for p in (*sys.path, *{places!r}) if p]), sep=',')"
+    found = _said("-I", with_site)
+    without = f"import sys; new = [p for p in dict.fromkeys([{found}]) if p not in sys.path]; sys.path += new"
+    listed = _said("-IS", f"{without}; import {', '.join(PACKAGES)}; print(*map(repr, new), sep=',')") if found else ""
+    return list(literal_eval(f"[{listed}]")) or None
+
+
+def _said(options: str, code: str) -> str:
+    """What this interpreter prints, started as a web server does it; '': it failed."""
+    done = subprocess.run(
+        [sys.executable, options, "-c", code],
+        cwd="/",
+        env={},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def refuse_open_to_all(path: Path) -> None:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from n2k_fcgi import __version__
-from n2k_fcgi.deploy.installation import code_digest
+from n2k_fcgi.deploy.installation import code_digest, folders_of_packages
 from n2k_fcgi.errors import DeployRefused
 
 OURS = "# Written by 'n2k deploy'"
@@ -19,10 +19,23 @@ SHEBANG_BYTES = 127
 _SCRIPT = """\
 {first}
 {ours} for n2k_fcgi {version} (code {code}): run that again instead of changing this.
-from n2k_fcgi.start import run
+{path}from n2k_fcgi.start import run
 
 run("n2k_fcgi.servers.fastcgi", {arguments})
 """
+
+_PATH = """\
+import sys
+
+if sys.version_info[:2] == {python}:  # its packages are there: looking for them takes as long as an answer
+    sys.path += {folders!a}
+else:
+    import site
+
+    site.main()
+
+"""
+"""For an interpreter that was started with -S, without the module ``site``, which looks for packages and runs their hooks."""
 
 
 def script_text(data_dir: Path, config: Path | None) -> str:
@@ -30,20 +43,29 @@ def script_text(data_dir: Path, config: Path | None) -> str:
     code = code_digest()
     given = {"data_dir": data_dir, "config": config, "code": code}
     arguments = ", ".join(f"{name}={str(value)!a}" for name, value in given.items() if value is not None)
-    return _SCRIPT.format(first=first_lines(sys.executable), ours=OURS, version=__version__, code=code, arguments=arguments)
+    folders = folders_of_packages()
+    path = "" if folders is None else _PATH.format(python=tuple(sys.version_info[:2]), folders=folders)
+    return _SCRIPT.format(
+        first=first_lines(sys.executable, "-I" if folders is None else "-IS"),
+        ours=OURS,
+        version=__version__,
+        code=code,
+        path=path,
+        arguments=arguments,
+    )
 
 
-def first_lines(interpreter: str) -> str:
+def first_lines(interpreter: str, options: str = "-I") -> str:
     """The lines that start *interpreter*, isolated from the user's own site-packages. Raises DeployRefused for an odd path.
 
     A path with a space, or too long for a ``#!`` line, is started by the shell, in a line that has no effect in Python.
     """
     if not interpreter.isascii() or not interpreter.isprintable() or set(interpreter) & set('"$`\\'):
         raise DeployRefused(why=f"no script can start the interpreter {interpreter!r}: install it in a path of ASCII letters")
-    direct = f"#!{interpreter} -I"
+    direct = f"#!{interpreter} {options}"
     if " " not in interpreter and len(direct) <= SHEBANG_BYTES:
         return direct
-    return f'#!/bin/sh\n"exec" "{interpreter}" "-I" "$0" "$@"'
+    return f'#!/bin/sh\n"exec" "{interpreter}" "{options}" "$0" "$@"'
 
 
 def is_ours(text: bytes) -> bool:

@@ -21,7 +21,7 @@ class Worker(NamedTuple):
 
 
 def workers() -> Iterator[Worker]:
-    """Every process whose command is ``INTERPRETER -I SCRIPT``, as the kernel starts our scripts.
+    """Every process whose command is ``INTERPRETER -IS SCRIPT``, or with -I alone, as the kernel starts our scripts.
 
     An editor with the script open is not one. *script* is resolved, so that it can be compared.
     """
@@ -58,7 +58,7 @@ def stop(chosen: list[Worker]) -> tuple[list[int], list[int]]:
 def _script_of(process: Path) -> Path | None:
     try:
         arguments = (process / "cmdline").read_bytes().split(b"\0")
-        if len(arguments) < 3 or arguments[1] != b"-I" or arguments[2].startswith(b"-"):
+        if len(arguments) < 3 or arguments[1] not in (b"-I", b"-IS") or arguments[2].startswith(b"-"):
             return None
         return Path(os.path.realpath(os.path.join(os.readlink(process / "cwd"), os.fsdecode(arguments[2]))))
     except OSError:  # it ended, or belongs to another user

@@ -5,8 +5,11 @@ import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
+import markupsafe
 import pytest
 
 from n2k_fcgi.deploy.deployment import likely_url
@@ -29,11 +32,11 @@ def identities(account: Account) -> list[tuple[int, int, bytes]]:
 
 
 def test_writes_an_executable_script_with_absolute_paths(account: Account) -> None:
-    """The script has mode 755, LF line ends, this interpreter isolated, and the absolute path of the data directory."""
+    """Mode 755, LF line ends, this interpreter isolated and without ``site``, the absolute path of the data directory."""
     account.n2k("deploy", str(account.site))
     text = account.script.read_bytes()
     assert stat.S_IMODE(account.script.stat().st_mode) == 0o755
-    assert text.startswith(f"#!{sys.executable} -I\n".encode())
+    assert text.startswith(f"#!{sys.executable} -IS\n".encode())
     assert b"\r" not in text
     assert repr(str(account.data)).encode() in text
 
@@ -43,6 +46,49 @@ def test_the_script_answers_as_plain_cgi(account: Account) -> None:
     account.n2k("deploy", str(account.site))
     reply = over_cgi(str(account.script), {})("GET", "/?name=masakazu.kojima", {}, b"")
     assert (reply.status, reply.body) == (200, b"a27b84f0-2757-4176-9579-43a181d4a5a0")
+
+
+def test_another_python_of_the_same_name_looks_for_its_packages_itself(account: Account) -> None:
+    """After an update of Python in place the folders that the script names are the old one's: it answers all the same."""
+    account.n2k("deploy", str(account.site))
+    text = account.script.read_text()
+    account.script.write_text(text.replace(f"== {sys.version_info[:2]!r}:", "== (3, 3):"))
+    assert account.script.read_text() != text
+    reply = over_cgi(str(account.script), {})("GET", "/?name=masakazu.kojima", {}, b"")
+    assert (reply.status, reply.body) == (200, b"a27b84f0-2757-4176-9579-43a181d4a5a0")
+
+
+HOOK = """
+import sys
+import sysconfig
+import venv
+from importlib.util import spec_from_file_location
+
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == "markupsafe":
+            return spec_from_file_location(name, {file!r}, submodule_search_locations=[{folder!r}])
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+def test_packages_that_only_site_finds_keep_it(tmp_path: Path) -> None:
+    """Where a hook of the installation finds a package that is in no folder of the path, the script starts with ``site``."""
+    account = Account(tmp_path / "home")
+    venv.create(tmp_path / "tools", symlinks=True, with_pip=False)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "tools")}))
+    for entry in (*Path(sysconfig.get_path("purelib")).iterdir(), REPOSITORY / "n2k_fcgi"):
+        if entry.suffix != ".pth" and not entry.name.lower().startswith(("markupsafe", "__editable__")):
+            (packages / entry.name).symlink_to(entry)
+    folder = Path(str(markupsafe.__file__)).parent
+    (packages / "hook.py").write_text(HOOK.format(file=str(folder / "__init__.py"), folder=str(folder)))
+    (packages / "hook.pth").write_text("import hook\n")
+    command = [tmp_path / "tools" / "bin" / "python", "-m", "n2k_fcgi", "--dir", account.data, "-q", "deploy", account.site]
+    subprocess.run(command, cwd="/", env={"PATH": "/usr/bin:/bin"}, check=True, capture_output=True)
+    assert account.script.read_text().startswith(f"#!{tmp_path}/tools/bin/python -I\n")
+    reply = over_cgi(str(account.script), {})("GET", "/api/v1/avatars?name=masakazu.kojima", {}, b"")
+    assert reply.status == 200
 
 
 def test_a_second_run_changes_nothing(account: Account) -> None:

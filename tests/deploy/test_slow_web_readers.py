@@ -34,8 +34,8 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
     finally:
         box.close()
     made.n2k("deploy", str(made.site))
-    first, _, _ = made.script.read_text().partition("\n")
-    made.script.write_text(first + IMPATIENT.format(data=str(made.data)))
+    start, _, _ = made.script.read_text().partition("from n2k_fcgi")
+    made.script.write_text(start + IMPATIENT.format(data=str(made.data)))
     return made
 
 

@@ -1,6 +1,7 @@
 """``n2k doctor``: each possible problem is made for real, and found."""
 
 import os
+import py_compile
 import shlex
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi import files
-from n2k_fcgi.cli.examinations import data, website
+from n2k_fcgi.cli.examinations import data, installation, website
 from n2k_fcgi.cli.examinations.findings import Verdict
 from n2k_fcgi.config import load
 from tests.support.hosting import REPOSITORY, Account
@@ -174,6 +175,25 @@ def test_missing_pyc_files(account: Account, tmp_path: Path) -> None:
     env = {"PYTHONPYCACHEPREFIX": str(tmp_path / "empty"), "PYTHONDONTWRITEBYTECODE": "1"}
     line = diagnosis(account, env=env)[1]["compiled code"]
     assert line.startswith("warning") and "have no .pyc file" in line
+
+
+def test_a_pyc_file_of_another_source_is_none(tmp_path: Path) -> None:
+    """After an edit, and one of another Python: what Python itself would not use."""
+    source = tmp_path / "module.py"
+    source.write_text("x = 1\n")
+    assert not installation.is_compiled(source)
+    compiled = Path(py_compile.compile(str(source), doraise=True) or "")
+    assert installation.is_compiled(source)
+    os.utime(source, (0, source.stat().st_mtime + 2))
+    assert not installation.is_compiled(source)
+    py_compile.compile(str(source), doraise=True)
+    compiled.write_bytes(b"\0\0\r\n" + compiled.read_bytes()[4:])
+    assert not installation.is_compiled(source)
+    compiled.write_bytes(b"cut")
+    assert not installation.is_compiled(source)
+    py_compile.compile(str(source), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    os.utime(source, (0, 0))
+    assert installation.is_compiled(source)
 
 
 def test_code_that_anybody_can_write(account: Account) -> None:

@@ -1,10 +1,11 @@
 """The interpreter and the packages that a worker runs."""
 
 import os
+import struct
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import cache_from_source, find_spec
+from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec
 from pathlib import Path
 
 from n2k_fcgi import __version__
@@ -14,6 +15,9 @@ from n2k_fcgi.errors import DeployRefused, PythonLacks
 from n2k_fcgi.interpreter import PARTS, needed
 
 OLDEST_PYTHON = (3, 10)
+
+_PYC = struct.Struct("<4sIII")
+"""The beginning of a .pyc file: version, flags, time and size of the source."""
 
 
 def examine() -> Iterator[Finding]:
@@ -69,17 +73,32 @@ def place() -> Finding:
 
 
 def compiled() -> Finding:
-    """Whether the .pyc files exist: without them a worker compiles everything at each start."""
+    """Whether the .pyc files exist and are of these sources: else a worker compiles them at each start."""
     sources = [file for name in PACKAGES for file in _sources(name)]
-    missing = [file for file in sources if not Path(cache_from_source(str(file))).exists()]
+    missing = [file for file in sources if not is_compiled(file)]
     if missing:
         advice = "'n2k deploy' writes them; without them a worker starts 4 times as slowly"
         have = "has" if len(missing) == 1 else "have"
-        return warning("compiled code", f"{len(missing)} of {len(sources)} modules {have} no .pyc file", advice)
+        return warning(
+            "compiled code", f"{len(missing)} of {len(sources)} modules {have} no .pyc file of the present source", advice
+        )
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
         advice = "unset it, or run 'n2k deploy' after each update"
         return warning("compiled code", "PYTHONDONTWRITEBYTECODE is set: no .pyc file will be written", advice)
     return ok("compiled code", f"{len(sources)} modules have their .pyc files")
+
+
+def is_compiled(source: Path) -> bool:
+    """Whether the .pyc file of *source* is there and Python would use it: its first 16 bytes say so (PEP 552)."""
+    try:
+        with Path(cache_from_source(str(source))).open("rb") as file:
+            magic, flags, seconds, size = _PYC.unpack(file.read(_PYC.size))
+        status = source.stat()
+    except (OSError, struct.error):
+        return False
+    is_by_content = flags != 0
+    same = seconds == int(status.st_mtime) & 0xFFFFFFFF and size == status.st_size & 0xFFFFFFFF
+    return bool(magic == MAGIC_NUMBER and (same or is_by_content))
 
 
 def _sources(package: str) -> Iterator[Path]:

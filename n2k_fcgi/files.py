@@ -3,16 +3,24 @@
 What raises OSError says so; all else raises StoreFull, StoreReadOnly, NoMemory or StoreUnreadable.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, NoReturn
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import NoMemory, StoreFull, StoreReadOnly, StoreUnreadable, is_no_memory
+from n2k_fcgi.named import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO, NoReturn
+
+    from _typeshed import StrPath
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """A full disk, or a full quota."""
@@ -25,7 +33,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 """Where locks and shared maps do not reach the other hosts (lmdb.h, "Caveats")."""
 
-MOUNTS = Path("/proc/self/mountinfo")
+MOUNTS = "/proc/self/mountinfo"
 
 PIECE = 1 << 20
 """Bytes of a file that are searched at once."""
@@ -49,7 +57,7 @@ SHARED = Modes(0o660, 0o2770)
 """For hosts where cron and the web server are different users of one group."""
 
 
-def refuse_os_error(path: Path, error: OSError) -> NoReturn:
+def refuse_os_error(path: StrPath, error: OSError) -> NoReturn:
     """Turn an OSError about *path* into StoreFull, StoreReadOnly, NoMemory or StoreUnreadable."""
     if is_no_memory(error):
         raise NoMemory(what=path) from None
@@ -73,7 +81,7 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def open_new(path: Path, mode: int | None) -> int:
+def open_new(path: StrPath, mode: int | None) -> int:
     """Make *path*, which must not exist, and open it for reading and writing. Raises OSError, FileExistsError among them.
 
     *mode* is exact, and never exceeded meanwhile; None: what the umask leaves of 0666.
@@ -84,7 +92,7 @@ def open_new(path: Path, mode: int | None) -> int:
     return fd
 
 
-def create(path: Path, content: bytes, mode: int) -> bool:
+def create(path: StrPath, content: bytes, mode: int) -> bool:
     """Make *path* with *content*, on the disk when this returns; False: it exists and is left alone. Raises OSError."""
     try:
         fd = open_new(path, mode)
@@ -129,7 +137,7 @@ def replacement(path: Path, mode: int | None, *, beside: Path | None = None) -> 
     _sync_folder(path.parent)
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: StrPath) -> None:
     """Make renames and new files in *path* survive a power cut."""
     try:
         _sync_folder(path)
@@ -137,7 +145,7 @@ def sync_folder(path: Path) -> None:
         refuse_os_error(path, error)
 
 
-def _sync_folder(path: Path) -> None:
+def _sync_folder(path: StrPath) -> None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:  # it can be written but not read
@@ -183,7 +191,7 @@ class hold:
 
     __slots__ = ("_fd", "_modes", "_path", "_patience")
 
-    def __init__(self, path: Path, modes: Modes, patience: float) -> None:
+    def __init__(self, path: StrPath, modes: Modes, patience: float) -> None:
         self._path, self._modes, self._patience = path, modes, patience
 
     def __enter__(self) -> bool:
@@ -205,7 +213,7 @@ class hold:
         os.close(self._fd)
 
 
-def open_lock(path: Path, modes: Modes) -> int:
+def open_lock(path: StrPath, modes: Modes) -> int:
     """Open (or make) a lock file."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, modes.file)
@@ -258,7 +266,8 @@ def free_bytes(folder: Path) -> int:
 def file_system(path: Path) -> str:
     """The type of the file system that *path* is (or would be) on, such as ``ext4``; '' when it cannot be determined."""
     try:
-        lines = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - lookups import no pathlib
+            lines = file.read().splitlines()
     except OSError:
         return ""
     place = str(path.resolve())

@@ -4,13 +4,21 @@ When loguru rotates a file, other processes that have it open raise, or write to
 path still names the open file, and rotation happens under a lock that the kernel releases when a process is killed.
 """
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import os
 import sys
 from pathlib import Path
 
-from n2k_fcgi.files import PRIVATE, Modes, locked, write_all
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.files import PRIVATE, locked, write_all
+
+if TYPE_CHECKING:
+    from _typeshed import StrPath
+
+    from n2k_fcgi.files import Modes
 
 BUFFER_BYTES = 64 * 1024
 
@@ -23,8 +31,8 @@ class LogFile:
     the first write. Not for use across ``fork()`` while lines are pending.
     """
 
-    def __init__(self, path: Path, *, rotate_bytes: int, keep: int, modes: Modes = PRIVATE, buffered: bool = False) -> None:
-        self._path = path
+    def __init__(self, path: StrPath, *, rotate_bytes: int, keep: int, modes: Modes = PRIVATE, buffered: bool = False) -> None:
+        self._path = Path(path)
         self._rotate_bytes = rotate_bytes
         self._keep = keep
         self._modes = modes

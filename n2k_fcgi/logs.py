@@ -5,40 +5,55 @@ INFO pays neither. ``debug``, ``info``, ``warning`` and ``error`` never raise. B
 written to standard error.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
-from n2k_fcgi import late
+from n2k_fcgi import TYPE_CHECKING, late
 from n2k_fcgi.files import PRIVATE, Modes
-from n2k_fcgi.logfile import LogFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from n2k_fcgi.logfile import LogFile
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 _NUMBERS = {"DEBUG": DEBUG, "INFO": INFO, "WARNING": WARNING, "ERROR": ERROR}
 _LINE = "{time:YYYY-MM-DD HH:mm:ss.SSSZZ} {level: <7} {process} {message}"
 
 _threshold = WARNING
+_open: Callable[[], LogFile | None] | None = None
+"""Makes the sink, as ``set_up`` said."""
 _sink: LogFile | None = None
+"""Made for the first line that is due; None: standard error, or none was due yet."""
 _logger: Any = None
 
 
 def set_up(
-    path: Path | None, level: str, *, rotate_bytes: int, keep: int, modes: Modes = PRIVATE, buffered: bool = False
+    path: str | None, level: str, *, rotate_bytes: int, keep: int, modes: Modes = PRIVATE, buffered: bool = False
 ) -> None:
     """Log to *path* (None: standard error) from *level* on. Call it again to change that; pending lines are kept.
 
     Never raises: lines that cannot be written are written to standard error.
     """
-    global _threshold, _sink, _logger
+    global _threshold, _open, _sink, _logger
     if _sink is not None:
         _sink.close()
     _threshold = _NUMBERS[level]
     _sink = None
-    if path is not None:
-        _sink = LogFile(path, rotate_bytes=rotate_bytes, keep=keep, modes=modes, buffered=buffered)
+
+    def opened() -> LogFile | None:
+        if path is None:
+            return None
+        from n2k_fcgi.logfile import LogFile  # late: most processes that answer one lookup log nothing
+
+        return LogFile(path, rotate_bytes=rotate_bytes, keep=keep, modes=modes, buffered=buffered)
+
+    _open = opened
     _logger = None
 
 
@@ -79,11 +94,12 @@ def timed(message: str, started: float) -> None:
     if _threshold > DEBUG:
         return
     text = f"{message} {(time.perf_counter() - started) * 1000:.3f} ms"
-    if _sink is None:
+    sink = _due_sink()
+    if sink is None:
         _log("DEBUG", text)
         return
     line = text if text.isprintable() else _printable(text)
-    _sink.write(f"{_clock.text(time.time())} DEBUG   {os.getpid()} {line}\n")
+    sink.write(f"{_clock.text(time.time())} DEBUG   {os.getpid()} {line}\n")
 
 
 class _Clock:
@@ -117,15 +133,25 @@ def flush() -> None:
         _sink.flush()
 
 
-def start_new(path: Path | None) -> None:
+def start_new(path: str | None) -> None:
     """Remove the log at *path* (None: no file) and its rotated files, which name a forgotten avatar. Never raises.
 
     It does so even if this process logs elsewhere, as ``n2k -v`` does.
     """
-    if _sink is not None:
-        _sink.remove_all()
+    sink = _due_sink()
+    if sink is not None:
+        sink.remove_all()
     elif path is not None:
+        from n2k_fcgi.logfile import LogFile  # late: as above
+
         LogFile(path, rotate_bytes=0, keep=0).remove_all()
+
+
+def _due_sink() -> LogFile | None:
+    global _sink
+    if _sink is None and _open is not None:
+        _sink = _open()
+    return _sink
 
 
 def shut_down() -> None:
@@ -163,6 +189,7 @@ def _loguru() -> Any:
 
     logger.remove()
     # diagnose would write the values of variables, such as tokens, into tracebacks.
-    target: Any = _to_standard_error if _sink is None else _sink.write
+    sink = _due_sink()
+    target: Any = _to_standard_error if sink is None else sink.write
     logger.add(target, level=0, format=_LINE, diagnose=False, backtrace=False)
     return logger

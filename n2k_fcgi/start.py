@@ -2,7 +2,6 @@
 
 import os
 import sys
-from importlib import import_module
 
 from n2k_fcgi.errors import NoMemory, is_no_memory
 
@@ -15,7 +14,7 @@ _COMPLAINT = b"n2k: " + _LINE
 def run(module: str, **arguments: str) -> None:
     """Import *module* and call its ``main``. Without the memory for that: one line, and an exit instead of a traceback."""
     try:
-        import_module(module).main(**arguments)
+        __import__(module, fromlist=["main"]).main(**arguments)  # importlib would be imported for this alone
     except (MemoryError, SystemError):
         pass
     except Exception as problem:

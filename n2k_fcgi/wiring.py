@@ -1,38 +1,43 @@
 """The only place that turns settings into a store, services and the application."""
 
-import time
-from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-from n2k_fcgi import logs
-from n2k_fcgi.config import Settings
-from n2k_fcgi.errors import N2KError
-from n2k_fcgi.files import Modes
+import os
+import time
+from functools import cache, partial
+
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.model.grids import Grids
-from n2k_fcgi.service.access.limits import Limits
-from n2k_fcgi.service.access.slots import Slots
 from n2k_fcgi.service.directory.lookup import Directory
-from n2k_fcgi.service.directory.pending import PendingKeys
-from n2k_fcgi.service.directory.register import Registrar
-from n2k_fcgi.store.base import Store, StoreOptions
 from n2k_fcgi.store.datadir import LOG_FOLDER
 from n2k_fcgi.store.lmdb import engine
-from n2k_fcgi.web.access import Access
+from n2k_fcgi.store.options import StoreOptions
 from n2k_fcgi.web.application import Application, Unavailable
 from n2k_fcgi.web.services import Services
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from n2k_fcgi.config import Settings
+    from n2k_fcgi.errors import N2KError
+    from n2k_fcgi.files import Modes
+    from n2k_fcgi.service.access.slots import Slots
     from n2k_fcgi.service.directory.forget import Forgetting
     from n2k_fcgi.service.directory.mentions import Mentions
     from n2k_fcgi.service.directory.overview import Overview
+    from n2k_fcgi.service.directory.pending import PendingKeys
     from n2k_fcgi.service.directory.purge import Purge
+    from n2k_fcgi.service.directory.register import Registrar
     from n2k_fcgi.service.directory.remains import Inspection
     from n2k_fcgi.service.ingest.importer import Importer
     from n2k_fcgi.service.ingest.report import Progress
     from n2k_fcgi.service.keyvalue.namespaces import Namespaces
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
+    from n2k_fcgi.store.base import Store
+    from n2k_fcgi.web.access import Access
+
+# What lookups need is imported above; every other service in the function that makes it: one answer is most of what a CGI
+# process does, and its imports are most of what that costs.
 
 DEFAULT_LOG = f"{LOG_FOLDER}/n2k.log"
 
@@ -71,6 +76,8 @@ def directory(store: Store, settings: Settings) -> Directory:
 
 def registrar(store: Store, settings: Settings) -> Registrar:
     """The registrations."""
+    from n2k_fcgi.service.directory.register import Registrar
+
     return Registrar(
         directory(store, settings),
         store.pending,
@@ -80,15 +87,17 @@ def registrar(store: Store, settings: Settings) -> Registrar:
     )
 
 
-def forgetting(store: Store, settings: Settings) -> "Forgetting":
+def forgetting(store: Store, settings: Settings) -> Forgetting:
     """Hiding avatars and showing them again."""
-    from n2k_fcgi.service.directory.forget import Forgetting  # late: lookups do not need it
+    from n2k_fcgi.service.directory.forget import Forgetting
 
     return Forgetting(directory(store, settings), store.pending)
 
 
 def pending_keys(store: Store, settings: Settings) -> PendingKeys:
     """The queue of keys without a name."""
+    from n2k_fcgi.service.directory.pending import PendingKeys
+
     return PendingKeys(directory(store, settings), store.pending)
 
 
@@ -97,10 +106,10 @@ def keep_house(store: Store) -> None:
     store.keep_house(time.time_ns() // 1_000_000)
 
 
-def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = False) -> "KeyValueSpace":
+def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = False) -> KeyValueSpace:
     """A namespace of the key-value service. Raises BadNamespace, NoSuchNamespace."""
-    from n2k_fcgi.model.keyvalue.entry import parse_namespace  # late: lookups do not need it
-    from n2k_fcgi.service.keyvalue.space import KeyValueSpace  # late: as above
+    from n2k_fcgi.model.keyvalue.entry import parse_namespace
+    from n2k_fcgi.service.keyvalue.space import KeyValueSpace
 
     found = store.keyvalue.namespace(parse_namespace(name))
     return KeyValueSpace(found, max_value=settings.kv_max_value, read_only=read_only)
@@ -108,49 +117,49 @@ def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = 
 
 def namespace_access(store: Store, name: str) -> Callable[[str], bool]:
     """What says whether a token may only read the namespace *name*. It raises TokenNeeded, TokenNotEnough."""
-    from n2k_fcgi.service.access.tokens import verify_for_namespace  # late: lookups do not need it
+    from n2k_fcgi.service.access.tokens import verify_for_namespace
 
     return lambda text: verify_for_namespace(store.tokens, text, name).read_only
 
 
-def namespaces(store: Store) -> "Namespaces":
+def namespaces(store: Store) -> Namespaces:
     """All namespaces of the key-value service, as their owner sees them."""
-    from n2k_fcgi.service.keyvalue.namespaces import Namespaces  # late: as above
+    from n2k_fcgi.service.keyvalue.namespaces import Namespaces
 
     return Namespaces(store.keyvalue)
 
 
 def use_generation(store: Store, name: str) -> None:
     """Make a generation live."""
-    from n2k_fcgi.service.directory.switching import use_generation  # late: as above
+    from n2k_fcgi.service.directory.switching import use_generation
 
     use_generation(store.generations, name)
 
 
-def overview(store: Store) -> "Overview":
+def overview(store: Store) -> Overview:
     """Generations, counts and conflicts."""
-    from n2k_fcgi.service.directory.overview import Overview  # late: as above
+    from n2k_fcgi.service.directory.overview import Overview
 
     return Overview(store)
 
 
-def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> "Purge":
-    """Removing the bytes of hidden avatars; imported late, as imports are."""
+def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Purge:
+    """Removing the bytes of hidden avatars."""
     from n2k_fcgi.service.directory.purge import Purge
 
-    return Purge(store, settings.data_dir, modes_of(settings), grids=grids(settings), tell=tell)
+    return Purge(store, settings.folder, modes_of(settings), grids=grids(settings), tell=tell)
 
 
-def inspection(store: Store, settings: Settings) -> "Inspection":
+def inspection(store: Store, settings: Settings) -> Inspection:
     """Searching for what is left of hidden avatars."""
-    from n2k_fcgi.service.directory.remains import Inspection  # late: for one command
+    from n2k_fcgi.service.directory.remains import Inspection
 
-    return Inspection(store, settings.data_dir, grids(settings))
+    return Inspection(store, settings.folder, grids(settings))
 
 
-def mentions(store: Store, settings: Settings) -> "Mentions":
+def mentions(store: Store, settings: Settings) -> Mentions:
     """Finding hidden avatars in texts, before the owner sees them."""
-    from n2k_fcgi.service.directory.mentions import Mentions  # late: for commands only
+    from n2k_fcgi.service.directory.mentions import Mentions
 
     hidden = store.forgotten.hidden()
     if not hidden:
@@ -158,22 +167,37 @@ def mentions(store: Store, settings: Settings) -> "Mentions":
     return Mentions(hidden, {*grids(settings).labels, *store.captures.created_grids(), *store.generations.grids()})
 
 
+def access(store: Store, settings: Settings) -> Access:
+    """Who may write, and how often."""
+    from n2k_fcgi.service.access.limits import Limits
+    from n2k_fcgi.web.access import Access
+
+    limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
+    return Access(store.tokens, limits, settings.register, settings.trusted_proxies)
+
+
+def list_slots(settings: Settings) -> Slots:
+    """The simultaneous downloads of the csv."""
+    from n2k_fcgi.service.access.slots import Slots
+
+    return Slots(settings.folder, modes_of(settings), settings.csv_streams)
+
+
 def application(store: Store, settings: Settings, code: str = "") -> Application:
     """The WSGI application over an open store; *code*: the running code's digest, for ``/health``."""
-    limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
     services = Services(
         directory=directory(store, settings),
-        registrar=registrar(store, settings),
-        forgetting=lambda: forgetting(store, settings),
-        pending=pending_keys(store, settings),
-        access=Access(store.tokens, limits, settings.register, settings.trusted_proxies),
-        overview=lru_cache(lambda: overview(store)),
-        keyvalue=lambda name: namespace(store, settings, name),
-        use_generation=lambda name: use_generation(store, name),
         grids=grids(settings),
         csv=settings.csv,
-        list_slots=Slots(settings.data_dir, modes_of(settings), settings.csv_streams),
         code=code,
+        access=cache(partial(access, store, settings)),
+        registrar=partial(registrar, store, settings),
+        pending=partial(pending_keys, store, settings),
+        forgetting=partial(forgetting, store, settings),
+        overview=cache(partial(overview, store)),
+        list_slots=cache(partial(list_slots, settings)),
+        keyvalue=partial(namespace, store, settings),
+        use_generation=partial(use_generation, store),
     )
     return Application(services, settings.max_body)
 
@@ -183,9 +207,9 @@ def unavailable(problem: N2KError) -> Unavailable:
     return Unavailable(problem)
 
 
-def log_path(settings: Settings) -> Path | None:
+def log_path(settings: Settings) -> str | None:
     """The log file; None: standard error."""
-    return None if settings.log_file == "-" else settings.data_dir / (settings.log_file or DEFAULT_LOG)
+    return None if settings.log_file == "-" else os.path.join(settings.data_dir, settings.log_file or DEFAULT_LOG)
 
 
 def set_up_logs(settings: Settings, *, buffered: bool = False) -> None:
@@ -206,10 +230,10 @@ def importer(
     *,
     max_bad: float | None = None,
     jobs: int = 2,
-    progress: "Callable[[Progress], None]" = lambda _: None,
+    progress: Callable[[Progress], None] = lambda _: None,
     tell: Callable[[str], None] = lambda _: None,
-) -> "Importer":
-    """The imports; imported late, because no server needs decompressors."""
+) -> Importer:
+    """The imports."""
     from n2k_fcgi.service.ingest.importer import Importer
 
     return Importer(

@@ -1,11 +1,12 @@
 """Settings: where they come from, what is refused and with which words, and their page in the documentation."""
 
+import configparser
 import os
 from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.config import TABLE, Loaded, Setting, Settings, file_stamp, load, variable
+from n2k_fcgi.config import TABLE, Loaded, Setting, Settings, file_stamp, ini, load, variable
 from n2k_fcgi.errors import BadSetting, ConfigUnreadable
 from n2k_fcgi.model.grids import Grid
 from n2k_fcgi.store.datadir import SETTINGS_FILE
@@ -44,8 +45,8 @@ def test_defaults_are_the_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("HOME", str(tmp_path))
     loaded = load(environment={})
     assert set(loaded.set_by.values()) == {"default"}
-    assert loaded.settings.data_dir == tmp_path / "n2k-data"
-    assert loaded.file == tmp_path / "n2k-data" / SETTINGS_FILE and loaded.stamp is None
+    assert loaded.settings.folder == tmp_path / "n2k-data"
+    assert loaded.file == str(tmp_path / "n2k-data" / SETTINGS_FILE) and loaded.stamp is None
     assert loaded.settings.log_rotate == 5 * 1024 * 1024 and loaded.settings.register == "token"
 
 
@@ -62,13 +63,13 @@ def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None
         "default",
         "N2K_DIR",
     ]
-    assert read == file and stamp == file_stamp(file) is not None
+    assert read == str(file) and stamp == file_stamp(file) is not None
 
 
 def test_the_real_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without an environment of its own, load reads that of the process."""
     monkeypatch.setenv("N2K_DIR", str(tmp_path))
-    assert load().settings.data_dir == tmp_path
+    assert load().settings.folder == tmp_path
 
 
 @pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
@@ -275,12 +276,55 @@ def test_relative_and_home_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.chdir(tmp_path)
     file = written(tmp_path, "data_dir = data", "log_file = ~/n2k.log")
     loaded = load(Path(SETTINGS_FILE), {})
-    assert loaded.file == file
-    assert loaded.settings.data_dir == tmp_path / "data"
+    assert loaded.file == str(file)
+    assert loaded.settings.folder == tmp_path / "data"
     assert loaded.settings.log_file == str(tmp_path / "home" / "n2k.log")
-    assert given("data_dir", "~/d") == tmp_path / "home" / "d"
+    assert given("data_dir", "~/d") == str(tmp_path / "home" / "d")
+    assert given("data_dir", "a//./b/") == str(tmp_path / "a" / "b")
     with pytest.raises(ConfigUnreadable, match=f"{tmp_path}/home/n2k.ini: it does not exist"):
         load(environment={"N2K_CONFIG": "~/n2k.ini"})
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["keep = 3", "grids = A, B=C", "default_grid=A", "update_source = https://x/?a=b;c#d"],
+        ["# keep = 4", " ; keep = 5", "", "  ", "KEEP = 3", "log_file =", "url:https://example.com/"],
+        ["keep : 3"],
+        ["keep = 3 ; not a comment"],
+        ["grids = A,", "  B,", "\tC"],
+        ["keep=3", "  # a comment in the middle", "max_grids = 4"],
+        ["keep = 3\r", "max_grids = 4\r"],
+        ["log_file = a\x0bb\u2028c"],
+    ],
+)
+def test_a_plain_file_is_read_as_configparser_reads_it(tmp_path: Path, lines: list[str]) -> None:
+    """Comments, empty values, continued lines, colons, carriage returns: what is not plain is left to ``configparser``."""
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    file = written(tmp_path, *lines)
+    with file.open(encoding="utf-8", newline="") as opened:
+        parser.read_string(opened.read())
+    assert ini.read(str(file)) == dict(parser.items("n2k"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "keep = 3\n",
+        "[n2k]\nkeep\n",
+        "[n2k]\nkeep = 1\nkeep = 2\n",
+        "[n2k]\n[n2k]\n",
+        "[other]\n",
+        "[n2k]\n = 3\n",
+        "[n2k\n",
+        "[n2k]\nk p = 3\n",
+    ],
+)
+def test_what_configparser_refuses_is_refused(tmp_path: Path, text: str) -> None:
+    """No section, another or twice, no value, a name twice, no name, a name with a space."""
+    (tmp_path / SETTINGS_FILE).write_text(text)
+    with pytest.raises((BadSetting, ConfigUnreadable)):
+        load(environment={}, flags={"data_dir": str(tmp_path)})
 
 
 def test_the_stamp_changes_on_an_edit_and_on_a_replacement(tmp_path: Path) -> None:

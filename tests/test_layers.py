@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "n2k_fcgi"
 
-_MODEL = {"errors", "files", "interpreter", "late", "logs"}
+_MODEL = {"errors", "files", "interpreter", "late", "logs", "named"}
 _STORE = _MODEL | {"model"}
 _SERVICE = _STORE | {"store"}
 _WEB = _SERVICE | {"service"}
@@ -17,12 +17,13 @@ _SERVERS = _WIRING | {"wiring"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"embedded", "errors", "keyvalue", "model", "servers"},  # n2k_fcgi/__init__.py: for type checkers, see test_package.py
     "errors": set(),
-    "files": {"errors"},
+    "named": set(),
+    "files": {"errors", "named"},
     "logfile": {"files"},
     "interpreter": {"errors"},
     "late": set(),
     "logs": {"files", "late", "logfile"},
-    "config": {"model", "errors", "files", "logs", "store"},
+    "config": {"model", "errors", "files", "logs", "named", "store"},
     "model": _MODEL,
     "store": _STORE,
     "service": _SERVICE,
@@ -106,7 +107,7 @@ def imported_modules(source: str, module: str) -> Iterator[tuple[int, list[str]]
         for name, line in _imported_names(node, folders):
             parts = name.split(".")
             if parts[0] == "n2k_fcgi":
-                yield line, [""] if parts[1:] in ([], ["__version__"]) else parts[1:]
+                yield line, [""] if parts[1:] in ([], ["__version__"], ["TYPE_CHECKING"]) else parts[1:]
 
 
 def _imported_names(node: ast.AST, folders: list[str]) -> list[tuple[str, int]]:

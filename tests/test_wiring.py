@@ -39,7 +39,7 @@ def test_a_service_that_cannot_start_answers_in_the_form_of_the_address() -> Non
 def test_where_the_log_is(tmp_path: Path, log_file: str, expected: str | None) -> None:
     """In the data directory unless its path is absolute; "-" is standard error."""
     settings = load(None, flags={"data_dir": str(tmp_path), "log_file": log_file}).settings
-    assert log_path(settings) == (None if expected is None else tmp_path / expected)
+    assert log_path(settings) == (None if expected is None else str(tmp_path / expected))
 
 
 def test_an_edit_opens_the_store_anew_only_if_the_store_is_made_from_it(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import click
 
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.errors import CheckFailed, shown
-from n2k_fcgi.store.datadir import Fault, Found, examined
+from n2k_fcgi.store.inventory import Fault, Found, examined
 from n2k_fcgi.wiring import log_path, mentions, modes_of
 
 
@@ -20,7 +20,7 @@ def command(context: Context) -> None:
     Example: n2k check
     """
     settings = context.settings
-    files = list(examined(settings.data_dir, modes_of(settings), log_path(settings)))
+    files = list(examined(settings.folder, modes_of(settings), log_path(settings)))
     faults = [found for found in files if found.fault is not Fault.UNKNOWN]
     for found in faults:
         click.echo(f"{found.path} {found.fault.value}: {found.advice}")

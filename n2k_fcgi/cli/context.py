@@ -50,7 +50,7 @@ class Context:
 
     def make_directory(self) -> None:
         """Make a missing data directory, for commands that write."""
-        is_new = not self.settings.data_dir.is_dir()
+        is_new = not self.settings.folder.is_dir()
         self.store.create()
         if is_new:
             self._set_up_logs(self.settings)  # the log is in it
@@ -58,7 +58,7 @@ class Context:
     def move_to(self, data_dir: Path) -> None:
         """Use the settings in force on another data directory, which is made."""
         loaded = self.loaded
-        self._loaded = loaded._replace(settings=loaded.settings._replace(data_dir=data_dir))
+        self._loaded = loaded._replace(settings=loaded.settings._replace(data_dir=str(data_dir)))
         self.make_directory()
 
     def talk(self, line: str) -> None:
@@ -89,7 +89,7 @@ class Context:
     def _set_up_logs(self, settings: Settings) -> None:
         if self.verbose:
             logs.set_up(None, LogLevel.DEBUG, rotate_bytes=settings.log_rotate, keep=settings.log_keep)
-        elif settings.data_dir.is_dir():
+        elif settings.folder.is_dir():
             set_up_logs(settings)
 
 

@@ -48,10 +48,10 @@ def command(context: Context, web_dir: Path, *, name: str | None, spread: int | 
 
 def _put_there(context: Context, web_dir: Path, name: str, spread: int | None, *, may_hide: bool) -> None:
     loaded = context.loaded
-    data_dir = loaded.settings.data_dir
-    config = loaded.file if loaded.stamp and loaded.file != data_dir / SETTINGS_FILE else None
+    data_dir = loaded.settings.folder
+    file = Path(loaded.file) if loaded.file and loaded.stamp else None
+    config = file.absolute() if file and file != data_dir / SETTINGS_FILE else None
     before = list(workers())
-    config = config and config.absolute()
     done = deploy(Deployment(web_dir, data_dir, name=name, config=config, may_hide=may_hide, spread=spread))
     for written in (*done.scripts, done.rules):
         click.echo(f"{'wrote' if written.changed else 'unchanged'}: {written.path}")

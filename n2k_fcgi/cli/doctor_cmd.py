@@ -52,7 +52,7 @@ def _examine(context: Context, url: str | None, web_dir: Path | None) -> Iterato
         yield from _examine_data(context)
     if url:  # first: a request starts a worker, which shows where its script is
         yield from website.examine(url, _known(context) if is_usable else Known(code=code_digest()))
-    for place in [web_dir.absolute()] if web_dir else folder.served_here(context.settings.data_dir) if is_usable else []:
+    for place in [web_dir.absolute()] if web_dir else folder.served_here(context.settings.folder) if is_usable else []:
         yield from folder.examine(place, code_digest())
 
 
@@ -66,7 +66,7 @@ def _settings(context: Context) -> Finding:
 
 
 def _examine_data(context: Context) -> Iterator[Finding]:
-    data_dir = context.settings.data_dir
+    data_dir = context.settings.folder
     if not is_data_directory(data_dir):
         yield problem("data directory", f"no n2k data in {shown(data_dir)}", "run 'n2k init', or give another --dir")
         return
@@ -78,7 +78,7 @@ def _examine_data(context: Context) -> Iterator[Finding]:
 def _known(context: Context) -> Known:
     """What the site's answers are compared with; less if the data cannot be read."""
     settings, store = context.settings, context.store
-    token_file = settings.data_dir / TOKEN_FILE
+    token_file = settings.folder / TOKEN_FILE
     token = token_file.read_text("utf-8").strip() if os.access(token_file, os.R_OK) else ""
     try:
         view = directory(store, settings).view()

@@ -18,7 +18,7 @@ def command(context: Context, path: str | None, listen: str | None, socket_mode:
 
     Example: n2k fcgi --socket ~/n2k-data/fcgi.sock
     """
-    from n2k_fcgi.servers.fastcgi import serve  # late: other commands need no server
+    from n2k_fcgi.servers.fastcgi.serving import serve  # late: other commands need no server
     from n2k_fcgi.servers.live import LiveApplication
 
     _ = context.settings  # report an error in the settings file now, not with the first request

@@ -29,7 +29,7 @@ def to_look_at(context: Context, given: str | None) -> str | None:
 
 def is_known(context: Context, grid: str) -> bool:
     """Whether *grid* is in the setting ``grids`` or has avatars. True if the store cannot be read: the command reports that."""
-    if not context.settings.data_dir.is_dir():
+    if not context.settings.folder.is_dir():
         return context.grids.is_established(grid, ())
     try:
         live = context.store.generations.current()

@@ -133,7 +133,7 @@ def _place(context: Context, to: Path | None, base: Path | None) -> Iterator[Pat
     """The data directory of the import: that of the settings, or one in *to* for this import alone."""
     if to is None:
         context.make_directory()
-        yield context.settings.data_dir
+        yield context.settings.folder
         return
     with workshop(to, modes_of(context.settings)) as folder:
         context.move_to(folder)

@@ -25,7 +25,7 @@ def command(context: Context) -> None:
 
     Example: n2k init
     """
-    data_dir = context.settings.data_dir
+    data_dir = context.settings.folder
     root = web_root_around(data_dir)
     if root == data_dir.resolve() and not is_data_directory(data_dir):
         why = "it is a web folder: use another one for the data, and this one with 'n2k deploy'"

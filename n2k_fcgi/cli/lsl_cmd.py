@@ -142,9 +142,9 @@ def _given(context: Context, scope: Scope, world: str) -> str:
     text = (line.split() or [""])[-1]
     if not token_id(text):
         raise click.UsageError("no token on standard input: n2k_..., the last word that 'n2k token create' prints")
-    if context.settings.data_dir.is_dir():
+    if context.settings.folder.is_dir():
         try:
             refuse_other_grid(verify_token(context.store.tokens, text, scope), world)
         except TokenNeeded:
-            context.talk(f"warning: the token {token_id(text)} is revoked, or not of {context.settings.data_dir}")
+            context.talk(f"warning: the token {token_id(text)} is revoked, or not of {context.settings.folder}")
     return text

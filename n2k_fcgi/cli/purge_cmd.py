@@ -6,7 +6,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.errors import StillNamed, counted, shown
-from n2k_fcgi.store.datadir import is_of_log
+from n2k_fcgi.store.inventory import is_of_log
 from n2k_fcgi.wiring import inspection, log_path, purge
 
 
@@ -45,7 +45,7 @@ def command(context: Context, check: bool, nice: int) -> None:
     click.echo(f"purged: {gone}; a new, empty log is started")
     strangers = [path for path in done.strangers if not is_of_log(path, log)]
     if strangers:
-        names = ", ".join(shown(str(path.relative_to(settings.data_dir))) for path in strangers)
+        names = ", ".join(shown(str(path.relative_to(settings.folder))) for path in strangers)
         context.talk(f"  kept, not n2k's own; check whether they name a forgotten avatar: {names}")
 
 

@@ -29,7 +29,7 @@ def command(context: Context) -> None:
     shell = Shell(context.store, context.settings, lambda grid: is_known(context, grid))
     if sys.stdin.isatty() and sys.stdout.isatty():
         context.talk(HELP.splitlines()[0])
-        shell.converse(context.settings.data_dir / TYPED_LINES)
+        shell.converse(context.settings.folder / TYPED_LINES)
         return
     shell.answer(piped_lines())
     if shell.unanswered:

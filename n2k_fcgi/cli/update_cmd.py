@@ -80,7 +80,7 @@ def command(
             context.store.generations,
             context.store.forgotten,
             _limits(settings),
-            folder=settings.data_dir,
+            folder=settings.folder,
             modes=modes_of(settings),
             open_dump=lambda source: Dump(source, max_bytes=max_bytes, jobs=jobs),
             load=load,

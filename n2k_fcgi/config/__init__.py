@@ -4,12 +4,13 @@ An unknown name, an unreadable value and a contradiction are rejected with a mes
 loaded ``Settings`` is frozen; ``stamp`` shows a server cheaply whether the file was edited.
 """
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from n2k_fcgi.config import values
+import os
+
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.config import ini, values
+from n2k_fcgi.config.ini import SECTION as SECTION
 from n2k_fcgi.config.table import KIB as KIB
 from n2k_fcgi.config.table import MIB as MIB
 from n2k_fcgi.config.table import TABLE as TABLE
@@ -17,10 +18,14 @@ from n2k_fcgi.config.table import Setting as Setting
 from n2k_fcgi.config.table import Settings as Settings
 from n2k_fcgi.errors import BadSetting, ConfigUnreadable
 from n2k_fcgi.model.grids import parse_grid
+from n2k_fcgi.named import NamedTuple
 from n2k_fcgi.store.datadir import SETTINGS_FILE
 
-SECTION = "n2k"
-"""The only section of the settings file."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from _typeshed import StrPath
 
 _BY_NAME = {setting.name: setting for setting in TABLE}
 
@@ -31,23 +36,23 @@ class Loaded(NamedTuple):
     settings: Settings
     set_by: Mapping[str, str]
     """Setting name -> ``default``, the file's path, the environment variable, or the flag."""
-    file: Path | None
+    file: str | None
     stamp: tuple[int, int, int] | None
 
 
-def file_stamp(path: Path | None) -> tuple[int, int, int] | None:
+def file_stamp(path: StrPath | None) -> tuple[int, int, int] | None:
     """(inode, size, mtime in ns), which change when a file is edited or replaced; None if there is no such file."""
     if path is None:
         return None
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def load(
-    file: Path | None = None,
+    file: StrPath | None = None,
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
 ) -> Loaded:
@@ -64,7 +69,7 @@ def load(
     if file is None:
         named = env.get("N2K_CONFIG")
         where = {**given, **from_env, **from_flags}["data_dir"]
-        file = Path(named) if named else _parse("data_dir", *where) / SETTINGS_FILE
+        file = named or os.path.join(_parse("data_dir", *where), SETTINGS_FILE)
     file = _whole_path(file)
     stamp = file_stamp(file)
     if stamp is not None:
@@ -78,10 +83,10 @@ def load(
     return Loaded(settings, {name: where for name, (_, where) in given.items()}, file, stamp)
 
 
-def _whole_path(file: Path) -> Path:
+def _whole_path(file: StrPath) -> str:
     """Absolute, so that a reload finds the file from any current folder."""
     try:
-        return values.path(str(file))
+        return values.path(os.fspath(file))
     except ValueError as error:
         raise ConfigUnreadable(path=file, why=f"not {error}") from None
 
@@ -102,33 +107,12 @@ def _names_in(env: Mapping[str, str]) -> list[str]:
     return [name for known, name in variables.items() if known in env]
 
 
-def _read(file: Path) -> dict[str, tuple[str, str]]:
-    import configparser  # late: a worker may have no file to read
-
-    parser = configparser.ConfigParser(interpolation=None, default_section="")
-    try:
-        data = file.read_bytes()
-        parser.read_string(data.decode("utf-8-sig"), str(file))
-    except OSError as error:
-        raise ConfigUnreadable(path=file, why=error.strerror or error) from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigUnreadable(path=file, why=f"line {line} is not in UTF-8: save the file in that encoding") from None
-    except configparser.MissingSectionHeaderError:
-        raise ConfigUnreadable(path=file, why=f"it needs the line [{SECTION}] at its top") from None
-    except configparser.ParsingError as error:
-        raise ConfigUnreadable(path=file, why=f"line {error.errors[0][0]} is not 'name = value'") from None
-    except configparser.Error as error:
-        why = str(error).replace(repr(str(file)), "it")  # the message has the path already, and a long one hides the rest
-        raise ConfigUnreadable(path=file, why=" ".join(why.split())) from None
-    found: dict[str, tuple[str, str]] = {}
-    for section in parser.sections():
-        if section != SECTION:
-            raise BadSetting(name=f"[{section}]", where=file, why=f"the only section is [{SECTION}]")
-        for name, text in parser.items(section):
-            if name not in _BY_NAME:
-                raise BadSetting(name=name, where=file, why="no such setting; see 'n2k config'")
-            found[name] = (text, str(file))
+def _read(file: str) -> dict[str, tuple[str, str]]:
+    found = {}
+    for name, text in ini.read(file).items():
+        if name not in _BY_NAME:
+            raise BadSetting(name=name, where=file, why="no such setting; see 'n2k config'")
+        found[name] = (text, file)
     return found
 
 

@@ -1,12 +1,19 @@
 """The settings: their types, defaults and documentation, in one table."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from __future__ import annotations
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.config import values
 from n2k_fcgi.model.choices import LogLevel, OnConflict, Permission, Sync
-from n2k_fcgi.model.grids import PRODUCTION, Grid
+from n2k_fcgi.model.grids import PRODUCTION
+from n2k_fcgi.named import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+    from n2k_fcgi.model.grids import Grid
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -15,7 +22,7 @@ MIB = 1024 * 1024
 class Settings(NamedTuple):
     """The value in force of every setting. ``TABLE`` has the defaults and the documentation."""
 
-    data_dir: Path
+    data_dir: str
     log_file: str
     log_level: LogLevel
     log_rotate: int
@@ -50,6 +57,13 @@ class Settings(NamedTuple):
     map_resident: int
     share_with_group: bool
     url: str
+
+    @property
+    def folder(self) -> Path:
+        """``data_dir`` as a Path."""
+        from pathlib import Path  # late: its import takes longer than a lookup, which does without it
+
+        return Path(self.data_dir)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -3,37 +3,38 @@
 The reason is a noun phrase: it completes "must be …" in messages and fills the column of values in docs/settings.md.
 """
 
-import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
+from __future__ import annotations
 
+import os
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadGrid
-from n2k_fcgi.model.choices import Choice
 from n2k_fcgi.model.grids import PRODUCTION, TESTING, Grid, parse_grid
 
-_URL_CHARACTERS = re.compile(r"[A-Za-z0-9%._~:/!$&'()*+,;=\[\]-]+")
+_URL_CHARACTERS = r"[A-Za-z0-9%._~:/!$&'()*+,;=\[\]-]+"
 """Of RFC 3986, without those that begin a query or a fragment, or end a user name."""
 
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{0,500}")
+_TOKEN = r"[A-Za-z0-9._~+/=-]{1,500}"
 """Of RFC 6750; the length fits into a header."""
 
 
-def path(text: str) -> Path:
-    """An absolute path; ``~`` is the home directory."""
+def path(text: str) -> str:
+    """An absolute path, without needless slashes and dots; ``~`` is the home directory."""
     if not text.strip() or "\0" in text:
         raise ValueError("a path")  # an empty path would be the current folder
+    place = _at_home(text.strip())
     try:
-        return Path(_at_home(text.strip())).absolute()
+        whole = place if os.path.isabs(place) else os.path.join(os.getcwd(), place)
     except FileNotFoundError:
         raise ValueError("an absolute path, because the current folder no longer exists") from None
+    return "/" + "/".join(part for part in whole.split("/") if part not in ("", "."))
 
 
 def _at_home(text: str) -> str:
-    try:
-        return str(Path(text).expanduser()) if text.startswith("~") else text
-    except RuntimeError:
-        raise ValueError("a path below the home directory of an existing user") from None
+    place = os.path.expanduser(text)
+    if place.startswith("~"):
+        raise ValueError("a path below the home directory of an existing user")
+    return place
 
 
 def log_file(text: str) -> str:
@@ -54,30 +55,41 @@ def source(text: str) -> str:
 def token(text: str) -> str:
     """A secret for another server, or empty."""
     token = text.strip()
-    if not _TOKEN.fullmatch(token):
+    if not token:
+        return ""
+    import re  # late: as in url
+
+    if not re.fullmatch(_TOKEN, token):
         raise ValueError("a token as 'n2k token create' prints it there, or empty")
     return token
 
 
 def url(text: str) -> str:
     """A base address for paths and queries. A folder's address ends in a slash: without it Apache redirects."""
-    from urllib.parse import urlsplit  # late: most installations do not set it
-
     url, wanted = text.strip(), "an address such as https://example.com/n2k/, without '?', '#' or a password, or empty"
     if not url:
         return ""
+    import re  # late: most installations do not set it
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         raise ValueError(wanted) from None
-    if not is_good or not _URL_CHARACTERS.fullmatch(url) or len(url) > 255:
+    if not is_good or not re.fullmatch(_URL_CHARACTERS, url) or len(url) > 255:
         raise ValueError(wanted)
     last = parts.path.rpartition("/")[2]
     return url if (last and "." in last) or url.endswith("/") else f"{url}/"
 
 
-Chosen = TypeVar("Chosen", bound=Choice)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from n2k_fcgi.model.choices import Choice
+
+    Chosen = TypeVar("Chosen", bound=Choice)
 
 
 def choice_of(choices: type[Chosen]) -> Callable[[str], Chosen]:

@@ -6,8 +6,9 @@ A class is a message that says what is wrong and what to do, one HTTP status and
 key-value service.
 """
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors.base import *
 from n2k_fcgi.errors.installation import *
 from n2k_fcgi.errors.requests import *

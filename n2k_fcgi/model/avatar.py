@@ -1,8 +1,12 @@
 """Values about avatars that the layers exchange. All are frozen."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
-from n2k_fcgi.model.choices import Provenance
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.named import NamedTuple
+
+if TYPE_CHECKING:
+    from n2k_fcgi.model.choices import Provenance
 
 
 class Avatar(NamedTuple):

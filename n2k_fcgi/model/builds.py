@@ -5,9 +5,6 @@ from typing import NamedTuple
 
 from n2k_fcgi.model.choices import Phase
 
-REBUILD = 10.0
-"""Percent of a whole generation's avatars that differences may have; above, a whole generation is built."""
-
 
 class Claims(NamedTuple):
     """Several keys of Second Life with one name, current or former."""

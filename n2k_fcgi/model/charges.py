@@ -1,6 +1,8 @@
 """What rate limits count."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from n2k_fcgi.named import NamedTuple
 
 
 class Charge(NamedTuple):

@@ -4,11 +4,14 @@ A grid's label is its name here; its shard is what its simulators send. X-Second
 Second Life: OpenSimulator sends ``OpenSim`` unless its owner changed it. The setting ``grids`` says which grid a shard means.
 """
 
-import re
-from collections.abc import Container
-from typing import NamedTuple
+from __future__ import annotations
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadGrid
+from n2k_fcgi.named import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 PRODUCTION = "Production"
 """Second Life's main grid, Agni: the one where a name never passes to another account."""
@@ -17,9 +20,6 @@ TESTING = "Testing"
 """Second Life's beta grid, Aditi."""
 
 GRID_BYTES = 63
-
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Some of these count as white space in Python, but they are never part of a typed name."""
 
 
 class Grid(NamedTuple):
@@ -100,7 +100,7 @@ def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:
 
     Raises BadGrid if it is empty, longer than GRID_BYTES in UTF-8, or not printable.
     """
-    grid = text if CONTROLS.search(text) else text.strip()
+    grid = text if has_controls(text) else text.strip()
     folded = grid.casefold()
     for label in (PRODUCTION, TESTING, *known):
         if label.casefold() == folded:
@@ -112,3 +112,8 @@ def parse_grid(text: str, known: tuple[str, ...] = ()) -> str:
     if len(folded.encode()) > GRID_BYTES:
         raise BadGrid(grid=text, why=f"at most {GRID_BYTES} bytes")
     return folded
+
+
+def has_controls(text: str) -> bool:
+    """Whether *text* has control characters. Python takes some of them for white space, but no typed name has one."""
+    return not text.isprintable() and any(c < " " or "\x7f" <= c <= "\x9f" or c in "\u2028\u2029" for c in text)

@@ -1,6 +1,8 @@
 """The description of a generation: the fields of its ``manifest.json``."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from n2k_fcgi.named import NamedTuple
 
 
 class Manifest(NamedTuple):

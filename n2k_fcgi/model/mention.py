@@ -1,7 +1,10 @@
 """A place in some bytes where a text names an avatar that asked to be forgotten."""
 
+from __future__ import annotations
+
 from enum import Enum
-from typing import NamedTuple
+
+from n2k_fcgi.named import NamedTuple
 
 
 class Form(Enum):

@@ -1,8 +1,12 @@
 """Input of the store: avatars seen in-world, and pending keys."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
-from n2k_fcgi.model.avatar import Source
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.named import NamedTuple
+
+if TYPE_CHECKING:
+    from n2k_fcgi.model.avatar import Source
 
 MOST_GRIDS_BY_ONE = 8
 """Grids that one token, or all callers without a token together, may create: one caller must not use up the limit."""

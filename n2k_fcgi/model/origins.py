@@ -3,10 +3,12 @@
 A row holds the number of its origin in one byte: the grid and time of ten million rows take ten megabytes per index.
 """
 
+from __future__ import annotations
+
 import time
-from typing import NamedTuple
 
 from n2k_fcgi.errors import TooManyGrids
+from n2k_fcgi.named import NamedTuple
 
 MAX_ORIGINS = 255
 

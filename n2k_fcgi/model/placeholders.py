@@ -9,8 +9,14 @@ One word without brackets or dots may be a username: "Loading", "Unknown Residen
 User" is rejected everywhere: "User" was never among the last names of Second Life.
 """
 
-import re
-import unicodedata
+from __future__ import annotations
+
+from functools import cache
+
+from n2k_fcgi import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import re
 
 _WORD = r"(?:loading|waiting|retrieving|unknown(?: (?:user|name|avatar|resident))?|no ?name|nobody|no one|none|hippos|multiple)"
 _OPEN, _CLOSE = r"[(\[{<«‹「『【〈《]", r"[)\]}>»›」』】〉》]"
@@ -28,8 +34,6 @@ _ANY = (
     r".+[ .]ummm[0-9]+unknown",
     rf"unknown[a-z0-9]*[ .]+{_KEY}",
 )
-_PLACEHOLDER = re.compile("|".join(_ANY), re.IGNORECASE)
-
 PLAIN_PLACEHOLDER = rf"(?i:{'|'.join(_PLAIN)})".encode()
 """A regular expression for a whole ASCII name of one or two words; every match contains ``PLAIN_MARK``."""
 PLAIN_MARK = b"unknown"
@@ -38,6 +42,18 @@ PLAIN_MARK = b"unknown"
 
 def is_placeholder(spelling: str) -> bool:
     """Whether *spelling*, with single spaces, is a placeholder, in any case and with any kind of bracket."""
+    word = spelling.replace(" ", "").replace(".", "").replace("_", "")
+    if word.isascii() and word.isalnum() and ".." not in spelling and PLAIN_MARK.decode() not in word.lower():
+        return False  # nearly always, and a cold start compiles no regular expression
     if not spelling.isascii():
+        import unicodedata  # late: as above
+
         spelling = unicodedata.normalize("NFKC", spelling)  # the ellipsis character, and full-width brackets
-    return _PLACEHOLDER.fullmatch(spelling) is not None
+    return _placeholder().fullmatch(spelling) is not None
+
+
+@cache
+def _placeholder() -> re.Pattern[str]:
+    import re  # late: as above
+
+    return re.compile("|".join(_ANY), re.IGNORECASE)

@@ -1,6 +1,8 @@
 """Tokens, as they are stored."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from n2k_fcgi.named import NamedTuple
 
 
 class Token(NamedTuple):

@@ -1,17 +1,24 @@
 """The listening socket of a loop: connections are taken while there are descriptors for them."""
 
+from __future__ import annotations
+
 import errno
 import select
 import socket
-from collections.abc import Callable
-from typing import Any
 
-from n2k_fcgi import logs
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import counted
-from n2k_fcgi.servers.deadlines import Deadlines
-from n2k_fcgi.servers.limits import Counters, most_connections
+from n2k_fcgi.servers.limits import most_connections
 
-Admits = Callable[[Any], bool]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    from n2k_fcgi.servers.deadlines import Deadlines
+    from n2k_fcgi.servers.limits import Counters
+
+
+Admits: TypeAlias = "Callable[[Any], bool]"
 """Whether a peer may connect, by its address as ``accept`` returns it; it logs a refusal."""
 
 

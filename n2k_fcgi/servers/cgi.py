@@ -3,24 +3,30 @@
 Not wsgiref's handler: with the gateway of FastCGI both answer in the same way, errors included.
 """
 
-import math
+from __future__ import annotations
+
+import contextlib
 import os
 import select
 import sys
 import time
 
-from n2k_fcgi import logs
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.servers.gateway import Reply, new_environ
-from n2k_fcgi.servers.limits import DEFAULT, Limits
-from n2k_fcgi.servers.pace import Pace
-from n2k_fcgi.servers.wsgi import Environ, Served
+from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD, Pace
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from n2k_fcgi.servers.limits import Limits
+    from n2k_fcgi.servers.wsgi import Environ, Served
 
 
 class TooSlow(Exception):
     """The reader takes the answer too slowly. Never leaves this module."""
 
 
-def answer(application: Served, limits: Limits = DEFAULT) -> None:
+def answer(application: Served, limits: Limits | None = None) -> None:
     """Answer the request in the environment; its body is on standard input, the answer is written to standard output.
 
     *limits*: how slowly it may be read. An answer that is cut off has no mark that it is incomplete: CGI knows none.
@@ -32,7 +38,8 @@ def answer(application: Served, limits: Limits = DEFAULT) -> None:
         environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or str(len(body))  # which the application refuses
         body = b""
     reply = Reply(application, environ, body, run_once=True)
-    reader = Pace(time.monotonic(), rate=limits.rate, period=limits.period)
+    rate, period = (limits.rate, limits.period) if limits else (LEAST_RATE, PERIOD)
+    reader = Pace(time.monotonic(), rate=rate, period=period)
     try:
         while not reply.done:
             asked = time.monotonic()
@@ -46,6 +53,13 @@ def answer(application: Served, limits: Limits = DEFAULT) -> None:
     except TooSlow:
         logs.info("cut off an answer that was read too slowly")
         reply.close()
+
+
+def leave() -> NoReturn:
+    """End this process, whose answer is written and whose store is closed, without taking its modules apart: 3 ms of 20."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # standard error may be closed, or None
+        sys.stderr.flush()
+    os._exit(0)
 
 
 def _body(environ: Environ, max_body: int) -> bytes:
@@ -66,7 +80,7 @@ def _write(fd: int, data: bytes, reader: Pace) -> None:
     room = select.poll()
     room.register(fd, select.POLLOUT)
     while view:
-        while not room.poll(math.ceil(reader.left(time.monotonic()) * 1000)):
+        while not room.poll(int(reader.left(time.monotonic()) * 1000) + 1):
             if reader.is_too_slow(time.monotonic()):
                 raise TooSlow
         written = os.write(fd, view[: select.PIPE_BUF])

@@ -1,15 +1,21 @@
 """One connection of the loop: a socket that never blocks, what waits to be written to it, and how long it may take."""
 
+from __future__ import annotations
+
 import itertools
 import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
 
-from n2k_fcgi.servers.limits import Counters, Limits
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.servers.pace import Pace
-from n2k_fcgi.servers.protocol import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from n2k_fcgi.servers.limits import Counters, Limits
+    from n2k_fcgi.servers.protocol import Protocol
 
 Buffer = bytes | memoryview
 
@@ -53,7 +59,7 @@ class Connection:
                  "_sock", "_unread", "accounted", "closed", "fd", "limits", "pending", "touched", "watched")  # fmt: skip
 
     def __init__(
-        self, sock: socket.socket, speak: "Callable[[Connection], Protocol]", limits: Limits, counters: Counters
+        self, sock: socket.socket, speak: Callable[[Connection], Protocol], limits: Limits, counters: Counters
     ) -> None:
         self.fd = sock.fileno()
         self.limits = limits
@@ -81,7 +87,7 @@ class Connection:
         """Whether the limit of waiting output is reached: begin nothing new until ``advance`` is called."""
         return self.pending >= self.limits.high_water
 
-    def write(self, buffers: "list[Buffer] | tuple[Buffer, ...]") -> None:
+    def write(self, buffers: list[Buffer] | tuple[Buffer, ...]) -> None:
         """Send *buffers*, in order, at the speed of the reader. They are not copied and must not change."""
         self._output.extend(buffers)
         self.pending += sum(map(len, buffers))

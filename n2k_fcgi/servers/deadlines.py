@@ -1,7 +1,13 @@
 """What a loop does at a later time."""
 
+from __future__ import annotations
+
 import time
-from collections.abc import Callable
+
+from n2k_fcgi import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Deadlines:

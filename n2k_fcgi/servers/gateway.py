@@ -3,14 +3,19 @@
 The answer is made block by block, headers first: a caller that cannot send any more does not ask for the next block.
 """
 
-import io
-from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Any
+from __future__ import annotations
 
-from n2k_fcgi import logs
+import io
+from types import TracebackType
+
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import NoMemory, is_no_memory, shown
-from n2k_fcgi.servers.wsgi import Environ, WSGIApplication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from n2k_fcgi.servers.wsgi import Environ, WSGIApplication
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 

@@ -1,8 +1,10 @@
 """What a loop allows, and what it counted."""
 
-import resource
-from typing import NamedTuple
+from __future__ import annotations
 
+import resource
+
+from n2k_fcgi.named import NamedTuple
 from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD
 
 

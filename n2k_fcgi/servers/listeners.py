@@ -1,15 +1,21 @@
 """Listening sockets: made, inherited, closed."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from pathlib import Path
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import CannotListen
 from n2k_fcgi.files import locked
+from n2k_fcgi.servers.inheriting import is_listening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 BACKLOG = 1024
 """Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn."""
@@ -70,16 +76,7 @@ def why_not(problem: OSError, option: str) -> str:
 
 def inherited(fd: int = 0) -> socket.socket | None:
     """The listening socket on *fd* (0 in the FastCGI specification); None if *fd* is something else."""
-    try:
-        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
-            return None
-        candidate = socket.socket(fileno=fd)
-    except OSError:
-        return None
-    if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        return candidate
-    candidate.detach()
-    return None
+    return socket.socket(fileno=fd) if is_listening(fd) else None
 
 
 @contextlib.contextmanager

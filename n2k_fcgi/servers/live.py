@@ -1,18 +1,24 @@
 """The application as the settings file says it now: an edit takes effect without a restart."""
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from pathlib import Path
-from threading import Lock
+from __future__ import annotations
 
-from n2k_fcgi import logs
-from n2k_fcgi.config import Loaded, Settings, file_stamp, load
+import time
+from _thread import allocate_lock  # of threading nothing else is needed
+from contextlib import suppress
+
+from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi.config import file_stamp, load
 from n2k_fcgi.errors import N2KError, NoMemory
-from n2k_fcgi.servers.wsgi import Direct, Environ, StartResponse
-from n2k_fcgi.store.base import Store
-from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.wiring import application, keep_house, open_store, set_up_logs, store_options, unavailable
+
+if TYPE_CHECKING:
+    from _thread import LockType
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from n2k_fcgi.config import Loaded, Settings
+    from n2k_fcgi.servers.wsgi import Direct, Environ, StartResponse
+    from n2k_fcgi.store.base import Store
+    from n2k_fcgi.web.responses import Answer
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
@@ -44,11 +50,11 @@ class LiveApplication:
         self._application: Direct | None = None
         self._problem: N2KError | None = None
         self._settings: Settings | None = None
-        self._file: Path | None = None
+        self._file: str | None = None
         self._stamp: tuple[int, int, int] | None = None
         self._look_every = look_every
         self._next_look = 0.0
-        self._lock = Lock()
+        self._lock = allocate_lock()
         self._load()
 
     @property
@@ -101,16 +107,12 @@ class LiveApplication:
     def _load(self) -> None:
         self._next_look = time.monotonic() + self._look_every
         try:
-            self._take(load(self._config_file(), flags=self._settings_flags()))
+            self._take(load(self._flags.get("config") or None, flags=self._settings_flags()))
         except N2KError as problem:
             self._keep_old(problem)
         except MemoryError:
             self._keep_old(NoMemory())
             self._stamp = None  # tried again at the next look
-
-    def _config_file(self) -> Path | None:
-        named = self._flags.get("config")
-        return Path(named) if named else None
 
     def _settings_flags(self) -> dict[str, str]:
         return {name: text for name, text in self._flags.items() if name not in NO_SETTINGS}
@@ -142,7 +144,7 @@ class LiveApplication:
 class _OneThread:
     """The blocks of an answer, each made while *lock* is held."""
 
-    def __init__(self, blocks: Iterable[bytes], lock: Lock) -> None:
+    def __init__(self, blocks: Iterable[bytes], lock: LockType) -> None:
         self._blocks = blocks
         self._rest = iter(blocks)
         self._lock = lock

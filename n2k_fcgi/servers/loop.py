@@ -8,31 +8,38 @@ Connections that have more to write stand in line: each turn advances one of the
 between. So a new request waits for one block of one answer, however many long answers are under way.
 """
 
+from __future__ import annotations
+
 import os
 import select
-import socket
 import time
-from collections.abc import Callable, Iterable
 
-from n2k_fcgi import logs
-from n2k_fcgi.servers.accepting import Acceptor, Admits
+from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi.servers.accepting import Acceptor
 from n2k_fcgi.servers.connection import Connection, receive, send
 from n2k_fcgi.servers.deadlines import Deadlines
-from n2k_fcgi.servers.limits import Counters, Limits
-from n2k_fcgi.servers.protocol import Protocol
-from n2k_fcgi.servers.stopping import StopRequest
 
 FLUSH_AFTER = 1.0
 """Seconds that log lines wait to be written together."""
 
-Speak = Callable[[Connection], Protocol]
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    from n2k_fcgi.servers.accepting import Admits
+    from n2k_fcgi.servers.limits import Counters, Limits
+    from n2k_fcgi.servers.protocol import Protocol
+    from n2k_fcgi.servers.stopping import StopRequest
+
+Speak: TypeAlias = "Callable[[Connection], Protocol]"
 """Makes the protocol of a connection."""
 
-AtOnce = Callable[[bytes], "bytes | Speak | None"]
+AtOnce: TypeAlias = "Callable[[bytes], bytes | Speak | None]"
 """Takes what a new connection sent first, and returns the whole answer, after which the connection is closed; or the protocol,
 if the answer is longer; or None, if it is not taken."""
 
-Settle = Callable[[], Iterable[Connection]]
+Settle: TypeAlias = "Callable[[], Iterable[Connection]]"
 """Finishes together what the connections have begun in one turn; returns those that it wrote to."""
 
 

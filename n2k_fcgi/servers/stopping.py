@@ -1,12 +1,17 @@
 """Why a server stops: a signal, which only sets a flag and wakes the loop; or what it runs is gone."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
-from types import FrameType, TracebackType
-from typing import Any
 
 import n2k_fcgi
+from n2k_fcgi import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+    from typing import Any
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 """SIGUSR1 is what a graceful Apache may send."""
@@ -25,7 +30,7 @@ class StopRequest:
         self._before: dict[signal.Signals, Any] = {}
         self._wakeup_before = -1
 
-    def __enter__(self) -> "StopRequest":
+    def __enter__(self) -> StopRequest:
         self.fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # Python restarts an interrupted epoll_wait (PEP 475): the byte in the pipe is what ends it.
         self._wakeup_before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
@@ -55,7 +60,7 @@ class Presence:
         self._was_missing = False
 
     @classmethod
-    def of_this_process(cls) -> "Presence":
+    def of_this_process(cls) -> Presence:
         """The script (``python -c`` has none) and the package."""
         script = getattr(sys.modules["__main__"], "__file__", None)
         files = (script, n2k_fcgi.__file__) if script else (n2k_fcgi.__file__,)

@@ -1,18 +1,25 @@
 """One process that serves a listening socket until it is told to stop."""
 
-import contextlib
-import socket
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
-from n2k_fcgi import logs
-from n2k_fcgi.servers.accepting import Admits
-from n2k_fcgi.servers.connection import Connection
-from n2k_fcgi.servers.limits import DEFAULT, Counters, Limits
+import contextlib
+
+from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi.servers.limits import DEFAULT
 from n2k_fcgi.servers.listeners import owned
-from n2k_fcgi.servers.loop import AtOnce, Loop, Settle
-from n2k_fcgi.servers.protocol import Protocol
+from n2k_fcgi.servers.loop import Loop
 from n2k_fcgi.servers.stopping import Presence, StopRequest
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from typing import Any
+
+    from n2k_fcgi.servers.accepting import Admits
+    from n2k_fcgi.servers.connection import Connection
+    from n2k_fcgi.servers.limits import Counters, Limits
+    from n2k_fcgi.servers.loop import AtOnce, Settle
+    from n2k_fcgi.servers.protocol import Protocol
 
 
 def everyone(address: Any) -> bool:

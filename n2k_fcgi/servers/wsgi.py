@@ -1,15 +1,22 @@
 """What every front end serves: a WSGI application (PEP 3333) that says how large a body it takes."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from __future__ import annotations
 
+from typing import Protocol
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.web.decoding import Environ
-from n2k_fcgi.web.responses import Answer
+from n2k_fcgi.web.responses import StartResponse
 
 __all__ = ["Direct", "Environ", "Served", "StartResponse", "WSGIApplication"]
 
-StartResponse = Callable[..., Any]
-WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    from n2k_fcgi.web.responses import Answer
+
+WSGIApplication: TypeAlias = "Callable[[Environ, StartResponse], Iterable[bytes]]"
 
 
 class Direct(Protocol):

@@ -1,10 +1,14 @@
 """Updates that are good to have: an answer that is already on the disk does not depend on them."""
 
-import contextlib
-from collections.abc import Iterator
+from __future__ import annotations
 
-from n2k_fcgi import logs
+import contextlib
+
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import N2KError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @contextlib.contextmanager

@@ -10,16 +10,11 @@ from typing import Protocol
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.batch import Batch
-from n2k_fcgi.model.builds import REBUILD, Built, Merge, Watch
+from n2k_fcgi.model.builds import Built, Merge, Watch
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.observations import Observation
 from n2k_fcgi.model.origins import OriginTable
-
-MOST_FORMER = 64
-"""Former names of one key on one grid that captures keep. Captures from before that bound keep more, which are found."""
-
-MOST_KEYS = 64
-"""Keys of one name on one grid that captures keep, and that an answer reads, however many are stored."""
+from n2k_fcgi.store.bounds import REBUILD
 
 
 class AvatarIndex(Protocol):

@@ -5,13 +5,10 @@ that they outlive the transaction that read them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from n2k_fcgi.files import PRIVATE, SHARED, Modes
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.charges import Charge
-from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked
 from n2k_fcgi.model.tokens import Token
@@ -181,27 +178,6 @@ class MeterStore(Protocol):
         A clock that is set back must not block callers.
         """
         ...
-
-
-class StoreOptions(NamedTuple):
-    """What a store is opened with. Stores of equal options are interchangeable."""
-
-    data_dir: Path
-    share_with_group: bool
-    """Files can be read and written by the group: cron and the web server may be different users."""
-    resident_limit: int
-    """Bytes of resident memory of this process above which an engine that maps files releases their pages."""
-    max_pending: int
-    """The most pending keys that are kept."""
-    sync: Sync
-    """When a write of the key-value service is on disk; all others are before they are acknowledged."""
-    most_changes: int
-    """Records that the log of changes of each namespace keeps."""
-
-    @property
-    def modes(self) -> Modes:
-        """File modes of the data directory."""
-        return SHARED if self.share_with_group else PRIVATE
 
 
 Mentioned = Callable[[bytes], Iterable[Mention]]

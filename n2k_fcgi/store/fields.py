@@ -1,12 +1,13 @@
-"""Every stored field, and which avatars it can name, so what a purge does with it; ``datadir`` is the same for files.
+"""Every stored field, and which avatars it can name, so what a purge does with it; ``inventory`` is the same for files.
 
 The name of a grid never counts as an avatar's.
 """
 
-from collections.abc import Callable
-from enum import Enum
-from typing import Any, TypeVar
+from __future__ import annotations
 
+from enum import Enum
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.avatar import Capture, Conflict, Source, StoredCapture
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.observations import Asked
@@ -34,7 +35,11 @@ TABLE: dict[type, dict[str, Holds]] = {
 }
 """Conflicts and pending keys are in the volatile file, which a purge empties."""
 
-Row = TypeVar("Row", Source, Token, Manifest)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Row = TypeVar("Row", Source, Token, Manifest)
 
 
 def free_texts(row: Source | Token | Manifest) -> dict[str, str]:

@@ -1,15 +1,20 @@
 """Access: tokens, scopes and rate limits of requests that write. No token comes in a URL, which servers and proxies log."""
 
+from __future__ import annotations
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest, TokenNeeded, WritingIsOff
 from n2k_fcgi.model.choices import Permission, Scope
-from n2k_fcgi.model.tokens import Token
-from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.access.tokens import token_id, verify_token
-from n2k_fcgi.service.directory.pending import PendingKeys
-from n2k_fcgi.store.base import TokenStore
 from n2k_fcgi.web.addresses import client_address
 from n2k_fcgi.web.areas import area_of
-from n2k_fcgi.web.requests import Request
+
+if TYPE_CHECKING:
+    from n2k_fcgi.model.tokens import Token
+    from n2k_fcgi.service.access.limits import Limits
+    from n2k_fcgi.service.directory.pending import PendingKeys
+    from n2k_fcgi.store.base import TokenStore
+    from n2k_fcgi.web.requests import Request
 
 
 class Access:

@@ -1,12 +1,15 @@
 """The address that rate limits count: the caller's, also behind trusted proxies."""
 
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-from n2k_fcgi.web.decoding import Environ
+from functools import lru_cache
+
+from n2k_fcgi import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
+
+    from n2k_fcgi.web.decoding import Environ
 
 UNKNOWN = "unknown"
 """A web server on a unix socket may pass no address; such callers share one count."""
@@ -44,7 +47,7 @@ def _nearest(hops: list[str], trusted: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _parse(text: str) -> "IPv4Address | IPv6Address | None":
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
     from ipaddress import IPv6Address, ip_address  # late: lookups need no address
 
     try:

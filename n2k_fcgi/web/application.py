@@ -1,16 +1,21 @@
 """The WSGI application: route, view, answer. The only place where errors become HTTP statuses."""
 
-import sys
-from collections.abc import Iterable
+from __future__ import annotations
 
-from n2k_fcgi import late, logs
+import sys
+
+from n2k_fcgi import TYPE_CHECKING, late, logs
 from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, is_no_memory
 from n2k_fcgi.web import express
-from n2k_fcgi.web.areas import area_of
-from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import Answer, Headers, StartResponse, options, respond
-from n2k_fcgi.web.services import Services
+from n2k_fcgi.web.responses import options, respond
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from n2k_fcgi.web.decoding import Environ
+    from n2k_fcgi.web.responses import Answer, Headers, StartResponse
+    from n2k_fcgi.web.services import Services
 
 UNEXPECTED = "internal error: the log of the server says what happened"
 
@@ -30,7 +35,7 @@ class Application:
         """Return the answer to any request, also if an error occurs."""
         request = Request(environ, self._max_body)
         try:
-            fast = express.lookup(request) or express.values(request)
+            fast = express.lookup(request) or express.address(request)
             found = self._by_routes(request) if fast is None else fast[0](request, self._services, **fast[1])
         except Exception as problem:  # noqa: BLE001 - the last resort of the application
             found = _failed(problem, request)
@@ -48,12 +53,16 @@ class Application:
     def _by_routes(self, request: Request) -> Answer:
         if "werkzeug.routing" not in sys.modules:
             late.refuse_without_room()
+            with late.uncollected():
+                late.parts_of("werkzeug")
+                __import__("n2k_fcgi.web.routes")
         from werkzeug.exceptions import HTTPException, MethodNotAllowed  # late: the fast path does without Werkzeug
 
-        from n2k_fcgi.web.routes import ROUTES, view_of  # late: it imports Werkzeug
+        from n2k_fcgi.web.areas import area_of, view_of
+        from n2k_fcgi.web.routes import bound  # late: it imports Werkzeug
 
         method = request.method
-        adapter = ROUTES.bind("", path_info=request.path)
+        adapter = bound(area_of(request), request.path)
         if method == "OPTIONS":
             if not adapter.allowed_methods():
                 raise _nothing_here(request)
@@ -83,12 +92,16 @@ def _allow(methods: Iterable[str]) -> str:
 
 
 def _nothing_here(request: Request) -> NothingHere:
+    from n2k_fcgi.web.areas import area_of  # late: lookups have few errors
+
     hint = area_of(request).hint
     return NothingHere(how=hint) if hint else NothingHere()
 
 
 def _error(request: Request, status: int, message: str, headers: Headers = ()) -> Answer:
     """Return an error in the form of the request's area."""
+    from n2k_fcgi.web.areas import area_of  # late: as above
+
     return area_of(request).error(request, status, message, headers)
 
 

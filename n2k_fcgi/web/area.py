@@ -14,11 +14,16 @@ To add one (``db``, say), make a folder beside ``classic`` and ``api`` and add o
 ``docs/http.md`` lists every address, and ``tests/golden/cases.jsonl`` holds what each returns.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
 
-from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import Answer, Headers
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.named import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from n2k_fcgi.web.requests import Request
+    from n2k_fcgi.web.responses import Answer, Headers
 
 
 class Route(NamedTuple):

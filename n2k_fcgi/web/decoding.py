@@ -4,14 +4,19 @@ Paths and queries are decoded here and not by the web server: behind mod_fcgid P
 while REQUEST_URI arrives as it was sent (tried with Apache, nginx and lighttpd).
 """
 
-import re
-from collections.abc import Iterable
-from functools import lru_cache
-from typing import IO, Any
+from __future__ import annotations
 
+from functools import lru_cache
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest, BodyTooLarge
 
-Environ = dict[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import IO, Any, TypeAlias
+
+
+Environ: TypeAlias = "dict[str, Any]"
 
 LOOKUP_VARIABLES = (
     *("REQUEST_METHOD", "REQUEST_URI", "SCRIPT_NAME", "HTTP_ACCEPT"),
@@ -20,8 +25,6 @@ LOOKUP_VARIABLES = (
 """What a lookup reads of its environ when the web server sends REQUEST_URI."""
 
 MAX_FIELDS = 200
-
-_SLASHES = re.compile(rb"/{2,}")
 
 _HEX = {f"{n:02x}".encode(): bytes((n,)) for n in range(256)}
 
@@ -175,7 +178,9 @@ def _below_mount(path: bytes, script: bytes) -> bytes:
         if front == mount or _is_same(front, mount):
             return b"/" + (pieces[depth + 1] if len(pieces) > depth + 1 else b"")
     if b"//" in path and script.count(b"/") > 1:  # web servers find the folder in spite of them
-        return _below_mount(_SLASHES.sub(b"/", path), script)
+        while b"//" in path:
+            path = path.replace(b"//", b"/")
+        return _below_mount(path, script)
     return path or b"/"
 
 

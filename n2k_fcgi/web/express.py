@@ -1,25 +1,28 @@
-"""The fast path of lookups: from a request to its view without Werkzeug, whose import doubles a worker's cold start.
+"""The fast path: from a request to its view without Werkzeug, whose import doubles a worker's cold start.
 
-``routes.ROUTES`` is the slow path, and decides. The fast path takes the few requests that make nearly all of the traffic, and
-only where ``ROUTES`` would choose the same view; a test runs every golden case both ways. An area that has such requests adds
-them here.
+``routes`` is the slow path, and decides. The fast path takes the few requests that make nearly all of the traffic, and
+addresses without a value in them, and only where it would choose the same view; a test runs every golden case both
+ways. An area that has other requests of which there are many adds them here.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.web.classic.root import root
-from n2k_fcgi.web.classic.w_hat import key2name_path, name2key_path
-from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import Answer
 
-Found = tuple[Callable[..., Answer], dict[str, str]]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from n2k_fcgi.web.requests import Request
+    from n2k_fcgi.web.responses import Answer
+
+Found: TypeAlias = "tuple[Callable[..., Answer], dict[str, str]]"
 """A view, and its values from the path."""
 
-_PATHS: dict[bytes, tuple[Callable[..., Answer], str]] = {
-    b"/name2key/": (name2key_path, "name"),
-    b"/key2name/": (key2name_path, "key"),
-}
+_PATHS = {b"/name2key/": "name", b"/key2name/": "key"}
+"""Path of an endpoint of W-Hat -> the argument of its view."""
 
 
 def lookup(request: Request) -> Found | None:
@@ -33,20 +36,30 @@ def lookup(request: Request) -> Found | None:
         except BadRequest:
             return None
         return (root, {}) if ("name" in fields) != ("key" in fields) else None
-    found = _PATHS.get(path[:10])
+    argument = _PATHS.get(path[:10])
     rest = path[10:]
     # Slashes, escaped ones too, are left to the slow path.
-    if found is None or not rest or b"/" in rest or b"%2f" in rest.lower():
+    if argument is None or not rest or b"/" in rest or b"%2f" in rest.lower():
         return None
-    view, argument = found
+    from n2k_fcgi.web.classic.w_hat import key2name_path, name2key_path  # late: most lookups come to the root
+
+    view = name2key_path if argument == "name" else key2name_path
     return view, {argument: request.path[10:]}
 
 
-def values(request: Request) -> Found | None:
-    """Return the view of the key-value service, whatever is done with a value; None for other methods and requests."""
+def address(request: Request) -> Found | None:
+    """Return the view of an address without a value in it, or of the key-value service; None: take the slow path."""
     path = request.raw_path
-    if not path.startswith(b"/db") or path[3:4] not in (b"", b"/"):
-        return None
+    if path.startswith(b"/db") and path[3:4] in (b"", b"/"):
+        return _of_values(request)
+    from n2k_fcgi.web import areas  # late: lookups do not need it
+
+    endpoint = areas.FIXED.get((path, request.method))
+    return None if endpoint is None else (areas.view_of(endpoint), {})
+
+
+def _of_values(request: Request) -> Found | None:
+    """Return the view of the key-value service, whatever is done with a value; None for other methods."""
     if request.method not in ("GET", "HEAD", "PUT", "POST", "DELETE"):
         return None
     from n2k_fcgi.web.db.dispatch import answer  # late: a worker that only answers lookups needs none of it

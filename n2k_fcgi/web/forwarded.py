@@ -3,9 +3,14 @@
 Both list the hops of a request, and each proxy appends one. Entries before that of a trusted proxy may be forged.
 """
 
+from __future__ import annotations
+
 import re
 
-from n2k_fcgi.web.decoding import Environ
+from n2k_fcgi import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from n2k_fcgi.web.decoding import Environ
 
 _PAIR = re.compile(r'(?:[^",;]|"(?:[^"\\]|\\.)*")*')
 """One pair of a Forwarded header, up to the next separator outside quotes."""

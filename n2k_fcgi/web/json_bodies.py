@@ -3,23 +3,28 @@
 An answer is one JSON object on one line, in UTF-8.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from functools import lru_cache
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest
-from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import Answer, Headers
+from n2k_fcgi.web.responses import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from json import JSONEncoder
+    from typing import Any, TypeAlias
+
+    from n2k_fcgi.web.requests import Request
+    from n2k_fcgi.web.responses import Headers
 
 JSON = "application/json"
 
 EXPOSED: Headers = (("Access-Control-Expose-Headers", "ETag, X-N2K-Generation, Retry-After"),)
 """Headers that pages of other sites may read."""
 
-Body = dict[str, Any]
+Body: TypeAlias = "dict[str, Any]"
 
 
 def answer(fields: Body | bytes, generation: str = "", *, status: int = 200, headers: Headers = ()) -> Answer:
@@ -123,7 +128,7 @@ def encoded(fields: Body) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _encoder() -> "JSONEncoder":
+def _encoder() -> JSONEncoder:
     """Kept: ``json.dumps`` makes one each time for options that are not its own, which takes as long as a small object."""
     from json import JSONEncoder  # late: lookups need no JSON
 

@@ -1,10 +1,16 @@
 """Requests: each part is read when it is first used."""
 
+from __future__ import annotations
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.avatar import Source
-from n2k_fcgi.model.grids import Grids, Wanted
 from n2k_fcgi.model.keys import is_key_shaped
-from n2k_fcgi.web.decoding import Environ, parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
+from n2k_fcgi.web.decoding import parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
+
+if TYPE_CHECKING:
+    from n2k_fcgi.model.grids import Grids, Wanted
+    from n2k_fcgi.web.decoding import Environ
 
 MAX_QUERY = 64 * 1024
 """The limit on the query string in bytes. Most servers have a lower one, about 8 KB."""

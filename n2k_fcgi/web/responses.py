@@ -1,12 +1,18 @@
 """Answers: plain text by default, never compressed, cut at line ends for scripts, which would cut in mid-line."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from __future__ import annotations
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.keys import NULL_KEY
-from n2k_fcgi.web.decoding import Environ
+from n2k_fcgi.named import NamedTuple
 
-StartResponse = Callable[..., Any]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeAlias
+
+    from n2k_fcgi.web.decoding import Environ
+
+StartResponse: TypeAlias = "Callable[..., Any]"
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"

@@ -1,40 +1,44 @@
 """The services that views use; ``wiring`` makes them."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from __future__ import annotations
 
-from n2k_fcgi.model.choices import Permission
-from n2k_fcgi.model.grids import Grids
-from n2k_fcgi.service.access.slots import Slots
-from n2k_fcgi.service.directory.lookup import Directory
-from n2k_fcgi.service.directory.pending import PendingKeys
-from n2k_fcgi.service.directory.register import Registrar
-from n2k_fcgi.web.access import Access
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.named import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from n2k_fcgi.model.choices import Permission
+    from n2k_fcgi.model.grids import Grids
+    from n2k_fcgi.service.access.slots import Slots
     from n2k_fcgi.service.directory.forget import Forgetting
+    from n2k_fcgi.service.directory.lookup import Directory
     from n2k_fcgi.service.directory.overview import Overview
+    from n2k_fcgi.service.directory.pending import PendingKeys
+    from n2k_fcgi.service.directory.register import Registrar
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
+    from n2k_fcgi.web.access import Access
 
 
 class Services(NamedTuple):
-    """The services behind the views."""
+    """The services behind the views. Those that lookups do not use are imported and made when they are first called for."""
 
     directory: Directory
-    registrar: Registrar
-    forgetting: "Callable[[], Forgetting]"
-    """Made when called: a worker that only answers lookups does not import it."""
-    pending: PendingKeys
-    access: Access
-    overview: "Callable[[], Overview]"
-    """As above, but always the same one: it caches its counts."""
-    keyvalue: "Callable[[str], KeyValueSpace]"
-    """A namespace by its name. Raises BadNamespace, NoSuchNamespace."""
-    use_generation: Callable[[str], None]
-    """Make a generation live. Raises NoSuchGeneration, ImportRunning."""
     grids: Grids
     csv: Permission
     """Who may download the list."""
-    list_slots: Slots
-    code: str = ""
+    code: str
     """The digest of the code that this server runs, by which ``n2k doctor`` finds old code; '': unknown."""
+    access: Callable[[], Access]
+    """Always the same one."""
+    registrar: Callable[[], Registrar]
+    pending: Callable[[], PendingKeys]
+    forgetting: Callable[[], Forgetting]
+    overview: Callable[[], Overview]
+    """Always the same one: it caches its counts."""
+    list_slots: Callable[[], Slots]
+    """Always the same ones: they are held while a list is sent."""
+    keyvalue: Callable[[str], KeyValueSpace]
+    """A namespace by its name. Raises BadNamespace, NoSuchNamespace."""
+    use_generation: Callable[[str], None]
+    """Make a generation live. Raises NoSuchGeneration, ImportRunning."""

@@ -14,7 +14,7 @@ from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store import fields
-from n2k_fcgi.store.datadir import TABLE, Purging
+from n2k_fcgi.store.inventory import TABLE, Purging
 from n2k_fcgi.wiring import registrar
 from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv

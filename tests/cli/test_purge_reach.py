@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.files import PRIVATE, hold
-from n2k_fcgi.store.datadir import TABLE, UPDATE_LOCK, Purging, files
+from n2k_fcgi.store.datadir import UPDATE_LOCK
+from n2k_fcgi.store.inventory import TABLE, Purging, files
 from tests.support.commands import PEOPLE, Commands, on_terminal
 from tests.support.processes import eventually
 from tests.support.sandbox import MASAKAZU, csv

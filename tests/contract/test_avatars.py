@@ -6,8 +6,9 @@ from itertools import count
 import pytest
 
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.store.avatars import MOST_KEYS, AvatarIndex
+from n2k_fcgi.store.avatars import AvatarIndex
 from n2k_fcgi.store.base import Store
+from n2k_fcgi.store.bounds import MOST_KEYS
 from tests.contract.engines import Place
 from tests.contract.values import HERE, KEY, KEYS, NAMES, OTHER, THERE, THIRD, record, seen
 

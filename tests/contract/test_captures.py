@@ -9,8 +9,8 @@ from n2k_fcgi.model.avatar import Capture, Source, StoredCapture
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.observations import MOST_GRIDS_BY_ONE
-from n2k_fcgi.store.avatars import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.base import Store
+from n2k_fcgi.store.bounds import MOST_FORMER, MOST_KEYS
 from tests.contract.engines import SECONDS, Place, done
 from tests.contract.values import HERE, KEY, KEYS, MOMENTS, NAMES, OTHER, THERE, THIRD, record, seen
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from werkzeug.routing import Rule
 
-from n2k_fcgi.web.routes import ROUTES, view_of
+from n2k_fcgi.web.areas import AREAS, view_of
+from n2k_fcgi.web.routes import routes_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http.md").read_text("utf-8")
+RULES = [rule for area in AREAS for rule in routes_of(area).iter_rules()]
 ALIASES = {"/touch", "/name2key/"}
 """With and without the last slash."""
 
@@ -18,7 +20,7 @@ def written(rule: Rule) -> str:
     return re.sub(r"<(?:path:|rest:)?(\w)\w*>", lambda found: found[1].upper(), rule.rule.removeprefix("/api/v1/"))
 
 
-@pytest.mark.parametrize("rule", list(ROUTES.iter_rules()), ids=lambda rule: f"{rule.rule} {rule.endpoint}")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.rule} {rule.endpoint}")
 def test_every_address_is_on_the_page(rule: Rule) -> None:
     """With its method below /api/v1, and with a view that is there and says what it does."""
     assert view_of(rule.endpoint).__doc__

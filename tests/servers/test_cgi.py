@@ -1,6 +1,7 @@
 """``main``: FastCGI when descriptor 0 listens, one CGI request when it does not."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,15 @@ def test_main_without_a_socket_is_cgi(tmp_path: Path, stdin: str) -> None:
     """Standard input that is a file or a pipe means one request, answered by the real application."""
     out, _ = ask(DISPATCH % str(tmp_path), "/health", stdin=subprocess.DEVNULL if stdin == "null" else None)
     assert out.startswith(b"Status: 200 OK\r\n")
+
+
+def test_main_with_a_connected_socket_is_cgi(tmp_path: Path) -> None:
+    """Apache's mod_cgid gives a script its connection as standard input; the body is read from it."""
+    web_server, script = socket.socketpair()
+    with web_server, script:
+        web_server.sendall(b"name=a+b")
+        out, _ = ask(DISPATCH % str(tmp_path), "/", "POST", b"name=a+b", stdin=script)
+    assert out.startswith(b"Status: 503 ") and out.count(b"\n", out.index(b"\r\n\r\n") + 4) == 1
 
 
 @pytest.mark.measured

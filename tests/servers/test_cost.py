@@ -18,7 +18,8 @@ import pytest
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.service.dumps.sample import Sample, csv_lines
 from n2k_fcgi.store.keyvalue import Terms
-from tests.support.fastcgi_client import Client, request
+from tests.support.fastcgi_client import Client, request, variables
+from tests.support.hosting import Account
 from tests.support.processes import SECONDS, Child, eventually, listening, running
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
@@ -28,10 +29,10 @@ WORKER = """
 import gc, json, sys
 from n2k_fcgi.servers.fastcgi import main
 main(data_dir=sys.argv[1], map_resident=sys.argv[2])
+collects = gc.isenabled()
 gc.collect()
-print(json.dumps({"modules": sorted(sys.modules), "objects": len(gc.get_objects())}))
+print(json.dumps({"modules": sorted(sys.modules), "objects": len(gc.get_objects()), "collects": collects}))
 """
-NOTHING = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
 
 class Worker(Child):
@@ -67,55 +68,157 @@ def people(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-MAY_IMPORT = {
-    *(
-        "array",
-        "bisect",
-        "collections",
-        "configparser",
-        "contextlib",
-        "copyreg",
-        "encodings",
-        "enum",
-        "errno",
-        "fcntl",
-        "flup",
-        "fnmatch",
-    ),
-    *("functools", "gc", "genericpath", "io", "ipaddress", "itertools", "json", "keyword", "linecache", "lmdb", "math"),
-    *(
-        "ntpath",
-        "operator",
-        "pathlib",
-        "posixpath",
-        "pwd",
-        "re",
-        "reprlib",
-        "resource",
-        "select",
-        "selectors",
-        "signal",
-        "socket",
-    ),
-    *("sre_compile", "sre_constants", "sre_parse", "stat", "struct", "textwrap", "time", "token", "tokenize", "traceback"),
-    *("types", "typing", "unicodedata", "urllib", "warnings", "threading", "codeop", "ast", "copy", "dis", "opcode", "inspect"),
+OF_PYTHON = {
+    *("__future__", "collections", "contextlib", "enum", "errno", "fcntl", "functools", "gc", "genericpath", "itertools"),
+    *("keyword", "lmdb", "operator", "os", "posixpath", "reprlib", "select", "stat", "struct", "types"),
 }
-"""Outside the package. Those that cost most are not among them: werkzeug, loguru, click, http, email, ssl, logging."""
+"""What a lookup as CGI may import of others, but for parts in C: neither re, typing, pathlib nor json."""
+
+STORE_MODULES = """
+store store.bounds store.datadir store.options store.lmdb store.lmdb.bulk store.lmdb.capture_rows store.lmdb.captures
+store.lmdb.codec store.lmdb.empty_file store.lmdb.engine store.lmdb.environment store.lmdb.forgotten store.lmdb.generation
+store.lmdb.generation_file store.lmdb.generation_folders store.lmdb.generations store.lmdb.growing_map store.lmdb.json_text
+store.lmdb.layers store.lmdb.layout store.lmdb.lockfile store.lmdb.open_files store.lmdb.resident store.lmdb.writable
+store.lmdb.writer_queue
+"""
+LOOKUP_MODULES = f"""
+config config.ini config.table config.values errors errors.base errors.installation errors.requests errors.store files late
+logs model model.avatar model.choices model.grids model.keys model.manifests model.names model.origins model.placeholders
+named servers servers.fastcgi servers.gateway servers.inheriting servers.live service service.directory
+service.directory.choice service.directory.lookup start {STORE_MODULES} web web.application web.area web.classic
+web.classic.browser web.classic.root web.decoding web.express web.requests web.responses web.services wiring
+"""
+"""Of our own what every lookup imports."""
+CGI_MODULES = "servers.cgi servers.pace"
+WORKER_MODULES = """
+servers.accepting servers.connection servers.deadlines servers.fastcgi.connection servers.fastcgi.express
+servers.fastcgi.records servers.fastcgi.request servers.fastcgi.server servers.fastcgi.serving servers.fastcgi.web_server
+servers.limits servers.listeners servers.loop servers.pace servers.stopping servers.worker
+"""
+REGISTER_MODULES = """
+model.charges model.observations model.tokens service.access service.access.limits service.access.tokens service.best_effort
+service.directory.pending service.directory.register store.fields store.lmdb.conflicts store.lmdb.meters store.lmdb.pending
+store.lmdb.recording store.lmdb.tokens store.lmdb.volatile web.access web.addresses web.api web.areas
+web.classic.registering web.db web.json_bodies
+"""
+PAGE_MODULES = "web.api web.areas web.classic.monitoring web.db web.json_bodies"
+ROUTED_MODULES = """
+model.observations model.tokens service.access service.access.tokens service.best_effort service.directory.history
+service.directory.pending service.directory.register web.api web.api.avatars web.api.shapes web.areas web.db web.json_bodies
+web.routes
+"""
+BY_LOOKUP = "/?name=governor.linden"
+IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 
 
-def test_a_worker_that_only_answers_lookups_imports_little(people: Sandbox, tmp_path: Path) -> None:
-    """Both directions, found and not, in all forms: neither Werkzeug nor loguru, nothing that writes or imports."""
+def imported(told: str) -> set[str]:
+    """The modules that ``-X importtime`` lists, without those that this interpreter needs to do nothing."""
+    bare = subprocess.run(
+        [sys.executable, "-IS", "-X", "importtime", "-c", "pass"], stderr=subprocess.PIPE, text=True, check=True
+    )
+    return set(IMPORTED.findall(told)) - set(IMPORTED.findall(bare.stderr))
+
+
+def ours(modules: set[str]) -> set[str]:
+    """Those of the package, below it."""
+    return {name.removeprefix("n2k_fcgi.") for name in modules if name.startswith("n2k_fcgi.")}
+
+
+def tops(modules: set[str]) -> set[str]:
+    """The packages of all others, but for parts in C."""
+    return {name.partition(".")[0] for name in modules if name[:2] == "__" or name[:1] != "_"} - {"n2k_fcgi"}
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Account:
+    """A home with the script that ``n2k deploy`` writes."""
+    account = Account(tmp_path / "home")
+    account.n2k("deploy", str(account.site))
+    return account
+
+
+def by_cgi(account: Account, target: str, **more: str) -> tuple[bytes, set[str]]:
+    """Run the script as CGI_MODULES: the answer's body, and what was imported."""
+    command = [sys.executable, "-IS", "-X", "importtime", str(account.script)]
+    done = subprocess.run(command, env=variables(target, **more), capture_output=True, timeout=SECONDS, check=True)
+    return done.stdout.partition(b"\r\n\r\n")[2], imported(done.stderr.decode())
+
+
+def by_worker(account: Account, folder: Path, *targets: str) -> set[str]:
+    """What the script imports as a worker that is asked for *targets*."""
+    folder.mkdir()
+    log = folder / "stderr"
+    command = [sys.executable, "-IS", "-X", "importtime", str(account.script)]
+    with listening(folder) as bound, log.open("wb") as errors, running(command, stdin=bound, stderr=errors) as process:
+        for target in targets:
+            with Client(str(folder / "socket")) as client:
+                assert client.send(request(target)).answer().status == "200 OK"
+        process.send_signal(signal.SIGTERM)
+        process.wait(SECONDS)
+    return imported(log.read_text())
+
+
+def test_the_modules_of_a_lookup_as_cgi(deployed: Account) -> None:
+    """These and no others: each costs 0.1 ms and more of some twenty, and what it imports in its turn."""
+    body, modules = by_cgi(deployed, BY_LOOKUP)
+    assert body == GOVERNOR.encode()
+    assert ours(modules) == set((LOOKUP_MODULES + CGI_MODULES).split())
+    assert tops(modules) <= OF_PYTHON
+
+
+def test_the_modules_of_a_registration_as_cgi(deployed: Account) -> None:
+    """Those of a lookup, and what checks the token, counts the write and records it; Werkzeug is none of it."""
+    target = "/?name=New+Comer&key=00000000-0000-4000-8000-00000000c01d"
+    by_cgi(deployed, target, HTTP_X_N2K_TOKEN=deployed.token)  # makes the volatile file
+    body, modules = by_cgi(deployed, target, HTTP_X_N2K_TOKEN=deployed.token)
+    assert body.startswith(b"Known: New Comer")
+    assert ours(modules) == set((LOOKUP_MODULES + CGI_MODULES + REGISTER_MODULES).split())
+    assert tops(modules) <= OF_PYTHON | {"copyreg", "hashlib", "hmac", "ipaddress", "json", "math", "re", "warnings"}
+
+
+OF_FLUP = {"flup", "linecache", "socket", "textwrap", "threading", "token", "tokenize", "traceback"}
+"""And what it imports."""
+OF_A_WORKER = OF_PYTHON | OF_FLUP | {"array", "copyreg", "math", "re", "resource", "selectors", "signal"}
+
+
+def test_the_modules_of_a_worker(deployed: Account, tmp_path: Path) -> None:
+    """A lookup, in both directions; then a page of an address without a value in it, which needs no Werkzeug either."""
+    modules = by_worker(deployed, tmp_path / "lookup", BY_LOOKUP, f"/?key={GOVERNOR}")
+    assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES).split())
+    assert tops(modules) <= OF_A_WORKER
+    modules = by_worker(deployed, tmp_path / "page", "/health")
+    assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES + PAGE_MODULES).split())
+    assert tops(modules) <= OF_A_WORKER
+
+
+def test_the_modules_of_a_page_that_werkzeug_routes(deployed: Account, tmp_path: Path) -> None:
+    """Its routing alone is imported: neither its development server and test client nor what they bring."""
+    modules = by_worker(deployed, tmp_path / "routed", f"/api/v1/avatars/{GOVERNOR}")
+    assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES + ROUTED_MODULES).split())
+    assert "werkzeug.routing" in modules
+    assert not modules & {
+        "werkzeug.serving",
+        "werkzeug.test",
+        "werkzeug.wrappers",
+        "http",
+        "http.server",
+        "ssl",
+        "socketserver",
+    }
+
+
+def test_other_lookups_of_a_worker_import_neither_werkzeug_nor_loguru(people: Sandbox, tmp_path: Path) -> None:
+    """In all forms, found and not: nothing of values, nothing that writes or imports. And its garbage is collected."""
     with _worker(people, tmp_path / "run") as worker:
-        for target in ("/?name=governor.linden", f"/?key={MASAKAZU}", "/name2key/Nobody", f"/key2name/{GOVERNOR}"):
+        for target in (BY_LOOKUP, f"/?key={MASAKAZU}", "/name2key/Nobody", f"/key2name/{GOVERNOR}"):
             worker.ask(target)
-        modules = worker.end()["modules"]
-    assert isinstance(modules, list) and "n2k_fcgi.web.express" in modules
-    bare = set(json.loads(subprocess.check_output([sys.executable, "-c", NOTHING])))
-    tops = {name.split(".")[0] for name in set(modules) - bare} - {"n2k_fcgi"}
-    assert {top for top in tops if not top.startswith("_")} <= MAY_IMPORT
-    ours = {name for name in modules if name.startswith("n2k_fcgi.")}
-    assert not {name for name in ours if re.search(r"\.(cli|ingest|export|update|dumps|routes|page|http|cgi)\b", name)}
-    assert not {name for name in ours if re.search(r"keyvalue|web\.db\.", name)}  # nor anything of values
+        told = worker.end()
+    modules = told["modules"]
+    assert isinstance(modules, list) and "n2k_fcgi.web.classic.w_hat" in modules and told["collects"]
+    assert not {name.split(".")[0] for name in modules} & {"werkzeug", "loguru", "logging", "email"}
+    assert not {
+        name for name in ours(set(modules)) if re.search(r"^(cli|deploy)|keyvalue|ingest|update|dumps|web.(db|api)", name)
+    }
 
 
 def test_a_worker_that_reads_and_writes_values_needs_no_werkzeug(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.support.sandbox import GOVERNOR, Sandbox, csv
 
 WORKER = """
 import json, sys
-from n2k_fcgi.servers.fastcgi import serve
+from n2k_fcgi.servers.fastcgi.serving import serve
 from n2k_fcgi.servers.limits import Counters
 from n2k_fcgi.servers.listeners import inherited
 from n2k_fcgi.servers.live import LiveApplication

@@ -12,7 +12,8 @@ from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.service.directory import purge as purging
 from n2k_fcgi.service.directory.purge import Purged
-from n2k_fcgi.store.datadir import BUILDING, GENERATIONS, TYPED_LINES, UPDATE_LOCK, UPDATE_STATE, File, files
+from n2k_fcgi.store.datadir import BUILDING, GENERATIONS, TYPED_LINES, UPDATE_LOCK, UPDATE_STATE
+from n2k_fcgi.store.inventory import File, files
 from n2k_fcgi.store.lmdb.layout import FORMAT
 from n2k_fcgi.store.lmdb.purging import ROWS
 from n2k_fcgi.wiring import forgetting, inspection, purge

@@ -7,7 +7,7 @@ import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from n2k_fcgi.store.datadir import FOLDERS, TABLE, Access, Backup, Check, File, Purging, files, row_of
+from n2k_fcgi.store.inventory import FOLDERS, TABLE, Access, Backup, Check, File, Purging, files, row_of
 from tests.support.commands import N2K, PEOPLE, on_terminal
 from tests.support.file_table import file_table
 from tests.support.pages import PAGES

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from n2k_fcgi import logs
-from n2k_fcgi.servers.fastcgi import serve
+from n2k_fcgi.servers.fastcgi.serving import serve
 from n2k_fcgi.servers.limits import DEFAULT, Counters
 from n2k_fcgi.servers.listeners import bind_tcp, bind_unix, inherited
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from n2k_fcgi.store.datadir import TABLE, File
+from n2k_fcgi.store.inventory import TABLE, File
 
 HEAD = """\
 | File | What it is | Written by | Mode | Names avatars | `purge` | Backup | `check` looks at | `export` |

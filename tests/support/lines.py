@@ -5,6 +5,8 @@ too long does. Connections are long-lived and requests pipelined, as memcached h
 is answered without the protocol.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 

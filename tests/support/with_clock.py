@@ -12,8 +12,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 from n2k_fcgi import wiring
+from n2k_fcgi.config import Settings
+from n2k_fcgi.service.access import limits
 from n2k_fcgi.service.access.limits import Limits
 from n2k_fcgi.service.keyvalue import space
+from n2k_fcgi.store.base import Store
+from n2k_fcgi.web.access import Access
 
 NOON = 1_764_000_000.0
 """A moment, in Unix seconds."""
@@ -41,7 +45,13 @@ def limits_by(clock: Callable[[], float] = lambda: NOON) -> Iterator[None]:
     A limit of a few writes per minute admits another one some seconds later: by the real clock, within a test on a busy
     machine.
     """
-    with patch.object(wiring, "Limits", partial(Limits, clock=clock)):
+    really = wiring.access
+
+    def access(store: Store, settings: Settings) -> Access:
+        with patch.object(limits, "Limits", partial(Limits, clock=clock)):
+            return really(store, settings)
+
+    with patch.object(wiring, "access", access):
         yield
 
 

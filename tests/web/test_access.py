@@ -9,8 +9,8 @@ import pytest
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.web.application import StartResponse
 from n2k_fcgi.web.decoding import Environ
+from n2k_fcgi.web.responses import StartResponse
 from tests.support.asking import wsgi
 from tests.support.golden import Reply
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv

@@ -11,7 +11,7 @@ import n2k_fcgi.web
 from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.web import areas, routes
+from n2k_fcgi.web import areas
 from n2k_fcgi.web.area import Area
 from n2k_fcgi.web.areas import AREAS, area_of
 from n2k_fcgi.web.requests import Request
@@ -55,7 +55,7 @@ def get(request, services, key):
 
 
 def put(request, services, key):
-    services.access.count(request, services.access.may(request, Scope.ADMIN))
+    services.access().count(request, services.access().may(request, Scope.ADMIN))
     KEPT[key] = request.data
     return Answer(200, b"")
 """
@@ -70,7 +70,7 @@ def with_values(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (folder / "one.py").write_text(VIEWS_OF_VALUES)
     monkeypatch.setattr(n2k_fcgi.web, "__path__", [*n2k_fcgi.web.__path__, str(tmp_path)])
     monkeypatch.setattr(areas, "AREAS", (import_module("n2k_fcgi.web.values").AREA, *AREAS))
-    monkeypatch.setattr(routes, "ROUTES", routes.routes_of(areas.AREAS))
+    monkeypatch.setattr(areas, "FIXED", areas.fixed_addresses(areas.AREAS))
     token = create_token(sandbox.store.tokens, (Scope.ADMIN,)).text
     sandbox.store.close()
     application = LiveApplication({"data_dir": str(sandbox.data_dir)})

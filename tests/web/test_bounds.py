@@ -17,7 +17,7 @@ from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.service.directory.lookup import MOST_ROWS
 from n2k_fcgi.service.dumps.name_list import STRETCH
-from n2k_fcgi.store.avatars import MOST_FORMER, MOST_KEYS
+from n2k_fcgi.store.bounds import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb import capture_rows, generation
 from n2k_fcgi.store.lmdb.capture_rows import CaptureRows
 from n2k_fcgi.store.lmdb.captures import captures_file

@@ -14,7 +14,8 @@ from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.web.routes import ROUTES
+from n2k_fcgi.web.areas import AREAS
+from n2k_fcgi.web.routes import routes_of
 from tests.support.asking import wsgi
 from tests.support.golden import Ask
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -114,7 +115,7 @@ def questions(token: str) -> Iterator[Question]:
     """Every address of the table with every method, all parameters and bodies; only the undo is left out."""
     heads = ({}, {"X-N2K-Token": token}, {"Accept": "text/html"}, {"X-SecondLife-Shard": "OpenSim"})
     values = [KEY, KEY.upper(), GOVERNOR, OTHER, "nonsense", *NAMES, "quillon.ash", "governor.linden"]
-    for rule in ROUTES.iter_rules():
+    for rule in (rule for area in AREAS for rule in routes_of(area).iter_rules()):
         part = re.search(r"<.*>", rule.rule)
         targets = [rule.rule.replace(part[0], quote(value)) for value in values] if part else [rule.rule]
         for target, method in itertools.product(targets, sorted(rule.methods or ())):

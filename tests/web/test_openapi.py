@@ -24,7 +24,8 @@ from schemathesis.specs.openapi.checks import (
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.keyvalue import Terms
-from n2k_fcgi.web.routes import ROUTES
+from n2k_fcgi.web.areas import AREAS
+from n2k_fcgi.web.routes import routes_of
 from tests.support.asking import wsgi
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.with_clock import limits_by
@@ -140,7 +141,8 @@ def test_it_has_the_addresses_of_the_table() -> None:
     """Every path and method below /api/v1 and /db, and no other."""
     table = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
-        for rule in ROUTES.iter_rules()
+        for area in AREAS
+        for rule in routes_of(area).iter_rules()
         if rule.rule.startswith(("/api/v1/", "/db"))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

@@ -30,10 +30,10 @@ EXAMPLES = 1000
 def examine(settings: Settings, store: Store) -> Iterator[Finding]:
     """Examine the directory, then its files."""
     yield permissions(settings)
-    yield out_of_the_web(settings.data_dir)
-    yield from token_file(settings.data_dir)
-    yield file_system_below(settings.data_dir)
-    yield free_space(settings.data_dir, live_bytes(store))
+    yield out_of_the_web(settings.folder)
+    yield from token_file(settings.folder)
+    yield file_system_below(settings.folder)
+    yield free_space(settings.folder, live_bytes(store))
     yield log(settings)
     yield captures(store)
     yield from stopped_readers(store)
@@ -42,7 +42,7 @@ def examine(settings: Settings, store: Store) -> Iterator[Finding]:
 
 def permissions(settings: Settings) -> Finding:
     """Whether others have access, or the group without ``share_with_group``."""
-    path, status = settings.data_dir, settings.data_dir.stat()
+    path, status = settings.folder, settings.folder.stat()
     mode, wanted = stat.S_IMODE(status.st_mode), modes_of(settings).directory
     what = f"{path} has mode {mode:o}"
     if mode & 0o007:
@@ -105,7 +105,7 @@ def log(settings: Settings) -> Finding:
     """Whether the log file can be written; if not, lookups still work."""
     if settings.log_file == "-":
         return ok("log", "written to standard error")
-    path = settings.data_dir / (settings.log_file or DEFAULT_LOG)
+    path = settings.folder / (settings.log_file or DEFAULT_LOG)
     place = path if path.exists() else path.parent
     if path.is_dir() or (place.exists() and not os.access(place, os.W_OK)):
         return warning(

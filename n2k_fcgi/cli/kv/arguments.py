@@ -35,7 +35,7 @@ def space(context: Context, name: str) -> KeyValueSpace:
 
 def check_data(context: Context) -> None:
     """Raise StoreMissing where there is no data directory: no namespace is missing there, but everything."""
-    data_dir = context.settings.data_dir
+    data_dir = context.settings.folder
     if not is_data_directory(data_dir):
         raise StoreMissing(path=data_dir)
 

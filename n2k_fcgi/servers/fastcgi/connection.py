@@ -4,11 +4,11 @@ Of flup's classes the life cycle is kept (a connection holds requests by id, a r
 streams are replaced: the application is asked for a block when all of the one before is written, and its turn has come.
 """
 
+from __future__ import annotations
+
 from flup.server import fcgi_base as flup
 
-from n2k_fcgi import logs
-from n2k_fcgi.servers.connection import Connection
-from n2k_fcgi.servers.fastcgi.express import Express
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.servers.fastcgi.records import (
     BEGIN_BODY,
     HEADER,
@@ -20,8 +20,13 @@ from n2k_fcgi.servers.fastcgi.records import (
     refusal,
 )
 from n2k_fcgi.servers.fastcgi.request import Request
-from n2k_fcgi.servers.fastcgi.server import MAX_REQUESTS, Server
-from n2k_fcgi.servers.gateway import Reply
+from n2k_fcgi.servers.fastcgi.server import MAX_REQUESTS
+
+if TYPE_CHECKING:
+    from n2k_fcgi.servers.connection import Connection
+    from n2k_fcgi.servers.fastcgi.express import Express
+    from n2k_fcgi.servers.fastcgi.server import Server
+    from n2k_fcgi.servers.gateway import Reply
 
 
 class FastCGI(flup.Connection):  # type: ignore[misc]

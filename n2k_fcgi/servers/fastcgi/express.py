@@ -7,16 +7,22 @@ Three more are elsewhere: no object for a connection (``servers.loop``, 9 %), pl
 asking the captures for what is nearly never there (``store.lmdb.writable``, 4 %).
 """
 
+from __future__ import annotations
+
 import struct
 from functools import lru_cache, partial
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.servers.fastcgi.records import Malformed, decode_pairs, ending, length_at, output_header, whole_request
 from n2k_fcgi.servers.fastcgi.request import Request
-from n2k_fcgi.servers.fastcgi.server import Server
 from n2k_fcgi.servers.gateway import Reply, head, new_environ
-from n2k_fcgi.servers.wsgi import Direct, Environ
 from n2k_fcgi.web.decoding import LOOKUP_VARIABLES
-from n2k_fcgi.web.responses import REASONS, Answer, Headers, respond, wsgi_headers
+from n2k_fcgi.web.responses import REASONS, Answer, respond, wsgi_headers
+
+if TYPE_CHECKING:
+    from n2k_fcgi.servers.fastcgi.server import Server
+    from n2k_fcgi.servers.wsgi import Direct, Environ
+    from n2k_fcgi.web.responses import Headers
 
 LARGEST = 32 * 1024
 """Bytes of a body that is sent as one record, with its head. A longer one is handed over in pieces, without copies."""

@@ -4,8 +4,9 @@ The rules are those of the FastCGI 1.0 specification (sections 3.3 to 5.5). The 
 decodes PARAMS record by record, although a pair may be split over two, and copies the rest of the output for each record.
 """
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Iterator
 
 from flup.server.fcgi_base import (
     FCGI_BEGIN_REQUEST,
@@ -23,7 +24,12 @@ from flup.server.fcgi_base import (
     FCGI_Header,
 )
 
-from n2k_fcgi.servers.connection import Buffer
+from n2k_fcgi import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from n2k_fcgi.servers.connection import Buffer
 
 MAX_CONTENT = 65528
 """Content of one record: the largest multiple of eight below 64 KiB, so that no record needs padding for alignment."""

@@ -1,10 +1,16 @@
 """One FastCGI request: what has arrived of it, then the reply to it."""
 
+from __future__ import annotations
+
 from flup.server import fcgi_base as flup
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.servers.fastcgi.records import Malformed, decode_pairs
-from n2k_fcgi.servers.fastcgi.server import Server
-from n2k_fcgi.servers.gateway import Reply, new_environ
+from n2k_fcgi.servers.gateway import new_environ
+
+if TYPE_CHECKING:
+    from n2k_fcgi.servers.fastcgi.server import Server
+    from n2k_fcgi.servers.gateway import Reply
 
 MAX_PARAMS = 256 * 1024
 """Bytes of PARAMS of one request; Apache's own limits allow less than half in practice."""
@@ -33,7 +39,7 @@ class Request(flup.Request):  # type: ignore[misc]
         self._discarded = 0
 
     @classmethod
-    def running(cls, server: Server, request_id: int, reply: Reply) -> "Request":
+    def running(cls, server: Server, request_id: int, reply: Reply) -> Request:
         """The only request of its connection, all of which has arrived."""
         request = cls(server, request_id, 0)
         request.reply = reply

@@ -1,10 +1,16 @@
 """What all connections of a FastCGI worker share."""
 
+from __future__ import annotations
+
 from flup.server.fcgi_base import FCGI_MAX_CONNS, FCGI_MAX_REQS, FCGI_MPXS_CONNS, BaseFCGIServer
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.servers.gateway import Reply
-from n2k_fcgi.servers.limits import Counters, most_connections
-from n2k_fcgi.servers.wsgi import Environ, Served
+from n2k_fcgi.servers.limits import most_connections
+
+if TYPE_CHECKING:
+    from n2k_fcgi.servers.limits import Counters
+    from n2k_fcgi.servers.wsgi import Environ, Served
 
 MAX_REQUESTS = 16
 """Requests that one connection may have open at a time. Known web servers send one."""

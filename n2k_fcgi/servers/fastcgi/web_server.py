@@ -1,11 +1,15 @@
 """What the web server that started this process says of the listening socket."""
 
+from __future__ import annotations
+
 import os
 import socket
-from typing import Any
 
-from n2k_fcgi import logs
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import CannotListen
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def is_for_us_alone(listener: socket.socket) -> bool:
@@ -21,11 +25,11 @@ def is_for_us_alone(listener: socket.socket) -> bool:
 class Peers:
     """Which addresses may connect: FCGI_WEB_SERVER_ADDRS, a list of IPv4 and IPv6 addresses, for TCP only."""
 
-    def __init__(self, addresses: "frozenset[Any] | None") -> None:
+    def __init__(self, addresses: frozenset[Any] | None) -> None:
         self._addresses = addresses
 
     @classmethod
-    def of(cls, listener: socket.socket) -> "Peers":
+    def of(cls, listener: socket.socket) -> Peers:
         """Read the variable, if *listener* is one that it concerns. Raises CannotListen."""
         text = os.environ.get("FCGI_WEB_SERVER_ADDRS", "").strip()
         if not text or listener.family not in (socket.AF_INET, socket.AF_INET6):

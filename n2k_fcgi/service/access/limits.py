@@ -4,15 +4,20 @@ A full minute's worth is accepted at once, and refills evenly. Lookups are not c
 failures of others behind the same address: its secret has 256 bits, so the limit is against noise, not against guessing.
 """
 
+from __future__ import annotations
+
 import math
 import time
-from collections.abc import Callable
 
-from n2k_fcgi import logs
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import N2KError, TooManyRequests
 from n2k_fcgi.model.charges import Charge
-from n2k_fcgi.model.tokens import Token
-from n2k_fcgi.store.base import MeterStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from n2k_fcgi.model.tokens import Token
+    from n2k_fcgi.store.base import MeterStore
 
 KEYS_A_MINUTE = 300
 """Pending keys that one address may add per minute. A resolver finds some 100 names per minute (LSL's own limits)."""

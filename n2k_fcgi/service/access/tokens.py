@@ -4,19 +4,22 @@ A token reads ``n2k_<id>_<secret>``. The secret has 256 random bits, so one SHA-
 are for passwords that can be guessed).
 """
 
-import os
-import re
-import time
-from collections.abc import Iterable
-from typing import NamedTuple
+from __future__ import annotations
 
+import os
+import time
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import NoSuchToken, TokenNeeded, TokenNotEnough
 from n2k_fcgi.model.choices import Scope
-from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.tokens import Token
-from n2k_fcgi.store.base import TokenStore
+from n2k_fcgi.named import NamedTuple
 
-_TOKEN = re.compile(r"n2k_([0-9a-f]{12})_([0-9a-f]{64})")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from n2k_fcgi.model.grids import Grids
+    from n2k_fcgi.store.base import TokenStore
 
 
 class NewToken(NamedTuple):
@@ -60,7 +63,7 @@ def create_token(
 
 def revoke_token(store: TokenStore, name: str) -> bool:
     """Revoke the token with the id *name* from the next request on; return False if it was revoked. Raises NoSuchToken."""
-    token = store.revoke(name) if re.fullmatch(r"[0-9a-f]{12}", name) else None
+    token = store.revoke(name) if _is_hex(name, 12) else None
     if token is None:
         raise NoSuchToken(id=name)
     return not token.revoked
@@ -70,9 +73,8 @@ def verify_token(store: TokenStore, text: str, scope: Scope) -> Token:
     """Return the token of *text*. Raises TokenNeeded for an invalid one, TokenNotEnough if it lacks *scope*."""
     import hmac  # late: lookups need no token
 
-    match = _TOKEN.fullmatch(text.strip())
-    token = store.find(match[1]) if match else None
-    secret = match[2] if match else ""
+    name, secret = _parts(text)
+    token = store.find(name) if name else None
     # Compared also without a stored token: the time must not reveal which ids exist.
     same = hmac.compare_digest(_digest(secret), token.digest if token else bytes(32))
     if token is None or not same or token.revoked:
@@ -92,8 +94,18 @@ def verify_for_namespace(store: TokenStore, text: str, namespace: str) -> Token:
 
 def token_id(text: str) -> str:
     """Return the id in *text*; '' if it is not a token."""
-    match = _TOKEN.fullmatch(text.strip())
-    return match[1] if match else ""
+    return _parts(text)[0]
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Id and secret of *text*; '' twice if it is not a token."""
+    mark, _, rest = text.strip().partition("_")
+    name, _, secret = rest.partition("_")
+    return (name, secret) if mark == "n2k" and _is_hex(name, 12) and _is_hex(secret, 64) else ("", "")
+
+
+def _is_hex(text: str, digits: int) -> bool:
+    return len(text) == digits and not text.strip("0123456789abcdef")
 
 
 def refuse_other_grid(token: Token | None, grid: str) -> None:

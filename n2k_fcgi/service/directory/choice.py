@@ -8,12 +8,17 @@ grid a current name comes before a former one, and:
 * On other grids the name seen last wins.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
 
-from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from n2k_fcgi.model.avatar import Avatar
 
 
 def choose(found: Iterable[Avatar], grid: str | None, default_grid: str, *, strict: bool = False) -> Avatar | None:

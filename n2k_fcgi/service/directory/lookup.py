@@ -3,20 +3,28 @@
 A hidden avatar appears in no answer, in either direction.
 """
 
+from __future__ import annotations
+
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import TypeVar
 
-from n2k_fcgi.model.avatar import Avatar
-from n2k_fcgi.model.grids import Grids, Wanted
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.keys import is_key_shaped, parse_key
-from n2k_fcgi.model.names import ParsedName, canonical, parse_name
+from n2k_fcgi.model.names import canonical, parse_name
 from n2k_fcgi.service.directory.choice import choose, overlaid, ranked
-from n2k_fcgi.store.avatars import CaptureStore, GenerationStore, GenerationView, Lease
-from n2k_fcgi.store.base import Binding, ForgottenStore
 
-Asked = TypeVar("Asked", str, bytes)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import TypeVar
+
+    from n2k_fcgi.model.avatar import Avatar
+    from n2k_fcgi.model.grids import Grids, Wanted
+    from n2k_fcgi.model.names import ParsedName
+    from n2k_fcgi.store.avatars import CaptureStore, GenerationStore, GenerationView, Lease
+    from n2k_fcgi.store.base import Binding, ForgottenStore
+
+    Asked = TypeVar("Asked", str, bytes)
+
 
 MOST_ROWS = 20_000
 """Names that an answer to many questions reads, some twenty for each of a thousand; then it ends early and says so.
@@ -40,7 +48,7 @@ class Directory:
         self.forgotten = forgotten
         self.grids = grids
 
-    def view(self) -> "View":
+    def view(self) -> View:
         """Return what is live now; valid until the next view is taken. Raises the errors of a store that cannot be read."""
         return View(self._generations.current(), self.captures, self.forgotten, self.grids)
 
@@ -48,11 +56,11 @@ class Directory:
         """Return what ``View.find`` does, as of now; *grid*: only an avatar of this grid. Raises BadGrid, too."""
         return self.view().find(text, self.grids.wanted(grid))
 
-    def full_view(self) -> "View":
+    def full_view(self) -> View:
         """Return a view that includes hidden avatars: for deciding what to hide, never for an answer."""
         return View(self._generations.current(), self.captures, None, self.grids)
 
-    def held_view(self) -> "HeldView":
+    def held_view(self) -> HeldView:
         """Return a ``full_view`` for an answer of many steps: valid until released, also when a generation is published."""
         return HeldView(self._generations.hold(), self.captures, self.grids)
 

@@ -30,7 +30,7 @@ _WORD = rb"[0-9A-Za-z_\x80-\xff]+"
 _MARK = rb"['`!*~^$#-]"
 """Names of other grids may contain these."""
 
-_KEY = DASHED.pattern.encode() + rb"|(?<![0-9a-fA-F])[0-9a-fA-F]{32}(?![0-9a-fA-F])"
+_KEY = DASHED.encode() + rb"|(?<![0-9a-fA-F])[0-9a-fA-F]{32}(?![0-9a-fA-F])"
 _KEYS = re.compile(_KEY)
 _MARKS = re.compile(_MARK)
 _PLAIN = re.compile(rb"(" + _KEY + rb")|%20|%2[Bb]|(" + _WORD + rb")")

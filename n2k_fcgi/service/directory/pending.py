@@ -1,20 +1,25 @@
 """Pending keys: unknown keys that callers asked for, until a resolver in-world registers their names."""
 
-import re
-import time
-from collections.abc import Callable, Iterable
+from __future__ import annotations
 
+import time
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import DASHED, KEY_BYTES
-from n2k_fcgi.model.observations import Asked
-from n2k_fcgi.service.directory.lookup import Directory, View
-from n2k_fcgi.store.base import PendingStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from n2k_fcgi.model.observations import Asked
+    from n2k_fcgi.service.directory.lookup import Directory, View
+    from n2k_fcgi.store.base import PendingStore
 
 MOST_A_REQUEST = 1000
 """The limit on keys per request; further ones are ignored."""
 
 _NULL = bytes(KEY_BYTES)
-_KEYS = re.compile(rf"(?<![0-9a-fA-F-])(?:{DASHED.pattern})(?![0-9a-fA-F-])")
+_KEYS = rf"(?<![0-9a-fA-F-])(?:{DASHED})(?![0-9a-fA-F-])"
 
 
 class PendingKeys:
@@ -78,5 +83,7 @@ def _is_known(view: View, key: bytes, grid: str) -> bool:
 
 def keys_in(text: str) -> list[bytes]:
     """Return every UUID in *text*, whatever is between them, each once: W-Hat's rule, and upper case too."""
-    found = dict.fromkeys(bytes.fromhex(match.group().replace("-", "")) for match in _KEYS.finditer(text))
+    import re  # late: a registration needs none
+
+    found = dict.fromkeys(bytes.fromhex(match.group().replace("-", "")) for match in re.finditer(_KEYS, text))
     return list(found)[:MOST_A_REQUEST]

@@ -1,4 +1,4 @@
-"""Removing the bytes of hidden avatars from the store and from every other file: ``store.datadir`` is the table of them.
+"""Removing the bytes of hidden avatars from the store and from every other file: ``store.inventory`` is the table of them.
 
 If it is killed, no acknowledged write is lost; the next purge completes it.
 """
@@ -15,7 +15,8 @@ from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.service.directory.remains import grids_of, texts_of_json
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.store.datadir import UPDATE_LOCK, Purging, files
+from n2k_fcgi.store.datadir import UPDATE_LOCK
+from n2k_fcgi.store.inventory import Purging, files
 
 
 class Purged(NamedTuple):

@@ -1,23 +1,33 @@
 """Registering avatars that were seen: check for conflicts, store durably, then answer."""
 
+from __future__ import annotations
+
 import contextlib
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
-from n2k_fcgi import logs
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import AskedToBeForgotten, BadKey, BadName, N2KError, NameTaken
-from n2k_fcgi.model.avatar import Avatar, Capture, Conflict, Source
+from n2k_fcgi.model.avatar import Capture, Conflict
 from n2k_fcgi.model.choices import OnConflict, Provenance
-from n2k_fcgi.model.grids import PRODUCTION, Grids, Wanted
+from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, parse_key
-from n2k_fcgi.model.names import ParsedName, is_second_life_name, parse_name
+from n2k_fcgi.model.names import is_second_life_name, parse_name
 from n2k_fcgi.model.observations import Asked, Observation
+from n2k_fcgi.named import NamedTuple
 from n2k_fcgi.service.best_effort import best_effort
-from n2k_fcgi.service.directory.lookup import MOST_ROWS, Directory
+from n2k_fcgi.service.directory.lookup import MOST_ROWS
 from n2k_fcgi.service.directory.pending import drop_named
-from n2k_fcgi.store.avatars import MOST_KEYS, GenerationView
-from n2k_fcgi.store.base import Binding, ConflictStore, PendingStore
+from n2k_fcgi.store.bounds import MOST_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from n2k_fcgi.model.avatar import Avatar, Source
+    from n2k_fcgi.model.grids import Grids, Wanted
+    from n2k_fcgi.model.names import ParsedName
+    from n2k_fcgi.service.directory.lookup import Directory
+    from n2k_fcgi.store.avatars import GenerationView
+    from n2k_fcgi.store.base import Binding, ConflictStore, PendingStore
 
 NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 

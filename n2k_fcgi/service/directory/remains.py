@@ -12,7 +12,7 @@ from n2k_fcgi.files import pieces, refuse_os_error
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.store.base import Remnant, Store
-from n2k_fcgi.store.datadir import File, Purging, files
+from n2k_fcgi.store.inventory import File, Purging, files
 
 _PACKED = (b"BZh", b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\0")
 

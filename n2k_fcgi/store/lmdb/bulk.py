@@ -1,13 +1,19 @@
 """Lookups of many names or keys at once: one read transaction for all of them."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import TypeVar
 
-from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi import TYPE_CHECKING
 
-Asked = TypeVar("Asked", str, bytes)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TypeVar
+
+    from n2k_fcgi.model.avatar import Avatar
+
+    Asked = TypeVar("Asked", str, bytes)
 
 
 class BulkLookups(ABC):

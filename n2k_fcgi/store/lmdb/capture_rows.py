@@ -4,20 +4,26 @@ One key may have many names, and one name many keys. Callers who may register de
 are written (``recording``), and here where they are read: files of earlier versions hold more.
 """
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
 
-import lmdb
-
-from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical as canonical_form
 from n2k_fcgi.store.lmdb.codec import pack_captures, unpack_captures
 from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_NAME
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import lmdb
+
+    from n2k_fcgi.model.avatar import Capture, StoredCapture
+
 MOST_LOOKED_AT = 4096
 """Keys of one name that are read: half of them the oldest, which keep a name in Second Life, half the latest. A file that was
-written within the bounds of ``store.avatars`` has more only with more than sixty grids."""
+written within ``store.bounds`` has more only with more than sixty grids."""
 
 
 class CaptureRows:

@@ -1,30 +1,33 @@
 """Captures: avatars that were seen in-world. A registration is acknowledged when both directions are on disk."""
 
+from __future__ import annotations
+
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import os
 from itertools import islice
-from pathlib import Path
 
-import lmdb
-
-from n2k_fcgi.errors import N2KError, NameTaken, TooManyNames, TooManyNewGrids
-from n2k_fcgi.files import Modes
-from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
-from n2k_fcgi.model.names import canonical as canonical_form
-from n2k_fcgi.model.observations import Observation
-from n2k_fcgi.store.avatars import MOST_KEYS
-from n2k_fcgi.store.base import HiddenSet
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.errors import NameTaken, TooManyNames, TooManyNewGrids
+from n2k_fcgi.store.bounds import MOST_KEYS
 from n2k_fcgi.store.datadir import CAPTURES
-from n2k_fcgi.store.fields import cleaned
-from n2k_fcgi.store.lmdb import recording
 from n2k_fcgi.store.lmdb.bulk import BulkLookups
 from n2k_fcgi.store.lmdb.capture_rows import CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
-from n2k_fcgi.store.lmdb.growing_map import Result
-from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CREATED_GRID, EVICTED_KEY, TOKEN
-from n2k_fcgi.store.lmdb.rewriting import rewrite
-from n2k_fcgi.store.lmdb.tokens import cleaned_token
+from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CREATED_GRID, EVICTED_KEY
 from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import lmdb
+    from _typeshed import StrPath
+
+    from n2k_fcgi.errors import N2KError
+    from n2k_fcgi.files import Modes
+    from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
+    from n2k_fcgi.model.observations import Observation
+    from n2k_fcgi.store.base import HiddenSet
+    from n2k_fcgi.store.lmdb.growing_map import Result
 
 _EVICTED = CAPTURE_META + EVICTED_KEY
 
@@ -97,6 +100,7 @@ class Captures(BulkLookups):
 
     def record(self, observations: Sequence[Observation], now: int) -> list[Capture | N2KError]:
         """See ``store.avatars.CaptureStore``."""
+        from n2k_fcgi.store.lmdb import recording  # late: lookups record nothing
 
         def change(transaction: lmdb.Transaction) -> list[Capture | N2KError]:
             rows = CaptureRows(transaction)
@@ -144,46 +148,15 @@ class Captures(BulkLookups):
 
         *without*: returns a text that may name anybody, of a capture or a token, without mentions of them.
         """
+        from n2k_fcgi.store.lmdb.dropping import drop_hidden  # late: for one command
 
-        def keep(stored: StoredCapture) -> StoredCapture | None:
-            return None if _is_hidden(stored, hidden) else _shown(stored, hidden, without)
-
-        def clean(db_key: bytes, value: bytes) -> bytes:
-            return cleaned_token(db_key[1:].decode(), value, without) if db_key[:1] == TOKEN else value
-
-        return self._rewrite(keep, clean)
+        return drop_hidden(self._file, hidden, without)
 
     def drop_grid(self, grid: str) -> int:
         """Rewrite the file without a created grid and its captures; return how many captures were removed."""
-        created = CREATED_GRID + grid.encode()
-        return self._rewrite(
-            lambda stored: None if stored.capture.grid == grid else stored,
-            lambda db_key, value: None if db_key == created else value,
-        )
+        from n2k_fcgi.store.lmdb.dropping import drop_grid  # late: for one command
 
-    def _rewrite(
-        self, keep: Callable[[StoredCapture], StoredCapture | None], other: Callable[[bytes, bytes], bytes | None]
-    ) -> int:
-        """Rewrite the file with the results of *keep* for captures and of *other* for other rows; None removes one.
-
-        Return how many captures were removed.
-        """
-        dropped: dict[bytes, int] = {}  # by key: rows may be copied again
-
-        def copy(transaction: lmdb.Transaction, db_key: bytes, value: bytes) -> None:
-            if db_key[:1] == CAPTURE_KEY:
-                key = db_key[1:]
-                before = unpack_captures(key, value)
-                kept = [made for made in map(keep, before) if made is not None]
-                dropped[key] = len(before) - len(kept)
-                CaptureRows(transaction).put(key, kept)
-            elif db_key[:1] != CAPTURE_NAME:  # written with their keys
-                made = other(db_key, value)
-                if made is not None:
-                    transaction.put(db_key, made)
-
-        rewrite(self._file, copy)
-        return sum(dropped.values())
+        return drop_grid(self._file, grid)
 
     def all_stored(self) -> Iterator[StoredCapture]:
         """See ``store.avatars.CaptureStore``. Read in chunks: a slow reader must not keep a transaction open."""
@@ -204,9 +177,9 @@ class Captures(BulkLookups):
                 yield name.decode(), split_keys(value)
 
 
-def captures_file(data_dir: Path, modes: Modes) -> WritableFile:
+def captures_file(data_dir: StrPath, modes: Modes) -> WritableFile:
     """The file of captures, tokens and tombstones."""
-    return WritableFile(data_dir / CAPTURES, modes)
+    return WritableFile(os.path.join(data_dir, CAPTURES), modes)
 
 
 def _first_of_each_grid(avatars: list[Avatar]) -> list[Avatar]:
@@ -220,14 +193,3 @@ def _first_of_each_grid(avatars: list[Avatar]) -> list[Avatar]:
         if seen[avatar.grid] <= MOST_KEYS:
             found.append(avatar)
     return found
-
-
-def _is_hidden(stored: StoredCapture, hidden: HiddenSet) -> bool:
-    capture = stored.capture
-    return hidden.hides(capture.key, capture.grid, canonical_form(capture.name))
-
-
-def _shown(stored: StoredCapture, hidden: HiddenSet, without: Callable[[str], str]) -> StoredCapture:
-    capture = stored.capture._replace(source=cleaned(stored.capture.source, without))
-    former = [n for n in stored.former if not hidden.hides(capture.key, capture.grid, canonical_form(n[0]))]
-    return StoredCapture(capture, former)

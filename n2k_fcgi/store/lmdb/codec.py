@@ -3,12 +3,14 @@
 A row of a generation has the number of its origin (``model.origins``), one byte.
 """
 
-import json
+from __future__ import annotations
+
 import struct
 
 from n2k_fcgi.model.avatar import Capture, Source, StoredCapture
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.origins import Origin
+from n2k_fcgi.store.lmdb.json_text import parsed
 
 NAME_RECORD = 18
 """Bytes of one record in names and former: origin, key, form (``model.renderings``)."""
@@ -73,16 +75,20 @@ def last_spellings(value: bytes, most: int) -> bytes:
 
 def pack_origins(origins: list[Origin]) -> bytes:
     """Return the table of origins as JSON: the position is the number."""
+    import json  # late: lookups only read
+
     return json.dumps([[origin.grid, origin.as_of] for origin in origins]).encode()
 
 
 def unpack_origins(value: bytes) -> list[Origin]:
     """The reverse of pack_origins."""
-    return [Origin(grid, as_of) for grid, as_of in json.loads(value)]
+    return [Origin(grid, as_of) for grid, as_of in parsed(value.decode())]
 
 
 def pack_captures(stored: list[StoredCapture]) -> bytes:
     """Return the captures of one key, one entry per grid, as JSON: small, and readable with LMDB's own tools."""
+    import json  # late: as above
+
     rows = [
         {
             "grid": c.grid,
@@ -106,7 +112,7 @@ def unpack_captures(key: bytes, value: bytes) -> list[StoredCapture]:
                 Capture(key, row["name"], row["grid"], row["first"], row["last"], row["count"], Source(*row["source"])),
                 [(name, seen) for name, seen in row["former"]],
             )
-            for row in json.loads(value)
+            for row in parsed(value.decode())
         ]
     except (ValueError, TypeError, KeyError):
         raise BadValue("a capture cannot be read") from None

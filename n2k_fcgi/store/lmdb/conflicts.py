@@ -3,18 +3,23 @@
 ``c`` + grid, NUL, canonical name, NUL, rejected key -> JSON: spelling, holder, first and last seen, count, origin.
 """
 
-import json
-from collections.abc import Iterable
+from __future__ import annotations
 
-import lmdb
-
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.names import canonical
+from n2k_fcgi.store.lmdb.json_text import parsed
 from n2k_fcgi.store.lmdb.layout import CONFLICT
-from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import lmdb
+
+    from n2k_fcgi.store.lmdb.volatile import VolatileFile
 
 MOST = 1000
 """How many conflicts are kept."""
@@ -57,7 +62,7 @@ def _again(known: Conflict | None, now: Conflict) -> Conflict:
 def _drop_oldest(transaction: lmdb.Transaction) -> None:
     rows = list(with_prefix(transaction, CONFLICT))
     if len(rows) > MOST:
-        for _, identity in sorted((json.loads(value)["last"], identity) for identity, value in rows)[: len(rows) - MOST]:
+        for _, identity in sorted((parsed(value.decode())["last"], identity) for identity, value in rows)[: len(rows) - MOST]:
             transaction.delete(CONFLICT + identity)
 
 
@@ -74,11 +79,13 @@ def _pack(conflict: Conflict) -> bytes:
         "count": conflict.times_seen,
         "origin": conflict.provenance,
     }
+    import json  # late: reading needs none
+
     return json.dumps(row, ensure_ascii=False).encode()
 
 
 def _unpack(identity: bytes, value: bytes) -> Conflict:
-    row = json.loads(value)
+    row = parsed(value.decode())
     grid = identity.partition(b"\0")[0].decode()
     key, holder = identity[-KEY_BYTES:], bytes.fromhex(row["holder"])
     return Conflict(row["name"], grid, holder, key, row["first"], row["last"], row["count"], Provenance(row["origin"]))

@@ -1,16 +1,23 @@
 """A writable file as it begins: with its format, and nothing else."""
 
+from __future__ import annotations
+
 from contextlib import closing
-from pathlib import Path
 
-import lmdb
-
-from n2k_fcgi.files import Modes, refuse_os_error, sync_folder
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.files import refuse_os_error, sync_folder
 from n2k_fcgi.store.datadir import FRESH_SUFFIX
 from n2k_fcgi.store.lmdb.environment import open_environment
 from n2k_fcgi.store.lmdb.growing_map import LEAST_MAP, GrowingMap
 from n2k_fcgi.store.lmdb.layout import CAPTURE_FORMATS, CAPTURE_META, FORMAT_KEY
 from n2k_fcgi.store.lmdb.lockfile import lock_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import lmdb
+
+    from n2k_fcgi.files import Modes
 
 FORMAT_DB_KEY = CAPTURE_META + FORMAT_KEY
 

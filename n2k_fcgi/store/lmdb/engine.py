@@ -1,26 +1,30 @@
 """LMDB as the engine below the service: the store of one data directory, its parts opened file by file at first use."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+import contextlib
+from functools import cached_property
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import refuse_os_error, sync_folder
-from n2k_fcgi.model.manifests import Manifest
-from n2k_fcgi.store.base import Finding, HiddenSet, Mentioned, PurgedRows, Remnant, Store, StoreOptions
 from n2k_fcgi.store.datadir import GENERATIONS
-from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
-from n2k_fcgi.store.lmdb.conflicts import Conflicts
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
 from n2k_fcgi.store.lmdb.generations import Generations
-from n2k_fcgi.store.lmdb.meters import Meters
-from n2k_fcgi.store.lmdb.pending import Pending
-from n2k_fcgi.store.lmdb.tokens import Tokens
-from n2k_fcgi.store.lmdb.volatile import VolatileFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from n2k_fcgi.model.manifests import Manifest
+    from n2k_fcgi.store.base import Finding, HiddenSet, Mentioned, PurgedRows, Remnant, Store
+    from n2k_fcgi.store.lmdb.conflicts import Conflicts
     from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
+    from n2k_fcgi.store.lmdb.meters import Meters
+    from n2k_fcgi.store.lmdb.pending import Pending
+    from n2k_fcgi.store.lmdb.tokens import Tokens
+    from n2k_fcgi.store.lmdb.volatile import VolatileFile
+    from n2k_fcgi.store.options import StoreOptions
 
 
 def open_store(options: StoreOptions) -> Store:
@@ -37,24 +41,59 @@ class LmdbStore:
         self.generations = Generations(data_dir, modes, resident_limit=options.resident_limit)
         self._file = captures_file(data_dir, modes)
         self.captures = Captures(self._file)
-        self.tokens = Tokens(self._file)
         self.forgotten = Forgotten(self._file)
-        self.volatile = VolatileFile(data_dir, modes)
-        self.pending = Pending(self.volatile, options.max_pending)
-        self.conflicts = Conflicts(self.volatile)
-        self.meters = Meters(self.volatile)
         self._keyvalue: Namespaces | None = None
         self._is_retired = False
 
+    # The parts below are imported when they are first asked for: a lookup reads generations, captures and tombstones alone.
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """See ``store.base.Store``."""
+        from n2k_fcgi.store.lmdb.tokens import Tokens
+
+        return Tokens(self._file)
+
+    @cached_property
+    def volatile(self) -> VolatileFile:
+        """The file of the three parts below."""
+        from n2k_fcgi.store.lmdb.volatile import VolatileFile
+
+        made = VolatileFile(self._options.data_dir, self._options.modes)
+        if self._is_retired:
+            made.file.retire()
+        return made
+
+    @cached_property
+    def pending(self) -> Pending:
+        """See ``store.base.Store``."""
+        from n2k_fcgi.store.lmdb.pending import Pending
+
+        return Pending(self.volatile, self._options.max_pending)
+
+    @cached_property
+    def conflicts(self) -> Conflicts:
+        """See ``store.base.Store``."""
+        from n2k_fcgi.store.lmdb.conflicts import Conflicts
+
+        return Conflicts(self.volatile)
+
+    @cached_property
+    def meters(self) -> Meters:
+        """See ``store.base.Store``."""
+        from n2k_fcgi.store.lmdb.meters import Meters
+
+        return Meters(self.volatile)
+
     @property
-    def keyvalue(self) -> "Namespaces":
+    def keyvalue(self) -> Namespaces:
         """The namespaces of the key-value service."""
         if self._keyvalue is None:
-            from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces  # late: lookups need none
+            from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
 
             options = self._options
             self._keyvalue = Namespaces(
-                options.data_dir,
+                self.generations.data_dir,
                 options.modes,
                 sync=options.sync,
                 most_changes=options.most_changes,
@@ -66,7 +105,7 @@ class LmdbStore:
 
     def create(self) -> None:
         """Make the data directory with an empty captures file; existing ones are kept. Raises StoreUnreadable, StoreFull."""
-        data_dir, modes = self._options.data_dir, self._options.modes
+        data_dir, modes = self.generations.data_dir, self._options.modes
         for folder in (data_dir, data_dir / GENERATIONS):
             try:
                 if not folder.is_dir():
@@ -82,7 +121,8 @@ class LmdbStore:
 
     def check(self) -> Iterator[Finding]:
         """See ``store.base.Store``."""
-        from n2k_fcgi.store.lmdb.check import check_captures, check_generations  # late: for this command alone
+        from n2k_fcgi.store.base import Finding  # late: with all Protocols, and for this command alone
+        from n2k_fcgi.store.lmdb.check import check_captures, check_generations  # late: as above
 
         lock_problem = self._lock_problem()  # first: the next use replaces the lock file
         hidden = self._hidden()
@@ -109,7 +149,9 @@ class LmdbStore:
 
     def purge(self, hidden: HiddenSet, without: Callable[[str], str]) -> PurgedRows:
         """See ``store.base.Store``. A file of captures is rewritten: LMDB leaves what it deleted in free pages."""
-        from n2k_fcgi.store.lmdb.purging import drop_hidden  # late: workers purge nothing
+        from n2k_fcgi.store.base import PurgedRows  # late: workers purge nothing
+        from n2k_fcgi.store.fields import cleaned
+        from n2k_fcgi.store.lmdb.purging import drop_hidden
 
         def without_them(manifest: Manifest) -> Manifest:
             return cleaned(manifest, without)
@@ -123,7 +165,7 @@ class LmdbStore:
         """See ``store.base.Store``."""
         from n2k_fcgi.store.lmdb.remains import Search  # late: for one command
 
-        data_dir = self._options.data_dir
+        data_dir = self.generations.data_dir
         return Search(data_dir, self.generations, self.captures, self.tokens, hidden=hidden, mentioned=mentioned).files()
 
     def write_problem(self, patience: float) -> Finding | None:
@@ -147,7 +189,8 @@ class LmdbStore:
         """Release maps and files; the next use opens them again."""
         self.generations.close()
         self._file.close()
-        self.volatile.close()
+        if "volatile" in vars(self):  # it was asked for
+            self.volatile.close()
         if self._keyvalue is not None:
             self._keyvalue.close()
 
@@ -155,7 +198,8 @@ class LmdbStore:
         """Close for good, also during an answer: another store takes over these files."""
         self.generations.close_all()
         self._file.retire()
-        self.volatile.file.retire()
+        if "volatile" in vars(self):
+            self.volatile.file.retire()
         self._is_retired = True
         if self._keyvalue is not None:
             self._keyvalue.retire()

@@ -6,17 +6,16 @@ that waits for another process handles no signal, so writers queue on our own lo
 killed inside a transaction keeps old pages from being reused until ``reader_check()``.
 """
 
+from __future__ import annotations
+
 import errno
 import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import lmdb
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import (
     CapturesDamaged,
-    N2KError,
     NoMemory,
     StoreDamaged,
     StoreReadOnly,
@@ -28,13 +27,23 @@ from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.store.datadir import DATA_FILE, DATASET_SUFFIX, DATASETS, KEYVALUE
 from n2k_fcgi.store.lmdb.layout import FORMATS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from _typeshed import StrPath
+
+    from n2k_fcgi.errors import (
+        N2KError,
+    )
+
 MAX_DATABASES = 8
 
 _REFUSED = frozenset(map(os.strerror, (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM)))
 """Messages of the system that are not about the disk: LMDB passes them on."""
 
 
-def open_reader(path: Path) -> lmdb.Environment:
+def open_reader(path: StrPath) -> lmdb.Environment:
     """Open a file that is not written any more: read-only, without lock file and readahead, mapped as large as it is.
 
     Raises StoreUnreadable, NoMemory, and the error of ``damaged`` for a truncated file.
@@ -48,7 +57,7 @@ def open_reader(path: Path) -> lmdb.Environment:
     return env
 
 
-def open_environment(path: Path, **options: Any) -> lmdb.Environment:
+def open_environment(path: StrPath, **options: Any) -> lmdb.Environment:
     """``lmdb.open`` with the options that all of ours share. Raises the error of ``damaged``, StoreUnreadable, NoMemory."""
     try:
         return lmdb.open(os.fsencode(path), subdir=False, max_dbs=MAX_DATABASES, max_spare_txns=1, **options)
@@ -60,10 +69,10 @@ def open_environment(path: Path, **options: Any) -> lmdb.Environment:
         refuse_os_error(path, error)
 
 
-def is_there(path: Path) -> bool:
+def is_there(path: StrPath) -> bool:
     """Whether the file exists. Raises StoreUnreadable where the folder cannot be read."""
     try:
-        path.stat()
+        os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -71,7 +80,7 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def meaning(path: Path, error: Exception, otherwise: Callable[..., N2KError]) -> N2KError:
+def meaning(path: StrPath, error: Exception, otherwise: Callable[..., N2KError]) -> N2KError:
     """Return our error for an error of LMDB about *path*: what the system refused, if it says so, else *otherwise*."""
     why = reason(error)
     if is_no_memory(error):
@@ -86,24 +95,25 @@ def reason(error: Exception) -> str:
     return str(error).rsplit(": ", 1)[-1]
 
 
-def damaged(path: Path, why: object) -> N2KError:
+def damaged(path: StrPath, why: object) -> N2KError:
     """Return the error for an inconsistent file: a generation can be imported again, all else is only in a backup."""
-    if path.parent.parent.name == KEYVALUE:
+    folder, name = os.path.split(path)
+    if os.path.basename(os.path.dirname(folder)) == KEYVALUE:
         from n2k_fcgi.errors import NamespaceDamaged  # late: lookups need none of these errors
 
         return NamespaceDamaged(path=path, why=why)
-    if path.parent.name == DATASETS and path.suffix == DATASET_SUFFIX:
+    if os.path.basename(folder) == DATASETS and name.endswith(DATASET_SUFFIX):
         from n2k_fcgi.errors import DatasetDamaged  # late: as above
 
         return DatasetDamaged(path=path, why=why)
-    return (StoreDamaged if path.name == DATA_FILE else CapturesDamaged)(path=path, why=why)
+    return (StoreDamaged if name == DATA_FILE else CapturesDamaged)(path=path, why=why)
 
 
-def refuse_truncated(path: Path, env: lmdb.Environment) -> None:
+def refuse_truncated(path: StrPath, env: lmdb.Environment) -> None:
     """Refuse a file as ``damaged`` that was cut: reading the pages that are missing would raise SIGBUS."""
     page = env.stat()["psize"]
     needed = bytes_needed(env, page)
-    size = path.stat().st_size
+    size = os.stat(path).st_size
     if size < needed and not is_whole(path, env, page):
         raise damaged(path, f"it has {size} bytes of {needed}")
 
@@ -114,7 +124,7 @@ def bytes_needed(env: lmdb.Environment, page: int) -> int:
     return (last + 1) * page
 
 
-def is_whole(path: Path, env: lmdb.Environment, page: int) -> bool:
+def is_whole(path: StrPath, env: lmdb.Environment, page: int) -> bool:
     """Whether a file that is shorter than its pages lacks only free ones."""
     from n2k_fcgi.store.lmdb.free_pages import only_free_pages_missing  # late: this is rare
 
@@ -125,7 +135,7 @@ def is_whole(path: Path, env: lmdb.Environment, page: int) -> bool:
         return True
 
 
-def refuse_other_format(path: Path, value: bytes | None, formats: range = FORMATS) -> None:
+def refuse_other_format(path: StrPath, value: bytes | None, formats: range = FORMATS) -> None:
     """Raise StoreTooNew, or the error of ``damaged`` if *value*, the stored version, is missing or before *formats*."""
     found = int(value) if value and value.isdigit() else 0
     if found >= formats.stop:

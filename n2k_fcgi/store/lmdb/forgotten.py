@@ -9,16 +9,23 @@ The secret is in the same file (``mforgotten``): a digest reveals nothing withou
 only be tried one by one.
 """
 
-import json
+from __future__ import annotations
+
 import os
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
-import lmdb
-
-from n2k_fcgi.store.base import Binding, HiddenSet
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.named import NamedTuple
+from n2k_fcgi.store.lmdb.json_text import parsed
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORGOTTEN, PURGED_KEY, SECRET_KEY, UNDONE_KEY
-from n2k_fcgi.store.lmdb.writable import Moment, WritableFile, with_prefix
+from n2k_fcgi.store.lmdb.writable import with_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import lmdb
+
+    from n2k_fcgi.store.base import Binding, HiddenSet
+    from n2k_fcgi.store.lmdb.writable import Moment, WritableFile
 
 DIGEST_BYTES = 16
 _SECRET_BYTES = 32
@@ -91,7 +98,7 @@ class Forgotten:
                 return before
             secret = transaction.get(_SECRET)
             rows = with_prefix(transaction, FORGOTTEN)
-            digests = {digest: frozenset(json.loads(row)["grids"]) if _ONLY_ON in row else None for digest, row in rows}
+            digests = {digest: frozenset(parsed(row.decode())["grids"]) if _ONLY_ON in row else None for digest, row in rows}
             return Hidden(bytes(secret or b""), digests, moment)
 
     def secret(self) -> bytes:
@@ -102,7 +109,7 @@ class Forgotten:
     def count(self) -> int:
         """Count the groups that are hidden."""
         with self._file.read() as transaction:
-            return len({json.loads(value)["all"][0] for _, value in with_prefix(transaction, FORGOTTEN)})
+            return len({parsed(value.decode())["all"][0] for _, value in with_prefix(transaction, FORGOTTEN)})
 
     def forget(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> None:
         """See ``store.base.ForgottenStore``."""
@@ -175,7 +182,7 @@ def _hides(transaction: lmdb.Transaction, secret: bytes, binding: tuple[bytes, s
 
 def _hides_key(transaction: lmdb.Transaction, secret: bytes, key: bytes, grid: str | None) -> bool:
     row = transaction.get(FORGOTTEN + _of_key(secret, key))
-    return row is not None and (grid is None or _ONLY_ON not in row or grid in json.loads(bytes(row))["grids"])
+    return row is not None and (grid is None or _ONLY_ON not in row or grid in parsed(bytes(row).decode())["grids"])
 
 
 def _is_everywhere(transaction: lmdb.Transaction, digest: bytes) -> bool:
@@ -213,7 +220,7 @@ def _group(transaction: lmdb.Transaction, digests: set[bytes]) -> dict[bytes, _R
         digest = waiting.pop()
         value = transaction.get(FORGOTTEN + digest)
         if value is not None:
-            row = json.loads(bytes(value))
+            row = parsed(bytes(value).decode())
             found[digest] = _Row(row["when"], frozenset(row["grids"]) if "grids" in row else None)
             waiting |= {bytes.fromhex(text) for text in row["all"]} - found.keys()
     return found
@@ -221,6 +228,8 @@ def _group(transaction: lmdb.Transaction, digests: set[bytes]) -> dict[bytes, _R
 
 def _put_group(transaction: lmdb.Transaction, group: dict[bytes, _Row]) -> None:
     """Write the rows of *group*; the least digest is its leader."""
+    import json  # late: lookups only read
+
     ordered = [digest.hex() for digest in sorted(group)]
     when = min((row.when for row in group.values()), default=0)
     for digest, row in group.items():

@@ -9,7 +9,6 @@ of which only free pages are missing was not cut. The structures are ``MDB_meta`
 import os
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 _META = struct.Struct("=16x 24x 48x 48x QQ")
 """After a page's header: magic, version, address, map size; the two databases; last page, transaction."""
@@ -26,7 +25,7 @@ _NUMBER = struct.Struct("=Q")
 _NO_PAGE = 2**64 - 1
 
 
-def only_free_pages_missing(path: Path, page: int) -> bool:
+def only_free_pages_missing(path: "str | os.PathLike[str]", page: int) -> bool:
     """Whether all pages that are not in *path*, because it is too short, are free. *page*: bytes of one.
 
     Call it inside a read transaction, or while no process writes: else pages that it reads may be used again.

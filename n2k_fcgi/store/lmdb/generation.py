@@ -1,22 +1,28 @@
 """One published generation: its avatars, by name and by key, current and former."""
 
+from __future__ import annotations
+
 import contextlib
-from collections.abc import Iterator
 from itertools import islice
 
 import lmdb
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
-from n2k_fcgi.model.origins import Origin
-from n2k_fcgi.store.avatars import MOST_KEYS
+from n2k_fcgi.store.bounds import MOST_KEYS
 from n2k_fcgi.store.lmdb.bulk import BulkLookups
 from n2k_fcgi.store.lmdb.codec import last_spellings, unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.environment import meaning
 from n2k_fcgi.store.lmdb.layers import Layers
 from n2k_fcgi.store.lmdb.layout import FORMER, HELD, HISTORY, KEYS, NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from n2k_fcgi.model.origins import Origin
 
 
 class Generation(Layers, BulkLookups):
@@ -34,7 +40,7 @@ class Generation(Layers, BulkLookups):
         try:
             current, former = self.pair(NAMES, FORMER, db_key)
         except lmdb.Error as error:
-            raise meaning(self.path, error, StoreDamaged) from None
+            raise meaning(self.where, error, StoreDamaged) from None
         found = self._named(current, former=False) if current else []
         if former:
             found += self._named(former, former=True)
@@ -72,7 +78,7 @@ class Generation(Layers, BulkLookups):
         try:
             value = self.get(KEYS, key)
         except lmdb.Error as error:
-            raise meaning(self.path, error, StoreDamaged) from None
+            raise meaning(self.where, error, StoreDamaged) from None
         if value is None:
             return []
         avatars = self._unpacked(key, value, former=False)
@@ -84,7 +90,7 @@ class Generation(Layers, BulkLookups):
         try:
             value = self.get(HISTORY, key)
         except lmdb.Error as error:
-            raise meaning(self.path, error, StoreDamaged) from None
+            raise meaning(self.where, error, StoreDamaged) from None
         if value is None:
             return []
         avatars = self._unpacked(key, value if most is None else last_spellings(value, most), former=True)

@@ -1,22 +1,21 @@
 """The data file of one generation: its map, opened once per process, and the raw rows of its databases."""
 
+from __future__ import annotations
+
 import contextlib
-import json
 import os
-from bisect import bisect_left
-from collections.abc import Iterator
 from itertools import islice
 from operator import itemgetter
-from pathlib import Path
-from typing import Any
 
 import lmdb
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.model.origins import Origin
 from n2k_fcgi.store.lmdb.codec import BARE_NAME_RECORD, NAME_RECORD, unpack_origins
 from n2k_fcgi.store.lmdb.environment import meaning, open_reader, refuse_other_format
+from n2k_fcgi.store.lmdb.json_text import parsed
 from n2k_fcgi.store.lmdb.layout import (
     BASE_KEY,
     FORMAT_KEY,
@@ -32,6 +31,13 @@ from n2k_fcgi.store.lmdb.layout import (
 )
 from n2k_fcgi.store.lmdb.resident import resident_bytes
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from _typeshed import StrPath
+
 _PIECE = 512
 """Rows between two checks whether the end was passed."""
 
@@ -42,9 +48,9 @@ class GenerationFile:
     Opened in the process that reads (LMDB forbids crossing ``fork()``), at most once per process at a time.
     """
 
-    def __init__(self, path: Path, created: int) -> None:
+    def __init__(self, where: StrPath, created: int) -> None:
         """*created*: unix seconds when it was made; up to version 0.1 a dump could have a later time, which is read as this."""
-        self.path = path
+        self.where = os.fspath(where)
         self._created = created
         self.users = 0
         """How many generations of this process read it (``open_files.OpenFiles``)."""
@@ -53,14 +59,21 @@ class GenerationFile:
         self._snapshot: contextlib.nullcontext[lmdb.Transaction] | None = None
         # A pruned file has no name any more, but it can be read as long as this is open.
         try:
-            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open(self.where, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            refuse_os_error(self.path, error)
+            refuse_os_error(self.where, error)
         try:
-            self._open(self.path)
+            self._open(self.where)
         except BaseException:
             os.close(self._fd)
             raise
+
+    @property
+    def path(self) -> Path:
+        """``where`` as a Path."""
+        from pathlib import Path  # late: its import takes longer than a lookup, which does without it
+
+        return Path(self.where)
 
     def refuse_changed(self) -> None:
         """Raise StoreDamaged if a byte is not as it was built. A file without a seal is not read."""
@@ -68,7 +81,7 @@ class GenerationFile:
 
         seal_of(self.path, self._fd, verify=True)
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: str) -> None:
         self._env = open_reader(path)
         try:
             self._databases = {name: self._env.open_db(name, create=False) for name in self._database_names()}
@@ -76,7 +89,7 @@ class GenerationFile:
                 self._describe(transaction)
         except lmdb.Error as error:
             self._env.close()
-            raise meaning(self.path, error, StoreDamaged) from None
+            raise meaning(self.where, error, StoreDamaged) from None
         except BaseException:
             self._env.close()
             raise
@@ -84,7 +97,7 @@ class GenerationFile:
     def _describe(self, transaction: lmdb.Transaction) -> None:
         meta = {key: bytes(value) for key, value in transaction.cursor()}
         number = meta.get(FORMAT_KEY)
-        refuse_other_format(self.path, number)
+        refuse_other_format(self.where, number)
         self.has_forms = int(number or b"0") >= WITH_DIFFERENCES
         """Whether the records of names have a form, so that differences can be built against it."""
         self.record = NAME_RECORD if self.has_forms else BARE_NAME_RECORD
@@ -97,11 +110,10 @@ class GenerationFile:
         former = meta.get(FORMER_ORIGINS_KEY)
         self.former_origins = self.origins if former is None else self._believed(former)
         """Of former names, by their number."""
-        sizes = meta.get(SIZES_KEY)
-        self.sizes: dict[str, Any] = {} if sizes is None else json.loads(sizes)
+        self.sizes: dict[str, Any] = parsed(meta.get(SIZES_KEY, b"{}").decode())
         self.id = meta.get(ID_KEY, b"").decode()
         base = meta.get(BASE_KEY)
-        self.base: dict[str, str] | None = None if base is None else json.loads(base)
+        self.base: dict[str, str] | None = None if base is None else parsed(base.decode())
         """Name and id of the generation that these are the differences against; None: it is a whole one."""
 
     def _believed(self, packed: bytes) -> list[Origin]:
@@ -136,7 +148,7 @@ class GenerationFile:
         if self._snapshot is None:
             self.is_open = False
             self._env.close()
-            self._open(Path(f"/proc/self/fd/{self._fd}"))
+            self._open(f"/proc/self/fd/{self._fd}")
             self.is_open = True
 
     def trim(self, resident_limit: int) -> None:
@@ -207,6 +219,8 @@ class GenerationFile:
             while piece := list(islice(rows, min(_PIECE, limit - len(found)))):
                 found += piece
                 if end is not None and piece[-1][0] >= end:
+                    from bisect import bisect_left  # late: lookups read no chunks
+
                     del found[bisect_left(found, end, key=itemgetter(0)) :]
                     break
         return found

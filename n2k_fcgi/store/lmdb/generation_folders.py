@@ -1,16 +1,17 @@
 """The folders of generations in a data directory, and ``CURRENT``, which names the live one: nothing here opens a data file."""
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TypeVar
+from __future__ import annotations
 
-from n2k_fcgi import files, logs
+import contextlib
+import os
+from functools import cached_property
+
+from n2k_fcgi import TYPE_CHECKING, files, logs
 from n2k_fcgi.errors import ImportRunning, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
-from n2k_fcgi.files import NEW_SUFFIX, Modes, hold, refuse_os_error, sync_folder
+from n2k_fcgi.files import NEW_SUFFIX, hold, refuse_os_error, sync_folder
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.store.datadir import BUILDING, CURRENT, GENERATIONS, IMPORT_LOCK, MANIFEST
+from n2k_fcgi.store.lmdb.json_text import parsed
 from n2k_fcgi.store.lmdb.layout import FORMAT
 
 _GONE = ".gone" + BUILDING
@@ -19,26 +20,49 @@ _GONE = ".gone" + BUILDING
 REPLACED = "p"
 """Appended to the name of a generation that replaces one in a purge: sorted right after it, before every later one."""
 
-Found = TypeVar("Found")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import TypeVar
+
+    from _typeshed import StrPath
+
+    from n2k_fcgi.files import Modes
+
+    Found = TypeVar("Found")
 
 
 class GenerationFolders:
     """The part of ``store.avatars.GenerationStore`` that needs no open generation."""
 
-    def __init__(self, data_dir: Path, modes: Modes) -> None:
-        self.data_dir = data_dir
+    def __init__(self, data_dir: StrPath, modes: Modes) -> None:
+        self.where = os.fspath(data_dir)
         self.modes = modes
-        self._folder = data_dir / GENERATIONS
-        self._pointer = str(data_dir / CURRENT)
+        self._pointer = os.path.join(self.where, CURRENT)
+
+    @cached_property
+    def data_dir(self) -> Path:
+        """``where`` as a Path."""
+        from pathlib import Path  # late: its import takes longer than a lookup, which does without it
+
+        return Path(self.where)
+
+    @cached_property
+    def _folder(self) -> Path:
+        return self.data_dir / GENERATIONS
+
+    def _place(self, *names: str) -> str:
+        """A file or folder below the folder of all generations."""
+        return os.path.join(self.where, GENERATIONS, *names)
 
     def current_name(self) -> str:
         """See ``store.avatars.GenerationStore``. Raises StoreDamaged if CURRENT holds no generation's name."""
         try:
-            name = Path(self._pointer).read_text("ascii").strip()
+            name = _read(self._pointer).decode("ascii").strip()
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:
-            refuse_os_error(Path(self._pointer), error)
+            refuse_os_error(self._pointer, error)
         except UnicodeDecodeError:
             raise StoreUnreadable(path=self._pointer, why="it is not in ASCII") from None
         if not name or "/" in name or name.startswith("."):
@@ -47,7 +71,7 @@ class GenerationFolders:
 
     def set_current(self, name: str) -> None:
         """Make generation *name* live, by one rename."""
-        files.replace(Path(self._pointer), f"{name}\n".encode(), self.modes.file)
+        files.replace(self.data_dir / CURRENT, f"{name}\n".encode(), self.modes.file)
 
     def live(self) -> Manifest | None:
         """See ``store.avatars.GenerationStore``."""
@@ -69,15 +93,15 @@ class GenerationFolders:
 
     def manifest(self, name: str) -> Manifest:
         """Return the manifest of a generation; its as-of is never later than when it was made."""
-        path = self._folder / name / MANIFEST
+        path = self._place(name, MANIFEST)
         try:
-            fields = json.loads(path.read_text("utf-8"))
+            fields = parsed(_read(path).decode())
             if fields["format"] > FORMAT:
                 raise StoreTooNew(path=path, found=fields["format"], known=FORMAT)
             manifest = Manifest(**fields)
             return manifest._replace(as_of=min(manifest.as_of, manifest.created))
         except FileNotFoundError:
-            raise StoreDamaged(path=path.parent, why="it has no manifest") from None
+            raise StoreDamaged(path=self._place(name), why="it has no manifest") from None
         except OSError as error:
             refuse_os_error(path, error)
         except (ValueError, RecursionError, KeyError, TypeError) as error:
@@ -171,5 +195,12 @@ class GenerationFolders:
             logs.warning(f"cannot remove {doomed}: the next import tries again")
 
 
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - a lookup imports no pathlib
+        return file.read()
+
+
 def _text_of(manifest: Manifest) -> bytes:
+    import json  # late: lookups only read
+
     return (json.dumps(manifest._asdict(), indent=1) + "\n").encode()

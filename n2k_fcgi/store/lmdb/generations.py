@@ -1,29 +1,35 @@
 """The generations of a data directory: the live one, kept open; publishing another, going back, pruning."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import NoSuchGeneration, StoreDamaged, StoreMissing, StoreTooNew, StoreUnreadable
-from n2k_fcgi.files import Modes, refuse_os_error
-from n2k_fcgi.model.builds import REBUILD, Merge
-from n2k_fcgi.model.manifests import Manifest
-from n2k_fcgi.model.origins import OriginTable
+from n2k_fcgi.files import refuse_os_error
+from n2k_fcgi.store.bounds import REBUILD
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generation_file import GenerationFile
 from n2k_fcgi.store.lmdb.generation_folders import REPLACED, GenerationFolders
-from n2k_fcgi.store.lmdb.lease import Lease
 from n2k_fcgi.store.lmdb.open_files import OpenFiles
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from _typeshed import StrPath
+
+    from n2k_fcgi.files import Modes
+    from n2k_fcgi.model.builds import Merge
+    from n2k_fcgi.model.manifests import Manifest
+    from n2k_fcgi.model.origins import OriginTable
     from n2k_fcgi.store.lmdb.building.build import Build
     from n2k_fcgi.store.lmdb.building.sizes import Sizes
     from n2k_fcgi.store.lmdb.differences.build import DifferencesBuild
+    from n2k_fcgi.store.lmdb.lease import Lease
 
 LOOKS_BETWEEN_SIZES = 64
 """Requests between two checks of our resident size. A cold lookup maps up to 128 KB, so at most 8 MB are missed."""
@@ -39,7 +45,7 @@ class Generations(GenerationFolders):
     otherwise; measured).
     """
 
-    def __init__(self, data_dir: Path, modes: Modes, *, resident_limit: int, sizes: "Sizes | None" = None) -> None:
+    def __init__(self, data_dir: StrPath, modes: Modes, *, resident_limit: int, sizes: Sizes | None = None) -> None:
         super().__init__(data_dir, modes)
         self.resident_limit = resident_limit
         self.sizes = sizes
@@ -59,11 +65,11 @@ class Generations(GenerationFolders):
             status = os.stat(self._pointer)
         except (FileNotFoundError, NotADirectoryError):
             self.close()
-            if not self._folder.is_dir():
-                raise StoreMissing(path=self.data_dir) from None
+            if not os.path.isdir(self._place()):
+                raise StoreMissing(path=self.where) from None
             return None
         except OSError as error:
-            refuse_os_error(Path(self._pointer), error)
+            refuse_os_error(self._pointer, error)
         stamp = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         if self._open is None or stamp != self._stamp:
             self.close()
@@ -103,6 +109,8 @@ class Generations(GenerationFolders):
 
     def hold(self) -> Lease | None:
         """See ``store.avatars.GenerationStore``."""
+        from n2k_fcgi.store.lmdb.lease import Lease  # late: lookups take none
+
         generation = self.current()
         return None if generation is None else Lease(self, generation)
 
@@ -132,9 +140,9 @@ class Generations(GenerationFolders):
 
     def _file(self, name: str) -> GenerationFile:
         manifest = self.manifest(name)
-        path = self._folder / name / DATA_FILE
+        path = self._place(name, DATA_FILE)
         try:
-            size = path.stat().st_size
+            size = os.stat(path).st_size
         except FileNotFoundError:
             raise StoreDamaged(path=path, why="it is not there") from None
         except OSError as error:
@@ -144,17 +152,17 @@ class Generations(GenerationFolders):
         return self._files.take(path, manifest.created)
 
     def _base(self, own: GenerationFile, name: str, identity: str) -> GenerationFile:
-        if not (self._folder / name).is_dir():
+        if not os.path.isdir(self._place(name)):
             raise StoreDamaged(
-                path=own.path, why=f"it is the differences against generation {name}, which is not there: copy that one too"
+                path=own.where, why=f"it is the differences against generation {name}, which is not there: copy that one too"
             )
         base = self._file(name)
         if base.id != identity or base.base is not None:
             self._files.give_back(base)
-            raise StoreDamaged(path=own.path, why=f"it is the differences against another generation {name} than is there")
+            raise StoreDamaged(path=own.where, why=f"it is the differences against another generation {name} than is there")
         return base
 
-    def lay_over(self, path: Path, base: GenerationFile) -> Generation:
+    def lay_over(self, path: StrPath, base: GenerationFile) -> Generation:
         """Open differences, which are not published, over *base*, which is open."""
         own = self._files.take(path, int(time.time()))
         base.users += 1
@@ -228,7 +236,7 @@ class Generations(GenerationFolders):
 
     def build(
         self, origins: OriginTable, merge: Merge, *, text_bytes: int = 0, jobs: int = 1, rebuild: float = REBUILD
-    ) -> "Build | DifferencesBuild":
+    ) -> Build | DifferencesBuild:
         """See ``store.avatars.GenerationStore``."""
         from n2k_fcgi.store.lmdb.building.build import Build  # late: workers build nothing
         from n2k_fcgi.store.lmdb.differences.build import DifferencesBuild

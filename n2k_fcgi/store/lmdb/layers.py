@@ -4,14 +4,20 @@ A row of the differences hides the base's row of its db_key; an empty value ther
 Nothing is merged in a value.
 """
 
+from __future__ import annotations
+
 import contextlib
-from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterator
 from itertools import groupby
 from operator import itemgetter
 
-from n2k_fcgi.store.lmdb.generation_file import GenerationFile
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.store.lmdb.resident import resident_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from n2k_fcgi.store.lmdb.generation_file import GenerationFile
 
 Row = tuple[bytes, bytes]
 """(db_key, raw value)."""
@@ -44,11 +50,16 @@ class Layers:
         self._resident_limit = resident_limit
         self._release = release
         self._is_open = True
-        self.path = own.path
+        self.where = own.where
         self.origins = own.origins
         self.former_origins = own.former_origins
         self.past = own.past
         self.record = own.record
+
+    @property
+    def path(self) -> Path:
+        """See ``GenerationFile.path``."""
+        return self.own.path
 
     def refuse_changed(self) -> None:
         """Raise StoreDamaged if a byte of its own file is not as it was built. A file without a seal is not read."""
@@ -173,6 +184,8 @@ def merged(lower: list[Row], upper: list[Row]) -> list[Row]:
     if len(upper) * FEW > len(lower):
         rows = {**dict(lower), **dict(upper)}
         return sorted(row for row in rows.items() if row[1])
+    from bisect import bisect_left  # late: lookups merge nothing
+
     for row in upper:
         at = bisect_left(lower, row[:1])
         is_there = at < len(lower) and lower[at][0] == row[0]

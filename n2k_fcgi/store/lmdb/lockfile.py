@@ -6,17 +6,24 @@ other's writes. (Three processes, 40 runs with such accidents: 39 lost or corrup
 of ``identity``, none with that of ``is_parted`` as well, at 4 to 6 microseconds per write.)
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
-from functools import lru_cache
-from pathlib import Path
 
-import lmdb
-
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import StoreFull, StoreReadOnly
-from n2k_fcgi.files import NO_ROOM, Modes, open_lock
+from n2k_fcgi.files import NO_ROOM, open_lock
 from n2k_fcgi.store.datadir import LOCK_SUFFIX
 from n2k_fcgi.store.lmdb.environment import open_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import lmdb
+    from _typeshed import StrPath
+
+    from n2k_fcgi.files import Modes
 
 MAX_READERS = 512
 
@@ -29,21 +36,24 @@ Identity = tuple[int, int, int, int]
 NO_IDENTITY: Identity = (0, 0, 0, 0)
 
 
-@lru_cache(maxsize=64)  # each write asks four times
 def lock_of(path: Path) -> Path:
     """The lock file of the data file *path*."""
     return path.with_name(path.name + LOCK_SUFFIX)
 
 
-def identity(path: Path) -> Identity:
+def _lock_of(path: StrPath) -> str:
+    return os.fspath(path) + LOCK_SUFFIX
+
+
+def identity(path: StrPath) -> Identity:
     """Identify a data file and its lock file, among others that had or will have the same names."""
     return sized_identity(path)[0]
 
 
-def sized_identity(path: Path) -> tuple[Identity, int]:
+def sized_identity(path: StrPath) -> tuple[Identity, int]:
     """The same, and the bytes of the data file."""
     device, inode, size = _found(path)
-    return (device, inode, *_found(lock_of(path))[:2]), size
+    return (device, inode, *_found(_lock_of(path))[:2]), size
 
 
 def is_parted(env: lmdb.Environment, transaction: lmdb.Transaction, *, is_writer: bool) -> bool:
@@ -56,9 +66,9 @@ def is_parted(env: lmdb.Environment, transaction: lmdb.Transaction, *, is_writer
     return number != last + is_writer
 
 
-def lock_problem(path: Path, modes: Modes) -> str | None:
+def lock_problem(path: StrPath, modes: Modes) -> str | None:
     """What is wrong with the lock file of *path*, which is not open in this process; changes nothing."""
-    if not all(os.access(file, os.R_OK | os.W_OK) for file in (path, lock_of(path))):
+    if not all(os.access(file, os.R_OK | os.W_OK) for file in (path, _lock_of(path))):
         return None
     try:  # not read-only: LMDB would not look at the lock file's number then (tried)
         env = open_environment(path, mode=modes.file)
@@ -67,19 +77,19 @@ def lock_problem(path: Path, modes: Modes) -> str | None:
     with contextlib.closing(env), env.begin() as transaction:
         if not is_parted(env, transaction, is_writer=False):
             return None
+    lock, name = os.path.basename(_lock_of(path)), os.path.basename(path)
     return (
-        f"{lock_of(path).name} belongs to another file than {path.name} (a backup was restored, or a purge was"
-        " killed): the next use replaces it"
+        f"{lock} belongs to another file than {name} (a backup was restored, or a purge was killed): the next use replaces it"
     )
 
 
-def reserve(path: Path, modes: Modes) -> None:
+def reserve(path: StrPath, modes: Modes) -> None:
     """Give the lock file of *path* its blocks. Raises StoreFull.
 
     LMDB writes to it through a map, and makes it without blocks: on a full disk that is SIGBUS, the worker's end. Call it
     before the environment is open, because closing a file drops all locks that this process has on it.
     """
-    lock = lock_of(path)
+    lock = _lock_of(path)
     fd = open_lock(lock, modes)
     try:
         os.posix_fallocate(fd, 0, LOCK_BYTES)
@@ -90,12 +100,12 @@ def reserve(path: Path, modes: Modes) -> None:
         os.close(fd)
 
 
-def device_and_inode(path: Path) -> tuple[int, int]:
+def device_and_inode(path: StrPath) -> tuple[int, int]:
     """Identify a file; zeros for a missing one."""
     return _found(path)[:2]
 
 
-def _found(path: Path) -> tuple[int, int, int]:
+def _found(path: StrPath) -> tuple[int, int, int]:
     """Device, inode and bytes of a file; zeros for a missing one."""
     try:
         status = os.stat(path)

@@ -4,15 +4,21 @@
 when that was written. A row whose time has passed means nothing.
 """
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Sequence
 
-import lmdb
-
-from n2k_fcgi.model.charges import Charge
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, METER
-from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import lmdb
+
+    from n2k_fcgi.model.charges import Charge
+    from n2k_fcgi.store.lmdb.volatile import VolatileFile
 
 MINUTE = 60.0
 SWEEP_EVERY = 600

@@ -3,11 +3,16 @@
 LMDB refuses a second environment of one file in a process, and several generations may have the same base.
 """
 
-import os
-from pathlib import Path
+from __future__ import annotations
 
+import os
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.files import refuse_os_error
 from n2k_fcgi.store.lmdb.generation_file import GenerationFile
+
+if TYPE_CHECKING:
+    from _typeshed import StrPath
 
 Inode = tuple[int, int]
 
@@ -18,7 +23,7 @@ class OpenFiles:
     def __init__(self) -> None:
         self._files: dict[Inode, GenerationFile] = {}
 
-    def take(self, path: Path, created: int) -> GenerationFile:
+    def take(self, path: StrPath, created: int) -> GenerationFile:
         """Return the open file *path*, for one more user. *created*: see ``GenerationFile``."""
         try:
             status = os.stat(path)

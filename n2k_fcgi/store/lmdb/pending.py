@@ -4,17 +4,23 @@
 Unix seconds, and a digest of the asker. ``mpending`` -> how many there are.
 """
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
-import lmdb
-
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.observations import Asked
+from n2k_fcgi.named import NamedTuple
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, PENDING_KEY
-from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import lmdb
+
+    from n2k_fcgi.store.lmdb.volatile import VolatileFile
 
 UNKNOWN_FOR = 7 * 86_400
 """Seconds in which a key that was marked as unknown is not queued again."""
@@ -137,7 +143,7 @@ class _Shares:
         self.count = count
 
     @classmethod
-    def of(cls, transaction: lmdb.Transaction, now: int) -> "_Shares":
+    def of(cls, transaction: lmdb.Transaction, now: int) -> _Shares:
         """Drop the keys that were marked as unknown and those that wait for too long; divide what is left."""
         rows = sorted(
             ((_read(value), PENDING_KEY + which) for which, value in with_prefix(transaction, PENDING_KEY)), reverse=True

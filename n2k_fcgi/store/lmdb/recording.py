@@ -4,17 +4,25 @@ A key keeps MOST_FORMER former names per grid, and a name MOST_KEYS keys per gri
 rejected, since a dropped name could be given to another key; on other grids the oldest are dropped and counted.
 """
 
-import lmdb
+from __future__ import annotations
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import NameTaken, TooManyNames, TooManyNewGrids, shown
-from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
+from n2k_fcgi.model.avatar import Capture, StoredCapture
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.names import canonical
-from n2k_fcgi.model.observations import MOST_GRIDS_BY_ONE, Observation
-from n2k_fcgi.store.avatars import MOST_FORMER, MOST_KEYS
-from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT, CaptureRows
+from n2k_fcgi.model.observations import MOST_GRIDS_BY_ONE
+from n2k_fcgi.store.bounds import MOST_FORMER, MOST_KEYS
+from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT
 from n2k_fcgi.store.lmdb.layout import CREATED_GRID
 from n2k_fcgi.store.lmdb.writable import with_prefix
+
+if TYPE_CHECKING:
+    import lmdb
+
+    from n2k_fcgi.model.avatar import Avatar
+    from n2k_fcgi.model.observations import Observation
+    from n2k_fcgi.store.lmdb.capture_rows import CaptureRows
 
 CLOCKS_DIFFER = 86_400
 """Seconds by which one correct clock may be ahead of another, wrong time zones included."""

@@ -14,8 +14,9 @@ from n2k_fcgi.model.keys import KEY_BYTES
 from n2k_fcgi.model.mention import Form, Mention
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.store.base import HiddenSet, Mentioned, Remnant
-from n2k_fcgi.store.datadir import CAPTURES, DATA_FILE, GENERATIONS, files
+from n2k_fcgi.store.datadir import CAPTURES, DATA_FILE, GENERATIONS
 from n2k_fcgi.store.fields import free_texts
+from n2k_fcgi.store.inventory import files
 from n2k_fcgi.store.lmdb.captures import Captures
 from n2k_fcgi.store.lmdb.codec import unpack_names, unpack_spellings
 from n2k_fcgi.store.lmdb.generation import Generation

@@ -3,17 +3,24 @@
 ``t`` + id -> JSON.
 """
 
-import json
-from collections.abc import Callable
+from __future__ import annotations
+
 from functools import lru_cache
 
-import lmdb
-
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.codec import BadValue
+from n2k_fcgi.store.lmdb.json_text import parsed
 from n2k_fcgi.store.lmdb.layout import TOKEN
-from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
+from n2k_fcgi.store.lmdb.writable import with_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import lmdb
+
+    from n2k_fcgi.store.lmdb.writable import WritableFile
 
 
 class Tokens:
@@ -73,13 +80,15 @@ def _pack(token: Token) -> bytes:
     }
     if token.namespace is not None:
         row |= {"namespace": token.namespace, "read_only": token.read_only}
+    import json  # late: reading needs none
+
     return json.dumps(row).encode()
 
 
 @lru_cache(maxsize=64)  # by the bytes of the row: a read of the key-value service verifies a token each time
 def _unpack(token_id: str, value: bytes) -> Token:
     try:
-        row = json.loads(value)
+        row = parsed(value.decode())
         digest, scopes = bytes.fromhex(row["digest"]), tuple(row["scopes"])
         rate, note = row.get("rate"), row.get("note", "")  # format 1 had neither
         namespace, read_only = row.get("namespace"), row.get("read_only", False)

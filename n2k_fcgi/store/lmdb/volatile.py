@@ -3,21 +3,27 @@
 A power cut may damage it; then it is replaced by an empty one. That costs a minute of limits and lists that fill again.
 """
 
+from __future__ import annotations
+
 import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import os
 
-import lmdb
-
-from n2k_fcgi import logs
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import CapturesDamaged
-from n2k_fcgi.files import Modes
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import VOLATILE
 from n2k_fcgi.store.lmdb.environment import is_there
-from n2k_fcgi.store.lmdb.growing_map import Result
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE_FORMATS
 from n2k_fcgi.store.lmdb.writable import WritableFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import lmdb
+    from _typeshed import StrPath
+
+    from n2k_fcgi.files import Modes
+    from n2k_fcgi.store.lmdb.growing_map import Result
 
 
 class VolatileFile:
@@ -26,13 +32,13 @@ class VolatileFile:
     Raises StoreUnreadable where the data directory cannot be written and the file is not there.
     """
 
-    def __init__(self, data_dir: Path, modes: Modes) -> None:
-        self.file = WritableFile(data_dir / VOLATILE, modes, sync=Sync.OFF, formats=VOLATILE_FORMATS)
+    def __init__(self, data_dir: StrPath, modes: Modes) -> None:
+        self.file = WritableFile(os.path.join(data_dir, VOLATILE), modes, sync=Sync.OFF, formats=VOLATILE_FORMATS)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:
         """One read transaction; values are valid inside it only. A missing file reads as an empty one."""
-        if not is_there(self.file.path):
+        if not is_there(self.file.where):
             yield _Empty()  # type: ignore[misc]  # reading makes no file
             return
         self._renewed(self._look)
@@ -52,7 +58,7 @@ class VolatileFile:
             transaction.get(CAPTURE_META)
 
     def _renewed(self, action: Callable[[], Result]) -> Result:
-        if not is_there(self.file.path):
+        if not is_there(self.file.where):
             self.file.create()
         try:
             return action()
@@ -72,7 +78,7 @@ class _Empty:
     def get(self, db_key: bytes, default: bytes | None = None) -> bytes | None:
         return default
 
-    def cursor(self) -> "_Empty":
+    def cursor(self) -> _Empty:
         return self
 
     def set_range(self, db_key: bytes) -> bool:

@@ -1,19 +1,18 @@
 """Files that several processes read and write in turns: the captures, and the volatile file."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from contextlib import nullcontext
+from functools import cached_property
 
 import lmdb
 
-from n2k_fcgi import logs
-from n2k_fcgi.errors import CapturesDamaged, N2KError, StoreFull, StoreMissing, StoreReadOnly, StoreUnreadable
-from n2k_fcgi.files import Modes
+from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi.errors import CapturesDamaged, StoreFull, StoreMissing, StoreReadOnly, StoreUnreadable
 from n2k_fcgi.model.choices import Sync
-from n2k_fcgi.store.base import Finding
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY, put_empty, put_format
 from n2k_fcgi.store.lmdb.environment import (
@@ -26,7 +25,7 @@ from n2k_fcgi.store.lmdb.environment import (
     refuse_other_format,
     refuse_truncated,
 )
-from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP, GrowingMap, Result
+from n2k_fcgi.store.lmdb.growing_map import FIRST_MAP, GrowingMap
 from n2k_fcgi.store.lmdb.layout import CAPTURE_FORMATS
 from n2k_fcgi.store.lmdb.lockfile import (
     NO_IDENTITY,
@@ -40,6 +39,18 @@ from n2k_fcgi.store.lmdb.lockfile import (
     sized_identity,
 )
 from n2k_fcgi.store.lmdb.writer_queue import WRITER_PATIENCE, WriterQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from _typeshed import StrPath
+
+    from n2k_fcgi.errors import N2KError
+    from n2k_fcgi.files import Modes
+    from n2k_fcgi.store.base import Finding
+    from n2k_fcgi.store.lmdb.growing_map import Result
 
 Moment = tuple[Identity, int]
 """A file, and the number of its last transaction."""
@@ -65,8 +76,8 @@ class WritableFile:
     first_map = FIRST_MAP
     """Bytes of address space for a small file."""
 
-    def __init__(self, path: Path, modes: Modes, *, sync: Sync = Sync.ALWAYS, formats: range = CAPTURE_FORMATS) -> None:
-        self.path = path
+    def __init__(self, path: StrPath, modes: Modes, *, sync: Sync = Sync.ALWAYS, formats: range = CAPTURE_FORMATS) -> None:
+        self.where = os.fspath(path)
         self.modes = modes
         self._sync = sync
         self.formats = formats
@@ -89,18 +100,25 @@ class WritableFile:
         self.readers = 0
         """Read transactions that are open in this process."""
 
+    @cached_property
+    def path(self) -> Path:
+        """``where`` as a Path."""
+        from pathlib import Path  # late: its import takes longer than a lookup, which does without it
+
+        return Path(self.where)
+
     def create(self) -> None:
         """Make the file, empty; an existing one is kept. Raises StoreBusy, StoreFull, StoreUnreadable."""
-        if is_there(self.path):
+        if is_there(self.where):
             return
         with self._queue.entered():
-            if not is_there(self.path):  # another process may have made it while this one waited
+            if not is_there(self.where):  # another process may have made it while this one waited
                 self._put_empty()
 
     def empty(self, *, only: Identity | None = None) -> None:
         """Replace the file by an empty one. *only*: if it still is that file. Other processes notice within LOOK_EVERY."""
         with self.alone():
-            if only is None or device_and_inode(self.path) == only[:2]:
+            if only is None or device_and_inode(self.where) == only[:2]:
                 self._put_empty()
 
     @property
@@ -162,7 +180,7 @@ class WritableFile:
         with self._queue.entered():
             self._begin_exclusive()
             result = self._run(change)
-            while device_and_inode(self.path) != self._identity[:2]:  # a backup was restored meanwhile, without this change
+            while device_and_inode(self.where) != self._identity[:2]:  # a backup was restored meanwhile, without this change
                 self._close_if_replaced()
                 self._opened()
                 result = self._run(change)
@@ -198,7 +216,7 @@ class WritableFile:
     def close(self) -> None:
         """Close; the next use opens again. What still reads a file that was replaced keeps it until it ends."""
         if self._map is not None:
-            if self.readers and device_and_inode(self.path) != self._identity[:2]:
+            if self.readers and device_and_inode(self.where) != self._identity[:2]:
                 self.outlived.append(self._map)
             else:  # LMDB allows one environment per file and process
                 self._map.close()
@@ -206,16 +224,19 @@ class WritableFile:
 
     def write_problem(self, patience: float) -> Finding | None:
         """Return why nothing can be written now, having waited *patience* seconds for other writers; None if it can."""
+        from n2k_fcgi.store.base import Finding  # late: with all Protocols, and for 'n2k doctor' alone
+
         with self._queue.tried(patience) as held:
             if not held:
-                return Finding("another process holds the writers' lock", f"find it: fuser {self._queue.lock.name}")
-        if not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
-            return Finding(f"this user cannot write {self.path}", "writes are refused: restore its owner and mode")
+                lock = os.path.basename(self._queue.lock)
+                return Finding("another process holds the writers' lock", f"find it: fuser {lock}")
+        if not (os.access(self.where, os.W_OK) and os.access(os.path.dirname(self.where), os.W_OK)):
+            return Finding(f"this user cannot write {self.where}", "writes are refused: restore its owner and mode")
         return None
 
     def address_space(self) -> int:
         """Return the bytes of address space that a process needs for it."""
-        return max(self.first_map, self.path.stat().st_size * 2 if is_there(self.path) else 0)
+        return max(self.first_map, os.stat(self.where).st_size * 2 if is_there(self.where) else 0)
 
     def is_busy(self) -> bool:
         """Whether another process holds the writers' queue."""
@@ -235,7 +256,7 @@ class WritableFile:
     def lock_problem(self) -> str | None:
         """What is wrong with the lock file, for the consistency check, which changes nothing; the next use replaces it."""
         self.close()  # one environment per file and process
-        return lock_problem(self.path, self.modes)
+        return lock_problem(self.where, self.modes)
 
     def readers_behind(self) -> list[tuple[int, int]]:
         """See ``GrowingMap.readers_behind``."""
@@ -258,7 +279,7 @@ class WritableFile:
                     raise _Parted
                 found = transaction.get(FORMAT_DB_KEY)
                 if found is not None:
-                    refuse_other_format(self.path, bytes(found), self.formats)
+                    refuse_other_format(self.where, bytes(found), self.formats)
                 result = change(transaction)
                 if found is None or int(found) < self.formats[-1]:  # earlier versions would not understand it
                     put_format(transaction, self.formats)
@@ -287,7 +308,7 @@ class WritableFile:
         self._next_look = time.monotonic() + LOOK_EVERY
         if self._map is None or not self._map.is_open:  # it could not grow: it is opened anew
             return
-        found, size = sized_identity(self.path)
+        found, size = sized_identity(self.where)
         if found != self._identity:
             self.close()
             return
@@ -298,8 +319,8 @@ class WritableFile:
             return
         if is_cut:
             self.close()
-            if identity(self.path) == self._identity:  # else it is another file, put there just now
-                raise damaged(self.path, f"it was cut to {size} bytes under a running process")
+            if identity(self.where) == self._identity:  # else it is another file, put there just now
+                raise damaged(self.where, f"it was cut to {size} bytes under a running process")
             return
         self._size = size
 
@@ -308,7 +329,7 @@ class WritableFile:
         needed = bytes_needed(env, self._page)
         if size >= needed or self._found_whole == (size, needed):
             return False
-        if self.path.stat().st_size < needed and not is_whole(self.path, env, self._page):
+        if os.stat(self.where).st_size < needed and not is_whole(self.where, env, self._page):
             return True
         self._found_whole = size, needed
         return False
@@ -316,38 +337,38 @@ class WritableFile:
     def _open(self) -> None:
         self._map = None
         if self._retired:
-            raise StoreUnreadable(path=self.path, why="the settings changed meanwhile, ask again")
-        if not is_there(self.path):
-            if not self.path.parent.is_dir():
-                raise StoreMissing(path=self.path.parent)
-            raise StoreUnreadable(path=self.path, why="it does not exist, run 'n2k init'")
-        is_writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+            raise StoreUnreadable(path=self.where, why="the settings changed meanwhile, ask again")
+        if not is_there(self.where):
+            if not os.path.isdir(os.path.dirname(self.where)):
+                raise StoreMissing(path=os.path.dirname(self.where))
+            raise StoreUnreadable(path=self.where, why="it does not exist, run 'n2k init'")
+        is_writable = os.access(self.where, os.W_OK) and os.access(os.path.dirname(self.where), os.W_OK)
         self._unwritable = None
         if not is_writable:
-            self._unwritable = StoreUnreadable(path=self.path, why="it can be read but not written")
+            self._unwritable = StoreUnreadable(path=self.where, why="it can be read but not written")
         else:
             try:
                 self._open_writable()
             except (StoreFull, StoreReadOnly) as error:  # no lock file can be made: what is there can be read without one
                 self._unwritable = error
         if self._map is None:
-            self._identity = identity(self.path)
-            self._map = GrowingMap(self.path, open_reader(self.path))
-        self._size = self.path.stat().st_size
+            self._identity = identity(self.where)
+            self._map = GrowingMap(self.where, open_reader(self.where))
+        self._size = os.stat(self.where).st_size
         self._page = self._map.env.stat()["psize"]
 
     def _open_writable(self) -> None:
-        reserve(self.path, self.modes)
-        self._identity = identity(self.path)  # before: should the file be replaced meanwhile, the next check finds another
-        opened = GrowingMap.open(self.path, self.modes, sync=self._sync, first_map=self.first_map)
+        reserve(self.where, self.modes)
+        self._identity = identity(self.where)  # before: should the file be replaced meanwhile, the next check finds another
+        opened = GrowingMap.open(self.where, self.modes, sync=self._sync, first_map=self.first_map)
         try:
-            refuse_truncated(self.path, opened.env)
+            refuse_truncated(self.where, opened.env)
             # A killed worker keeps its reader slot. With all of them taken LMDB would not even open the file, so the worker
             # that comes in its place frees it.
             opened.env.reader_check()
         except CapturesDamaged:
             opened.close()
-            if identity(self.path) == self._identity:
+            if identity(self.where) == self._identity:
                 raise
             self._open_writable()  # another file was put there between opening it and reading its size
             return
@@ -394,7 +415,7 @@ class WritableFile:
         with self._map.env.begin() as transaction:
             value = transaction.get(FORMAT_DB_KEY)
         try:
-            refuse_other_format(self.path, value, self.formats)
+            refuse_other_format(self.where, value, self.formats)
         except BaseException:
             self.close()
             raise
@@ -435,6 +456,6 @@ class _Reading:
         if self._file.outlived and not self._file.readers:
             self._file.close_outlived()
         if isinstance(error, lmdb.Error):
-            raise meaning(self._file.path, error, damaged) from None
+            raise meaning(self._file.where, error, damaged) from None
         if isinstance(error, BadValue):
-            raise damaged(self._file.path, error) from None
+            raise damaged(self._file.where, error) from None

@@ -4,14 +4,23 @@ LMDB's own mutex would block without running a signal handler; this lock gives u
 holder dies.
 """
 
-import contextlib
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from __future__ import annotations
 
+import contextlib
+import os
+import time
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import StoreBusy
-from n2k_fcgi.files import Modes, hold
+from n2k_fcgi.files import hold
 from n2k_fcgi.store.datadir import WRITER_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _typeshed import StrPath
+
+    from n2k_fcgi.files import Modes
 
 WRITER_PATIENCE = 2.0
 """Seconds to wait for another process's write transaction; ours take well under a millisecond and an fsync."""
@@ -24,15 +33,15 @@ behind that wait."""
 class WriterQueue:
     """The queue of *file*."""
 
-    def __init__(self, file: Path, modes: Modes) -> None:
+    def __init__(self, file: StrPath, modes: Modes) -> None:
         self._file = file
-        self.lock = file.with_suffix(WRITER_SUFFIX)
+        self.lock = os.path.splitext(file)[0] + WRITER_SUFFIX
         self._modes = modes
         self._stuck_until = 0.0
         self.is_held = False
         """By ``entered``, in this process."""
 
-    def entered(self) -> "_Turn":
+    def entered(self) -> _Turn:
         """Hold the queue in a ``with``. Raises StoreBusy after WRITER_PATIENCE, or at once if its holder was stuck before."""
         return _Turn(self)
 
@@ -58,7 +67,7 @@ class WriterQueue:
     def _was_written(self, *, since: float) -> bool:
         """Whether a process wrote the file; *since*: Unix seconds."""
         try:
-            return self._file.stat().st_mtime >= since
+            return os.stat(self._file).st_mtime >= since
         except OSError:
             return False
 

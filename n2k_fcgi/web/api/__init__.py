@@ -1,5 +1,7 @@
 """The area of programs: JSON in and out, below ``/api/v1``, as ``openapi.json`` beside this file describes it."""
 
+from __future__ import annotations
+
 from n2k_fcgi.web.area import Area, Route
 from n2k_fcgi.web.json_bodies import error
 from n2k_fcgi.web.requests import token_in_headers

@@ -78,14 +78,14 @@ def _named_fields(named: Named) -> json_bodies.Body:
 
 def register(request: Request, services: Services) -> Answer:
     """Register one avatar, or a list and return the refused ones. Durable when this answers."""
-    token = services.access.may_register(request)
+    token = services.access().may_register(request)
     body = json_bodies.body_of(request)
     if "avatars" in body:
         return _register_list(request, services, token, body)
     offer = _offer(body, wanted_grid(body, request, services), services)
     refuse_other_grid(token, offer.grid)
-    services.access.count(request, token)
-    done = services.registrar.register(offer, request.source(), token.id if token else "")
+    services.access().count(request, token)
+    done = services.registrar().register(offer, request.source(), token.id if token else "")
     capture = done.capture
     return json_bodies.answer({"key": format_key(capture.key), "name": capture.name, "grid": capture.grid, "new": done.is_new})
 
@@ -98,7 +98,7 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
         raise BadRequest(why=f"at most {MOST_OFFERS} avatars at a time")
     for_all = wanted_grid(body, request, services)
     offers = [_offer(each, for_all, services) for each in listed]
-    services.access.count(request, token, max(1, len(offers)))
+    services.access().count(request, token, max(1, len(offers)))
     refused: list[json_bodies.Body] = []
     allowed: list[Offer] = []
     for offer in offers:
@@ -109,7 +109,7 @@ def _register_list(request: Request, services: Services, token: Token | None, bo
             if len(refused) == len(offers) - 1:
                 raise  # the token permits none of them
             refused.append(_refusal(offer, refusal))
-    results = services.registrar.register_all(allowed, request.source(), token.id if token else "")
+    results = services.registrar().register_all(allowed, request.source(), token.id if token else "")
     for offer, result in zip(allowed, results, strict=True):
         if isinstance(result, N2KError):
             refused.append(_refusal(offer, result))
@@ -121,7 +121,7 @@ def _offer(fields: json_bodies.Body, otherwise: Wanted, services: Services) -> O
     """Return the offer in one object, on the grid that it names, else *otherwise*. Raises BadRequest, BadGrid."""
     name, key = json_bodies.text_of(fields, "name"), json_bodies.text_of(fields, "key")
     named = json_bodies.optional_text(fields, "grid")
-    return services.registrar.offer(name, key, otherwise if named is None else services.grids.wanted(named))
+    return services.registrar().offer(name, key, otherwise if named is None else services.grids.wanted(named))
 
 
 def _refusal(offer: Offer, refusal: N2KError) -> json_bodies.Body:

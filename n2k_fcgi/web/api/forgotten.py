@@ -17,7 +17,7 @@ def forget(request: Request, services: Services) -> Answer:
 
     With a token for one grid it is hidden on that grid only.
     """
-    token = services.access.may(request, Scope.FORGET)
+    token = services.access().may(request, Scope.FORGET)
     body = json_bodies.body_of(request)
     key, name = json_bodies.optional_text(body, "key"), json_bodies.optional_text(body, "name")
     if (key is None) == (name is None):
@@ -32,15 +32,15 @@ def forget(request: Request, services: Services) -> Answer:
         leaving = forgetting.called(parsed.canonical, grid, only_there=token.grid is not None)
     if leaving.elsewhere is not None:
         refuse_other_grid(token, leaving.elsewhere)
-    services.access.count(request, token)
+    services.access().count(request, token)
     forgetting.forget(leaving)
     return json_bodies.answer({"forgotten": True})
 
 
 def undo(request: Request, services: Services, key: str) -> Answer:
     """Show the avatar again, on the grid of the token if it is bound; for the owner of the service. 404 if it is not hidden."""
-    token = services.access.may(request, Scope.ADMIN)
+    token = services.access().may(request, Scope.ADMIN)
     avatar_key = parse_key(key)
-    services.access.count(request, token)
+    services.access().count(request, token)
     services.forgetting().undo_key(avatar_key, own_grid(token, services.grids))
     return json_bodies.answer({"forgotten": False})

@@ -51,7 +51,7 @@ def generations(request: Request, services: Services) -> Answer:
 
 def conflicts(request: Request, services: Services) -> Answer:
     """The conflicts, the latest first, for the owner of the service; with a token for one grid only those of that grid."""
-    grid = own_grid(services.access.may(request, Scope.ADMIN), services.grids)
+    grid = own_grid(services.access().may(request, Scope.ADMIN), services.grids)
     rows: list[json_bodies.Body] = [
         {
             "name": c.name,

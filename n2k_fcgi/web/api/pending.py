@@ -19,7 +19,7 @@ def add(request: Request, services: Services) -> Answer:
     """Queue the unknown keys; no token is needed, as with W-Hat's ``?keys=``."""
     body = json_bodies.body_of(request)
     keys, grid = _keys(body), services.grids.one(wanted_grid(body, request, services))
-    return json_bodies.answer({"new": services.access.queue(request, services.pending, keys, grid)})
+    return json_bodies.answer({"new": services.access().queue(request, services.pending(), keys, grid)})
 
 
 def waiting(request: Request, services: Services) -> Answer:
@@ -27,14 +27,14 @@ def waiting(request: Request, services: Services) -> Answer:
 
     A resolver knows only its own grid: those of ``grid=``, else of the token's grid, else of the shard's; without any, all.
     """
-    token = services.access.may(request, Scope.REGISTER)
+    token = services.access().may(request, Scope.REGISTER)
     own = only_grid(request, services) or own_grid(token, services.grids)
     grid = own or request.wanted(services.grids, None).grid
     if grid is not None:
         refuse_other_grid(token, grid)
     asked = request.query.get("limit")
     limit = PAGE if asked is None else number(asked, "limit", 1, MOST_A_REQUEST)
-    found = services.pending.waiting(grid)
+    found = services.pending().waiting(grid)
     shown: list[json_bodies.Body] = [{"key": format_key(each.key)} for each in found[:limit]]
 
     def whole(items: list[json_bodies.Body]) -> json_bodies.Body:
@@ -45,12 +45,12 @@ def waiting(request: Request, services: Services) -> Answer:
 
 def mark_unknown(request: Request, services: Services) -> Answer:
     """A resolver reports that its grid has no avatars with these keys: they are not pending there for some days."""
-    token = services.access.may(request, Scope.REGISTER)
+    token = services.access().may(request, Scope.REGISTER)
     body = json_bodies.body_of(request)
     keys, grid = _keys(body), services.grids.one(wanted_grid(body, request, services))
     refuse_other_grid(token, grid)
-    services.access.count(request, token, max(1, len(keys)))
-    return json_bodies.answer({"dropped": services.pending.mark_unknown(keys, grid)})
+    services.access().count(request, token, max(1, len(keys)))
+    return json_bodies.answer({"dropped": services.pending().mark_unknown(keys, grid)})
 
 
 def _keys(body: json_bodies.Body) -> list[bytes]:

@@ -10,7 +10,7 @@ from n2k_fcgi.web.services import Services
 
 def switch(request: Request, services: Services) -> Answer:
     """Make a generation live, or with ``namespace`` a dataset: Beano's address and form, but a name, never a path."""
-    token = services.access.may(request, Scope.ADMIN)
+    token = services.access().may(request, Scope.ADMIN)
     if token.grid is not None:
         raise TokenNotEnough(why="it is for one grid")
     fields = request.form
@@ -21,9 +21,9 @@ def switch(request: Request, services: Services) -> Answer:
     if not name:
         raise BadRequest(why="name the dataset or generation in the form field 'filename'")
     if namespace is None:
-        services.access.count(request, token)
+        services.access().count(request, token)
         services.use_generation(name)
         return json_bodies.answer({"generation": name}, name)
     space = services.keyvalue(namespace)
-    services.access.count(request, token)
+    services.access().count(request, token)
     return json_bodies.answer({"namespace": namespace, "dataset": name, "version": str(space.use(name))})

@@ -3,11 +3,17 @@
 Errors are one line of text; a browser that asked with the form of our page gets the page with that line.
 """
 
+from __future__ import annotations
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.web.area import Area, Route
 from n2k_fcgi.web.classic.browser import is_from_page
-from n2k_fcgi.web.requests import Request, token_in_headers
-from n2k_fcgi.web.responses import Answer, Headers
+from n2k_fcgi.web.requests import token_in_headers
 from n2k_fcgi.web.responses import error as line
+
+if TYPE_CHECKING:
+    from n2k_fcgi.web.requests import Request
+    from n2k_fcgi.web.responses import Answer, Headers
 
 _FORM = ("GET", "POST")
 

@@ -1,7 +1,12 @@
 """Requests of browsers, and of the form on our page."""
 
+from __future__ import annotations
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest
-from n2k_fcgi.web.requests import Request
+
+if TYPE_CHECKING:
+    from n2k_fcgi.web.requests import Request
 
 ROOTS = (b"/", b"/touch", b"/touch/")
 """Addresses of lookups by ``?name=`` and ``?key=``."""

@@ -1,10 +1,16 @@
 """Health checks."""
 
+from __future__ import annotations
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import NoGeneration
 from n2k_fcgi.service.directory.lookup import NO_GENERATION
-from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import Answer, text
-from n2k_fcgi.web.services import Services
+from n2k_fcgi.web.responses import text
+
+if TYPE_CHECKING:
+    from n2k_fcgi.web.requests import Request
+    from n2k_fcgi.web.responses import Answer
+    from n2k_fcgi.web.services import Services
 
 CODE = "X-N2K-Code"
 

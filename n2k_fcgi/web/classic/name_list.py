@@ -15,12 +15,12 @@ def name_list(request: Request, services: Services) -> Answer:
     """200 and one line per avatar, ``key,First Last``, of ``grid=`` or the default grid. Scripts get whole lines only."""
     if services.csv is Permission.OFF:
         raise SwitchedOff(what="/name2key.csv", setting=Scope.CSV)
-    token = None if services.csv is Permission.OPEN else services.access.may(request, Scope.CSV)
+    token = None if services.csv is Permission.OPEN else services.access().may(request, Scope.CSV)
     grid = services.grids.one(services.grids.wanted(request.fields().get("grid")))
     refuse_other_grid(token, grid)
     room = request.kept_bytes(request.fields())
     with contextlib.ExitStack() as unless_sent:
-        slot = unless_sent.enter_context(contextlib.closing(services.list_slots.take())) if room is None else None
+        slot = unless_sent.enter_context(contextlib.closing(services.list_slots().take())) if room is None else None
         names = unless_sent.enter_context(contextlib.closing(NameList(services.directory, grid, slot)))
         if room is None:
             unless_sent.pop_all()

@@ -1,17 +1,20 @@
 """The root, as in gosl-basics: ``?name=`` asks for a key, ``?key=`` for a name, both together register."""
 
+from __future__ import annotations
+
 import time
 
-from n2k_fcgi import logs
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import BadRequest, NothingHere, shown
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.service.access.tokens import refuse_other_grid
-from n2k_fcgi.service.directory.register import Offer
 from n2k_fcgi.web.classic.browser import is_from_page, wants_page
-from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import Answer, key_or_null, text
-from n2k_fcgi.web.services import Services
+from n2k_fcgi.web.responses import key_or_null, text
+
+if TYPE_CHECKING:
+    from n2k_fcgi.web.requests import Request
+    from n2k_fcgi.web.responses import Answer
+    from n2k_fcgi.web.services import Services
 
 Fields = dict[str, str]
 
@@ -30,6 +33,8 @@ def root(request: Request, services: Services) -> Answer:
     elif request.method == "HEAD":
         raise BadRequest(why="HEAD changes nothing: register with GET or POST")
     else:
+        from n2k_fcgi.web.classic.registering import register  # late: lookups do not need it
+
         answer = register(request, services, fields)
     if from_page:
         from n2k_fcgi.web.classic.page import page  # late: a worker that only answers scripts needs no page
@@ -79,19 +84,3 @@ def key2name(request: Request, services: Services, fields: Fields, *, in_words: 
     if avatar is None:
         return text(f"No avatar with the key {shown_key} is known.\n", view.generation_name)
     return text(f"{shown_key} is the key of {shown(avatar.name)} on {avatar.grid}.\n", view.generation_name)
-
-
-def register(request: Request, services: Services, fields: Fields) -> Answer:
-    """Bind a name to a key: 200 and one sentence once it is durable."""
-    started = time.perf_counter()
-    parsed = parse_name(fields["name"], services.grids)
-    wanted = parsed.on(request.wanted(services.grids, fields.get("grid")))
-    offer = Offer(parsed, fields["key"], services.grids.one(wanted))
-    token = services.access.may_register(request)
-    refuse_other_grid(token, offer.grid)
-    services.access.count(request, token)
-    done = services.registrar.register(offer, request.source(), token.id if token else "")
-    capture = done.capture
-    word = "Registered" if done.is_new else "Known:"
-    logs.timed(f"register {parsed.canonical} {capture.key.hex()} on {capture.grid}", started)
-    return text(f"{word} {capture.name} {format_key(capture.key)} on {capture.grid}\n")

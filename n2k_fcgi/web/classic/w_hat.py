@@ -1,21 +1,24 @@
 """W-Hat's endpoints, status by status; docs/http.md lists the differences and their reasons."""
 
-import re
+from __future__ import annotations
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadKey, BadRequest
-from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import canonical, is_what_name
-from n2k_fcgi.service.directory.lookup import View
-from n2k_fcgi.service.directory.pending import keys_in
-from n2k_fcgi.web.requests import Request
-from n2k_fcgi.web.responses import Answer, error, fitting_lines, key_or_null, text
-from n2k_fcgi.web.services import Services
+from n2k_fcgi.web.responses import error, fitting_lines, key_or_null, text
+
+if TYPE_CHECKING:
+    from n2k_fcgi.model.avatar import Avatar
+    from n2k_fcgi.service.directory.lookup import View
+    from n2k_fcgi.web.requests import Request
+    from n2k_fcgi.web.responses import Answer
+    from n2k_fcgi.web.services import Services
 
 MAX_NAMES = 50
 """The limit on names per ``names=``, as in W-Hat; further ones are ignored."""
 
-_NAMES = re.compile(r"\w+ \w+|\w+(?:\.\w+)?", re.ASCII)
+_NAMES = r"\w+ \w+|\w+(?:\.\w+)?"
 
 
 def name2key(request: Request, services: Services) -> Answer:
@@ -38,6 +41,8 @@ def name2key(request: Request, services: Services) -> Answer:
 
 def _fields(request: Request) -> dict[str, str]:
     """Return all fields; with a body of raw keys only those of the query."""
+    from n2k_fcgi.service.directory.pending import keys_in  # late: a lookup by the path does not need it
+
     try:
         return request.fields()
     except BadRequest:
@@ -48,11 +53,13 @@ def _fields(request: Request) -> dict[str, str]:
 
 def _new_keys(request: Request, services: Services, listed: str, grid: str | None) -> Answer:
     """Queue the unknown keys. A resolver finds their names; callers cannot register them here."""
+    from n2k_fcgi.service.directory.pending import keys_in  # late: as above
+
     keys = keys_in(listed)
     if not keys:
         return text("0 new keys.")
     wanted = request.wanted(services.grids, grid)
-    return text(f"{services.access.queue(request, services.pending, keys, services.grids.one(wanted))} new keys.")
+    return text(f"{services.access().queue(request, services.pending(), keys, services.grids.one(wanted))} new keys.")
 
 
 def name2key_path(request: Request, services: Services, name: str) -> Answer:
@@ -91,10 +98,12 @@ def _one_name(request: Request, services: Services, name: str, is_terse: bool) -
 
 
 def _several_names(request: Request, services: Services, names: str, is_terse: bool) -> Answer:
+    import re  # late: one name needs none
+
     view = services.directory.view()
     lines = []
     with view.snapshot():
-        asked = _NAMES.findall(names.replace("+", " "))[:MAX_NAMES]
+        asked = re.findall(_NAMES, names.replace("+", " "), re.ASCII)[:MAX_NAMES]
         for name in asked[: view.read_names([canonical(name) for name in asked])]:
             avatar = _find(view, request, services, name)
             key = format_key(avatar.key) if avatar else NULL_KEY

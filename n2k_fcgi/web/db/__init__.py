@@ -4,11 +4,18 @@ Errors are one line of text, or ``{"error": …}`` with ``format=json``. No answ
 value may hold anything, and the owner's pages have the same origin.
 """
 
+from __future__ import annotations
+
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.web.area import Area, Route
 from n2k_fcgi.web.json_bodies import JSON, encoded
-from n2k_fcgi.web.requests import Request, token_in_headers
-from n2k_fcgi.web.responses import TEXT, Answer, Headers
+from n2k_fcgi.web.requests import token_in_headers
+from n2k_fcgi.web.responses import TEXT, Answer
+
+if TYPE_CHECKING:
+    from n2k_fcgi.web.requests import Request
+    from n2k_fcgi.web.responses import Headers
 
 HEADERS: Headers = (
     ("Content-Security-Policy", "sandbox; default-src 'none'"),

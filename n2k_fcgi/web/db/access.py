@@ -24,12 +24,12 @@ def reading(request: Request, services: Services) -> KeyValueSpace:
     named = request.query.get("ns")
     if named is not None and not token_in_headers(request) and "token" not in request.query:
         return _opened(request, services, named)
-    return services.keyvalue(_name(services.access.may(request, Scope.KEYVALUE), named))
+    return services.keyvalue(_name(services.access().may(request, Scope.KEYVALUE), named))
 
 
 def writing(request: Request, services: Services) -> "Writer":
     """Return the namespace that the request may write. Raises ReadOnly, and what ``reading`` does but NamespaceClosed."""
-    token = services.access.may(request, Scope.KEYVALUE)
+    token = services.access().may(request, Scope.KEYVALUE)
     if token.read_only:
         raise ReadOnly(what="token")
     space = services.keyvalue(_name(token, request.query.get("ns")))
@@ -47,7 +47,7 @@ class Writer:
 
     def count(self, writes: int = 1) -> None:
         """Count writes before they are done. Raises TooManyRequests."""
-        self._services.access.count(self._request, self._token, writes)
+        self._services.access().count(self._request, self._token, writes)
 
     @property
     def request_id(self) -> str:
@@ -101,7 +101,7 @@ def _opened(request: Request, services: Services, name: str) -> KeyValueSpace:
     except NoSuchNamespace:
         pass
     try:
-        services.access.may(request, Scope.KEYVALUE)
+        services.access().may(request, Scope.KEYVALUE)
     except TokenNeeded:
         raise NamespaceClosed(namespace=name) from None
     raise AssertionError("a request without a token has none")

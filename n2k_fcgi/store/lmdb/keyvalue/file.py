@@ -6,6 +6,8 @@ reads from the old file what was overwritten in the new one, and a read costs on
 that was killed between mark and rename leaves a mark that is void: the path still leads to the marked file.
 """
 
+from __future__ import annotations
+
 import os
 import struct
 import time
@@ -15,17 +17,20 @@ from pathlib import Path
 
 import lmdb
 
+from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import NamespaceFull, NoSuchNamespace, SnapshotLost, StoreFull
 from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import DROPPED
 from n2k_fcgi.store.lmdb.environment import is_there
-from n2k_fcgi.store.lmdb.growing_map import Result
 from n2k_fcgi.store.lmdb.keyvalue.datasets import Datasets, LiveDataset
 from n2k_fcgi.store.lmdb.keyvalue.open_files import OpenFiles
 from n2k_fcgi.store.lmdb.keyvalue.rows import FORMATS, REPLACED, pack_mark, unpack_mark
 from n2k_fcgi.store.lmdb.lockfile import identity, lock_of
 from n2k_fcgi.store.lmdb.writable import WritableFile
+
+if TYPE_CHECKING:
+    from n2k_fcgi.store.lmdb.growing_map import Result
 
 META_PAGES = 2
 """LMDB's own, at the beginning of each file."""

@@ -17,9 +17,9 @@ from statistics import median
 from urllib.parse import quote_plus
 
 from n2k_fcgi.service.dumps.sample import Sample
-from tests.bench import fronts
+from tests.bench import fronts, starts
 from tests.bench.arrivals import Arrivals, Contender, Window
-from tests.bench.load import Load, cold_start, load, spawned, worker
+from tests.bench.load import Load, load, spawned, worker
 from tests.bench.measure import descendants, machine, private, resident
 from tests.bench.peers.build import build
 from tests.support.hosting import Account
@@ -36,7 +36,7 @@ KINDS = {
     "key2name": "key2name, any of 200,000 keys",
     "misses": "name2key, nobody",
     "hot": "name2key, 200 hot names",
-    "health": "/health, routed by Werkzeug",
+    "health": "/health",
     "json": "/api/v1/avatars/KEY, any of 200,000 keys, routed by Werkzeug",
 }
 FLOOR = "Python's floor"
@@ -53,6 +53,7 @@ class Bench:
         self.arrivals = self.peers.pop("arrivals")
         self.account = Account(folder / "home")
         self.targets = write_targets(rows, folder)
+        self.one_lookup, self.one_key = self.targets["name2key"].read_text().partition("\n")[0].split("\t")
         dump = folder / "dump.csv"
         n2k = [sys.executable, "-m", "n2k_fcgi", "-q", "--dir", str(self.account.data)]
         subprocess.run([*n2k, "sample", "--rows", str(rows), "--seed", "1", "-o", str(dump)], check=True)
@@ -88,8 +89,6 @@ def write_targets(rows: int, folder: Path) -> dict[str, Path]:
         "health": ["/health\talive"],
         "json": [f"/api/v1/avatars/{row.key}\t{row.name}" for row in drawn],
         "hello": [f"/?name={quote_plus(row.name)}\t{HELLO}" for row in drawn],
-        "one hello": [f"/?name=Governor+Linden\t{HELLO}"],
-        "one name": names[-1:],
     }
     made = {}
     for kind, lines in kinds.items():
@@ -205,16 +204,22 @@ def tail(bench: Bench) -> None:
 
 
 def cold(bench: Bench) -> None:
-    """From the spawn of the deployed script to its first answer."""
-    print("\n| cold start, spawn to first answer | ms |\n|---|---|")
-    script = [str(bench.account.script)]
-    starts = {
-        "C hello": (bench.peers["C hello"], "one hello"),
-        "a lookup": (script, "one name"),
-        "a routed page": (script, "health"),
-    }
-    for what, (command, kind) in starts.items():
-        print(f"| {what} | {cold_start(bench.client, command, bench.socket, bench.targets[kind]):.0f} |", flush=True)
+    """From the spawn of the deployed script to the end of its answer."""
+    script, lookup, key = bench.account.script, bench.one_lookup, bench.one_key
+    with tempfile.TemporaryDirectory(dir=starts.TMPFS, prefix="serve-") as memory_only:
+        starts.table(
+            {
+                "C hello": lambda: starts.by_fastcgi(bench.peers["C hello"], bench.socket, "/", HELLO),
+                "CGI, a lookup": lambda: starts.by_cgi(script, lookup, key),
+                "CGI, a page": lambda: starts.by_cgi(script, "/health", "alive\n"),
+                "CGI, a registration, data on tmpfs": starts.registering(Path(memory_only)),
+                "FastCGI, a lookup": lambda: starts.by_fastcgi([str(script)], bench.socket, lookup, key),
+                "FastCGI, a page": lambda: starts.by_fastcgi([str(script)], bench.socket, "/health", "alive\n"),
+                "FastCGI, a page routed by Werkzeug": lambda: starts.by_fastcgi(
+                    [str(script)], bench.socket, f"/api/v1/avatars/{key}", "\n"
+                ),
+            }
+        )
 
 
 def memory(bench: Bench) -> None:
@@ -224,7 +229,7 @@ def memory(bench: Bench) -> None:
         for what, kind, requests in (
             ("100,000 lookups", "name2key", 100_000),
             ("1,000,000 lookups", "name2key", 900_000),
-            ("and pages routed by Werkzeug", "health", 1_000),
+            ("and pages routed by Werkzeug", "json", 1_000),
         ):
             peak = 0
             for _ in range(20):

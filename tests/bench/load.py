@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -84,15 +83,3 @@ def spawned(command: list[str], path: Path) -> Iterator["subprocess.Popen[bytes]
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def cold_start(client: list[str], command: list[str], path: Path, targets: Path, times: int = 12) -> float:
-    """Median milliseconds from the spawn to the first whole answer."""
-    took = []
-    for _ in range(times):
-        started = time.perf_counter()
-        with spawned(command, path) as process:
-            first = load(client, "fcgi", path, 1, 1, targets, [process.pid])
-            took.append((time.perf_counter() - started) * 1000)
-            assert not first.failures, command
-    return sorted(took)[len(took) // 2]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.web import api, classic, db
 from n2k_fcgi.web.decoding import unescaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from n2k_fcgi.web.area import Area
+    from n2k_fcgi.web.area import Area, Route
     from n2k_fcgi.web.requests import Request
     from n2k_fcgi.web.responses import Answer
 
@@ -21,20 +23,35 @@ AREAS: tuple[Area, ...] = (
 """In this order; the last one owns all that no other does."""
 
 
+def _each(areas: Iterable[Area]) -> Iterator[tuple[Route, str, str]]:
+    """Yield (route, endpoint, method) of all addresses."""
+    for area in areas:
+        for route in area.routes:
+            for method in (*route.methods, *(("HEAD",) if "GET" in route.methods else ())):
+                yield route, f"{area.folder}.{route.view}", method
+
+
 def fixed_addresses(areas: Iterable[Area]) -> dict[tuple[bytes, str], str]:
     """(path, method) -> endpoint, of all addresses without a value in them."""
-    return {
-        (route.path.encode(), method): f"{area.folder}.{route.view}"
-        for area in areas
-        for route in area.routes
-        if "<" not in route.path
-        for method in (*route.methods, *(("HEAD",) if "GET" in route.methods else ()))
-    }
+    return {(route.path.encode(), method): endpoint for route, endpoint, method in _each(areas) if "<" not in route.path}
+
+
+def addresses_of_one(areas: Iterable[Area]) -> dict[tuple[bytes, bytes, str], tuple[str, str]]:
+    """(path before a value, path after it, method) -> (endpoint, name of the value), of all with one plain value in them."""
+    found = {}
+    for route, endpoint, method in _each(areas):
+        before, _, rest = route.path.partition("<")
+        name, _, after = rest.partition(">")
+        if name and ":" not in name and "<" not in after:
+            found[before.encode(), after.encode(), method] = endpoint, name
+    return found
 
 
 FIXED = fixed_addresses(AREAS)
+OF_ONE = addresses_of_one(AREAS)
 
 
+@cache
 def view_of(endpoint: str) -> Callable[..., Answer]:
     """Return the view, (request, services, values from the path) -> answer. Its module is imported at first use."""
     module, _, function = endpoint.rpartition(".")

@@ -48,14 +48,24 @@ def lookup(request: Request) -> Found | None:
 
 
 def address(request: Request) -> Found | None:
-    """Return the view of an address without a value in it, or of the key-value service; None: take the slow path."""
+    """Return the view of an address with at most one value, or of the key-value service; None: take the slow path."""
     path = request.raw_path
     if path.startswith(b"/db") and path[3:4] in (b"", b"/"):
         return _of_values(request)
     from n2k_fcgi.web import areas  # late: lookups do not need it
 
     endpoint = areas.FIXED.get((path, request.method))
-    return None if endpoint is None else (areas.view_of(endpoint), {})
+    if endpoint is not None:
+        return areas.view_of(endpoint), {}
+    end = path.rfind(b"/") + 1
+    start = path.rfind(b"/", 0, end - 1) + 1
+    # The value is the last part of the path, or the one before it. Escapes are left to the slow path.
+    for before, value, after in ((path[:end], path[end:], b""), (path[:start], path[start : end - 1], path[end - 1 :])):
+        of_one = areas.OF_ONE.get((before, after, request.method))
+        if of_one is not None and value and value.isascii() and b"%" not in value:
+            endpoint, name = of_one
+            return areas.view_of(endpoint), {name: value.decode()}
+    return None
 
 
 def _of_values(request: Request) -> Found | None:

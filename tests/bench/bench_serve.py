@@ -37,7 +37,11 @@ KINDS = {
     "misses": "name2key, nobody",
     "hot": "name2key, 200 hot names",
     "health": "/health",
-    "json": "/api/v1/avatars/KEY, any of 200,000 keys, routed by Werkzeug",
+    "json": "/api/v1/avatars/KEY, any of 200,000 keys",
+    "history": "/api/v1/avatars/KEY/history, any of 200,000 keys",
+    "named": "/api/v1/avatars?name=, any of 200,000 names",
+    "search": "/api/v1/search, a page of ten names",
+    "routed": "/health/, routed by Werkzeug",
 }
 FLOOR = "Python's floor"
 
@@ -88,6 +92,10 @@ def write_targets(rows: int, folder: Path) -> dict[str, Path]:
         "hot": names[:HOT],
         "health": ["/health\talive"],
         "json": [f"/api/v1/avatars/{row.key}\t{row.name}" for row in drawn],
+        "history": [f"/api/v1/avatars/{row.key}/history\t{row.name}" for row in drawn],
+        "named": [f"/api/v1/avatars?name={quote_plus(row.name)}\t{row.key}" for row in drawn],
+        "search": [f'/api/v1/search?prefix={quote_plus(row.name)[:6]}&limit=10\t"next"' for row in drawn],
+        "routed": ["/health/\talive"],
         "hello": [f"/?name={quote_plus(row.name)}\t{HELLO}" for row in drawn],
     }
     made = {}
@@ -215,8 +223,9 @@ def cold(bench: Bench) -> None:
                 "CGI, a registration, data on tmpfs": starts.registering(Path(memory_only)),
                 "FastCGI, a lookup": lambda: starts.by_fastcgi([str(script)], bench.socket, lookup, key),
                 "FastCGI, a page": lambda: starts.by_fastcgi([str(script)], bench.socket, "/health", "alive\n"),
-                "FastCGI, a page routed by Werkzeug": lambda: starts.by_fastcgi(
-                    [str(script)], bench.socket, f"/api/v1/avatars/{key}", "\n"
+                "FastCGI, JSON": lambda: starts.by_fastcgi([str(script)], bench.socket, f"/api/v1/avatars/{key}", "\n"),
+                "FastCGI, JSON routed by Werkzeug": lambda: starts.by_fastcgi(
+                    [str(script)], bench.socket, f"/api/v1/avatars/{key}/", "\n"
                 ),
             }
         )
@@ -229,7 +238,7 @@ def memory(bench: Bench) -> None:
         for what, kind, requests in (
             ("100,000 lookups", "name2key", 100_000),
             ("1,000,000 lookups", "name2key", 900_000),
-            ("and pages routed by Werkzeug", "json", 1_000),
+            ("and pages routed by Werkzeug", "routed", 1_000),
         ):
             peak = 0
             for _ in range(20):

@@ -102,10 +102,9 @@ store.lmdb.recording store.lmdb.tokens store.lmdb.volatile web.access web.addres
 web.classic.registering web.db web.json_bodies
 """
 PAGE_MODULES = "web.api web.areas web.classic.monitoring web.db web.json_bodies"
-ROUTED_MODULES = """
+JSON_MODULES = """
 model.observations model.tokens service.access service.access.tokens service.best_effort service.directory.history
 service.directory.pending service.directory.register web.api web.api.avatars web.api.shapes web.areas web.db web.json_bodies
-web.routes
 """
 BY_LOOKUP = "/?name=governor.linden"
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
@@ -182,19 +181,22 @@ OF_A_WORKER = OF_PYTHON | OF_FLUP | {"array", "copyreg", "math", "re", "resource
 
 
 def test_the_modules_of_a_worker(deployed: Account, tmp_path: Path) -> None:
-    """A lookup, in both directions; then a page of an address without a value in it, which needs no Werkzeug either."""
+    """A lookup, in both directions; then a page, and JSON from an address with a value in it: these need no Werkzeug either."""
     modules = by_worker(deployed, tmp_path / "lookup", BY_LOOKUP, f"/?key={GOVERNOR}")
     assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES).split())
     assert tops(modules) <= OF_A_WORKER
     modules = by_worker(deployed, tmp_path / "page", "/health")
     assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES + PAGE_MODULES).split())
     assert tops(modules) <= OF_A_WORKER
+    modules = by_worker(deployed, tmp_path / "json", f"/api/v1/avatars/{GOVERNOR}")
+    assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES + JSON_MODULES).split())
+    assert "werkzeug" not in tops(modules)
 
 
 def test_the_modules_of_a_page_that_werkzeug_routes(deployed: Account, tmp_path: Path) -> None:
     """Its routing alone is imported: neither its development server and test client nor what they bring."""
-    modules = by_worker(deployed, tmp_path / "routed", f"/api/v1/avatars/{GOVERNOR}")
-    assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES + ROUTED_MODULES).split())
+    modules = by_worker(deployed, tmp_path / "routed", f"/api/v1/avatars/{GOVERNOR}/")
+    assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES + JSON_MODULES + " web.routes").split())
     assert "werkzeug.routing" in modules
     assert not modules & {
         "werkzeug.serving",

@@ -22,7 +22,7 @@ from tests.support.worker import FIND, Worker, everybodys_data, granted, set_mod
 NAME, KEY = "Unlucky Resident", "77777777-2222-3333-4444-555555555555"
 REGISTERED = (200, f"Registered {NAME} {KEY} on Production\n")
 NO_MEMORY = "no memory left for "
-ROUTED = f"/api/v1/avatars/{KEY}"
+ROUTED = f"/api/v1/avatars/{KEY}/"
 """A page that Werkzeug routes."""
 UNTOUCHED = "/name2key/%3F"
 """A lookup that is refused before a file is opened."""

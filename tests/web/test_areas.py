@@ -11,7 +11,7 @@ import n2k_fcgi.web
 from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
-from n2k_fcgi.web import areas
+from n2k_fcgi.web import areas, express
 from n2k_fcgi.web.area import Area
 from n2k_fcgi.web.areas import AREAS, area_of
 from n2k_fcgi.web.requests import Request
@@ -71,6 +71,7 @@ def with_values(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(n2k_fcgi.web, "__path__", [*n2k_fcgi.web.__path__, str(tmp_path)])
     monkeypatch.setattr(areas, "AREAS", (import_module("n2k_fcgi.web.values").AREA, *AREAS))
     monkeypatch.setattr(areas, "FIXED", areas.fixed_addresses(areas.AREAS))
+    monkeypatch.setattr(areas, "OF_ONE", areas.addresses_of_one(areas.AREAS))
     token = create_token(sandbox.store.tokens, (Scope.ADMIN,)).text
     sandbox.store.close()
     application = LiveApplication({"data_dir": str(sandbox.data_dir)})
@@ -104,6 +105,60 @@ def test_an_area_keeps_to_its_prefix(area: Area) -> None:
     """The path of each of its addresses is recognised as its own."""
     for route in area.routes:
         assert area_of(Request({"REQUEST_URI": route.path}, 0)) is area
+
+
+ODD = (
+    *(
+        "",
+        "/",
+        "x",
+        "x/",
+        "/x",
+        "x//history",
+        "x/history",
+        "x/history/",
+        "/history",
+        "history",
+        "history/history",
+        "x/y/history",
+    ),
+    *(
+        "%2Fx",
+        "x%2Fhistory",
+        "x%0A",
+        "x%",
+        "x%zz",
+        "%C3%A9",
+        "\xe9",
+        "\xc3\xa9",
+        "%FF",
+        ".",
+        "..",
+        "../avatars",
+        "x;y",
+        "x y",
+        "<key>",
+    ),
+)
+
+
+@pytest.mark.parametrize("rest", ODD)
+def test_the_fast_path_answers_odd_addresses_as_the_routes_do(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    """Where a value is, is empty, has slashes or escapes, or is none."""
+    sandbox.store.close()
+    application = LiveApplication({"data_dir": str(sandbox.data_dir)})
+    ask = wsgi(application)
+    targets = [f"/api/v1/{folder}/{rest}" for folder in ("avatars", "forgotten", "pending")]
+    try:
+        for method in ("GET", "HEAD", "POST", "DELETE"):
+            fast = [ask(method, target, {}, b"") for target in targets]
+            with monkeypatch.context() as slow:
+                slow.setattr(express, "address", lambda request: None)
+                assert [ask(method, target, {}, b"") for target in targets] == fast
+    finally:
+        application.close()
 
 
 def asked(body: bytes = b"", **headers: str) -> Request:

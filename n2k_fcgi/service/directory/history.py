@@ -47,7 +47,9 @@ class History:
         found: list[Avatar] = []
         generation = self._view.generation
         if generation is not None:
-            found += generation.by_key(key) + generation.history(key, most)
+            if stored:  # else they are the current ones
+                found += generation.by_key(key)
+            found += generation.history(key, most)
         for capture, former in stored:
             latest = former if most is None else former[-most:]
             found += [_captured(capture)._replace(name=name, seen=seen) for name, seen in latest]

@@ -97,10 +97,8 @@ class View:
 
         Each name and key is looked up once, however often it is asked for.
         """
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self.captures.snapshot())
-            if self.generation is not None:
-                stack.enter_context(self.generation.snapshot())
+        imported = contextlib.nullcontext() if self.generation is None else self.generation.snapshot()
+        with self.captures.snapshot(), imported:
             self._remembered = _Remembered(self._rows_read())
             try:
                 yield

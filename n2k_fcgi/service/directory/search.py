@@ -55,10 +55,11 @@ def search(
     told: str | None = None
     found: list[tuple[str, list[Avatar]]] = []
     count = scanned = hidden = 0
+    step = min(_STEP, limit + 1)  # nearly always one avatar has each name, and the last one read is not shown
     while True:
         if last is not None:
             low, high = (low, min(high, last)) if reverse else (max(low, last + b"\0"), high)
-        names = view.names_between(low, high, _STEP, reverse=reverse)
+        names = view.names_between(low, high, step, reverse=reverse)
         for last in names:
             named = view.named(last.decode())
             if not named:
@@ -76,7 +77,7 @@ def search(
             scanned += 1
             if scanned == MOST_SCANNED or view.is_enough():
                 return Page(found, told)
-        if len(names) < _STEP:
+        if len(names) < step:
             return Page(found, None)
 
 

@@ -72,7 +72,7 @@ class Captures(BulkLookups):
 
     def by_name(self, canonical: str) -> list[Avatar]:
         """Current names first, the one seen last first of all; then former ones."""
-        if self._rows is None and self._file.get(CAPTURE_NAME + canonical.encode()) is None:
+        if self._file.get(CAPTURE_NAME + canonical.encode()) is None:
             return []  # the common case
         found = self._look(lambda rows: [a for key in rows.keys_called(canonical) for a in rows.called(key, canonical)])
         if not found:
@@ -82,7 +82,7 @@ class Captures(BulkLookups):
 
     def by_key(self, key: bytes) -> list[Avatar]:
         """The current name on each grid."""
-        if self._rows is None and self._file.get(CAPTURE_KEY + key) is None:
+        if self._file.get(CAPTURE_KEY + key) is None:
             return []  # as above
         return [current_avatar(stored.capture) for stored in self._look(lambda rows: rows.of(key))]
 
@@ -121,6 +121,8 @@ class Captures(BulkLookups):
 
     def stored(self, key: bytes) -> list[StoredCapture]:
         """Return the captures of one key, one per grid."""
+        if self._file.get(CAPTURE_KEY + key) is None:
+            return []  # as in by_name
         return list(self._look(lambda rows: rows.of(key)))
 
     def created_grids(self) -> list[str]:

@@ -36,7 +36,7 @@ def named(request: Request, services: Services) -> Answer:
         for avatar in sorted(view.named(parsed.canonical), key=lambda avatar: avatar != first):
             if grid in (None, avatar.grid):
                 now = view.key2name(avatar.key, avatar.grid, strict=True)
-                found.append(avatar_fields(now._replace(former=avatar.former) if now else avatar))
+                found.append(avatar_fields(now._replace(former=avatar.former) if now and avatar.former else now or avatar))
             if view.is_enough():
                 break
     distinct = list({(fields["key"], fields["grid"]): fields for fields in reversed(found)}.values())[::-1]

@@ -4,7 +4,7 @@ import click
 
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.errors import CheckFailed, shown
-from n2k_fcgi.store.inventory import Fault, Found, examined
+from n2k_fcgi.store.stocktaking import Fault, Found, examined
 from n2k_fcgi.wiring import log_path, mentions, modes_of
 
 

@@ -6,7 +6,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.errors import StillNamed, counted, shown
-from n2k_fcgi.store.inventory import is_of_log
+from n2k_fcgi.store.stocktaking import is_of_log
 from n2k_fcgi.wiring import inspection, log_path, purge
 
 

@@ -4,7 +4,6 @@
 """
 
 import os
-import stat
 from collections.abc import Iterator
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -39,7 +38,6 @@ from n2k_fcgi.store.datadir import (
     UPDATE_STATE,
     VOLATILE,
     WRITER_SUFFIX,
-    is_data_directory,
 )
 
 
@@ -104,7 +102,8 @@ class File(NamedTuple):
     """Whether ``n2k export`` reads it."""
 
 
-_OF_A_GENERATION = f"{GENERATIONS}/*"
+OF_A_GENERATION = f"{GENERATIONS}/*"
+"""The folder of one."""
 _OF_A_NAMESPACE = f"{KEYVALUE}/*"
 
 
@@ -146,9 +145,9 @@ TABLE = (
         check=Check.NEEDED_WHEN_IMPORTED,
     ),
     File(CURRENT + NEW_SUFFIX, "the same, before its rename", "as CURRENT"),
-    _temporary(f"{_OF_A_GENERATION}{BUILDING}/*", "a generation that is being built", "import, update, purge", Access.ANY),
+    _temporary(f"{OF_A_GENERATION}{BUILDING}/*", "a generation that is being built", "import, update, purge", Access.ANY),
     File(
-        f"{_OF_A_GENERATION}/{DATA_FILE}",
+        f"{OF_A_GENERATION}/{DATA_FILE}",
         "the avatars of a generation",
         "import, update, purge",
         names_avatars=True,
@@ -158,7 +157,7 @@ TABLE = (
         is_exported=True,
     ),
     File(
-        f"{_OF_A_GENERATION}/{MANIFEST}",
+        f"{OF_A_GENERATION}/{MANIFEST}",
         "where a generation came from, and its counts",
         "import, update, purge",
         names_avatars=True,
@@ -249,31 +248,13 @@ TABLE = (
 )
 """The first pattern that fits says what a file is."""
 
-FOLDERS = (".", GENERATIONS, _OF_A_GENERATION, KEYVALUE, _OF_A_NAMESPACE, DATASETS)
+FOLDERS = (".", GENERATIONS, OF_A_GENERATION, KEYVALUE, _OF_A_NAMESPACE, DATASETS)
 """Each has the mode of folders (``Modes.directory``); the log's does, too, unless the owner set another."""
-
-
-class Fault(Enum):
-    """What is wrong with a file, in the words of ``n2k check``."""
-
-    UNKNOWN = "does not belong to n2k"
-    MISSING = "is missing"
-    MODE = "has the wrong mode"
-
-
-class Found(NamedTuple):
-    """Something wrong with a file or folder."""
-
-    path: str
-    """Below the data directory."""
-    fault: Fault
-    advice: str = ""
-    """'' for a file that does not belong to n2k: it is only reported."""
 
 
 def row_of(name: str) -> File | None:
     """The row of a path below the data directory; None: it is not ours."""
-    return next((row for row in TABLE if _fits(name, row.pattern)), None)
+    return next((row for row in TABLE if fits(name, row.pattern)), None)
 
 
 def files(data_dir: Path) -> Iterator[tuple[Path, File | None]]:
@@ -284,53 +265,6 @@ def files(data_dir: Path) -> Iterator[tuple[Path, File | None]]:
             yield path, row_of(path.relative_to(data_dir).as_posix())
 
 
-def is_of_log(path: Path, log: str | None) -> bool:
-    """Whether *path* is *log*, the setting ``log_file`` as a path, or one of its rotated files."""
-    return log is not None and str(path).startswith(log)
-
-
-def examined(data_dir: Path, modes: Modes, log: str | None) -> Iterator[Found]:
-    """Compare the directory with the table: unknown and missing files, and wrong modes. Read no file.
-
-    Report nothing if it is not a data directory; opening it raises the error.
-    """
-    if not is_data_directory(data_dir):
-        return
-    present = set()
-    for path, row in files(data_dir):
-        name = path.relative_to(data_dir).as_posix()
-        if row is not None:
-            present.add(row.pattern)
-            yield from _wrong_mode(path, name, row.access.mode(modes))
-        elif not is_of_log(path, log):
-            yield Found(name, Fault.UNKNOWN)
-    for folder, _, _ in os.walk(data_dir):
-        name = Path(folder).relative_to(data_dir).as_posix()
-        if any(_fits(name, pattern) for pattern in FOLDERS):
-            yield from _wrong_mode(Path(folder), name, modes.directory)
-    is_imported = f"{_OF_A_GENERATION}/{DATA_FILE}" in present
-    for row in TABLE:
-        is_needed = row.check is Check.NEEDED or (is_imported and row.check is Check.NEEDED_WHEN_IMPORTED)
-        if is_needed and row.pattern not in present:
-            how = "run 'n2k generations use'" if row.pattern == CURRENT else "put a backup in its place, or run 'n2k init'"
-            yield Found(row.pattern, Fault.MISSING, how)
-
-
-def _wrong_mode(path: Path, name: str, wanted: int | None) -> Iterator[Found]:
-    try:
-        status = path.lstat()
-    except FileNotFoundError:  # a running command removed it
-        return
-    if wanted is None or stat.S_ISLNK(status.st_mode):
-        return
-    mode = stat.S_IMODE(status.st_mode)
-    if not mode & stat.S_IWUSR:  # its owner made it read-only
-        wanted &= ~0o222
-    if not wanted & stat.S_ISGID:  # inherited from the folder around it: harmless
-        mode &= ~stat.S_ISGID
-    if mode != wanted:
-        yield Found(name, Fault.MODE, f"chmod {wanted:o}, it is {mode:o}")
-
-
-def _fits(name: str, pattern: str) -> bool:
+def fits(name: str, pattern: str) -> bool:
+    """Whether a path below the data directory is one of *pattern*."""
     return name.count("/") == pattern.count("/") and fnmatchcase(name, pattern)

@@ -79,7 +79,7 @@ def parse_name(text: str, grids: Grids = ANY_GRIDS) -> ParsedName:
     Raises BadName for a text that no avatar can have as a name: empty, control or unprintable characters, a UUID, a
     placeholder, a part longer than PART_BYTES, a whole longer than NAME_BYTES, a home that is not a grid.
     """
-    # Nearly all names, for which the rules below find the same: a lookup takes 8 % more without this.
+    # Nearly all names, for which the rules below find the same: a lookup takes 4 % more without this.
     first, space, last = text.partition(" ")
     if (
         text.isascii()

@@ -3,7 +3,7 @@
 It takes what mod_fcgid nearly always sends: a GET, all of it in one piece, on a connection of its own. All else is read by
 ``connection.FastCGI`` and answered through WSGI, by ``gateway.Reply``. Both ways give the same answers: the golden cases are
 asked both ways. Each shortcut says how much more CPU time a hot lookup takes without it; one of less than 2 % has no place.
-Three more are elsewhere: no object for a connection (``servers.loop``, 9 %), plain names (``model.names.parse_name``, 8 %), and
+Three more are elsewhere: no object for a connection (``servers.loop``, 9 %), plain names (``model.names.parse_name``, 4 %), and
 asking the captures for what is nearly never there (``store.lmdb.writable``, 4 %).
 """
 
@@ -113,6 +113,6 @@ def asked(params: bytes) -> Environ:
 def _around(request_id: int, size: int, all_but_body: tuple[int, str, Headers, str, bool]) -> tuple[bytes, bytes]:
     """What is sent before and after a body of *size* bytes. Kept, since nearly all lookups share it: 14 %."""
     status, content_type, headers, generation, private = all_but_body
-    answer = Answer(status, bytes(size), content_type, headers, generation, private=private)
+    answer = Answer(status, bytes(size), content_type, headers, generation, None, private)
     before = head(REASONS[status], wsgi_headers(answer))
     return output_header(request_id, len(before) + size) + before, ending(request_id, b"", 0)

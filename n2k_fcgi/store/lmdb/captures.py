@@ -53,7 +53,7 @@ class Captures(BulkLookups):
         if self._rows is not None:
             yield
             return
-        with self._file.snapshot(), self._file.read() as transaction:
+        with self._file.snapshot() as transaction:
             self._rows = CaptureRows(transaction, self._count_read)
             try:
                 yield

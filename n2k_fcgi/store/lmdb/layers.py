@@ -15,6 +15,7 @@ from n2k_fcgi.store.lmdb.resident import resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from n2k_fcgi.store.lmdb.generation_file import GenerationFile
@@ -65,17 +66,16 @@ class Layers:
         """Raise StoreDamaged if a byte of its own file is not as it was built. A file without a seal is not read."""
         self.own.refuse_changed()
 
-    @contextlib.contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> AbstractContextManager[None]:
         """Read everything inside in one transaction of each file; see ``GenerationFile.snapshot``."""
         if self.holds:
             self.trim()
-        with self.own.snapshot():
-            if self.base is None:
-                yield
-            else:
-                with self.base.snapshot():
-                    yield
+        return self.own.snapshot() if self.base is None else self._of_both(self.base)
+
+    @contextlib.contextmanager
+    def _of_both(self, base: GenerationFile) -> Iterator[None]:
+        with self.own.snapshot(), base.snapshot():
+            yield
 
     def reopen(self) -> None:
         """See ``GenerationFile.reopen``."""

@@ -161,12 +161,12 @@ class WritableFile:
         return self._identity, transaction.id()
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[lmdb.Transaction]:
         """Read everything inside in one transaction; nothing may be written inside."""
         with self.read() as transaction:
             self._snapshot = transaction
             try:
-                yield
+                yield transaction
             finally:
                 self._snapshot = None
 

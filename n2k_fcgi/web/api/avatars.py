@@ -31,9 +31,12 @@ def named(request: Request, services: Services) -> Answer:
     grid = wanted.grid if wanted.strict else None
     view = services.directory.view()
     with view.snapshot():
-        first = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
+        named = view.named(parsed.canonical)
+        if len(named) > 1:
+            first = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
+            named = sorted(named, key=lambda avatar: avatar != first)
         found = []
-        for avatar in sorted(view.named(parsed.canonical), key=lambda avatar: avatar != first):
+        for avatar in named:
             if grid in (None, avatar.grid):
                 now = view.key2name(avatar.key, avatar.grid, strict=True)
                 found.append(avatar_fields(now._replace(former=avatar.former) if now and avatar.former else now or avatar))

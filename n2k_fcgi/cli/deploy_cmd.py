@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.deploy.deployment import Deployment, deploy, likely_url
+from n2k_fcgi.deploy.deployment import SCRIPT, Deployment, deploy, likely_url
 from n2k_fcgi.deploy.installation import compile_code
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, opening
@@ -14,12 +14,10 @@ from n2k_fcgi.deploy.spread import MOST
 from n2k_fcgi.deploy.workers import stop, workers
 from n2k_fcgi.store.datadir import SETTINGS_FILE
 
-SCRIPT = "dispatch.fcgi"
-
 
 @click.command("deploy")
 @click.argument("web_dir", metavar="WEBDIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--name", metavar="FILE", help=f"The script's file name (else {SCRIPT}).")
+@click.option("--name", metavar="FILE", help=f"The script's file name (else as there, or {SCRIPT}).")
 @click.option(
     "--spread",
     metavar="N",
@@ -39,14 +37,14 @@ def command(context: Context, web_dir: Path, *, name: str | None, spread: int | 
     """
     web_dir = web_dir.absolute()
     if not remove:
-        _put_there(context, web_dir, SCRIPT if name is None else name, spread, may_hide=yes)
+        _put_there(context, web_dir, name, spread, may_hide=yes)
         return
     if name is not None or spread is not None or yes:
         raise click.UsageError("--remove takes neither --name nor --spread nor --yes")
     _take_away(context, web_dir)
 
 
-def _put_there(context: Context, web_dir: Path, name: str, spread: int | None, *, may_hide: bool) -> None:
+def _put_there(context: Context, web_dir: Path, name: str | None, spread: int | None, *, may_hide: bool) -> None:
     loaded = context.loaded
     data_dir = loaded.settings.folder
     file = Path(loaded.file) if loaded.file and loaded.stamp else None

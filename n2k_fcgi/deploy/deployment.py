@@ -15,7 +15,7 @@ from n2k_fcgi.deploy.installation import refuse_bad_installation, refuse_open_to
 from n2k_fcgi.deploy.neighbours import FRONT_PAGES, named, site_in, vanishing
 from n2k_fcgi.deploy.replacing import Written, put, read
 from n2k_fcgi.deploy.script import is_ours, script_text, scripts_in
-from n2k_fcgi.deploy.spread import names_of
+from n2k_fcgi.deploy.spread import MOST, names_of
 from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
 from n2k_fcgi.store.datadir import is_data_directory
 
@@ -24,7 +24,10 @@ WEB_ROOTS = frozenset({"public_html", "htdocs", "www", "html", "httpdocs"})
 
 SCRIPT_MODE, HTACCESS_MODE = 0o755, 0o644
 
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+SCRIPT = "dispatch.fcgi"
+
+_NAME = re.compile(r"(?!-$)[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+"""A sole hyphen means "no change" in a RewriteRule."""
 _DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z]{2,}")
 
 
@@ -33,7 +36,8 @@ class Deployment(NamedTuple):
 
     web_dir: Path
     data_dir: Path
-    name: str = "dispatch.fcgi"
+    name: str | None = None
+    """Of the script; None: as it is called there, else SCRIPT."""
     config: Path | None = None
     """The settings file, if not the data directory's own."""
     may_hide: bool = False
@@ -67,19 +71,21 @@ def deploy(plan: Deployment) -> Deployed:
         rules = file_of(plan.web_dir)
         old_rules = read(rules)
         former = scripts_named(old_rules or b"")
-        names = names_of(plan.name, plan.spread or len(former) or 1)
-        old_scripts = {name: read(plan.web_dir / name) for name in names}
-        for name, text in old_scripts.items():
+        name = plan.name or next(iter(former), SCRIPT)
+        names = names_of(name, plan.spread or len(former) or 1)
+        old_scripts = {each: read(plan.web_dir / each) for each in names}
+        for each, text in old_scripts.items():
             if text is not None and not is_ours(text):
-                raise DeployRefused(why=f"{name} exists and is not ours: move it elsewhere, or choose another --name")
+                raise DeployRefused(why=f"{each} exists and is not ours: move it elsewhere, or choose another --name")
         if not plan.may_hide and not place_of_block(old_rules or b""):
             refuse_to_hide(plan.web_dir)
         new_script = script_text(plan.data_dir, plan.config).encode("ascii")
         new_rules = merged(old_rules or b"", block(names))
         mode = HTACCESS_MODE if old_rules is None else stat.S_IMODE(rules.stat().st_mode)
-        written = [_put_script(plan.web_dir / name, old, new_script) for name, old in old_scripts.items()]
+        written = [_put_script(plan.web_dir / each, old, new_script) for each, old in old_scripts.items()]
         block_written = put(rules, old_rules, new_rules, mode)
-        superfluous = [script for script in scripts_in(plan.web_dir) if script.name in former and script.name not in names]
+        no_longer = {*former, *names_of(name, MOST)} - {*names}
+        superfluous = [script for script in scripts_in(plan.web_dir) if script.name in no_longer]
         for script in superfluous:
             script.unlink()
         return Deployed(written, block_written, superfluous)
@@ -91,13 +97,14 @@ def deploy(plan: Deployment) -> Deployed:
 
 def _put_script(path: Path, before: bytes | None, text: bytes) -> Written:
     """Write one copy; one that a backup or a program against duplicates has linked to another becomes a file of its own."""
-    is_linked = before is not None and path.stat().st_nlink > 1
+    beside = path.is_symlink() and path.resolve().parent == path.parent.resolve()
+    is_linked = before is not None and (beside or path.stat().st_nlink > 1)
     return put(path, None if is_linked else before, text, SCRIPT_MODE)
 
 
 def refuse_unsafe(plan: Deployment) -> None:
     """Raise DeployRefused for a plan that would not run, would publish data, or would let others change the code."""
-    if not _NAME.fullmatch(plan.name):
+    if plan.name is not None and not _NAME.fullmatch(plan.name):
         raise DeployRefused(why=f"{plan.name!r} is not a file name for a script: letters, digits, '.', '-' and '_'")
     if not plan.web_dir.is_dir():
         raise DeployRefused(why=f"no such folder: {plan.web_dir} (make it with mkdir -p)")

@@ -1,6 +1,7 @@
 """The code that a web server's process would run: whether it can be imported, who can change it, and its digest."""
 
 import hashlib
+import os
 import stat
 import subprocess
 import sys
@@ -30,11 +31,11 @@ def code_digest() -> str:
 
 
 def refuse_bad_installation() -> None:
-    """Raise DeployRefused if others could change the code, or the script, which starts with -I, could not import it.
+    """Raise DeployRefused if others could change what a worker imports, or the script could not import it, started with -I.
 
     Packages from the shell's environment or the user's own site-packages are missing with -I.
     """
-    for path in (_package_folder("n2k_fcgi"), Path(sys.executable), Path(sys.executable).resolve()):
+    for path in (*map(Path, places_of_packages()), Path(sys.executable), Path(sys.executable).resolve()):
         refuse_open_to_all(path)
     command = [sys.executable, "-I", "-c", "import " + ", ".join(PACKAGES)]
     try:
@@ -47,6 +48,14 @@ def refuse_bad_installation() -> None:
     if done.returncode:
         last = done.stderr.strip().rpartition("\n")[2]
         raise DeployRefused(why=f"the web server could not import it ({last}): install it in a virtual environment")
+    for folder in map(Path, folders_of_packages() or ()):
+        if folder.exists():  # Python's path also names a zip file that is rarely there
+            refuse_open_to_all(folder)
+
+
+def places_of_packages() -> list[str]:
+    """The folder of each of PACKAGES. Raises DeployRefused if one is missing."""
+    return [str(_package_folder(name)) for name in PACKAGES]
 
 
 def folders_of_packages() -> list[str] | None:
@@ -54,7 +63,7 @@ def folders_of_packages() -> list[str] | None:
 
     They are those that the module ``site`` finds, and those of packages that it finds in another way, as of a checkout.
     """
-    places = [str(_package_folder(name).parent) for name in PACKAGES]
+    places = [os.path.dirname(place) for place in places_of_packages()]
     with_site = f"import sys; print(*map(repr, [p for p in (*sys.path, *{places!r}) if p]), sep=',')"
     found = _said("-I", with_site)
     without = f"import sys; new = [p for p in dict.fromkeys([{found}]) if p not in sys.path]; sys.path += new"

@@ -23,7 +23,9 @@ class Occupancy(NamedTuple):
 
     processes: int
     held: float
-    """How many of them mod_fcgid holds, on average since each was started."""
+    """How many mod_fcgid would hold, on average since each was started, if it had as many as it liked."""
+    grown: int
+    """How many of the processes are old enough to tell."""
 
     @property
     def waiting(self) -> float:
@@ -34,7 +36,8 @@ class Occupancy(NamedTuple):
 def occupancy(script: Path) -> Occupancy:
     """What /proc says of the processes of *script*."""
     shares = [active(worker.pid) for worker in workers_of([script])]
-    return Occupancy(len(shares), HELD * sum(shares))
+    grown = [share for share in shares if share is not None]
+    return Occupancy(len(shares), HELD * sum(grown), len(grown))
 
 
 def lost(held: float, processes: int) -> float:
@@ -45,8 +48,8 @@ def lost(held: float, processes: int) -> float:
     return share
 
 
-def active(pid: int, grown: float = GROWN) -> float:
-    """The share of its life that a process has computed or waited for a processor; 0 if it is younger than *grown*, or gone.
+def active(pid: int, grown: float = GROWN) -> float | None:
+    """The share of its life that a process has computed or waited for a processor; None: it is younger than *grown*, or gone.
 
     From proc(5): ``stat`` has the start in ticks; ``schedstat`` both times in nanoseconds.
     """
@@ -56,5 +59,5 @@ def active(pid: int, grown: float = GROWN) -> float:
         computed, waited, _ = map(int, (process / "schedstat").read_bytes().split())
         age = float((PROCESSES / "uptime").read_bytes().split()[0]) - started
     except OSError:
-        return 0.0
-    return (computed + waited) / 1e9 / age if age >= grown else 0.0
+        return None
+    return (computed + waited) / 1e9 / age if age >= grown else None

@@ -25,7 +25,7 @@ def content(path: Path) -> bytes:
     Else a pipe or device in its place could block us forever, or fill the memory.
     """
     # O_NONBLOCK: opening a pipe returns at once, also without a writer.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         held = file.read(LARGEST + 1)

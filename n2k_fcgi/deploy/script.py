@@ -1,14 +1,20 @@
 """The script that the web server starts. It gets almost no environment, so it has absolute paths."""
 
+import os
+import re
 import sys
+from ast import literal_eval
 from pathlib import Path
 
 from n2k_fcgi import __version__
-from n2k_fcgi.deploy.installation import code_digest, folders_of_packages
+from n2k_fcgi.deploy.installation import code_digest, folders_of_packages, places_of_packages
 from n2k_fcgi.errors import DeployRefused
 
 OURS = "# Written by 'n2k deploy'"
 """The mark of our scripts; other files are never changed."""
+
+_INTERPRETER = re.compile(r'#!(?:/bin/sh\n"exec" "([^"]+)"|(\S+) -I)')
+_PACKAGES = re.compile(r"^packages = (\[.*\])$", re.MULTILINE)
 
 MARK_BYTES = 1024
 """The bytes of a script that contain the mark: it is in the second or third line."""
@@ -25,9 +31,11 @@ run("n2k_fcgi.servers.fastcgi", {arguments})
 """
 
 _PATH = """\
+import os
 import sys
 
-if sys.version_info[:2] == {python}:  # its packages are there: looking for them takes as long as an answer
+packages = {packages!a}
+if sys.version_info[:2] == {python} and all(map(os.path.exists, packages)):  # a search for them takes as long as an answer
     sys.path += {folders!a}
 else:
     import site
@@ -44,7 +52,8 @@ def script_text(data_dir: Path, config: Path | None) -> str:
     given = {"data_dir": data_dir, "config": config, "code": code}
     arguments = ", ".join(f"{name}={str(value)!a}" for name, value in given.items() if value is not None)
     folders = folders_of_packages()
-    path = "" if folders is None else _PATH.format(python=tuple(sys.version_info[:2]), folders=folders)
+    python = tuple(sys.version_info[:2])
+    path = "" if folders is None else _PATH.format(python=python, packages=places_of_packages(), folders=folders)
     return _SCRIPT.format(
         first=first_lines(sys.executable, "-I" if folders is None else "-IS"),
         ours=OURS,
@@ -71,6 +80,15 @@ def first_lines(interpreter: str, options: str = "-I") -> str:
 def is_ours(text: bytes) -> bool:
     """Whether *text* is one of our scripts."""
     return OURS.encode() in text
+
+
+def missing(text: str) -> tuple[str, list[str]]:
+    """What the script *text* names and is not there: its interpreter ('' if it is there), and packages."""
+    interpreter = _INTERPRETER.match(text)
+    packages = _PACKAGES.search(text)
+    path = interpreter[1] or interpreter[2] if interpreter else ""
+    places = literal_eval(packages[1]) if packages else []
+    return "" if os.path.exists(path) else path, [place for place in places if not os.path.exists(place)]
 
 
 def scripts_in(web_dir: Path) -> list[Path]:

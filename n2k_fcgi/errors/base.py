@@ -6,13 +6,13 @@ SHOWN_CHARACTERS = 120
 """How much of a caller's text a message repeats: enough to recognise it, too little to flood a log."""
 
 
-def shown(value: object) -> str:
-    """Return *value* as one printable line of at most SHOWN_CHARACTERS characters, whatever a caller sent."""
+def shown(value: object, most: int = SHOWN_CHARACTERS) -> str:
+    """Return *value* as one printable line of at most *most* characters, whatever a caller sent."""
     text = str(value)
-    start = text[: SHOWN_CHARACTERS + 1]
+    start = text[: most + 1]
     if not start.isprintable():
         start = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in start)
-    return start if len(start) <= SHOWN_CHARACTERS else start[: SHOWN_CHARACTERS - 1] + "…"
+    return start if len(start) <= most else start[: most - 1] + "…"
 
 
 def counted(number: object, thing: str, form: str = "") -> str:
@@ -47,9 +47,11 @@ class N2KError(Exception):
     exit_code = 1
     retry_after = 0
     """Seconds after which the same request may succeed, for ``Retry-After``; 0 if not known."""
+    most_shown = SHOWN_CHARACTERS
+    """Characters of each value that the message repeats."""
 
     def __init__(self, **context: object) -> None:
-        printable = {name: shown(value) for name, value in context.items()}
+        printable = {name: shown(value, self.most_shown) for name, value in context.items()}
         super().__init__(self.template.format(**printable))
         self.told = (self.public or self.template).format(**printable)
         """The message for callers over HTTP; the log and the commands show ``str(error)``."""

@@ -25,6 +25,7 @@ class DeployRefused(N2KError):
     """``n2k deploy`` refuses to publish data or to break a site."""
 
     template = "not deployed: {why}"
+    most_shown = 1000  # paths of this machine, and what to do, which comes last
     status = 500
     exit_code = 82
 
@@ -73,5 +74,6 @@ class RemovalRefused(N2KError):
     """``n2k deploy --remove`` will not or may not change files that it did not write."""
 
     template = "not removed: {why}"
+    most_shown = DeployRefused.most_shown
     status = 500
     exit_code = 88

@@ -1,6 +1,7 @@
 """``n2k deploy``: what it writes, keeps and refuses."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -13,6 +14,7 @@ import markupsafe
 import pytest
 
 from n2k_fcgi.deploy.deployment import likely_url
+from n2k_fcgi.deploy.installation import PACKAGES, places_of_packages
 from n2k_fcgi.deploy.script import first_lines
 from tests.support.asking import over_cgi
 from tests.support.hosting import REPOSITORY, Account
@@ -52,10 +54,47 @@ def test_another_python_of_the_same_name_looks_for_its_packages_itself(account: 
     """After an update of Python in place the folders that the script names are the old one's: it answers all the same."""
     account.n2k("deploy", str(account.site))
     text = account.script.read_text()
-    account.script.write_text(text.replace(f"== {sys.version_info[:2]!r}:", "== (3, 3):"))
+    account.script.write_text(text.replace(f"== {sys.version_info[:2]!r} and", "== (3, 3) and"))
     assert account.script.read_text() != text
     reply = over_cgi(str(account.script), {})("GET", "/?name=masakazu.kojima", {}, b"")
     assert (reply.status, reply.body) == (200, b"a27b84f0-2757-4176-9579-43a181d4a5a0")
+
+
+@pytest.mark.parametrize("gone", PACKAGES)
+def test_packages_that_have_moved_are_looked_for(account: Account, gone: str) -> None:
+    """After an installation in another way one may be elsewhere: the script answers nevertheless, and the doctor tells."""
+    account.n2k("deploy", str(account.site))
+    text = account.script.read_text()
+    place = places_of_packages()[PACKAGES.index(gone)]
+    folders = re.search(r"sys\.path \+= (\[.*\])", text)
+    assert folders is not None and repr(place) in text
+    moved = text.replace(repr(place), repr("/nowhere/" + gone)).replace(folders[1], "['/nowhere']")
+    account.script.write_text(moved)
+    reply = over_cgi(str(account.script), {})("GET", "/?name=masakazu.kojima", {}, b"")
+    assert (reply.status, reply.body) == (200, b"a27b84f0-2757-4176-9579-43a181d4a5a0")
+    found = account.run("doctor", "--web-dir", str(account.site)).stdout
+    assert f"warning  script: {account.script} names /nowhere/{gone}, which is not there" in found
+    account.n2k("deploy", str(account.site))
+    assert f"ok       script: {account.script}" in account.run("doctor", "--web-dir", str(account.site)).stdout
+
+
+def test_an_interpreter_that_has_moved_is_named_by_the_doctor(account: Account) -> None:
+    """The virtual environment was renamed: nothing starts the script, whichever way it starts its interpreter."""
+    account.n2k("deploy", str(account.site))
+    text = account.script.read_text()
+    for first in ("#!/gone/python -IS\n", '#!/bin/sh\n"exec" "/gone/python" "-I" "$0" "$@"\n'):
+        account.script.write_text(first + text.partition("\n")[2])
+        found = account.run("doctor", "--web-dir", str(account.site)).stdout
+        assert f"problem  script: {account.script} is started by /gone/python, which is not there" in found
+
+
+def test_a_script_that_is_not_ours_any_more_is_named_by_the_doctor(account: Account) -> None:
+    """An upload went wrong: what deploy will refuse is told before."""
+    account.n2k("deploy", str(account.site))
+    account.script.write_text("")
+    found = account.run("doctor", "--web-dir", str(account.site)).stdout
+    assert f"problem  script: {account.script} is not ours, but the block starts it: move it elsewhere" in found
+    assert "not ours" in refused(account)
 
 
 HOOK = """
@@ -207,7 +246,7 @@ def test_refuses_broken_marks(account: Account, marks: bytes) -> None:
     assert "repair it by hand" in refused(account)
 
 
-@pytest.mark.parametrize("name", [".htaccess", "a/b.fcgi", "..", "", "a b.fcgi", "x\ny"])
+@pytest.mark.parametrize("name", [".htaccess", "a/b.fcgi", "..", "", "-", "a b.fcgi", "x\ny"])
 def test_refuses_odd_script_names(account: Account, name: str) -> None:
     """A name that needs quoting, is hidden, or is a path is refused."""
     assert "not a file name" in refused(account, "--name", name)
@@ -275,6 +314,33 @@ def test_refuses_code_that_anybody_can_write(account: Account) -> None:
     )
     assert done.returncode == REFUSED and "anybody can change" in done.stderr
     assert list(account.site.iterdir()) == []
+
+
+def test_refuses_packages_that_anybody_can_write(tmp_path: Path) -> None:
+    """Any user could replace what a worker imports, in a folder that a .pth file adds to the path."""
+    account = Account(tmp_path / "home")
+    venv.create(tmp_path / "tools", symlinks=True, with_pip=False)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "tools")}))
+    others = tmp_path / "others"
+    others.mkdir()
+    for entry in (*Path(sysconfig.get_path("purelib")).iterdir(), REPOSITORY / "n2k_fcgi"):
+        if entry.suffix != ".pth" and not entry.name.lower().startswith("__editable__"):
+            ((others if entry.name.startswith("loguru") else packages) / entry.name).symlink_to(entry)
+    (packages / "others.pth").write_text(f"{others}\n")
+    command = [tmp_path / "tools" / "bin" / "python", "-m", "n2k_fcgi", "--dir", account.data, "-q", "deploy", account.site]
+    for mode, code in ((0o777, REFUSED), (0o755, 0)):
+        others.chmod(mode)
+        done = subprocess.run(command, cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert (f"anybody can change {others} and thus the code: chmod o-w it" in done.stderr) == (code == REFUSED)
+
+
+def test_a_refusal_is_told_whole(account: Account) -> None:
+    """Paths of hosts are long, and what to do comes last."""
+    account.site = account.site / ("long" * 40)
+    account.site.mkdir(parents=True)
+    account.site.chmod(0o777)
+    assert refused(account).endswith("chmod o-w it, or move elsewhere\n")
 
 
 def test_a_path_with_a_space_or_too_long_goes_through_the_shell(tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ def examine(scripts: list[Path]) -> Iterator[Finding]:
 def enough(taken: list[Occupancy], web_dir: Path) -> Finding:
     """Whether the workers, *taken* by script, are enough for what is asked."""
     what = f"{counted(sum(each.processes for each in taken), 'worker')} of {counted(len(taken), 'script')}"
+    if not any(each.grown for each in taken):
+        return ok("workers", f"{what}, started less than a minute ago: too early to say how busy they are")
     held = sum(each.held for each in taken)
     share = sum(each.waiting * each.held for each in taken) / held if held else 0.0
     if share < TOO_MANY:
-        return ok("workers", f"{what}, {held:.2f} of them busy on average")
-    what += f", {held:.2f} of them busy on average: about {share:.0%} of all requests wait for a second"
+        return ok("workers", f"{what}; the requests keep {held:.2f} busy on average")
+    what += f"; the requests would keep {held:.2f} busy on average: about {share:.0%} of them wait for a second"
     if len(taken) == MOST:
         return warning("workers", what, "ask the host for more (FcgidMaxProcessesPerClass), or use a machine of your own")
     better = next((number for number in range(len(taken) + 1, MOST) if lost(held / number, USUAL) < FEW), MOST)

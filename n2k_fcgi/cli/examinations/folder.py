@@ -10,7 +10,7 @@ from n2k_fcgi.deploy import htaccess
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, opening
 from n2k_fcgi.deploy.replacing import content
-from n2k_fcgi.deploy.script import is_ours
+from n2k_fcgi.deploy.script import is_ours, missing
 from n2k_fcgi.deploy.workers import workers
 
 
@@ -54,10 +54,19 @@ def scripts(paths: list[Path], code: str) -> Finding:
             return problem("script", f"{path} is missing, so {which}", f"{again}, or with --remove")
         if not os.access(path, os.X_OK):
             return problem("script", f"{path} is not executable", f"chmod 755 {path}")
-        if f"(code {code})" not in _text_of_ours(path):
+        text = _text_of_ours(path)
+        if not text:
+            return problem("script", f"{path} is not ours, but the block starts it", f"move it elsewhere, then {again}")
+        interpreter, packages = missing(text)
+        if interpreter:
+            return problem("script", f"{path} is started by {interpreter}, which is not there", again)
+        if f"(code {code})" not in text:
             return warning("script", f"{path} was written by other code than is installed here", again)
+        if packages:
+            what = f"{path} names {packages[0]}, which is not there, so that each start looks for the packages"
+            return warning("script", what, again)
     if len({path.stat().st_ino for path in paths}) < len(paths):
-        what = f"the {len(paths)} scripts are links to one file: mod_fcgid has one set of processes for them"
+        what = f"of the {len(paths)} scripts some are links to one file: mod_fcgid has one set of processes for those"
         return warning("script", what, again)
     return ok("script", str(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else ""))
 

@@ -16,13 +16,25 @@ if TYPE_CHECKING:
 ROOM = 20 * 1024 * 1024
 """Bytes of address space: loguru and Werkzeug take 14 MB each (measured), and an answer needs some, too."""
 
+ROOM_OF_OURS = 10 * 1024 * 1024
+"""Bytes of address space: our views, with ``hashlib`` and its library, take up to 8 MB (measured)."""
 
-def refuse_without_room() -> None:
+
+def refuse_without_room(size: int = ROOM) -> None:
     """Raise MemoryError unless a large import fits into the address space.
 
     An import that fails half way keeps what it took, which leaves the worker too little to go on.
     """
-    bytes(ROOM)  # allocated and freed; never touched, so it costs no memory
+    bytes(size)  # allocated and freed; never touched, so it costs no memory
+
+
+def module(name: str) -> ModuleType:
+    """Return the module *name* of this package, imported at its first use. Raises MemoryError if there is no room for that."""
+    whole = f"{__package__}.{name}"
+    if whole not in sys.modules:
+        refuse_without_room(ROOM_OF_OURS)
+        __import__(whole)
+    return sys.modules[whole]
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ else:
 
         def __new__(meta, name, bases, namespace):
             fields = tuple(namespace.get("__annotations__", ()))
+            if bases[0] is not tuple and bases[0].__mro__[1] is not tuple:
+                raise TypeError(f"{name}: a named tuple has no subclasses here")
             namespace["__slots__"] = ()  # the fields are items: an instance has nothing beside them
             namespace["_fields"] = namespace["__match_args__"] = fields
             namespace["_field_defaults"] = {field: namespace[field] for field in fields if field in namespace}
@@ -46,7 +48,10 @@ else:
 
         @classmethod
         def _make(cls, values):
-            return cls(*values)
+            made = tuple.__new__(cls, values)
+            if len(made) != len(cls._fields):
+                raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, not {len(made)}")
+            return made
 
         def _asdict(self):
             return dict(zip(self._fields, self, strict=True))

@@ -90,3 +90,15 @@ def test_without_defaults_every_field_is_needed() -> None:
         Bare(1, 2)._replace(third=3)  # type: ignore[call-arg]
     with pytest.raises(AttributeError):
         Bare(1, 2).first = 3  # type: ignore[misc]
+
+
+def test_what_it_does_not_do_is_refused() -> None:
+    """Subclasses of a named tuple, and too few or too many items: ours would lose fields, or fill in defaults."""
+    with pytest.raises(TypeError, match="no subclasses"):
+        type("Sub", (Bare,), {})
+    for items in ((), (1,), (1, 2, 3)):
+        with pytest.raises(TypeError):
+            Bare._make(items)
+        with pytest.raises(TypeError):
+            Ours._make(("a", *items) if len(items) > 2 else items)
+    assert Bare._make([1, 2]) == (1, 2)

@@ -36,6 +36,18 @@ _FAILED = _plain(b"500 Internal Server Error", b"internal error: the log of the 
 _NO_MEMORY = _plain(b"503 Service Unavailable", f"{NoMemory()}\n".encode())
 """The answers when the application raises: made in advance, because there may be no memory for them then."""
 
+
+def failure(problem: BaseException, environ: Environ) -> list[bytes]:
+    """Log what the application raised for the request in *environ*; return the answer to that, head and body."""
+    path = str(environ.get("REQUEST_URI") or environ.get("PATH_INFO", "")).partition("?")[0]
+    method = environ.get("REQUEST_METHOD", "")
+    if is_no_memory(problem):
+        logs.error(f"no memory left to answer {shown(method)} {shown(path)}")
+        return _NO_MEMORY
+    logs.error(f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
+    return _FAILED
+
+
 _DEFAULTS: Environ = {
     "REQUEST_METHOD": "GET",
     "SCRIPT_NAME": "",
@@ -96,19 +108,28 @@ class Reply:
     """The answer to one request. Call ``advance`` until ``done``, or ``close`` to end it before.
 
     *environ*: from ``new_environ``, with the variables of the web server. *body*: all that arrived, whatever
-    CONTENT_LENGTH was; the application gets its true length.
+    CONTENT_LENGTH was; the application gets its true length. *begun*: what the application will return, if it holds something
+    already: it is closed with the reply.
     """
 
     __slots__ = ("_application", "_blocks", "_emitted", "_environ", "_handed_over", "_headers", "_left", "_out", "_result",
                  "_status", "done", "errors", "failed")  # fmt: skip
 
-    def __init__(self, application: WSGIApplication, environ: Environ, body: bytes = b"", *, run_once: bool = False) -> None:
+    def __init__(
+        self,
+        application: WSGIApplication,
+        environ: Environ,
+        body: bytes = b"",
+        *,
+        begun: Iterable[bytes] | None = None,
+        run_once: bool = False,
+    ) -> None:
         self.done = False
         self.failed = False
         self.errors = ErrorStream()
         self._application = application
         self._environ = environ
-        self._result: Any = None
+        self._result: Any = begun
         self._blocks: Iterator[bytes] | None = None
         self._status = ""
         self._headers: list[tuple[str, str]] = []
@@ -134,11 +155,10 @@ class Reply:
         Errors of the application are not raised but logged. If nothing was returned before, the answer is a plain 500; else it
         is cut off.
         """
-        problem = self._run(self._produce)
-        if problem is not None:
+        answer = self._run(self._produce)
+        if answer is not None:
             self.failed = self._handed_over
             if not self._handed_over:
-                answer = _NO_MEMORY if is_no_memory(problem) else _FAILED
                 self._out = answer[:1] if self._head_only else answer[:]
             self.done = True
         if self.done:
@@ -233,16 +253,10 @@ class Reply:
                 self._left = int(value)
         return head(self._status, self._headers)
 
-    def _run(self, action: Callable[[], object]) -> BaseException | None:
-        """Run a part of the application. Log what it raises, and return that."""
+    def _run(self, action: Callable[[], object]) -> list[bytes] | None:
+        """Run a part of the application. Log what it raises, and return the answer to that."""
         try:
             action()
         except (Exception, SystemExit) as problem:  # noqa: BLE001 - the last resort of this front end
-            path = str(self._environ.get("REQUEST_URI") or self._environ["PATH_INFO"]).partition("?")[0]
-            method = self._environ["REQUEST_METHOD"]
-            if is_no_memory(problem):
-                logs.error(f"no memory left to answer {shown(method)} {shown(path)}")
-            else:
-                logs.error(f"uncaught exception answering {shown(method)} {shown(path)}", traceback=True)
-            return problem
+            return failure(problem, self._environ)
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi import TYPE_CHECKING, late
 from n2k_fcgi.web import api, classic, db
 from n2k_fcgi.web.decoding import unescaped
 
@@ -53,9 +53,12 @@ OF_ONE = addresses_of_one(AREAS)
 
 @cache
 def view_of(endpoint: str) -> Callable[..., Answer]:
-    """Return the view, (request, services, values from the path) -> answer. Its module is imported at first use."""
+    """Return the view, (request, services, values from the path) -> answer. Its module is imported at first use.
+
+    Raises MemoryError if there is no room for that.
+    """
     module, _, function = endpoint.rpartition(".")
-    view: Callable[..., Answer] = getattr(__import__(f"n2k_fcgi.web.{module}", fromlist=[function]), function)
+    view: Callable[..., Answer] = getattr(late.module(f"web.{module}"), function)
     return view
 
 

@@ -151,7 +151,7 @@ def target_of(environ: Environ) -> tuple[bytes, bytes]:
     if not uri:
         path = environ.get("PATH_INFO", "").encode("latin-1", "replace")
         query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
-        return _requoted(path) or b"/", query
+        return b"/" + _requoted(path).removeprefix(b"/"), query
     raw = uri.encode("latin-1", "replace")
     if not raw.startswith(b"/"):  # the absolute form that proxies send
         raw = b"/" + raw.partition(b"://")[2].partition(b"/")[2]

@@ -7,7 +7,7 @@ ways. An area that has other requests of which there are many adds them here.
 
 from __future__ import annotations
 
-from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi import TYPE_CHECKING, late
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.web.classic.root import root
 
@@ -72,6 +72,5 @@ def _of_values(request: Request) -> Found | None:
     """Return the view of the key-value service, whatever is done with a value; None for other methods."""
     if request.method not in ("GET", "HEAD", "PUT", "POST", "DELETE"):
         return None
-    from n2k_fcgi.web.db.dispatch import answer  # late: a worker that only answers lookups needs none of it
-
-    return answer, {"key": request.path[4:]}
+    # late: a worker that only answers lookups needs none of it
+    return late.module("web.db.dispatch").answer, {"key": request.path[4:]}

@@ -134,12 +134,13 @@ def respond(answer: Answer, environ: Environ, start_response: StartResponse) -> 
     if answer.stream is None:
         return [] if is_head else [answer.body]
     if is_head:
-        _close(answer.stream)
+        close(answer.stream)
         return []
     return answer.stream
 
 
-def _close(stream: Iterable[bytes]) -> None:
-    close = getattr(stream, "close", None)
-    if close is not None:
-        close()
+def close(stream: Iterable[bytes] | None) -> None:
+    """Close the stream of an answer that nobody will read, if it has something to close (PEP 3333)."""
+    end = getattr(stream, "close", None)
+    if end is not None:
+        end()

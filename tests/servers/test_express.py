@@ -12,12 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2k_fcgi.servers.fastcgi.express import LARGEST, asked
+from n2k_fcgi.servers.fastcgi.express import LARGEST, Express, asked
 from n2k_fcgi.servers.fastcgi.records import Malformed, decode_pairs
+from n2k_fcgi.servers.fastcgi.request import Request
+from n2k_fcgi.servers.fastcgi.server import Server
+from n2k_fcgi.servers.gateway import Reply as Gateway
+from n2k_fcgi.servers.limits import Counters
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.keyvalue import Terms
 from n2k_fcgi.web.decoding import LOOKUP_VARIABLES
+from n2k_fcgi.web.responses import Answer
 from tests.support.asking import cgi_environ, over_fastcgi, wsgi
 from tests.support.fastcgi_client import KEEP, PARAMS, STDIN, Client, begin, pairs, record, request, stream
 from tests.support.golden import Reply, all_cases, prepare, run_all
@@ -104,6 +109,62 @@ class Watched(dict[str, Any]):
         """As a dict's."""
         self.read.add(name)
         return super().get(name, default)
+
+
+class Failing:
+    """An application that raises where its own last resort failed."""
+
+    def __init__(self, problem: BaseException) -> None:
+        self._problem = problem
+
+    max_body = 0
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        """As the others."""
+        raise self._problem
+
+    def lookup(self, environ: Any) -> None:
+        """As the others."""
+        raise self._problem
+
+    def answer(self, environ: Any) -> Answer:
+        """As the others."""
+        raise self._problem
+
+    def keep_house(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("problem", [MemoryError(), OSError(24, "Too many open files"), SystemExit(3), StopIteration()])
+@pytest.mark.parametrize("target", ["/?name=a+b", "/health"])
+def test_what_an_application_raises_gets_the_answer_that_wsgi_gives(problem: BaseException, target: str) -> None:
+    """A plain 500, or 503 for lack of memory; never a connection that ends without an answer."""
+    application = Failing(problem)
+    fast = Express(application, Server(application, Counters()))(request(target))
+    slow = b"".join(Gateway(application, cgi_environ("GET", target, {}, b"")).advance())
+    status = b"503 " if isinstance(problem, MemoryError) else b"500 "
+    assert isinstance(fast, bytes) and slow in fast and slow.startswith(b"Status: " + status)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_list_that_nobody_reads_gives_its_slot_back(people: Path, begun: bool) -> None:
+    """Its connection may end before a block is asked for: another caller gets the list."""
+    application = LiveApplication({"data_dir": str(people), "csv_streams": "1", "csv": "open"})
+    express = Express(application, Server(application, Counters()))
+    asked_for = request("/name2key.csv")
+    try:
+        for _ in range(3):
+            running = express(asked_for)
+            assert isinstance(running, Request) and running.reply is not None
+            assert b"429" in bytes(express(asked_for) or b"")  # type: ignore[arg-type]  # the slot is taken
+            if begun:
+                running.reply.advance()
+            running.reply.close()
+    finally:
+        application.close()
 
 
 def test_lookups_read_no_other_variables(tmp_path: Path) -> None:

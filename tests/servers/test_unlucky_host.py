@@ -166,6 +166,28 @@ def test_no_room_to_import_werkzeug(golden: Golden) -> None:
         assert unlimited.ask(f"/?key={KEY}") == (200, NAME) and unlimited.ask(ROUTED)[0] == 200
 
 
+MANY = (
+    "/health",
+    "/api/v1/openapi.json",
+    f"/api/v1/avatars/{KEY}",
+    "/api/v1/search?prefix=a",
+    "/name2key.csv",
+    "/?page=&name=x",
+)
+
+
+@pytest.mark.parametrize("spare", [2, 4, 6, 8, 10, 14])
+def test_no_request_takes_the_room_that_lookups_need(golden: Golden, spare: int) -> None:
+    """With *spare* MB of addresses more than lookups take: whatever else is asked is answered or refused, and lookups go on."""
+    limit = addresses(golden.data_dir, FIND, f"/?key={KEY}") + spare * 1024 * 1024
+    with worker(golden.data_dir, f"--as={limit}") as child:
+        for target in (*MANY, "/db/x?ns=board", "/x%41", ROUTED) * 2:
+            answer = child.ask(target)
+            assert answer[0] < 500 or refused(answer, NO_MEMORY), (target, answer)
+            assert child.finds()
+        assert child.process.poll() is None
+
+
 def test_captures_that_outgrow_the_addresses(golden: Golden) -> None:
     """Another process made the file larger than this one can map: one line meanwhile, for lookups and registrations."""
     limit = addresses(golden.data_dir, FIND, "/health") + ROOM

@@ -260,7 +260,14 @@ def test_the_path_below_the_mount(uri: str, script: str, path: bytes, query: byt
 
 @pytest.mark.parametrize(
     ("decoded", "path"),
-    [("/name2key/a b", b"/name2key/a b"), ("/name2key/100%", b"/name2key/100%25"), ("/a%41", b"/a%2541"), ("", b"/")],
+    [
+        ("/name2key/a b", b"/name2key/a b"),
+        ("/name2key/100%", b"/name2key/100%25"),
+        ("/a%41", b"/a%2541"),
+        ("", b"/"),
+        ("health", b"/health"),
+        ("*", b"/*"),
+    ],
 )
 def test_a_server_that_tells_the_decoded_path_only(decoded: str, path: bytes) -> None:
     """A percent sign in it is kept, and not decoded again."""

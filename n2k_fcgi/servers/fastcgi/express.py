@@ -15,9 +15,9 @@ from functools import lru_cache, partial
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.servers.fastcgi.records import Malformed, decode_pairs, ending, length_at, output_header, whole_request
 from n2k_fcgi.servers.fastcgi.request import Request
-from n2k_fcgi.servers.gateway import Reply, head, new_environ
+from n2k_fcgi.servers.gateway import Reply, failure, head, new_environ
 from n2k_fcgi.web.decoding import LOOKUP_VARIABLES
-from n2k_fcgi.web.responses import REASONS, Answer, respond, wsgi_headers
+from n2k_fcgi.web.responses import REASONS, Answer, close, respond, wsgi_headers
 
 if TYPE_CHECKING:
     from n2k_fcgi.servers.fastcgi.server import Server
@@ -51,15 +51,27 @@ class Express:
             answer = self._lookup(params) or self._any(params)
         except Malformed:  # as it is found to be again
             return None
+        except (Exception, SystemExit) as problem:  # noqa: BLE001 - the last resort, as in gateway.Reply
+            blocks = failure(problem, asked(params))
+            return output_header(request_id, sum(map(len, blocks))) + b"".join(blocks) + ending(request_id, b"", 0)
         if answer is None:
             return None
         self._server.counters.requests += 1
         self._server.counters.express += 1
         status, body, content_type, headers, generation, stream, private = answer
         if stream is not None or len(body) > LARGEST:
-            return Request.running(self._server, request_id, Reply(partial(respond, answer), _environ(params)))
+            return self._in_pieces(request_id, params, answer)
         before, after = _around(request_id, len(body), (status, content_type, headers, generation, private))
         return b"".join((before, body, after))
+
+    def _in_pieces(self, request_id: int, params: bytes, answer: Answer) -> Request:
+        """The request, whose reply closes the stream of *answer*: a list that nobody reads would keep its slot."""
+        try:
+            reply = Reply(partial(respond, answer), _environ(params), begun=answer.stream)
+            return Request.running(self._server, request_id, reply)
+        except BaseException:
+            close(answer.stream)
+            raise
 
     def _lookup(self, params: bytes) -> Answer | None:
         """The answer to a lookup, which reads six of some forty variables; None: it is another request."""

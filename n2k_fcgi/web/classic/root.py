@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi import TYPE_CHECKING, late, logs
 from n2k_fcgi.errors import BadRequest, NothingHere, shown
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
@@ -33,22 +33,19 @@ def root(request: Request, services: Services) -> Answer:
     elif request.method == "HEAD":
         raise BadRequest(why="HEAD changes nothing: register with GET or POST")
     else:
-        from n2k_fcgi.web.classic.registering import register  # late: lookups do not need it
-
-        answer = register(request, services, fields)
-    if from_page:
-        from n2k_fcgi.web.classic.page import page  # late: a worker that only answers scripts needs no page
-
-        return page(request, answer)
-    return answer
+        answer = late.module("web.classic.registering").register(request, services, fields)  # late: lookups do not need it
+    return _page(request, answer) if from_page else answer
 
 
 def _nothing_asked(request: Request) -> Answer:
     if wants_page(request):
-        from n2k_fcgi.web.classic.page import page  # late, as above
-
-        return page(request)
+        return _page(request)
     raise NothingHere
+
+
+def _page(request: Request, answer: Answer | None = None) -> Answer:
+    page: Answer = late.module("web.classic.page").page(request, answer)  # late: a worker that answers scripts needs no page
+    return page
 
 
 def name2key(request: Request, services: Services, fields: Fields, *, in_words: bool) -> Answer:

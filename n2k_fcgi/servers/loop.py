@@ -19,6 +19,8 @@ from n2k_fcgi.servers.accepting import Acceptor
 from n2k_fcgi.servers.connection import Connection, receive, send
 from n2k_fcgi.servers.deadlines import Deadlines
 
+NO_MEMORY = "no memory left for a request: its connection is closed"
+
 FLUSH_AFTER = 1.0
 """Seconds that log lines wait to be written together."""
 
@@ -262,6 +264,6 @@ class Loop:
 def _log(problem: Exception) -> None:
     """Say why a connection is closed; where *problem* is handled."""
     if isinstance(problem, MemoryError):
-        logs.error("no memory left for a request: its connection is closed")
+        logs.error(NO_MEMORY)
     else:
         logs.error("a connection is closed because of an error in this program", traceback=True)

@@ -33,7 +33,9 @@ def root(request: Request, services: Services) -> Answer:
     elif request.method == "HEAD":
         raise BadRequest(why="HEAD changes nothing: register with GET or POST")
     else:
-        answer = late.module("web.classic.registering").register(request, services, fields)  # late: lookups do not need it
+        from n2k_fcgi.web.classic.registering import register  # late: lookups do not need it
+
+        answer = register(request, services, fields)
     return _page(request, answer) if from_page else answer
 
 

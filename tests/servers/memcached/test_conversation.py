@@ -134,6 +134,7 @@ def test_a_client_that_never_reads_holds_no_memory(client: Client, server: Child
 @pytest.mark.measured
 def test_what_was_begun_is_finished_at_the_end(client: Client, server: Child) -> None:
     """SIGTERM: a command that has arrived is done and answered, the connection is closed, and the process ends well."""
+    assert client.ask(b"mn\r\n") == b"MN\r\n"  # before it serves, a signal ends it at once
     with server.paused():
         client.sendall(b"set a 0 0 1\r\nx\r\nget a\r\n")
         server.signal(signal.SIGTERM)

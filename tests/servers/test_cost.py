@@ -180,7 +180,7 @@ def test_the_modules_of_a_registration_as_cgi(deployed: Account) -> None:
 
 OF_FLUP = {"flup", "linecache", "socket", "textwrap", "threading", "token", "tokenize", "traceback"}
 """And what it imports."""
-OF_A_WORKER = OF_PYTHON | OF_FLUP | OF_RE | {"array", "copyreg", "math", "resource", "selectors", "signal"}
+OF_A_WORKER = OF_PYTHON | OF_FLUP | OF_RE | {"array", "copyreg", "math", "resource", "selectors", "signal", "warnings"}
 
 
 def test_the_modules_of_a_worker(deployed: Account, tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def log_path(settings: Settings) -> str | None:
     return None if settings.log_file == "-" else os.path.join(settings.data_dir, settings.log_file or DEFAULT_LOG)
 
 
+        search=settings.search,
 def set_up_logs(settings: Settings, *, buffered: bool = False) -> None:
     """Log as the settings say."""
     logs.set_up(

@@ -43,6 +43,7 @@ class Settings(NamedTuple):
     max_pending: int
     csv: Permission
     csv_streams: int
+    search: Permission
     update_source: str
     update_token: str
     update_stall: int
@@ -136,7 +137,7 @@ TABLE: tuple[Setting, ...] = (
         "csv",
         values.choice_of(Permission),
         "token",
-        "Who may download /name2key.csv: anyone, holders of a token with the scope csv, no caller.",
+        "Who may download /name2key.csv: anyone, holders of a token with the scope csv or read, no caller.",
     ),
     Setting("csv_streams", values.whole(1, 1000), "1", "Simultaneous downloads of /name2key.csv; further ones get 429."),
     Setting("update_source", values.source, "", "The URL or file that `n2k update` imports by default."),
@@ -146,6 +147,12 @@ TABLE: tuple[Setting, ...] = (
         "",
         "Token that `n2k update` sends as X-N2K-Token to the host of its URL, for the csv of another n2k.",
         is_secret=True,
+    Setting(
+        "search",
+        values.choice_of(Permission),
+        "open",
+        "Who may search for names by their beginning: anyone, holders of a token with the scope read, no caller.",
+    ),
     ),
     Setting("update_stall", values.whole(1, 3600), "60", "Seconds without data after which a download counts as broken."),
     Setting("update_time", values.whole(1, 172_800), "7200", "Seconds that a whole download may take, retries included."),

@@ -46,6 +46,8 @@ class Scope(Choice):
     REGISTER = "register"
     FORGET = "forget"
     CSV = "csv"
+    READ = "read"
+    """Lists of names: the search, and the csv too, since whoever may search for every prefix has all of it."""
     KEYVALUE = "keyvalue"
     """One namespace of the key-value service, the token's."""
     ADMIN = "admin"

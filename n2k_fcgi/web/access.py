@@ -36,13 +36,13 @@ class Access:
             raise WritingIsOff
         return None if self._register is Permission.OPEN else self.may(request, Scope.REGISTER)
 
-    def may(self, request: Request, scope: Scope) -> Token:
-        """Return the token that permits *scope*. Raises what ``may_register`` does."""
+    def may(self, request: Request, scope: Scope, *others: Scope) -> Token:
+        """Return the token that permits *scope* or one of *others*. Raises what ``may_register`` does."""
         request.wants_token = True
         _refuse_token_in_url(request)
         text = area_of(request).token(request)
         try:
-            return verify_token(self._tokens, text, scope)
+            return verify_token(self._tokens, text, scope, *others)
         except TokenNeeded:
             self._limits.failure(self._address(request), token_id(text))
             raise

@@ -27,6 +27,8 @@ class Services(NamedTuple):
     grids: Grids
     csv: Permission
     """Who may download the list."""
+    search: Permission
+    """Who may search for names by their beginning."""
     code: str
     """The digest of the code that this server runs, by which ``n2k doctor`` finds old code; '': unknown."""
     access: Callable[[], Access]

@@ -69,8 +69,8 @@ def revoke_token(store: TokenStore, name: str) -> bool:
     return not token.revoked
 
 
-def verify_token(store: TokenStore, text: str, scope: Scope) -> Token:
-    """Return the token of *text*. Raises TokenNeeded for an invalid one, TokenNotEnough if it lacks *scope*."""
+def verify_token(store: TokenStore, text: str, scope: Scope, *others: Scope) -> Token:
+    """Return the token of *text*. Raises TokenNeeded for an invalid one, TokenNotEnough without *scope* and all of *others*."""
     import hmac  # late: lookups need no token
 
     name, secret = _parts(text)
@@ -79,7 +79,7 @@ def verify_token(store: TokenStore, text: str, scope: Scope) -> Token:
     same = hmac.compare_digest(_digest(secret), token.digest if token else bytes(32))
     if token is None or not same or token.revoked:
         raise TokenNeeded
-    if scope not in token.scopes and Scope.ADMIN not in token.scopes:
+    if not {scope, *others, Scope.ADMIN}.intersection(token.scopes):
         raise TokenNotEnough(why=f"it lacks the scope '{scope}'")
     return token
 

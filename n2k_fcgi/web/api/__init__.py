@@ -16,7 +16,7 @@ AREA = Area(
         Route("/api/v1/avatars/<key>", "avatars.with_key"),
         Route("/api/v1/avatars/<key>/history", "avatars.history"),
         Route("/api/v1/lookup", "bulk.lookup", ("POST",)),
-        Route("/api/v1/search", "bulk.search_names"),
+        Route("/api/v1/search", "searching.search_names"),
         Route("/api/v1/forgotten", "forgotten.forget", ("POST",)),
         Route("/api/v1/forgotten/<key>", "forgotten.undo", ("DELETE",)),
         Route("/api/v1/pending", "pending.waiting"),

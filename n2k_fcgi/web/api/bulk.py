@@ -1,4 +1,4 @@
-"""Bulk lookups, and the search by prefix."""
+"""Bulk lookups."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,10 +8,9 @@ from n2k_fcgi.errors import BadRequest, N2KError
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.keys import KEY_BYTES, NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import ParsedName, parse_name
-from n2k_fcgi.service.directory.search import MOST_AVATARS, search
 from n2k_fcgi.web import json_bodies
-from n2k_fcgi.web.api.shapes import avatar_fields, only_grid, wanted_grid
-from n2k_fcgi.web.requests import LARGEST_BODY, Request, number
+from n2k_fcgi.web.api.shapes import wanted_grid
+from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
@@ -21,9 +20,6 @@ MOST_ASKED = 1000
 _NULL = bytes(KEY_BYTES)
 
 Asked = TypeVar("Asked", ParsedName, bytes)
-
-PAGE = 100
-"""The default number of avatars per page."""
 
 
 def lookup(request: Request, services: Services) -> Answer:
@@ -78,28 +74,3 @@ def _result(asked: str, avatar: Avatar | None) -> json_bodies.Body:
     if avatar is None:
         return {"asked": asked, "key": None, "name": None, "grid": None}
     return {"asked": asked, "key": format_key(avatar.key), "name": avatar.name, "grid": avatar.grid}
-
-
-def search_names(request: Request, services: Services) -> Answer:
-    """One page of the avatars whose names begin with ``prefix=``, ascending or (``reverse=1``) descending, and a cursor."""
-    query = request.query
-    if "prefix" not in query:
-        raise BadRequest(why="ask with prefix=")
-    reverse = query.get("reverse", "0")
-    if reverse not in ("0", "1"):
-        raise BadRequest(why="reverse is 0 or 1")
-    view = services.directory.view()
-    limit = number(query["limit"], "limit", 1, MOST_AVATARS) if "limit" in query else PAGE
-    grid = only_grid(request, services)
-    with view.snapshot():
-        page = search(view, query["prefix"], limit=limit, cursor=query.get("cursor"), reverse=reverse == "1", grid=grid)
-    groups: list[json_bodies.Body] = [{"name": name, "avatars": avatars} for name, avatars in page.names]
-
-    def whole(shown: list[json_bodies.Body]) -> json_bodies.Body:
-        """Return the page; a cut one continues after the last name shown. Raises BadRequest if not even one name fits."""
-        if groups and not shown:
-            raise BadRequest(why=f"not even the first name fits, give a larger max_bytes (up to {LARGEST_BODY:,}) or a grid")
-        following = page.next if len(shown) == len(groups) else shown[-1]["name"]
-        return {"avatars": [avatar_fields(a) for group in shown for a in group["avatars"]], "next": following}
-
-    return json_bodies.revalidated(request, json_bodies.cut(request, groups, whole), view.generation_name)

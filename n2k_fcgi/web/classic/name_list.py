@@ -15,7 +15,7 @@ def name_list(request: Request, services: Services) -> Answer:
     """200 and one line per avatar, ``key,First Last``, of ``grid=`` or the default grid. Scripts get whole lines only."""
     if services.csv is Permission.OFF:
         raise SwitchedOff(what="/name2key.csv", setting=Scope.CSV)
-    token = None if services.csv is Permission.OPEN else services.access().may(request, Scope.CSV)
+    token = None if services.csv is Permission.OPEN else services.access().may(request, Scope.CSV, Scope.READ)
     grid = services.grids.one(services.grids.wanted(request.fields().get("grid")))
     refuse_other_grid(token, grid)
     room = request.kept_bytes(request.fields())

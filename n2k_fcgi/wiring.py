@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from n2k_fcgi.config import Settings
     from n2k_fcgi.errors import N2KError
     from n2k_fcgi.files import Modes
+    from n2k_fcgi.model.keeping import Keeping
     from n2k_fcgi.service.access.slots import Slots
     from n2k_fcgi.service.directory.forget import Forgetting
     from n2k_fcgi.service.directory.mentions import Mentions
+    from n2k_fcgi.service.directory.keeping import Dropped
     from n2k_fcgi.service.directory.overview import Overview
     from n2k_fcgi.service.directory.pending import PendingKeys
     from n2k_fcgi.service.directory.purge import Purge
@@ -85,6 +87,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
         on_conflict=settings.on_conflict,
         grids=grids(settings),
     )
+        places=settings.keep_places,
 
 
 def forgetting(store: Store, settings: Settings) -> Forgetting:
@@ -147,7 +150,27 @@ def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda
     """Removing the bytes of hidden avatars."""
     from n2k_fcgi.service.directory.purge import Purge
 
-    return Purge(store, settings.folder, modes_of(settings), grids=grids(settings), tell=tell)
+    return Purge(
+        store, settings.folder, modes_of(settings), grids=grids(settings), keeping=keeping(settings), tell=tell
+    )  # fmt: skip
+
+
+def keeping(settings: Settings) -> Keeping:
+    """What the owner keeps of captures, as of now."""
+    from n2k_fcgi.model.keeping import Keeping
+
+    since = int(time.time()) - settings.keep_days * 86_400 if settings.keep_days else 0
+    return Keeping(max(since, 0), settings.keep_places)
+
+
+def drop_outdated(store: Store, settings: Settings) -> Dropped | None:
+    """Drop what the owner does not keep of captures; None: everything is kept."""
+    kept = keeping(settings)
+    if kept.is_all:
+        return None
+    from n2k_fcgi.service.directory.keeping import drop_outdated
+
+    return drop_outdated(store.captures, kept)
 
 
 def inspection(store: Store, settings: Settings) -> Inspection:

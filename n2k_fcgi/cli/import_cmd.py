@@ -11,6 +11,7 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.import_report import counts, fields, tell_warnings, telling_when_stopped
+from n2k_fcgi.cli.nightly import drop_captures
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.errors import N2KError, counted, shown
 from n2k_fcgi.service.dumps.location import is_url
@@ -92,6 +93,8 @@ def command(
         raise click.UsageError("import reads a file, or standard input as '-': 'n2k update URL' fetches one")
     with _place(context, to, base) as folder:
         options.be_nice(nice)
+        if to is None:
+            drop_captures(context)
         world = to_store(context, grid)
         with (
             telling_when_stopped(context),

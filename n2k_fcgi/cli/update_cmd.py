@@ -9,6 +9,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.download_line import DownloadLine
 from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.import_report import counts, fields, tell_warnings, telling_when_stopped
+from n2k_fcgi.cli.nightly import drop_captures
 from n2k_fcgi.cli.progress import ProgressBar
 from n2k_fcgi.config import Settings
 from n2k_fcgi.service.dumps.reading import Dump
@@ -68,6 +69,7 @@ def command(
         raise click.UsageError("give a URL or a file to update from, here or as the setting 'update_source'")
     context.make_directory()
     options.be_nice(nice)
+    drop_captures(context)  # first: whatever becomes of the download
     world = to_store(context, grid)
 
     def load(dump: Dump, order: Order) -> ImportReport:

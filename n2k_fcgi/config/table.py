@@ -32,6 +32,8 @@ class Settings(NamedTuple):
     max_grids: int
     register: Permission
     on_conflict: OnConflict
+    keep_days: int
+    keep_places: bool
     keep: int
     max_bad: float
     max_shrink: float
@@ -41,9 +43,9 @@ class Settings(NamedTuple):
     failure_limit: int
     trusted_proxies: tuple[str, ...]
     max_pending: int
+    search: Permission
     csv: Permission
     csv_streams: int
-    search: Permission
     update_source: str
     update_token: str
     update_stall: int
@@ -104,6 +106,18 @@ TABLE: tuple[Setting, ...] = (
         "refuse",
         "A known name registered with another key, outside Second Life: refuse it, or let the newest key have the name.",
     ),
+    Setting(
+        "keep_days",
+        values.whole(0, 36_500),
+        "0",
+        "Days after which a capture that was not seen again is dropped, by the nightly run or a purge; 0: never.",
+    ),
+    Setting(
+        "keep_places",
+        values.flag,
+        "yes",
+        "Whether a capture keeps the region and the object that reported it. With no, stored ones go as with keep_days.",
+    ),
     Setting("keep", values.whole(1, 100), "2", "Number of generations to keep, including the live one."),
     Setting("max_bad", values.percent, "1", "Percentage of bad lines above which a dump is rejected."),
     Setting(
@@ -134,6 +148,12 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting("max_pending", values.whole(0, 1_000_000), "10000", "Number of pending keys to keep for a resolver."),
     Setting(
+        "search",
+        values.choice_of(Permission),
+        "open",
+        "Who may search for names by their beginning: anyone, holders of a token with the scope read, no caller.",
+    ),
+    Setting(
         "csv",
         values.choice_of(Permission),
         "token",
@@ -147,12 +167,6 @@ TABLE: tuple[Setting, ...] = (
         "",
         "Token that `n2k update` sends as X-N2K-Token to the host of its URL, for the csv of another n2k.",
         is_secret=True,
-    Setting(
-        "search",
-        values.choice_of(Permission),
-        "open",
-        "Who may search for names by their beginning: anyone, holders of a token with the scope read, no caller.",
-    ),
     ),
     Setting("update_stall", values.whole(1, 3600), "60", "Seconds without data after which a download counts as broken."),
     Setting("update_time", values.whole(1, 172_800), "7200", "Seconds that a whole download may take, retries included."),

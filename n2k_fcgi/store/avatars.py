@@ -11,6 +11,7 @@ from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
 from n2k_fcgi.model.batch import Batch
 from n2k_fcgi.model.builds import Built, Merge, Watch
+from n2k_fcgi.model.keeping import Keeping
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.observations import Observation
 from n2k_fcgi.model.origins import OriginTable
@@ -117,6 +118,10 @@ class GenerationStore(Protocol):
         Another process's publication is seen by the next call. Raises StoreMissing, StoreDamaged, StoreTooNew,
         StoreUnreadable.
         """
+        ...
+
+    def opened(self, name: str) -> AbstractContextManager[GenerationView]:
+        """Open any generation for as long as the block takes. Raises NoSuchGeneration, and the errors of ``current``."""
         ...
 
     def hold(self) -> "Lease | None":
@@ -263,8 +268,8 @@ class CaptureStore(AvatarIndex, Protocol):
     def record(self, observations: Sequence[Observation], now: int) -> list[Capture | N2KError]:
         """Store observations in one atomic write; each is found in both directions when this returns.
 
-        A rejected one has its error in its place and changes nothing: NameTaken, TooManyNewGrids, TooManyNames. The same
-        observation again only counts once more, so a retry is safe.
+        A rejected one has its error in its place and changes nothing: NameTaken (without a holder: the name is reserved),
+        TooManyNewGrids, TooManyNames. The same observation again only counts once more, so a retry is safe.
         """
         ...
 
@@ -293,6 +298,22 @@ class CaptureStore(AvatarIndex, Protocol):
 
     def created_grids(self) -> list[str]:
         """Return the grids that observations created (``Observation.grids_left``), sorted."""
+        ...
+
+    def drop_outdated(self, keeping: Keeping) -> int:
+        """Remove what the owner does not keep, so that no byte of it is left; return how many captures.
+
+        The names that a removed capture has or had in Second Life stay reserved for its key, as keyed digests. One atomic
+        write: if it is killed, all or nothing was removed. Raises StoreBusy, StoreFull.
+        """
+        ...
+
+    def reserved_for(self, key: bytes, canonical: str) -> tuple[bool, bool]:
+        """Return whether a name of Second Life is reserved, and whether it is for *key*."""
+        ...
+
+    def count_reserved(self, key: bytes) -> int:
+        """Count the names of Second Life that are reserved for *key*; which they are cannot be read."""
         ...
 
     def drop_grid(self, grid: str) -> int:

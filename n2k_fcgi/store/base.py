@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.charges import Charge
+from n2k_fcgi.model.keeping import EVERYTHING, Keeping
 from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked
 from n2k_fcgi.model.tokens import Token
@@ -242,7 +243,7 @@ class Store(Protocol):
         """Check that generations and captures are consistent in both directions. Read everything, change nothing."""
         ...
 
-    def purge(self, hidden: HiddenSet, without: Callable[[str], str]) -> PurgedRows:
+    def purge(self, hidden: HiddenSet, without: Callable[[str], str], keeping: Keeping = EVERYTHING) -> PurgedRows:
         """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts and meters begin empty.
 
         Texts that may name any avatar (``store.fields``) become what *without* makes of them. Answers go on meanwhile. If

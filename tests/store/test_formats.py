@@ -1,4 +1,4 @@
-"""Files of format 1, as an earlier version wrote them: they are read, and become format 2 with the first write.
+"""Files of earlier formats, as earlier versions wrote them: they are read, and become the present one with the first write.
 
 And two versions at once: what a later one has written, an earlier one that still runs does not touch.
 """
@@ -17,7 +17,7 @@ from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.datadir import CAPTURES, VOLATILE
-from n2k_fcgi.store.lmdb.layout import FORMAT
+from n2k_fcgi.store.lmdb.layout import CAPTURE_FORMATS, FORMAT
 from n2k_fcgi.store.lmdb.writable import LOOK_EVERY
 from tests.support.old_formats import as_format
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -35,8 +35,9 @@ def test_a_generation_of_format_1_is_read_and_merged(sandbox: Sandbox) -> None:
     assert avatar is not None and avatar.key == parse_key(MASAKAZU)
 
 
-def test_captures_of_format_1_are_read_and_become_format_2(tmp_path: Path) -> None:
-    """A source without a shard, a token without rate and note; the first write raises the format."""
+@pytest.mark.parametrize("number", CAPTURE_FORMATS[:-1])
+def test_captures_of_earlier_formats_are_read_and_become_the_present_one(tmp_path: Path, number: int) -> None:
+    """Format 1: a source without a shard, a token without rate and note; the first write raises the format."""
     box = Sandbox(tmp_path / "data")
     box.close()
     key = parse_key(MASAKAZU)
@@ -47,7 +48,7 @@ def test_captures_of_format_1_are_read_and_become_format_2(tmp_path: Path) -> No
         transaction.put(b"k" + key, json.dumps([{**capture, "source": ["object", "owner", "region"]}]).encode())
         transaction.put(b"nmasakazu.kojima", key)
         transaction.put(b"t0123456789ab", json.dumps(token).encode())
-        transaction.put(b"mformat", b"1")
+        transaction.put(b"mformat", b"%d" % number)
     env.close()
     try:
         (stored,) = box.store.captures.stored(key)
@@ -59,7 +60,7 @@ def test_captures_of_format_1_are_read_and_become_format_2(tmp_path: Path) -> No
         box.close()
         env = lmdb.open(str(box.data_dir / CAPTURES), subdir=False)
         with env.begin() as transaction:
-            assert transaction.get(b"mformat") == b"2"
+            assert transaction.get(b"mformat") == b"%d" % CAPTURE_FORMATS[-1]
         env.close()
     finally:
         box.close()
@@ -79,7 +80,7 @@ def test_a_later_version_beside_a_running_process(tmp_path: Path) -> None:
     box.store.meters.take([Charge(b"a", 10)], 1.0)
     for name in (CAPTURES, VOLATILE):
         _raise_format(box, name, b"9")
-    with pytest.raises(StoreTooNew, match="format 9, this version reads up to 2: update n2k_fcgi"):
+    with pytest.raises(StoreTooNew, match=f"format 9, this version reads up to {CAPTURE_FORMATS[-1]}: update n2k_fcgi"):
         box.record(GOVERNOR, "Governor Linden", 2)
     with pytest.raises(StoreTooNew, match="format 9, this version reads up to 3: update n2k_fcgi"):
         box.store.meters.take([Charge(b"a", 10)], 1.0)

@@ -11,6 +11,7 @@ from n2k_fcgi import logs
 from n2k_fcgi.errors import ImportRunning, counted
 from n2k_fcgi.files import Modes, hold, refuse_os_error
 from n2k_fcgi.model.grids import Grids
+from n2k_fcgi.model.keeping import EVERYTHING, Keeping
 from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.service.directory.remains import grids_of, texts_of_json
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
@@ -32,16 +33,26 @@ class Purged(NamedTuple):
 
 
 class Purge:
-    """Removes hidden avatars from *store* and *data_dir*, while the caller holds the import lock.
+    """Removes hidden avatars from *store* and *data_dir*, and what *keeping* excludes, while the caller holds the import lock.
 
     Afterwards, the caller must start a new log.
     """
 
-    def __init__(self, store: Store, data_dir: Path, modes: Modes, *, grids: Grids, tell: Tell = silently) -> None:
+    def __init__(
+        self,
+        store: Store,
+        data_dir: Path,
+        modes: Modes,
+        *,
+        grids: Grids,
+        keeping: Keeping = EVERYTHING,
+        tell: Tell = silently,
+    ) -> None:
         self._store = store
         self._data_dir = data_dir
         self._modes = modes
         self._grids = grids
+        self._keeping = keeping
         self._tell = tell
 
     def run(self) -> Purged:
@@ -54,7 +65,7 @@ class Purge:
             tell_unfinished("an import or purge", store.generations.sweep(), self._tell)
             hidden = store.forgotten.hidden()
             mentions = Mentions(hidden, grids_of(store, self._grids) if hidden else ())
-            rows = store.purge(hidden, mentions.without)
+            rows = store.purge(hidden, mentions.without, self._keeping)
             strangers = self._remove_files(mentions)
         gone = f"{counted(rows.names, 'name')} and {counted(rows.captures, 'capture')} gone"
         logs.info(f"purge: {counted(rows.generations, 'generation')} rewritten, {gone}")

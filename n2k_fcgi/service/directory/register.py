@@ -52,7 +52,10 @@ class Registered(NamedTuple):
 
 
 class Registrar:
-    """Registers avatars. *on_conflict* applies outside Second Life: there a name never passes to another key."""
+    """Registers avatars. *on_conflict* applies outside Second Life: there a name never passes to another key.
+
+    *places*: whether the object and the region of a source are stored.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Registrar:
         *,
         on_conflict: OnConflict,
         grids: Grids,
+        places: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
@@ -69,6 +73,7 @@ class Registrar:
         self._conflicts = conflicts
         self._on_conflict = on_conflict
         self._grids = grids
+        self._places = places
         self._clock = clock
 
     def offer(self, name: str, key: str, wanted: Wanted) -> Offer:
@@ -96,7 +101,7 @@ class Registrar:
         *by*: the id of the token, '' without one.
         """
         now = int(self._clock())
-        source = self._without_hidden(source)
+        source = self._without_hidden(source if self._places else _without_place(source))
         generation = self._directory.full_view().generation
         imported = _Imported(generation, offers) if generation is not None else None
         hidden = self._hidden(offers)
@@ -167,7 +172,8 @@ class Registrar:
                 continue
             refusal = self._told(result, seen.grid)
             if isinstance(refusal, NameTaken):
-                conflicts.append(_conflict(seen, refusal, now))
+                conflict = _conflict(seen, refusal, now)
+                conflicts += [conflict] if refusal.holder else []  # of a reserved name nobody knows the holder
             done.append(refusal)
         named = [Asked(each.capture.key, each.capture.grid) for each in done if isinstance(each, Registered)]
         with best_effort("the resolver's list"):
@@ -197,6 +203,12 @@ class _Imported:
             return
         if len(holders) < MOST_KEYS or not self._generation.is_called(seen.key, seen.canonical, seen.grid):
             raise NameTaken(name=seen.name, grid=seen.grid, holder=holders[0])
+
+
+def _without_place(source: Source) -> Source:
+    from n2k_fcgi.model.keeping import without_place  # late: by default places are kept
+
+    return without_place(source)
 
 
 def _conflict(seen: Observation, refusal: NameTaken, now: int) -> Conflict:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.errors import N2KError
     from n2k_fcgi.files import Modes
     from n2k_fcgi.model.avatar import Avatar, Capture, StoredCapture
+    from n2k_fcgi.model.keeping import Keeping
     from n2k_fcgi.model.observations import Observation
     from n2k_fcgi.store.base import HiddenSet
     from n2k_fcgi.store.lmdb.growing_map import Result
@@ -145,14 +146,34 @@ class Captures(BulkLookups):
         with self._file.read() as transaction:
             return {key for key in keys if transaction.get(CAPTURE_KEY + key) is not None}
 
-    def drop_hidden(self, hidden: HiddenSet, without: Callable[[str], str] = str) -> int:
+    def drop_hidden(self, hidden: HiddenSet, without: Callable[[str], str] = str, keeping: Keeping | None = None) -> int:
         """Rewrite the file without captures and former names of the *hidden*; return how many captures were removed.
 
-        *without*: returns a text that may name anybody, of a capture or a token, without mentions of them.
+        *without*: returns a text that may name anybody, of a capture or a token, without mentions of them. *keeping*: also
+        without what ``drop_outdated`` drops.
         """
-        from n2k_fcgi.store.lmdb.dropping import drop_hidden  # late: for one command
+        from n2k_fcgi.model.keeping import EVERYTHING  # late: for one command
+        from n2k_fcgi.store.lmdb.dropping import drop_hidden
 
-        return drop_hidden(self._file, hidden, without)
+        return drop_hidden(self._file, hidden, without, keeping or EVERYTHING)
+
+    def drop_outdated(self, keeping: Keeping) -> int:
+        """See ``store.avatars.CaptureStore``. The file is rewritten: LMDB leaves what it deleted in free pages."""
+        from n2k_fcgi.store.lmdb.dropping import drop_outdated  # late: for the nightly run
+
+        return drop_outdated(self._file, keeping)
+
+    def reserved_for(self, key: bytes, canonical: str) -> tuple[bool, bool]:
+        """See ``store.avatars.CaptureStore``."""
+        from n2k_fcgi.store.lmdb.reserved import reserved_for  # late: for one command
+
+        return reserved_for(self._file, key, canonical)
+
+    def count_reserved(self, key: bytes) -> int:
+        """See ``store.avatars.CaptureStore``."""
+        from n2k_fcgi.store.lmdb.reserved import count_reserved  # late: as above
+
+        return count_reserved(self._file, key)
 
     def drop_grid(self, grid: str) -> int:
         """Rewrite the file without a created grid and its captures; return how many captures were removed."""

@@ -16,6 +16,7 @@ from n2k_fcgi.store.lmdb.generations import Generations
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from n2k_fcgi.model.keeping import Keeping
     from n2k_fcgi.model.manifests import Manifest
     from n2k_fcgi.store.base import Finding, HiddenSet, Mentioned, PurgedRows, Remnant, Store
     from n2k_fcgi.store.lmdb.conflicts import Conflicts
@@ -147,7 +148,7 @@ class LmdbStore:
             return self.forgotten.hidden()
         return None
 
-    def purge(self, hidden: HiddenSet, without: Callable[[str], str]) -> PurgedRows:
+    def purge(self, hidden: HiddenSet, without: Callable[[str], str], keeping: Keeping | None = None) -> PurgedRows:
         """See ``store.base.Store``. A file of captures is rewritten: LMDB leaves what it deleted in free pages."""
         from n2k_fcgi.store.base import PurgedRows  # late: workers purge nothing
         from n2k_fcgi.store.fields import cleaned
@@ -157,7 +158,7 @@ class LmdbStore:
             return cleaned(manifest, without)
 
         names = drop_hidden(self.generations, hidden.hides, without_them).values()
-        captures = self.captures.drop_hidden(hidden, without)  # tokens and their notes with them
+        captures = self.captures.drop_hidden(hidden, without, keeping)  # tokens and their notes with them
         self.volatile.renew()
         return PurgedRows(sum(count > 0 for count in names), sum(names), captures)
 

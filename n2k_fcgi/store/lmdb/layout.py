@@ -9,8 +9,8 @@ FORMATS = range(1, FORMAT + 1)
 WITH_DIFFERENCES = 3
 """The first format that differences can be built against: its records of names have a form."""
 
-CAPTURE_FORMATS = range(1, 3)
-"""The same for captures.mdb and the files of the key-value service."""
+CAPTURE_FORMATS = range(1, 4)
+"""The same for captures.mdb. Earlier versions than 3 would give reserved names to others."""
 
 VOLATILE_FORMATS = range(3, 4)
 """The same for volatile.mdb: a file of an earlier version is emptied, since all of it may be lost."""
@@ -32,6 +32,7 @@ CAPTURE_NAME = b"n"
 TOKEN = b"t"
 FORGOTTEN = b"f"
 CREATED_GRID = b"g"
+RESERVED = b"r"
 CAPTURE_META = b"m"
 
 # First byte of a db_key in volatile.mdb. After it: a key; grid, NUL, canonical name, NUL, key; what a limit counts.
@@ -55,6 +56,8 @@ SECRET_KEY = b"forgotten"
 """After CAPTURE_META: the key of the digests in tombstones."""
 UNDONE_KEY = b"undone"
 """After CAPTURE_META: when an avatar was last shown again, in unix seconds."""
+RESERVED_KEY = b"reserved"
+"""After CAPTURE_META: the key of the digests in reserved names."""
 EVICTED_KEY = b"evicted"
 """After CAPTURE_META: how many names were dropped because a key had too many, or a name too many keys."""
 PURGED_KEY = b"purged"

@@ -14,7 +14,7 @@ from n2k_fcgi.model.names import canonical
 from n2k_fcgi.model.observations import MOST_GRIDS_BY_ONE
 from n2k_fcgi.store.bounds import MOST_FORMER, MOST_KEYS
 from n2k_fcgi.store.lmdb.capture_rows import MOST_LOOKED_AT
-from n2k_fcgi.store.lmdb.layout import CREATED_GRID
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, CREATED_GRID, RESERVED_KEY
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def record(transaction: lmdb.Transaction, rows: CaptureRows, seen: Observation, 
     Raises NameTaken, TooManyNames, TooManyNewGrids, before the first change.
     """
     keys = rows.keys_called(seen.canonical)
-    if seen.refuse_conflict:
-        holder = _other_holder(rows, keys, seen)
-        if holder is not None:
-            raise NameTaken(name=seen.name, grid=seen.grid, holder=holder)
+    _refuse_taken(transaction, rows, keys, seen)
     rivals = _rivals(rows, keys, seen)
     others, mine = [], None
     for stored in rows.of(seen.key):
@@ -82,6 +79,18 @@ def _create_grid(transaction: lmdb.Transaction, seen: Observation, most: int) ->
         if count >= limit:
             raise TooManyNewGrids(grid=seen.grid, limit=limit)
     transaction.put(db_key, creator)
+
+
+def _refuse_taken(transaction: lmdb.Transaction, rows: CaptureRows, keys: list[bytes], seen: Observation) -> None:
+    """Raise NameTaken if the name must stay with another key; without a holder if that one's capture was dropped."""
+    holder = _other_holder(rows, keys, seen) if seen.refuse_conflict else None
+    if holder is not None:
+        raise NameTaken(name=seen.name, grid=seen.grid, holder=holder)
+    if seen.grid == PRODUCTION and transaction.get(CAPTURE_META + RESERVED_KEY) is not None:
+        from n2k_fcgi.store.lmdb.reserved import is_for_others  # late: most files have no reserved names
+
+        if is_for_others(transaction, seen.key, seen.canonical):
+            raise NameTaken(name=seen.name, grid=seen.grid)
 
 
 def _other_holder(rows: CaptureRows, keys: list[bytes], seen: Observation) -> bytes | None:

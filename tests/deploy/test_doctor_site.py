@@ -10,7 +10,7 @@ from tests.support.apache import Apache, apache
 from tests.support.hosting import Account
 
 FOUND = 83
-SITE_CHECKS = ("address", "code", "readiness", "lookup", "query", "path", "files", "token")
+SITE_CHECKS = ("address", "code", "readiness", "lookup", "query", "path", "files", "csv", "search", "token")
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,10 @@ AWKWARD = "Odd % + ? & # é"
 """A name that arrives only if no server on the way decodes, cuts or rewrites it. No avatar has it."""
 
 
+NO_GRID = "doctor"
+"""Nobody is on that grid: its csv is empty."""
+
+
 class Known(NamedTuple):
     """What the responses are compared with."""
 
@@ -53,6 +57,7 @@ def examine(url: str, known: Known) -> Iterator[Finding]:
     yield awkward_query(base)
     yield awkward_path(base)
     yield hidden(base)
+    yield from harvesting(base)
     yield authorization(base, known, is_ours=is_ours)
 
 
@@ -148,6 +153,21 @@ def hidden(base: str) -> Finding:
     return ok("files", "none could be fetched")
 
 
+def harvesting(base: str) -> Iterator[Finding]:
+    """Whether anyone may copy the names: by the csv, or letter by letter by the search."""
+    for subject, path in (("csv", f"name2key.csv?grid={NO_GRID}"), ("search", "api/v1/search?prefix=a&limit=1")):
+        reply = ask(f"{base}/{path}")
+        if reply.status in (401, 403):
+            yield ok(subject, "closed to callers without a token" if reply.status == 401 else "switched off")
+        elif reply.status not in (200, 429):
+            yield _not_seen(subject, reply)
+        elif is_public(base):
+            advice = f"if no program of others needs it, set '{subject} = token' or 'off' (docs/privacy.md)"
+            yield warning(subject, "open: anyone can copy the names of all avatars", advice)
+        else:
+            yield ok(subject, "open, at an address that is not public")
+
+
 def authorization(base: str, known: Known, *, is_ours: bool) -> Finding:
     """Whether both headers with a token arrive: a registration with an invalid key is refused for the key only."""
     if not known.token:
@@ -163,6 +183,15 @@ def authorization(base: str, known: Known, *, is_ours: bool) -> Finding:
             what = f"sent as {header} it got {reply.status} {reply.body.strip()[:60]!r}"
             return problem("token", what, "was it revoked? does the web server forward the header?")
     return ok("token", "accepted as X-N2K-Token and as Authorization")
+
+
+def is_public(base: str) -> bool:
+    """Whether strangers may reach the address: unless it says otherwise itself."""
+    host = urlsplit(base).hostname or ""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return host != "localhost"
 
 
 def is_private(base: str) -> bool:

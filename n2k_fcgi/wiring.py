@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from n2k_fcgi.files import Modes
     from n2k_fcgi.model.keeping import Keeping
     from n2k_fcgi.service.access.slots import Slots
+    from n2k_fcgi.service.directory.about import About, Asked
     from n2k_fcgi.service.directory.forget import Forgetting
-    from n2k_fcgi.service.directory.mentions import Mentions
     from n2k_fcgi.service.directory.keeping import Dropped
+    from n2k_fcgi.service.directory.mentions import Mentions
     from n2k_fcgi.service.directory.overview import Overview
     from n2k_fcgi.service.directory.pending import PendingKeys
     from n2k_fcgi.service.directory.purge import Purge
@@ -86,8 +87,8 @@ def registrar(store: Store, settings: Settings) -> Registrar:
         store.conflicts,
         on_conflict=settings.on_conflict,
         grids=grids(settings),
-    )
         places=settings.keep_places,
+    )
 
 
 def forgetting(store: Store, settings: Settings) -> Forgetting:
@@ -150,9 +151,8 @@ def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda
     """Removing the bytes of hidden avatars."""
     from n2k_fcgi.service.directory.purge import Purge
 
-    return Purge(
-        store, settings.folder, modes_of(settings), grids=grids(settings), keeping=keeping(settings), tell=tell
-    )  # fmt: skip
+    kept = keeping(settings)
+    return Purge(store, settings.folder, modes_of(settings), grids=grids(settings), keeping=kept, tell=tell)
 
 
 def keeping(settings: Settings) -> Keeping:
@@ -178,6 +178,16 @@ def inspection(store: Store, settings: Settings) -> Inspection:
     from n2k_fcgi.service.directory.remains import Inspection
 
     return Inspection(store, settings.folder, grids(settings))
+
+
+def about(store: Store, settings: Settings, asked: Asked) -> About:
+    """Searching for everything that is held about one avatar."""
+    from pathlib import Path
+
+    from n2k_fcgi.service.directory.about import About
+
+    log = log_path(settings)
+    return About(store, settings.folder, asked, hidden=mentions(store, settings), log=None if log is None else Path(log))
 
 
 def mentions(store: Store, settings: Settings) -> Mentions:
@@ -212,6 +222,7 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         directory=directory(store, settings),
         grids=grids(settings),
         csv=settings.csv,
+        search=settings.search,
         code=code,
         access=cache(partial(access, store, settings)),
         registrar=partial(registrar, store, settings),
@@ -235,7 +246,6 @@ def log_path(settings: Settings) -> str | None:
     return None if settings.log_file == "-" else os.path.join(settings.data_dir, settings.log_file or DEFAULT_LOG)
 
 
-        search=settings.search,
 def set_up_logs(settings: Settings, *, buffered: bool = False) -> None:
     """Log as the settings say."""
     logs.set_up(

@@ -12,6 +12,7 @@ from n2k_fcgi.cli.context import Context
 from n2k_fcgi.errors import N2KError, NoMemory, is_no_memory, shown
 
 COMMANDS = {
+    "about": "about_cmd",
     "check": "check_cmd",
     "config": "config_cmd",
     "deploy": "deploy_cmd",

@@ -192,3 +192,11 @@ class ListBusy(N2KError):
     status = 429
     exit_code = 35
     retry_after = 60
+
+
+class NotAllSearched(N2KError):
+    """``n2k about`` could not read everything: its answer to a person is not complete."""
+
+    template = "not complete: {count} could not be searched, see 'not_searched' in the answer"
+    status = 503
+    exit_code = 38

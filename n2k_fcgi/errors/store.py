@@ -135,6 +135,14 @@ class CheckFailed(N2KError):
     exit_code = 48
 
 
+class WouldOverwrite(N2KError):
+    """``n2k about`` never replaces a file: it may be the answer to another person."""
+
+    template = "{path} exists, and nothing was written: name another file, or remove it"
+    status = 500
+    exit_code = 55
+
+
 class StillNamed(N2KError):
     """``n2k purge --check`` found forgotten avatars (each place is printed, without the name)."""
 

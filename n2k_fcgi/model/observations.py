@@ -28,6 +28,17 @@ class Observation(NamedTuple):
     """For an unknown grid: the id of the token that creates it, '' without a token. Each creates at most MOST_GRIDS_BY_ONE."""
 
 
+class Queued(NamedTuple):
+    """A pending key, as it is stored."""
+
+    key: bytes
+    grid: str
+    asked: int
+    """Unix seconds: when it was first asked for."""
+    unknown: int
+    """When a resolver last reported that the grid has no such avatar; 0: never."""
+
+
 class Asked(NamedTuple):
     """A pending key, and the grid for which it was asked."""
 

@@ -121,7 +121,7 @@ class GenerationStore(Protocol):
         ...
 
     def opened(self, name: str) -> AbstractContextManager[GenerationView]:
-        """Open any generation for as long as the block takes. Raises NoSuchGeneration, and the errors of ``current``."""
+        """Open any generation for as long as the block takes. Raises the errors of ``current``."""
         ...
 
     def hold(self) -> "Lease | None":

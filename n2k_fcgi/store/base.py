@@ -11,7 +11,7 @@ from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.keeping import EVERYTHING, Keeping
 from n2k_fcgi.model.mention import Mention
-from n2k_fcgi.model.observations import Asked
+from n2k_fcgi.model.observations import Asked, Queued
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.avatars import (
     CaptureStore,
@@ -70,6 +70,18 @@ class HiddenSet(Protocol):
         ...
 
 
+class Tombstone(NamedTuple):
+    """What hides a key, or a name on one grid."""
+
+    when: int
+    """Unix seconds: when its group was first hidden."""
+    key: bytes | None = None
+    name: tuple[str, str] | None = None
+    """(grid, canonical)."""
+    grids: tuple[str, ...] | None = None
+    """Where the key is hidden; None: everywhere."""
+
+
 class ForgottenStore(Protocol):
     """Avatars whose owners asked to be forgotten. Only keyed digests of keys and names are stored.
 
@@ -86,6 +98,10 @@ class ForgottenStore(Protocol):
 
     def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
         """Return a copy of all tombstones; *before* itself, an earlier result, when nothing was written since."""
+        ...
+
+    def tombstones(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]]) -> list[Tombstone]:
+        """Return what hides these keys and names, (grid, canonical)."""
         ...
 
     def secret(self) -> bytes:
@@ -144,6 +160,10 @@ class PendingStore(Protocol):
 
     def waiting(self) -> list[Asked]:
         """Return the keys to name, the one that waits longest first."""
+        ...
+
+    def queued(self, key: bytes) -> list[Queued]:
+        """Return the entries of *key*, one per grid, whether they wait or are marked unknown."""
         ...
 
     def drop(self, keys: Iterable[bytes], *, only: str | None = None, spare: str | None = None) -> int:
@@ -246,6 +266,7 @@ class Store(Protocol):
     def purge(self, hidden: HiddenSet, without: Callable[[str], str], keeping: Keeping = EVERYTHING) -> PurgedRows:
         """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts and meters begin empty.
 
+        Captures go as ``CaptureStore.drop_outdated`` says, too.
         Texts that may name any avatar (``store.fields``) become what *without* makes of them. Answers go on meanwhile. If
         it is killed, no acknowledged write is lost; the next purge completes it. Called inside ``generations.locked``.
         Raises StoreFull, StoreBusy.

@@ -10,7 +10,7 @@ from enum import Enum
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.avatar import Capture, Conflict, Source, StoredCapture
 from n2k_fcgi.model.manifests import Manifest
-from n2k_fcgi.model.observations import Asked
+from n2k_fcgi.model.observations import Asked, Queued
 from n2k_fcgi.model.tokens import Token
 
 
@@ -32,6 +32,7 @@ TABLE: dict[type, dict[str, Holds]] = {
     StoredCapture: {"capture": ITS_AVATAR, "former": ITS_AVATAR},
     Conflict: {**dict.fromkeys(Conflict._fields, NO_AVATAR), **dict.fromkeys(("name", "holder", "key"), ITS_AVATAR)},
     Asked: {"key": ITS_AVATAR, "grid": NO_AVATAR},
+    Queued: {**dict.fromkeys(Queued._fields, NO_AVATAR), "key": ITS_AVATAR},
 }
 """Conflicts and pending keys are in the volatile file, which a purge empties."""
 

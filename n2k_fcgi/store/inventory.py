@@ -84,6 +84,13 @@ class Check(Enum):
     NOTHING = "nothing"
 
 
+class Reading(Enum):
+    """How ``n2k about`` finds an avatar in a file."""
+
+    ROWS = "by its rows"
+    LINES = "by its lines"
+
+
 class File(NamedTuple):
     """A kind of file."""
 
@@ -100,6 +107,7 @@ class File(NamedTuple):
     check: Check = Check.MODE
     is_exported: bool = False
     """Whether ``n2k export`` reads it."""
+    reading: Reading = Reading.LINES
 
 
 OF_A_GENERATION = f"{GENERATIONS}/*"
@@ -155,6 +163,7 @@ TABLE = (
         backup=Backup.COPIED,
         check=Check.CONTENT,
         is_exported=True,
+        reading=Reading.ROWS,
     ),
     File(
         f"{OF_A_GENERATION}/{MANIFEST}",
@@ -175,6 +184,7 @@ TABLE = (
         backup=Backup.COPIED,
         check=Check.NEEDED,
         is_exported=True,
+        reading=Reading.ROWS,
     ),
     _fresh(CAPTURES, "init, purge"),
     _lock(CAPTURES + LOCK_SUFFIX, "LMDB's table of its readers", "all"),
@@ -186,6 +196,7 @@ TABLE = (
         names_avatars=True,
         purging=Purging.EMPTIED,
         backup=Backup.RECREATED,
+        reading=Reading.ROWS,
     ),
     _fresh(VOLATILE, "all that write"),
     _lock(VOLATILE + LOCK_SUFFIX, "LMDB's table of its readers", "all that write"),
@@ -198,6 +209,7 @@ TABLE = (
         purging=Purging.OWNERS,
         backup=Backup.COPIED,
         check=Check.CONTENT,
+        reading=Reading.ROWS,
     ),
     _lock(f"{_OF_A_NAMESPACE}/{DATA_FILE}{LOCK_SUFFIX}", "LMDB's table of its readers", "kv, token, workers"),
     _lock(f"{_OF_A_NAMESPACE}/{_queue_of(DATA_FILE)}", "the queue of its writers", "kv, token, workers"),
@@ -224,6 +236,7 @@ TABLE = (
         purging=Purging.OWNERS,
         backup=Backup.COPIED,
         check=Check.CONTENT,
+        reading=Reading.ROWS,
     ),
     _fresh(f"{DATASETS}/*{DATASET_SUFFIX}", "kv build"),
     _lock(IMPORT_LOCK, "held by imports, purges and switches of generation", "import, update, purge, generations"),

@@ -74,6 +74,26 @@ class Changes(NamedTuple):
     more: bool
 
 
+class Spot(Choice):
+    """Where a namespace has a text of its users."""
+
+    ENTRY = "entry"
+    """Of what is seen, or has expired and is not swept yet."""
+    LATER = "later write"
+    """Of a dataset that is not shown."""
+    LOG = "log of changes"
+    SEQUENCE = "sequence"
+
+
+class Holding(NamedTuple):
+    """One row with a text of users."""
+
+    spot: Spot
+    key: bytes
+    """Or the name of a sequence."""
+    value: bytes = b""
+
+
 class Space(NamedTuple):
     """How full a namespace is. Bytes are those of keys and values. A dataset is not counted: what was written since is."""
 
@@ -262,6 +282,13 @@ class NamespaceStore(SpaceReader, Protocol):
         """Read one state for as long as the block takes. Keep it short: space cannot be reused meanwhile."""
         ...
 
+    def holdings(self) -> Iterator[Holding]:
+        """Yield all rows with a text of users, also those that no answer has, but no dataset's. No snapshot: rows of a moment.
+
+        A slow reader holds nothing that writers need.
+        """
+        ...
+
     def copy(self, target: Path | None = None) -> AbstractContextManager[SpaceReader]:
         """Read a compact copy at *target* (mode 0600), removed at the end: for as long as the reader likes.
 
@@ -307,6 +334,10 @@ class KeyValueStore(Protocol):
 
         Raises NoSuchDataset, DatasetDamaged, StoreTooNew, StoreUnreadable.
         """
+        ...
+
+    def entries_of(self, dataset: str) -> Iterator[Entry]:
+        """Yield the entries of a dataset. Raises as ``dataset`` does."""
         ...
 
     def remove_dataset(self, name: str, *, later: bool = False) -> list[str]:

@@ -66,6 +66,7 @@ def named(n2k: Commands, all_named: Path) -> Commands:
 
 
 ASKED: dict[str, tuple[tuple[object, ...], ...]] = {
+    "about": ((GOVERNOR, "-"), ("masakazu kojima", "-"), (OTHER, "-")),
     "check": ((),),
     "config": ((),),
     "deploy": (("--help",),),

@@ -4,6 +4,8 @@ A mention is a key, with dashes or without, or one or two words that are a whole
 gate" mentions an avatar named Anna. Tombstones are digests, so the digest of each such word is compared.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
@@ -76,6 +78,25 @@ class StoredTombstones:
         return bool(self._forgotten.hidden_among([(_NULL, grid, canonical)]))
 
 
+class _AllBut:
+    """``Tombstones`` without those of one avatar."""
+
+    def __init__(self, hidden: Tombstones, avatar: Tombstones) -> None:
+        self._hidden = hidden
+        self._avatar = avatar
+
+    def __bool__(self) -> bool:
+        return bool(self._hidden)
+
+    def hides_key(self, key: bytes) -> bool:
+        """See the protocol."""
+        return not self._avatar.hides_key(key) and self._hidden.hides_key(key)
+
+    def hides_name(self, grid: str, canonical: str) -> bool:
+        """See the protocol."""
+        return not self._avatar.hides_name(grid, canonical) and self._hidden.hides_name(grid, canonical)
+
+
 class Mentions:
     """Finds avatars that are *hidden* on any of *grids* or in Second Life."""
 
@@ -83,6 +104,10 @@ class Mentions:
         self.hidden = hidden
         self._grids = tuple({PRODUCTION, TESTING, *grids})
         self._known: dict[str, bool] = {}
+
+    def but(self, avatar: Tombstones) -> Mentions:
+        """Return what finds the same, but not *avatar*, which is hidden or not."""
+        return Mentions(_AllBut(self.hidden, avatar), self._grids)
 
     def without(self, text: str) -> str:
         """Return *text* with CUT for every mention; '' if nothing else is in it."""
@@ -115,7 +140,7 @@ class Mentions:
             if self.hidden.hides_key(bytes.fromhex(match[0].replace(b"-", b"").decode())):
                 yield Mention(*match.span(), Form.KEY)
 
-    def _names(self, pattern: "re.Pattern[bytes]", data: bytes, is_new: Callable[[bytes], bool]) -> Iterator[Mention]:
+    def _names(self, pattern: re.Pattern[bytes], data: bytes, is_new: Callable[[bytes], bool]) -> Iterator[Mention]:
         """Yield names with a word that *is_new*."""
         last, last_end, last_start, was_new = "", -_GAP, 0, False
         for match in pattern.finditer(data):

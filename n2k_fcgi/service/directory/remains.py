@@ -66,7 +66,7 @@ class Inspection:
             for text in texts_of_json(path.read_bytes()):
                 if self._mentions.names_anybody(text):
                     yield Remnant("a mention", "in a field")
-        elif _is_packed(path):
+        elif is_packed(path):
             self.packed.append(self._mentions.without(path.relative_to(self._data_dir).as_posix()))
         else:
             for offset, data, begin, end in pieces(path):
@@ -89,7 +89,8 @@ class Inspection:
         yield from found.values()
 
 
-def _is_packed(path: Path) -> bool:
+def is_packed(path: Path) -> bool:
+    """Whether a file is an archive, which is not searched."""
     with path.open("rb") as file:
         return file.read(6).startswith(_PACKED)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import lmdb
 
-    from n2k_fcgi.store.base import Binding, HiddenSet
+    from n2k_fcgi.store.base import Binding, HiddenSet, Tombstone
     from n2k_fcgi.store.lmdb.writable import Moment, WritableFile
 
 DIGEST_BYTES = 16
@@ -89,6 +89,24 @@ class Forgotten:
             if secret is None:
                 return set()
             return {key for key in keys if _hides_key(transaction, bytes(secret), key, grid)}
+
+    def tombstones(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]]) -> list[Tombstone]:
+        """See ``store.base.ForgottenStore``."""
+        from n2k_fcgi.store.base import Tombstone  # late: for one command
+
+        with self._file.read() as transaction:
+            secret = bytes(transaction.get(_SECRET) or b"")
+            if not secret:
+                return []
+            asked = [(_of_key(secret, key), Tombstone(0, key=key)) for key in keys]
+            asked += [(_of_name(secret, *name), Tombstone(0, name=name)) for name in names]
+            found = []
+            for digest, tombstone in asked:
+                value = transaction.get(FORGOTTEN + digest)
+                if value is not None:
+                    row = parsed(bytes(value).decode())
+                    found.append(tombstone._replace(when=row["when"], grids=tuple(row["grids"]) if "grids" in row else None))
+            return found
 
     def hidden(self, before: HiddenSet | None = None) -> HiddenSet:
         """Return a copy of all tombstones; *before* itself, an earlier result, when nothing was written since."""

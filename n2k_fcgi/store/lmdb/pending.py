@@ -10,7 +10,7 @@ import struct
 
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.keys import KEY_BYTES
-from n2k_fcgi.model.observations import Asked
+from n2k_fcgi.model.observations import Asked, Queued
 from n2k_fcgi.named import NamedTuple
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, PENDING_KEY
 from n2k_fcgi.store.lmdb.writable import with_prefix
@@ -76,6 +76,12 @@ class Pending:
         with self._file.read() as transaction:
             rows = [(*_read(value)[:2], which) for which, value in with_prefix(transaction, PENDING_KEY)]
         return [_asked(which) for first, unknown_at, which in sorted(rows) if not unknown_at]
+
+    def queued(self, key: bytes) -> list[Queued]:
+        """See ``store.base.PendingStore``."""
+        with self._file.read() as transaction:
+            rows = [(grid.decode(), _read(value)) for grid, value in with_prefix(transaction, PENDING_KEY + key)]
+        return [Queued(key, grid, row.first, row.unknown_at) for grid, row in rows]
 
     def drop(self, keys: Iterable[bytes], *, only: str | None = None, spare: str | None = None) -> int:
         """Remove *keys* on any grid, or on *only*, or on all but *spare*; return how many entries were removed."""

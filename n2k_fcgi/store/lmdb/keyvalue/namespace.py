@@ -11,7 +11,7 @@ from n2k_fcgi.errors import BadRequest, BatchRefused, BatchTooLarge, N2KError, Q
 from n2k_fcgi.model.choices import Later
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Flush, Operation, Put, Restore
-from n2k_fcgi.store.keyvalue import Applied, Changes, Page, Range, Result, Space, Terms
+from n2k_fcgi.store.keyvalue import Applied, Changes, Holding, Page, Range, Result, Space, Terms
 from n2k_fcgi.store.lmdb.keyvalue import overlays, replacing
 from n2k_fcgi.store.lmdb.keyvalue.copying import copied
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile
@@ -104,6 +104,12 @@ class Namespace:
         """See ``store.keyvalue.NamespaceStore``. Raises SnapshotLost."""
         with self.file.held() as transaction:
             yield self._state(transaction)
+
+    def holdings(self) -> Iterator[Holding]:
+        """See ``store.keyvalue.NamespaceStore``."""
+        from n2k_fcgi.store.lmdb.keyvalue.holdings import holdings  # late: for one command
+
+        return holdings(self.file)
 
     @contextmanager
     def copy(self, target: Path | None = None) -> Iterator[State]:

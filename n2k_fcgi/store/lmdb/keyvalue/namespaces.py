@@ -10,13 +10,16 @@ from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.model.keyvalue.entry import Entry, is_namespace
 from n2k_fcgi.store.base import Finding
 from n2k_fcgi.store.datadir import DATA_FILE, DATASETS, KEYVALUE
-from n2k_fcgi.store.keyvalue import Dataset, Terms
+from n2k_fcgi.store.keyvalue import Dataset, Range, Terms
 from n2k_fcgi.store.lmdb.keyvalue import replacing
 from n2k_fcgi.store.lmdb.keyvalue.datasets import Datasets
 from n2k_fcgi.store.lmdb.keyvalue.file import NamespaceFile, is_made
 from n2k_fcgi.store.lmdb.keyvalue.namespace import Namespace
 from n2k_fcgi.store.lmdb.keyvalue.open_files import MOST_OPEN, OpenFiles
 from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
+
+STRETCH, STRETCH_BYTES = 1000, 1 << 20
+"""Entries of a dataset, and their bytes, that are read at a time."""
 
 LOOKS_BETWEEN_SIZES = 16
 """Requests between two checks of our resident size."""
@@ -99,6 +102,15 @@ class Namespaces:
     def dataset(self, name: str) -> Dataset:
         """See ``store.keyvalue.KeyValueStore``."""
         return self._datasets.opened_by_name(name).described()
+
+    def entries_of(self, dataset: str) -> Iterator[Entry]:
+        """See ``store.keyvalue.KeyValueStore``."""
+        opened = self._datasets.opened_by_name(dataset)
+        wanted: Range | None = Range()
+        while wanted is not None:
+            page = opened.rows.scan(wanted, 0, limit=STRETCH, values=True, max_bytes=STRETCH_BYTES)
+            yield from page.entries
+            wanted = None if page.more_after is None else Range(page.more_after + b"\0")
 
     def remove_dataset(self, name: str, *, later: bool = False) -> list[str]:
         """See ``store.keyvalue.KeyValueStore``."""

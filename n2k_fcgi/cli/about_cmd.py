@@ -1,0 +1,103 @@
+"""``n2k about``: everything that is held about one avatar, for a request of that person."""
+
+import json
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from n2k_fcgi.cli import options
+from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.private_file import new_private_file
+from n2k_fcgi.deploy.deployment import web_root_around
+from n2k_fcgi.errors import NotAllSearched, NotFound, counted, shown
+from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
+from n2k_fcgi.model.names import parse_name
+from n2k_fcgi.service.directory.about import About, Asked, asked_by_key, asked_by_name
+from n2k_fcgi.wiring import about, directory
+
+STDOUT = "-"
+
+
+@click.command("about")
+@click.argument("who", type=options.Words(), metavar="NAME|KEY")
+@click.argument("file", metavar="[FILE|-]", required=False, type=click.Path(dir_okay=False, allow_dash=True))
+@options.grid
+@pass_context
+def command(context: Context, who: str, file: str | None, grid: str | None) -> None:
+    """Write everything that is held about one avatar to FILE, as JSON: for a request of that person.
+
+    All generations, captures with places and former names, pending keys, conflicts, requests to be forgotten, reserved
+    names; and each note, line of a log, value of the key-value service and other file of the data directory that has the
+    key or, as whole words, a name. Hidden avatars too. Captures of others that it reported are listed without their names.
+    Read it before you hand it over: a line or a value may name others, and a one-word name may mean something else.
+
+    Default FILE: about-KEY.json in the current folder. It is readable by its owner only, appears when it is complete, and
+    never replaces another file (exit code 55). '-' is standard output. Exit code 38 if something could not be searched.
+
+    Example: n2k about a27b84f0-2757-4176-9579-43a181d4a5a0
+    """
+    asked = _asked(context, who, grid)
+    search = about(context.store, context.settings, asked)
+    found: Counter[str] = Counter()
+    if file == STDOUT:
+        _write(search, asked, found, lambda text: sys.stdout.buffer.write(_bytes(text)))
+        place = "standard output"
+    else:
+        path = Path(file or f"about-{format_key(asked.key) if asked.key else asked.names[0][1]}.json").absolute()
+        root = web_root_around(path.parent)
+        if root is not None:
+            raise click.UsageError(f"{shown(path.parent)} is below the web root {shown(root)}: name a file elsewhere")
+        with new_private_file(path) as target:
+            _write(search, asked, found, lambda text: target.write(_bytes(text)))
+        place = shown(path)
+    if asked.key is None:
+        context.talk("no avatar of that name is known: texts were searched for the name alone")
+    what = ", ".join(f"{section} {count}" for section, count in found.items()) or "nothing"
+    context.talk(f"found: {what}; written to {place}")
+    for missed in search.not_searched:
+        context.warn(f"not searched: {shown(missed.place)}: {shown(missed.why)}")
+    if search.not_searched:
+        raise NotAllSearched(count=counted(len(search.not_searched), "place"))
+
+
+def _asked(context: Context, who: str, grid: str | None) -> Asked:
+    """Whom *who* means. Raises NotFound if *grid* must say it, BadName, BadKey."""
+    view = directory(context.store, context.settings).full_view()
+    if is_key_shaped(who.strip()):
+        return asked_by_key(view, parse_key(who))
+    parsed = parse_name(who, context.grids)
+    world = context.grids.one(parsed.on(context.grids.wanted(grid or None)))
+    asked = asked_by_name(view, parsed.canonical, world)
+    known_on = dict.fromkeys(avatar.grid for avatar in view.named(parsed.canonical))
+    if asked.key is None and known_on and not (grid or parsed.home):
+        options_of = " or ".join(f"--grid {shlex.quote(other)}" for other in known_on)
+        raise NotFound(what=f"{who!r} is not known on {world}, but on {', '.join(known_on)}: add {options_of}, or give the key")
+    return asked
+
+
+def _write(search: About, asked: Asked, found: Counter[str], write: Callable[[str], object]) -> None:
+    """Write one JSON object, a record per line; count the records of each section in *found*."""
+    names = [{"name": name, "grid": grid} for grid, name in asked.names]
+    write(_field("{", "asked", {"key": format_key(asked.key) if asked.key else None, "names": names}))
+    write(_field(",", "made", options.iso(time.time())))
+    for section, records in search.sections():
+        write(f",\n{json.dumps(section)}: [")
+        for record in records:
+            write(("," if found[section] else "") + "\n  " + json.dumps(record, ensure_ascii=False))
+            found[section] += 1
+        write("]")
+    write(_field(",", "not_searched", [missed._asdict() for missed in search.not_searched]) + "\n}\n")
+
+
+def _field(before: str, name: str, value: object) -> str:
+    return f"{before}\n{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; half of a surrogate pair, of a byte that is none, as the escape that JSON has for it."""
+    return text.encode("utf-8", "backslashreplace")

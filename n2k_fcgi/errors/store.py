@@ -139,7 +139,7 @@ class WouldOverwrite(N2KError):
     """``n2k about`` never replaces a file: it may be the answer to another person."""
 
     template = "{path} exists, and nothing was written: name another file, or remove it"
-    status = 500
+    status = 409
     exit_code = 55
 
 

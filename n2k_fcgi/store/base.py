@@ -119,7 +119,8 @@ class ForgottenStore(Protocol):
     def undo(self, keys: Iterable[bytes], names: Iterable[tuple[str, str]], now: int, only: str | None = None) -> int | None:
         """Show the groups of these keys and names again; return when the first was hidden, None when nothing was.
 
-        *only*: show what is hidden on this grid alone; what is hidden everywhere stays hidden.
+        *only*: show what is hidden on this grid alone; what is hidden everywhere stays hidden. After a purge, which took the
+        avatar's rows, it begins anew: names that were reserved for these keys (``CaptureStore.drop_outdated``) are free.
         """
         ...
 

@@ -98,3 +98,35 @@ def test_a_purge_drops_them_too(store: Store) -> None:
     assert left.capture.name == "Third Person" and left.capture.source.region == ""
     assert store.captures.reserved_for(OTHER, "outdated.person") == (True, True)
     assert store.captures.reserved_for(KEY, "hidden.person") == (False, False)  # a tombstone keeps that one
+
+
+@pytest.mark.parametrize("purged", [True, False])
+@pytest.mark.parametrize("by", ["key", "name"])
+def test_who_is_shown_again_after_a_purge_begins_anew(store: Store, purged: bool, by: str) -> None:
+    """A name that was registered for a wrong key is freed by forget, purge and undo; without a purge nothing is freed."""
+    for key, name in ((KEY, "Masakazu Kojima"), (THIRD, "Third Person")):
+        record(store.captures, seen(key, name, PRODUCTION), 10)
+    store.captures.drop_outdated(Keeping(100))
+    keys, names = ([KEY], []) if by == "key" else ([], [(PRODUCTION, "masakazu.kojima")])
+    store.forgotten.forget(keys, names, 200)
+    if purged:
+        store.forgotten.note_purge(300)
+    assert store.captures.reserved_for(KEY, "masakazu.kojima") == (True, True)
+    assert store.forgotten.undo(keys, names, 400) == 200
+    assert store.captures.reserved_for(KEY, "masakazu.kojima") == ((False, False) if purged else (True, True))
+    assert store.captures.reserved_for(THIRD, "third.person") == (True, True)
+    if purged:
+        assert record(store.captures, seen(OTHER, "Masakazu Kojima", PRODUCTION), 500).key == OTHER
+
+
+def test_a_name_of_two_keys_stays_with_the_other(store: Store) -> None:
+    """Of a name that is reserved for two keys only the one that is shown again is freed; on another grid nothing is."""
+    for key, now in ((KEY, 10), (OTHER, 20)):
+        record(store.captures, seen(key, "Masakazu Kojima", PRODUCTION, refuse=False), now)
+    store.captures.drop_outdated(Keeping(100))
+    for only in (HERE, None):
+        store.forgotten.forget([KEY], [], 200, only)
+        store.forgotten.note_purge(300)
+        store.forgotten.undo([KEY], [], 400, only)
+        assert store.captures.reserved_for(KEY, "masakazu.kojima") == (True, only is not None)
+    assert store.captures.reserved_for(OTHER, "masakazu.kojima") == (True, True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.named import NamedTuple
 from n2k_fcgi.store.lmdb.json_text import parsed
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, FORGOTTEN, PURGED_KEY, SECRET_KEY, UNDONE_KEY
@@ -162,7 +163,12 @@ class Forgotten:
                 transaction.delete(FORGOTTEN + digest)
             _put_group(transaction, {d: kept for d, row in group.items() if (kept := _without(row, only, d in shown))})
             _put_time(transaction, _UNDONE, now)
-            return min(row.when for row in group.values())
+            when = min(row.when for row in group.values())
+            if only in (None, PRODUCTION) and int(transaction.get(_PURGED) or 0) >= when:
+                from n2k_fcgi.store.lmdb.reserved import release  # late: lookups only read
+
+                release(transaction, keys, [name for grid, name in names if grid == PRODUCTION])
+            return when
 
         return self._file.write(change)
 

@@ -14,6 +14,8 @@ from n2k_fcgi.store.lmdb.layout import CAPTURE_META, RESERVED, RESERVED_KEY
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import lmdb
 
     from n2k_fcgi.store.lmdb.writable import WritableFile
@@ -43,6 +45,23 @@ def add(transaction: lmdb.Transaction, db_key: bytes, keys: bytes) -> None:
     """Reserve a name for more keys, which are digests, one behind the other."""
     known = split(bytes(transaction.get(db_key) or b""))
     transaction.put(db_key, b"".join([*known, *(digest for digest in split(keys) if digest not in known)]))
+
+
+def release(transaction: lmdb.Transaction, keys: Iterable[bytes], names: Iterable[str]) -> None:
+    """Let anybody have these names, and all names of *keys*."""
+    secret = transaction.get(_SECRET)
+    if secret is None:
+        return
+    secret = bytes(secret)
+    for name in names:
+        transaction.delete(row_of(secret, b"", name)[0])
+    gone = {row_of(secret, key, "")[1] for key in keys}
+    for digest, value in list(with_prefix(transaction, RESERVED)) if gone else ():
+        left = [other for other in split(value) if other not in gone]
+        if not left:
+            transaction.delete(RESERVED + digest)
+        elif len(left) < len(split(value)):
+            transaction.put(RESERVED + digest, b"".join(left))
 
 
 def is_for_others(transaction: lmdb.Transaction, key: bytes, canonical: str) -> bool:

@@ -69,10 +69,10 @@ def _asked(context: Context, who: str, grid: str | None) -> Asked:
     """Whom *who* means. Raises NotFound if *grid* must say it, BadName, BadKey."""
     view = directory(context.store, context.settings).full_view()
     if is_key_shaped(who.strip()):
-        return asked_by_key(view, parse_key(who))
+        return asked_by_key(context.store, view, parse_key(who))
     parsed = parse_name(who, context.grids)
     world = context.grids.one(parsed.on(context.grids.wanted(grid or None)))
-    asked = asked_by_name(view, parsed.canonical, world)
+    asked = asked_by_name(context.store, view, parsed.canonical, world)
     known_on = dict.fromkeys(avatar.grid for avatar in view.named(parsed.canonical))
     if asked.key is None and known_on and not (grid or parsed.home):
         options_of = " or ".join(f"--grid {shlex.quote(other)}" for other in known_on)

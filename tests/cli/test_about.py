@@ -259,6 +259,18 @@ def test_after_forget_and_purge_only_digests_are_left(n2k: Commands) -> None:
     assert left == {"forgotten", "reserved"} and [each.get("key") for each in answer["forgotten"]] == [KEY]
 
 
+@pytest.mark.parametrize("who", [KEY, "quillon ash"])
+def test_generations_that_are_not_live(n2k: Commands, who: str) -> None:
+    """What only an older one has is held as well, until it is pruned: by key and by name, and its name is searched for."""
+    n2k("import", "--as-of", "100000", "-", stdin=PEOPLE + csv((KEY, "Quillon Ash")).encode())
+    assert n2k("import", "--as-of", "200000", "--replace", "--force", "-", stdin=PEOPLE).code == 0
+    assert n2k("lookup", KEY).code == 17
+    n2k("token", "create", "--scope", "read", "--note", "for Quillon Ash")
+    answer = about(n2k, who)
+    assert [(each["name"], each["live"]) for each in answer["dump"]] == [("Quillon Ash", False)]
+    assert answer["asked"]["key"] == KEY and len(answer["tokens"]) == 1
+
+
 def test_other_hidden_avatars_are_cut_out(held: Commands) -> None:
     """The answer to one person does not tell another who left."""
     said = held("about", USERNAME, "-").out

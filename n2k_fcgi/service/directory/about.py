@@ -4,6 +4,7 @@ Each section yields records as values of JSON, in bounded memory. Records of oth
 their names and keys. ``store.fields`` and ``store.inventory`` are the tables of what can name an avatar.
 """
 
+import contextlib
 import glob
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.service.directory.one_avatar import Finder, OneAvatar
 from n2k_fcgi.service.directory.remains import is_packed
+from n2k_fcgi.store.avatars import GenerationView
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.fields import cleaned, free_texts
@@ -46,18 +48,31 @@ class NotSearched(NamedTuple):
     why: str
 
 
-def asked_by_key(view: View, key: bytes) -> Asked:
+def asked_by_key(store: Store, view: View, key: bytes) -> Asked:
     """Return the avatar with *key*, on every grid. *view*: a full one."""
-    return Asked(key, [(named.avatar.grid, canonical(named.avatar.name)) for named in History(view).names_of(key)])
+    named = [each.avatar for each in History(view).names_of(key)]
+    for generation in _generations(store):
+        named += [*generation.by_key(key), *generation.history(key)]
+    return Asked(key, list(dict.fromkeys((avatar.grid, canonical(avatar.name)) for avatar in named)))
 
 
-def asked_by_name(view: View, name: str, grid: str) -> Asked:
+def asked_by_name(store: Store, view: View, name: str, grid: str) -> Asked:
     """Return the avatar that has, or else had, the canonical *name* on *grid*; of an unknown one the name alone."""
     avatar = view.name2key(name, grid, strict=True)
+    if avatar is None:  # perhaps a generation has it that is not live
+        found = (avatar for generation in _generations(store) for avatar in generation.by_name(name) if avatar.grid == grid)
+        avatar = next(found, None)
     if avatar is None:
         return Asked(None, [(grid, name)])
-    asked = asked_by_key(view, avatar.key)
+    asked = asked_by_key(store, view, avatar.key)
     return asked._replace(names=list(dict.fromkeys([*asked.names, (grid, name)])))
+
+
+def _generations(store: Store) -> Iterator[GenerationView]:
+    """Yield each generation that can be read, the latest first; valid until the next."""
+    for manifest in reversed(store.generations.listed()[1]):
+        with contextlib.suppress(N2KError), store.generations.opened(manifest.name) as generation:
+            yield generation
 
 
 class About:

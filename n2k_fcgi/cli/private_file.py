@@ -19,8 +19,9 @@ def new_private_file(path: Path) -> Iterator[BinaryIO]:
     """
     if os.path.lexists(path):  # before the work
         raise WouldOverwrite(path=path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
+    unfinished = path.with_name(f".{path.name}{PART_SUFFIX}")
     try:
+        unfinished.unlink(missing_ok=True)  # of a killed run, whose content is as private
         with os.fdopen(open_new(unfinished, PRIVATE.file), "wb") as file:
             yield file
             file.flush()

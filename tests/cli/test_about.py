@@ -6,7 +6,9 @@ A new kind of file or stored field that can name an avatar fails here until ``n2
 import gzip
 import json
 import shutil
+import signal
 import stat
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -297,6 +299,21 @@ def test_the_file(held: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert held("about", KEY, tmp_path / "link.json").code == 55 and not (tmp_path / "nowhere").exists()
     assert held("about", "nobody known", tmp_path / "none.json").code == 0
     assert sorted(each.name for each in tmp_path.iterdir() if "part" in each.name) == []
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "link"])
+def test_a_killed_run_leaves_no_half_answer(held: Commands, tmp_path: Path, call: str) -> None:
+    """SIGKILL before the file has its name: there is none, and the next run removes what was left of it."""
+    path = tmp_path / "answer.json"
+    only = ["-P", str(tmp_path / ".answer.json.part")]
+    killer = ["strace", "-qq", "-o", "/dev/null", *only, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when=1"]
+    command = [*killer, *held.command("about", KEY, path)]
+    assert subprocess.run(command, env=held.environment(), capture_output=True, check=False).returncode == -signal.SIGKILL
+    left = [each.name for each in tmp_path.iterdir() if "answer" in each.name]
+    assert left == [".answer.json.part"] and stat.S_IMODE((tmp_path / left[0]).stat().st_mode) == PRIVATE.file
+    assert held("about", KEY, path).code == 0
+    assert [each.name for each in tmp_path.iterdir() if "answer" in each.name] == ["answer.json"]
+    assert json.loads(path.read_text())["asked"]["key"] == KEY
 
 
 def test_not_into_a_web_folder(held: Commands, tmp_path: Path) -> None:

@@ -6,8 +6,11 @@
 // "n2k lsl keyvalue" fills these lines in.
 // URL: the root address of your n2k service, without any "?".
 // TOKEN: one with the scope keyvalue; it names the namespace.
+// SPARE, SPARE_TOKEN: the same of a second one, which is asked while the first one does not answer; "": there is none.
 string URL = "https://example.com/n2k/";
 string TOKEN = "";
+string SPARE = "";
+string SPARE_TOKEN = "";
 
 // ------------------------------ Nothing below needs changing. ------------------------------
 
@@ -49,10 +52,19 @@ string beginning = "";         // what those keys begin with
 integer before = 0;            // how many keys come before the next page
 string cursor = "";            // where that begins
 
-// >>> common: the same text in every script.
+// >>> common: the same text in every script that asks the service.
 integer SILENCES = 3;          // requests in a row without an answer: then the names of object, owner and region are suspected
+integer WHILE = 600;           // seconds after which URL is asked again
+integer ERRORS = 2;            // errors of the server in a row (500 and above), after which the other address is asked
+integer MOST_ERRORS = 4;       // the same within a minute: the fifth makes Second Life refuse all requests of the script
+integer MINUTE = 61;           // seconds: one more than a minute, since times are cut to whole seconds
 
 integer silences = 0;          // how many there were
+integer elsewhere = FALSE;     // SPARE is asked instead of URL
+integer until = 0;             // Unix time from which on URL is asked again
+integer in_a_row = 0;          // errors in a row
+list errors = [];              // Unix times of the last errors, of both addresses
+integer troubled = 0;          // addresses whose trouble the owner was told: bits 1 and 2, see here()
 
 // A comparison of the line itself would always be true, or always false, and compilers warn about that.
 integer is_filled_in(string setting)
@@ -65,11 +77,11 @@ string replaced(string text, string what, string by)
     return llDumpList2String(llParseStringKeepNulls(text, [what], []), by);
 }
 
-// The address of the service with a path, which begins with a slash.
+// The address that is asked, with a path, which begins with a slash.
 string address(string path)
 {
-    if (llGetSubString(URL, -1, -1) == "/") return llDeleteSubString(URL, -1, -1) + path;
-    return URL + path;
+    if (llGetSubString(url(), -1, -1) == "/") return llDeleteSubString(url(), -1, -1) + path;
+    return url() + path;
 }
 
 tell_owner(string text)
@@ -84,6 +96,53 @@ tell_owner_anywhere(string text)
     else llInstantMessage(llGetOwner(), "n2k " + ME + " in " + llGetRegionName() + ": " + text);
 }
 
+// The bit of the address that is asked: 1 is URL, 2 is SPARE.
+integer here()
+{
+    return 1 + elsewhere;
+}
+
+// The other address is the next one. From SPARE the script comes back after a while.
+cross()
+{
+    elsewhere = !elsewhere;
+    in_a_row = 0;
+    until = llGetUnixTime() + WHILE;
+}
+
+// Counts a failure: an error of the server, or (0, 408, 499) no answer. Whether it is time to ask the other address.
+integer is_lost(integer status)
+{
+    if (status < 500) return TRUE;
+    if (llGetListLength(errors) >= MOST_ERRORS) errors = llDeleteSubList(errors, 0, 0);
+    errors += [llGetUnixTime()];
+    in_a_row = in_a_row + 1;
+    return in_a_row >= ERRORS;
+}
+
+// Seconds until one more error would not be the fifth within a minute; 0 or less: now.
+integer caution()
+{
+    if (llGetListLength(errors) < MOST_ERRORS) return 0;
+    return llList2Integer(errors, 0) + MINUTE - llGetUnixTime();
+}
+
+// Tells of an address that fails once, until it answers again.
+report(string text)
+{
+    if (!(troubled & here())) tell_owner(text);
+    troubled = troubled | here();
+}
+
+// The address that was asked has answered.
+answered()
+{
+    silences = 0;
+    in_a_row = 0;
+    if (!elsewhere && (troubled & 1) && is_filled_in(spare())) tell_owner(url() + " answers again.");
+    troubled = troubled & ~here();
+}
+
 // OpenSimulator gives no key at all for an address that its filter refuses, and the null key when there are too many requests.
 integer is_blocked(key request_id)
 {
@@ -92,7 +151,7 @@ integer is_blocked(key request_id)
 
 string blocked()
 {
-    return "this grid lets no script ask " + URL + ". Its operator can allow it: OpenSim.ini, section [Network], setting"
+    return "this grid lets no script ask " + url() + ". Its operator can allow it: OpenSim.ini, section [Network], setting"
         + " OutboundDisallowForUserScriptsExcept";
 }
 
@@ -119,12 +178,43 @@ suspect_names()
 // what is turned down.
 float ANSWER_SECONDS = 90.0;   // grids report a timeout after 60 s at most; the report itself may be lost
 
+integer wrong = 0;             // addresses that only the owner can mend: bits as in here()
+integer crossings = 0;         // how often the other address was the next one since a service decided
 string asked = "";             // the path of the last request
 key request = NULL_KEY;        // the request under way; NULL_KEY: none
 integer armed = FALSE;         // the timer runs: a timeout, or the pause before the next request
 integer stopped = FALSE;       // something must be fixed before another request makes sense
 integer tries = 0;             // failures in a row
 float pause = 0.0;             // seconds, doubled by every failure; 0: the last request did not fail
+
+string url()
+{
+    if (elsewhere) return SPARE;
+    return URL;
+}
+
+string spare()
+{
+    return SPARE;
+}
+
+string token()
+{
+    if (elsewhere) return SPARE_TOKEN;
+    return TOKEN;
+}
+
+integer has_other()
+{
+    return is_filled_in(SPARE) && !(wrong & (3 - here()));
+}
+
+// The next request; to URL again when it is time.
+proceed()
+{
+    if (elsewhere && has_other() && llGetUnixTime() >= until) cross();
+    next();
+}
 
 arm(float seconds)
 {
@@ -134,7 +224,7 @@ arm(float seconds)
 
 go()
 {
-    if (!armed && !stopped) next();
+    if (!armed && !stopped) proceed();
 }
 
 // A complete JSON object. A truncated one has lost its last brace, and grids parse it differently.
@@ -154,12 +244,18 @@ string said(string body)
 
 ask(string method, string path, string body)
 {
+    request = NULL_KEY;
+    integer wait = caution();
+    if (wait > 0)
+    {
+        arm((float)wait);
+        return;
+    }
     list options = [HTTP_METHOD, method, HTTP_MIMETYPE, "application/json;charset=utf-8", HTTP_VERBOSE_THROTTLE, FALSE,
         HTTP_BODY_MAXLENGTH, MOST_ANSWER];
-    if (is_filled_in(TOKEN)) options += [HTTP_CUSTOM_HEADER, "X-N2K-Token", TOKEN];
+    if (is_filled_in(token())) options += [HTTP_CUSTOM_HEADER, "X-N2K-Token", token()];
     asked = path;
     key id = llHTTPRequest(address(path), options, body);
-    request = NULL_KEY;
     if (id)
     {
         request = id;
@@ -173,19 +269,37 @@ ask(string method, string path, string body)
 settled()
 {
     tries = 0;
-    silences = 0;
+    crossings = 0;
     pause = 0.0;
+    if (!stopped) answered();
     arm(PACE);
 }
 
-// No decision: retry after a pause that doubles. Only the first failure in a row is reported to the owner.
+// No decision: retry after a pause that doubles.
 later(string why)
 {
-    if (pause == 0.0)
+    report(why + ". Trying again by and by; waiting: " + (string)waiting());
+    back_off(why);
+}
+
+// No answer, or an error of the server: if there is another address, that is asked, at once unless it has failed too.
+failed(integer status, string why)
+{
+    if (!is_lost(status) || !has_other())
     {
-        pause = PACE;
-        tell_owner(why + ". Trying again by and by; waiting: " + (string)waiting());
+        later(why);
+        return;
     }
+    report(why + ". Asking the other address for a while; waiting: " + (string)waiting());
+    cross();
+    crossings = crossings + 1;
+    if (crossings == 1) arm(PACE);
+    else back_off(why);
+}
+
+back_off(string why)
+{
+    if (pause == 0.0) pause = PACE;
     tries = tries + 1;
     if (tries >= MOST_TRIES)
     {
@@ -199,12 +313,20 @@ later(string why)
 
 cut()
 {
-    later("the answer of " + URL + " was truncated, or did not come from an n2k service");
+    later("the answer of " + url() + " was truncated, or did not come from an n2k service");
 }
 
-// Only the owner can help: one message, then no more requests.
+// Only the owner can help: one message, then no more requests to this address.
 stop(string why)
 {
+    wrong = wrong | here();
+    if (has_other())
+    {
+        tell_owner_anywhere(url() + " is not asked any more: " + why + ". Fix it, then touch me or reset me");
+        cross();
+        arm(PACE);
+        return;
+    }
     stopped = TRUE;
     arm(0.0);
     tell_owner_anywhere("stopped: " + why + ". Fix it, then touch me or reset me; waiting: " + (string)waiting());
@@ -219,20 +341,20 @@ heard(integer status, string text)
     else if (is_refusal(status)) turned_down(status, body);
     else if (status == 0 || status == 499 || status == 408) unanswered(status);
     else if (status == 429) later("asked too often (429): " + said(body));
-    else if (status >= 500) later("the service is in trouble (" + (string)status + "): " + said(body));
+    else if (status >= 500) failed(status, "the service is in trouble (" + (string)status + "): " + said(body));
     else if (status == 401 || status == 403) stop("the token is wrong (" + (string)status + "): " + said(body));
-    else stop(URL + " is not an n2k service (" + (string)status + "): " + said(body));
+    else stop(url() + " is not an n2k service (" + (string)status + "): " + said(body));
 }
 
 time_is_up()
 {
     if (request == NULL_KEY)
     {
-        next();
+        proceed();
         return;
     }
     request = NULL_KEY;
-    later("no answer came from " + URL);
+    failed(0, "no answer came from " + url());
 }
 
 touched_by_owner(integer count)
@@ -240,11 +362,13 @@ touched_by_owner(integer count)
     integer i;
     for (i = 0; i < count; ++i)
     {
-        if (stopped && llDetectedKey(i) == llGetOwner())
+        if (wrong != 0 && llDetectedKey(i) == llGetOwner())
         {
-            stopped = FALSE;
             tell_owner("going on.");
-            settled();
+            if (stopped) settled();
+            stopped = FALSE;
+            wrong = 0;
+            until = 0;
         }
     }
 }
@@ -257,6 +381,8 @@ lived_through(integer change)
     if (!(change & CHANGED_REGION_START)) return;
     if (stopped) settled();
     stopped = FALSE;
+    wrong = 0;
+    until = 0;
     request = NULL_KEY;
     if (armed) arm(PACE);
 }
@@ -622,7 +748,7 @@ integer is_refusal(integer status)
 turned_down(integer status, string body)
 {
     string op = op_of(part(0, 2));
-    if (!is_object(body)) stop(URL + " is not an n2k service (" + (string)status + "): " + said(body));
+    if (!is_object(body)) stop(url() + " is not an n2k service (" + (string)status + "): " + said(body));
     else if (llJsonValueType(body, ["failures"]) == JSON_ARRAY) failures(body);
     else if (status == 404 || (status == 403 && op != "batch"))
         stop("the service refuses (" + (string)status + "): " + said(body));
@@ -642,7 +768,7 @@ turned_down(integer status, string body)
 
 unanswered(integer status)
 {
-    later("no answer from " + URL + ": no connection, a time-out or a bad certificate");
+    failed(status, "no answer from " + url() + ": no connection, a time-out or a bad certificate");
     if (is_unsendable(status)) suspect_names();
 }
 

@@ -12,6 +12,8 @@ integer CHANNEL = 6;           // the channel of the owner's commands
 
 // ------------------------------ Nothing below needs changing. ------------------------------
 
+string ME = "visitors";
+list CARD_NAMES = ["CHANNEL"];  // what the notecard may set
 string NO_ANSWER = "keyvalue.lsl does not answer: is it in this object?";
 
 integer NO_NPC = 0x4000000;    // OpenSimulator's AGENT_LIST_EXCLUDENPC, which Second Life does not know
@@ -59,10 +61,148 @@ key kvCall(list texts)
 }
 // <<< calling
 
+tell_owner(string text)
+{
+    llOwnerSay("n2k " + ME + ": " + text);
+}
+
+// >>> card: the same text in every script that reads the notecard.
+string CARD = "n2k";           // its name
+integer MOST_CARD = 2000;      // letters of all that it sets, 4 KB
+integer MOST_LINE = 332;       // letters of a line in base64, 249 bytes in UTF-8: OpenSimulator cuts lines at 255
+float LINE_SECONDS = 30.0;     // until a line that did not come is asked for again
+
+integer reading = FALSE;       // its lines are still coming
+integer line_at = 0;           // the one that is asked for; the first is 0
+key line_query = NULL_KEY;
+integer line_time = 0;         // Unix time when it was asked for
+integer is_silent = FALSE;     // the owner was told that it does not come
+integer faults = 0;            // lines that were not understood
+list card_names = [];          // what the card sets
+list card_texts = [];
+
+// What the card says, or else the script's own text.
+string chosen(string name, string text)
+{
+    integer at = llListFindList(card_names, [name]);
+    if (at == -1 || reading) return text;
+    return llList2String(card_texts, at);
+}
+
+forget_card()
+{
+    card_names = [];
+    card_texts = [];
+    reading = FALSE;
+}
+
+read_card()
+{
+    forget_card();
+    faults = 0;
+    line_at = 0;
+    is_silent = FALSE;
+    reading = llGetInventoryType(CARD) == INVENTORY_NOTECARD;
+    if (reading) read_line();
+}
+
+read_line()
+{
+    line_time = llGetUnixTime();
+    line_query = llGetNotecardLine(CARD, line_at);
+}
+
+// A line that did not come is asked for again: the grid loses some, and does not send a card that was never saved.
+insist()
+{
+    if (llGetUnixTime() - line_time < (integer)LINE_SECONDS) return;
+    if (!is_silent) tell_owner("the grid does not send the notecard " + CARD + ": was it ever saved? Nothing is done before.");
+    is_silent = TRUE;
+    read_line();
+}
+
+// A line has come. At the end of the card, or when it is refused, card_is_read() goes on, which every script has.
+heard_line(key query, string text)
+{
+    if (!reading || query != line_query) return;
+    if (text == EOF)
+    {
+        if (line_at == 0) tell_owner("the notecard " + CARD + " is empty, or something is embedded in it.");
+        if (faults > 3) tell_owner("the notecard " + CARD + " has " + (string)(faults - 3) + " more faults.");
+        reading = FALSE;
+        card_is_read();
+        return;
+    }
+    line_at = line_at + 1;
+    string fault = fault_of(llStringTrim(text, STRING_TRIM));
+    if (fault != "")
+    {
+        faults = faults + 1;
+        if (faults <= 3 || !reading) tell_owner("line " + (string)line_at + " of the notecard " + CARD + ": " + fault);
+    }
+    if (reading) read_line();
+    else card_is_read();
+}
+
+// Takes a line, NAME = value, or touch.NAME = value for one script. Returns what is wrong with it, or "".
+string fault_of(string line)
+{
+    if (line == "" || llGetSubString(line, 0, 0) == "#") return "";
+    integer sign = llSubStringIndex(line, "=");
+    if (sign < 1) return "it is not NAME = value.";
+    if (llStringLength(llStringToBase64(line)) > MOST_LINE) return "it is longer than 249 bytes. Split it: use its name twice.";
+    string name = llToUpper(llStringTrim(llGetSubString(line, 0, sign - 1), STRING_TRIM));
+    string value = llStringTrim(llDeleteSubString(line, 0, sign), STRING_TRIM);
+    integer dot = llSubStringIndex(name, ".");
+    if (dot > 0)
+    {
+        string whose = llToLower(llGetSubString(name, 0, dot - 1));
+        name = llDeleteSubString(name, 0, dot);
+        if (llListFindList(["query", "touch", "gate", "sensor", "seat", "greeter", "resolver", "forget", "visitors"],
+            [whose]) == -1) return "no script that reads this card is called " + whose + ".";
+        if (whose != ME) return "";
+    }
+    if (llListFindList(CARD_NAMES, [name]) != -1) return put(name, value);
+    if (llListFindList(["URL", "SPARE", "TOKEN", "SPARE_TOKEN"], [name]) != -1)
+    {
+        forget_card();
+        return name + ": the whole card is refused. Addresses and tokens are taken from the script only, because a card with"
+            + " another address would be sent the token.";
+    }
+    if (dot == -1 && llListFindList(["GRID", "CHANNEL", "REGISTERED", "REFUSED", "TOO_MANY", "OUT_OF_ORDER", "EXPLANATION",
+        "STILL_LOOKING", "BUSY", "TOO_LATE", "NO_SUCH_NAME", "NO_SUCH_KEY", "NO_ANSWER", "QUESTION", "SECOND_QUESTION", "NOTED",
+        "ON_ITS_WAY", "DONE", "NOT_DONE"], [name]) != -1) return "";
+    return "this script has no " + name + ".";
+}
+
+// Keeps what a line sets. A text that needs several lines has its name in each.
+string put(string name, string value)
+{
+    integer at = llListFindList(card_names, [name]);
+    integer is_text = llListFindList(["URL", "SPARE", "GRID", "CHANNEL"], [name]) == -1;
+    if (at != -1 && !is_text) return name + " is set twice.";
+    if (name == "CHANNEL" && (string)((integer)value) != value) return "CHANNEL must be a number.";
+    if ((name == "URL" || name == "SPARE") && llSubStringIndex(value, "http") != 0) return name + " must be an address.";
+    if (llStringLength(value + (string)card_texts) > MOST_CARD) return "the card is too long: it may set 2,000 letters.";
+    if (at != -1) card_texts = llListReplaceList(card_texts, [llList2String(card_texts, at) + " " + value], at, at);
+    else
+    {
+        card_names += [name];
+        card_texts += [value];
+    }
+    return "";
+}
+// <<< card
+
+card_is_read()
+{
+    llSetTimerEvent(EVERY);
+}
+
 // An answer to the owner's command.
 report(string text)
 {
-    llOwnerSay("n2k visitors: " + text);
+    tell_owner(text);
 }
 
 // Trouble is reported once, not with every visit.
@@ -140,10 +280,11 @@ counted(integer at, string answer)
 listen_to_owner()
 {
     llListenRemove(listener);
-    listener = llListen(CHANNEL, "", llGetOwner(), "");
+    string channel = chosen("CHANNEL", (string)CHANNEL);
+    listener = llListen((integer)channel, "", llGetOwner(), "");
     listening = llGetUnixTime() + TIME_TO_SAY;
     confirmed = "";
-    string say = "/" + (string)CHANNEL + " ";
+    string say = "/" + channel + " ";
     report("say " + say + "list, " + say + "remove KEY, or " + say + "reset, within a minute. Visits to be counted: "
         + (string)(llGetListLength(uncounted) / 3));
 }
@@ -255,12 +396,14 @@ default
 {
     state_entry()
     {
+        read_card();
         look();
         llSetTimerEvent(EVERY);
     }
 
     timer()
     {
+        if (reading) insist();
         look();
         count_visits();
         if (task != "" && llGetUnixTime() - since > TASK_PATIENCE) end(NO_ANSWER);
@@ -292,6 +435,11 @@ default
         }
     }
 
+    dataserver(key query, string text)
+    {
+        heard_line(query, text);
+    }
+
     listen(integer channel, string name, key id, string message)
     {
         commanded(message);
@@ -300,6 +448,7 @@ default
     changed(integer change)
     {
         if (change & CHANGED_OWNER) llResetScript();
+        if (change & (CHANGED_INVENTORY | CHANGED_REGION_START)) read_card();
     }
 
     on_rez(integer parameter)

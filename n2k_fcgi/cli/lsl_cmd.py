@@ -11,6 +11,7 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_store
 from n2k_fcgi.cli.suggestions import OneOf
+from n2k_fcgi.config import values
 from n2k_fcgi.errors import AddressNeeded, TokenNeeded
 from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keyvalue.entry import parse_namespace
@@ -27,6 +28,7 @@ NO_TOKEN, READ_TOKEN = "none", "-"
 @click.argument("name", type=OneOf(list(SCRIPTS)), metavar="NAME", required=False)
 @click.option("--list", "listed", is_flag=True, help="List the scripts and their purposes.")
 @click.option("--url", metavar="URL", help="The public address of the service (default: the setting 'url').")
+@click.option("--spare", metavar="URL", type=options.Parsed(values.url), help="The address of a second service.")
 @click.option("--grid", type=options.Words(), metavar="G", help="The grid of the script (default: the setting 'default_grid').")
 @click.option("--note", type=options.Note(), default="", help="Where the script will be, for 'n2k token list'.")
 @click.option("--token", "which", metavar="none|-", help="none: leave the token empty. -: read it from standard input.")
@@ -38,6 +40,7 @@ def command(
     *,
     listed: bool,
     url: str | None,
+    spare: str | None,
     grid: str | None,
     note: str,
     which: str | None,
@@ -47,7 +50,8 @@ def command(
 
     A new token of the least scope is filled in, unless --token says otherwise. Everybody who can read the script can read
     the token: keep it from the next owner, or revoke it ('n2k token revoke'). keyvalue needs --namespace, such as
-    --namespace shop; visitors needs neither address nor token. The script is always UTF-8.
+    --namespace shop; visitors needs neither address nor token. The script is always UTF-8. --spare writes SPARE; its token
+    comes from that service, and is pasted into SPARE_TOKEN by hand.
 
     Example: n2k lsl --url https://example.com/n2k/ --note 'by the front door' touch
     """
@@ -62,7 +66,9 @@ def command(
         return
     if url is not None:
         context.flags["url"] = url
-    _print(context, SCRIPTS[name], grid, note=note, which=which, namespace=namespace)
+    if spare and not SCRIPTS[name].has("SPARE"):
+        raise click.UsageError(f"{name} asks no service: omit --spare")
+    _print(context, SCRIPTS[name], grid, note=note, which=which, namespace=namespace, spare=spare or "")
 
 
 def _check_namespace(name: str | None, which: str | None, namespace: str | None) -> None:
@@ -77,8 +83,8 @@ def _check_namespace(name: str | None, which: str | None, namespace: str | None)
 
 
 def _print(
-    context: Context, script: Script, grid: str | None, *, note: str, which: str | None, namespace: str | None
-) -> None:  # fmt: skip
+    context: Context, script: Script, grid: str | None, *, note: str, which: str | None, namespace: str | None, spare: str
+) -> None:
     settings = context.settings
     if not script.has("URL"):
         _check_no_token(script, which)
@@ -94,7 +100,9 @@ def _print(
     if grid is None and has_grid:
         others = ", ".join(label for label in settings.labels if label != world)
         context.talk(f"for the grid {world}; for another one use --grid" + (f" (the settings have {others})" if others else ""))
-    text = filled_in(script, url=settings.url, token=token, grid=world)
+    if spare and script.has("SPARE_TOKEN"):
+        context.talk(f"its SPARE_TOKEN is empty: paste one of {spare} with the scope {script.scope}")
+    text = filled_in(script, url=settings.url, token=token, spare=spare, grid=world)
     about = [f": for {settings.url.rstrip('/')}/"]
     about += [f"grid {world}"] if has_grid else [f"namespace {namespace}"] if namespace else []
     about += [f"token {token_id(token)}" if token else "no token"]

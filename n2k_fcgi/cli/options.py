@@ -48,6 +48,22 @@ class Size(click.ParamType):  # type: ignore[type-arg]
             return self.fail(f"must be {problem}, not {value!r}", param, ctx)
 
 
+class Parsed(click.ParamType):  # type: ignore[type-arg]
+    """Text that *parse*, from ``config.values``, checks and completes, such as an address."""
+
+    name = "text"
+
+    def __init__(self, parse: Callable[[str], str]) -> None:
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See the class."""
+        try:
+            return self._parse(str(value))
+        except ValueError as problem:
+            return self.fail(f"must be {problem}, not {value!r}", param, ctx)
+
+
 class Words(click.ParamType):  # type: ignore[type-arg]
     """A name or other typed text: UTF-8 where the locale is ASCII."""
 

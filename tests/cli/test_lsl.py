@@ -145,6 +145,31 @@ def test_a_note_is_one_short_line(n2k: Commands, note: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*OF_A_GRID, "keyvalue"])
+def test_a_second_address_comes_filled_in(n2k: Commands, name: str) -> None:
+    """With its slash, in SPARE; its token is the user's to paste, and one sentence says so. query needs none."""
+    done = n2k("lsl", "--url", URL, "--spare", "https://other.example/n2k", "--token", "none", name)
+    assert done.code == 0
+    assert '\nstring SPARE = "https://other.example/n2k/";\n' in done.out and f'\nstring URL = "{URL}/";\n' in done.out
+    assert name == "query" or '\nstring SPARE_TOKEN = "";\n' in done.out
+    said = f"its SPARE_TOKEN is empty: paste one of https://other.example/n2k/ with the scope {SCRIPTS[name].scope}\n"
+    assert (said in done.err) == (name != "query")
+    assert '\nstring SPARE = "";\n' in n2k("lsl", "--url", URL, "--token", "none", name).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--spare", "ftp://other.example/", "touch"], "must be an address such as https://example.com/n2k/"),
+        (["--spare", "https://other.example/", "visitors"], "visitors asks no service: omit --spare"),
+    ],
+)
+def test_a_bad_second_address(n2k: Commands, arguments: list[str], why: str) -> None:
+    """Usage, exit code 2; no token is made."""
+    done = n2k("lsl", "--url", URL, *arguments)
+    assert (done.code, done.out, n2k.data_dir.exists()) == (2, "", False) and why in done.err
+
+
+@pytest.mark.parametrize("name", [*OF_A_GRID, "keyvalue"])
 def test_a_script_to_look_at_makes_no_token(n2k: Commands, name: str) -> None:
     """--token none keeps the line of the file and makes no token; address and grid are filled in."""
     done = n2k("lsl", "--url", URL, "--token", "none", name)

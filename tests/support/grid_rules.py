@@ -108,6 +108,8 @@ class Rules:
     """What dataserver says of a key that nobody has."""
     list_flags: int
     """The bits that llGetAgentList may be given beside a scope."""
+    card_line: tuple[int | None, int | None]
+    """Bytes, or letters, of a notecard's line at most."""
 
 
 SECOND_LIFE = Rules(
@@ -138,6 +140,7 @@ SECOND_LIFE = Rules(
     name_throttle=lambda: Bucket(1.9, 20.0),
     unknown_name=None,
     list_flags=0,
+    card_line=(1024, None),
 )
 
 OPENSIM = Rules(
@@ -160,6 +163,7 @@ OPENSIM = Rules(
     name_throttle=lambda: Bucket(1000.0, 1000.0),
     unknown_name="0",
     list_flags=0x4000000,
+    card_line=(None, 255),
 )
 
 NEWER_OPENSIM = replace(OPENSIM, header=ascii_only, unsendable=499)

@@ -4,7 +4,7 @@ import re
 
 from n2k_fcgi.service.scripts.catalogue import FOLDER, SCRIPTS
 
-BLOCKS = ("common", "limits", "asking", "decided", "registering", "detecting", "events")
+BLOCKS = ("common", "card", "limits", "asking", "decided", "registering", "detecting", "events")
 MASTER = "touch"
 
 

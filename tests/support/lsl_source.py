@@ -7,6 +7,15 @@ OF_AVATARS = sorted(set(SCRIPTS) - {"keyvalue", "visitors"})
 """Those that use the directory."""
 
 
-def lsl_source(name: str, *, url: str = "https://www.example.org/", token: str = "", grid: str = "") -> str:
-    """Give the text of script *name* with its lines filled in."""
-    return scripts.filled_in(scripts.SCRIPTS[name], url=url, token=token, grid=grid)
+def lsl_source(
+    name: str,
+    *,
+    url: str = "https://www.example.org/",
+    token: str = "",
+    spare: str = "",
+    spare_token: str = "",
+    grid: str = "",
+) -> str:
+    """Give the text of script *name* with its lines filled in; the token of the second service as a user does it, by hand."""
+    text = scripts.filled_in(scripts.SCRIPTS[name], url=url, token=token, spare=spare, grid=grid)
+    return text.replace('\nstring SPARE_TOKEN = "";\n', f'\nstring SPARE_TOKEN = "{spare_token}";\n')

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lummao import BaseLSLScript, DetectedDetails, Key, compile_script
 
-from tests.support import lsl_json, senses
+from tests.support import inventory, lsl_json, senses
 
 if TYPE_CHECKING:
     from tests.support.simulator import Avatar, Prim
@@ -24,7 +24,7 @@ MOST_EVENTS = 64
 """Events a script's queue holds; more are dropped, as on the grids."""
 MOST_LISTENERS = 65
 INSTANT_MESSAGE_SECONDS = 2.0
-FILLED_IN = re.compile(r'(?m)^string (URL|TOKEN|GRID) = "(.*)";$')
+FILLED_IN = re.compile(r'(?m)^string (URL|TOKEN|SPARE|SPARE_TOKEN|GRID) = "(.*)";$')
 EPOCH = 1_700_000_000
 """Unix time at the start of a world."""
 
@@ -236,4 +236,5 @@ def _builtins(script: Script) -> dict[str, Callable[..., Any]]:
         "llSetTimerEvent": script.set_timer_event,
         "llSleep": script.sleep,
         **senses.builtins(script),
+        **inventory.builtins(script),
     }

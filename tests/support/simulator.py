@@ -19,7 +19,8 @@ from tests.support.script import Script
 from tests.support.simulated_http import Request, perform, read_request
 
 LINK_SET, LINK_THIS = -1, -4
-CHANGED_LINK, CHANGED_OWNER, CHANGED_REGION_START = 0x20, 0x80, 0x400
+CARD = "n2k"
+CHANGED_INVENTORY, CHANGED_LINK, CHANGED_OWNER, CHANGED_REGION_START = 0x1, 0x20, 0x80, 0x400
 AGENT, OBJECT, NPC, PLAIN_NPC, NEWER_NPC = 1, 2, 0x1000001, 0x1000000, 0x20
 """What llDetectedType says: an avatar, a moving object, a puppet by what it was made as and by OpenSimulator's version."""
 REFUSED, BLOCKED = Key(uuid.UUID(int=0)), Key("")
@@ -87,10 +88,12 @@ class World:
         """Something is still to happen."""
         return bool(self._agenda)
 
-    def rez(self, owner: Avatar, *sources: str, name: str = "Object") -> "Prim":
-        """Put a prim with the scripts of *sources* into the region; its owner is there."""
+    def rez(self, owner: Avatar, *sources: str, name: str = "Object", card: str | None = None) -> "Prim":
+        """Put a prim with the scripts of *sources*, and a notecard n2k, into the region; its owner is there."""
         self.enter(owner)
         prim = Prim(self, owner, name)
+        if card is not None:
+            prim.cards[CARD] = card
         self.prims.append(prim)
         for source in sources:
             prim.add(source)
@@ -139,6 +142,9 @@ class Prim:
         """The prims of the object, the root first."""
         self.link_messages: list[tuple[int, str, str]] = []
         """Number, text and key of each link message that its scripts were sent."""
+        self.cards: dict[str, str] = {}
+        """Its notecards, by name."""
+        self.lines_read = 0
         self.volume_detect = False
         self.seated: list[Avatar] = []
 
@@ -195,6 +201,13 @@ class Prim:
         """Let *avatar* stand up."""
         self.seated.remove(avatar)
         self.post("changed", CHANGED_LINK)
+
+    def write_card(self, text: str | None) -> None:
+        """Replace the notecard n2k; None: take it out."""
+        self.cards.pop(CARD, None)
+        if text is not None:
+            self.cards[CARD] = text
+        self.post("changed", CHANGED_INVENTORY)
 
     def rez_again(self) -> None:
         """Take the prim and put it down again."""

@@ -55,13 +55,15 @@ def token_grid(grid: str) -> str | None:
     return grid if grid in (PRODUCTION, TESTING) else None
 
 
-def filled_in(script: Script, *, url: str, token: str = "", grid: str = "") -> str:
+def filled_in(script: Script, *, url: str, token: str = "", spare: str = "", grid: str = "") -> str:
     """Return the text of *script* for a service at *url*; values that it has no line for are ignored.
 
-    *url* gets a slash at its end: without it many servers redirect, and not all requests of a script follow.
+    *url*, and *spare* if there is a second service, get a slash at their end: without it many servers redirect, and not all
+    requests of a script follow.
     """
     text = script.text
-    for setting, value in {"URL": url.rstrip("/") + "/", "TOKEN": token, "GRID": grid}.items():
+    second = spare and spare.rstrip("/") + "/"
+    for setting, value in {"URL": url.rstrip("/") + "/", "TOKEN": token, "SPARE": second, "GRID": grid}.items():
         line = f"string {setting} = {literal(value)};".replace("\\", "\\\\")  # as re.sub reads a replacement
         text = re.sub(rf'(?m)^string {setting} = "[^"\n]*";$', line, text)
     return text

@@ -37,6 +37,7 @@ string ME = "forget";
 // What the notecard may set.
 list CARD_NAMES = ["QUESTION", "SECOND_QUESTION", "NOTED", "ON_ITS_WAY", "DONE", "NOT_DONE", "REFUSED", "TOO_MANY",
     "OUT_OF_ORDER"];
+integer MOST_CARD = 2000;      // letters of all that it sets, 4 KB
 integer QUICK = 2;             // seconds: a touch sooner after a question does not count, it cannot have been read
 integer TIME_TO_THINK = 60;    // seconds until a question expires
 integer MOST_ASKED = 20;       // avatars with an open question at the same time, 5 KB
@@ -167,7 +168,6 @@ suspect_names()
 
 // >>> card: the same text in every script that reads the notecard.
 string CARD = "n2k";           // its name
-integer MOST_CARD = 2000;      // letters of all that it sets, 4 KB
 integer MOST_LINE = 332;       // letters of a line in base64, 249 bytes in UTF-8: OpenSimulator cuts lines at 255
 float LINE_SECONDS = 30.0;     // until a line that did not come is asked for again
 
@@ -282,7 +282,8 @@ string put(string name, string value)
     if (at != -1 && !is_text) return name + " is set twice.";
     if (name == "CHANNEL" && (string)((integer)value) != value) return "CHANNEL must be a number.";
     if ((name == "URL" || name == "SPARE") && llSubStringIndex(value, "http") != 0) return name + " must be an address.";
-    if (llStringLength(value + (string)card_texts) > MOST_CARD) return "the card is too long: it may set 2,000 letters.";
+    if (llStringLength(value + (string)card_texts) > MOST_CARD)
+        return "the card is too long: it may set " + (string)MOST_CARD + " letters.";
     if (at != -1) card_texts = llListReplaceList(card_texts, [llList2String(card_texts, at) + " " + value], at, at);
     else
     {

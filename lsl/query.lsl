@@ -30,6 +30,7 @@ string ME = "query";
 // What the notecard may set.
 list CARD_NAMES = ["URL", "SPARE", "GRID", "CHANNEL", "EXPLANATION", "STILL_LOOKING", "BUSY", "TOO_LATE", "NO_SUCH_NAME",
     "NO_SUCH_KEY", "NO_ANSWER"];
+integer MOST_CARD = 1500;      // letters of all that it sets, 3 KB
 float ANSWER_SECONDS = 90.0;   // grids report a timeout after 60 s at most; the report itself may be lost
 float FIRST_PAUSE = 2.0;       // seconds to wait if the grid's throttle refuses; doubled each time
 float LONGEST_PAUSE = 64.0;    // Second Life permits requests again after 40 s without any
@@ -165,7 +166,6 @@ suspect_names()
 
 // >>> card: the same text in every script that reads the notecard.
 string CARD = "n2k";           // its name
-integer MOST_CARD = 2000;      // letters of all that it sets, 4 KB
 integer MOST_LINE = 332;       // letters of a line in base64, 249 bytes in UTF-8: OpenSimulator cuts lines at 255
 float LINE_SECONDS = 30.0;     // until a line that did not come is asked for again
 
@@ -280,7 +280,8 @@ string put(string name, string value)
     if (at != -1 && !is_text) return name + " is set twice.";
     if (name == "CHANNEL" && (string)((integer)value) != value) return "CHANNEL must be a number.";
     if ((name == "URL" || name == "SPARE") && llSubStringIndex(value, "http") != 0) return name + " must be an address.";
-    if (llStringLength(value + (string)card_texts) > MOST_CARD) return "the card is too long: it may set 2,000 letters.";
+    if (llStringLength(value + (string)card_texts) > MOST_CARD)
+        return "the card is too long: it may set " + (string)MOST_CARD + " letters.";
     if (at != -1) card_texts = llListReplaceList(card_texts, [llList2String(card_texts, at) + " " + value], at, at);
     else
     {

@@ -18,6 +18,7 @@ string GRID = "";
 
 string ME = "resolver";
 list CARD_NAMES = ["GRID"];  // what the notecard may set
+integer MOST_CARD = 100;       // letters of all that it sets
 integer REMEMBERED = 50;       // keys that were sent, some 5 KB: if the service asks again, it cannot use the answer
 string REGISTERED = "";        // avatars get no messages
 string REFUSED = "";
@@ -160,7 +161,6 @@ suspect_names()
 
 // >>> card: the same text in every script that reads the notecard.
 string CARD = "n2k";           // its name
-integer MOST_CARD = 2000;      // letters of all that it sets, 4 KB
 integer MOST_LINE = 332;       // letters of a line in base64, 249 bytes in UTF-8: OpenSimulator cuts lines at 255
 float LINE_SECONDS = 30.0;     // until a line that did not come is asked for again
 
@@ -275,7 +275,8 @@ string put(string name, string value)
     if (at != -1 && !is_text) return name + " is set twice.";
     if (name == "CHANNEL" && (string)((integer)value) != value) return "CHANNEL must be a number.";
     if ((name == "URL" || name == "SPARE") && llSubStringIndex(value, "http") != 0) return name + " must be an address.";
-    if (llStringLength(value + (string)card_texts) > MOST_CARD) return "the card is too long: it may set 2,000 letters.";
+    if (llStringLength(value + (string)card_texts) > MOST_CARD)
+        return "the card is too long: it may set " + (string)MOST_CARD + " letters.";
     if (at != -1) card_texts = llListReplaceList(card_texts, [llList2String(card_texts, at) + " " + value], at, at);
     else
     {

@@ -14,6 +14,7 @@ integer CHANNEL = 6;           // the channel of the owner's commands
 
 string ME = "visitors";
 list CARD_NAMES = ["CHANNEL"];  // what the notecard may set
+integer MOST_CARD = 100;       // letters of all that it sets
 string NO_ANSWER = "keyvalue.lsl does not answer: is it in this object?";
 
 integer NO_NPC = 0x4000000;    // OpenSimulator's AGENT_LIST_EXCLUDENPC, which Second Life does not know
@@ -68,7 +69,6 @@ tell_owner(string text)
 
 // >>> card: the same text in every script that reads the notecard.
 string CARD = "n2k";           // its name
-integer MOST_CARD = 2000;      // letters of all that it sets, 4 KB
 integer MOST_LINE = 332;       // letters of a line in base64, 249 bytes in UTF-8: OpenSimulator cuts lines at 255
 float LINE_SECONDS = 30.0;     // until a line that did not come is asked for again
 
@@ -183,7 +183,8 @@ string put(string name, string value)
     if (at != -1 && !is_text) return name + " is set twice.";
     if (name == "CHANNEL" && (string)((integer)value) != value) return "CHANNEL must be a number.";
     if ((name == "URL" || name == "SPARE") && llSubStringIndex(value, "http") != 0) return name + " must be an address.";
-    if (llStringLength(value + (string)card_texts) > MOST_CARD) return "the card is too long: it may set 2,000 letters.";
+    if (llStringLength(value + (string)card_texts) > MOST_CARD)
+        return "the card is too long: it may set " + (string)MOST_CARD + " letters.";
     if (at != -1) card_texts = llListReplaceList(card_texts, [llList2String(card_texts, at) + " " + value], at, at);
     else
     {

@@ -326,12 +326,12 @@ LONG = "REGISTERED = " + "ü" * 119
         (LONG + "x", "line 1 of the notecard n2k: it is longer than 249 bytes. Split it: use its name twice."),
         ("REGISTERED = " + "x" * 300, "line 1 of the notecard n2k: it is longer than 249 bytes. Split it: use its name twice."),
         (
-            "\n".join(["REFUSED = " + "x" * 200] * 10),
-            "line 10 of the notecard n2k: the card is too long: it may set 2,000 letters.",
+            "\n".join(["REFUSED = " + "x" * 200] * 5),
+            "line 5 of the notecard n2k: the card is too long: it may set 1000 letters.",
         ),
         (EMBEDDED, "the notecard n2k is empty, or something is embedded in it."),
         (LONG[:-2], ""),
-        ("\n".join(["REFUSED = " + "x" * 200] * 9), ""),
+        ("\n".join(["REFUSED = " + "x" * 200] * 4), ""),
         ("CHANNEL = abc\nQUESTION = a\nforget.NONSENSE = 1\ngate.TOO_MANY = x", ""),
         ("", ""),
     ],
@@ -392,12 +392,12 @@ def test_several_scripts_share_a_card(world: World, owner: Avatar, directory: Di
 
 def test_memory_has_bounds_with_a_card(world: World, owner: Avatar) -> None:
     """The longest card, a full queue and everybody remembered, in the script that remembers most."""
-    card = "\n".join(["REFUSED = " + "x" * 200] * 9 + ["REGISTERED = " + "y" * 180])
+    card = "\n".join(["REFUSED = " + "x" * 200] * 4 + ["REGISTERED = " + "y" * 180])
     crowd = [Avatar(f"{'N' * 31} {'L' * 29}{n:02}", f"{n:08x}-0000-4000-8000-00000000cccc") for n in range(60)]
     with scripted_server(Scripted(503)) as server:
         prim = world.rez(owner, lsl_source("greeter", url=server.url, token="t"), card=card)
         prim.scripts[0].lsl.seen = [str(n) * 12 for n in range(100, 250)]
         world.enter(*crowd)
         world.run(200)
-        assert prim.scripts[0].list_bytes() < 40_000
+        assert prim.scripts[0].list_bytes() < 35_000
         assert server.requests

@@ -210,6 +210,29 @@ def test_it_is_read_again(world: World, owner: Avatar) -> None:
     assert prim.scripts[0].starts == 1
 
 
+def test_half_a_card_is_no_card(world: World, owner: Avatar) -> None:
+    """While it is read the script's own texts are said."""
+    prim = world.rez(owner, lsl_source("touch"), card="TOO_MANY = Viele\n" + "# more\n" * 20)
+    world.run(4)
+    prim.touch(*CROWD[:51])
+    world.run(0.5)
+    assert prim.told[CROWD[50].key] == ["Too many are waiting. Please touch again later."]
+
+
+def test_a_stopped_script_stays_so(world: World, owner: Avatar) -> None:
+    """A new card does not start it: the owner's touch does, and the card holds then."""
+    with scripted_server(Scripted(401, b"no"), yes) as server:
+        prim = world.rez(owner, lsl_source("touch", url=server.url, token="t"))
+        prim.touch(CARLA)
+        world.run(10)
+        prim.write_card("REGISTERED = eins")
+        world.run(600)
+        assert len(server.requests) == 1
+        prim.touch(owner)
+        world.run(10)
+    assert prim.told[CARLA.key] == ["eins"]
+
+
 def test_a_turn_is_finished_first(world: World, owner: Avatar, directory: DirectoryServer) -> None:
     """query: whoever asks has the turn until the end, then the new card is read."""
     prim = world.rez(owner, lsl_source("query", url=directory.url), card="CHANNEL = 6")
@@ -222,6 +245,12 @@ def test_a_turn_is_finished_first(world: World, owner: Avatar, directory: Direct
     assert prim.told[CARLA.key][-1] == f"Governor Linden: {GOVERNOR.key}"
     prim.touch(CARLA)
     assert prim.told[CARLA.key][-1].startswith("Say a name or a key on channel 8")
+    prim.write_card("CHANNEL = 9")
+    world.run(31)
+    assert prim.told[CARLA.key][-1] == "Time is up. Touch again when you want to ask."
+    world.run(5)
+    prim.touch(DORA)
+    assert prim.told[DORA.key] == ["Say a name or a key on channel 9, for example: /9 Governor Linden"]
 
 
 @pytest.mark.parametrize("script", WITH_CARD)

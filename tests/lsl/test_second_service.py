@@ -131,12 +131,14 @@ def done(prim: Prim, avatar: Avatar) -> bool:
 def test_both_directories_forget(world: World, owner: Avatar, directory: DirectoryServer, spare: DirectoryServer) -> None:
     """An avatar is told that it is out when it is out of both."""
     prim = kiosk(world, owner, directory, spare)
+    idle = prim.scripts[0].list_bytes()
     confirm(prim, GOVERNOR, MASAKAZU)
     world.run(30)
     for server in (directory, spare):
         assert [server.name2key(avatar.name) for avatar in (GOVERNOR, MASAKAZU)] == [NULL_KEY] * 2
     assert done(prim, GOVERNOR) and done(prim, MASAKAZU)
     assert len(prim.exchanges) == 4 and prim.to_owner == []
+    assert prim.scripts[0].list_bytes() == idle, "nothing of them is kept"
 
 
 @pytest.mark.parametrize("down", ["main", "spare"])

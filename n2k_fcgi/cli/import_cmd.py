@@ -50,6 +50,7 @@ WITH_ITS_BASE = 2
 @options.max_bytes
 @options.jobs
 @options.nice
+@options.io
 @options.as_json
 @pass_context
 def command(
@@ -67,6 +68,7 @@ def command(
     max_bytes: int | None,
     jobs: int,
     nice: int,
+    io: int | None,
     as_json: bool,
 ) -> None:
     """Import DUMP (or standard input as '-') and make it the live generation.
@@ -91,7 +93,7 @@ def command(
     dump = dumps[0]
     if is_url(dump):  # not repeated: it may hold a password
         raise click.UsageError("import reads a file, or standard input as '-': 'n2k update URL' fetches one")
-    with _place(context, to, base) as folder:
+    with _place(context, to, base) as folder, options.rationed(io, jobs, context.settings) as jobs:
         options.be_nice(nice)
         if to is None:
             drop_captures(context)

@@ -6,12 +6,14 @@ import re
 import signal
 import time
 from calendar import timegm
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
 from n2k_fcgi.cli.standard_streams import as_typed
+from n2k_fcgi.config import RATE, Settings
+from n2k_fcgi.store import ration
 
 
 class When(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
@@ -120,5 +122,22 @@ jobs = click.option(
     type=click.IntRange(1, 16),
     default=2,
     show_default=True,
-    help="Above 1: a thread or program unpacks and a second process sorts. 1: one process, one thread.",
+    help="Above 1, and without --io: a thread or program unpacks and a second process sorts. 1: one process, one thread.",
 )
+io = click.option(
+    "--io",
+    type=Size(RATE),
+    metavar="RATE",
+    help="Read and write at most so many bytes per second, such as 1M; 0: no limit (default: the setting 'io').",
+)
+
+
+@contextlib.contextmanager
+def rationed(io: int | None, jobs: int, settings: Settings) -> Iterator[int]:
+    """Have the ration of ``--io`` inside of the block; yield the jobs: with a ration one, for the kernel counts by process.
+
+    Raises TrafficNotCounted.
+    """
+    rate = settings.io if io is None else io
+    with ration.rationed(rate):
+        yield 1 if rate else jobs

@@ -34,6 +34,7 @@ from n2k_fcgi.wiring import importer, modes_of
 @options.max_bytes
 @options.jobs
 @options.nice
+@options.io
 @options.as_json
 @pass_context
 def command(
@@ -49,6 +50,7 @@ def command(
     max_bytes: int | None,
     jobs: int,
     nice: int,
+    io: int | None,
     as_json: bool,
 ) -> None:
     """Fetch a changed dump, import it, make it live and remove old generations: for cron.
@@ -77,7 +79,11 @@ def command(
             job = importer(context.store, settings, max_bad=max_bad, jobs=jobs, progress=bar.show, tell=context.warn)
             return job.run(dump, order)
 
-    with telling_when_stopped(context), DownloadLine(hidden=context.quiet) as line:
+    with (
+        telling_when_stopped(context),
+        options.rationed(io, jobs, settings) as jobs,
+        DownloadLine(hidden=context.quiet) as line,
+    ):
         updater = Updater(
             context.store.generations,
             context.store.forgotten,

@@ -13,6 +13,7 @@ from n2k_fcgi.config import ini, values
 from n2k_fcgi.config.ini import SECTION as SECTION
 from n2k_fcgi.config.table import KIB as KIB
 from n2k_fcgi.config.table import MIB as MIB
+from n2k_fcgi.config.table import RATE as RATE
 from n2k_fcgi.config.table import TABLE as TABLE
 from n2k_fcgi.config.table import Setting as Setting
 from n2k_fcgi.config.table import Settings as Settings

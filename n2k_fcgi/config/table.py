@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 KIB = 1024
 MIB = 1024 * 1024
 
+RATE = values.rate(128 * KIB, 1024 * MIB)
+"""The setting io, and the option."""
+
 
 class Settings(NamedTuple):
     """The value in force of every setting. ``TABLE`` has the defaults and the documentation."""
@@ -53,6 +56,7 @@ class Settings(NamedTuple):
     update_size: int
     update_tries: int
     update_stream: bool
+    io: int
     max_body: int
     kv_max_value: int
     kv_sync: Sync
@@ -173,6 +177,12 @@ TABLE: tuple[Setting, ...] = (
     Setting("update_size", values.size(1 * KIB, 1024 * 1024 * MIB), "4G", "Maximum size of a download, still packed."),
     Setting("update_tries", values.whole(1, 20), "5", "Maximum number of connections per download; a broken one is resumed."),
     Setting("update_stream", values.flag, "no", "Import while downloading, without storing the dump (`--stream`)."),
+    Setting(
+        "io",
+        RATE,
+        "0",
+        "Bytes per second that `n2k import` and `n2k update` read and write at most, in one process (`--io`); 0: no limit.",
+    ),
     Setting(
         "max_body",
         values.size(1 * KIB, 64 * MIB),

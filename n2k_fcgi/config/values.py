@@ -137,6 +137,20 @@ def size(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def rate(low: int, high: int) -> Callable[[str], int]:
+    """Bytes per second, as ``size``; 0: no limit."""
+
+    def parse(text: str) -> int:
+        if text.strip() == "0":
+            return 0
+        try:
+            return size(low, high)(text)
+        except ValueError as problem:
+            raise ValueError(f"0, or {problem}") from None
+
+    return parse
+
+
 def percent(text: str) -> float:
     """A percentage, with or without its sign."""
     try:

@@ -138,6 +138,17 @@ class FutureTime(N2KError):
     exit_code = 28
 
 
+class TrafficNotCounted(N2KError):
+    """The kernel does not show how much a process reads and writes, so an import cannot be paced."""
+
+    template = (
+        "cannot pace the import, because {path} cannot be read ({why}): nothing was imported; without --io (--io 0) it is not "
+        "paced, and it can be built on another machine (docs/rationed-disks.md)"
+    )
+    status = 500
+    exit_code = 27
+
+
 # --- access ---------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from n2k_fcgi.errors import DumpUnreadable
 from n2k_fcgi.service.dumps.as_of import Clue, Stated
 from n2k_fcgi.service.dumps.location import lacks_scheme
 from n2k_fcgi.service.dumps.streams import Readable
+from n2k_fcgi.store.ration import READ_SIZE, Passing, drop
 
 STDIN = "-"
 
@@ -53,10 +54,15 @@ class Opened:
         self.size = status.st_size if is_file else None
         self.times = [Clue(Stated.FILE, int(status.st_mtime))] if is_file else []
         self.file = self._file if is_file else None
+        self._passing = Passing(self._file.fileno()) if is_file else None
 
     def read(self, size: int, /) -> bytes:
         """Return *size* bytes at most, b"" at the end. Raises OSError."""
-        return self._file.read(size)
+        if self._passing is None:
+            return self._file.read(size)
+        data = self._file.read(min(size, READ_SIZE))
+        self._passing.was_read(len(data))
+        return data
 
     def has_changed(self) -> bool:
         """Whether the file was written to; never for a pipe."""
@@ -67,6 +73,8 @@ class Opened:
 
     def close(self) -> None:
         """Close it."""
+        if self.file is not None and not self._file.closed:
+            drop(self._file.fileno())
         self._file.close()
 
     def _state(self) -> tuple[int, int] | None:

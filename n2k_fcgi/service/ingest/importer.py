@@ -29,6 +29,7 @@ from n2k_fcgi.service.ingest.report import ImportReport, Order, Progress
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
 from n2k_fcgi.store.avatars import GenerationBuild, GenerationStore
 from n2k_fcgi.store.base import ConflictStore, ForgottenStore, HiddenSet
+from n2k_fcgi.store.ration import spend
 
 SMALL_DUMP = 100
 """Lines up to which ``max_bad`` allows one bad line: a title above the header is not a reason to refuse a short dump."""
@@ -158,6 +159,7 @@ class Importer:
                 rows += batch.rows
                 added += shown.rows
                 build.add(shown)
+                spend()
                 self._progress(Progress(Phase.READING, dump.position, dump.size, rows))
         return rows, added
 

@@ -26,6 +26,7 @@ from n2k_fcgi.service.update.streamed import Arriving
 from n2k_fcgi.store.avatars import GenerationStore
 from n2k_fcgi.store.base import ForgottenStore
 from n2k_fcgi.store.datadir import DECODED, DOWNLOADED, UPDATE_LOCK
+from n2k_fcgi.store.ration import Passing, drop
 
 _TEMPORARY = (DOWNLOADED, DECODED, UNFINISHED)
 
@@ -248,8 +249,11 @@ def _said(outcome: Outcome) -> Outcome:
 def _blocks(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
+            passing = Passing(file.fileno())
             while block := file.read(BLOCK):
+                passing.was_read(len(block))
                 yield block
+            drop(file.fileno())
     except OSError as error:
         raise DumpUnreadable(path=path, why=error.strerror) from None
 

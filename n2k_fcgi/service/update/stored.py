@@ -9,6 +9,7 @@ from n2k_fcgi.service.dumps.location import Location
 from n2k_fcgi.service.update.codings import Decoded, gzips_around_archive
 from n2k_fcgi.service.update.contents import HEAD, Announced, Validators
 from n2k_fcgi.service.update.download import BLOCK, BeganAnew, Download, Limits
+from n2k_fcgi.store.ration import Passing
 
 
 def fetch(
@@ -32,18 +33,14 @@ def fetch(
 
 
 def _store(download: Download, path: Path) -> None:
-    file = _new(path)
-    try:
+    with _New(path) as file:
         while True:
             try:
                 while block := download.read():
-                    _write(file, block, path)
+                    file.write(block)
                 return
             except BeganAnew:
-                os.ftruncate(file, 0)
-                os.lseek(file, 0, os.SEEK_SET)
-    finally:
-        os.close(file)
+                file.begin_again()
 
 
 def without_codings(path: Path, said: Announced, inner: Path, *, location: Location, limit: int) -> Path:
@@ -58,26 +55,40 @@ def without_codings(path: Path, said: Announced, inner: Path, *, location: Locat
                 return path
             coded.seek(0)
             decoded = Decoded(coded, count, location=location, limit=limit)
-            file = _new(inner)
-            try:
+            with _New(inner) as file:
                 while block := decoded.read(BLOCK):
-                    _write(file, block, inner)
-            finally:
-                os.close(file)
+                    file.write(block)
     except OSError as error:
         refuse_os_error(path, error)
     return inner
 
 
-def _new(path: Path) -> int:
-    try:
-        return open_new(path, PRIVATE.file)
-    except OSError as error:
-        refuse_os_error(path, error)
+class _New:
+    """A new file, whose pages leave the disk cache where the disk is rationed. Raises StoreFull, StoreUnreadable."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._fd = open_new(path, PRIVATE.file)
+        except OSError as error:
+            refuse_os_error(path, error)
+        self._passing = Passing(self._fd)
 
-def _write(file: int, block: bytes, path: Path) -> None:
-    try:
-        write_all(file, block)
-    except OSError as error:
-        refuse_os_error(path, error)
+    def write(self, block: bytes) -> None:
+        """Append *block*."""
+        try:
+            write_all(self._fd, block)
+            self._passing.wrote(len(block))
+        except OSError as error:
+            refuse_os_error(self._path, error)
+
+    def begin_again(self) -> None:
+        """Make it empty."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+
+    def __enter__(self) -> "_New":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)

@@ -200,11 +200,13 @@ class Generations(GenerationFolders):
 
     def seal(self, name: str) -> None:
         """See ``store.avatars.GenerationStore``."""
-        from n2k_fcgi.store.lmdb.sealing import seal  # late: nobody else needs it
+        from n2k_fcgi.store import ration  # late: nobody else needs these
+        from n2k_fcgi.store.lmdb.sealing import seal
 
         path = self._folder / name / DATA_FILE
         try:
             seal(path)
+            ration.let_go(path)
             size = path.stat().st_size
         except OSError as error:
             refuse_os_error(path, error)

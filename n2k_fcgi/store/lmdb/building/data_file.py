@@ -11,6 +11,7 @@ import lmdb
 from n2k_fcgi.errors import CountsDisagree, StoreFull, TooManyGrids
 from n2k_fcgi.files import Modes, sync_folder
 from n2k_fcgi.model.origins import MAX_ORIGINS, Origin
+from n2k_fcgi.store import ration
 from n2k_fcgi.store.datadir import DATA_FILE
 from n2k_fcgi.store.lmdb.codec import pack_origins
 from n2k_fcgi.store.lmdb.environment import MAX_DATABASES, meaning
@@ -31,8 +32,10 @@ from n2k_fcgi.store.lmdb.resident import IMPORT_RESIDENT, resident_bytes
 MOST_PAST = 1000
 """Generations of the past that are kept: years of nightly imports."""
 
-
 ID_BYTES = 16
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+"""Bytes of LMDB's pages, which are those of the system (lmdb.h)."""
 
 
 class Contents(NamedTuple):
@@ -62,6 +65,8 @@ class DataFile:
     def __init__(self, folder: Path, modes: Modes, first_map: int, name: str = DATA_FILE) -> None:
         self.path = folder / name
         self._modes = modes
+        self._passed = self._end = 0
+        """Bytes that were written or read back since the pages were dropped; bytes of the file."""
         self._open(first_map)
 
     def _open(self, map_size: int) -> None:
@@ -83,9 +88,26 @@ class DataFile:
     def trim(self) -> None:
         """Release the pages of the map if this process has grown."""
         if resident_bytes() > IMPORT_RESIDENT:
-            map_size = self._env.info()["map_size"]
-            self._env.close()
-            self._open(map_size)
+            self._reopen()
+
+    def _reopen(self, between: Callable[[], None] = lambda: None) -> None:
+        """Release the map; *between* is called while nothing is mapped."""
+        map_size = self._env.info()["map_size"]
+        self._env.close()
+        between()
+        self._open(map_size)
+
+    def _pass(self, count: int) -> None:
+        """Where the disk is rationed, sync what was written and drop the pages, when it is due; then pause.
+
+        LMDB writes its pages by system calls and reads them back through its map. The kernel drops no page that is mapped, so
+        the file is closed for that moment.
+        """
+        self._passed += count
+        if ration.is_due(self._passed):
+            self._reopen(lambda: ration.let_go(self.path))
+            self._passed = 0
+        ration.spend()
 
     def append(self, database: bytes, db_keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """Append rows, as columns, in ascending order of db_key, all above those already there.
@@ -106,11 +128,14 @@ class DataFile:
         if rows:
             self._write(put)
             self.trim()
+            end, self._end = self._end, (self._env.info()["last_pgno"] + 1) * PAGE
+            self._pass(self._end - end)
 
     def get(self, database: bytes, db_key: bytes) -> bytes | None:
         """The value that was appended, or None."""
         with self._env.begin() as transaction:
             value = transaction.get(db_key, db=self._databases[database])
+        self._pass(PAGE)
         return None if value is None else bytes(value)
 
     def entries(self, database: bytes) -> int:
@@ -135,6 +160,8 @@ class DataFile:
         except lmdb.Error as error:
             raise meaning(self.path, error, StoreFull) from None
         self.close()
+        ration.let_go(self.path)
+        ration.spend()
         self.path.chmod(self._modes.file)
         sync_folder(self.path.parent)
         return os.stat(self.path).st_size

@@ -8,6 +8,7 @@ from n2k_fcgi.store.lmdb.building.data_file import DataFile
 from n2k_fcgi.store.lmdb.building.runs import Range
 from n2k_fcgi.store.lmdb.building.stretches import Stretch, aligned
 from n2k_fcgi.store.lmdb.generation import Generation
+from n2k_fcgi.store.ration import spend
 
 
 class Merging(NamedTuple):
@@ -27,6 +28,7 @@ class Merging(NamedTuple):
             yield stretch
             if self.previous is not None:
                 self.previous.trim()
+                spend()
 
     def carried(self, *, dropping: str | None = None, former: bool = False) -> "Carried":
         """Return the new numbers of the previous origins, or of those of *former* names.

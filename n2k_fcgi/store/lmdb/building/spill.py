@@ -5,9 +5,13 @@ from pathlib import Path
 
 from n2k_fcgi.errors import CountsDisagree
 from n2k_fcgi.files import PRIVATE, open_new, write_all
+from n2k_fcgi.store.ration import Passing
 
 IN_MEMORY = 16 * 1024 * 1024
 """Bytes of a spill that an import keeps in memory where nearly every night's fits: a hundredth of ten million rows."""
+
+PIECE = 256 * 1024
+"""Bytes that are written at once, where a run is written as a whole."""
 
 
 class Spill:
@@ -21,6 +25,7 @@ class Spill:
         self._memory = memory
         self._held: bytearray | None = bytearray()
         self._fd = -1
+        self._passing = Passing(-1)
         self.end = 0
         """Bytes so far."""
 
@@ -30,15 +35,27 @@ class Spill:
             self._held += data
             if len(self._held) > self._memory:
                 self._fd = open_new(self._path, PRIVATE.file)
-                write_all(self._fd, bytes(self._held))
+                self._passing = Passing(self._fd)
+                self._write(bytes(self._held))
                 self._held = None
         else:
-            write_all(self._fd, data)
+            self._write(data)
         self.end += len(data)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        for at in range(0, len(data), PIECE):
+            piece = rest[at : at + PIECE]
+            write_all(self._fd, piece)
+            self._passing.wrote(len(piece))
 
     def read(self, start: int, end: int) -> bytes:
         """Return what is between two offsets."""
-        data = bytes(self._held[start:end]) if self._held is not None else os.pread(self._fd, end - start, start)
+        if self._held is not None:
+            data = bytes(self._held[start:end])
+        else:
+            data = os.pread(self._fd, end - start, start)
+            self._passing.was_read(len(data))
         if len(data) != end - start:
             raise CountsDisagree(what="reading a spill file back (it was cut)", given=end - start, kept=len(data))
         return data

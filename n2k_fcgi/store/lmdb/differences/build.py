@@ -28,6 +28,7 @@ from n2k_fcgi.store.lmdb.differences.name_ops import OP
 from n2k_fcgi.store.lmdb.differences.numbers import Numbers
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layout import FORMAT, KEYS
+from n2k_fcgi.store.ration import spend
 
 if TYPE_CHECKING:
     from n2k_fcgi.store.lmdb.generations import Generations
@@ -114,6 +115,7 @@ class DifferencesBuild(Construction):
                     forms[at] = ALREADY
         self._changes.flush()
         self._live.trim()
+        spend()
         return bytes(forms)
 
     def _live_spelling(self, key: bytes) -> bytes | None:
@@ -212,6 +214,7 @@ class DifferencesBuild(Construction):
         self._open.callback(wanted.close)
         for _, _, keys, values in self._changes.runs.ranges():
             wanted.add(list(confirmed_names(self._live, self._numbers, keys, values)))
+            spend()
         cursor = wanted.cursor()
         for part in rows.parts():
             names, keys = cursor.take(part.names[-1] + b"\0") if part.names else ([], [])

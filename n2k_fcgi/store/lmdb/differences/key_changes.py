@@ -22,9 +22,10 @@ from n2k_fcgi.store.lmdb.differences.usual_keys import UsualKeys
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generation_file import GenerationFile
 from n2k_fcgi.store.lmdb.layout import HISTORY, KEYS
+from n2k_fcgi.store.ration import spend
 
-TRIM_EVERY = 1_024
-"""Keys between two checks of memory."""
+TRIM_EVERY = 128
+"""Keys between two checks of memory. Each may be on a page of its own, which is fetched from the disk: half a megabyte."""
 
 
 class State(NamedTuple):
@@ -82,6 +83,7 @@ class KeyChanges:
                         continue
                     self._merge(key, values, base, base if before is None else before)
             self._live.trim()
+            spend()
         self.writing.flush()
 
     def _merge(self, key: bytes, values: list[bytes], base: Raw, stored: Raw) -> None:

@@ -21,6 +21,7 @@ from n2k_fcgi.store.lmdb.differences.rows import Writing
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.generation_file import GenerationFile
 from n2k_fcgi.store.lmdb.layout import FORMER, HELD, NAMES
+from n2k_fcgi.store.ration import spend
 
 _KEY = slice(3, 3 + KEY_BYTES)
 _ORIGIN = 2
@@ -92,6 +93,7 @@ class NameChanges:
                     if is_contested and not changes and not is_decided_anew:
                         self._contest(name)
             self._live.trim()
+            spend()
         self.writing.flush()
 
     def _merge(self, name: bytes, changes: list[bytes], before: Raw | None, *, is_decided_anew: bool) -> None:

@@ -16,6 +16,7 @@ from n2k_fcgi.store.lmdb.differences.numbers import Numbers
 from n2k_fcgi.store.lmdb.generation import Generation
 from n2k_fcgi.store.lmdb.layers import Row
 from n2k_fcgi.store.lmdb.layout import NAMES
+from n2k_fcgi.store.ration import spend
 
 ALREADY = NameForm.OTHER + 1
 """The form of a row that is a line already: it equals no stored one, which must be looked up by key."""
@@ -84,6 +85,7 @@ class NameJoin:
             self._compare(rows.part(done, cut), stored)
             self._changes.flush()
             self._live.trim()
+            spend()
             done = cut
             if stop is not None:
                 self.position = stop

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.cli.examinations import data, folder, installation, keyvalue, limits, website
+from n2k_fcgi.cli.examinations import data, folder, imports, installation, keyvalue, limits, website
 from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem
 from n2k_fcgi.cli.examinations.website import Known
 from n2k_fcgi.deploy.installation import code_digest
@@ -25,31 +25,37 @@ from n2k_fcgi.wiring import directory
     type=click.Path(file_okay=False, path_type=Path),
     help="Also examine this web folder (default: those whose workers run here).",
 )
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 1_000_000_000),
+    help="Avatars of the dump to be imported (default: as many as there are; before the first, ten million).",
+)
 @pass_context
-def command(context: Context, url: str | None, web_dir: Path | None) -> None:
+def command(context: Context, url: str | None, web_dir: Path | None, rows: int | None) -> None:
     """Examine the installation, the limits and the data; with URL also the service at that address.
 
-    Prints a line per check: ok, warning or problem, and what to do. Exit code 83 when there is a problem.
+    Prints a line per check: ok, warning or problem, and what to do. Exit code 83 when there is a problem. How long imports take
+    here and how much room they need is estimated from this host's limits and a trial of a second.
 
     Example: n2k doctor https://example.com/n2k/
     """
     if url and not url.lower().startswith(("http://", "https://")):
         raise click.UsageError(f"the address needs http:// or https:// in front: {url!r}")
     count = 0
-    for finding in _examine(context, url, web_dir):
+    for finding in _examine(context, url, web_dir, rows):
         click.echo(finding)
         count += finding.verdict == Verdict.PROBLEM
     if count:
         raise DoctorFound(count=count)
 
 
-def _examine(context: Context, url: str | None, web_dir: Path | None) -> Iterator[Finding]:
+def _examine(context: Context, url: str | None, web_dir: Path | None, rows: int | None) -> Iterator[Finding]:
     yield from installation.examine()
     settled = _settings(context)
     yield settled
     is_usable = settled.verdict != Verdict.PROBLEM
     if is_usable:
-        yield from _examine_data(context)
+        yield from _examine_data(context, rows)
     if url:  # first: a request starts a worker, which shows where its script is
         yield from website.examine(url, _known(context) if is_usable else Known(code=code_digest()))
     for place in [web_dir.absolute()] if web_dir else folder.served_here(context.settings.folder) if is_usable else []:
@@ -65,13 +71,14 @@ def _settings(context: Context) -> Finding:
     return ok("settings", str(loaded.file) if loaded.stamp else "all defaults, no settings file")
 
 
-def _examine_data(context: Context) -> Iterator[Finding]:
+def _examine_data(context: Context, rows: int | None) -> Iterator[Finding]:
     data_dir = context.settings.folder
     if not is_data_directory(data_dir):
         yield problem("data directory", f"no n2k data in {shown(data_dir)}", "run 'n2k init', or give another --dir")
         return
     yield from data.examine(context.settings, context.store)
     yield from keyvalue.examine(context.settings, context.store)
+    yield from imports.examine(context.settings, context.store, rows)
     yield from limits.examine(data.live_bytes(context.store) + context.store.address_space())
 
 

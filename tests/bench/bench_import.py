@@ -11,7 +11,7 @@ import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 
-from tests.bench import nights, readers
+from tests.bench import nights, rationed, readers
 from tests.bench.direct import cold_starts, lookups
 from tests.bench.dumps import change, change_in_place, draw, packed, sample
 from tests.bench.importing import Importing, live_bytes
@@ -25,6 +25,8 @@ NIGHT, WHOLE = "night", "whole"
 THREAD = "bz2, standard library in a thread"
 FIRST_NIGHT = "first night, 1 % renamed, 0.5 % absent"
 NEXT_DAY = nights.FIRST_DAY + timedelta(days=1)
+RATES = {"0": 0, "8M": 8 << 20, "1M": 1 << 20}
+"""Values of ``--io``."""
 ASKED = 100_000
 """Different names, and as many keys, that are looked up."""
 HEAD = (
@@ -84,6 +86,10 @@ class Bench:
             nights.print_nights(nights.play(self.importing, self.plain, self.copy_of_base(Path(place))), self.rows)
             nights.last_dump(self.folder).unlink()
 
+    def print_rationed(self) -> None:
+        """Updates with a rate and without one, and what the doctor says of them."""
+        rationed.print_rationed(self.folder, (self.folder / SORTED, self.folder / CHANGED), self.rows, RATES)
+
     def print_lookups(self) -> None:
         """Lookups on the differences of the first night beside lookups on a whole generation of the same rows."""
         whole, after = self.folder / WHOLE, self.folder / NIGHT
@@ -129,6 +135,7 @@ def main(rows: int, folder: Path) -> None:
     small.print_fresh(THREAD, SORTED)
     small.print_night(f"{FIRST_NIGHT}: sorted bz2", CHANGED)
     small.print_month()
+    small.print_rationed()
     print(f"\n{HEAD}", flush=True)
     bench = Bench(rows, folder / "large")
     bench.print_fresh(THREAD, SORTED)

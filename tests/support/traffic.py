@@ -51,12 +51,12 @@ class Watched(NamedTuple):
         return [count for count in self.counts if count.is_paced]
 
 
-def watch(command: Sequence[str | Path], **environment: str) -> Watched:
-    """Run a command to its end, which must be good, and count meanwhile."""
+def watch(command: Sequence[str | Path], *, seconds: float = SECONDS, **environment: str) -> Watched:
+    """Run a command to its end, which must be good and within *seconds*, and count meanwhile."""
     counts = []
     options = {**os.environ, **measured(), **environment}
     with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, env=options) as child:
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + seconds
         while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             assert time.monotonic() < deadline
             counts.append(_count(child.pid))

@@ -1,6 +1,6 @@
 """What an import takes here: a few thousand invented avatars are imported, and a night over them, beside everything else.
 
-In a process of its own, which logs nothing, with files below the folder for temporary files. Times are of an import in one process.
+In a process of its own, which logs nothing, with files below the folder for temporary files; with one job.
 """
 
 import json

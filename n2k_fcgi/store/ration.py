@@ -33,6 +33,10 @@ MOST_CACHED = 8 * 1024 * 1024
 """Bytes of a file that are read before its pages are dropped. Blocks of a spill share pages with their neighbours, so dropping
 after each would have them read twice."""
 
+SAVED = 0.25
+"""Seconds that slow steps save for the next: on a busy host a process often gets the processor too late. A second has at most a
+quarter more than the rate, and one step; all seconds together never more than the rate."""
+
 SHORTEST = 0.002
 """Seconds: a shorter pause is taken together with the next."""
 
@@ -64,17 +68,18 @@ class Ration:
     def spend(self) -> None:
         """Pause until what was moved since the last pause has taken as long as the rate says.
 
-        A step that took longer by itself saves nothing for the next: no second has more than the rate and one step.
+        A step that took longer by itself, or a pause that did, saves SAVED for the next ones and no more.
         """
         calls, disk = self._read()
         moved = max(calls - self._moved[0], disk - self._moved[1])
-        pause = self._paid + moved / self._rate - time.monotonic()
+        due = max(self._paid, time.monotonic() - SAVED) + moved / self._rate
+        pause = due - time.monotonic()
         if 0 < pause < SHORTEST:
             return
         if pause > 0:
             time.sleep(pause)
         self._moved = calls, disk
-        self._paid = time.monotonic()
+        self._paid = due
 
     def close(self) -> None:
         """Close the counts."""

@@ -50,6 +50,7 @@ def without_codings(path: Path, said: Announced, inner: Path, *, location: Locat
     """
     try:
         with path.open("rb") as coded:
+            Passing(coded.fileno())  # before the first byte: what is read ahead once goes on being read ahead by all readers
             count = gzips_around_archive(said.encoding, coded.read(HEAD))
             if not count:
                 return path

@@ -211,3 +211,11 @@ class NotAllSearched(N2KError):
     template = "not complete: {count} could not be searched, see 'not_searched' in the answer"
     status = 503
     exit_code = 38
+
+
+class ForkedTooLate(N2KError):
+    """A server forked a process that had answered requests; the child cannot use the open files of its parent."""
+
+    template = "this process was forked from one that had answered requests: restart the web server"
+    status = 503
+    exit_code = 23

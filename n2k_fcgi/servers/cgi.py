@@ -1,11 +1,13 @@
 """Plain CGI: one process, one request. For hosts without FastCGI, and to see an error that FastCGI hides.
 
-Not wsgiref's handler: with the gateway of FastCGI both answer in the same way, errors included.
+``n2k.cgi`` calls ``main``; ``dispatch.fcgi``, started without a listening socket, calls ``answer_one``. Not wsgiref's
+handler: with the gateway of FastCGI both answer in the same way, errors included.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import sys
@@ -19,11 +21,36 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from n2k_fcgi.servers.limits import Limits
+    from n2k_fcgi.servers.live import LiveApplication
     from n2k_fcgi.servers.wsgi import Environ, Served
 
 
 class TooSlow(Exception):
     """The reader takes the answer too slowly. Never leaves this module."""
+
+
+def main(limits: Limits | None = None, **flags: str) -> None:
+    """Answer one request, straight away: nothing asks whether a web server left a listening socket.
+
+    *flags*: as for ``servers.fastcgi.main``.
+    """
+    gc.disable()  # as there: importing makes nothing that could be collected
+    from n2k_fcgi.servers.live import LiveApplication
+
+    gc.freeze()
+    gc.enable()
+    answer_one(LiveApplication(flags), limits)
+
+
+def answer_one(application: LiveApplication, limits: Limits | None = None) -> NoReturn:
+    """Answer the request in the environment, do what a loop does between requests, and end this process."""
+    try:
+        answer(application, limits)
+        _end_of_answer()
+        application.rest()
+    finally:
+        application.close()
+    leave()
 
 
 def answer(application: Served, limits: Limits | None = None) -> None:
@@ -53,6 +80,13 @@ def answer(application: Served, limits: Limits | None = None) -> None:
     except TooSlow:
         logs.info("cut off an answer that was read too slowly")
         reply.close()
+
+
+def _end_of_answer() -> None:
+    """Let the web server read the end of the answer now: what is done before this process ends keeps no caller waiting."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def leave() -> NoReturn:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.5
 """Seconds between two looks at the settings file: an edit takes effect within a second, at no cost to a lookup."""
 
+HOUSEKEEPING = 60.0
+"""Seconds between two removals of expired entries where no loop of ours keeps the time."""
+
 DEFAULT_MAX_BODY = 128 * 1024
 """Bytes, while the settings cannot be read: a POST then gets the reason, and not that it is too large."""
 
@@ -53,7 +56,7 @@ class LiveApplication:
         self._file: str | None = None
         self._stamp: tuple[int, int, int] | None = None
         self._look_every = look_every
-        self._next_look = 0.0
+        self._next_look = self._next_house = 0.0
         self._lock = allocate_lock()
         self._load()
 
@@ -92,12 +95,37 @@ class LiveApplication:
             if self._store is not None:
                 keep_house(self._store)
 
+    def rest(self) -> None:
+        """Do at the end of an answer what a loop of ours does between requests: for servers that have their own.
+
+        The settings file is looked at, expired entries are removed (once a minute), and the log is written.
+        """
+        now = time.monotonic()
+        with self._lock, suppress(MemoryError):
+            if now >= self._next_look:
+                self._look()
+            if now >= self._next_house and self._store is not None:
+                self._next_house = now + HOUSEKEEPING
+                keep_house(self._store)
+            logs.flush()
+
     def close(self) -> None:
         """Close the store and the log."""
         with self._lock:
             if self._store is not None:
                 self._store.close()
             logs.shut_down()
+
+    def hold(self) -> None:
+        """Release files, and answer nothing until ``let_go``: a fork comes."""
+        self._lock.acquire()
+        logs.flush()
+        if self._store is not None:
+            self._store.close()
+
+    def let_go(self) -> None:
+        """End ``hold``; the next request opens the files again."""
+        self._lock.release()
 
     def _look(self) -> None:
         self._next_look = time.monotonic() + self._look_every

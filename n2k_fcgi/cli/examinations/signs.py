@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from n2k_fcgi.cli.examinations.asking import Reply, ask
+from n2k_fcgi.deploy.asking import Reply, ask
 from n2k_fcgi.deploy.reach import LINKS_ON
 from n2k_fcgi.deploy.script import OURS
 from n2k_fcgi.errors import NothingHere

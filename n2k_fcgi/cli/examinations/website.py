@@ -6,8 +6,8 @@ from typing import NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
 from n2k_fcgi.cli.examinations import signs
-from n2k_fcgi.cli.examinations.asking import Reply, ask
 from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem, warning
+from n2k_fcgi.deploy.asking import Reply, ask
 from n2k_fcgi.errors import PythonLacks
 from n2k_fcgi.interpreter import needed
 

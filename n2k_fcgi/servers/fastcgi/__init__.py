@@ -24,16 +24,13 @@ def main(limits: Limits | None = None, **flags: str) -> None:
     if is_worker:
         from n2k_fcgi.servers.fastcgi.serving import serve_inherited
     else:
-        from n2k_fcgi.servers import cgi
+        from n2k_fcgi.servers.cgi import answer_one
     gc.freeze()  # nor need it be looked at later
     gc.enable()
     application = LiveApplication(flags, buffered_logs=is_worker)
+    if not is_worker:
+        answer_one(application, limits)
     try:
-        if is_worker:
-            serve_inherited(application, limits)
-        else:
-            cgi.answer(application, limits)
+        serve_inherited(application, limits)
     finally:
         application.close()
-    if not is_worker:
-        cgi.leave()

@@ -30,7 +30,7 @@ class Reply(NamedTuple):
 
 def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
     """GET *url*, or POST *form* to it; follow no redirect. Errors of the network are a ``Reply``."""
-    import http.client  # late: urllib is slow to load, and only the examination of a site needs it
+    import http.client  # late: urllib is slow to load, and few commands ask a site
     import urllib.error
     import urllib.request
 

@@ -25,7 +25,7 @@ run: $(VENV)/.run
 # Every test, with the real web servers, in two processes more than there are cores, since tests wait for others; prints branch coverage and fails below what setup.cfg asks for.
 # Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
-	sh .ci/packages apache2 libapache2-mod-fcgid nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli memcached libmemcached-tools php-memcached
+	sh .ci/packages apache2 libapache2-mod-fcgid libapache2-mod-passenger libapache2-mod-wsgi-py3 nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli memcached libmemcached-tools php-memcached
 	$(BIN)/python -m pytest -p tests.support.coverage -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The tests on every Python that we support; ends with one line per version, and fails if one of them is missing.

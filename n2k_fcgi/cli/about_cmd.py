@@ -13,7 +13,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.private_file import new_private_file
-from n2k_fcgi.deploy.deployment import web_root_around
+from n2k_fcgi.deploy.webroot import web_root_around
 from n2k_fcgi.errors import NotAllSearched, NotFound, counted, shown
 from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name

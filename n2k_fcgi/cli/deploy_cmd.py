@@ -1,71 +1,165 @@
-"""``n2k deploy``: install on a web host with Apache, by a script and a block in .htaccess; and remove it."""
+"""``n2k deploy``: install on a web host, by files of its kind and a block in .htaccess; and remove it."""
 
 import os
+import time
 from pathlib import Path
 
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.deploy.deployment import SCRIPT, Deployment, deploy, likely_url
+from n2k_fcgi.deploy.deployment import deploy, kind_there, refuse_unsafe
 from n2k_fcgi.deploy.installation import compile_code
+from n2k_fcgi.deploy.kind import Deployment, Kind
+from n2k_fcgi.deploy.kinds import WAYS
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, opening
 from n2k_fcgi.deploy.spread import MOST
-from n2k_fcgi.deploy.workers import stop, workers
+from n2k_fcgi.deploy.webroot import likely_url
+from n2k_fcgi.deploy.workers import hosted_in, stop, workers
 from n2k_fcgi.store.datadir import SETTINGS_FILE
+
+AUTO = "auto"
+
+IDLE = 61.0
+"""Seconds without a request, with --patient: hosts end idle workers after a minute."""
 
 
 @click.command("deploy")
 @click.argument("web_dir", metavar="WEBDIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--name", metavar="FILE", help=f"The script's file name (else as there, or {SCRIPT}).")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice([AUTO, *(kind.value for kind in Kind)]),
+    help="How the host runs it; auto asks the host (else as it is deployed now, in a new folder auto).",
+)
+@click.option("--url", metavar="URL", help="The address of WEBDIR, which auto asks (else the setting url).")
+@click.option("--patient", is_flag=True, help="With auto: ask FastCGI again after a minute without requests.")
+@click.option("--name", metavar="FILE", help="The script's file name (else as there, or dispatch.fcgi, or n2k.cgi).")
+@click.option(
+    "--app",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of passenger_wsgi.py (else as the panel says, or beside the data directory).",
+)
 @click.option(
     "--spread",
     metavar="N",
     type=click.IntRange(1, MOST),
-    help=f"Write N copies of the script, up to {MOST}, each with processes of its own (else as many as there are, or 1).",
+    help=f"With fcgid: write N copies of the script, up to {MOST}, each with its own processes (else as many as now, or 1).",
 )
 @click.option("-y", "--yes", is_flag=True, help="Continue although other files in WEBDIR can no longer be fetched then.")
-@click.option("--remove", is_flag=True, help="Remove script and block, and stop the workers.")
+@click.option("--remove", is_flag=True, help="Remove what was deployed, and stop the workers.")
 @pass_context
-def command(context: Context, web_dir: Path, *, name: str | None, spread: int | None, yes: bool, remove: bool) -> None:
-    """Serve from the folder WEBDIR of a web host: write dispatch.fcgi and a marked block in .htaccess there.
+def command(
+    context: Context,
+    web_dir: Path,
+    *,
+    kind: str | None,
+    url: str | None,
+    patient: bool,
+    name: str | None,
+    app: Path | None,
+    spread: int | None,
+    yes: bool,
+    remove: bool,
+) -> None:
+    """Serve from the folder WEBDIR of a web host: write what the host runs, and a marked block in .htaccess there.
 
     Use a separate folder: other files in WEBDIR can no longer be fetched, except for certificate renewal. Your own lines
     in .htaccess are kept. Run it again after an update: the web server starts the new code with the next request.
 
-    Example: n2k deploy ~/example.com/n2k
+    Example: n2k deploy ~/example.com/n2k --url https://example.com/n2k/
     """
     web_dir = web_dir.absolute()
-    if not remove:
-        _put_there(context, web_dir, name, spread, may_hide=yes)
+    if remove:
+        if yes or patient or any(option is not None for option in (kind, url, name, app, spread)):
+            raise click.UsageError("--remove takes no other option")
+        _take_away(context, web_dir)
         return
-    if name is not None or spread is not None or yes:
-        raise click.UsageError("--remove takes neither --name nor --spread nor --yes")
-    _take_away(context, web_dir)
+    if url is not None:
+        context.flags["url"] = url
+    if patient and kind not in (AUTO, None):
+        raise click.UsageError("--patient is for --as auto")
+    plan = Deployment(
+        web_dir,
+        context.loaded.settings.folder,
+        kind=None if kind in (AUTO, None) else Kind(kind),
+        name=name,
+        config=_config(context),
+        may_hide=yes,
+        spread=spread,
+        app=app.absolute() if app else None,
+    )
+    _put_there(context, plan, asks=kind == AUTO or kind is None, is_said=kind == AUTO, patient=patient)
 
 
-def _put_there(context: Context, web_dir: Path, name: str | None, spread: int | None, *, may_hide: bool) -> None:
+def _config(context: Context) -> Path | None:
+    """The settings file, if not the data directory's own."""
     loaded = context.loaded
-    data_dir = loaded.settings.folder
-    file = Path(loaded.file) if loaded.file and loaded.stamp else None
-    config = file.absolute() if file and file != data_dir / SETTINGS_FILE else None
+    file = Path(loaded.file).absolute() if loaded.file and loaded.stamp else None
+    return file if file != loaded.settings.folder / SETTINGS_FILE else None
+
+
+def _put_there(context: Context, plan: Deployment, *, asks: bool, is_said: bool, patient: bool) -> None:
+    web_dir, loaded = plan.web_dir, context.loaded
+    _remove_leftovers(web_dir)
+    note = ""
+    if asks and (is_said or kind_there(web_dir) is None):
+        kind, note = _asked(context, plan, patient=patient)
+        plan = plan._replace(kind=kind)
     before = list(workers())
-    done = deploy(Deployment(web_dir, data_dir, name=name, config=config, may_hide=may_hide, spread=spread))
-    for written in (*done.scripts, done.rules):
+    done = deploy(plan)
+    for written in (*done.files, done.rules):
         click.echo(f"{'wrote' if written.changed else 'unchanged'}: {written.path}")
     for path in done.removed:
         click.echo(f"removed: {path}")
     # mod_fcgid keeps up to three idle processes of a script forever, also of a replaced one.
     replaced = {Path(os.path.realpath(path)) for path in done.replaced}
-    _say_stopped(stop([worker for worker in before if worker.script in replaced])[0])
+    hosted = [worker for path in done.removed for worker in hosted_in(path.parent)]
+    _say_stopped(stop([worker for worker in before if worker.script in replaced] + hosted)[0])
     if not compile_code():
         context.talk("note: not all .pyc files could be written: a worker starts more slowly without them")
     for setting, variable in loaded.set_by.items():
         if variable.startswith("N2K_") and variable != "N2K_DIR":
             context.talk(f"warning: {variable} is set here, but web servers do not see it: set {setting!r} in {SETTINGS_FILE}")
     _warn(context, web_dir)
-    url = likely_url(web_dir)
-    context.talk(f"now try: curl '{url}health' (it says 'alive'), then: n2k --dir {data_dir} doctor {url}")
+    if note:
+        context.talk(f"note: {note}")
+    if done.advice:
+        context.talk(f"note: {done.advice}; see docs/{WAYS[done.kind].PAGE}")
+    url = loaded.settings.url or likely_url(web_dir)
+    context.talk(f"now try: curl '{url}health' (it says 'alive'), then: n2k --dir {plan.data_dir} doctor {url}")
+
+
+def _remove_leftovers(web_dir: Path) -> None:
+    from n2k_fcgi.deploy.probe import remove_leftovers  # late: it asks by HTTP, which --help needs not
+
+    for folder in remove_leftovers(web_dir):
+        click.echo(f"removed: {folder}, which a probe has left")
+
+
+def _asked(context: Context, plan: Deployment, *, patient: bool) -> tuple[Kind, str]:
+    """The kind that the host runs best; and a note, if it could not be asked."""
+    url = context.settings.url
+    present = kind_there(plan.web_dir)
+    if not url:
+        kept = present or Kind.FCGID
+        return kept, f"the host was not asked how it runs programs: give --url, or set 'url' ({kept.value} was taken)"
+    from n2k_fcgi.deploy.choice import choose, told
+    from n2k_fcgi.deploy.probe import probe
+
+    def pause() -> None:
+        if patient:
+            context.talk(f"waiting for {IDLE:.0f} seconds")
+            time.sleep(IDLE)
+
+    refuse_unsafe(plan)
+    found = probe(plan, url, pause)
+    for line in told(found):
+        click.echo(f"asked for {line}")
+    choice = choose(found, present)
+    click.echo(f"deployed as {choice.kind.value}: {choice.why}")
+    return choice.kind, ""
 
 
 def _warn(context: Context, web_dir: Path) -> None:

@@ -6,7 +6,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.examinations.data import permissions
 from n2k_fcgi.cli.examinations.findings import Verdict
 from n2k_fcgi.config import SECTION, TABLE
-from n2k_fcgi.deploy.deployment import web_root_around
+from n2k_fcgi.deploy.webroot import web_root_around
 from n2k_fcgi.errors import BadSetting
 from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, PRIVATE, create, file_system, replace
 from n2k_fcgi.model.choices import Scope

@@ -1,67 +1,50 @@
-"""Deploy to a web folder: dispatch.fcgi, its copies and the block in .htaccess, or an error that says why not.
+"""Deploy to a web folder: the files of a kind and the block in .htaccess, or an error that says why not.
 
 A web server starts the script with almost no environment, as some user, perhaps through suEXEC. So the code must not be
 writable by others.
 """
 
-import os
 import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, block, file_of, merged, place_of_block, scripts_named
+from n2k_fcgi.deploy.htaccess import Unsafe, block, file_of, merged, place_of_block, scripts_named
 from n2k_fcgi.deploy.installation import refuse_bad_installation, refuse_open_to_all
-from n2k_fcgi.deploy.neighbours import FRONT_PAGES, named, site_in, vanishing
-from n2k_fcgi.deploy.replacing import Written, put, read
-from n2k_fcgi.deploy.script import is_ours, script_text, scripts_in
-from n2k_fcgi.deploy.spread import MOST, names_of
+from n2k_fcgi.deploy.kind import Deployment, File, Kind
+from n2k_fcgi.deploy.kinds import WAYS, kind_in
+from n2k_fcgi.deploy.neighbours import named, site_in, vanishing
+from n2k_fcgi.deploy.replacing import Written, folder_for, put, read, touch
+from n2k_fcgi.deploy.script import is_ours
+from n2k_fcgi.deploy.webroot import web_root_around
 from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
 from n2k_fcgi.store.datadir import is_data_directory
 
-WEB_ROOTS = frozenset({"public_html", "htdocs", "www", "html", "httpdocs"})
-"""Names of folders that hosts serve. The DocumentRoot is in the server's configuration, which cannot be read here."""
-
-SCRIPT_MODE, HTACCESS_MODE = 0o755, 0o644
-
-SCRIPT = "dispatch.fcgi"
+HTACCESS_MODE = 0o644
 
 _NAME = re.compile(r"(?!-$)[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 """A sole hyphen means "no change" in a RewriteRule."""
-_DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z]{2,}")
-
-
-class Deployment(NamedTuple):
-    """What to write, and where."""
-
-    web_dir: Path
-    data_dir: Path
-    name: str | None = None
-    """Of the script; None: as it is called there, else SCRIPT."""
-    config: Path | None = None
-    """The settings file, if not the data directory's own."""
-    may_hide: bool = False
-    """Whether other files in the folder may become unreachable."""
-    spread: int | None = None
-    """How many copies of the script; None: as many as there are, at least one."""
 
 
 class Deployed(NamedTuple):
     """What was done."""
 
-    scripts: list[Written]
+    kind: Kind
+    files: list[Written]
     rules: Written
     removed: list[Path]
-    """Scripts of ours that the block before this one started."""
+    """Files of ours that the block before this one named."""
+    advice: str
+    """What the owner has to do in the control panel; '': nothing."""
 
     @property
     def replaced(self) -> list[Path]:
-        """The scripts whose processes run a text that is no longer there."""
-        return [script.path for script in self.scripts if script.changed] + self.removed
+        """The files whose processes run a text that is no longer there."""
+        return [file.path for file in self.files if file.changed] + self.removed
 
 
 def deploy(plan: Deployment) -> Deployed:
-    """Write the scripts and the block, then remove what is superfluous; files that are up to date are not touched.
+    """Write the files and the block, then remove what is superfluous; files that are up to date are not touched.
 
     Files are replaced by rename: mod_fcgid identifies its processes by the script's inode, so that deploying after
     an update starts new ones, and no request reads an incomplete file. Raises DeployRefused, FilesWouldVanish.
@@ -70,36 +53,51 @@ def deploy(plan: Deployment) -> Deployed:
     try:
         rules = file_of(plan.web_dir)
         old_rules = read(rules)
-        former = scripts_named(old_rules or b"")
-        name = plan.name or next(iter(former), SCRIPT)
-        names = names_of(name, plan.spread or len(former) or 1)
-        old_scripts = {each: read(plan.web_dir / each) for each in names}
-        for each, text in old_scripts.items():
+        before = old_rules or b""
+        former = kind_in(before)
+        kind = plan.kind or former or Kind.FCGID
+        if plan.name is None and former is kind:
+            plan = plan._replace(name=next(iter(scripts_named(before)), None))
+        wanted = WAYS[kind].wanted(plan, before)
+        old_files = [(file, read(file.path)) for file in wanted.files]
+        for file, text in old_files:
             if text is not None and not is_ours(text):
-                raise DeployRefused(why=f"{each} exists and is not ours: move it elsewhere, or choose another --name")
-        if not plan.may_hide and not place_of_block(old_rules or b""):
+                why = f"{file.path.name} exists and is not ours: move it elsewhere, or choose another --name"
+                raise DeployRefused(why=why)
+        if not plan.may_hide and not place_of_block(before):
             refuse_to_hide(plan.web_dir)
-        new_script = script_text(plan.data_dir, plan.config).encode("ascii")
-        new_rules = merged(old_rules or b"", block(names))
+        new_rules = merged(before, block(wanted.rules))
         mode = HTACCESS_MODE if old_rules is None else stat.S_IMODE(rules.stat().st_mode)
-        written = [_put_script(plan.web_dir / each, old, new_script) for each, old in old_scripts.items()]
+        written = [put_file(file, text) for file, text in old_files]
+        if wanted.touched and any(file.changed for file in written):
+            touch(wanted.touched)
         block_written = put(rules, old_rules, new_rules, mode)
-        no_longer = {*former, *names_of(name, MOST)} - {*names}
-        superfluous = [script for script in scripts_in(plan.web_dir) if script.name in no_longer]
-        for script in superfluous:
-            script.unlink()
-        return Deployed(written, block_written, superfluous)
+        keep = frozenset(file.path for file in wanted.files)
+        superfluous = WAYS[former or kind].withdraw(plan.web_dir, before, keep)
+        return Deployed(kind, written, block_written, superfluous, WAYS[kind].advice(plan, before))
     except Unsafe as problem:
         raise DeployRefused(why=problem) from None
     except OSError as error:
         raise DeployRefused(why=f"{error.strerror}: {error.filename or plan.web_dir}") from None
 
 
-def _put_script(path: Path, before: bytes | None, text: bytes) -> Written:
-    """Write one copy; one that a backup or a program against duplicates has linked to another becomes a file of its own."""
+def kind_there(web_dir: Path) -> Kind | None:
+    """As what the folder is deployed now; None: it is not. Raises DeployRefused."""
+    try:
+        return kind_in(read(file_of(web_dir)) or b"")
+    except Unsafe as problem:
+        raise DeployRefused(why=problem) from None
+    except OSError as error:
+        raise DeployRefused(why=f"{error.strerror}: {error.filename or web_dir}") from None
+
+
+def put_file(file: File, before: bytes | None) -> Written:
+    """Write one; one that a backup or a program against duplicates has linked to another becomes a file of its own."""
+    path = file.path
     beside = path.is_symlink() and path.resolve().parent == path.parent.resolve()
     is_linked = before is not None and (beside or path.stat().st_nlink > 1)
-    return put(path, None if is_linked else before, text, SCRIPT_MODE)
+    folder_for(path)
+    return put(path, None if is_linked else before, file.text, file.mode)
 
 
 def refuse_unsafe(plan: Deployment) -> None:
@@ -124,40 +122,3 @@ def refuse_to_hide(web_dir: Path) -> None:
     names = vanishing(web_dir)
     if names:
         raise FilesWouldVanish(what=site_in(web_dir) or "other files", folder=web_dir, names=named(names))
-
-
-def web_root_around(data_dir: Path, web_dir: Path | None = None) -> Path | None:
-    """The folder around *data_dir* that a web server serves, or may serve; None: there is none.
-
-    That is *web_dir*, *data_dir* itself if it has a site, and any folder that has a usual name of web roots, or the name of
-    a domain and a site in it.
-    """
-    data = data_dir.resolve()
-    if _is_served(data) or _has_site(data):
-        return data
-    web = web_dir.resolve() if web_dir else None
-    if web and data.is_relative_to(web):
-        return web
-    return next((folder for folder in data.parents if _is_served(folder)), None)
-
-
-def likely_url(web_dir: Path) -> str:
-    """The likely address of *web_dir*: some hosts name folders after domains."""
-    parts = web_dir.resolve().parts
-    host, below = "YOUR-SITE", parts[len(parts) :]
-    for at, part in enumerate(parts):
-        if part.lower() in WEB_ROOTS:
-            below = parts[at + 1 :]
-        elif _DOMAIN.fullmatch(part.lower()):
-            host, below = part, parts[at + 1 :]
-    return "/".join([f"https://{host}", *below, ""])
-
-
-def _is_served(folder: Path) -> bool:
-    if folder.name.lower() in WEB_ROOTS:
-        return True
-    return bool(_DOMAIN.fullmatch(folder.name.lower())) and _has_site(folder)
-
-
-def _has_site(folder: Path) -> bool:
-    return any(os.path.exists(folder / name) for name in (HTACCESS, "dispatch.fcgi", *FRONT_PAGES))

@@ -1,45 +1,14 @@
-"""The marked block in a site's ``.htaccess``: its text, and how it is merged with the owner's lines.
+"""The marked block in a site's ``.htaccess``, and how it is merged with the owner's lines."""
 
-Each line of the block was tested with Apache 2.4 and mod_fcgid. The reasons:
-
-* ``<FilesMatch>`` instead of ``AddHandler``: other ``.fcgi`` files of the site keep their handler. Without mod_fcgid the
-  script runs as plain CGI.
-* ``-MultiViews``: else a ``health.html`` in the folder makes ``/health`` a 404.
-* ``CGIPassAuth`` would need AuthConfig and break the folder where that is not allowed; the rewrite needs FileInfo only.
-* Rewriting to the bare script keeps the request in REQUEST_URI as it was sent. The usual ``^(.*)$ script/$1`` refuses
-  ``%3F`` and ``%25`` and alters other characters.
-* A request for a script by its own address stays with it, whatever follows: the path below is found by that address.
-* No ``RewriteCond ... !-f``: it would let every file in the folder be fetched. Only certificate renewal may.
-"""
-
+import os
 import re
 from pathlib import Path
-
-from n2k_fcgi.deploy.spread import choosing
 
 HTACCESS = ".htaccess"
 BEGIN = "# BEGIN n2k_fcgi"
 END = "# END n2k_fcgi"
 
-_BLOCK = """\
-{begin}
-# Written by 'n2k deploy', which replaces these lines when it runs again. Yours go above or below.
-Options +ExecCGI -MultiViews
-<FilesMatch "^({scripts})$">
-<IfModule mod_fcgid.c>
-SetHandler fcgid-script
-</IfModule>
-<IfModule !mod_fcgid.c>
-SetHandler cgi-script
-</IfModule>
-</FilesMatch>
-RewriteEngine On
-RewriteRule ^ - [E=HTTP_AUTHORIZATION:%{{HTTP:Authorization}}]
-RewriteRule ^\\.well-known/acme-challenge/[A-Za-z0-9_-]+$ - [L]
-RewriteRule ^({scripts})(/|$) $1 [L]
-{choosing}
-{end}
-"""
+_WRITTEN = "# Written by 'n2k deploy', which replaces these lines when it runs again. Yours go above or below."
 
 _MARKS = re.compile(rb"^[ \t]*(# BEGIN n2k_fcgi|# END n2k_fcgi)[ \t\r]*$\n?", re.MULTILINE)
 _SCRIPTS = re.compile(rb"^[ \t]*RewriteRule \^ (\S+) \[L\]", re.MULTILINE)
@@ -47,10 +16,9 @@ _REWRITES = re.compile(rb"^[ \t]*Rewrite(Engine|Rule)\b", re.MULTILINE | re.IGNO
 _INHERITS = re.compile(rb"^[ \t]*RewriteOptions\b.*\bInherit", re.MULTILINE | re.IGNORECASE)
 
 
-def block(scripts: list[str]) -> bytes:
-    """The block for the scripts with these file names."""
-    pattern, rules = "|".join(map(re.escape, scripts)), "\n".join(choosing(scripts))
-    return _BLOCK.format(begin=BEGIN, end=END, scripts=pattern, choosing=rules).encode("ascii")
+def block(lines: list[str]) -> bytes:
+    """The block with these lines."""
+    return os.fsencode("\n".join([BEGIN, _WRITTEN, *lines, END, ""]))
 
 
 class Unsafe(ValueError):

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from n2k_fcgi.deploy.htaccess import HTACCESS, rewrites_itself
+from n2k_fcgi.deploy.kind import PROBE_FOLDER
 from n2k_fcgi.deploy.replacing import content
 from n2k_fcgi.deploy.script import scripts_in
 
@@ -49,7 +50,7 @@ def site_in(web_dir: Path) -> str:
 def _is_missed(entry: Path) -> bool:
     if entry.name == CHALLENGES.parts[0]:
         return any(path.name != CHALLENGES.name for path in entry.iterdir())
-    if entry.name.startswith("."):
+    if entry.name.startswith(".") or PROBE_FOLDER.fullmatch(entry.name):
         return False
     return not entry.is_dir() or _holds_a_file(entry)
 

@@ -4,10 +4,11 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.deploy import htaccess
+from n2k_fcgi.deploy import htaccess, passenger
+from n2k_fcgi.deploy.probe import remove_leftovers
 from n2k_fcgi.deploy.replacing import put, read
 from n2k_fcgi.deploy.script import scripts_in
-from n2k_fcgi.deploy.workers import stop, workers_of
+from n2k_fcgi.deploy.workers import hosted_in, stop, workers_of
 from n2k_fcgi.errors import RemovalRefused
 
 
@@ -45,11 +46,14 @@ def take_away(web_dir: Path) -> Removal:
         for script in scripts:
             script.unlink()
             removed.append(script)
+        removed.extend(passenger.withdraw(web_dir, before, frozenset()))
+        removed.extend(remove_leftovers(web_dir))
     except htaccess.Unsafe as problem:
         raise RemovalRefused(why=problem) from None
     except OSError as error:
         raise RemovalRefused(why=f"{error.strerror}: {error.filename or web_dir}") from None
     # Workers of a script that was deleted by hand are found by its name in the block.
     named = [web_dir / name for name in htaccess.scripts_named(before)]
-    stopped, left = stop(workers_of([*scripts, *named]))
+    apps = [path.parent for path in removed if path.name == passenger.NAME]
+    stopped, left = stop([*workers_of([*scripts, *named]), *(worker for app in apps for worker in hosted_in(app))])
     return Removal(removed, changed, stopped, left)

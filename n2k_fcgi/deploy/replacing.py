@@ -52,3 +52,19 @@ def put(path: Path, before: bytes | None, content: bytes, mode: int) -> Written:
     with replacement(path, mode, beside=beside) as file:
         file.write(content)
     return Written(path, True)
+
+
+def folder_for(path: Path) -> None:
+    """Make the folder of *path*, and the one above, if they are missing; a web server may enter them. Raises OSError."""
+    for folder in (path.parent.parent, path.parent):
+        if not folder.is_dir():
+            folder.mkdir()
+            folder.chmod(0o755)  # whatever the umask is
+
+
+def touch(path: Path) -> None:
+    """Make *path*, or give it the time of now. Raises OSError."""
+    folder_for(path)
+    if read(path) is None:
+        put(path, None, b"", 0o644)
+    os.utime(path)

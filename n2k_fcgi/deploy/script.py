@@ -7,7 +7,9 @@ from ast import literal_eval
 from pathlib import Path
 
 from n2k_fcgi import __version__
+from n2k_fcgi.deploy.htaccess import scripts_named
 from n2k_fcgi.deploy.installation import code_digest, folders_of_packages, places_of_packages
+from n2k_fcgi.deploy.spread import MOST, names_of
 from n2k_fcgi.errors import DeployRefused
 
 OURS = "# Written by 'n2k deploy'"
@@ -15,6 +17,11 @@ OURS = "# Written by 'n2k deploy'"
 
 _INTERPRETER = re.compile(r'#!(?:/bin/sh\n"exec" "([^"]+)"|(\S+) -I)')
 _PACKAGES = re.compile(r"^packages = (\[.*\])$", re.MULTILINE)
+
+PROBE = "# A probe: it may be removed."
+"""The mark of what ``n2k deploy --as auto`` writes for some seconds."""
+
+SCRIPT_MODE = 0o755
 
 MARK_BYTES = 1024
 """The bytes of a script that contain the mark: it is in the second or third line."""
@@ -27,7 +34,7 @@ _SCRIPT = """\
 {ours} for n2k_fcgi {version} (code {code}): run that again instead of changing this.
 {path}from n2k_fcgi.start import run
 
-run("n2k_fcgi.servers.fastcgi", {arguments})
+run({module!a}, {arguments})
 """
 
 _PATH = """\
@@ -46,10 +53,20 @@ else:
 """For an interpreter that was started with -S, without the module ``site``, which looks for packages and runs their hooks."""
 
 
-def script_text(data_dir: Path, config: Path | None) -> str:
-    """The text of dispatch.fcgi. It changes with the code, so that deploying again after an update replaces the workers."""
-    code = code_digest()
-    given = {"data_dir": data_dir, "config": config, "code": code}
+def script_text(module: str, data_dir: Path, config: Path | None) -> bytes:
+    """The text of a script that calls ``main`` of *module*.
+
+    It changes with the code, so that deploying again after an update replaces the workers.
+    """
+    return _text(module, data_dir=data_dir, config=config, code=code_digest())
+
+
+def probe_text(nonce: str) -> bytes:
+    """The text of a script that answers how it was started."""
+    return _text("n2k_fcgi.servers.fastcgi.probing", nonce=nonce) + f"{PROBE}\n".encode()
+
+
+def _text(module: str, **given: object) -> bytes:
     arguments = ", ".join(f"{name}={str(value)!a}" for name, value in given.items() if value is not None)
     folders = folders_of_packages()
     python = tuple(sys.version_info[:2])
@@ -58,10 +75,11 @@ def script_text(data_dir: Path, config: Path | None) -> str:
         first=first_lines(sys.executable, "-I" if folders is None else "-IS"),
         ours=OURS,
         version=__version__,
-        code=code,
+        code=code_digest(),
         path=path,
+        module=module,
         arguments=arguments,
-    )
+    ).encode("ascii")
 
 
 def first_lines(interpreter: str, options: str = "-I") -> str:
@@ -89,6 +107,20 @@ def missing(text: str) -> tuple[str, list[str]]:
     path = interpreter[1] or interpreter[2] if interpreter else ""
     places = literal_eval(packages[1]) if packages else []
     return "" if os.path.exists(path) else path, [place for place in places if not os.path.exists(place)]
+
+
+def is_probe(text: bytes) -> bool:
+    """Whether *text* is what a probe left behind."""
+    return is_ours(text) and PROBE.encode() in text
+
+
+def remove_scripts(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
+    """Remove those of our scripts that the block in *rules* starts, and copies of those to *keep*; what was removed."""
+    named = {*scripts_named(rules), *(name for path in keep for name in names_of(path.name, MOST))}
+    superfluous = [script for script in scripts_in(web_dir) if script.name in named and script not in keep]
+    for script in superfluous:
+        script.unlink()
+    return superfluous
 
 
 def scripts_in(web_dir: Path) -> list[Path]:

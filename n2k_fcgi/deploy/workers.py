@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 PROCESSES = Path("/proc")
 
+LOADER = b"/wsgi-loader.py"
+"""The end of the path of Passenger's program that loads a Python application."""
+
 PATIENCE = 10.0
 """Seconds for workers to end: a stopping worker finishes its answers, which takes at most five seconds."""
 
@@ -36,6 +39,21 @@ def workers_of(scripts: list[Path]) -> list[Worker]:
     """The workers of these scripts, which may have been removed."""
     wanted = {Path(os.path.realpath(script)) for script in scripts}
     return [worker for worker in workers() if worker.script in wanted]
+
+
+def hosted_in(app: Path) -> list[Worker]:
+    """The processes in which Passenger's loader runs the application of *app*, their working folder, which may be removed."""
+    path, found = os.path.realpath(app), []
+    wanted = (path, f"{path} (deleted)")
+    for entry in PROCESSES.iterdir():
+        if entry.name.isdecimal():
+            try:
+                arguments = (entry / "cmdline").read_bytes().split(b"\0")
+                if any(argument.endswith(LOADER) for argument in arguments[1:]) and os.readlink(entry / "cwd") in wanted:
+                    found.append(Worker(int(entry.name), app))
+            except OSError:  # it ended, or belongs to another user
+                continue
+    return found
 
 
 def stop(chosen: list[Worker]) -> tuple[list[int], list[int]]:

@@ -13,9 +13,9 @@ from pathlib import Path
 import markupsafe
 import pytest
 
-from n2k_fcgi.deploy.deployment import likely_url
 from n2k_fcgi.deploy.installation import PACKAGES, places_of_packages
 from n2k_fcgi.deploy.script import first_lines
+from n2k_fcgi.deploy.webroot import likely_url
 from tests.support.asking import over_cgi
 from tests.support.hosting import REPOSITORY, Account
 

@@ -30,5 +30,5 @@ def test_a_picture_shows_what_its_source_says(source: Path) -> None:
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_picture_is_shown_somewhere(source: Path) -> None:
     """Some page of the documentation has it, with words for those who do not see it."""
-    pages = "".join(page.read_text("utf-8") for page in (REPOSITORY / "docs").glob("*.md"))
+    pages = "".join(page.read_text("utf-8") for page in (REPOSITORY / "docs").rglob("*.md"))
     assert re.search(rf"!\[[^\]]{{10,}}\]\(pictures/{source.stem}\.svg\)", pages)

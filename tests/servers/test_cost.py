@@ -168,6 +168,18 @@ def test_the_modules_of_a_lookup_as_cgi(deployed: Account) -> None:
     assert tops(modules) <= OF_PYTHON
 
 
+def test_the_modules_of_a_lookup_by_the_script_of_cgi(tmp_path: Path) -> None:
+    """``n2k.cgi`` goes straight to the answer: nothing of FastCGI, and nothing that looks for a listening socket."""
+    account = Account(tmp_path / "home")
+    account.n2k("deploy", "--as", "cgi", str(account.site))
+    command = [sys.executable, "-IS", "-X", "importtime", str(account.site / "n2k.cgi")]
+    done = subprocess.run(command, env=variables(BY_LOOKUP), capture_output=True, timeout=SECONDS, check=True)
+    modules = imported(done.stderr.decode())
+    assert done.stdout.endswith(GOVERNOR.encode())
+    assert ours(modules) == set((LOOKUP_MODULES + CGI_MODULES).split()) - {"servers.fastcgi", "servers.inheriting"}
+    assert tops(modules) <= OF_PYTHON
+
+
 def test_the_modules_of_a_registration_as_cgi(deployed: Account) -> None:
     """Those of a lookup, and what checks the token, counts the write and records it; Werkzeug is none of it."""
     target = "/?name=New+Comer&key=00000000-0000-4000-8000-00000000c01d"

@@ -16,7 +16,14 @@ NEEDED = (
     *("mpm_event", "authz_core", "alias", "mime", "dir", "autoindex", "negotiation", "rewrite", "env", "setenvif"),
     *("filter", "deflate", "headers"),
 )
-GATEWAYS = {"fcgid": ("fcgid",), "cgid": ("cgid",), "proxy_fcgi": ("proxy", "proxy_fcgi"), "none": ()}
+GATEWAYS = {
+    "fcgid": ("fcgid",),
+    "cgid": ("cgid",),
+    "passenger": ("passenger",),
+    "wsgi": ("wsgi",),
+    "proxy_fcgi": ("proxy", "proxy_fcgi"),
+    "none": (),
+}
 """The modules that each way to run the service needs; ``none`` is a host that runs nothing."""
 
 PASSWORDS = ("authn_core", "authn_file", "authz_user", "auth_basic")
@@ -43,6 +50,15 @@ FcgidMaxRequestLen 1048576
 </IfModule>
 <IfModule mod_cgid.c>
 ScriptSock {run}/cgid
+</IfModule>
+<IfModule mod_passenger.c>
+PassengerRoot /usr/lib/ruby/vendor_ruby/phusion_passenger/locations.ini
+PassengerInstanceRegistryDir {run}
+PassengerUserSwitching off
+PassengerDisableSecurityUpdateCheck on
+PassengerDisableAnonymousTelemetry on
+PassengerMaxPoolSize 2
+PassengerEnabled off
 </IfModule>
 DocumentRoot {docroot}
 DirectoryIndex index.html
@@ -98,10 +114,10 @@ class Apache:
 def apache(docroot: Path, *, gateway: str = "fcgid", settings: str = "", nobody: bool = False) -> Iterator[Apache]:
     """Serve *docroot* until the block ends, with more *settings* of the server's.
 
-    *gateway* is a key of GATEWAYS. Apache refuses to serve as root, so a user namespace gives it another id then; files stay
-    reachable. With *nobody* it is really another user, if root runs the tests.
+    *gateway* has keys of GATEWAYS, with a + between them. Apache refuses to serve as root, so a user namespace gives it
+    another id then; files stay reachable. With *nobody* it is really another user, if root runs the tests.
     """
-    modules = (*NEEDED, *PASSWORDS, *GATEWAYS[gateway])
+    modules = (*NEEDED, *PASSWORDS, *(module for name in gateway.split("+") for module in GATEWAYS[name]))
     _refuse_missing(modules)
     # In /tmp, because the path of a socket has at most 107 bytes.
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="apache-") as name:
@@ -125,7 +141,7 @@ def apache(docroot: Path, *, gateway: str = "fcgid", settings: str = "", nobody:
 
 def _refuse_missing(modules: tuple[str, ...]) -> None:
     missing = [name for name in modules if not (MODULES / f"mod_{name}.so").exists()]
-    advice = "these tests need a real Apache: apt-get install apache2 libapache2-mod-fcgid"
+    advice = "these tests need a real Apache: 'make test' names the packages"
     assert not missing, f"{advice} (missing modules: {missing})"
 
 

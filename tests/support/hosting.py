@@ -15,8 +15,10 @@ REPOSITORY = Path(__file__).parents[2]
 class Account:
     """``home/n2k-data`` and ``home/example.com``, with the golden avatars imported and ``n2k init`` done."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, python: str = sys.executable) -> None:
         self.home = home
+        self.python = python
+        """What runs its commands."""
         self.data = home / "n2k-data"
         self.site = home / "example.com"
         self.site.mkdir(parents=True)
@@ -43,7 +45,7 @@ class Account:
     def run(self, *arguments: str, env: Mapping[str, str] | None = None, text: str = "") -> "subprocess.CompletedProcess[str]":
         """Run ``n2k`` on this account's data, whatever comes of it."""
         return subprocess.run(
-            [sys.executable, "-m", "n2k_fcgi", "--dir", str(self.data), *arguments],
+            [self.python, "-m", "n2k_fcgi", "--dir", str(self.data), *arguments],
             cwd=REPOSITORY,
             env={"PATH": os.environ["PATH"], **measured(), **(env or {})},
             input=text,

@@ -7,7 +7,7 @@ from tests.support.processes import REPOSITORY
 
 PAGES = {
     str(path.relative_to(REPOSITORY)): path.read_text("utf-8")
-    for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+    for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md")))
 }
 """Path -> text."""
 

@@ -1,4 +1,4 @@
-"""The fenced snippets of docs/deploy.md: what the page prints is what the tests run."""
+"""The fenced snippets of docs/deploy.md and docs/hosting: what the pages print is what the tests run."""
 
 import configparser
 import re
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tests.support.hosting import REPOSITORY
 
-PAGE = (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
+_DOCS = REPOSITORY / "docs"
+PAGE = "\n".join(path.read_text("utf-8") for path in (_DOCS / "deploy.md", *sorted((_DOCS / "hosting").glob("*.md"))))
+"""All of them."""
 
 
 def snippets(language: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB, Settings
-from n2k_fcgi.deploy.deployment import web_root_around
+from n2k_fcgi.deploy.webroot import web_root_around
 from n2k_fcgi.errors import N2KError, NoGeneration, counted
 from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.model.avatar import Avatar

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from n2k_fcgi.cli.examinations import crowding
 from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
-from n2k_fcgi.deploy import htaccess
+from n2k_fcgi.deploy import htaccess, passenger
+from n2k_fcgi.deploy.kind import Kind
+from n2k_fcgi.deploy.kinds import kind_in
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, opening
 from n2k_fcgi.deploy.replacing import content
@@ -26,21 +28,36 @@ def examine(web_dir: Path, code: str) -> Iterator[Finding]:
     try:
         rules = htaccess.file_of(web_dir)
         text = content(rules)
-        names = htaccess.scripts_named(text)
+        kind = kind_in(text)
     except htaccess.Unsafe as fault:
         yield problem("folder", f"{web_dir}: {fault}", "then run 'n2k deploy' again")
         return
     except OSError as error:
         yield problem("folder", f"{error.filename}: {error.strerror}", "run 'n2k deploy' again")
         return
-    if not names:
+    if kind is None:
         yield problem("folder", f"{rules} has no block of ours", "run 'n2k deploy' again")
         return
-    paths = [web_dir / name for name in names]
-    yield scripts(paths, code)
-    yield from crowding.examine(paths)
+    hosted = passenger.application_in(text)
+    if hosted:
+        yield application(hosted, web_dir, code)
+    else:
+        paths = [web_dir / name for name in htaccess.scripts_named(text)]
+        yield scripts(paths, code)
+        if kind is Kind.FCGID:
+            yield from crowding.examine(paths)
     yield reach(web_dir)
     yield neighbours(web_dir)
+
+
+def application(path: Path, web_dir: Path, code: str) -> Finding:
+    """Whether Passenger's application is there, and was written by the installed code."""
+    again = f"run 'n2k deploy {web_dir}' again"
+    if not path.exists():
+        return problem("script", f"{path} is missing, so Passenger can start nothing", f"{again}, or with --remove")
+    if f"(code {code})" not in _text_of_ours(path):
+        return warning("script", f"{path} was written by other code than is installed here", again)
+    return ok("script", str(path))
 
 
 def scripts(paths: list[Path], code: str) -> Finding:

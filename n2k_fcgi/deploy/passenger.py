@@ -1,0 +1,184 @@
+"""Passenger, as cPanel's "Setup Python App" runs it: ``passenger_wsgi.py`` with a module-level ``application``.
+
+The file is in a folder of its own outside the web root, which the control panel, or the server's configuration, names as the
+application's: stock Passenger takes ``PassengerAppRoot`` from there alone ("not allowed here" in ``.htaccess``, tried with
+6.0.17). The block keeps the files of the web folder from being handed out, which Passenger does with every file that is there.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from n2k_fcgi import __version__
+from n2k_fcgi.deploy.htaccess import without_block
+from n2k_fcgi.deploy.installation import code_digest, folders_of_packages, refuse_open_to_all
+from n2k_fcgi.deploy.kind import Deployment, File, Kind, Trial, Wanted, probe_answer, refuse_options
+from n2k_fcgi.deploy.replacing import read
+from n2k_fcgi.deploy.rewriting import CERTIFICATES
+from n2k_fcgi.deploy.script import OURS, PROBE, is_ours, is_probe
+from n2k_fcgi.deploy.webroot import web_root_around
+from n2k_fcgi.errors import DeployRefused
+
+PAGE = "hosting/passenger.md"
+NAME = "passenger_wsgi.py"
+RESTART = "tmp/restart.txt"
+"""Passenger loads the application anew when this file is newer than the process."""
+
+FRONT_PAGE = "index.html"
+"""Passenger looks for the address with ``.html``, a file that our rules do not hand out: 404. This one would hide the root."""
+
+_MODE = 0o644
+_BEGINNING = """\
+{ours} for n2k_fcgi {version} (code {code}): run that again instead of changing this.
+# For the folder {web_dir}
+import os
+import sys
+
+PYTHON, INTERPRETER, FOLDERS = {python}, {interpreter!a}, {folders!a}
+if sys.version_info[:2] == PYTHON:  # its packages are there, whatever environment the panel has made
+    sys.path[:0] = [folder for folder in FOLDERS if folder not in sys.path]
+elif getattr(sys, "argv", [""])[0].endswith("/wsgi-loader.py") and sys.executable != INTERPRETER:
+    os.execv(INTERPRETER, [INTERPRETER] + sys.argv)  # Passenger's loader begins again, with the Python that has n2k_fcgi
+
+"""
+"""For any Python that a panel may start, 2.7 included. A server that has Python in itself must have the right version."""
+_APPLICATION = """\
+from n2k_fcgi.servers.hosted import HostedApplication
+
+application = HostedApplication({arguments})
+"""
+_TRIAL = """\
+{probe}
+from n2k_fcgi.servers.fastcgi.probing import Probe
+
+application = Probe({nonce!a}, {kind!a})
+"""
+
+_PANEL = re.compile(rb"^[ \t]*PassengerAppRoot[ \t]+(?:\"([^\"\n]+)\"|(\S+))", re.MULTILINE | re.IGNORECASE)
+_BLOCK = re.compile(rb"^# Kind: passenger, in (.+)$", re.MULTILINE)
+
+
+def wanted(plan: Deployment, rules: bytes) -> Wanted:
+    """``passenger_wsgi.py``, and rules without a script."""
+    refuse_options(Kind.PASSENGER, spread=plan.spread, name=plan.name)
+    app = app_of(plan, rules)
+    _refuse_unsafe(app, plan)
+    given = {"data_dir": plan.data_dir, "config": plan.config, "code": code_digest()}
+    arguments = ", ".join(f"{name}={str(value)!a}" for name, value in given.items() if value is not None)
+    text = _beginning(plan) + _APPLICATION.format(arguments=arguments)
+    lines = [
+        f"# Kind: passenger, in {app}",
+        "Options -MultiViews",
+        "DirectoryIndex disabled",
+        "RewriteEngine On",
+        CERTIFICATES,
+        "RewriteCond %{REQUEST_FILENAME} -f",
+        "RewriteRule ^ - [R=404,L]",
+    ]
+    return Wanted([File(app / NAME, text.encode("ascii"), _MODE)], lines, app / RESTART)
+
+
+def application_in(rules: bytes) -> Path | None:
+    """The ``passenger_wsgi.py`` that the block in *rules* names."""
+    found = _BLOCK.search(rules)
+    return Path(os.fsdecode(found[1])) / NAME if found else None
+
+
+def withdraw(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
+    """Remove what is ours in the application's folder, and that folder, if nothing else is in it."""
+    application = application_in(rules)
+    return [] if application is None or application in keep else clear(application.parent)
+
+
+def clear(app: Path) -> list[Path]:
+    """Remove our ``passenger_wsgi.py`` and what servers and Python made of it; what was removed."""
+    text = read(app / NAME)
+    if text is None or not is_ours(text):
+        return []
+    compiled = list((app / "__pycache__").glob("passenger_wsgi.*.pyc"))
+    empty = [app / RESTART] if read(app / RESTART) == b"" else []
+    for path in (app / NAME, *compiled, *empty):
+        path.unlink()
+    for folder in (app / "__pycache__", app / "tmp", app):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    return [app / NAME]
+
+
+def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:
+    """An application in the folder that the server knows; where ours is there already, it answers for itself."""
+    app = app_of(plan, rules)
+    _refuse_unsafe(app, plan)
+    text = read(app / NAME)
+    if text is not None and not is_probe(text):
+        return Trial([], [], "health", "alive\n")
+    probe = _beginning(plan) + _TRIAL.format(probe=PROBE, nonce=nonce, kind=Kind.PASSENGER.value)
+    asked = f"{place.parent.name}/{place.name}/asked"
+    return Trial(
+        [File(app / NAME, probe.encode("ascii"), _MODE)],
+        ["RewriteEngine Off"],
+        asked,
+        probe_answer(Kind.PASSENGER, nonce),
+        touched=app / RESTART,
+    )
+
+
+def advice(plan: Deployment, rules: bytes) -> str:
+    """What the control panel must know, unless its lines are in ``.htaccess``."""
+    app = app_of(plan, rules)
+    if _panels(rules) == app:
+        return ""
+    return f"in the control panel, or in the server's configuration, the application's root must be {app}, its file {NAME}"
+
+
+def app_of(plan: Deployment, rules: bytes) -> Path:
+    """The application's folder: as asked for, as the panel's line says, as before, else beside the data directory."""
+    before = application_in(rules)
+    asked = plan.app or _panels(rules)
+    if asked:
+        return asked
+    return before.parent if before else plan.data_dir.with_name(f"{plan.data_dir.name}-passenger")
+
+
+def _panels(rules: bytes) -> Path | None:
+    """What the panel has written above or below our block."""
+    found = _PANEL.search(without_block(rules))
+    return Path(os.fsdecode(found[1] or found[2])) if found else None
+
+
+def _beginning(plan: Deployment) -> str:
+    folders = folders_of_packages()
+    return _BEGINNING.format(
+        ours=OURS,
+        version=__version__,
+        code=code_digest(),
+        web_dir=f"{str(plan.web_dir)!a}",
+        # Packages that are not found by folders alone need the interpreter that they were installed for.
+        python=tuple(sys.version_info[:2]) if folders else (),
+        interpreter=sys.executable,
+        folders=folders or [],
+    )
+
+
+def _refuse_unsafe(app: Path, plan: Deployment) -> None:
+    """Raise DeployRefused for a folder that the web may hand out, that others can change, or that has another application."""
+    if not app.is_absolute() or not str(app).isprintable():
+        raise DeployRefused(why=f"the application's folder must be an absolute path of printable characters, not {str(app)!r}")
+    if not app.parent.is_dir():
+        raise DeployRefused(why=f"no such folder: {app.parent} (for the application {app.name})")
+    root = web_root_around(app, plan.web_dir)
+    if root is not None:
+        raise DeployRefused(why=f"the application's folder is below the web root {root}: choose another with --app")
+    if app.resolve().is_relative_to(plan.data_dir.resolve()):
+        raise DeployRefused(why="the application's folder is in the data directory, whose files are private: choose another")
+    if (plan.web_dir / FRONT_PAGE).exists():
+        raise DeployRefused(why=f"Passenger takes {FRONT_PAGE} for the folder's own address, that of lookups: move it away")
+    refuse_open_to_all(app if app.exists() else app.parent)
+    text = read(app / NAME)
+    if text is None or is_probe(text):
+        return
+    if not is_ours(text):
+        raise DeployRefused(why=f"{NAME} exists and is not ours: rename it, or choose --app (it is in {app})")
+    if f"# For the folder {str(plan.web_dir)!a}\n".encode() not in text:
+        raise DeployRefused(why=f"{NAME} serves another web folder: choose --app (it is in {app})")

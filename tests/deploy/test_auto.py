@@ -1,0 +1,227 @@
+"""``n2k deploy --as auto``: the host is asked, the best that answers is taken, and nothing of the probe stays."""
+
+import os
+import re
+import signal
+import subprocess
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from n2k_fcgi.deploy import probe
+from n2k_fcgi.deploy.choice import choose
+from n2k_fcgi.deploy.kind import Deployment, Kind
+from n2k_fcgi.deploy.workers import workers
+from tests.support.apache import Apache, apache
+from tests.support.hosted_python import HOSTED
+from tests.support.hosting import REPOSITORY, Account
+from tests.support.passenger import app_of, panel
+from tests.support.processes import eventually
+
+MASAKAZU = b"a27b84f0-2757-4176-9579-43a181d4a5a0"
+SCRIPTS = {"fcgid": ["dispatch.fcgi"], "cgi": ["n2k.cgi"], "passenger": []}
+ALL = "fcgid+cgid+passenger"
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    """A home with data and an empty folder for n2k in its site."""
+    made = Account(tmp_path / "home", python=HOSTED)
+    made.site /= "n2k"
+    made.site.mkdir()
+    return made
+
+
+def host(account: Account, gateway: str, *, panels: bool = False) -> "AbstractContextManager[Apache]":
+    """A server with these modules; *panels*: Passenger is set up for the folder, as a control panel does it."""
+    settings = panel(app_of(account), "/n2k") if panels else ""
+    return apache(account.site.parent, gateway=gateway, settings=settings)
+
+
+def auto(account: Account, server: Apache, *options: str) -> str:
+    """Ask the host; what was printed."""
+    return account.n2k("deploy", "--as", "auto", "--url", f"{server.url}/n2k/", *options, str(account.site))
+
+
+def leftovers(account: Account) -> list[str]:
+    """Files that no kind of deployment has."""
+    return [entry.name for entry in account.site.iterdir() if entry.name.startswith(probe.PREFIX)]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "panels", "kind"),
+    [
+        (ALL, False, "fcgid"),
+        (ALL, True, "passenger"),
+        ("fcgid+cgid", False, "fcgid"),
+        ("fcgid", False, "fcgid"),
+        ("cgid+passenger", True, "passenger"),
+        ("passenger", True, "passenger"),
+        ("cgid+passenger", False, "cgi"),
+        ("cgid", False, "cgi"),
+    ],
+)
+def test_the_best_that_answers_is_taken(account: Account, gateway: str, panels: bool, kind: str) -> None:
+    """Whichever modules are absent; the service answers then, and neither files nor processes of the probe are left.
+
+    Where Passenger is set up for the folder, it takes the requests of FastCGI too, so that this does not answer.
+    """
+    with host(account, gateway, panels=panels) as server:
+        said = auto(account, server)
+        assert f"deployed as {kind}: the best that answers" in said and "asked for a file: served" in said
+        assert eventually(lambda: server.get("/n2k/?name=masakazu.kojima").body == MASAKAZU), server.error_log
+        assert sorted(entry.name for entry in account.site.iterdir()) == sorted({".htaccess", *SCRIPTS[kind]})
+        assert app_of(account).exists() == (kind == "passenger")
+        assert not [
+            worker for worker in workers() if probe.PREFIX in str(worker.script) and str(account.home) in str(worker.script)
+        ]
+
+
+def test_what_was_found_is_said(account: Account) -> None:
+    """A line for each way."""
+    with host(account, "cgid") as server:
+        said = auto(account, server)
+    assert re.findall(r"^asked for (.*)$", said, re.MULTILINE) == [
+        "a file: served",
+        "FastCGI (mod_fcgid): the script is run as cgi, after 0 good answers",
+        "Passenger: status 404",
+        "CGI: answers",
+    ]
+
+
+def test_where_nothing_answers_it_stays_with_fcgid(account: Account) -> None:
+    """A host that runs nothing, but serves files."""
+    with host(account, "none") as server:
+        assert "deployed as fcgid: nothing answers" in auto(account, server)
+    assert account.script.exists() and not leftovers(account)
+
+
+def test_without_an_address_it_is_fcgid_and_a_line_says_so(account: Account) -> None:
+    """Nothing is asked; with the setting it is, also without the option."""
+    done = account.run("deploy", str(account.site))
+    assert done.returncode == 0 and account.script.exists()
+    assert "the host was not asked how it runs programs: give --url, or set 'url' (fcgid was taken)" in done.stderr
+    account.n2k("deploy", "--remove", str(account.site))
+    with host(account, "cgid") as server:
+        account.settings(f"url = {server.url}/n2k/")
+        assert "deployed as cgi" in account.n2k("deploy", str(account.site))
+
+
+def test_an_address_that_serves_another_folder_is_found_out(account: Account) -> None:
+    """The file is not served there: it stays as it is, and says why; another site's answers prove nothing."""
+    with host(account, "cgid") as server:
+        wrong = ("deploy", "--as", "auto", "--url", f"{server.url}/other/", str(account.site))
+        assert "deployed as fcgid: a file in this folder is not served at that address: status 404" in account.n2k(*wrong)
+        account.n2k("deploy", "--as", "cgi", str(account.site))
+        assert "deployed as cgi: a file in this folder is not served" in account.n2k(*wrong)
+
+
+@pytest.mark.parametrize("present", ["cgi", "passenger", "fcgid"])
+def test_a_deployed_folder_is_asked_on_demand_only(account: Account, present: str) -> None:
+    """Without --as, as at an upgrade, the kind stays and nobody is asked; auto asks, whatever rules are there."""
+    with host(account, ALL, panels=True) as server:
+        account.settings(f"url = {server.url}/n2k/")
+        account.n2k("deploy", "--as", present, str(account.site))
+        assert "asked" not in account.n2k("deploy", str(account.site))
+        assert (account.site / SCRIPTS[present][0]).exists() if SCRIPTS[present] else app_of(account).exists()
+        said = auto(account, server)
+        assert "Passenger: answers" in said and "CGI: answers" in said and "deployed as passenger" in said
+        assert eventually(lambda: server.get("/n2k/?name=masakazu.kojima").body == MASAKAZU), server.error_log
+        assert [entry.name for entry in account.site.iterdir()] == [".htaccess"]
+
+
+def test_fastcgi_that_fails_now_and_then_is_not_taken(account: Account) -> None:
+    """In the idle minute something happens to it: the next best is taken, and how far it came is said."""
+    with host(account, "fcgid+cgid") as server:
+        paused = []
+
+        def pause() -> None:
+            paused.extend(account.site.glob(f"{probe.PREFIX}*/fcgid/dispatch.fcgi"))
+            paused[0].unlink()
+
+        found = probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", pause)
+        assert len(paused) == 1
+        assert found.results[Kind.FCGID] == probe.Result(10, 20, "status 404")
+        assert choose(found, None).kind is Kind.CGI
+
+
+def test_patience_is_for_asking(account: Account) -> None:
+    """With a kind that is given there is nothing to wait for."""
+    done = account.run("deploy", "--as", "cgi", "--patient", str(account.site))
+    assert done.returncode == 2 and "--patient is for --as auto" in done.stderr
+
+
+KILLED = """
+import os, signal, sys
+from n2k_fcgi.cli import main
+from n2k_fcgi.deploy import probe
+
+moment = sys.argv.pop(1)
+real = probe.ask
+
+def ask(url):
+    if moment in url:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(url)
+
+probe.ask = ask
+main()
+"""
+
+
+@pytest.mark.parametrize("moment", ["/static/", "/fcgid/", "/passenger/", "/cgi/"])
+def test_what_a_kill_leaves_goes_at_the_next_deployment(account: Account, moment: str) -> None:
+    """Killed while it asks, in each of its steps: the site is as before, and the next deployment removes the probe."""
+    with host(account, ALL, panels=True) as server:
+        command = ["--dir", str(account.data), "deploy", "--as", "auto", "--url", f"{server.url}/n2k/", str(account.site)]
+        done = subprocess.run(
+            [HOSTED, "-c", KILLED, moment, *command],
+            cwd=REPOSITORY,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        left = leftovers(account)
+        assert len(left) == 1 and not account.htaccess.exists()
+        assert (app_of(account) / "passenger_wsgi.py").exists() == (moment in ("/passenger/", "/cgi/"))
+        assert f"removed: {account.site / left[0]}, which a probe has left" in account.n2k(
+            "deploy", "--as", "cgi", str(account.site)
+        )
+        assert sorted(entry.name for entry in account.site.iterdir()) == [".htaccess", "n2k.cgi"]
+        assert not app_of(account).exists()
+
+
+def test_a_probe_that_runs_is_not_removed_by_another_deployment(account: Account) -> None:
+    """It holds a lock; when it has ended, its folder is gone anyway."""
+    with host(account, "fcgid") as server:
+        seen: list[str] = []
+
+        def pause() -> None:
+            account.n2k("deploy", "--as", "fcgid", str(account.site))
+            seen.extend(leftovers(account))
+
+        found = probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", pause)
+        assert len(seen) == 1 and found.results[Kind.FCGID].problem == ""
+        assert not leftovers(account)
+
+
+def test_nobody_can_guess_or_list_the_probe(account: Account) -> None:
+    """Its name has 128 random bits, and no two are equal."""
+    names = set()
+    with host(account, "fcgid") as server:
+        for _ in range(2):
+            probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", lambda: names.update(leftovers(account)))
+    assert len(names) == 2 and all(re.fullmatch(r"n2k-probe-[0-9a-f]{32}", name) for name in names)
+
+
+def test_a_folder_of_the_owner_with_a_like_name_stays(account: Account) -> None:
+    """Only names that a probe makes are removed, and no link is followed."""
+    (account.site / "n2k-probe-mine").mkdir()
+    elsewhere = account.home / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").touch()
+    (account.site / f"n2k-probe-{'0' * 32}").symlink_to(elsewhere)
+    account.n2k("deploy", "--yes", str(account.site))
+    assert (elsewhere / "precious").exists() and len(leftovers(account)) == 2

@@ -26,6 +26,8 @@ run: $(VENV)/.run
 # Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
 	sh .ci/packages apache2 libapache2-mod-fcgid libapache2-mod-passenger libapache2-mod-wsgi-py3 nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli memcached libmemcached-tools php-memcached
+	version=$$($(BIN)/python -m tests.support.hosted_python); test -z "$$version" || \
+		$(MAKE) VENV=".venv-$$version" PYTHON="$$(sh .ci/python "$$version")" ".venv-$$version/.test"
 	$(BIN)/python -m pytest -p tests.support.coverage -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The tests on every Python that we support; ends with one line per version, and fails if one of them is missing.

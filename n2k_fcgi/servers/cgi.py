@@ -84,9 +84,10 @@ def answer(application: Served, limits: Limits | None = None) -> None:
 
 def _end_of_answer() -> None:
     """Let the web server read the end of the answer now: what is done before this process ends keeps no caller waiting."""
-    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+    with contextlib.suppress(OSError):  # no descriptor is free: the end of this process is near anyway
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
 
 
 def leave() -> NoReturn:

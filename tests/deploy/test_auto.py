@@ -70,6 +70,7 @@ def test_the_best_that_answers_is_taken(account: Account, gateway: str, panels: 
     with host(account, gateway, panels=panels) as server:
         said = auto(account, server)
         assert f"deployed as {kind}: the best that answers" in said and "asked for a file: served" in said
+        assert ("FastCGI (mod_fcgid): answers 20 of 20 requests" in said) == (kind == "fcgid")
         assert eventually(lambda: server.get("/n2k/?name=masakazu.kojima").body == MASAKAZU), server.error_log
         assert sorted(entry.name for entry in account.site.iterdir()) == sorted({".htaccess", *SCRIPTS[kind]})
         assert app_of(account).exists() == (kind == "passenger")
@@ -144,6 +145,24 @@ def test_fastcgi_that_fails_now_and_then_is_not_taken(account: Account) -> None:
         assert len(paused) == 1
         assert found.results[Kind.FCGID] == probe.Result(10, 20, "status 404")
         assert choose(found, None).kind is Kind.CGI
+
+
+IMPATIENT = "from n2k_fcgi.cli import deploy_cmd, main; deploy_cmd.IDLE = 0.0; main()"
+
+
+def test_patience_waits_in_the_middle(account: Account) -> None:
+    """Once, for FastCGI alone; here for no time at all."""
+    with host(account, "fcgid") as server:
+        command = [HOSTED, "-c", IMPATIENT, "--dir", str(account.data), "deploy", "--url", f"{server.url}/n2k/", "--patient"]
+        done = subprocess.run(
+            [*command, str(account.site)],
+            cwd=REPOSITORY,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert done.stderr.count("waiting for 0 seconds") == 1 and "answers 20 of 20 requests" in done.stdout
 
 
 def test_patience_is_for_asking(account: Account) -> None:

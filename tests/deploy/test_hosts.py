@@ -8,6 +8,7 @@ from tests.support.apache import apache
 from tests.support.golden import CASES_FILE, run_all
 from tests.support.hosted_python import HOSTED
 from tests.support.hosting import Account
+from tests.support.parallel import in_parallel
 from tests.support.passenger import app_of, panel
 from tests.support.snippets import snippets
 
@@ -65,6 +66,22 @@ def test_mod_wsgi(account: Account, mount: str) -> None:
         settings = settings.replace("WSGIScriptAlias /n2k ", "WSGIScriptAlias / ")
     with apache(account.site.parent, gateway="wsgi", settings=settings) as server:
         assert run_all(server.asking(mount), account.golden) == CASES
+
+
+def test_threads_of_mod_wsgi_lose_no_count(account: Account) -> None:
+    """Eight callers at once, from the first request on, in one process with eight threads."""
+    account.n2k("deploy", "--as", "passenger", str(account.site))
+    account.settings("token_limit = 100000\nwrite_limit = 100000")
+    token = {"X-N2K-Token": account.golden.placeholders["{SHOP_TOKEN}"]}
+    settings = snippets("apache")[1].replace("/home/you", str(account.home)).replace(" user=you", "")
+    with apache(account.site.parent, gateway="wsgi", settings=settings) as server:
+        ask = server.asking("/n2k")
+
+        def work(number: int) -> int:
+            return sum(ask("POST", "/db/hosted?op=incr&initial=1", token, b"").status in (200, 201) for _ in range(10))
+
+        assert in_parallel(8, work) == [10] * 8
+        assert ask("GET", "/db/hosted", token, b"").body == b"80"
 
 
 def test_mod_wsgi_in_the_processes_of_apache(account: Account) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from n2k_fcgi import __version__
 from n2k_fcgi.deploy.htaccess import without_block
-from n2k_fcgi.deploy.installation import code_digest, folders_of_packages, refuse_open_to_all
+from n2k_fcgi.deploy.installation import code_digest, folders_of_packages, places_of_packages, refuse_open_to_all
 from n2k_fcgi.deploy.kind import Deployment, File, Kind, Trial, Wanted, probe_answer, refuse_options
 from n2k_fcgi.deploy.replacing import read
 from n2k_fcgi.deploy.rewriting import CERTIFICATES
@@ -36,7 +36,8 @@ import os
 import sys
 
 PYTHON, INTERPRETER, FOLDERS = {python}, {interpreter!a}, {folders!a}
-if sys.version_info[:2] == PYTHON:  # its packages are there, whatever environment the panel has made
+PACKAGES = {packages!a}
+if sys.version_info[:2] == PYTHON and all(map(os.path.exists, PACKAGES)):  # whatever environment the panel has made
     sys.path[:0] = [folder for folder in FOLDERS if folder not in sys.path]
 elif getattr(sys, "argv", [""])[0].endswith("/wsgi-loader.py") and sys.executable != INTERPRETER:
     os.execv(INTERPRETER, [INTERPRETER] + sys.argv)  # Passenger's loader begins again, with the Python that has n2k_fcgi
@@ -158,6 +159,7 @@ def _beginning(plan: Deployment) -> str:
         python=tuple(sys.version_info[:2]) if folders else (),
         interpreter=sys.executable,
         folders=folders or [],
+        packages=places_of_packages(),
     )
 
 

@@ -1,1 +1,1 @@
-"""Deploying to a web folder, and removing it: dispatch.fcgi and a block in .htaccess."""
+"""Deploying to a web folder, as one of several kinds, and removing it: files of the kind, and a block in .htaccess."""

@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from n2k_fcgi.deploy.spread import MOST
 from n2k_fcgi.deploy.webroot import likely_url
 from n2k_fcgi.deploy.workers import hosted_in, stop, workers
 from n2k_fcgi.store.datadir import SETTINGS_FILE
+
+if TYPE_CHECKING:
+    from n2k_fcgi.deploy.choice import Choice
 
 AUTO = "auto"
 
@@ -78,7 +82,8 @@ def command(
         return
     if url is not None:
         context.flags["url"] = url
-    if patient and kind not in (AUTO, None):
+    asks = kind == AUTO or (kind is None and (url is not None or kind_there(web_dir) is None))
+    if patient and not asks:
         raise click.UsageError("--patient is for --as auto")
     plan = Deployment(
         web_dir,
@@ -90,7 +95,7 @@ def command(
         spread=spread,
         app=app.absolute() if app else None,
     )
-    _put_there(context, plan, asks=kind == AUTO or kind is None, is_said=kind == AUTO, patient=patient)
+    _put_there(context, plan, asks=asks, patient=patient)
 
 
 def _config(context: Context) -> Path | None:
@@ -100,13 +105,12 @@ def _config(context: Context) -> Path | None:
     return file if file != loaded.settings.folder / SETTINGS_FILE else None
 
 
-def _put_there(context: Context, plan: Deployment, *, asks: bool, is_said: bool, patient: bool) -> None:
+def _put_there(context: Context, plan: Deployment, *, asks: bool, patient: bool) -> None:
     web_dir, loaded = plan.web_dir, context.loaded
     _remove_leftovers(web_dir)
-    note = ""
-    if asks and (is_said or kind_there(web_dir) is None):
-        kind, note = _asked(context, plan, patient=patient)
-        plan = plan._replace(kind=kind)
+    chosen = _asked(context, plan, patient=patient) if asks else None
+    if chosen is not None:
+        plan = plan._replace(kind=chosen.kind)
     before = list(workers())
     done = deploy(plan)
     for written in (*done.files, done.rules):
@@ -123,12 +127,16 @@ def _put_there(context: Context, plan: Deployment, *, asks: bool, is_said: bool,
         if variable.startswith("N2K_") and variable != "N2K_DIR":
             context.talk(f"warning: {variable} is set here, but web servers do not see it: set {setting!r} in {SETTINGS_FILE}")
     _warn(context, web_dir)
-    if note:
-        context.talk(f"note: {note}")
-    if done.advice:
+    if asks and chosen is None:
+        how = f"n2k deploy {web_dir} --as auto --url {likely_url(web_dir)}"
+        context.talk(f"note: the host was not asked how it runs programs, {done.kind.value} was taken; to ask it: {how}")
+    if done.advice and not (chosen and chosen.answers):
         context.talk(f"note: {done.advice}; see docs/{WAYS[done.kind].PAGE}")
-    url = loaded.settings.url or likely_url(web_dir)
-    context.talk(f"now try: curl '{url}health' (it says 'alive'), then: n2k --dir {plan.data_dir} doctor {url}")
+    url = (loaded.settings.url or likely_url(web_dir)).rstrip("/") + "/"
+    if chosen and not chosen.answers:
+        context.talk(f"now find out why: n2k --dir {plan.data_dir} doctor {url}; then deploy again with the right --url")
+    else:
+        context.talk(f"now try: curl '{url}health' (it says 'alive'), then: n2k --dir {plan.data_dir} doctor {url}")
 
 
 def _remove_leftovers(web_dir: Path) -> None:
@@ -138,13 +146,11 @@ def _remove_leftovers(web_dir: Path) -> None:
         click.echo(f"removed: {folder}, which a probe has left")
 
 
-def _asked(context: Context, plan: Deployment, *, patient: bool) -> tuple[Kind, str]:
-    """The kind that the host runs best; and a note, if it could not be asked."""
+def _asked(context: Context, plan: Deployment, *, patient: bool) -> "Choice | None":
+    """What the host runs best; None: its address is not known, so it cannot be asked."""
     url = context.settings.url
-    present = kind_there(plan.web_dir)
     if not url:
-        kept = present or Kind.FCGID
-        return kept, f"the host was not asked how it runs programs: give --url, or set 'url' ({kept.value} was taken)"
+        return None
     from n2k_fcgi.deploy.choice import choose, told
     from n2k_fcgi.deploy.probe import probe
 
@@ -157,9 +163,9 @@ def _asked(context: Context, plan: Deployment, *, patient: bool) -> tuple[Kind, 
     found = probe(plan, url, pause)
     for line in told(found):
         click.echo(f"asked for {line}")
-    choice = choose(found, present)
-    click.echo(f"deployed as {choice.kind.value}: {choice.why}")
-    return choice.kind, ""
+    choice = choose(found, kind_there(plan.web_dir))
+    click.echo(f"chosen: {choice.kind.value}, {choice.why}")
+    return choice
 
 
 def _warn(context: Context, web_dir: Path) -> None:

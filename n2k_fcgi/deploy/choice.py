@@ -5,6 +5,7 @@ from typing import NamedTuple
 from n2k_fcgi.deploy.kind import Kind
 from n2k_fcgi.deploy.kinds import WAYS
 from n2k_fcgi.deploy.probe import Found, Result
+from n2k_fcgi.errors import DeployRefused
 
 TITLES = {Kind.FCGID: "FastCGI (mod_fcgid)", Kind.PASSENGER: "Passenger", Kind.CGI: "CGI"}
 
@@ -14,17 +15,21 @@ class Choice(NamedTuple):
 
     kind: Kind
     why: str
+    answers: bool
+    """Whether a program of that kind has answered."""
 
 
 def choose(found: Found, present: Kind | None) -> Choice:
-    """*present*: how the folder is deployed now."""
+    """*present*: how the folder is deployed now. Raises DeployRefused where no program runs in a new folder."""
     stays = present or Kind.FCGID
     if found.problem:
-        return Choice(stays, f"a file in this folder is not served at that address: {found.problem}")
+        return Choice(stays, f"since a file in this folder is not served at that address: {found.problem}", False)
     for kind in WAYS:
         if not found.results[kind].problem:
-            return Choice(kind, "the best that answers")
-    return Choice(stays, "nothing answers: see the page on deployment, or ask the host")
+            return Choice(kind, "the best that answers", True)
+    if present is None:
+        raise DeployRefused(why="neither FastCGI nor Passenger nor CGI answers there: ask the host, or choose by --as")
+    return Choice(stays, "as before, since nothing answers: ask the host", False)
 
 
 def told(found: Found) -> list[str]:

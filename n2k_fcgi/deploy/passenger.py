@@ -17,7 +17,7 @@ from n2k_fcgi.deploy.kind import Deployment, File, Kind, Trial, Wanted, probe_an
 from n2k_fcgi.deploy.replacing import read
 from n2k_fcgi.deploy.rewriting import CERTIFICATES
 from n2k_fcgi.deploy.script import OURS, PROBE, is_ours, is_probe
-from n2k_fcgi.deploy.webroot import web_root_around
+from n2k_fcgi.deploy.webroot import site_around, web_root_around
 from n2k_fcgi.errors import DeployRefused
 
 PAGE = "hosting/passenger.md"
@@ -128,8 +128,11 @@ def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:
 def advice(plan: Deployment, rules: bytes) -> str:
     """What the control panel must know, unless its lines are in ``.htaccess``."""
     app = app_of(plan, rules)
-    if _panels(rules) == app:
+    panels = _panels(rules)
+    if panels == app:
         return ""
+    if panels is not None:
+        return f"the panel names another folder, {panels}: deploy with --app {panels}, or change it there to {app}"
     return f"in the control panel, or in the server's configuration, the application's root must be {app}, its file {NAME}"
 
 
@@ -170,6 +173,8 @@ def _refuse_unsafe(app: Path, plan: Deployment) -> None:
     if not app.parent.is_dir():
         raise DeployRefused(why=f"no such folder: {app.parent} (for the application {app.name})")
     root = web_root_around(app, plan.web_dir)
+    if root is None and app.resolve().is_relative_to(site := site_around(plan.web_dir)):
+        root = site
     if root is not None:
         raise DeployRefused(why=f"the application's folder is below the web root {root}: choose another with --app")
     if app.resolve().is_relative_to(plan.data_dir.resolve()):

@@ -28,6 +28,13 @@ def web_root_around(data_dir: Path, web_dir: Path | None = None) -> Path | None:
     return next((folder for folder in data.parents if _is_served(folder)), None)
 
 
+def site_around(web_dir: Path) -> Path:
+    """The folder that a web server serves with *web_dir*: the nearest one around it with the name of a web root or a domain."""
+    web = web_dir.resolve()
+    around = (web, *web.parents)
+    return next((each for each in around if each.name.lower() in WEB_ROOTS or _DOMAIN.fullmatch(each.name.lower())), web)
+
+
 def likely_url(web_dir: Path) -> str:
     """The likely address of *web_dir*: some hosts name folders after domains."""
     parts = web_dir.resolve().parts

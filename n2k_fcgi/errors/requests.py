@@ -145,6 +145,7 @@ class TrafficNotCounted(N2KError):
         "cannot pace the import, because {path} cannot be read ({why}): nothing was imported; without --io (--io 0) it is not "
         "paced, and it can be built on another machine (docs/rationed-disks.md)"
     )
+    public = "cannot pace the import"
     status = 500
     exit_code = 27
 

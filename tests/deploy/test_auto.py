@@ -69,7 +69,7 @@ def test_the_best_that_answers_is_taken(account: Account, gateway: str, panels: 
     """
     with host(account, gateway, panels=panels) as server:
         said = auto(account, server)
-        assert f"deployed as {kind}: the best that answers" in said and "asked for a file: served" in said
+        assert f"chosen: {kind}, the best that answers" in said and "asked for a file: served" in said
         assert ("FastCGI (mod_fcgid): answers 20 of 20 requests" in said) == (kind == "fcgid")
         assert eventually(lambda: server.get("/n2k/?name=masakazu.kojima").body == MASAKAZU), server.error_log
         assert sorted(entry.name for entry in account.site.iterdir()) == sorted({".htaccess", *SCRIPTS[kind]})
@@ -91,31 +91,48 @@ def test_what_was_found_is_said(account: Account) -> None:
     ]
 
 
-def test_where_nothing_answers_it_stays_with_fcgid(account: Account) -> None:
-    """A host that runs nothing, but serves files."""
+def test_where_nothing_answers_a_new_folder_is_refused(account: Account) -> None:
+    """A host that runs nothing, but serves files, would show the source of a script; a deployed folder stays as it is."""
     with host(account, "none") as server:
-        assert "deployed as fcgid: nothing answers" in auto(account, server)
-    assert account.script.exists() and not leftovers(account)
+        again = ("deploy", "--as", "auto", "--url", f"{server.url}/n2k/", str(account.site))
+        done = account.run(*again)
+        assert done.returncode == 82 and "neither FastCGI nor Passenger nor CGI answers there" in done.stderr
+        assert list(account.site.iterdir()) == []
+        account.n2k("deploy", "--as", "cgi", str(account.site))
+        done = account.run(*again)
+        assert done.returncode == 0 and "chosen: cgi, as before, since nothing answers" in done.stdout
+        assert "now find out why: n2k" in done.stderr and "it says 'alive'" not in done.stderr
+    assert not leftovers(account)
 
 
 def test_without_an_address_it_is_fcgid_and_a_line_says_so(account: Account) -> None:
     """Nothing is asked; with the setting it is, also without the option."""
     done = account.run("deploy", str(account.site))
     assert done.returncode == 0 and account.script.exists()
-    assert "the host was not asked how it runs programs: give --url, or set 'url' (fcgid was taken)" in done.stderr
+    told = f"the host was not asked how it runs programs, fcgid was taken; to ask it: n2k deploy {account.site} --as auto --url"
+    assert told in done.stderr
     account.n2k("deploy", "--remove", str(account.site))
     with host(account, "cgid") as server:
         account.settings(f"url = {server.url}/n2k/")
-        assert "deployed as cgi" in account.n2k("deploy", str(account.site))
+        assert "chosen: cgi" in account.n2k("deploy", str(account.site))
+
+
+def test_an_address_that_is_given_is_asked(account: Account) -> None:
+    """Also where something is deployed: who gives it wants to know."""
+    account.n2k("deploy", str(account.site))
+    with host(account, "cgid") as server:
+        assert "chosen: cgi" in account.n2k("deploy", "--url", f"{server.url}/n2k", str(account.site))
+    done = account.run("deploy", "--patient", str(account.site))
+    assert done.returncode == 2 and "--patient is for --as auto" in done.stderr
 
 
 def test_an_address_that_serves_another_folder_is_found_out(account: Account) -> None:
     """The file is not served there: it stays as it is, and says why; another site's answers prove nothing."""
     with host(account, "cgid") as server:
         wrong = ("deploy", "--as", "auto", "--url", f"{server.url}/other/", str(account.site))
-        assert "deployed as fcgid: a file in this folder is not served at that address: status 404" in account.n2k(*wrong)
+        assert "chosen: fcgid, since a file in this folder is not served at that address: status 404" in account.n2k(*wrong)
         account.n2k("deploy", "--as", "cgi", str(account.site))
-        assert "deployed as cgi: a file in this folder is not served" in account.n2k(*wrong)
+        assert "chosen: cgi, since a file in this folder is not served" in account.n2k(*wrong)
 
 
 @pytest.mark.parametrize("present", ["cgi", "passenger", "fcgid"])
@@ -127,7 +144,7 @@ def test_a_deployed_folder_is_asked_on_demand_only(account: Account, present: st
         assert "asked" not in account.n2k("deploy", str(account.site))
         assert (account.site / SCRIPTS[present][0]).exists() if SCRIPTS[present] else app_of(account).exists()
         said = auto(account, server)
-        assert "Passenger: answers" in said and "CGI: answers" in said and "deployed as passenger" in said
+        assert "Passenger: answers" in said and "CGI: answers" in said and "chosen: passenger" in said
         assert eventually(lambda: server.get("/n2k/?name=masakazu.kojima").body == MASAKAZU), server.error_log
         assert [entry.name for entry in account.site.iterdir()] == [".htaccess"]
 

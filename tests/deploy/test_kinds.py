@@ -300,6 +300,26 @@ def test_an_application_within_reach_of_the_web_is_refused(account: Account) -> 
     assert "no such folder" in refused(account, account.home / "nowhere" / "app")
 
 
+def test_an_application_beside_the_web_folder_in_the_folder_of_the_domain_is_refused(account: Account) -> None:
+    """The host serves ~/example.com, also while no page is in it; a folder beside public_html is none of the site."""
+    served = account.home / "example.org"
+    (served / "n2k").mkdir(parents=True)
+    done = account.run("deploy", "--as", "passenger", "--app", str(served / "app"), str(served / "n2k"))
+    assert done.returncode == REFUSED and f"below the web root {served}" in done.stderr and not (served / "app").exists()
+    inner = served / "public_html" / "n2k"
+    inner.mkdir(parents=True)
+    account.n2k("deploy", "--as", "passenger", "--app", str(served / "app"), str(inner))
+    assert (served / "app" / "passenger_wsgi.py").exists()
+
+
+def test_a_panel_that_names_another_folder_is_pointed_out(account: Account) -> None:
+    """The server would load the panel's application, not the one that was asked for."""
+    panels = account.home / "panel"
+    account.htaccess.write_text(f'PassengerAppRoot "{panels}"\n')
+    done = account.run("deploy", "--as", "passenger", "--app", str(account.home / "mine"), str(account.site))
+    assert done.returncode == 0 and f"the panel names another folder, {panels}: deploy with --app {panels}" in done.stderr
+
+
 def test_an_application_that_is_not_ours_is_refused(account: Account) -> None:
     """The panel's example, or another program: it says what to do, and changes nothing."""
     app = account.home / "app"

@@ -15,7 +15,7 @@ from tests.support.snippets import snippets
 from tests.support.standalone import serving
 
 JOINED = "fastcgi_param HTTP_X_FORWARDED_FOR $http_x_forwarded_for if_not_empty;"
-"""The line that docs/deploy.md has for nginx behind other proxies."""
+"""The line that docs/hosting/nginx.md has for nginx behind other proxies."""
 
 
 @contextlib.contextmanager
@@ -28,8 +28,8 @@ def by_apache(machine: Machine) -> Iterator[int]:
 
 @contextlib.contextmanager
 def by_nginx(machine: Machine) -> Iterator[int]:
-    """The port of nginx as in docs/deploy.md."""
-    assert JOINED in (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
+    """The port of nginx as in docs/hosting/nginx.md."""
+    assert JOINED in (REPOSITORY / "docs" / "hosting" / "nginx.md").read_text("utf-8")
     port = free_port()
     snippet = snippets("nginx")[0].replace("listen 80;", f"listen 127.0.0.1:{port};")
     with machine.service(SERVICE), machine.nginx(snippet.replace("fastcgi_pass", f"{JOINED} fastcgi_pass"), port):

@@ -163,7 +163,7 @@ def test_sizes(text: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["", "K", "B", "4095", "4.5K", "-1", "2G", "1T", "0x1000", "9" * 5000, "²K"])
 def test_sizes_that_are_none(text: str) -> None:
     """What is no size, or out of bounds, is refused with the bounds and an example."""
-    assert "must be a size from 4096 to 1073741824 bytes, such as 512K or 10M, not '" in refusal(log_rotate=text)
+    assert "must be a size from 4K to 1G bytes, such as 512K or 10M, not '" in refusal(log_rotate=text)
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0.0), ("1.5", 1.5), ("2.5 %", 2.5), ("100%", 100.0)])
@@ -229,7 +229,7 @@ def test_values_in_their_known_spelling(name: str, text: str, value: object) -> 
         ("update_source", "a\nb", "a URL or a path, or empty"),
         ("update_stall", "0", "a whole number from 1 to 3600"),
         ("update_time", "0", "a whole number from 1 to 172800"),
-        ("update_size", "1", "a size from 1024 to"),
+        ("update_size", "1", "a size from 1K to"),
         ("update_tries", "0", "a whole number from 1 to 20"),
         ("keep", "2 ; comment", "a whole number from 1 to 100"),
         ("grids", " , ", "one grid or more, separated by commas"),

@@ -131,10 +131,18 @@ def size(low: int, high: int) -> Callable[[str], int]:
             digits = digits[:-1].rstrip()
         size = _number(digits) * factor
         if not low <= size <= high:
-            raise ValueError(f"a size from {low} to {high} bytes, such as 512K or 10M")
+            raise ValueError(f"a size from {in_short(low)} to {in_short(high)} bytes, such as 512K or 10M")
         return size
 
     return parse
+
+
+def in_short(size: int) -> str:
+    """Return bytes as they are written in the settings: ``128K``, ``64M``, ``4G``, ``1000``."""
+    for letter, factor in (("G", 1024**3), ("M", 1024**2), ("K", 1024)):
+        if size >= factor and size % factor == 0:
+            return f"{size // factor}{letter}"
+    return str(size)
 
 
 def rate(low: int, high: int) -> Callable[[str], int]:

@@ -44,4 +44,6 @@ def _told(result: Result) -> str:
         return f"not tried: {result.problem}"
     if not result.problem:
         return "answers" if result.requests == 1 else f"answers {result.answered} of {result.requests} requests"
-    return result.problem if result.requests == 1 else f"{result.problem}, after {result.answered} good answers"
+    if result.requests == 1:
+        return f"does not answer ({result.problem})"
+    return f"does not answer ({result.problem}, after {result.answered} good answers)"

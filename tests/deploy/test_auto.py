@@ -85,8 +85,8 @@ def test_what_was_found_is_said(account: Account) -> None:
         said = auto(account, server)
     assert re.findall(r"^asked for (.*)$", said, re.MULTILINE) == [
         "a file: served",
-        "FastCGI (mod_fcgid): the script is run as cgi, after 0 good answers",
-        "Passenger: status 404",
+        "FastCGI (mod_fcgid): does not answer (the script is run as cgi, after 0 good answers)",
+        "Passenger: does not answer (status 404)",
         "CGI: answers",
     ]
 

@@ -42,7 +42,8 @@ def command(context: Context, check: bool, nice: int) -> None:
     log = log_path(settings)
     logs.start_new(log)
     gone = f"{counted(done.names, 'name')} in {counted(done.generations, 'generation')}, {counted(done.captures, 'capture')}"
-    click.echo(f"purged: {gone}; a new, empty log is started")
+    outdated = " (those of keep_days among them)" if settings.keep_days else ""
+    click.echo(f"purged: {gone}{outdated}; a new, empty log is started")
     strangers = [path for path in done.strangers if not is_of_log(path, log)]
     if strangers:
         names = ", ".join(shown(str(path.relative_to(settings.folder))) for path in strangers)

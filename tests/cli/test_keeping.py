@@ -118,7 +118,8 @@ def test_building_elsewhere_touches_no_capture(once_seen: Commands) -> None:
 @pytest.mark.parametrize("name", ["Quillon Ash", "vexworth.ash"])
 def test_nobody_takes_the_name_over(once_seen: Commands, name: str) -> None:
     """A dropped name of Second Life, current or former: exit code 16 for another key, which no list repeats; 0 for its own."""
-    assert once_seen("-q", "purge").code == 0
+    done = once_seen("-q", "purge")
+    assert done.code == 0 and "1 capture (those of keep_days among them)" in done.out
     done = once_seen("register", name, OTHER)
     assert (done.code, done.out) == (16, "")
     assert once_seen("pending", "--conflicts").out == "" and once_seen("lookup", OTHER).code == 17

@@ -237,6 +237,14 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
     return True
 
 
+def unlock(fd: int) -> None:
+    """End ``try_lock`` and close *fd*. Closing alone leaves the lock to a child that inherited the descriptor."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    finally:
+        os.close(fd)
+
+
 @contextlib.contextmanager
 def locked(fd: int) -> Iterator[None]:
     """Wait for an exclusive lock on an open file or folder; closed at the end. Raises OSError."""

@@ -31,7 +31,7 @@ class HostedApplication:
     def __init__(self, **flags: str) -> None:
         self._flags = flags
         self._processes: dict[int, _Process] = {}
-        os.register_at_fork(before=self._release, after_in_parent=self._resume)
+        os.register_at_fork(before=self._release, after_in_parent=self._resume, after_in_child=self._forget)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
@@ -57,7 +57,10 @@ class HostedApplication:
         return process.application(self._flags)
 
     def _release(self) -> None:
-        """Before Python forks: nothing is open while it does, and the parent opens its files again afterwards."""
+        """Before Python forks: nothing is open while it does but what the parent is streaming, which goes on there.
+
+        The parent opens its other files again afterwards.
+        """
         if os.getpid() in self._processes:
             self._processes[os.getpid()].release()
 
@@ -65,14 +68,21 @@ class HostedApplication:
         if os.getpid() in self._processes:
             self._processes[os.getpid()].resume()
 
+    def _forget(self) -> None:
+        """In the child that Python forked: close what the parent is streaming, so that this process can open it for itself."""
+        for pid, process in list(self._processes.items()):
+            if not process.is_open:  # else C forked before, and nothing of that parent may be closed here
+                process.forget()
+                del self._processes[pid]
+
 
 class _Process:
     """The application of one process."""
 
     def __init__(self) -> None:
         self.is_open = False
-        """Whether files may be open: LMDB opens one once per process, and what a child closes takes the parent's place among
-        the readers (tried)."""
+        """Whether files may be open that a child must not close: LMDB opens one once per process, and what a child closes takes
+        the parent's place among the readers (tried)."""
         self._lock = allocate_lock()
         self._application: LiveApplication | None = None
 
@@ -85,7 +95,7 @@ class _Process:
             return self._application
 
     def release(self) -> None:
-        """Close the files, and let no thread open them before ``resume``."""
+        """Close the files but those of streams, and let no thread open them before ``resume``."""
         self._lock.acquire()
         if self._application is not None:
             self._application.hold()
@@ -97,6 +107,13 @@ class _Process:
             self.is_open = True
             self._application.let_go()
         self._lock.release()
+
+    def forget(self) -> None:
+        """In the child, instead of ``resume``: close the files of streams. They have no readers' table, so the parent loses
+        no place in one.
+        """
+        if self._application is not None:
+            self._application.abandon()
 
 
 class _Answer:

@@ -117,7 +117,7 @@ class LiveApplication:
             logs.shut_down()
 
     def hold(self) -> None:
-        """Release files, and answer nothing until ``let_go``: a fork comes."""
+        """Release files but those of streams, and answer nothing until ``let_go``: a fork comes."""
         self._lock.acquire()
         logs.flush()
         if self._store is not None:
@@ -126,6 +126,13 @@ class LiveApplication:
     def let_go(self) -> None:
         """End ``hold``; the next request opens the files again."""
         self._lock.release()
+
+    def abandon(self) -> None:
+        """End ``hold`` in the child of a fork: release the files of streams too, for good. They go on in the parent."""
+        if self._store is not None:
+            self._store.retire()
+            self._store = None
+        self._lock.release()  # a stream may be closed here too
 
     def _look(self) -> None:
         self._next_look = time.monotonic() + self._look_every

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -76,6 +77,49 @@ between = opened()
 told += [count(), forked(os.fork), count(), count(), forked(in_c), count()]
 print(json.dumps([before, between, opened() > 0, told]))
 """
+FORKING_IN_A_LIST = """
+import ctypes, gc, json, os, sys
+from n2k_fcgi.servers.hosted import HostedApplication
+from tests.support.asking import wsgi
+from tests.support.fastcgi_client import variables
+
+data_dir, by_python = sys.argv[1], sys.argv[2] == "python"
+application = HostedApplication(data_dir=data_dir, csv="open")
+ask = wsgi(application)
+
+def csv():
+    return ask("HEAD", "/name2key.csv", {}, b"").status
+
+def opened():
+    fds = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    with open("/proc/self/maps") as maps:
+        return sum(os.readlink(fd).startswith(data_dir) for fd in fds if os.path.islink(fd)) + maps.read().count(data_dir)
+
+whole = len(ask("GET", "/name2key.csv", {}, b"").body)
+blocks = application(dict(variables("/name2key.csv")), lambda *_: None)
+sent = len(next(blocks))
+end, held = os.pipe()
+reading, writing = os.pipe()
+child = os.fork() if by_python else ctypes.PyDLL(None).fork()
+if not child:
+    os.close(held)
+    told = [opened(), ask("GET", "/?name=name000007.last", {}, b"").status, csv()] if by_python else []
+    if by_python:
+        blocks.close()
+    os.write(writing, json.dumps(told).encode() + b"\\n")
+    os.read(end, 1)  # until the parent is done
+    os._exit(0)
+os.close(writing)
+with os.fdopen(reading) as said:
+    told = json.loads(said.readline())
+    during = csv()
+    sent += sum(map(len, blocks))
+    blocks.close()
+    after = csv()
+os.close(held)
+os.waitpid(child, 0)
+print(json.dumps([told, during, sent == whole, after]))
+"""
 TOO_LATE = f"{ForkedTooLate()}\n"
 
 
@@ -95,6 +139,27 @@ def test_nothing_is_open_before_the_first_request_and_each_process_opens_for_its
         timeout=SECONDS,
     )
     assert json.loads(done.stdout) == [0, 0, True, [["1", "2"], ["3", "4"], "5", ["6", "7"], "8", "9", [TOO_LATE] * 2, "10"]]
+
+
+@pytest.mark.parametrize(("fork", "child"), [("python", [0, 200, 429]), ("c", [])])
+def test_a_list_goes_on_over_a_fork_and_its_child_keeps_nothing(
+    sandbox: Sandbox, many_avatars: Path, fork: str, child: list[int]
+) -> None:
+    """Python's child has nothing open, answers, and closes no slot of its parent, whose list is whole.
+
+    Then the slot is free while the child lives, also one that C forked, which has a copy of its descriptor.
+    """
+    sandbox.begin_with(many_avatars)
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING_IN_A_LIST, str(sandbox.data_dir), fork],
+        cwd=REPOSITORY,
+        env={**measured(), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=SECONDS,
+    )
+    assert json.loads(done.stdout) == [child, 429, True, 200] and done.stderr == ""
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """How many csv lists all workers send at a time, so that slow readers cannot occupy every process.
 
 A slot is a kernel lock on ``csv.0.lock``, ``csv.1.lock`` and so on in the data directory. It is released when its process
-ends, however that happens, so it is never stale.
+ends, however that happens, so it is never stale. A child that Python forks lets go of its parent's slots; one that C forked
+without telling Python has copies of the descriptors, so while it lives it keeps the slots of a parent that was killed.
 """
 
 import os
 from pathlib import Path
+from weakref import WeakSet
 
 from n2k_fcgi.errors import ListBusy, StoreUnreadable
-from n2k_fcgi.files import Modes, open_lock, refuse_os_error, try_lock
+from n2k_fcgi.files import Modes, open_lock, refuse_os_error, try_lock, unlock
 from n2k_fcgi.store.datadir import LIST_LOCK
 
 
@@ -17,12 +19,29 @@ class Slot:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._process = os.getpid()
+        _taken.add(self)
 
     def close(self) -> None:
-        """Release it; idempotent."""
+        """Release it; idempotent. In a child of its process: let go of the descriptor, and the parent has it still."""
         fd, self._fd = self._fd, -1
-        if fd >= 0:
+        if fd < 0:
+            return
+        if os.getpid() == self._process:
+            unlock(fd)
+        else:
             os.close(fd)
+
+
+_taken: WeakSet[Slot] = WeakSet()
+
+
+def _let_go_of_the_parents() -> None:
+    for slot in list(_taken):
+        slot.close()
+
+
+os.register_at_fork(after_in_child=_let_go_of_the_parents)
 
 
 class Slots:

@@ -10,7 +10,7 @@ import io
 import os
 from _thread import allocate_lock
 
-from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import ForkedTooLate
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.wiring import unavailable
@@ -148,7 +148,7 @@ def receive(environ: Environ, max_body: int) -> None:
     try:
         while (missing := int(length) - received.tell()) and (piece := environ["wsgi.input"].read(missing)):
             received.write(piece)
-    except OSError:  # the sender went away: what came is shorter than announced, which is refused
-        pass
+    except Exception as problem:  # noqa: BLE001 - each server has its own; what came is shorter than announced, which is refused
+        logs.debug(f"a body was not received whole: {problem!r}")
     received.seek(0)
     environ["wsgi.input"] = received

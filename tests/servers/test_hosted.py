@@ -232,6 +232,37 @@ def test_half_a_body_is_refused(sandbox: Sandbox, token: str) -> None:
         assert over_http("127.0.0.1", port)("GET", "/db/half", {"X-N2K-Token": token}, b"").status == 404
 
 
+class Broken:
+    """A body whose second piece cannot be read."""
+
+    def __init__(self, problem: Exception) -> None:
+        self._pieces: list[Any] = [b"half", problem]
+
+    def read(self, size: int) -> bytes:
+        """Return a piece, or raise."""
+        piece = self._pieces.pop(0)
+        if isinstance(piece, Exception):
+            raise piece
+        return bytes(piece)
+
+
+@pytest.mark.parametrize("problem", [OSError("reset"), ValueError("I/O operation on closed file"), EOFError()])
+def test_a_body_that_cannot_be_read_is_the_senders_mistake(sandbox: Sandbox, token: str, problem: Exception) -> None:
+    """Whatever a server raises then: 400, nothing is stored, and the next request is answered."""
+    sandbox.store.close()
+    application = HostedApplication(data_dir=str(sandbox.data_dir))
+    told: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        told.append(status[:3])
+
+    environ = dict(variables("/db/half", "PUT", b"halfhalf", HTTP_X_N2K_TOKEN=token, CONTENT_TYPE="text/plain"))
+    application({**environ, "wsgi.input": Broken(problem)}, start_response).close()  # type: ignore[attr-defined]
+    assert told == ["400"]
+    assert wsgi(application)("GET", "/db/half", {"X-N2K-Token": token}, b"").status == 404
+    application.here().close()
+
+
 def _expired(shop: NamespaceStore) -> int:
     return sum(change.kind is Kind.EXPIRE for change in shop.changes(0, 10_000).changes)
 

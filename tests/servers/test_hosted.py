@@ -1,5 +1,6 @@
 """The application in a server's own process: opened at the first request of each, run by one thread, keeps house at close."""
 
+import gc
 import http.client
 import json
 import os
@@ -260,6 +261,19 @@ def test_a_body_that_cannot_be_read_is_the_senders_mistake(sandbox: Sandbox, tok
     application({**environ, "wsgi.input": Broken(problem)}, start_response).close()  # type: ignore[attr-defined]
     assert told == ["400"]
     assert wsgi(application)("GET", "/db/half", {"X-N2K-Token": token}, b"").status == 404
+    application.here().close()
+
+
+def test_a_list_that_is_never_closed_gives_back_its_slot(sandbox: Sandbox, many_avatars: Path) -> None:
+    """A server that breaks PEP 3333 drops the blocks after the first one: the next caller gets the list."""
+    sandbox.begin_with(many_avatars)
+    application = HostedApplication(data_dir=str(sandbox.data_dir), csv="open")
+    ask = wsgi(application)
+    blocks = application(_environ("/name2key.csv"), _no_response)
+    assert next(iter(blocks)) and ask("HEAD", "/name2key.csv", {}, b"").status == 429
+    del blocks
+    gc.collect()
+    assert ask("HEAD", "/name2key.csv", {}, b"").status == 200
     application.here().close()
 
 

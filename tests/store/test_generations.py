@@ -1,5 +1,6 @@
 """Generations: published by one rename, refused when damaged, noticed by every process."""
 
+import gc
 import json
 import os
 import re
@@ -380,6 +381,24 @@ def test_a_lease_outlives_the_store(sandbox: Sandbox) -> None:
     sandbox.store.generations.close_all()
     lease.release()
     lease.release()
+
+
+def test_a_lease_that_is_garbage_keeps_nothing_open(sandbox: Sandbox) -> None:
+    """A server that forgets to close its answers: the files are closed once another generation is live, or with the store."""
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima")), as_of=1)
+    generations = sandbox.store.generations
+    held, forgotten = generations.hold(), generations.hold()
+    assert held is not None and forgotten is not None
+    generation = forgotten.view
+    generations.close()
+    del forgotten
+    gc.collect()
+    generations.close()
+    assert generation.own.is_open and len(generation.by_key(parse_key(MASAKAZU))) == 1
+    del held
+    gc.collect()
+    generations.close()
+    assert not generation.own.is_open
 
 
 def test_a_generation_that_cannot_be_read_is_not_listed(sandbox: Sandbox) -> None:

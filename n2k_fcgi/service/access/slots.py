@@ -15,7 +15,7 @@ from n2k_fcgi.store.datadir import LIST_LOCK
 
 
 class Slot:
-    """The right to send one list, until it is closed."""
+    """The right to send one list, until it is closed, or is garbage: a server may forget to close an answer."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -31,6 +31,8 @@ class Slot:
             unlock(fd)
         else:
             os.close(fd)
+
+    __del__ = close
 
 
 _taken: WeakSet[Slot] = WeakSet()

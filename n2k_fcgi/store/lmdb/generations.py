@@ -91,11 +91,11 @@ class Generations(GenerationFolders):
     def close(self) -> None:
         """Release the map, unless there is a lease; the next ``current`` opens it again."""
         if self._open is not None:
-            if self._open.holds:
-                self._held[self._open.name] = self._open
-            else:
-                self._open.close()
+            self._held[self._open.name] = self._open
             self._open = None
+        for generation in [each for each in self._held.values() if not each.holds]:  # its lease may have become garbage
+            del self._held[generation.name]
+            generation.close()
         self._stamp = _NOWHERE
 
     def close_all(self) -> None:

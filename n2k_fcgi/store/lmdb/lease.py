@@ -29,3 +29,9 @@ class Lease:
             self._is_held = False
             self.view.holds -= 1
             self._generations.let_go(self.view)
+
+    def __del__(self) -> None:
+        """One that is garbage counts no more. It closes nothing: this runs in any thread, in the middle of anything."""
+        if self._is_held:
+            self._is_held = False
+            self.view.holds -= 1

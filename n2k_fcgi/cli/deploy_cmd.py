@@ -17,6 +17,7 @@ from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting,
 from n2k_fcgi.deploy.spread import MOST
 from n2k_fcgi.deploy.webroot import likely_url
 from n2k_fcgi.deploy.workers import hosted_in, stop, workers
+from n2k_fcgi.errors import DeployRefused
 from n2k_fcgi.store.datadir import SETTINGS_FILE
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _put_there(context: Context, plan: Deployment, *, asks: bool, patient: bool)
 def _remove_leftovers(web_dir: Path) -> None:
     from n2k_fcgi.deploy.probe import remove_leftovers  # late: it asks by HTTP, which --help needs not
 
-    for folder in remove_leftovers(web_dir):
+    for folder in remove_leftovers(web_dir, DeployRefused):
         click.echo(f"removed: {folder}, which a probe has left")
 
 

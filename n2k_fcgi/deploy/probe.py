@@ -19,13 +19,14 @@ from n2k_fcgi.deploy.deployment import put_file
 from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, file_of
 from n2k_fcgi.deploy.kind import PROBE_FOLDER, Deployment, Kind, Trial
 from n2k_fcgi.deploy.kinds import WAYS
-from n2k_fcgi.deploy.replacing import folder_for, put, read, touch
+from n2k_fcgi.deploy.replacing import folder_for, put, read, regular, touch
 from n2k_fcgi.deploy.script import is_probe
 from n2k_fcgi.deploy.workers import hosted_in, stop, workers_of
-from n2k_fcgi.errors import DeployRefused
+from n2k_fcgi.errors import DeployRefused, RemovalRefused
 
 PREFIX = "n2k-probe-"
 _LOCK, _ELSEWHERE, _STATIC = "lock", "elsewhere", "static"
+_BY_HAND = "remove what a probe has left, n2k-probe-…, by hand, then try again"
 _OFF = "RewriteEngine Off\n"
 """Rules of the folders above, ours among them, would take the request."""
 
@@ -66,15 +67,18 @@ def probe(plan: Deployment, url: str, pause: Callable[[], None]) -> Found:
         raise DeployRefused(why=f"{error.strerror}: {error.filename or plan.web_dir}") from None
 
 
-def remove_leftovers(web_dir: Path) -> list[Path]:
-    """Remove the probes that were killed, and what they wrote elsewhere; what was removed. Raises DeployRefused."""
+def remove_leftovers(web_dir: Path, refusal: type[DeployRefused | RemovalRefused]) -> list[Path]:
+    """Remove the probes that were killed, and what they wrote elsewhere; what was removed. Raises *refusal*."""
     removed: list[Path] = []
     if not web_dir.is_dir():
         return removed
-    for folder in web_dir.iterdir():
-        if PROBE_FOLDER.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink() and not _is_running(folder):
-            _remove(folder)
-            removed.append(folder)
+    try:
+        for folder in web_dir.iterdir():
+            if PROBE_FOLDER.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink() and not _is_running(folder):
+                _remove(folder)
+                removed.append(folder)
+    except OSError as error:
+        raise refusal(why=f"{error.strerror}: {error.filename or web_dir} ({_BY_HAND})") from None
     return removed
 
 
@@ -94,18 +98,18 @@ def _folder(web_dir: Path) -> Iterator[Path]:
 
 def _is_running(folder: Path) -> bool:
     try:
-        with (folder / _LOCK).open("r") as lock:
+        with regular(folder / _LOCK, is_link_followed=False) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # killed before the lock was made
+    except OSError:  # killed before the lock was made, or not the lock of a probe
         return False
     return False
 
 
 def _remove(folder: Path) -> None:
     """Remove a probe: first what it wrote outside of its folder, which its own file names."""
-    for line in (read(folder / _ELSEWHERE) or b"").splitlines():
+    for line in (read(folder / _ELSEWHERE, is_link_followed=False) or b"").splitlines():
         app = Path(os.fsdecode(line)).parent
         if is_probe(read(app / passenger.NAME) or b""):
             passenger.clear(app)

@@ -47,7 +47,7 @@ def take_away(web_dir: Path) -> Removal:
             script.unlink()
             removed.append(script)
         removed.extend(passenger.withdraw(web_dir, before, frozenset()))
-        removed.extend(remove_leftovers(web_dir))
+        removed.extend(remove_leftovers(web_dir, RemovalRefused))
     except htaccess.Unsafe as problem:
         raise RemovalRefused(why=problem) from None
     except OSError as error:

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from n2k_fcgi.files import NEW_SUFFIX, replacement
 
@@ -19,25 +19,30 @@ class Written(NamedTuple):
     changed: bool
 
 
-def content(path: Path) -> bytes:
-    """The content of *path*. Raises OSError, also if it is not a regular file or larger than LARGEST.
-
-    Else a pipe or device in its place could block us forever, or fill the memory.
-    """
+def regular(path: Path, *, is_link_followed: bool = True) -> BinaryIO:
+    """Open *path* for reading. Raises OSError, also if it is not a regular file: a pipe or device could block us forever."""
     # O_NONBLOCK: opening a pipe returns at once, also without a writer.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    more = os.O_NONBLOCK | (0 if is_link_followed else os.O_NOFOLLOW)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | more))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return file
+
+
+def content(path: Path, *, is_link_followed: bool = True) -> bytes:
+    """The content of *path*. Raises OSError, also if it is no regular file, or larger than LARGEST."""
+    with regular(path, is_link_followed=is_link_followed) as file:
         held = file.read(LARGEST + 1)
     if len(held) > LARGEST:
         raise OSError(errno.EFBIG, f"it is larger than {LARGEST} bytes", str(path))
     return held
 
 
-def read(path: Path) -> bytes | None:
+def read(path: Path, *, is_link_followed: bool = True) -> bytes | None:
     """``content``; None: the file does not exist."""
     try:
-        return content(path)
+        return content(path, is_link_followed=is_link_followed)
     except FileNotFoundError:
         return None
 

@@ -261,3 +261,36 @@ def test_a_folder_of_the_owner_with_a_like_name_stays(account: Account) -> None:
     (account.site / f"n2k-probe-{'0' * 32}").symlink_to(elsewhere)
     account.n2k("deploy", "--yes", str(account.site))
     assert (elsewhere / "precious").exists() and len(leftovers(account)) == 2
+
+
+def planted(account: Account) -> Path:
+    """A folder with a name that a probe may have."""
+    folder = account.site / f"{probe.PREFIX}{'0' * 32}"
+    folder.mkdir(mode=0o755)
+    return folder
+
+
+@pytest.mark.parametrize("command", [("--as", "cgi"), ("--remove",)])
+def test_a_pipe_in_place_of_the_lock_holds_nobody_up(account: Account, command: tuple[str, ...]) -> None:
+    """Opened as a file it would wait for a writer forever; nobody holds a lock there, so that the folder goes."""
+    folder = planted(account)
+    os.mkfifo(folder / "lock")
+    assert f"removed: {folder}" in account.n2k("deploy", *command, str(account.site))
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("command", "code"), [(("--as", "cgi"), 82), (("--remove",), 88)])
+@pytest.mark.parametrize("thing", ["pipe", "link"])
+def test_what_was_written_elsewhere_is_read_from_a_file_alone(
+    account: Account, thing: str, command: tuple[str, ...], code: int
+) -> None:
+    """Neither from a pipe, nor through a link: it is refused, and what to do is said."""
+    folder = planted(account)
+    if thing == "pipe":
+        os.mkfifo(folder / "elsewhere")
+    else:
+        (account.home / "list").write_text("")
+        (folder / "elsewhere").symlink_to(account.home / "list")
+    done = account.run("deploy", *command, str(account.site))
+    assert done.returncode == code and str(folder / "elsewhere") in done.stderr, done.stderr
+    assert folder.exists()

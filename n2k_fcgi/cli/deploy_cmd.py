@@ -12,6 +12,7 @@ from n2k_fcgi.deploy.deployment import deploy, kind_there, refuse_unsafe
 from n2k_fcgi.deploy.installation import compile_code
 from n2k_fcgi.deploy.kind import Deployment, Kind
 from n2k_fcgi.deploy.kinds import WAYS
+from n2k_fcgi.deploy.leftovers import remove_leftovers
 from n2k_fcgi.deploy.neighbours import named, vanishing
 from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting, opening
 from n2k_fcgi.deploy.spread import MOST
@@ -108,7 +109,8 @@ def _config(context: Context) -> Path | None:
 
 def _put_there(context: Context, plan: Deployment, *, asks: bool, patient: bool) -> None:
     web_dir, loaded = plan.web_dir, context.loaded
-    _remove_leftovers(web_dir)
+    refuse_unsafe(plan)  # before anything in the folder is believed
+    _remove_leftovers(context, web_dir)
     chosen = _asked(context, plan, patient=patient) if asks else None
     if chosen is not None:
         plan = plan._replace(kind=chosen.kind)
@@ -140,11 +142,12 @@ def _put_there(context: Context, plan: Deployment, *, asks: bool, patient: bool)
         context.talk(f"now try: curl '{url}health' (it says 'alive'), then: n2k --dir {plan.data_dir} doctor {url}")
 
 
-def _remove_leftovers(web_dir: Path) -> None:
-    from n2k_fcgi.deploy.probe import remove_leftovers  # late: it asks by HTTP, which --help needs not
-
-    for folder in remove_leftovers(web_dir, DeployRefused):
+def _remove_leftovers(context: Context, web_dir: Path) -> None:
+    found = remove_leftovers(web_dir, DeployRefused)
+    for folder in found.removed:
         click.echo(f"removed: {folder}, which a probe has left")
+    for warning in found.warnings:
+        context.talk(warning)
 
 
 def _asked(context: Context, plan: Deployment, *, patient: bool) -> "Choice | None":
@@ -160,7 +163,6 @@ def _asked(context: Context, plan: Deployment, *, patient: bool) -> "Choice | No
             context.talk(f"waiting for {IDLE:.0f} seconds")
             time.sleep(IDLE)
 
-    refuse_unsafe(plan)
     found = probe(plan, url, pause)
     for line in told(found):
         click.echo(f"asked for {line}")
@@ -197,6 +199,8 @@ def _take_away(context: Context, web_dir: Path) -> None:
     for path in done.changed:
         click.echo(f"block removed from: {path}")
     _say_stopped(done.stopped)
+    for warning in done.warnings:
+        context.talk(warning)
     if done.left:
         context.talk(
             f"note: workers {', '.join(map(str, done.left))} belong to another user or are busy: they end within two minutes"

@@ -104,6 +104,20 @@ def writable_by_all(path: Path) -> Path | None:
     return None
 
 
+def is_own_application(app: Path) -> bool:
+    """Whether a probe may write to the folder *app*, and remove what it wrote: it is no link, ours, and not open to all."""
+    return is_own(app, stat.S_IWOTH) and writable_by_all(app) is None
+
+
+def is_own(folder: Path, forbidden: int) -> bool:
+    """Whether it is a folder of this user, without these bits of its mode."""
+    try:
+        found = folder.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # no path
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & forbidden
+
+
 def compile_code() -> bool:
     """Write the .pyc files of all that a worker imports, so that it starts four times as fast; False: not all were written."""
     from compileall import compile_dir  # late: for one command

@@ -12,9 +12,15 @@ from pathlib import Path
 
 from n2k_fcgi import __version__
 from n2k_fcgi.deploy.htaccess import without_block
-from n2k_fcgi.deploy.installation import code_digest, folders_of_packages, places_of_packages, refuse_open_to_all
+from n2k_fcgi.deploy.installation import (
+    code_digest,
+    folders_of_packages,
+    is_own_application,
+    places_of_packages,
+    refuse_open_to_all,
+)
 from n2k_fcgi.deploy.kind import Deployment, File, Kind, Trial, Wanted, probe_answer, refuse_options
-from n2k_fcgi.deploy.replacing import read
+from n2k_fcgi.deploy.replacing import content, read
 from n2k_fcgi.deploy.rewriting import CERTIFICATES
 from n2k_fcgi.deploy.script import OURS, PROBE, is_ours, is_probe
 from n2k_fcgi.deploy.webroot import site_around, web_root_around
@@ -93,16 +99,18 @@ def withdraw(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
 
 
 def clear(app: Path) -> list[Path]:
-    """Remove our ``passenger_wsgi.py`` and what servers and Python made of it; what was removed."""
-    text = read(app / NAME)
-    if text is None or not is_ours(text):
+    """Remove our ``passenger_wsgi.py`` and what servers and Python made of it, and follow no link; what was removed."""
+    if not _is_file(app / NAME) or not is_ours(content(app / NAME)):
         return []
-    compiled = list((app / "__pycache__").glob("passenger_wsgi.*.pyc"))
-    empty = [app / RESTART] if read(app / RESTART) == b"" else []
-    for path in (app / NAME, *compiled, *empty):
-        path.unlink()
-    for folder in (app / "__pycache__", app / "tmp", app):
-        if folder.is_dir() and not any(folder.iterdir()):
+    cache, restart = app / "__pycache__", app / RESTART
+    if not cache.is_symlink():
+        for compiled in cache.glob("passenger_wsgi.*.pyc"):
+            compiled.unlink()
+    if not restart.parent.is_symlink() and _is_file(restart) and not restart.stat().st_size:
+        restart.unlink()
+    (app / NAME).unlink()
+    for folder in (cache, restart.parent, app):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
             folder.rmdir()
     return [app / NAME]
 
@@ -114,6 +122,9 @@ def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:
     text = read(app / NAME)
     if text is not None and not is_probe(text):
         return Trial([], [], "health", "alive\n")
+    app = app.resolve()  # what is removed then, by its own name alone
+    if app.exists() and not is_own_application(app):
+        raise DeployRefused(why=f"the application's folder belongs to another user: {app}")
     probe = _beginning(plan) + _TRIAL.format(probe=PROBE, nonce=nonce, kind=Kind.PASSENGER.value)
     asked = f"{place.parent.name}/{place.name}/asked"
     return Trial(
@@ -149,6 +160,11 @@ def _panels(rules: bytes) -> Path | None:
     """What the panel has written above or below our block."""
     found = _PANEL.search(without_block(rules))
     return Path(os.fsdecode(found[1] or found[2])) if found else None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a regular file, and no link to one."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _beginning(plan: Deployment) -> str:

@@ -1,32 +1,27 @@
 """Ask a host which kinds of deployment it runs: a file, then each kind, in a folder with a name that nobody can guess.
 
-The folder exists for some seconds. What a kill leaves, ``remove_leftovers`` finds; a probe that runs holds a lock in its
-folder.
+The folder exists for some seconds. What a kill leaves, ``leftovers.py`` finds; a probe that runs holds a lock in its folder.
 """
 
 import contextlib
 import fcntl
-import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.deploy import passenger
 from n2k_fcgi.deploy.asking import Reply, ask
 from n2k_fcgi.deploy.deployment import put_file
 from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, file_of
-from n2k_fcgi.deploy.kind import PROBE_FOLDER, Deployment, Kind, Trial
+from n2k_fcgi.deploy.kind import Deployment, Kind, Trial
 from n2k_fcgi.deploy.kinds import WAYS
-from n2k_fcgi.deploy.replacing import folder_for, put, read, regular, touch
-from n2k_fcgi.deploy.script import is_probe
-from n2k_fcgi.deploy.workers import hosted_in, stop, workers_of
-from n2k_fcgi.errors import DeployRefused, RemovalRefused
+from n2k_fcgi.deploy.leftovers import LOCK, note_elsewhere, remove
+from n2k_fcgi.deploy.replacing import folder_for, put, read, touch
+from n2k_fcgi.deploy.workers import stop, workers_of
+from n2k_fcgi.errors import DeployRefused
 
 PREFIX = "n2k-probe-"
-_LOCK, _ELSEWHERE, _STATIC = "lock", "elsewhere", "static"
-_BY_HAND = "remove what a probe has left, n2k-probe-…, by hand, then try again"
+_STATIC = "static"
 _OFF = "RewriteEngine Off\n"
 """Rules of the folders above, ours among them, would take the request."""
 
@@ -67,54 +62,18 @@ def probe(plan: Deployment, url: str, pause: Callable[[], None]) -> Found:
         raise DeployRefused(why=f"{error.strerror}: {error.filename or plan.web_dir}") from None
 
 
-def remove_leftovers(web_dir: Path, refusal: type[DeployRefused | RemovalRefused]) -> list[Path]:
-    """Remove the probes that were killed, and what they wrote elsewhere; what was removed. Raises *refusal*."""
-    removed: list[Path] = []
-    if not web_dir.is_dir():
-        return removed
-    try:
-        for folder in web_dir.iterdir():
-            if PROBE_FOLDER.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink() and not _is_running(folder):
-                _remove(folder)
-                removed.append(folder)
-    except OSError as error:
-        raise refusal(why=f"{error.strerror}: {error.filename or web_dir} ({_BY_HAND})") from None
-    return removed
-
-
 @contextlib.contextmanager
 def _folder(web_dir: Path) -> Iterator[Path]:
     folder = web_dir / (PREFIX + secrets.token_hex(16))
-    folder.mkdir()
+    folder.mkdir(0o755)
     try:
         folder.chmod(0o755)  # the web server is another user
-        with (folder / _LOCK).open("w") as lock:
+        with (folder / LOCK).open("w") as lock:
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder
     finally:
-        _remove(folder)
-
-
-def _is_running(folder: Path) -> bool:
-    try:
-        with regular(folder / _LOCK, is_link_followed=False) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # killed before the lock was made, or not the lock of a probe
-        return False
-    return False
-
-
-def _remove(folder: Path) -> None:
-    """Remove a probe: first what it wrote outside of its folder, which its own file names."""
-    for line in (read(folder / _ELSEWHERE, is_link_followed=False) or b"").splitlines():
-        app = Path(os.fsdecode(line)).parent
-        if is_probe(read(app / passenger.NAME) or b""):
-            passenger.clear(app)
-            stop(hosted_in(app))
-    shutil.rmtree(folder)
+        remove(folder)
 
 
 class _Host(NamedTuple):
@@ -139,7 +98,7 @@ class _Host(NamedTuple):
         """Write the files of *trial*; those elsewhere are noted before, for whoever removes the probe."""
         elsewhere = [file.path for file in trial.files if file.path.parent != place]
         if elsewhere:
-            put(self.folder / _ELSEWHERE, None, b"".join(os.fsencode(path) + b"\n" for path in elsewhere), 0o600)
+            note_elsewhere(self.folder, elsewhere)
         _make(place, "\n".join([*trial.rules, ""]))
         for file in trial.files:
             put_file(file, read(file.path))

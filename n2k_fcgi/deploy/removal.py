@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi.deploy import htaccess, passenger
-from n2k_fcgi.deploy.probe import remove_leftovers
+from n2k_fcgi.deploy.leftovers import remove_leftovers
 from n2k_fcgi.deploy.replacing import put, read
 from n2k_fcgi.deploy.script import scripts_in
 from n2k_fcgi.deploy.workers import hosted_in, stop, workers_of
@@ -21,6 +21,7 @@ class Removal(NamedTuple):
     """Process ids of workers that ended."""
     left: list[int]
     """Those that still run: they belong to another user, or are busy."""
+    warnings: list[str]
 
 
 def take_away(web_dir: Path) -> Removal:
@@ -47,7 +48,8 @@ def take_away(web_dir: Path) -> Removal:
             script.unlink()
             removed.append(script)
         removed.extend(passenger.withdraw(web_dir, before, frozenset()))
-        removed.extend(remove_leftovers(web_dir, RemovalRefused))
+        leftovers = remove_leftovers(web_dir, RemovalRefused)
+        removed.extend(leftovers.removed)
     except htaccess.Unsafe as problem:
         raise RemovalRefused(why=problem) from None
     except OSError as error:
@@ -56,4 +58,4 @@ def take_away(web_dir: Path) -> Removal:
     named = [web_dir / name for name in htaccess.scripts_named(before)]
     apps = [path.parent for path in removed if path.name == passenger.NAME]
     stopped, left = stop([*workers_of([*scripts, *named]), *(worker for app in apps for worker in hosted_in(app))])
-    return Removal(removed, changed, stopped, left)
+    return Removal(removed, changed, stopped, left, leftovers.warnings)

@@ -12,7 +12,10 @@ import pytest
 from n2k_fcgi.deploy import probe
 from n2k_fcgi.deploy.choice import choose
 from n2k_fcgi.deploy.kind import Deployment, Kind
+from n2k_fcgi.deploy.leftovers import remove_leftovers
+from n2k_fcgi.deploy.script import OURS, PROBE
 from n2k_fcgi.deploy.workers import workers
+from n2k_fcgi.errors import RemovalRefused
 from tests.support.apache import Apache, apache
 from tests.support.hosted_python import HOSTED
 from tests.support.hosting import REPOSITORY, Account
@@ -293,4 +296,82 @@ def test_what_was_written_elsewhere_is_read_from_a_file_alone(
         (folder / "elsewhere").symlink_to(account.home / "list")
     done = account.run("deploy", *command, str(account.site))
     assert done.returncode == code and str(folder / "elsewhere") in done.stderr, done.stderr
+    assert folder.exists()
+
+
+def victim(account: Account, app: Path) -> Path:
+    """A folder that a link in *app*, which looks like a probe's, leads to: with an empty restart.txt."""
+    folder = account.home / "victim"
+    folder.mkdir()
+    (folder / "restart.txt").touch()
+    app.mkdir(mode=0o755)
+    (app / "passenger_wsgi.py").write_text(f"{OURS}\n{PROBE}\n")
+    (app / "tmp").symlink_to(folder)
+    return folder
+
+
+def suspect(folder: Path) -> str:
+    """The warning about it."""
+    return f"warning: {folder} is named as a probe is, but it may be from somebody else"
+
+
+@pytest.mark.parametrize("command", [("--as", "cgi"), ("--remove",)])
+@pytest.mark.parametrize("mode", [0o775, 0o757])
+def test_a_probe_that_others_could_write_is_not_believed(account: Account, command: tuple[str, ...], mode: int) -> None:
+    """It stays, with all that its list names, and a warning names it."""
+    folder = planted(account)
+    app = account.home / "app"
+    victim(account, app)
+    (folder / "elsewhere").write_text(f"{app}/passenger_wsgi.py\n")
+    folder.chmod(mode)
+    done = account.run("deploy", *command, str(account.site))
+    assert done.returncode == 0 and suspect(folder) in done.stderr, done.stderr
+    assert folder.exists() and (app / "passenger_wsgi.py").exists()
+
+
+@pytest.mark.parametrize("command", [("--as", "cgi"), ("--remove",)])
+def test_links_in_the_folder_of_an_application_are_not_followed(account: Account, command: tuple[str, ...]) -> None:
+    """The file of the probe goes; what the link leads to stays, and so does the link."""
+    folder = planted(account)
+    app = account.home / "app"
+    target = victim(account, app)
+    (folder / "elsewhere").write_text(f"{app}/passenger_wsgi.py\n")
+    account.n2k("deploy", *command, str(account.site))
+    assert not folder.exists() and not (app / "passenger_wsgi.py").exists()
+    assert (target / "restart.txt").exists() and (app / "tmp").is_symlink()
+
+
+@pytest.mark.parametrize("way", ["link", "open"])
+def test_an_application_that_others_may_have_made_is_left(account: Account, way: str) -> None:
+    """Named by the list of our own probe, it is a link, or a folder that anybody can write to."""
+    folder = planted(account)
+    app = account.home / "app"
+    victim(account, app)
+    named = app
+    if way == "link":
+        named = account.home / "link"
+        named.symlink_to(app)
+    else:
+        app.chmod(0o777)
+    (folder / "elsewhere").write_text(f"{named}/passenger_wsgi.py\n")
+    account.n2k("deploy", "--as", "cgi", str(account.site))
+    assert not folder.exists() and (app / "passenger_wsgi.py").exists()
+
+
+def test_a_folder_that_anybody_can_change_is_refused_before_leftovers_are_looked_at(account: Account) -> None:
+    """With --remove, which works there, they stay."""
+    folder = planted(account)
+    account.site.chmod(0o777)
+    done = account.run("deploy", "--as", "cgi", str(account.site))
+    assert done.returncode == 82 and "anybody can change" in done.stderr and folder.exists()
+    done = account.run("deploy", "--remove", str(account.site))
+    assert done.returncode == 0 and suspect(folder) in done.stderr and folder.exists()
+
+
+def test_a_probe_of_another_user_is_not_believed(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is the reader that is another user, which needs no rights."""
+    folder = planted(account)
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    assert remove_leftovers(account.site, RemovalRefused) == ([], [folder])
     assert folder.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -69,6 +70,8 @@ class Trial(NamedTuple):
     """How many of them must be answered: some hosts run FastCGI now and then."""
     touched: Path | None = None
     """As for ``Wanted``."""
+    made: Sequence[Path] = ()
+    """What comes to be with files elsewhere, and was not there before: with them it goes."""
 
 
 class Way(Protocol):

@@ -66,11 +66,13 @@ def note_elsewhere(folder: Path, paths: list[Path]) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a probe: first what it wrote outside of its *folder*, which its own file names. Raises OSError."""
-    for line in (read(folder / _ELSEWHERE, is_link_followed=False) or b"").splitlines():
-        app = Path(os.fsdecode(line)).parent
-        if is_own_application(app) and is_probe(read(app / passenger.NAME, is_link_followed=False) or b""):
-            passenger.clear(app)
-            stop(hosted_in(app))
+    noted = [Path(os.fsdecode(line)) for line in (read(folder / _ELSEWHERE, is_link_followed=False) or b"").splitlines()]
+    for app in [path.parent for path in noted if path.name == passenger.NAME]:
+        if is_own_application(app):
+            text = read(app / passenger.NAME, is_link_followed=False)
+            if text is None or is_probe(text):
+                passenger.clear(app, noted)
+                stop(hosted_in(app))
     shutil.rmtree(folder)
 
 

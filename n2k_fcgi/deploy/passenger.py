@@ -8,6 +8,7 @@ application's: stock Passenger takes ``PassengerAppRoot`` from there alone ("not
 import os
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from n2k_fcgi import __version__
@@ -98,21 +99,32 @@ def withdraw(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
     return [] if application is None or application in keep else clear(application.parent)
 
 
-def clear(app: Path) -> list[Path]:
-    """Remove our ``passenger_wsgi.py`` and what servers and Python made of it, and follow no link; what was removed."""
-    if not _is_file(app / NAME) or not is_ours(content(app / NAME)):
+def clear(app: Path, made: Collection[Path] | None = None) -> list[Path]:
+    """Remove our ``passenger_wsgi.py`` and what servers and Python made of it, and follow no link; what was removed.
+
+    *made*: which of ``places`` may go besides; None: all of them.
+    """
+    ours = [app / NAME] if _is_file(app / NAME) and is_ours(content(app / NAME)) else []
+    if not ours and (made is None or os.path.lexists(app / NAME)):
         return []
+    gone = places(app) if made is None else [place for place in places(app) if place in made]
     cache, restart = app / "__pycache__", app / RESTART
     if not cache.is_symlink():
         for compiled in cache.glob("passenger_wsgi.*.pyc"):
             compiled.unlink()
-    if not restart.parent.is_symlink() and _is_file(restart) and not restart.stat().st_size:
+    if restart in gone and not restart.parent.is_symlink() and _is_file(restart) and not restart.stat().st_size:
         restart.unlink()
-    (app / NAME).unlink()
+    for path in ours:
+        path.unlink()
     for folder in (cache, restart.parent, app):
-        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+        if folder in gone and folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
             folder.rmdir()
-    return [app / NAME]
+    return ours
+
+
+def places(app: Path) -> list[Path]:
+    """What comes to be with ``passenger_wsgi.py``, and may have been there before it."""
+    return [app, app / "__pycache__", (app / RESTART).parent, app / RESTART]
 
 
 def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:
@@ -133,6 +145,7 @@ def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:
         asked,
         probe_answer(Kind.PASSENGER, nonce),
         touched=app / RESTART,
+        made=[place for place in places(app) if not os.path.lexists(place)],
     )
 
 

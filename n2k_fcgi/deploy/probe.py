@@ -98,7 +98,7 @@ class _Host(NamedTuple):
         """Write the files of *trial*; those elsewhere are noted before, for whoever removes the probe."""
         elsewhere = [file.path for file in trial.files if file.path.parent != place]
         if elsewhere:
-            note_elsewhere(self.folder, elsewhere)
+            note_elsewhere(self.folder, [*elsewhere, *trial.made])
         _make(place, "\n".join([*trial.rules, ""]))
         for file in trial.files:
             put_file(file, read(file.path))

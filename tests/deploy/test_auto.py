@@ -375,3 +375,33 @@ def test_a_probe_of_another_user_is_not_believed(account: Account, monkeypatch: 
     monkeypatch.setattr(os, "geteuid", lambda: user + 1)
     assert remove_leftovers(account.site, RemovalRefused) == ([], [folder])
     assert folder.exists()
+
+
+@pytest.mark.parametrize("there", [[], ["tmp"], ["tmp", "tmp/restart.txt", "__pycache__"]])
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_the_panel_made_stays(account: Account, there: list[str], *, killed: bool) -> None:
+    """The application's folder, empty or not, before the probe of Passenger: it is as before, also after a kill."""
+    app = app_of(account)
+    app.mkdir()
+    for name in there:
+        (app / name).touch() if "." in name else (app / name).mkdir()
+    with host(account, ALL, panels=True) as server:
+        if killed:
+            command = ["--dir", str(account.data), "deploy", "--as", "auto", "--url", f"{server.url}/n2k/", str(account.site)]
+            environment = {"PATH": os.environ["PATH"]}
+            program = [HOSTED, "-c", KILLED, "/cgi/", *command]
+            done = subprocess.run(program, cwd=REPOSITORY, env=environment, capture_output=True, check=False)
+            assert done.returncode == -signal.SIGKILL and (app / "passenger_wsgi.py").exists(), done.stderr
+            account.n2k("deploy", "--as", "cgi", str(account.site))
+        else:
+            probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", lambda: None)
+    assert sorted(str(path.relative_to(app)) for path in app.rglob("*")) == sorted(there)
+
+
+def test_what_a_probe_made_before_its_file_goes(account: Account) -> None:
+    """Killed when it had made the folder of the application, and nothing in it."""
+    folder, app = planted(account), app_of(account)
+    app.mkdir(mode=0o755)
+    (folder / "elsewhere").write_text(f"{app}/passenger_wsgi.py\n{app}\n")
+    account.n2k("deploy", "--as", "cgi", str(account.site))
+    assert not folder.exists() and not app.exists()

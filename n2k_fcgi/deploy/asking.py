@@ -1,12 +1,13 @@
 """Send a request to a web server as a script in-world does: follow no redirect, raise nothing."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from n2k_fcgi import __version__
 
 TIMEOUT = 30.0
-"""Seconds for one response: mod_fcgid takes a few to start a worker on a busy host, and many after failures."""
+"""Seconds for one whole response: mod_fcgid takes a few to start a worker on a busy host, and many after failures."""
 
 READ_BYTES = 64 * 1024
 
@@ -34,6 +35,8 @@ def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = N
     import urllib.error
     import urllib.request
 
+    from n2k_fcgi.deploy.deadline import handlers
+
     class Stay(urllib.request.HTTPRedirectHandler):
         def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> None:  # noqa: PLR0917
             """Ignore it: the target may not be an address."""
@@ -44,7 +47,7 @@ def ask(url: str, form: str | None = None, headers: Mapping[str, str] | None = N
         data = None if form is None else form.encode()
         request = urllib.request.Request(url, data, {"User-Agent": AGENT, **(headers or {})})
         try:
-            answer = urllib.request.build_opener(Stay).open(request, timeout=TIMEOUT)
+            answer = urllib.request.build_opener(Stay, *handlers(time.monotonic() + TIMEOUT)).open(request, timeout=TIMEOUT)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:

@@ -6,19 +6,21 @@ Answers of web servers come from real ones; others (a bot check, a login page) a
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from n2k_fcgi.cli.examinations import signs, website
 from n2k_fcgi.cli.examinations.findings import Verdict
+from n2k_fcgi.deploy import asking
 from n2k_fcgi.deploy.asking import AGENT, ask
 from tests.support.apache import Apache, apache
 from tests.support.foreground import free_port
 from tests.support.hosting import Account
 from tests.support.machine import Machine
 from tests.support.snippets import PAGE, parsed, snippets, units
-from tests.support.web_server import redirect, sent, web_server
+from tests.support.web_server import CERTIFICATE, Answer, Handler, redirect, sent, web_server
 
 FOUND = 83
 SERVICE = parsed(dict(reversed(units()))["n2k.service"])["Service"]["ExecStart"]
@@ -327,3 +329,36 @@ def test_a_folder_with_something_wrong(tmp_path: Path, wrong: str, line: str) ->
     subprocess.run(["sh", "-c", wrong], cwd=account.site, check=True)
     done = account.run("doctor", "--web-dir", str(account.site))
     assert done.returncode == FOUND and line.format(folder=account.site) in done.stdout
+
+
+# --- what never ends ------------------------------------------------------------------------------------------------
+
+
+def dripping(handler: Handler) -> None:
+    """A byte now and then: a whole answer, but only after ten seconds."""
+    handler.head(200, 100)
+    with suppress(OSError):  # who asked has left
+        for _ in range(100):
+            handler.web.closing.wait(0.1)
+            handler.wfile.write(b"x")
+
+
+def continuing(handler: Handler) -> None:
+    """The same before the answer: "go on" again and again, as http.client accepts it."""
+    with suppress(OSError):
+        for _ in range(100):
+            handler.web.closing.wait(0.1)
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        sent(b"alive\n")(handler)
+
+
+@pytest.mark.parametrize("https", [False, True])
+@pytest.mark.parametrize("answer", [dripping, continuing])
+def test_an_answer_has_one_deadline(answer: Answer, https: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To its last byte, however often a byte comes: it is no answer then."""
+    monkeypatch.setattr(asking, "TIMEOUT", 2.0)
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with web_server(https=https, slow=answer, health=sent(b"alive\n")) as web:
+        reply = ask(web.url("/slow"))
+        assert reply.status == 0 and reply.body.endswith("timed out")
+        assert ask(web.url("/health"))[:2] == (200, "alive\n")

@@ -18,7 +18,7 @@ from n2k_fcgi.deploy.kinds import WAYS
 from n2k_fcgi.deploy.leftovers import LOCK, note_elsewhere, remove
 from n2k_fcgi.deploy.replacing import folder_for, put, read, touch
 from n2k_fcgi.deploy.workers import stop, workers_of
-from n2k_fcgi.errors import DeployRefused
+from n2k_fcgi.errors import DeployRefused, shown
 
 PREFIX = "n2k-probe-"
 _STATIC = "static"
@@ -131,14 +131,14 @@ def _make(place: Path, rules: str) -> None:
 
 
 def _said(reply: Reply) -> str:
-    """What came instead of the answer, in a few words."""
+    """What came instead of the answer, in a few words; those of the server are printable, and bounded."""
     if reply.status == 0:
-        return f"no answer ({reply.body.strip()})"
+        return f"no answer ({shown(reply.body.strip())})"
     if 300 <= reply.status < 400:
-        return f"a redirect to {reply.headers.get('location', '')}"
+        return f"a redirect to {shown(reply.headers.get('location', ''))}"
     if reply.status == 200:
         first = reply.body.partition("\n")[0]
         if first.startswith("n2k probe "):
-            return f"the script is run as {first.rpartition(' ')[2]}"
+            return f"the script is run as {shown(first.rpartition(' ')[2])}"
         return "the script's own source is shown" if first.startswith("#!") else "another page answers"
     return f"status {reply.status}"

@@ -13,7 +13,7 @@ import pytest
 
 from n2k_fcgi.cli.examinations import signs, website
 from n2k_fcgi.cli.examinations.findings import Verdict
-from n2k_fcgi.deploy import asking
+from n2k_fcgi.deploy import asking, probe
 from n2k_fcgi.deploy.asking import AGENT, ask
 from tests.support.apache import Apache, apache
 from tests.support.foreground import free_port
@@ -362,3 +362,42 @@ def test_an_answer_has_one_deadline(answer: Answer, https: bool, monkeypatch: py
         reply = ask(web.url("/slow"))
         assert reply.status == 0 and reply.body.endswith("timed out")
         assert ask(web.url("/health"))[:2] == (200, "alive\n")
+
+
+# --- what a hostile server says ---------------------------------------------------------------------------------------
+
+TITLE = "\x1b]0;mine\x07\x1b[2J"
+"""A terminal changes its title and empties its window."""
+
+
+def ended(handler: Handler) -> None:
+    """A first line of an answer that is none."""
+    handler.wfile.write(f"HTTP/1.1 {TITLE}\r\n\r\n".encode())
+
+
+HOSTILE = {
+    "redirect": redirect("/" + TITLE + "A" * 60_000),
+    "script": sent(f"n2k probe 0: {TITLE}{'A' * 60_000}".encode()),
+    "none": ended,
+    "ours": sent(
+        (TITLE + "A" * 60_000 + "\n").encode(), 503, Content_Type="text/plain; charset=utf-8", X_Content_Type_Options="nosniff"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_words_of_a_server_are_printed_in_bounds_and_without_commands_to_the_terminal(name: str, tmp_path: Path) -> None:
+    """By the doctor and by the probe: each is one line of some hundred printable characters."""
+    with web_server(health=HOSTILE[name]) as web:
+        line = address(web.url(""))
+        host = probe._Host(web.url(""), tmp_path)
+        said = host.ask("health", "anything")
+    assert line.isprintable() and len(line) < 1000
+    assert said and said.isprintable() and len(said) < 200
+
+
+def test_words_of_a_server_in_later_lines_are_printable_too() -> None:
+    """The doctor alone asks for more; whatever an examination quotes."""
+    with web_server(health=sent(b"alive\n"), ready=sent(f"{TITLE}{'A' * 60_000}".encode(), 500)) as web:
+        line = str(website.ready(web.url(""), website.Known()))
+    assert line.isprintable() and len(line) < 1000

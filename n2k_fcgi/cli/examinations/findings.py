@@ -3,6 +3,11 @@
 from enum import Enum
 from typing import NamedTuple
 
+from n2k_fcgi.errors import shown
+
+TEXT_CHARACTERS = 2000
+"""The most of an observation: some name many paths."""
+
 
 class Verdict(Enum):
     """How bad it is."""
@@ -23,8 +28,13 @@ class Finding(NamedTuple):
     advice: str = ""
 
     def __str__(self) -> str:
-        """The line, verdict first: ``problem  token file: others can read it: chmod 600 ...``."""
-        return f"{self.verdict.value:<8} {self.subject}: {self.text}" + (f": {self.advice}" if self.advice else "")
+        """The line, verdict first: ``problem  token file: others can read it: chmod 600 ...``.
+
+        A text may have words of a server: it is made printable, and bounded.
+        """
+        return f"{self.verdict.value:<8} {self.subject}: {shown(self.text, TEXT_CHARACTERS)}" + (
+            f": {self.advice}" if self.advice else ""
+        )
 
 
 def ok(subject: str, text: str) -> Finding:

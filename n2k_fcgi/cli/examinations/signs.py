@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from n2k_fcgi.deploy.asking import Reply, ask
 from n2k_fcgi.deploy.reach import LINKS_ON
 from n2k_fcgi.deploy.script import OURS
-from n2k_fcgi.errors import NothingHere
+from n2k_fcgi.errors import NothingHere, shown
 
 ALIVE = (200, "alive\n")
 
@@ -23,6 +23,9 @@ BOT_CHECK = re.compile(
 """Words on pages of Cloudflare, Imunify360, Sucuri, Incapsula, Anubis and free hosts that require JavaScript."""
 
 FILTER = re.compile(r"mod_?security|not acceptable!", re.IGNORECASE)
+
+SAID_CHARACTERS = 500
+"""The most that is printed of what a server says: an address, or our own line, which ends with what to do."""
 
 
 class Sign(NamedTuple):
@@ -45,9 +48,9 @@ def read(base: str, reply: Reply) -> Sign | None:
 def detail(base: str, reply: Reply) -> str:
     """Details: the target of a redirect, the reason for no response, our own error line."""
     if 300 <= reply.status < 400:
-        return f"to {leads_to(base, reply)}"
+        return f"to {shown(leads_to(base, reply), SAID_CHARACTERS)}"
     if reply.status == 0 or reply.is_ours_in_form:
-        return reply.body.strip()
+        return shown(reply.body.strip(), SAID_CHARACTERS)
     return f"from {base}/health"
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 from n2k_fcgi.cli.examinations import signs
 from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem, warning
 from n2k_fcgi.deploy.asking import Reply, ask
-from n2k_fcgi.errors import PythonLacks
+from n2k_fcgi.errors import PythonLacks, shown
 from n2k_fcgi.interpreter import needed
 
 AWKWARD = "Odd % + ? & # é"
@@ -76,7 +76,7 @@ def code(reply: Reply, known: Known) -> Finding:
     running = reply.headers.get("x-n2k-code", "")
     if running == known.code:
         return ok("code", f"it runs the installed code ({running})")
-    what = f"it runs other code ({running}) than is installed" if running else "it does not report its code"
+    what = f"it runs other code ({shown(running)}) than is installed" if running else "it does not report its code"
     advice = "after an update run 'n2k deploy' again; restart 'n2k fcgi' and 'n2k serve'"
     return warning("code", f"{what} ({known.code})", advice)
 
@@ -91,10 +91,12 @@ def ready(base: str, known: Known) -> Finding:
     """Whether it can look names up, in the data directory of this command."""
     reply = ask(f"{base}/ready")
     if reply.status != 200:
-        return problem("readiness", f"{reply.status} {reply.body.strip()}", "do what it says, on the server")
+        return problem(
+            "readiness", f"{reply.status} {shown(reply.body.strip(), signs.SAID_CHARACTERS)}", "do what it says, on the server"
+        )
     theirs = reply.headers.get("x-n2k-generation", "")
     if theirs != known.generation:
-        what = f"it serves generation {theirs or '?'}, this command sees {known.generation or 'none'}"
+        what = f"it serves generation {shown(theirs) or '?'}, this command sees {known.generation or 'none'}"
         return warning("readiness", what, "it uses another data directory than this command: see --dir")
     return ok("readiness", f"serves generation {theirs}")
 
@@ -109,7 +111,9 @@ def lookup(base: str, known: Known) -> Finding:
         return problem("lookup", what, "run 'n2k check'; is there a cache in between?")
     kept = reply.headers.get("cache-control", "")
     if not {"no-cache", "no-store"} & set(kept.replace(" ", "").split(",")):
-        what = f"{known.name!r} got its key, and caches may store that (Cache-Control: {kept or 'none'}, ours is no-cache)"
+        what = (
+            f"{known.name!r} got its key, and caches may store that (Cache-Control: {shown(kept) or 'none'}, ours is no-cache)"
+        )
         return warning("lookup", what, "configure the web server to keep that header (nginx: 'expires off;')")
     return ok("lookup", f"{known.name!r} got its key")
 
@@ -178,7 +182,7 @@ def authorization(base: str, known: Known, *, is_ours: bool) -> Finding:
     for header, value in (("X-N2K-Token", known.token), ("Authorization", f"Bearer {known.token}")):
         reply = ask(f"{base}/", "name=Doctor+Test&key=none", {header: value})
         if reply.status == 403:
-            return ok("token", reply.body.strip())
+            return ok("token", shown(reply.body.strip(), signs.SAID_CHARACTERS))
         if reply.status != 400:
             what = f"sent as {header} it got {reply.status} {reply.body.strip()[:60]!r}"
             return problem("token", what, "was it revoked? does the web server forward the header?")

@@ -38,10 +38,10 @@ FRONT_PAGE = "index.html"
 _MODE = 0o644
 _BEGINNING = """\
 {ours} for n2k_fcgi {version} (code {code}): run that again instead of changing this.
-# For the folder {web_dir}
 import os
 import sys
 
+# For the folder {web_dir}
 PYTHON, INTERPRETER, FOLDERS = {python}, {interpreter!a}, {folders!a}
 PACKAGES = {packages!a}
 if sys.version_info[:2] == PYTHON and all(map(os.path.exists, PACKAGES)):  # whatever environment the panel has made
@@ -50,7 +50,10 @@ elif getattr(sys, "argv", [""])[0].endswith("/wsgi-loader.py") and sys.executabl
     os.execv(INTERPRETER, [INTERPRETER] + sys.argv)  # Passenger's loader begins again, with the Python that has n2k_fcgi
 
 """
-"""For any Python that a panel may start, 2.7 included. A server that has Python in itself must have the right version."""
+"""For any Python that a panel may start, 2.7 included. A server that has Python in itself must have the right version.
+
+No path is in the first two lines: ``coding: x`` in it would be taken for the encoding of the file (PEP 263).
+"""
 _APPLICATION = """\
 from n2k_fcgi.servers.hosted import HostedApplication
 

@@ -16,6 +16,9 @@ OURS = "# Written by 'n2k deploy'"
 """The mark of our scripts; other files are never changed."""
 
 _INTERPRETER = re.compile(r'#!(?:/bin/sh\n"exec" "([^"]+)"|(\S+) -I)')
+_ENCODING = re.compile(r"coding[:=]")
+"""Python looks for it in comments of the first two lines (PEP 263)."""
+
 _PACKAGES = re.compile(r"^packages = (\[.*\])$", re.MULTILINE)
 
 PROBE = "# A probe: it may be removed."
@@ -85,12 +88,13 @@ def _text(module: str, **given: object) -> bytes:
 def first_lines(interpreter: str, options: str = "-I") -> str:
     """The lines that start *interpreter*, isolated from the user's own site-packages. Raises DeployRefused for an odd path.
 
-    A path with a space, or too long for a ``#!`` line, is started by the shell, in a line that has no effect in Python.
+    A path with a space, too long for a ``#!`` line, or one that Python would take for an encoding there, is started by the
+    shell, in a line that has no effect in Python.
     """
     if not interpreter.isascii() or not interpreter.isprintable() or set(interpreter) & set('"$`\\'):
         raise DeployRefused(why=f"no script can start the interpreter {interpreter!r}: install it in a path of ASCII letters")
     direct = f"#!{interpreter} {options}"
-    if " " not in interpreter and len(direct) <= SHEBANG_BYTES:
+    if " " not in interpreter and len(direct) <= SHEBANG_BYTES and not _ENCODING.search(direct):
         return direct
     return f'#!/bin/sh\n"exec" "{interpreter}" "{options}" "$0" "$@"'
 

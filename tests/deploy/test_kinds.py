@@ -4,10 +4,12 @@ import os
 import stat
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.deploy.script import first_lines
 from n2k_fcgi.deploy.workers import hosted_in
 from tests.support.apache import apache
 from tests.support.asking import over_cgi
@@ -335,6 +337,29 @@ def test_the_application_of_another_web_folder_is_refused(account: Account) -> N
     other.mkdir()
     done = account.run("deploy", "--as", "passenger", str(other))
     assert done.returncode == REFUSED and "serves another web folder: choose --app" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["encoding=x", "my coding: utf-7 site", "coding: utf-7 +AAo-raise SystemExit(3)+AAo-"])
+def test_no_folder_is_taken_for_an_encoding(account: Account, name: str) -> None:
+    """Python takes ``coding: NAME`` in a comment of the first two lines for the encoding of the file: no path is there."""
+    account.site = account.site.parent / name
+    account.site.mkdir()
+    deployed(account, "passenger")
+    wsgi = app_of(account) / "passenger_wsgi.py"
+    with wsgi.open("rb") as file:
+        assert tokenize.detect_encoding(file.readline) == ("utf-8", wsgi.read_bytes().splitlines(keepends=True)[:2])
+    loaded = subprocess.run([HOSTED, wsgi.name], cwd=app_of(account), capture_output=True, text=True, check=False)
+    assert loaded.returncode == 0, loaded.stderr
+    assert account.n2k("deploy", str(account.site)).count("unchanged: ") == 2
+
+
+@pytest.mark.parametrize(
+    "interpreter", ["/opt/coding=x/bin/python3", "/opt/encoding:utf-7/python3", "/opt/a coding: x/python3"]
+)
+def test_no_interpreter_is_taken_for_an_encoding(interpreter: str) -> None:
+    """Neither is its path, which the first line of a script has."""
+    lines = [line.encode() + b"\n" for line in (first_lines(interpreter) + "\nimport os\n").splitlines()]
+    assert tokenize.detect_encoding(iter(lines).__next__)[0] == "utf-8"
 
 
 # --- the doctor ---------------------------------------------------------------------------------------------------------

@@ -168,15 +168,23 @@ def pieces(path: Path) -> Iterator[tuple[int, bytes, int, int]]:
     What starts there is followed by AROUND bytes at least, or by the end of the file. Raises OSError.
     """
     with path.open("rb") as file:
-        offset, data, begin = 0, file.read(PIECE), 0
-        while data:
-            more = file.read(PIECE)
-            yield offset, data, begin, len(data) - AROUND if more else len(data)
-            if not more:
-                return
-            kept = min(len(data), 2 * AROUND)
-            offset += len(data) - kept
-            data, begin = data[-kept:] + more, kept - AROUND
+        yield from pieces_of(file, 0, None)
+
+
+def pieces_of(file: BinaryIO, first: int, last: int | None) -> Iterator[tuple[int, bytes, int, int]]:
+    """See ``pieces``: the bytes from *first* up to *last* of an open file; None: up to its end."""
+    file.seek(first)
+    size = PIECE if last is None else min(PIECE, last - first)
+    offset, data, begin = first, file.read(size), 0
+    while data:
+        at = offset + len(data)
+        more = file.read(PIECE if last is None else min(PIECE, last - at))
+        yield offset, data, begin, len(data) - AROUND if more else len(data)
+        if not more:
+            return
+        kept = min(len(data), 2 * AROUND)
+        offset += len(data) - kept
+        data, begin = data[-kept:] + more, kept - AROUND
 
 
 # --- locks -----------------------------------------------------------------------------------------------------------

@@ -77,9 +77,8 @@ class LogFile:
         self._pending_bytes = 0
         self.close()
         with contextlib.suppress(OSError), self._locked():
-            for path in [self._path, *self._path.parent.glob(f"{self._path.name}.*")]:
-                if path == self._path or path.suffix[1:].isdecimal():
-                    path.unlink(missing_ok=True)
+            for path in [self._path, *rotated(self._path)]:
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Flush and close; a later write opens the file again."""
@@ -150,3 +149,13 @@ class LogFile:
                 sys.stderr.write(f"n2k: cannot log to {self._path}: {error.strerror}; logging to standard error\n")
             sys.stderr.write(data.decode("utf-8", "replace"))
             sys.stderr.flush()
+
+
+def rotated(path: Path) -> list[Path]:
+    """What has the name of a rotated file of *path*, also beyond today's *keep*."""
+    try:
+        names = os.listdir(path.parent)
+    except OSError:  # there is no such folder yet
+        return []
+    numbers = {name: name.removeprefix(f"{path.name}.") for name in names if name.startswith(f"{path.name}.")}
+    return [path.with_name(name) for name, number in sorted(numbers.items()) if number.isascii() and number.isdecimal()]

@@ -17,6 +17,7 @@ from n2k_fcgi.files import PRIVATE, Modes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import Any
 
     from n2k_fcgi.logfile import LogFile
@@ -131,6 +132,13 @@ def flush() -> None:
     """Write what is pending."""
     if _sink is not None:
         _sink.flush()
+
+
+def files_of(path: Path) -> list[Path]:
+    """The log *path* and what its rotation made of it."""
+    from n2k_fcgi.logfile import rotated  # late: for one command
+
+    return [path, *rotated(path)]
 
 
 def start_new(path: str | None) -> None:

@@ -187,7 +187,8 @@ def about(store: Store, settings: Settings, asked: Asked) -> About:
     from n2k_fcgi.service.directory.about import About
 
     log = log_path(settings)
-    return About(store, settings.folder, asked, hidden=mentions(store, settings), log=None if log is None else Path(log))
+    own_logs = [] if log is None else logs.files_of(Path(log))
+    return About(store, settings.folder, asked, hidden=mentions(store, settings), logs=own_logs)
 
 
 def mentions(store: Store, settings: Settings) -> Mentions:

@@ -5,6 +5,7 @@ A new kind of file or stored field that can name an avatar fails here until ``n2
 
 import gzip
 import json
+import os
 import shutil
 import signal
 import stat
@@ -357,6 +358,59 @@ def test_a_log_elsewhere_is_searched(held: Commands, tmp_path: Path) -> None:
         (tmp_path / "logs" / name).write_text(f"key2name {KEY}\n")
     found = {each["file"] for each in about(held)["files"] if each["file"].startswith("/")}
     assert found == {f"{tmp_path}/logs/my.log", f"{tmp_path}/logs/my.log.1"}
+
+
+def test_of_a_log_elsewhere_only_what_rotation_makes_is_read(held: Commands, tmp_path: Path) -> None:
+    """No other name; no link, which may lead to any file of the owner, no pipe, no other user's file: these are named."""
+    logs = tmp_path / "logs"
+    held.put("n2k.ini", f"[n2k]\nlog_file = {logs}/my.log\n")
+    logs.mkdir()
+    private = tmp_path / "private"
+    private.write_text(f"a secret of {KEY}\n")
+    (logs / "my.log").write_text(f"key2name {KEY}\n")
+    (logs / "my.log.zz").symlink_to(private)
+    (logs / "my.log.old").write_text(f"other {KEY}\n")
+    (logs / "my.log.1").symlink_to(private)
+    os.mkfifo(logs / "my.log.2")
+    (logs / "my.log.3").write_text(f"of another {KEY}\n")
+    os.chown(logs / "my.log.3", 65534, -1)
+    done = held("about", KEY, "-")
+    answer = json.loads(done.out)
+    assert {each["file"] for each in answer["files"] if each["file"].startswith("/")} == {f"{logs}/my.log"}
+    assert done.code == 38 and "secret" not in done.out and "of another" not in done.out
+    assert {each["place"]: each["why"] for each in answer["not_searched"]} == {
+        f"{logs}/my.log.1": "it is a link",
+        f"{logs}/my.log.2": "it is no file",
+        f"{logs}/my.log.3": "it belongs to another user",
+    }
+
+
+def test_links_in_the_data_directory_are_named_and_not_followed(held: Commands, tmp_path: Path) -> None:
+    """To a file, to a folder, to nowhere: what they lead to is not of this directory."""
+    private = tmp_path / "private"
+    private.write_text(f"a secret of {KEY}\n")
+    (held.data_dir / "link").symlink_to(private)
+    (held.data_dir / "log" / "n2k.log.7").symlink_to(private)
+    (held.data_dir / "folder").symlink_to(tmp_path)
+    (held.data_dir / "nowhere").symlink_to(tmp_path / "nowhere")
+    done = held("about", KEY, "-")
+    assert done.code == 38 and "secret" not in done.out
+    assert {each["place"]: each["why"] for each in json.loads(done.out)["not_searched"]} == dict.fromkeys(
+        ("link", "log/n2k.log.7", "folder", "nowhere"), "it is a link"
+    )
+
+
+def test_holes_are_not_read(held: Commands) -> None:
+    """A file of 200 GB that has two lines, one behind the hole: both are found. Reading the hole would take minutes."""
+    path = held.data_dir / "sparse"
+    with path.open("wb") as file:
+        file.write(LINE.encode() + b"\n")
+        file.seek(200_000_000_000)
+        file.write(b"\n" + LINE.encode() + b"\n")
+        os.fsync(file.fileno())
+    done = held("about", KEY, "-")
+    found = [each["byte"] for each in json.loads(done.out)["files"] if each["file"] == "sparse"]
+    assert done.code == 0 and [byte // 100_000_000_000 for byte in found] == [0, 2]
 
 
 def test_of_somebody_unknown_there_is_nothing(peopled: Commands) -> None:

@@ -5,8 +5,8 @@ their names and keys. ``store.fields`` and ``store.inventory`` are the tables of
 """
 
 import contextlib
-import glob
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,11 @@ from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.history import History
-from n2k_fcgi.service.directory.lines_naming import lines_naming
+from n2k_fcgi.service.directory.lines_naming import lines_naming, opened, why_not_searched
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.service.directory.one_avatar import Finder, OneAvatar
-from n2k_fcgi.service.directory.remains import is_packed
+from n2k_fcgi.service.directory.remains import begins_packed
 from n2k_fcgi.store.avatars import GenerationView
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.datadir import DATA_FILE
@@ -76,15 +76,15 @@ def _generations(store: Store) -> Iterator[GenerationView]:
 
 
 class About:
-    """Searches *store* and the files of *data_dir* for the avatar that was *asked* for, and the *log*, wherever it is.
+    """Searches *store* and the files of *data_dir* for the avatar that was *asked* for, and its *logs*, wherever they are.
 
     *hidden* finds hidden avatars: those others are cut out of texts.
     """
 
-    def __init__(self, store: Store, data_dir: Path, asked: Asked, *, hidden: Mentions, log: Path | None = None) -> None:
+    def __init__(self, store: Store, data_dir: Path, asked: Asked, *, hidden: Mentions, logs: Sequence[Path] = ()) -> None:
         self._store = store
         self._data_dir = data_dir
-        self._log = log
+        self._logs = [log for log in logs if data_dir not in log.parents]
         self._asked = asked
         self._keys = [asked.key] if asked.key else []
         avatar = OneAvatar(self._keys, (name for _, name in asked.names))
@@ -232,18 +232,27 @@ class About:
                 yield {"file": self._without(place), "in": "its name"}
             if row is None or row.reading is Reading.LINES:
                 yield from self._readable(place, self._in_file(path, place))
-        if self._log is not None and self._data_dir not in self._log.parents:
-            for path in (self._log, *sorted(self._log.parent.glob(f"{glob.escape(self._log.name)}.*"))):
-                yield from self._readable(str(path), self._in_file(path, str(path)))
+        for path in self._logs:
+            yield from self._readable(str(path), self._in_file(path, str(path), owners=self._owners()))
 
-    def _in_file(self, path: Path, place: str) -> Iterator[Record]:
-        if not path.is_file():  # a link to nowhere, or to a folder; or it was removed meanwhile
+    def _owners(self) -> set[int]:
+        """Whose logs are ours. That folder may be open to others, who could have a file of somebody else handed out."""
+        return {os.geteuid(), self._data_dir.stat().st_uid}
+
+    def _in_file(self, path: Path, place: str, owners: set[int] | None = None) -> Iterator[Record]:
+        """The lines of a file, of one of *owners* if they are given. What a link leads to is not ours: it is not read."""
+        try:
+            why = why_not_searched(path.lstat(), owners)
+            if why is None:
+                with opened(path) as file:
+                    why = why_not_searched(os.fstat(file.fileno()), owners) or ("it is packed" if begins_packed(file) else None)
+                    if why is None:
+                        for byte, line in lines_naming(self._finder, file):
+                            yield {"file": place, "byte": byte, **({} if line is None else {"line": self._without(line)})}
+        except FileNotFoundError:  # there is no log yet, or it was removed meanwhile
             return
-        if is_packed(path):
-            self.not_searched.append(NotSearched(place, "it is packed"))
-            return
-        for byte, line in lines_naming(self._finder, path):
-            yield {"file": place, "byte": byte, **({} if line is None else {"line": self._without(line)})}
+        if why is not None:
+            self.not_searched.append(NotSearched(place, why))
 
     def _source(self, source: Source) -> Record:
         return cleaned(source, self._without)._asdict()

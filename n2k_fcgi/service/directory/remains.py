@@ -6,7 +6,7 @@ The store searches what is its own; files beside it are read as text, in pieces,
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from n2k_fcgi.files import pieces, refuse_os_error
 from n2k_fcgi.model.grids import Grids
@@ -92,7 +92,12 @@ class Inspection:
 def is_packed(path: Path) -> bool:
     """Whether a file is an archive, which is not searched."""
     with path.open("rb") as file:
-        return file.read(6).startswith(_PACKED)
+        return begins_packed(file)
+
+
+def begins_packed(file: BinaryIO) -> bool:
+    """The same, of a file that was just opened."""
+    return file.read(6).startswith(_PACKED)
 
 
 def texts_of_json(data: bytes) -> Iterator[str]:

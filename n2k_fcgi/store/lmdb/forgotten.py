@@ -167,7 +167,7 @@ class Forgotten:
             if only in (None, PRODUCTION) and int(transaction.get(_PURGED) or 0) >= when:
                 from n2k_fcgi.store.lmdb.reserved import release  # late: lookups only read
 
-                release(transaction, keys, [name for grid, name in names if grid == PRODUCTION])
+                release(transaction, keys)
             return when
 
         return self._file.write(change)

@@ -47,14 +47,12 @@ def add(transaction: lmdb.Transaction, db_key: bytes, keys: bytes) -> None:
     transaction.put(db_key, b"".join([*known, *(digest for digest in split(keys) if digest not in known)]))
 
 
-def release(transaction: lmdb.Transaction, keys: Iterable[bytes], names: Iterable[str]) -> None:
-    """Let anybody have these names, and all names of *keys*."""
+def release(transaction: lmdb.Transaction, keys: Iterable[bytes]) -> None:
+    """Reserve nothing any longer for *keys*; what is reserved for others stays so."""
     secret = transaction.get(_SECRET)
     if secret is None:
         return
     secret = bytes(secret)
-    for name in names:
-        transaction.delete(row_of(secret, b"", name)[0])
     gone = {row_of(secret, key, "")[1] for key in keys}
     for digest, value in list(with_prefix(transaction, RESERVED)) if gone else ():
         left = [other for other in split(value) if other not in gone]

@@ -21,6 +21,8 @@ from n2k_fcgi.service.directory.about import About, Asked, asked_by_key, asked_b
 from n2k_fcgi.wiring import about, directory
 
 STDOUT = "-"
+MOST_LETTERS = 60
+"""Of a name in the name of a file: a letter has up to four bytes there, and a file's name 255."""
 
 
 @click.command("about")
@@ -48,7 +50,7 @@ def command(context: Context, who: str, file: str | None, grid: str | None) -> N
         _write(search, asked, found, lambda text: sys.stdout.buffer.write(_bytes(text)))
         place = "standard output"
     else:
-        path = Path(file or f"about-{format_key(asked.key) if asked.key else asked.names[0][1]}.json").absolute()
+        path = Path(file or f"about-{_for_file(asked)}.json").absolute()
         root = web_root_around(path.parent)
         if root is not None:
             raise click.UsageError(f"{shown(path.parent)} is below the web root {shown(root)}: name a file elsewhere")
@@ -78,6 +80,13 @@ def _asked(context: Context, who: str, grid: str | None) -> Asked:
         options_of = " or ".join(f"--grid {shlex.quote(other)}" for other in known_on)
         raise NotFound(what=f"{who!r} is not known on {world}, but on {', '.join(known_on)}: add {options_of}, or give the key")
     return asked
+
+
+def _for_file(asked: Asked) -> str:
+    """The key, or of a name what leads to no other folder, hides nothing and needs no quotes."""
+    if asked.key:
+        return format_key(asked.key)
+    return "".join(letter for letter in asked.names[0][1] if letter.isalnum() or letter in ".-")[:MOST_LETTERS]
 
 
 def _write(search: About, asked: Asked, found: Counter[str], write: Callable[[str], object]) -> None:

@@ -302,6 +302,22 @@ def test_the_file(held: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert sorted(each.name for each in tmp_path.iterdir() if "part" in each.name) == []
 
 
+@pytest.mark.parametrize(
+    ("who", "name"),
+    [("../../x", "about-.x.json"), ("/etc/Some One", "about-etcsome.one.json"), ("a\\b'$c", "about-abc.json")],
+)
+def test_an_unknown_name_leads_to_no_other_folder(
+    peopled: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str, name: str
+) -> None:
+    """Of the name only letters, digits, dots and hyphens are in that of the file, which is in the current folder."""
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    done = peopled("about", who)
+    assert done.code == 0, done
+    assert [path.name for path in deep.iterdir()] == [name]
+
+
 @pytest.mark.parametrize("call", ["write", "fsync", "link"])
 def test_a_killed_run_leaves_no_half_answer(held: Commands, tmp_path: Path, call: str) -> None:
     """SIGKILL before the file has its name: there is none, and the next run removes what was left of it."""

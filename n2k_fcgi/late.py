@@ -39,7 +39,7 @@ def module(name: str) -> ModuleType:
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Import inside without the garbage collector: nothing that is made could be collected, and looking takes a tenth of it."""
+    """Run what is inside without the garbage collector: for what makes many objects and none that only it could free."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from ast import literal_eval
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,10 +59,12 @@ def places_of_packages() -> list[str]:
     return [str(_package_folder(name)) for name in PACKAGES]
 
 
+@cache
 def folders_of_packages() -> list[str] | None:
     """The folders from which a worker's packages are imported when Python starts with -S; None: not possible on this host.
 
     They are those that the module ``site`` finds, and those of packages that it finds in another way, as of a checkout.
+    Kept, since it starts Python twice, and a deployment asks for them twice.
     """
     places = [os.path.dirname(place) for place in places_of_packages()]
     with_site = f"import sys; print(*map(repr, [p for p in (*sys.path, *{places!r}) if p]), sep=',')"

@@ -53,7 +53,7 @@ class Application:
     def _by_routes(self, request: Request) -> Answer:
         if "werkzeug.routing" not in sys.modules:
             late.refuse_without_room()
-            with late.uncollected():
+            with late.uncollected():  # looking for garbage takes a tenth of an import
                 late.parts_of("werkzeug")
                 __import__("n2k_fcgi.web.routes")
         from werkzeug.exceptions import HTTPException, MethodNotAllowed  # late: the fast path does without Werkzeug

@@ -1,7 +1,7 @@
 """The fast path: from a request to its view without Werkzeug, whose import doubles a worker's cold start.
 
 ``routes`` is the slow path, and decides. The fast path takes the few requests that make nearly all of the traffic, and
-addresses without a value in them, and only where it would choose the same view; a test runs every golden case both
+addresses with at most one value in them, and only where it would choose the same view; a test runs every golden case both
 ways. An area that has other requests of which there are many adds them here.
 """
 

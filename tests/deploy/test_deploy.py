@@ -112,19 +112,33 @@ sys.meta_path.insert(0, Finder)
 """
 
 
+def installed(tools: Path, *, but: str) -> tuple[Path, list[Path]]:
+    """Make a virtual environment with links to all packages, except those called *but*…: its folder of packages, and those."""
+    venv.create(tools, symlinks=True, with_pip=False)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(tools)}))
+    left_out = []
+    for entry in (*Path(sysconfig.get_path("purelib")).iterdir(), REPOSITORY / "n2k_fcgi"):
+        if entry.name.lower().startswith(but):
+            left_out.append(entry)
+        elif entry.suffix != ".pth" and not entry.name.startswith("__editable__"):
+            (packages / entry.name).symlink_to(entry)
+    return packages, left_out
+
+
+def deployed_by(tools: Path, account: Account) -> "subprocess.CompletedProcess[str]":
+    """Deploy with the Python of that environment."""
+    command = [tools / "bin" / "python", "-m", "n2k_fcgi", "--dir", account.data, "-q", "deploy", account.site]
+    return subprocess.run(command, cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+
+
 def test_packages_that_only_site_finds_keep_it(tmp_path: Path) -> None:
     """Where a hook of the installation finds a package that is in no folder of the path, the script starts with ``site``."""
     account = Account(tmp_path / "home")
-    venv.create(tmp_path / "tools", symlinks=True, with_pip=False)
-    packages = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "tools")}))
-    for entry in (*Path(sysconfig.get_path("purelib")).iterdir(), REPOSITORY / "n2k_fcgi"):
-        if entry.suffix != ".pth" and not entry.name.lower().startswith(("markupsafe", "__editable__")):
-            (packages / entry.name).symlink_to(entry)
+    packages, _ = installed(tmp_path / "tools", but="markupsafe")
     folder = Path(str(markupsafe.__file__)).parent
     (packages / "hook.py").write_text(HOOK.format(file=str(folder / "__init__.py"), folder=str(folder)))
     (packages / "hook.pth").write_text("import hook\n")
-    command = [tmp_path / "tools" / "bin" / "python", "-m", "n2k_fcgi", "--dir", account.data, "-q", "deploy", account.site]
-    subprocess.run(command, cwd="/", env={"PATH": "/usr/bin:/bin"}, check=True, capture_output=True)
+    assert deployed_by(tmp_path / "tools", account).returncode == 0
     assert account.script.read_text().startswith(f"#!{tmp_path}/tools/bin/python -I\n")
     reply = over_cgi(str(account.script), {})("GET", "/api/v1/avatars?name=masakazu.kojima", {}, b"")
     assert reply.status == 200
@@ -319,18 +333,15 @@ def test_refuses_code_that_anybody_can_write(account: Account) -> None:
 def test_refuses_packages_that_anybody_can_write(tmp_path: Path) -> None:
     """Any user could replace what a worker imports, in a folder that a .pth file adds to the path."""
     account = Account(tmp_path / "home")
-    venv.create(tmp_path / "tools", symlinks=True, with_pip=False)
-    packages = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "tools")}))
+    packages, left_out = installed(tmp_path / "tools", but="loguru")
     others = tmp_path / "others"
     others.mkdir()
-    for entry in (*Path(sysconfig.get_path("purelib")).iterdir(), REPOSITORY / "n2k_fcgi"):
-        if entry.suffix != ".pth" and not entry.name.lower().startswith("__editable__"):
-            ((others if entry.name.startswith("loguru") else packages) / entry.name).symlink_to(entry)
+    for entry in left_out:
+        (others / entry.name).symlink_to(entry)
     (packages / "others.pth").write_text(f"{others}\n")
-    command = [tmp_path / "tools" / "bin" / "python", "-m", "n2k_fcgi", "--dir", account.data, "-q", "deploy", account.site]
     for mode, code in ((0o777, REFUSED), (0o755, 0)):
         others.chmod(mode)
-        done = subprocess.run(command, cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+        done = deployed_by(tmp_path / "tools", account)
         assert done.returncode == code, done.stderr
         assert (f"anybody can change {others} and thus the code: chmod o-w it" in done.stderr) == (code == REFUSED)
 

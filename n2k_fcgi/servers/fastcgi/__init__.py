@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi import TYPE_CHECKING, late
 from n2k_fcgi.servers.inheriting import is_listening
 
 if TYPE_CHECKING:
@@ -17,16 +17,15 @@ def main(limits: Limits | None = None, **flags: str) -> None:
     *flags* are settings (``data_dir="/home/u/n2k-data"``), ``config``, the settings file, and ``code``, the digest of the
     code that was deployed. Each of the two ways imports what it needs: a CGI process lives for one answer.
     """
-    gc.disable()  # importing makes nothing that could be collected: looking for it takes a tenth of a cold start
-    from n2k_fcgi.servers.live import LiveApplication
-
     is_worker = is_listening(0)
-    if is_worker:
-        from n2k_fcgi.servers.fastcgi.serving import serve_inherited
-    else:
-        from n2k_fcgi.servers.cgi import answer_one
-    gc.freeze()  # nor need it be looked at later
-    gc.enable()
+    with late.uncollected():  # looking for garbage takes a tenth of a cold start
+        from n2k_fcgi.servers.live import LiveApplication
+
+        if is_worker:
+            from n2k_fcgi.servers.fastcgi.serving import serve_inherited
+        else:
+            from n2k_fcgi.servers.cgi import answer_one
+        gc.freeze()  # nor need what was imported be looked at later
     application = LiveApplication(flags, buffered_logs=is_worker)
     if not is_worker:
         answer_one(application, limits)

@@ -1,13 +1,12 @@
 """One import, from the dump to the published generation."""
 
 import contextlib
-import gc
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi import logs
+from n2k_fcgi import late, logs
 from n2k_fcgi.errors import DumpShrank, EmptyDump, TooManyBadLines, counted
 from n2k_fcgi.model.avatar import Conflict
 from n2k_fcgi.model.batch import filtered
@@ -97,7 +96,8 @@ class Importer:
 
         Raises ImportRunning, the Dump... errors, TooManyBadLines, EmptyDump, FutureTime, StoreFull.
         """
-        with self._generations.locked(), _no_garbage_collection(), dump.naming_member():
+        # Millions of tuples are made and freed, none in a cycle: looking for cycles would take half the time of a merge.
+        with self._generations.locked(), late.uncollected(), dump.naming_member():
             tell_unfinished("an import or purge", self._generations.sweep(), self._tell)
             started = time.time()
             as_of = settle(order.as_of, dump.times, int(started))
@@ -234,15 +234,3 @@ class Importer:
 def _text_bytes(dump: Dump) -> int:
     """About how many bytes of csv it has, at least; 0 for a pipe, whose size is unknown."""
     return int((dump.size or 0) * (1 if dump.kind is Kind.PLAIN else UNPACKED))
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Millions of tuples are made and freed here, none in a cycle: looking for cycles takes half the time of a merge."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

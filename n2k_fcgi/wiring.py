@@ -151,26 +151,28 @@ def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda
     """Removing the bytes of hidden avatars."""
     from n2k_fcgi.service.directory.purge import Purge
 
-    kept = keeping(settings)
-    return Purge(store, settings.folder, modes_of(settings), grids=grids(settings), keeping=kept, tell=tell)
+    now = int(time.time())
+    kept = keeping(settings, now)
+    return Purge(store, settings.folder, modes_of(settings), grids=grids(settings), now=now, keeping=kept, tell=tell)
 
 
-def keeping(settings: Settings) -> Keeping:
-    """What the owner keeps of captures, as of now."""
+def keeping(settings: Settings, now: int) -> Keeping:
+    """What the owner keeps of captures at *now*."""
     from n2k_fcgi.model.keeping import Keeping
 
-    since = int(time.time()) - settings.keep_days * 86_400 if settings.keep_days else 0
+    since = now - settings.keep_days * 86_400 if settings.keep_days else 0
     return Keeping(max(since, 0), settings.keep_places)
 
 
-def drop_outdated(store: Store, settings: Settings) -> Dropped | None:
-    """Drop what the owner does not keep of captures; None: everything is kept."""
-    kept = keeping(settings)
+def drop_outdated(store: Store, settings: Settings, tell: Callable[[str], None]) -> Dropped | None:
+    """Drop what the owner does not keep of captures; None: all of it is kept. *tell*: see ``believed``."""
+    now = int(time.time())
+    kept = keeping(settings, now)
     if kept.is_all:
         return None
     from n2k_fcgi.service.directory.keeping import drop_outdated
 
-    return drop_outdated(store.captures, kept)
+    return drop_outdated(store, kept, now, tell)
 
 
 def inspection(store: Store, settings: Settings) -> Inspection:

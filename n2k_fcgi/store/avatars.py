@@ -308,6 +308,14 @@ class CaptureStore(AvatarIndex, Protocol):
         """
         ...
 
+    def note_doubt(self, now: int) -> None:
+        """Store that nothing confirmed the clock at *now*, when captures were to be dropped by it."""
+        ...
+
+    def doubted(self) -> int:
+        """Return when ``note_doubt`` was last called; 0: never."""
+        ...
+
     def reserved_for(self, key: bytes, canonical: str) -> tuple[bool, bool]:
         """Return whether a name of Second Life is reserved, and whether it is for *key*."""
         ...

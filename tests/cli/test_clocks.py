@@ -5,10 +5,13 @@ import sys
 
 import pytest
 
+from n2k_fcgi.service.directory.keeping import DOUBT
 from tests.support.commands import PEOPLE, Commands, Done
 from tests.support.sandbox import GOVERNOR, MASAKAZU, csv
+from tests.support.traces import KEY
 
 DAY = 86_400
+OTHER = "11111111-2222-3333-4444-555555555555"
 YEARS = 14 * 365 * DAY
 
 CODE = """
@@ -91,3 +94,31 @@ def test_a_limit_that_was_used_up_in_the_future_locks_nobody_out(n2k: Commands) 
     for shift in (YEARS, -YEARS, 0):
         done = wrongly(n2k, shift, "register", f"Shift{shift % 97} Resident", f"{shift % 9999:08x}-2222-3333-4444-555555555555")
         assert done.code == 0, done
+
+
+def test_a_clock_that_is_ahead_for_a_night_drops_no_capture(n2k: Commands) -> None:
+    """Update and purge say so in one line, also after a registration of that night; with the right clock, nothing."""
+    n2k("init")
+    dump = n2k.data_dir.parent / "dump.csv"
+    dump.write_bytes(PEOPLE)
+    n2k.put("n2k.ini", "[n2k]\nkeep_days = 365\n")
+    assert n2k("register", "Quillon Ash", KEY).code == n2k("-q", "update", dump).code == 0
+    assert wrongly(n2k, YEARS, "register", "Vexworth Ash", OTHER).code == 0
+    for command in (("-q", "update", dump), ("-q", "import", "--force", dump), ("-q", "purge")):
+        done = wrongly(n2k, YEARS, *command)
+        assert (done.code, done.err) == (0, DOUBT + "\n"), command
+    assert n2k("-q", "update", dump).err == "" and n2k("-q", "purge").err == ""
+    assert n2k("lookup", KEY).code == n2k("lookup", OTHER).code == 0
+
+
+def test_a_clock_that_says_so_for_two_nights_is_right(n2k: Commands) -> None:
+    """A directory that nobody used for longer than ``keep_days``: the first night asks, as it were, and the next one drops."""
+    n2k("init")
+    n2k.put("n2k.ini", "[n2k]\nkeep_days = 365\n")
+    assert n2k("register", "Quillon Ash", KEY).code == 0
+    later = 400 * DAY
+    for hours in (0, 1, 11):  # several times in one night is not another night
+        assert wrongly(n2k, later + hours * 3_600, "-q", "purge").err == DOUBT + "\n"
+    assert n2k("lookup", KEY).code == 0
+    assert wrongly(n2k, later + DAY, "-q", "purge").err == ""
+    assert n2k("lookup", KEY).code == 17

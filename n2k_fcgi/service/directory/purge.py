@@ -3,7 +3,6 @@
 If it is killed, no acknowledged write is lost; the next purge completes it.
 """
 
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from n2k_fcgi.errors import ImportRunning, counted
 from n2k_fcgi.files import Modes, hold, refuse_os_error
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.model.keeping import EVERYTHING, Keeping
+from n2k_fcgi.service.directory.keeping import believed
 from n2k_fcgi.service.directory.mentions import Mentions
 from n2k_fcgi.service.directory.remains import grids_of, texts_of_json
 from n2k_fcgi.service.unfinished import Tell, silently, tell_unfinished
@@ -45,6 +45,7 @@ class Purge:
         modes: Modes,
         *,
         grids: Grids,
+        now: int,
         keeping: Keeping = EVERYTHING,
         tell: Tell = silently,
     ) -> None:
@@ -52,6 +53,7 @@ class Purge:
         self._data_dir = data_dir
         self._modes = modes
         self._grids = grids
+        self._now = now
         self._keeping = keeping
         self._tell = tell
 
@@ -61,11 +63,11 @@ class Purge:
         with hold(self._data_dir / UPDATE_LOCK, self._modes, 0) as held:
             if not held:  # what it has downloaded so far may name them, and it needs that file
                 raise ImportRunning(path=self._data_dir)
-            store.forgotten.note_purge(int(time.time()))
+            store.forgotten.note_purge(self._now)
             tell_unfinished("an import or purge", store.generations.sweep(), self._tell)
             hidden = store.forgotten.hidden()
             mentions = Mentions(hidden, grids_of(store, self._grids) if hidden else ())
-            rows = store.purge(hidden, mentions.without, self._keeping)
+            rows = store.purge(hidden, mentions.without, believed(store, self._keeping, self._now, self._tell))
             strangers = self._remove_files(mentions)
         gone = f"{counted(rows.names, 'name')} and {counted(rows.captures, 'capture')} gone"
         logs.info(f"purge: {counted(rows.generations, 'generation')} rewritten, {gone}")

@@ -13,7 +13,7 @@ from n2k_fcgi.store.datadir import CAPTURES
 from n2k_fcgi.store.lmdb.bulk import BulkLookups
 from n2k_fcgi.store.lmdb.capture_rows import CaptureRows, current_avatar, split_keys
 from n2k_fcgi.store.lmdb.codec import unpack_captures
-from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CREATED_GRID, EVICTED_KEY
+from n2k_fcgi.store.lmdb.layout import CAPTURE_KEY, CAPTURE_META, CAPTURE_NAME, CREATED_GRID, DOUBTED_KEY, EVICTED_KEY
 from n2k_fcgi.store.lmdb.writable import WritableFile, with_prefix
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.store.lmdb.growing_map import Result
 
 _EVICTED = CAPTURE_META + EVICTED_KEY
+_DOUBTED = CAPTURE_META + DOUBTED_KEY
 
 STRETCH = 1000
 """Keys that ``all_stored`` reads in one transaction."""
@@ -138,8 +139,19 @@ class Captures(BulkLookups):
 
     def evicted(self) -> int:
         """Count the names that were dropped because a key had too many, or a name too many keys."""
+        return self._number(_EVICTED)
+
+    def note_doubt(self, now: int) -> None:
+        """See ``store.avatars.CaptureStore``."""
+        self._file.write(lambda transaction: transaction.put(_DOUBTED, str(now).encode()))
+
+    def doubted(self) -> int:
+        """See ``store.avatars.CaptureStore``."""
+        return self._number(_DOUBTED)
+
+    def _number(self, db_key: bytes) -> int:
         with self._file.read() as transaction:
-            return int(transaction.get(_EVICTED) or 0)
+            return int(transaction.get(db_key) or 0)
 
     def known_among(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return those of *keys* that were captured, on any grid."""

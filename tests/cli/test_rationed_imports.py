@@ -128,4 +128,4 @@ def test_refuses_rates_that_are_none(tmp_path: Path, given: str) -> None:
 
     command = [N2K, "--dir", tmp_path, "import", "--io", given, "-"]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    assert done.returncode == 2 and "must be 0, or a size from 131072" in done.stderr
+    assert done.returncode == 2 and "must be 0, or a size from 128K" in done.stderr

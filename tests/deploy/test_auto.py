@@ -27,15 +27,6 @@ SCRIPTS = {"fcgid": ["dispatch.fcgi"], "cgi": ["n2k.cgi"], "passenger": []}
 ALL = "fcgid+cgid+passenger"
 
 
-@pytest.fixture
-def account(tmp_path: Path) -> Account:
-    """A home with data and an empty folder for n2k in its site."""
-    made = Account(tmp_path / "home", python=HOSTED)
-    made.site /= "n2k"
-    made.site.mkdir()
-    return made
-
-
 def host(account: Account, gateway: str, *, panels: bool = False) -> "AbstractContextManager[Apache]":
     """A server with these modules; *panels*: Passenger is set up for the folder, as a control panel does it."""
     settings = panel(app_of(account), "/n2k") if panels else ""

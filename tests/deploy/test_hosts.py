@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.apache import apache
 from tests.support.golden import CASES_FILE, run_all
-from tests.support.hosted_python import HOSTED
 from tests.support.hosting import Account
 from tests.support.parallel import in_parallel
 from tests.support.passenger import app_of, panel
@@ -15,15 +14,6 @@ from tests.support.snippets import snippets
 CASES = len(CASES_FILE.read_text("utf-8").splitlines())
 
 in_two_places = pytest.mark.parametrize("mount", ["/n2k", ""])
-
-
-@pytest.fixture
-def account(tmp_path: Path) -> Account:
-    """A home with data and a folder for n2k in its site, whose commands are run by a Python that Debian's modules can load."""
-    made = Account(tmp_path / "home", python=HOSTED)
-    made.site /= "n2k"
-    made.site.mkdir()
-    return made
 
 
 def docroot(account: Account, mount: str) -> Path:

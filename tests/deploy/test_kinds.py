@@ -30,15 +30,6 @@ PassengerPython "{python}"
 """
 
 
-@pytest.fixture
-def account(tmp_path: Path) -> Account:
-    """A home with data and an empty folder for n2k in its site."""
-    made = Account(tmp_path / "home", python=HOSTED)
-    made.site /= "n2k"
-    made.site.mkdir()
-    return made
-
-
 def deployed(account: Account, kind: str, *options: str) -> str:
     """Deploy; what was printed."""
     return account.n2k("deploy", "--as", kind, *options, str(account.site))

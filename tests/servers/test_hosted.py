@@ -124,14 +124,10 @@ print(json.dumps([told, during, sent == whole, after]))
 TOO_LATE = f"{ForkedTooLate()}\n"
 
 
-def test_nothing_is_open_before_the_first_request_and_each_process_opens_for_itself(sandbox: Sandbox, token: str) -> None:
-    """Forked before the first request, by Python and by C, and by Python afterwards: every process counts on.
-
-    A child that C forks afterwards would need its parent's files: it says so, and the parent counts on.
-    """
-    sandbox.store.close()
-    done = subprocess.run(
-        [sys.executable, "-c", FORKING, str(sandbox.data_dir), token],
+def in_a_process(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run *code* in a Python of its own, since it forks."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
         cwd=REPOSITORY,
         env={**measured(), "PATH": os.environ["PATH"]},
         capture_output=True,
@@ -139,6 +135,15 @@ def test_nothing_is_open_before_the_first_request_and_each_process_opens_for_its
         check=True,
         timeout=SECONDS,
     )
+
+
+def test_nothing_is_open_before_the_first_request_and_each_process_opens_for_itself(sandbox: Sandbox, token: str) -> None:
+    """Forked before the first request, by Python and by C, and by Python afterwards: every process counts on.
+
+    A child that C forks afterwards would need its parent's files: it says so, and the parent counts on.
+    """
+    sandbox.store.close()
+    done = in_a_process(FORKING, sandbox.data_dir, token)
     assert json.loads(done.stdout) == [0, 0, True, [["1", "2"], ["3", "4"], "5", ["6", "7"], "8", "9", [TOO_LATE] * 2, "10"]]
 
 
@@ -151,15 +156,7 @@ def test_a_list_goes_on_over_a_fork_and_its_child_keeps_nothing(
     Then the slot is free while the child lives, also one that C forked, which has a copy of its descriptor.
     """
     sandbox.begin_with(many_avatars)
-    done = subprocess.run(
-        [sys.executable, "-c", FORKING_IN_A_LIST, str(sandbox.data_dir), fork],
-        cwd=REPOSITORY,
-        env={**measured(), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=SECONDS,
-    )
+    done = in_a_process(FORKING_IN_A_LIST, sandbox.data_dir, fork)
     assert json.loads(done.stdout) == [child, 429, True, 200] and done.stderr == ""
 
 

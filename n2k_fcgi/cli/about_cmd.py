@@ -13,7 +13,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.private_file import new_private_file
-from n2k_fcgi.deploy.webroot import web_root_around
+from n2k_fcgi.deploy.webroot import site_or_web_root_around
 from n2k_fcgi.errors import NotAllSearched, NotFound, counted, shown
 from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
@@ -51,9 +51,10 @@ def command(context: Context, who: str, file: str | None, grid: str | None) -> N
         place = "standard output"
     else:
         path = Path(file or f"about-{_for_file(asked)}.json").absolute()
-        root = web_root_around(path.parent)
+        root = site_or_web_root_around(path.parent)
         if root is not None:
-            raise click.UsageError(f"{shown(path.parent)} is below the web root {shown(root)}: name a file elsewhere")
+            where = f"{shown(path.parent)} is in the web folder {shown(root)}, from where anyone could fetch it"
+            raise click.UsageError(f"{where}: name a file elsewhere, or '-'")
         with new_private_file(path) as target:
             _write(search, asked, found, lambda text: target.write(_bytes(text)))
         place = shown(path)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from n2k_fcgi.deploy.htaccess import BEGIN, END
 from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.avatar import Capture, Conflict, Source, StoredCapture
 from n2k_fcgi.model.charges import Charge
@@ -338,6 +339,43 @@ def test_not_into_a_web_folder(held: Commands, tmp_path: Path) -> None:
     web = tmp_path / "public_html"
     web.mkdir()
     assert held("about", KEY, web / "about.json").code == 2 and list(web.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sign", "way"),
+    [
+        (f"Options -Indexes\n{BEGIN}\n{END}\n", "deep below"),
+        ("", "deep below"),
+        ("index.php", "deep below"),
+        (f"{BEGIN}\n{END}\n", "by a link to it"),
+        (f"{BEGIN}\n{END}\n", "by a link to a folder below"),
+        (f"{BEGIN}\n{END}\n", "through a link and back"),
+    ],
+)
+def test_not_below_a_deployed_folder_or_a_site(held: Commands, tmp_path: Path, sign: str, way: str) -> None:
+    """Whatever the folder is called, and however it is reached: wrong usage, the folder is named, and nothing is written."""
+    site = tmp_path / "site" / "n2k"
+    deep = site / "sub" / "deeper"
+    deep.mkdir(parents=True)
+    (site / ("index.php" if sign == "index.php" else ".htaccess")).write_text(sign)
+    (tmp_path / "link").symlink_to(site if way == "by a link to it" else deep)
+    file = {
+        "deep below": deep / "out.json",
+        "through a link and back": tmp_path / "link" / ".." / "out.json",
+    }.get(way, tmp_path / "link" / "out.json")
+    done = held("about", KEY, file)
+    assert done.code == 2 and f"in the web folder {site}" in done.err and "'-'" in done.err, done
+    assert not [path for path in tmp_path.rglob("*") if "out" in path.name]
+
+
+def test_not_through_a_link_that_is_called_as_web_roots_are(held: Commands, tmp_path: Path) -> None:
+    """Some hosts have the site elsewhere, and the home folder a link to it; out of it by '..' is elsewhere."""
+    (tmp_path / "disk7" / "sub").mkdir(parents=True)
+    (tmp_path / "public_html").symlink_to(tmp_path / "disk7")
+    done = held("about", KEY, tmp_path / "public_html" / "sub" / "out.json")
+    assert done.code == 2 and f"in the web folder {tmp_path}/public_html" in done.err, done
+    assert list((tmp_path / "disk7" / "sub").iterdir()) == []
+    assert held("about", KEY, tmp_path / "public_html" / ".." / "out.json").code == 0 and (tmp_path / "out.json").exists()
 
 
 def test_a_name_that_only_other_grids_know(held: Commands) -> None:

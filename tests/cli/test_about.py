@@ -10,6 +10,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from n2k_fcgi.deploy.htaccess import BEGIN, END
-from n2k_fcgi.files import PRIVATE
+from n2k_fcgi.files import PRIVATE, try_lock
 from n2k_fcgi.model.avatar import Capture, Conflict, Source, StoredCapture
 from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.keeping import Keeping
@@ -28,7 +29,7 @@ from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.fields import TABLE as FIELDS
 from n2k_fcgi.store.fields import Holds
 from n2k_fcgi.store.inventory import TABLE as FILES
-from n2k_fcgi.store.inventory import Reading
+from n2k_fcgi.store.inventory import Purging, Reading, row_of
 from tests.support.commands import PEOPLE, Commands
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.traces import KEY, traces
@@ -319,19 +320,72 @@ def test_an_unknown_name_leads_to_no_other_folder(
     assert [path.name for path in deep.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("call", ["write", "fsync", "link"])
-def test_a_killed_run_leaves_no_half_answer(held: Commands, tmp_path: Path, call: str) -> None:
-    """SIGKILL before the file has its name: there is none, and the next run removes what was left of it."""
-    path = tmp_path / "answer.json"
-    only = ["-P", str(tmp_path / ".answer.json.part")]
-    killer = ["strace", "-qq", "-o", "/dev/null", *only, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when=1"]
-    command = [*killer, *held.command("about", KEY, path)]
+@pytest.mark.parametrize("call", ["fsync", "linkat"])
+def test_a_killed_run_leaves_nothing(held: Commands, tmp_path: Path, call: str) -> None:
+    """SIGKILL when all is written and the file has no name yet: nothing is in the folder, under no name. 0600 by then."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    log = tmp_path / "calls"
+    traced = ["-e", "trace=openat,fchmod,fsync,linkat", "-e", f"inject={call}:signal=KILL:when=1"]
+    command = ["strace", "-qq", "-o", str(log), *traced, *held.command("about", KEY, folder / "answer.json")]
     assert subprocess.run(command, env=held.environment(), capture_output=True, check=False).returncode == -signal.SIGKILL
-    left = [each.name for each in tmp_path.iterdir() if "answer" in each.name]
-    assert left == [".answer.json.part"] and stat.S_IMODE((tmp_path / left[0]).stat().st_mode) == PRIVATE.file
-    assert held("about", KEY, path).code == 0
-    assert [each.name for each in tmp_path.iterdir() if "answer" in each.name] == ["answer.json"]
-    assert json.loads(path.read_text())["asked"]["key"] == KEY
+    opened, _, later = log.read_text().partition("O_TMPFILE")
+    assert f'"{folder}", ' in opened.splitlines()[-1] and "0600) = " in later and f"{call}(" in later
+    assert list(folder.iterdir()) == []
+    assert held("about", KEY, folder / "answer.json").code == 0
+    assert [each.name for each in folder.iterdir()] == ["answer.json"]
+
+
+_KILLED_WRITER = """
+import os, sys
+from pathlib import Path
+from n2k_fcgi.cli.private_file import new_private_file
+
+with new_private_file(Path(sys.argv[1])) as file:
+    file.write(b"personal data")
+    file.flush()
+    if sys.argv[2:]:
+        os.kill(os.getpid(), 9)
+"""
+
+
+def without_nameless_files(path: Path, *more: str) -> int:
+    """Write *path* where the system refuses a file without a name, as some file systems do; the exit code."""
+    refused = ["-P", str(path.parent), "-e", "trace=openat", "-e", "inject=openat:error=EOPNOTSUPP:when=2"]  # 1 is listdir
+    command = ["strace", "-qq", "-o", f"{path.parent}.calls", *refused, sys.executable, "-c", _KILLED_WRITER, str(path), *more]
+    code = subprocess.run(command, check=False).returncode
+    assert [
+        line for line in Path(f"{path.parent}.calls").read_text().splitlines() if "O_TMPFILE" in line and "INJECTED" in line
+    ]
+    return code
+
+
+def test_where_a_killed_run_leaves_a_file_the_next_one_removes_it(held: Commands, tmp_path: Path) -> None:
+    """Whatever FILE the next one writes into that folder; one that is being written stays, and what is not of a killed run."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    assert without_nameless_files(folder / "first.json", "kill") == -signal.SIGKILL
+    (left,) = folder.iterdir()
+    assert stat.S_IMODE(left.stat().st_mode) == PRIVATE.file and left.read_bytes() == b"personal data"
+    row = row_of(left.name)
+    assert row is not None and row.purging is Purging.REMOVED  # by n2k purge, where the folder is the data directory
+    written, link, pipe = (folder / f".n2k-about-{name}.part" for name in ("running", "link", "pipe"))
+    written.touch()
+    link.symlink_to(tmp_path / "nowhere")
+    os.mkfifo(pipe)
+    with written.open("rb+") as file:
+        assert try_lock(file.fileno())
+        assert held("about", KEY, folder / "other.json").code == 0
+    assert {each.name for each in folder.iterdir()} == {"other.json", written.name, link.name, pipe.name}
+
+
+def test_a_file_that_had_a_name_is_published_and_never_replaces_another(tmp_path: Path) -> None:
+    """The same as without a name: one file of mode 0600."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    assert without_nameless_files(folder / "answer.json") == 0
+    (only,) = folder.iterdir()
+    assert (only.name, only.read_bytes(), stat.S_IMODE(only.stat().st_mode)) == ("answer.json", b"personal data", 0o600)
 
 
 def test_not_into_a_web_folder(held: Commands, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ A new kind of file or stored field that can name an avatar fails here until ``n2
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -156,9 +157,9 @@ def test_the_answer_is_the_list_made_by_hand(held: Commands, who: str) -> None:
     }
     dumps = [(each["name"], each["former"], each["as_of"], each["live"], each["answers_its_name"]) for each in answer["dump"]]
     assert sorted(dumps) == [
-        ("Quillon Ash", False, 200000, True, True),
-        ("Vexworth Ash", False, 100000, False, True),
-        ("Vexworth Ash", True, 100000, True, True),
+        ("Quillon Ash", False, "1970-01-03T07:33:20Z", True, True),
+        ("Vexworth Ash", False, "1970-01-02T03:46:40Z", False, True),
+        ("Vexworth Ash", True, "1970-01-02T03:46:40Z", True, True),
     ]
     captures = {each["grid"]: each for each in answer["captures"]}
     assert captures["Production"]["source"] == PLACE._asdict() and captures["Production"]["times_seen"] == 2
@@ -237,8 +238,8 @@ def test_pending_keys(n2k: Commands) -> None:
     box.store.pending.mark_unknown([parse_key(KEY)], "Production", 2000)
     box.close()
     assert about(n2k)["pending"] == [
-        {"grid": "OpenSim", "asked": 1000, "unknown": None},
-        {"grid": "Production", "asked": 1000, "unknown": 2000},
+        {"grid": "OpenSim", "asked": "1970-01-01T00:16:40Z", "unknown": None},
+        {"grid": "Production", "asked": "1970-01-01T00:16:40Z", "unknown": "1970-01-01T00:33:20Z"},
     ]
 
 
@@ -300,8 +301,60 @@ def test_the_file(held: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (again.code, again.out, path.read_bytes()) == (55, "", before)
     (tmp_path / "link.json").symlink_to(tmp_path / "nowhere")
     assert held("about", KEY, tmp_path / "link.json").code == 55 and not (tmp_path / "nowhere").exists()
-    assert held("about", "nobody known", tmp_path / "none.json").code == 0
     assert sorted(each.name for each in tmp_path.iterdir() if "part" in each.name) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "hint"),
+    [
+        (OTHER, f"nothing about {OTHER}, on any grid; try a name: n2k about 'First Last' --grid G"),
+        (
+            "Nobody Known",
+            "nothing about 'nobody.known' on Production; try the key, a former name, or --grid G",
+        ),
+    ],
+)
+def test_nothing_is_held(peopled: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str, hint: str) -> None:
+    """One line that says so and what to try, exit code 17 as of lookup, and no file, nor a byte of standard output."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for file in ((), ("named.json",), ("-",)):
+        done = peopled("about", who, *file)
+        assert (done.code, done.out, done.err.splitlines()) == (17, "", [f"n2k: not found: {hint}"])
+    assert list(folder.iterdir()) == []
+
+
+def test_nothing_is_held_in_what_could_be_searched(peopled: Commands, tmp_path: Path) -> None:
+    """That is no answer of 'nothing': the file lists what could not be searched, and the exit code is 38."""
+    (peopled.data_dir / "old.csv.gz").write_bytes(gzip.compress(LINE.encode()))
+    peopled.damaged = True
+    done = peopled("about", OTHER, tmp_path / "answer.json")
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert done.code == 38 and [each["place"] for each in answer["not_searched"]] == ["old.csv.gz"]
+
+
+def _former(record: Answer) -> list[Answer]:
+    """The former names of a capture; a name of a dump has a flag there."""
+    return record["former"] if isinstance(record.get("former"), list) else []
+
+
+def test_times_are_dates(held: Commands) -> None:
+    """A person reads them: ISO 8601, UTC, in every section; no number that could be one is left."""
+    answer = about(held, "quillon ash")
+    iso = re.compile(r"(19|20)\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+    fields = {"first_seen", "last_seen", "as_of", "hidden_since", "made", "seen"}
+    told = [
+        (section, field, value)
+        for section, records in answer.items()
+        if isinstance(records, list)
+        for record in (*records, *(former for each in records for former in _former(each)))
+        for field, value in record.items()
+        if field in fields
+    ]
+    assert {field for _, field, _ in told} == fields
+    assert [each for each in told if not iso.fullmatch(str(each[2]))] == []
+    assert {section for section, *_ in told} == {"dump", "captures", "reported_by", "conflicts", "forgotten", "tokens"}
 
 
 @pytest.mark.parametrize(
@@ -315,6 +368,10 @@ def test_an_unknown_name_leads_to_no_other_folder(
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
+    box = Sandbox(peopled.data_dir)
+    box.record(OTHER, who, 1000)
+    box.store.captures.drop_outdated(Keeping(2000))  # its name stays reserved: without any record there is no file
+    box.close()
     done = peopled("about", who)
     assert done.code == 0, done
     assert [path.name for path in deep.iterdir()] == [name]
@@ -521,10 +578,9 @@ def test_holes_are_not_read(held: Commands) -> None:
     assert done.code == 0 and [byte // 100_000_000_000 for byte in found] == [0, 2]
 
 
-def test_of_somebody_unknown_there_is_nothing(peopled: Commands) -> None:
-    """Empty sections, exit code 0: also an answer. By name it says that texts were searched for the name alone."""
-    done = peopled("about", OTHER, "-")
-    answer = json.loads(done.out)
-    assert done.code == 0 and not any(records for section, records in answer.items() if section not in ("asked", "made"))
-    assert "no avatar of that name is known" in peopled("about", "nobody known", "-").err
+def test_of_a_name_alone_texts_are_searched(peopled: Commands) -> None:
+    """No avatar is known by it, but a note has it: that is said, and what was found is told. Others have nothing of it."""
+    peopled("token", "create", "--scope", "read", "--note", "for nobody known")
+    done = peopled("about", "nobody known", "-")
+    assert (done.code, len(json.loads(done.out)["tokens"])) == (0, 1) and "no avatar of that name is known" in done.err
     assert "nobody" not in json.dumps(about(peopled, MASAKAZU))

@@ -57,6 +57,6 @@ def format_of_captures(data_dir: Path) -> int:
     """The format that captures.mdb says it has."""
     env = lmdb.open(str(data_dir / CAPTURES), subdir=False, readonly=True, lock=False)
     with env.begin() as transaction:
-        number = int(transaction.get(FORMAT_OF_CAPTURES))
+        number = int(transaction.get(FORMAT_OF_CAPTURES) or 0)
     env.close()
     return number

@@ -13,6 +13,7 @@ from n2k_fcgi.deploy import probe
 from n2k_fcgi.deploy.choice import choose
 from n2k_fcgi.deploy.kind import Deployment, Kind
 from n2k_fcgi.deploy.leftovers import remove_leftovers
+from n2k_fcgi.deploy.passenger import places
 from n2k_fcgi.deploy.script import OURS, PROBE
 from n2k_fcgi.deploy.workers import workers
 from n2k_fcgi.errors import RemovalRefused
@@ -330,15 +331,24 @@ def test_a_probe_that_others_could_write_is_not_believed(account: Account, comma
 
 
 @pytest.mark.parametrize("command", [("--as", "cgi"), ("--remove",)])
-def test_links_in_the_folder_of_an_application_are_not_followed(account: Account, command: tuple[str, ...]) -> None:
-    """The file of the probe goes; what the link leads to stays, and so does the link."""
+@pytest.mark.parametrize("held", [["restart.txt", "passenger_wsgi.cpython-311.pyc"], []])
+def test_links_in_the_folder_of_an_application_are_not_followed(
+    account: Account, command: tuple[str, ...], held: list[str]
+) -> None:
+    """The file of the probe goes, whatever else its list names; what the links lead to stays, and so do the links."""
     folder = planted(account)
     app = account.home / "app"
     target = victim(account, app)
-    (folder / "elsewhere").write_text(f"{app}/passenger_wsgi.py\n")
+    (app / "__pycache__").symlink_to(target)
+    (target / "restart.txt").unlink()
+    for name in held:
+        (target / name).touch()
+    named = [app / "passenger_wsgi.py", *places(app)]
+    (folder / "elsewhere").write_text("".join(f"{path}\n" for path in named))
     account.n2k("deploy", *command, str(account.site))
     assert not folder.exists() and not (app / "passenger_wsgi.py").exists()
-    assert (target / "restart.txt").exists() and (app / "tmp").is_symlink()
+    assert sorted(path.name for path in target.iterdir()) == sorted(held)
+    assert (app / "tmp").is_symlink() and (app / "__pycache__").is_symlink()
 
 
 @pytest.mark.parametrize("way", ["link", "open"])
@@ -364,6 +374,7 @@ def test_a_folder_that_anybody_can_change_is_refused_before_leftovers_are_looked
     account.site.chmod(0o777)
     done = account.run("deploy", "--as", "cgi", str(account.site))
     assert done.returncode == 82 and "anybody can change" in done.stderr and folder.exists()
+    assert suspect(folder) not in done.stderr
     done = account.run("deploy", "--remove", str(account.site))
     assert done.returncode == 0 and suspect(folder) in done.stderr and folder.exists()
 

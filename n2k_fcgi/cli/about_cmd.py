@@ -13,8 +13,9 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.private_file import new_private_file
-from n2k_fcgi.deploy.webroot import web_root_around
+from n2k_fcgi.deploy.webroot import site_or_web_root_around
 from n2k_fcgi.errors import NotAllSearched, NotFound, counted, shown
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.about import About, Asked, asked_by_key, asked_by_name
@@ -39,23 +40,24 @@ def command(context: Context, who: str, file: str | None, grid: str | None) -> N
     Read it before you hand it over: a line or a value may name others, and a one-word name may mean something else.
 
     Default FILE: about-KEY.json in the current folder. It is readable by its owner only, appears when it is complete, and
-    never replaces another file (exit code 55). '-' is standard output. Exit code 38 if something could not be searched.
+    never replaces another file (exit code 55). '-' is standard output. Exit code 17, and no file, if nothing is held; 38 if
+    something could not be searched.
 
     Example: n2k about a27b84f0-2757-4176-9579-43a181d4a5a0
     """
     asked = _asked(context, who, grid)
     search = about(context.store, context.settings, asked)
-    found: Counter[str] = Counter()
     if file == STDOUT:
-        _write(search, asked, found, lambda text: sys.stdout.buffer.write(_bytes(text)))
+        found = _write(search, asked, lambda text: sys.stdout.buffer.write(_bytes(text)))
         place = "standard output"
     else:
         path = Path(file or f"about-{_for_file(asked)}.json").absolute()
-        root = web_root_around(path.parent)
+        root = site_or_web_root_around(path.parent)
         if root is not None:
-            raise click.UsageError(f"{shown(path.parent)} is below the web root {shown(root)}: name a file elsewhere")
+            where = f"{shown(path.parent)} is in the web folder {shown(root)}, from where anyone could fetch it"
+            raise click.UsageError(f"{where}: name a file elsewhere, or '-'")
         with new_private_file(path) as target:
-            _write(search, asked, found, lambda text: target.write(_bytes(text)))
+            found = _write(search, asked, lambda text: target.write(_bytes(text)))
         place = shown(path)
     if asked.key is None:
         context.talk("no avatar of that name is known: texts were searched for the name alone")
@@ -89,18 +91,34 @@ def _for_file(asked: Asked) -> str:
     return "".join(letter for letter in asked.names[0][1] if letter.isalnum() or letter in ".-")[:MOST_LETTERS]
 
 
-def _write(search: About, asked: Asked, found: Counter[str], write: Callable[[str], object]) -> None:
-    """Write one JSON object, a record per line; count the records of each section in *found*."""
+def _write(search: About, asked: Asked, write: Callable[[str], object]) -> Counter[str]:
+    """Write one JSON object, a record per line; return how many records each section has.
+
+    Raises NotFound before the first byte is written if there is none, and all was searched.
+    """
+    found: Counter[str] = Counter()
     names = [{"name": name, "grid": grid} for grid, name in asked.names]
-    write(_field("{", "asked", {"key": format_key(asked.key) if asked.key else None, "names": names}))
-    write(_field(",", "made", options.iso(time.time())))
+    waiting = _field("{", "asked", {"key": format_key(asked.key) if asked.key else None, "names": names})
+    waiting += _field(",", "made", iso(time.time()))
     for section, records in search.sections():
-        write(f",\n{json.dumps(section)}: [")
+        waiting += f",\n{json.dumps(section)}: ["
         for record in records:
-            write(("," if found[section] else "") + "\n  " + json.dumps(record, ensure_ascii=False))
+            write(waiting + ("," if found[section] else "") + "\n  " + json.dumps(record, ensure_ascii=False))
+            waiting = ""
             found[section] += 1
-        write("]")
-    write(_field(",", "not_searched", [missed._asdict() for missed in search.not_searched]) + "\n}\n")
+        waiting += "]"
+    if not found and not search.not_searched:
+        raise NotFound(what=_nothing(asked))
+    write(waiting + _field(",", "not_searched", [missed._asdict() for missed in search.not_searched]) + "\n}\n")
+    return found
+
+
+def _nothing(asked: Asked) -> str:
+    """What was looked for, and what else to ask for."""
+    if asked.key:
+        return f"nothing about {format_key(asked.key)}, on any grid; try a name: n2k about 'First Last' --grid G"
+    grid, name = asked.names[0]
+    return f"nothing about {name!r} on {shown(grid)}; try the key, a former name, or --grid G"
 
 
 def _field(before: str, name: str, value: object) -> str:

@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterable
 
 from n2k_fcgi import logs
-from n2k_fcgi.cli import options
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.model.avatar import Avatar
 from n2k_fcgi.model.choices import Provenance
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.model.grids import Wanted
 from n2k_fcgi.model.keys import format_key, is_cut_key
 from n2k_fcgi.service.directory.lookup import View
@@ -31,7 +31,7 @@ def short_line(avatar: Avatar, *, as_json: bool) -> str:
 
 def full_line(avatar: Avatar) -> str:
     """Name, key, grid and source, separated by tabs."""
-    when = options.iso(avatar.seen)
+    when = iso(avatar.seen)
     source = f"dump of {when[:10]}" if avatar.provenance is Provenance.DUMP else f"seen {when}"
     former = "former name, " if avatar.former else ""
     return f"{avatar.name}\t{format_key(avatar.key)}\t{avatar.grid}\t{former}{source}"

@@ -8,6 +8,7 @@ from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.suggestions import ListingGroup
 from n2k_fcgi.errors import counted
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.service.directory.switching import use_generation
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.wiring import mentions
@@ -43,7 +44,7 @@ def show(context: Context, as_json: bool) -> None:
         mark = "*" if manifest.name == live else " "
         click.echo(
             f"{mark} {manifest.name}  {counted(manifest.rows, 'avatar')}  {_megabytes(manifest.bytes)} MB  "
-            f"as of {options.iso(manifest.as_of)}  {manifest.source}{differences}"
+            f"as of {iso(manifest.as_of)}  {manifest.source}{differences}"
         )
 
 

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context
 from n2k_fcgi.errors import counted, shown
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.service.ingest.report import ImportReport
 
 
@@ -29,7 +29,7 @@ def counts(report: ImportReport) -> str:
     member = f"from {shown(report.member)} in the zip, " if report.member else ""
     rows = f"{counted(new.rows, 'avatar')} ({new.added} added, {new.changed} changed, {new.removed} removed, "
     what = f" (differences, {new.bytes / 1_000_000:.1f} MB)" if new.base else ""
-    when = f"of {new.grid} as of {options.iso(new.as_of)} ({report.as_of.why})"
+    when = f"of {new.grid} as of {iso(new.as_of)} ({report.as_of.why})"
     return f"{rows}{counted(new.refused, 'line')} refused) in {new.seconds:.1f} s, {member}{when}, generation {new.name}{what}"
 
 

@@ -90,11 +90,6 @@ class Note(Words):
 NOTE_CHARACTERS = 60
 
 
-def iso(seconds: float) -> str:
-    """Unix seconds as ISO 8601, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
 def be_nice(nice: int) -> None:
     """Run at low priority, and clean up at SIGTERM as at Ctrl-C.
 

@@ -7,6 +7,7 @@ from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.cli.grids import to_look_at
 from n2k_fcgi.cli.standard_streams import json_line
 from n2k_fcgi.model.avatar import Conflict
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.wiring import overview, pending_keys
 
@@ -44,7 +45,7 @@ def _line(c: Conflict) -> str:
         format_key(c.holder),
         format_key(c.key),
         str(c.times_seen),
-        options.iso(c.last_seen),
+        iso(c.last_seen),
         c.provenance,
     )
     return "\t".join(fields)

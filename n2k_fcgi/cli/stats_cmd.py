@@ -9,6 +9,7 @@ import click
 from n2k_fcgi.cli import options
 from n2k_fcgi.cli.context import Context, pass_context
 from n2k_fcgi.errors import N2KError
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.service.directory.lookup import NO_GENERATION
 from n2k_fcgi.wiring import namespaces, overview
 
@@ -29,7 +30,7 @@ def command(context: Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**counts, "kv_sync": sync, "kv_promise": sync.promise, "namespaces": found}))
         return
-    counts["as_of"] = options.iso(counts["as_of"]) if counts["generation"] != NO_GENERATION else "-"
+    counts["as_of"] = iso(counts["as_of"]) if counts["generation"] != NO_GENERATION else "-"
     for name, value in counts.items():
         click.echo(f"{name.replace('_', ' ')}: {value}")
     click.echo(f"kv sync: {sync}, {sync.promise}")

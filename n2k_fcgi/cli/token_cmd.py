@@ -11,6 +11,7 @@ from n2k_fcgi.cli.suggestions import Group, OneOf
 from n2k_fcgi.config.values import size
 from n2k_fcgi.errors import counted
 from n2k_fcgi.model.choices import Scope
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.model.keyvalue.entry import parse_namespace
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.service.access.tokens import create_token, revoke_token
@@ -119,7 +120,7 @@ def show(context: Context) -> None:
             token.id,
             _scopes(token),
             token.grid or "-",
-            options.iso(token.created),
+            iso(token.created),
             "revoked" if token.revoked else "active",
             str(token.rate or "-"),
             without(token.note) or "-",

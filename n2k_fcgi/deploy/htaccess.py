@@ -71,6 +71,11 @@ def place_of_block(text: bytes) -> slice | None:
     return slice(marks[0].start(), marks[1].end())
 
 
+def is_deployed(text: bytes) -> bool:
+    """Whether *text* has the block, also where its marks are not one pair."""
+    return bool(_MARKS.search(text))
+
+
 def scripts_named(text: bytes) -> list[str]:
     """The file names of the scripts that the block in *text* starts, in order; without a block none.
 

@@ -257,7 +257,7 @@ TABLE = (
     _temporary(TYPED_LINES + "-*", "the same, before its rename", "shell", Access.ANY),
     _lock(LOG_FOLDER + "/*.lock", "held while a log is rotated", "all"),
     _temporary(LOG_FOLDER + "/*", "the log and its rotated files", "all", Access.OWNERS_CHOICE),
-    _temporary(f".*{PART_SUFFIX}", "an export or a sample, before its rename", "export, sample", Access.ANY),
+    _temporary(f".*{PART_SUFFIX}", "an export, a sample or an answer, before its rename", "export, sample, about", Access.ANY),
 )
 """The first pattern that fits says what a file is."""
 

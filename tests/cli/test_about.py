@@ -6,17 +6,20 @@ A new kind of file or stored field that can name an avatar fails here until ``n2
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from n2k_fcgi.files import PRIVATE
+from n2k_fcgi.deploy.htaccess import BEGIN, END
+from n2k_fcgi.files import PRIVATE, try_lock
 from n2k_fcgi.model.avatar import Capture, Conflict, Source, StoredCapture
 from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.keeping import Keeping
@@ -27,7 +30,7 @@ from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.fields import TABLE as FIELDS
 from n2k_fcgi.store.fields import Holds
 from n2k_fcgi.store.inventory import TABLE as FILES
-from n2k_fcgi.store.inventory import Reading
+from n2k_fcgi.store.inventory import Purging, Reading, row_of
 from tests.support.commands import PEOPLE, Commands
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 from tests.support.traces import KEY, traces
@@ -154,9 +157,9 @@ def test_the_answer_is_the_list_made_by_hand(held: Commands, who: str) -> None:
     }
     dumps = [(each["name"], each["former"], each["as_of"], each["live"], each["answers_its_name"]) for each in answer["dump"]]
     assert sorted(dumps) == [
-        ("Quillon Ash", False, 200000, True, True),
-        ("Vexworth Ash", False, 100000, False, True),
-        ("Vexworth Ash", True, 100000, True, True),
+        ("Quillon Ash", False, "1970-01-03T07:33:20Z", True, True),
+        ("Vexworth Ash", False, "1970-01-02T03:46:40Z", False, True),
+        ("Vexworth Ash", True, "1970-01-02T03:46:40Z", True, True),
     ]
     captures = {each["grid"]: each for each in answer["captures"]}
     assert captures["Production"]["source"] == PLACE._asdict() and captures["Production"]["times_seen"] == 2
@@ -235,8 +238,8 @@ def test_pending_keys(n2k: Commands) -> None:
     box.store.pending.mark_unknown([parse_key(KEY)], "Production", 2000)
     box.close()
     assert about(n2k)["pending"] == [
-        {"grid": "OpenSim", "asked": 1000, "unknown": None},
-        {"grid": "Production", "asked": 1000, "unknown": 2000},
+        {"grid": "OpenSim", "asked": "1970-01-01T00:16:40Z", "unknown": None},
+        {"grid": "Production", "asked": "1970-01-01T00:16:40Z", "unknown": "1970-01-01T00:33:20Z"},
     ]
 
 
@@ -298,8 +301,60 @@ def test_the_file(held: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (again.code, again.out, path.read_bytes()) == (55, "", before)
     (tmp_path / "link.json").symlink_to(tmp_path / "nowhere")
     assert held("about", KEY, tmp_path / "link.json").code == 55 and not (tmp_path / "nowhere").exists()
-    assert held("about", "nobody known", tmp_path / "none.json").code == 0
     assert sorted(each.name for each in tmp_path.iterdir() if "part" in each.name) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "hint"),
+    [
+        (OTHER, f"nothing about {OTHER}, on any grid; try a name: n2k about 'First Last' --grid G"),
+        (
+            "Nobody Known",
+            "nothing about 'nobody.known' on Production; try the key, a former name, or --grid G",
+        ),
+    ],
+)
+def test_nothing_is_held(peopled: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str, hint: str) -> None:
+    """One line that says so and what to try, exit code 17 as of lookup, and no file, nor a byte of standard output."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for file in ((), ("named.json",), ("-",)):
+        done = peopled("about", who, *file)
+        assert (done.code, done.out, done.err.splitlines()) == (17, "", [f"n2k: not found: {hint}"])
+    assert list(folder.iterdir()) == []
+
+
+def test_nothing_is_held_in_what_could_be_searched(peopled: Commands, tmp_path: Path) -> None:
+    """That is no answer of 'nothing': the file lists what could not be searched, and the exit code is 38."""
+    (peopled.data_dir / "old.csv.gz").write_bytes(gzip.compress(LINE.encode()))
+    peopled.damaged = True
+    done = peopled("about", OTHER, tmp_path / "answer.json")
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert done.code == 38 and [each["place"] for each in answer["not_searched"]] == ["old.csv.gz"]
+
+
+def _former(record: Answer) -> list[Answer]:
+    """The former names of a capture; a name of a dump has a flag there."""
+    return record["former"] if isinstance(record.get("former"), list) else []
+
+
+def test_times_are_dates(held: Commands) -> None:
+    """A person reads them: ISO 8601, UTC, in every section; no number that could be one is left."""
+    answer = about(held, "quillon ash")
+    iso = re.compile(r"(19|20)\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+    fields = {"first_seen", "last_seen", "as_of", "hidden_since", "made", "seen"}
+    told = [
+        (section, field, value)
+        for section, records in answer.items()
+        if isinstance(records, list)
+        for record in (*records, *(former for each in records for former in _former(each)))
+        for field, value in record.items()
+        if field in fields
+    ]
+    assert {field for _, field, _ in told} == fields
+    assert [each for each in told if not iso.fullmatch(str(each[2]))] == []
+    assert {section for section, *_ in told} == {"dump", "captures", "reported_by", "conflicts", "forgotten", "tokens"}
 
 
 @pytest.mark.parametrize(
@@ -313,24 +368,81 @@ def test_an_unknown_name_leads_to_no_other_folder(
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
+    box = Sandbox(peopled.data_dir)
+    box.record(OTHER, who, 1000)
+    box.store.captures.drop_outdated(Keeping(2000))  # its name stays reserved: without any record there is no file
+    box.close()
     done = peopled("about", who)
     assert done.code == 0, done
     assert [path.name for path in deep.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("call", ["write", "fsync", "link"])
-def test_a_killed_run_leaves_no_half_answer(held: Commands, tmp_path: Path, call: str) -> None:
-    """SIGKILL before the file has its name: there is none, and the next run removes what was left of it."""
-    path = tmp_path / "answer.json"
-    only = ["-P", str(tmp_path / ".answer.json.part")]
-    killer = ["strace", "-qq", "-o", "/dev/null", *only, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when=1"]
-    command = [*killer, *held.command("about", KEY, path)]
+@pytest.mark.parametrize("call", ["fsync", "linkat"])
+def test_a_killed_run_leaves_nothing(held: Commands, tmp_path: Path, call: str) -> None:
+    """SIGKILL when all is written and the file has no name yet: nothing is in the folder, under no name. 0600 by then."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    log = tmp_path / "calls"
+    traced = ["-e", "trace=openat,fchmod,fsync,linkat", "-e", f"inject={call}:signal=KILL:when=1"]
+    command = ["strace", "-qq", "-o", str(log), *traced, *held.command("about", KEY, folder / "answer.json")]
     assert subprocess.run(command, env=held.environment(), capture_output=True, check=False).returncode == -signal.SIGKILL
-    left = [each.name for each in tmp_path.iterdir() if "answer" in each.name]
-    assert left == [".answer.json.part"] and stat.S_IMODE((tmp_path / left[0]).stat().st_mode) == PRIVATE.file
-    assert held("about", KEY, path).code == 0
-    assert [each.name for each in tmp_path.iterdir() if "answer" in each.name] == ["answer.json"]
-    assert json.loads(path.read_text())["asked"]["key"] == KEY
+    opened, _, later = log.read_text().partition("O_TMPFILE")
+    assert f'"{folder}", ' in opened.splitlines()[-1] and "0600) = " in later and f"{call}(" in later
+    assert list(folder.iterdir()) == []
+    assert held("about", KEY, folder / "answer.json").code == 0
+    assert [each.name for each in folder.iterdir()] == ["answer.json"]
+
+
+_KILLED_WRITER = """
+import os, sys
+from pathlib import Path
+from n2k_fcgi.cli.private_file import new_private_file
+
+with new_private_file(Path(sys.argv[1])) as file:
+    file.write(b"personal data")
+    file.flush()
+    if sys.argv[2:]:
+        os.kill(os.getpid(), 9)
+"""
+
+
+def without_nameless_files(path: Path, *more: str) -> int:
+    """Write *path* where the system refuses a file without a name, as some file systems do; the exit code."""
+    refused = ["-P", str(path.parent), "-e", "trace=openat", "-e", "inject=openat:error=EOPNOTSUPP:when=2"]  # 1 is listdir
+    command = ["strace", "-qq", "-o", f"{path.parent}.calls", *refused, sys.executable, "-c", _KILLED_WRITER, str(path), *more]
+    code = subprocess.run(command, check=False).returncode
+    assert [
+        line for line in Path(f"{path.parent}.calls").read_text().splitlines() if "O_TMPFILE" in line and "INJECTED" in line
+    ]
+    return code
+
+
+def test_where_a_killed_run_leaves_a_file_the_next_one_removes_it(held: Commands, tmp_path: Path) -> None:
+    """Whatever FILE the next one writes into that folder; one that is being written stays, and what is not of a killed run."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    assert without_nameless_files(folder / "first.json", "kill") == -signal.SIGKILL
+    (left,) = folder.iterdir()
+    assert stat.S_IMODE(left.stat().st_mode) == PRIVATE.file and left.read_bytes() == b"personal data"
+    row = row_of(left.name)
+    assert row is not None and row.purging is Purging.REMOVED  # by n2k purge, where the folder is the data directory
+    written, link, pipe = (folder / f".n2k-about-{name}.part" for name in ("running", "link", "pipe"))
+    written.touch()
+    link.symlink_to(tmp_path / "nowhere")
+    os.mkfifo(pipe)
+    with written.open("rb+") as file:
+        assert try_lock(file.fileno())
+        assert held("about", KEY, folder / "other.json").code == 0
+    assert {each.name for each in folder.iterdir()} == {"other.json", written.name, link.name, pipe.name}
+
+
+def test_a_file_that_had_a_name_is_published_and_never_replaces_another(tmp_path: Path) -> None:
+    """The same as without a name: one file of mode 0600."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    assert without_nameless_files(folder / "answer.json") == 0
+    (only,) = folder.iterdir()
+    assert (only.name, only.read_bytes(), stat.S_IMODE(only.stat().st_mode)) == ("answer.json", b"personal data", 0o600)
 
 
 def test_not_into_a_web_folder(held: Commands, tmp_path: Path) -> None:
@@ -338,6 +450,43 @@ def test_not_into_a_web_folder(held: Commands, tmp_path: Path) -> None:
     web = tmp_path / "public_html"
     web.mkdir()
     assert held("about", KEY, web / "about.json").code == 2 and list(web.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sign", "way"),
+    [
+        (f"Options -Indexes\n{BEGIN}\n{END}\n", "deep below"),
+        ("", "deep below"),
+        ("index.php", "deep below"),
+        (f"{BEGIN}\n{END}\n", "by a link to it"),
+        (f"{BEGIN}\n{END}\n", "by a link to a folder below"),
+        (f"{BEGIN}\n{END}\n", "through a link and back"),
+    ],
+)
+def test_not_below_a_deployed_folder_or_a_site(held: Commands, tmp_path: Path, sign: str, way: str) -> None:
+    """Whatever the folder is called, and however it is reached: wrong usage, the folder is named, and nothing is written."""
+    site = tmp_path / "site" / "n2k"
+    deep = site / "sub" / "deeper"
+    deep.mkdir(parents=True)
+    (site / ("index.php" if sign == "index.php" else ".htaccess")).write_text(sign)
+    (tmp_path / "link").symlink_to(site if way == "by a link to it" else deep)
+    file = {
+        "deep below": deep / "out.json",
+        "through a link and back": tmp_path / "link" / ".." / "out.json",
+    }.get(way, tmp_path / "link" / "out.json")
+    done = held("about", KEY, file)
+    assert done.code == 2 and f"in the web folder {site}" in done.err and "'-'" in done.err, done
+    assert not [path for path in tmp_path.rglob("*") if "out" in path.name]
+
+
+def test_not_through_a_link_that_is_called_as_web_roots_are(held: Commands, tmp_path: Path) -> None:
+    """Some hosts have the site elsewhere, and the home folder a link to it; out of it by '..' is elsewhere."""
+    (tmp_path / "disk7" / "sub").mkdir(parents=True)
+    (tmp_path / "public_html").symlink_to(tmp_path / "disk7")
+    done = held("about", KEY, tmp_path / "public_html" / "sub" / "out.json")
+    assert done.code == 2 and f"in the web folder {tmp_path}/public_html" in done.err, done
+    assert list((tmp_path / "disk7" / "sub").iterdir()) == []
+    assert held("about", KEY, tmp_path / "public_html" / ".." / "out.json").code == 0 and (tmp_path / "out.json").exists()
 
 
 def test_a_name_that_only_other_grids_know(held: Commands) -> None:
@@ -429,10 +578,9 @@ def test_holes_are_not_read(held: Commands) -> None:
     assert done.code == 0 and [byte // 100_000_000_000 for byte in found] == [0, 2]
 
 
-def test_of_somebody_unknown_there_is_nothing(peopled: Commands) -> None:
-    """Empty sections, exit code 0: also an answer. By name it says that texts were searched for the name alone."""
-    done = peopled("about", OTHER, "-")
-    answer = json.loads(done.out)
-    assert done.code == 0 and not any(records for section, records in answer.items() if section not in ("asked", "made"))
-    assert "no avatar of that name is known" in peopled("about", "nobody known", "-").err
+def test_of_a_name_alone_texts_are_searched(peopled: Commands) -> None:
+    """No avatar is known by it, but a note has it: that is said, and what was found is told. Others have nothing of it."""
+    peopled("token", "create", "--scope", "read", "--note", "for nobody known")
+    done = peopled("about", "nobody known", "-")
+    assert (done.code, len(json.loads(done.out)["tokens"])) == (0, 1) and "no avatar of that name is known" in done.err
     assert "nobody" not in json.dumps(about(peopled, MASAKAZU))

@@ -130,7 +130,7 @@ def test_a_token_for_a_namespace(n2k: Commands) -> None:
         (["--scope", "csv", "--read-only", "--quota", "1M", "--keys", "5"], "--read-only, --quota, --keys: only with "),
         (["--scope", "keyvalue", "--scope", "admin", "--namespace", "shop"], "the scope admin includes every namespace"),
         (["--scope", "keyvalue", "--namespace", "shop", "--grid", "OpenSim"], "a namespace has no grid: omit --grid"),
-        (["--scope", "keyvalue", "--namespace", "shop", "--quota", "many"], "must be a size from 1024 to "),
+        (["--scope", "keyvalue", "--namespace", "shop", "--quota", "many"], "must be a size from 1K to "),
         (["--scope", "keyvalue", "--namespace", "shop", "--keys", "0"], "Invalid value for '--keys'"),
     ],
 )  # fmt: skip

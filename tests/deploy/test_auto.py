@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.deploy import probe
+from n2k_fcgi.deploy import passenger, probe
 from n2k_fcgi.deploy.choice import choose
 from n2k_fcgi.deploy.kind import Deployment, Kind
 from n2k_fcgi.deploy.leftovers import remove_leftovers
+from n2k_fcgi.deploy.passenger import places
 from n2k_fcgi.deploy.script import OURS, PROBE
 from n2k_fcgi.deploy.workers import workers
-from n2k_fcgi.errors import RemovalRefused
+from n2k_fcgi.errors import DeployRefused, RemovalRefused
+from n2k_fcgi.files import try_lock
 from tests.support.apache import Apache, apache
 from tests.support.hosted_python import HOSTED
 from tests.support.hosting import REPOSITORY, Account
@@ -185,7 +187,7 @@ def test_patience_is_for_asking(account: Account) -> None:
 KILLED = """
 import os, signal, sys
 from n2k_fcgi.cli import main
-from n2k_fcgi.deploy import probe
+from n2k_fcgi.deploy import passenger, probe
 
 moment = sys.argv.pop(1)
 real = probe.ask
@@ -321,32 +323,85 @@ def test_a_probe_that_others_could_write_is_not_believed(account: Account, comma
 
 
 @pytest.mark.parametrize("command", [("--as", "cgi"), ("--remove",)])
-def test_links_in_the_folder_of_an_application_are_not_followed(account: Account, command: tuple[str, ...]) -> None:
-    """The file of the probe goes; what the link leads to stays, and so does the link."""
+@pytest.mark.parametrize("held", [["restart.txt", "passenger_wsgi.cpython-311.pyc"], []])
+def test_links_in_the_folder_of_an_application_are_not_followed(
+    account: Account, command: tuple[str, ...], held: list[str]
+) -> None:
+    """The file of the probe goes, whatever else its list names; what the links lead to stays, and so do the links."""
     folder = planted(account)
     app = account.home / "app"
     target = victim(account, app)
-    (folder / "elsewhere").write_text(f"{app}/passenger_wsgi.py\n")
+    (app / "__pycache__").symlink_to(target)
+    (target / "restart.txt").unlink()
+    for name in held:
+        (target / name).touch()
+    named = [app / "passenger_wsgi.py", *places(app)]
+    (folder / "elsewhere").write_text("".join(f"{path}\n" for path in named))
     account.n2k("deploy", *command, str(account.site))
     assert not folder.exists() and not (app / "passenger_wsgi.py").exists()
-    assert (target / "restart.txt").exists() and (app / "tmp").is_symlink()
+    assert sorted(path.name for path in target.iterdir()) == sorted(held)
+    assert (app / "tmp").is_symlink() and (app / "__pycache__").is_symlink()
 
 
-@pytest.mark.parametrize("way", ["link", "open"])
+@pytest.mark.parametrize("way", ["link", "open", "open above"])
 def test_an_application_that_others_may_have_made_is_left(account: Account, way: str) -> None:
-    """Named by the list of our own probe, it is a link, or a folder that anybody can write to."""
+    """Named by the list of our own probe, it is a link, or a folder that anybody can write to, or can put another one for."""
     folder = planted(account)
-    app = account.home / "app"
+    (account.home / "above").mkdir()
+    app = account.home / "above" / "app"
     victim(account, app)
     named = app
     if way == "link":
         named = account.home / "link"
         named.symlink_to(app)
     else:
-        app.chmod(0o777)
+        (app if way == "open" else app.parent).chmod(0o777)
     (folder / "elsewhere").write_text(f"{named}/passenger_wsgi.py\n")
     account.n2k("deploy", "--as", "cgi", str(account.site))
     assert not folder.exists() and (app / "passenger_wsgi.py").exists()
+
+
+def test_an_application_that_serves_stays(account: Account) -> None:
+    """The list of a probe names it, and it is no probe any more: it is that of another web folder."""
+    account.n2k("deploy", "--as", "passenger", str(account.site))
+    wsgi = app_of(account) / "passenger_wsgi.py"
+    account.site = account.site.with_name("second")
+    account.site.mkdir()
+    folder = planted(account)
+    (folder / "elsewhere").write_text("".join(f"{path}\n" for path in (wsgi, *places(wsgi.parent))))
+    account.n2k("deploy", "--as", "cgi", str(account.site))
+    assert not folder.exists() and wsgi.exists() and (wsgi.parent / "tmp" / "restart.txt").exists()
+
+
+def test_a_link_in_place_of_the_file_of_a_probe_is_refused(account: Account) -> None:
+    """Neither it nor what it leads to is read or removed, and what to do is said."""
+    folder = planted(account)
+    app = account.home / "app"
+    app.mkdir(mode=0o755)
+    (account.home / "text").write_text(f"{OURS}\n{PROBE}\n")
+    (app / "passenger_wsgi.py").symlink_to(account.home / "text")
+    (folder / "elsewhere").write_text(f"{app}/passenger_wsgi.py\n")
+    done = account.run("deploy", "--as", "cgi", str(account.site))
+    assert done.returncode == 82 and f"{app}/passenger_wsgi.py" in done.stderr and "by hand" in done.stderr
+    assert (app / "passenger_wsgi.py").is_symlink() and (account.home / "text").exists()
+
+
+def test_nobody_makes_a_killed_probe_look_as_if_it_ran(account: Account) -> None:
+    """Its lock is a link to a file that somebody holds a lock of: that is no probe's, and the folder goes."""
+    folder = planted(account)
+    (folder / "lock").symlink_to(account.home / "held")
+    with (account.home / "held").open("w") as held:
+        assert try_lock(held.fileno())
+        account.n2k("deploy", "--as", "cgi", str(account.site))
+    assert not folder.exists()
+
+
+def test_no_probe_is_put_into_the_folder_of_another_user(account: Account) -> None:
+    """Such an application cannot be tried: it says why."""
+    app_of(account).mkdir(mode=0o755)
+    os.chown(app_of(account), 65534, -1)
+    with pytest.raises(DeployRefused, match="belongs to another user"):
+        passenger.trial(Deployment(account.site, account.data), b"", account.site / "probe", "0" * 32)
 
 
 def test_a_folder_that_anybody_can_change_is_refused_before_leftovers_are_looked_at(account: Account) -> None:
@@ -355,6 +410,7 @@ def test_a_folder_that_anybody_can_change_is_refused_before_leftovers_are_looked
     account.site.chmod(0o777)
     done = account.run("deploy", "--as", "cgi", str(account.site))
     assert done.returncode == 82 and "anybody can change" in done.stderr and folder.exists()
+    assert suspect(folder) not in done.stderr
     done = account.run("deploy", "--remove", str(account.site))
     assert done.returncode == 0 and suspect(folder) in done.stderr and folder.exists()
 

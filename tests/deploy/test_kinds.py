@@ -293,6 +293,15 @@ def test_an_application_within_reach_of_the_web_is_refused(account: Account) -> 
     assert "no such folder" in refused(account, account.home / "nowhere" / "app")
 
 
+def test_an_application_that_the_owner_has_replaced_stays_as_it_is(account: Account) -> None:
+    """With his own passenger_wsgi.py in the folder, what is beside it is his, too: --remove takes the block alone."""
+    account.n2k("deploy", "--as", "passenger", str(account.site))
+    app = app_of(account)
+    (app / "passenger_wsgi.py").write_text("application = None\n")
+    account.n2k("deploy", "--remove", str(account.site))
+    assert (app / "passenger_wsgi.py").exists() and (app / "tmp" / "restart.txt").exists()
+
+
 def test_an_application_beside_the_web_folder_in_the_folder_of_the_domain_is_refused(account: Account) -> None:
     """The host serves ~/example.com, also while no page is in it; a folder beside public_html is none of the site."""
     served = account.home / "example.org"

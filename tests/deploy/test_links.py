@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.deploy.htaccess import Unsafe, file_of
+from n2k_fcgi.deploy.htaccess import BEGIN, END, Unsafe, file_of
 from tests.support.hosting import Account
 
 REFUSED, NOT_REMOVED = 82, 88
@@ -88,6 +88,33 @@ def test_data_in_another_site_is_refused(account: Account, data: str, page: str 
     done = account.run("deploy", str(account.site))
     assert done.returncode == REFUSED and "the data is below the web root" in done.stderr
     assert "problem  web root" in account.run("doctor").stdout
+
+
+def test_data_below_another_deployed_folder_is_refused(account: Account) -> None:
+    """Whatever that is called: our block says that the web reaches it. Rules of others do not, as in many a home folder."""
+    deployed = account.home / "lookups"
+    deployed.mkdir()
+    (deployed / ".htaccess").write_text("AddHandler application/x-httpd-php .php\n")
+    moved = deployed / "sub" / "data"
+    moved.parent.mkdir()
+    account.data.rename(moved)
+    account.data = moved
+    account.n2k("deploy", str(account.site))
+    account.n2k("deploy", "--remove", str(account.site))
+    (deployed / ".htaccess").write_text(f"{BEGIN}\n{END}\n")
+    done = account.run("deploy", str(account.site))
+    assert done.returncode == REFUSED and f"the data is below the web root {deployed}" in done.stderr
+    assert "problem  web root" in account.run("doctor").stdout
+
+
+def test_data_behind_a_link_that_is_called_as_web_roots_are_is_refused(account: Account) -> None:
+    """The site is elsewhere then, and the home folder has a link to it."""
+    (account.home / "disk7").mkdir()
+    (account.home / "public_html").symlink_to(account.home / "disk7")
+    account.data.rename(account.home / "disk7" / "data")
+    account.data = account.home / "public_html" / "data"
+    done = account.run("deploy", str(account.site))
+    assert done.returncode == REFUSED and "the data is below the web root" in done.stderr and "public_html" in done.stderr
 
 
 @pytest.mark.parametrize("data", ["data.d/n2k", "other.org/n2k-data", "n2k.data"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.cli.examinations import signs, website
-from n2k_fcgi.cli.examinations.findings import Verdict
+from n2k_fcgi.cli.examinations.findings import Verdict, problem
 from n2k_fcgi.deploy import asking, probe
 from n2k_fcgi.deploy.asking import AGENT, ask
 from tests.support.apache import Apache, apache
@@ -352,8 +352,24 @@ def continuing(handler: Handler) -> None:
         sent(b"alive\n")(handler)
 
 
+def flooding(handler: Handler) -> None:
+    """The same without a pause: who asks never has to wait for a byte."""
+    with suppress(OSError):
+        while not handler.web.closing.is_set():
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+def late(handler: Handler) -> None:
+    """Two bytes, the second one after the deadline, and within that time of the first one."""
+    handler.head(200, 2)
+    with suppress(OSError):
+        for pause in (1.5, 1.25):
+            handler.web.closing.wait(pause)
+            handler.wfile.write(b"x")
+
+
 @pytest.mark.parametrize("https", [False, True])
-@pytest.mark.parametrize("answer", [dripping, continuing])
+@pytest.mark.parametrize("answer", [dripping, continuing, flooding, late])
 def test_an_answer_has_one_deadline(answer: Answer, https: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """To its last byte, however often a byte comes: it is no answer then."""
     monkeypatch.setattr(asking, "TIMEOUT", 2.0)
@@ -394,6 +410,12 @@ def test_words_of_a_server_are_printed_in_bounds_and_without_commands_to_the_ter
         said = host.ask("health", "anything")
     assert line.isprintable() and len(line) < 1000
     assert said and said.isprintable() and len(said) < 200
+
+
+def test_words_of_anything_in_a_line_of_the_doctor_are_printable() -> None:
+    """Whatever an examination quotes, and does not make printable itself."""
+    line = str(problem("readiness", TITLE + "A" * 60_000, "do what it says"))
+    assert line.isprintable() and len(line) < 2200 and line.endswith(": do what it says")
 
 
 def test_words_of_a_server_in_later_lines_are_printable_too() -> None:

@@ -3,7 +3,6 @@
 And two versions at once: what a later one has written, an earlier one that still runs does not touch.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.datadir import CAPTURES, VOLATILE
 from n2k_fcgi.store.lmdb.layout import CAPTURE_FORMATS, FORMAT
 from n2k_fcgi.store.lmdb.writable import LOOK_EVERY
-from tests.support.old_formats import as_format
+from tests.support.old_formats import as_format, format_of_captures, put_captures
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 
@@ -42,14 +41,7 @@ def test_captures_of_earlier_formats_are_read_and_become_the_present_one(tmp_pat
     box.close()
     key = parse_key(MASAKAZU)
     capture = {"grid": "Production", "name": "Masakazu Kojima", "first": 1, "last": 2, "count": 3, "former": []}
-    token = {"digest": "00" * 32, "scopes": ["register"], "grid": None, "created": 5, "revoked": False}
-    env = lmdb.open(str(box.data_dir / CAPTURES), subdir=False)
-    with env.begin(write=True) as transaction:
-        transaction.put(b"k" + key, json.dumps([{**capture, "source": ["object", "owner", "region"]}]).encode())
-        transaction.put(b"nmasakazu.kojima", key)
-        transaction.put(b"t0123456789ab", json.dumps(token).encode())
-        transaction.put(b"mformat", b"%d" % number)
-    env.close()
+    put_captures(box.data_dir, number, {MASAKAZU: [{**capture, "source": ["object", "owner", "region"]}]})
     try:
         (stored,) = box.store.captures.stored(key)
         assert stored.capture.source == Source("object", "owner", "region", "")
@@ -58,10 +50,7 @@ def test_captures_of_earlier_formats_are_read_and_become_the_present_one(tmp_pat
         assert box.problems() == []
         box.record(GOVERNOR, "Governor Linden", 5)
         box.close()
-        env = lmdb.open(str(box.data_dir / CAPTURES), subdir=False)
-        with env.begin() as transaction:
-            assert transaction.get(b"mformat") == b"%d" % CAPTURE_FORMATS[-1]
-        env.close()
+        assert format_of_captures(box.data_dir) == CAPTURE_FORMATS[-1]
     finally:
         box.close()
 

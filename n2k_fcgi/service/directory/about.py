@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.avatar import Avatar, Source
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.model.names import canonical
@@ -29,7 +30,7 @@ from n2k_fcgi.store.inventory import OF_A_GENERATION, Reading, files
 from n2k_fcgi.store.keyvalue import Spot
 
 Record = dict[str, Any]
-"""Times are Unix seconds."""
+"""Times are ISO 8601, UTC: a person reads them."""
 
 
 class Asked(NamedTuple):
@@ -143,11 +144,11 @@ class About:
                 yield {
                     "grid": capture.grid,
                     "name": capture.name,
-                    "first_seen": capture.first_seen,
-                    "last_seen": capture.last_seen,
+                    "first_seen": iso(capture.first_seen),
+                    "last_seen": iso(capture.last_seen),
                     "times_seen": capture.times_seen,
                     "source": self._source(capture.source),
-                    "former": [{"name": name, "seen": seen} for name, seen in former],
+                    "former": [{"name": name, "seen": iso(seen)} for name, seen in former],
                 }
 
     def _sources(self) -> Iterator[Record]:
@@ -157,25 +158,29 @@ class About:
                 for field, text in free_texts(capture.source).items():
                     if self._finder.is_in(text):
                         own = self._source(capture.source) if field == "owner_key" else {field: self._without(text)}
-                        yield {"field": field, "source": own, "last_seen": capture.last_seen}
+                        yield {"field": field, "source": own, "last_seen": iso(capture.last_seen)}
 
     def _pending(self) -> Iterator[Record]:
         for key in self._keys:
             for queued in self._store.pending.queued(key):
-                yield {"grid": queued.grid, "asked": queued.asked, "unknown": queued.unknown or None}
+                yield {
+                    "grid": queued.grid,
+                    "asked": iso(queued.asked),
+                    "unknown": iso(queued.unknown) if queued.unknown else None,
+                }
 
     def _conflicts(self) -> Iterator[Record]:
         for each in self._store.conflicts.conflicts():
             roles = {"holder": each.holder in self._keys, "refused": each.key in self._keys}
             if any(roles.values()) or (each.grid, canonical(each.name)) in self._asked.names:
-                times = {"first_seen": each.first_seen, "last_seen": each.last_seen, "times_seen": each.times_seen}
+                times = {"first_seen": iso(each.first_seen), "last_seen": iso(each.last_seen), "times_seen": each.times_seen}
                 yield {"name": each.name, "grid": each.grid, **roles, **times, "origin": each.provenance}
 
     def _tombstones(self) -> Iterator[Record]:
         for found in self._store.forgotten.tombstones(self._keys, self._asked.names):
             grid, name = found.name or (None, None)
             what = {"key": format_key(found.key)} if found.key else {"name": name, "grid": grid}
-            yield {**what, "hidden_since": found.when, "on_grids": None if found.grids is None else list(found.grids)}
+            yield {**what, "hidden_since": iso(found.when), "on_grids": None if found.grids is None else list(found.grids)}
 
     def _reserved(self) -> Iterator[Record]:
         captures = self._store.captures
@@ -196,7 +201,7 @@ class About:
                         "token": token.id,
                         field: self._without(text),
                         "scopes": list(token.scopes),
-                        "made": int(token.created),
+                        "made": iso(token.created),
                     }
 
     def _in_namespaces(self) -> Iterator[Record]:
@@ -262,7 +267,7 @@ _WITH_VALUES = (Spot.ENTRY, Spot.LATER)
 
 
 def _named(avatar: Avatar) -> Record:
-    return {"grid": avatar.grid, "name": avatar.name, "former": avatar.former, "as_of": avatar.seen}
+    return {"grid": avatar.grid, "name": avatar.name, "former": avatar.former, "as_of": iso(avatar.seen)}
 
 
 def _text(key: bytes) -> str:

@@ -3,12 +3,12 @@
 A time in the future does harm: what is registered today would lose against the dump, and so would the next dump.
 """
 
-import time
 from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
 from n2k_fcgi.errors import FutureTime
+from n2k_fcgi.model.dates import iso
 
 SECOND_LIFE_BEGAN = 1_041_379_200
 """2003-01-01, unix seconds. No dump is older: clocks and archives have an earlier time if they know none."""
@@ -66,11 +66,3 @@ def refuse_future(given: int | None, now: int) -> None:
     """Raise FutureTime if the user gave a time later than *now*."""
     if given is not None and given > now:
         raise FutureTime(given=iso(given), now=iso(now))
-
-
-def iso(seconds: int) -> str:
-    """Format unix seconds for people, UTC."""
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-    except (OSError, OverflowError, ValueError):  # a file's time may be any number
-        return f"{seconds} s"

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from n2k_fcgi import logs
 from n2k_fcgi.errors import DumpNotNewer, DumpUnreadable, ImportRunning
 from n2k_fcgi.files import Modes, hold
+from n2k_fcgi.model.dates import iso
 from n2k_fcgi.model.manifests import Manifest
-from n2k_fcgi.service.dumps.as_of import Clue, Stated, iso, refuse_future, settle
+from n2k_fcgi.service.dumps.as_of import Clue, Stated, refuse_future, settle
 from n2k_fcgi.service.dumps.location import Location, is_url, parse_location
 from n2k_fcgi.service.dumps.reading import Dump
 from n2k_fcgi.service.dumps.sources import Source

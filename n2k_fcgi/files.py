@@ -282,17 +282,27 @@ def free_bytes(folder: Path) -> int:
 def file_system(path: Path) -> str:
     """The type of the file system that *path* is (or would be) on, such as ``ext4``; '' when it cannot be determined."""
     try:
-        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - lookups import no pathlib
-            lines = file.read().splitlines()
+        with open(MOUNTS, "rb") as file:  # noqa: PTH123 - lookups import no pathlib
+            lines = file.read().split(b"\n")
     except OSError:
         return ""
-    place = str(path.resolve())
-    best, kind = "", ""
+    place = os.fsencode(path.resolve())
+    best, kind = b"", b""
     for line in lines:
         # mountinfo(5): id parent major:minor root mount-point options optional... - type source super-options
-        left, _, right = line.partition(" - ")
-        point = left.split(" ")[4].encode().decode("unicode_escape")
-        inside = place == point or place.startswith(point.rstrip("/") + "/")
+        left, _, right = line.partition(b" - ")
+        fields = left.split(b" ")
+        if len(fields) < 5 or not right:
+            continue
+        point = _mount_point(fields[4])
+        inside = place == point or place.startswith(point.rstrip(b"/") + b"/")
         if inside and len(point) >= len(best):
-            best, kind = point, right.split(" ")[0]
-    return kind
+            best, kind = point, right.split(b" ")[0]
+    return kind.decode("utf-8", "replace")
+
+
+def _mount_point(field: bytes) -> bytes:
+    """A name of any encoding: the kernel writes blanks, line ends and the backslash as octal numbers, others as they are."""
+    import re  # late: lookups import no regular expressions
+
+    return re.sub(rb"\\([0-3][0-7]{2})", lambda escaped: bytes([int(escaped[1], 8)]), field)

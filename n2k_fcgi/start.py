@@ -12,8 +12,16 @@ _COMPLAINT = b"n2k: " + _LINE
 
 
 def run(module: str, **arguments: str) -> None:
-    """Import *module* and call its ``main``. Without the memory for that: one line, and an exit instead of a traceback."""
+    """Import *module* and call its ``main``. Without the memory for that: one line, and an exit instead of a traceback.
+
+    Closed descriptors of the three streams are occupied before anything else can get them. Python has looked: one that is
+    closed is None, so that the usual start asks the system nothing.
+    """
     try:
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            from n2k_fcgi import descriptors
+
+            descriptors.occupy()
         __import__(module, fromlist=["main"]).main(**arguments)  # importlib would be imported for this alone
     except (MemoryError, SystemError):
         pass
@@ -24,6 +32,13 @@ def run(module: str, **arguments: str) -> None:
         return
     # Only here is the memory free that the failed call held.
     if "REQUEST_METHOD" in os.environ:  # started as CGI: a caller waits for an answer
-        os.write(1, _ANSWER)
-    os.write(2, _COMPLAINT)
+        _say(1, _ANSWER)
+    _say(2, _COMPLAINT)
     sys.exit(NoMemory.exit_code)
+
+
+def _say(fd: int, line: bytes) -> None:
+    try:  # noqa: SIM105 - contextlib would be imported for this alone
+        os.write(fd, line)
+    except OSError:  # closed, full, or nobody reads it
+        pass

@@ -1,10 +1,13 @@
 """``n2k serve``: standalone HTTP, for trying it out, a small host, or behind a reverse proxy."""
 
+import contextlib
 import sys
 
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.cli.standard_streams import ReaderGone
+from n2k_fcgi.errors import StoreFull, StoreUnreadable
 from n2k_fcgi.servers.http import clean_prefix, free_port, serve_granian, serve_werkzeug, why_no_granian
 
 
@@ -26,8 +29,9 @@ def command(context: Context, *, host: str, port: int, workers: int, prefix: str
     _ = context.settings  # report an error in the settings file now, not with the first request
     port = free_port(host, port)
     below = clean_prefix(prefix)
-    click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}{below}/")
-    sys.stdout.flush()
+    with contextlib.suppress(ReaderGone, StoreFull, StoreUnreadable):  # a supervisor may have closed standard output
+        click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}{below}/")
+        sys.stdout.flush()
     context.close()
     missing = why_no_granian()
     if not missing:

@@ -8,11 +8,11 @@ import codecs
 import contextlib
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from n2k_fcgi import descriptors
 from n2k_fcgi.errors import StoreFull, StoreUnreadable
 
 OUTPUT, INPUT = "standard output", "standard input"
@@ -29,13 +29,8 @@ class ReaderGone(Exception):
 
 
 def prepare() -> None:
-    """Make the three streams of this process safe to use.
-
-    A closed one is opened again: the next file to be opened would get its descriptor, and results would be written to that
-    file. Reading from it ends at once, writing to it fails.
-    """
-    for fd, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
-        _occupy(fd, mode)
+    """Make the three streams of this process safe to use. A closed one is opened again: reading ends at once, writing fails."""
+    descriptors.occupy()
     codecs.register_error(ERRORS, _instead)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")
@@ -129,14 +124,6 @@ def _refuse(problem: OSError) -> NoReturn:
     if problem.errno in NO_ROOM:
         raise StoreFull(path=OUTPUT, lost="it is not whole", why=problem.strerror) from None
     raise StoreUnreadable(path=OUTPUT, why=problem.strerror or problem) from None
-
-
-def _occupy(fd: int, mode: int) -> None:
-    """Open descriptor *fd* if it is closed; all below it are open."""
-    try:
-        os.fstat(fd)
-    except OSError:
-        os.set_inheritable(os.open(os.devnull, mode), True)
 
 
 def _text(raw: io.FileIO, before: Any, errors: str) -> io.TextIOWrapper:

@@ -4,17 +4,24 @@ A plain file, as nearly all are, is read by a few lines of Python: importing ``c
 one reads the others, and finds what is wrong with them.
 """
 
+import os
+import stat
+
 from n2k_fcgi.errors import BadSetting, ConfigUnreadable
 
 SECTION = "n2k"
 """The only section of the settings file."""
 
+LARGEST = 1 << 20
+"""Bytes of a settings file: a thousand times what all settings take. A device, such as /dev/zero, may have no end."""
+
+_PIECE = 1 << 16
+
 
 def read(file: str) -> dict[str, str]:
     """Name -> text. Raises ConfigUnreadable, BadSetting for another section."""
     try:
-        with open(file, "rb") as opened:  # noqa: PTH123 - a lookup imports no pathlib
-            data = opened.read().removeprefix(b"\xef\xbb\xbf")  # the mark that some editors put before UTF-8
+        data = _bytes(file).removeprefix(b"\xef\xbb\xbf")  # the mark that some editors put before UTF-8
         text = data.decode()
     except OSError as error:
         raise ConfigUnreadable(path=file, why=error.strerror or error) from None
@@ -23,6 +30,22 @@ def read(file: str) -> dict[str, str]:
         raise ConfigUnreadable(path=file, why=f"line {line} is not in UTF-8: save the file in that encoding") from None
     found = _plain(text)
     return _parsed(file, text) if found is None else found
+
+
+def _bytes(file: str) -> bytes:
+    """All of *file*. A server reads it while its callers wait, so nothing is waited for: a pipe is refused. Raises OSError."""
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe that nobody writes opens at once
+    try:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            raise ConfigUnreadable(path=file, why="it is a pipe, not a file")
+        data = b""
+        while piece := os.read(fd, _PIECE):
+            data += piece
+            if len(data) > LARGEST:
+                raise ConfigUnreadable(path=file, why=f"it is larger than {LARGEST} bytes")
+        return data
+    finally:
+        os.close(fd)
 
 
 def _plain(text: str) -> dict[str, str] | None:

@@ -56,7 +56,8 @@ def answer_one(application: LiveApplication, limits: Limits | None = None) -> No
 def answer(application: Served, limits: Limits | None = None) -> None:
     """Answer the request in the environment; its body is on standard input, the answer is written to standard output.
 
-    *limits*: how slowly it may be read. An answer that is cut off has no mark that it is incomplete: CGI knows none.
+    *limits*: how slowly it may be read. An answer that is cut off has no mark that it is incomplete: CGI knows none. What
+    cannot be written, because standard output is closed or full, is logged: the request was carried out.
     """
     environ = new_environ()
     environ.update((name.decode("latin-1"), value.decode("latin-1")) for name, value in os.environb.items())
@@ -74,9 +75,13 @@ def answer(application: Served, limits: Limits | None = None) -> None:
             reader.waited(time.monotonic() - asked)
             for block in blocks:
                 _write(1, block, reader)
-        _write(2, reply.errors.getvalue(), reader)
+        with contextlib.suppress(OSError):  # standard error may be closed or full
+            _write(2, reply.errors.getvalue(), reader)
     except BrokenPipeError:
         reply.close()  # the reader went away
+    except OSError as problem:
+        logs.warning(f"an answer could not be written to standard output: {problem.strerror or problem}")
+        reply.close()
     except TooSlow:
         logs.info("cut off an answer that was read too slowly")
         reply.close()
@@ -98,7 +103,10 @@ def leave() -> NoReturn:
 
 
 def _body(environ: Environ, max_body: int) -> bytes:
-    """CONTENT_LENGTH bytes, or all when the web server decoded a chunked body; at most one byte above *max_body*."""
+    """CONTENT_LENGTH bytes, or all when the web server decoded a chunked body; at most one byte above *max_body*.
+
+    Nothing comes from a standard input that is closed or cannot be read: the application answers as to an empty body.
+    """
     length = environ.get("CONTENT_LENGTH", "")
     if length.isascii() and length.isdecimal() and len(length) < 20:
         expected = min(int(length), max_body + 1)
@@ -106,7 +114,10 @@ def _body(environ: Environ, max_body: int) -> bytes:
         expected = max_body + 1
     else:
         return b""  # not read: standard input may be a terminal
-    return sys.stdin.buffer.read(expected)
+    try:
+        return sys.stdin.buffer.read(expected) if sys.stdin else b""
+    except OSError:
+        return b""
 
 
 def _write(fd: int, data: bytes, reader: Pace) -> None:

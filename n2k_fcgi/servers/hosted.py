@@ -10,7 +10,7 @@ import io
 import os
 from _thread import allocate_lock
 
-from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi import TYPE_CHECKING, descriptors, logs
 from n2k_fcgi.errors import ForkedTooLate
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.wiring import unavailable
@@ -91,6 +91,7 @@ class _Process:
         with self._lock:
             if self._application is None:
                 self.is_open = True
+                descriptors.occupy()  # the server in C, or a library of it, may write to them
                 self._application = LiveApplication(flags, buffered_logs=True)
             return self._application
 

@@ -12,7 +12,7 @@ A setting has a default; the settings file overrides it, an environment variable
 command line overrides all. `n2k config` prints the settings in force and where each came from.
 
 The file is `{SETTINGS_FILE}` in the data directory (`n2k init` writes one), or the one that `--config` or `N2K_CONFIG`
-names. It has one section:
+names, at most 1 MiB and no pipe. It has one section:
 
     [{SECTION}]
     log_level = DEBUG

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from n2k_fcgi.config import KIB, MIB
-from n2k_fcgi.errors import counted
+from n2k_fcgi.errors import counted, shown
 
 OWN_GROUPS = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
@@ -21,6 +21,12 @@ PATIENCE = 5
 
 NO_LIMIT = 1 << 60
 """Bytes from which a limit is none: version 1 writes the largest number of pages (memory cgroup, limit_in_bytes)."""
+
+_DIGITS = 19
+"""Of the largest number that is read: one of more, beyond 64 bits, is no limit, or nonsense."""
+
+_LONGEST_PATH = 4096
+"""PATH_MAX of Linux, in bytes."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -81,6 +87,7 @@ def control_groups(own: Path, root: Path) -> Iterator[Limit]:
     """The limits of this process's control groups and all above them (cgroups(7)).
 
     *own* names them; *root* is where they are mounted. In a container the names may be the host's: then the root's count.
+    What the host says in another form than the kernel's is left out, here and below.
     """
     for line in _text(own).splitlines():
         number, _, rest = line.partition(":")
@@ -90,17 +97,17 @@ def control_groups(own: Path, root: Path) -> Iterator[Limit]:
                 yield from _of_version_2(folder)
             continue
         for controller in controllers.split(","):
-            if (root / controller).is_dir():
+            if os.path.isdir(root / controller):
                 for folder in _upwards(root / controller, path):
                     yield from _of_version_1(folder)
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:
-    """The folder of a group and those above it, as far as they can be seen."""
-    folder = root / path.lstrip("/")
-    while folder != root and root in folder.parents:
-        yield folder
-        folder = folder.parent
+    """The folder of a group and those above it; of a name longer than any path, the root alone."""
+    inside = path.strip("/") if len(path) < _LONGEST_PATH else ""
+    while inside:
+        yield root / inside
+        inside = inside.rpartition("/")[0].rstrip("/")
     yield root
 
 
@@ -108,32 +115,44 @@ def _of_version_2(folder: Path) -> Iterator[Limit]:
     """Controls of version 2 (the kernel's Documentation/admin-guide/cgroup-v2.rst)."""
     where = "cgroup v2"
     for name, kind in (("memory.max", Kind.MEMORY), ("memory.high", Kind.MEMORY), ("pids.max", Kind.PROCESSES)):
-        yield from _number(folder / name, kind, where)
-    for name, amount in re.findall(r"\b([rw](?:bps|iops))=([0-9]+)", _text(folder / "io.max")):
-        yield Limit(Kind.DISK if name.endswith("bps") else Kind.OPERATIONS, int(amount), where)
-    if share := re.match(r"([0-9]+) ([0-9]+)", _text(folder / "cpu.max")):
-        yield Limit(Kind.PROCESSOR, int(share[1]) * 100 // int(share[2]), where)
+        yield from _limit(kind, _text(folder / name), where)
+    for name, amount in re.findall(r"\b([rw](?:bps|iops))=([0-9]+)(?!\S)", _text(folder / "io.max")):
+        yield from _limit(Kind.DISK if name.endswith("bps") else Kind.OPERATIONS, amount, where)
+    share, _, period = _text(folder / "cpu.max").partition(" ")
+    yield from _processor(share, period, where)
 
 
 def _of_version_1(folder: Path) -> Iterator[Limit]:
     """Controls of version 1 (the kernel's Documentation/admin-guide/cgroup-v1/)."""
     where = "cgroup v1"
     for name, kind in (("memory.limit_in_bytes", Kind.MEMORY), ("pids.max", Kind.PROCESSES)):
-        yield from _number(folder / name, kind, where)
+        yield from _limit(kind, _text(folder / name), where)
     for kind, unit in ((Kind.DISK, "bps"), (Kind.OPERATIONS, "iops")):
         for way in ("read", "write"):
             lines = _text(folder / f"blkio.throttle.{way}_{unit}_device")
             for amount in re.findall(r"(?m)^[0-9]+:[0-9]+ ([0-9]+)$", lines):
-                yield Limit(kind, int(amount), where)
-    share, period = (_text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period"))
-    if share.isdigit() and period.isdigit():
-        yield Limit(Kind.PROCESSOR, int(share) * 100 // int(period), where)
+                yield from _limit(kind, amount, where)
+    share, period = (_text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    yield from _processor(share, period, where)
 
 
-def _number(path: Path, kind: Kind, where: str) -> Iterator[Limit]:
-    text = _text(path).strip()
-    if text.isdigit() and int(text) < NO_LIMIT:
-        yield Limit(kind, int(text), where)
+def _limit(kind: Kind, text: str, where: str) -> Iterator[Limit]:
+    amount = _whole(text)
+    if amount is not None and amount < NO_LIMIT:
+        yield Limit(kind, amount, where)
+
+
+def _processor(share: str, period: str, where: str) -> Iterator[Limit]:
+    """Of microseconds in each *period* of them."""
+    most, of = _whole(share), _whole(period)
+    if most is not None and of:
+        yield Limit(Kind.PROCESSOR, most * 100 // of, where)
+
+
+def _whole(text: str) -> int | None:
+    """The number that *text* is, in ASCII digits; None: it is none, or has more digits than a limit."""
+    digits = text.strip()
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS else None
 
 
 def lve(path: Path, user: int) -> Iterator[Limit]:
@@ -152,9 +171,8 @@ def lve(path: Path, user: int) -> Iterator[Limit]:
         ("lNPROC", Kind.PROCESSES, 1),
         ("lCPU", Kind.PROCESSOR, 0.01),
     ):
-        amount = row.get(name, "")
-        if amount.isdigit() and int(amount):
-            yield Limit(kind, int(int(amount) * factor), "LVE")
+        if amount := _whole(row.get(name, "")):
+            yield Limit(kind, int(amount * factor), "LVE")
 
 
 def quota(command: str) -> Iterator[Limit]:
@@ -177,14 +195,14 @@ def left_of(text: str) -> Iterator[Limit]:
     """
     for line in text.splitlines():
         fields = line.split()
-        if len(fields) < 7 or not fields[1].rstrip("*").isdigit():
+        if len(fields) < 7 or _whole(fields[1].rstrip("*")) is None:
             continue
         files_from = 5 if len(fields) >= 9 or fields[1].endswith("*") else 4
         blocks, files = fields[1:4], fields[files_from : files_from + 3]
         for kind, values, unit in ((Kind.ROOM, blocks, KIB), (Kind.FILES, files, 1)):
-            numbers = [int(value.rstrip("*")) for value in values if value.rstrip("*").isdigit()]
+            numbers = [number for value in values if (number := _whole(value.rstrip("*"))) is not None]
             if len(numbers) == 3 and (most := [number for number in numbers[1:] if number]):
-                yield Limit(kind, max(0, max(most) - numbers[0]) * unit, f"quota of {fields[0]}")
+                yield Limit(kind, max(0, max(most) - numbers[0]) * unit, f"quota of {shown(fields[0])}")
 
 
 def listed(found: list[Limit]) -> str:
@@ -196,5 +214,5 @@ def listed(found: list[Limit]) -> str:
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8", "replace")
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a group's name with a NUL
         return ""

@@ -8,11 +8,12 @@ application's: stock Passenger takes ``PassengerAppRoot`` from there alone ("not
 import os
 import re
 import sys
+from ast import literal_eval
 from collections.abc import Collection
 from pathlib import Path
 
 from n2k_fcgi import __version__
-from n2k_fcgi.deploy.htaccess import without_block
+from n2k_fcgi.deploy.htaccess import Unsafe, file_of, without_block
 from n2k_fcgi.deploy.installation import (
     code_digest,
     folders_of_packages,
@@ -68,6 +69,7 @@ application = Probe({nonce!a}, {kind!a})
 
 _PANEL = re.compile(rb"^[ \t]*PassengerAppRoot[ \t]+(?:\"([^\"\n]+)\"|(\S+))", re.MULTILINE | re.IGNORECASE)
 _BLOCK = re.compile(rb"^# Kind: passenger, in (.+)$", re.MULTILINE)
+_FOLDER = re.compile(rb"^# For the folder ('.*'|\".*\")$", re.MULTILINE)
 
 
 def wanted(plan: Deployment, rules: bytes) -> Wanted:
@@ -96,10 +98,31 @@ def application_in(rules: bytes) -> Path | None:
     return Path(os.fsdecode(found[1])) / NAME if found else None
 
 
+def is_for(text: bytes, app: Path, web_dir: Path) -> bool:
+    """Whether our ``passenger_wsgi.py`` *text* in *app* belongs to *web_dir*: so says its line, whatever path leads there.
+
+    A line that says another folder counts only while the rules of that folder name *app*: else it was renamed, or removed.
+    """
+    said = _FOLDER.search(text)
+    if not said:
+        return False
+    folder = Path(literal_eval(said[1].decode("ascii")))
+    if folder.resolve() == web_dir.resolve():
+        return True
+    try:
+        named = application_in(read(file_of(folder)) or b"")
+    except (OSError, Unsafe):  # nobody knows
+        return False
+    return named is None or named.parent.resolve() != app.resolve()
+
+
 def withdraw(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
     """Remove what is ours in the application's folder, and that folder, if nothing else is in it."""
     application = application_in(rules)
-    return [] if application is None or application in keep else clear(application.parent)
+    text = read(application) if application else None
+    if application is None or application in keep or text is None or not is_for(text, application.parent, web_dir):
+        return []
+    return clear(application.parent)
 
 
 def clear(app: Path, made: Collection[Path] | None = None) -> list[Path]:
@@ -189,7 +212,7 @@ def _beginning(plan: Deployment) -> str:
         ours=OURS,
         version=__version__,
         code=code_digest(),
-        web_dir=f"{str(plan.web_dir)!a}",
+        web_dir=f"{str(plan.web_dir.resolve())!a}",
         # Packages that are not found by folders alone need the interpreter that they were installed for.
         python=tuple(sys.version_info[:2]) if folders else (),
         interpreter=sys.executable,
@@ -219,5 +242,5 @@ def _refuse_unsafe(app: Path, plan: Deployment) -> None:
         return
     if not is_ours(text):
         raise DeployRefused(why=f"{NAME} exists and is not ours: rename it, or choose --app (it is in {app})")
-    if f"# For the folder {str(plan.web_dir)!a}\n".encode() not in text:
+    if not is_for(text, app, plan.web_dir):
         raise DeployRefused(why=f"{NAME} serves another web folder: choose --app (it is in {app})")

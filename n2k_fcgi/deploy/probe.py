@@ -16,7 +16,7 @@ from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, file_of
 from n2k_fcgi.deploy.kind import Deployment, Kind, Trial
 from n2k_fcgi.deploy.kinds import WAYS
 from n2k_fcgi.deploy.leftovers import LOCK, note_elsewhere, remove
-from n2k_fcgi.deploy.replacing import folder_for, put, read, touch
+from n2k_fcgi.deploy.replacing import beside, folder_for, put, read, touch
 from n2k_fcgi.deploy.workers import stop, workers_of
 from n2k_fcgi.errors import DeployRefused, shown
 
@@ -98,7 +98,8 @@ class _Host(NamedTuple):
         """Write the files of *trial*; those elsewhere are noted before, for whoever removes the probe."""
         elsewhere = [file.path for file in trial.files if file.path.parent != place]
         if elsewhere:
-            note_elsewhere(self.folder, [*elsewhere, *trial.made])
+            written = [*elsewhere, *([trial.touched] if trial.touched else [])]
+            note_elsewhere(self.folder, [*elsewhere, *map(beside, written), *trial.made])
         _make(place, "\n".join([*trial.rules, ""]))
         for file in trial.files:
             put_file(file, read(file.path))

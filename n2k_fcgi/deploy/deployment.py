@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.deploy.htaccess import Unsafe, block, file_of, merged, place_of_block, scripts_named
+from n2k_fcgi.deploy.htaccess import SCRIPT_NAME, Unsafe, block, file_of, merged, place_of_block, scripts_named
 from n2k_fcgi.deploy.installation import refuse_bad_installation, refuse_open_to_all
 from n2k_fcgi.deploy.kind import Deployment, File, Kind
 from n2k_fcgi.deploy.kinds import WAYS, kind_in
@@ -23,9 +23,6 @@ from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
 from n2k_fcgi.store.datadir import is_data_directory
 
 HTACCESS_MODE = 0o644
-
-_NAME = re.compile(r"(?!-$)[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-"""A sole hyphen means "no change" in a RewriteRule."""
 
 
 class Deployed(NamedTuple):
@@ -111,7 +108,7 @@ def put_file(file: File, before: bytes | None) -> Written:
 
 def refuse_unsafe(plan: Deployment) -> None:
     """Raise DeployRefused for a plan that would not run, would publish data, or would let others change the code."""
-    if plan.name is not None and not _NAME.fullmatch(plan.name):
+    if plan.name is not None and not re.fullmatch(SCRIPT_NAME, plan.name):
         raise DeployRefused(why=f"{plan.name!r} is not a file name for a script: letters, digits, '.', '-' and '_'")
     if not plan.web_dir.is_dir():
         raise DeployRefused(why=f"no such folder: {plan.web_dir} (make it with mkdir -p)")

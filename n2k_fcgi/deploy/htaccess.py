@@ -11,7 +11,10 @@ END = "# END n2k_fcgi"
 _WRITTEN = "# Written by 'n2k deploy', which replaces these lines when it runs again. Yours go above or below."
 
 _MARKS = re.compile(rb"^[ \t]*(# BEGIN n2k_fcgi|# END n2k_fcgi)[ \t\r]*$\n?", re.MULTILINE)
-_SCRIPTS = re.compile(rb"^[ \t]*RewriteRule \^ (\S+) \[L\]", re.MULTILINE)
+SCRIPT_NAME = r"(?!-(?:\s|$))[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+"""The file name of a script: no path, and no sole hyphen, which means "no change" in a RewriteRule."""
+
+_SCRIPTS = re.compile(rb"^[ \t]*RewriteRule \^ (%b) \[L\]" % SCRIPT_NAME.encode(), re.MULTILINE)
 _REWRITES = re.compile(rb"^[ \t]*Rewrite(Engine|Rule)\b", re.MULTILINE | re.IGNORECASE)
 _INHERITS = re.compile(rb"^[ \t]*RewriteOptions\b.*\bInherit", re.MULTILINE | re.IGNORECASE)
 
@@ -74,10 +77,10 @@ def place_of_block(text: bytes) -> slice | None:
 def scripts_named(text: bytes) -> list[str]:
     """The file names of the scripts that the block in *text* starts, in order; without a block none.
 
-    Raises Unsafe like ``merged``.
+    A path is not one of them: whoever may write there could lead us to a file elsewhere. Raises Unsafe like ``merged``.
     """
     place = place_of_block(text)
-    found = [name.decode("ascii", "replace") for name in _SCRIPTS.findall(text[place])] if place else []
+    found = [name.decode() for name in _SCRIPTS.findall(text[place])] if place else []
     return found[-1:] + found[:-1]  # the first one is in the last rule
 
 

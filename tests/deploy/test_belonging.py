@@ -58,3 +58,19 @@ def test_a_renamed_web_folder_keeps_its_application(account: Account, *, is_made
     assert f"# For the folder {str(renamed)!r}\n" in (app_of(account) / "passenger_wsgi.py").read_text()
     account.n2k("deploy", "--remove", str(renamed))
     assert not app_of(account).exists()
+
+
+@pytest.mark.parametrize("name", ["../../victim/cron.sh", "/VICTIM/cron.sh", "..", ".htpasswd", "-", "caf\u00e9"])
+def test_a_script_that_the_block_names_is_one_of_the_folder(account: Account, name: str) -> None:
+    """Whoever may write to .htaccess leads us nowhere: the usual name is taken, nothing is written or removed elsewhere."""
+    victim = account.home / "victim"
+    victim.mkdir()
+    (victim / "cron.sh").write_text(ours := "#!/bin/sh\n# Written by 'n2k deploy'\n")
+    before = sorted(path for path in account.home.rglob("*") if not path.is_relative_to(account.data))
+    name = name.replace("/VICTIM", str(victim))
+    account.htaccess.write_text(f"# BEGIN n2k_fcgi\nRewriteRule ^ {name} [L]\n# END n2k_fcgi\n")
+    assert "the block in .htaccess names no script" in account.run("doctor", "--web-dir", str(account.site)).stdout
+    account.n2k("deploy", str(account.site))
+    assert (account.site / "dispatch.fcgi").exists() and (victim / "cron.sh").read_text() == ours
+    account.n2k("deploy", "--remove", str(account.site))
+    assert sorted(path for path in account.home.rglob("*") if not path.is_relative_to(account.data)) == before

@@ -1,11 +1,13 @@
 """``n2k deploy --remove``: our files are removed, the owner's are kept, and the workers end."""
 
+import fcntl
 import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,39 @@ def test_a_worker_that_does_not_end_is_said(account: Account, monkeypatch: pytes
         assert process.stdout is not None and process.stdout.readline()
         assert workers.stop(workers.workers_of([account.script])) == ([], [process.pid])
         os.kill(process.pid, signal.SIGKILL)
+
+
+BODY = b"name=In+Flight&key=11111111-2222-4333-8444-0000000000ff"
+
+
+@pytest.mark.parametrize("command", [("--as", "fcgid"), (), ("--remove",)], ids=["kind", "upgrade", "remove"])
+def test_a_request_by_cgi_is_answered_whatever_is_deployed_meanwhile(account: Account, command: tuple[str, ...]) -> None:
+    """Half of a registration has been sent: the process is not ended, and answers the whole."""
+    account.n2k("deploy", "--as", "cgi", str(account.site))
+    script = account.site / "n2k.cgi"
+    variables = {
+        **{"REQUEST_METHOD": "POST", "SCRIPT_NAME": "/n2k", "PATH_INFO": "/touch", "QUERY_STRING": ""},
+        **{"REMOTE_ADDR": "192.0.2.1", "SERVER_PROTOCOL": "HTTP/1.1", "SERVER_NAME": "example.com", "SERVER_PORT": "80"},
+        **{"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(BODY))},
+        "HTTP_X_N2K_TOKEN": account.token,
+    }
+    with subprocess.Popen([script], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(BODY[:10])
+        process.stdin.flush()
+        pipe = process.stdin.fileno()
+        assert eventually(lambda: not any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))))  # the half has been read
+        if not command:
+            script.write_text(script.read_text() + "# as an older version wrote it\n")
+        assert "stopped" not in account.n2k("deploy", *command, str(account.site))
+        answer = process.communicate(BODY[10:])[0]
+    assert process.returncode == 0 and answer.startswith(b"Status: 20"), answer
+
+
+def test_a_process_that_got_the_number_of_a_worker_is_let_be() -> None:
+    """Between the look and the signal the worker has ended, and another program has its number."""
+    with subprocess.Popen(["sleep", "600"]) as other:
+        found = workers.Worker(other.pid, Path("/nowhere/dispatch.fcgi"), begun=b"1")
+        assert workers.stop([found]) == ([other.pid], [])
+        assert other.poll() is None
+        other.kill()

@@ -16,7 +16,7 @@ from n2k_fcgi.deploy.kinds import WAYS, kind_in
 from n2k_fcgi.deploy.neighbours import named, site_in, vanishing
 from n2k_fcgi.deploy.notes import Notes, noting
 from n2k_fcgi.deploy.passenger import belonging, usual
-from n2k_fcgi.deploy.replacing import Written, folder_for, put, read, touch
+from n2k_fcgi.deploy.replacing import LARGEST, Written, folder_for, put, read, touch
 from n2k_fcgi.deploy.script import is_ours, scripts_of
 from n2k_fcgi.deploy.webroot import web_root_around
 from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
@@ -76,6 +76,8 @@ def _deploy(plan: Deployment, notes: Notes) -> Deployed:
     if not plan.may_hide and not place_of_block(before):
         refuse_to_hide(plan.web_dir)
     new_rules = merged(before, block(wanted.rules))
+    if len(new_rules) > LARGEST:
+        raise DeployRefused(why=f"{rules.name} would be larger than {LARGEST} bytes, the most that are read of it")
     mode = HTACCESS_MODE if old_rules is None else stat.S_IMODE(rules.stat().st_mode)
     paths = [file.path for file in wanted.files]
     old = [*scripts_of(plan.web_dir, before, paths), *belonging(plan.web_dir, before, usual(plan.data_dir))]

@@ -24,6 +24,11 @@ PREFIX = "n2k-probe-"
 _STATIC = "static"
 _OFF = "RewriteEngine Off\n"
 """Rules of the folders above, ours among them, would take the request."""
+_CLOSED = "RewriteEngine On\nRewriteRule ^ - [F]\n"
+"""For the probe's folder: nothing in it can be fetched, and a list of the folder above does not show it (ShowForbidden).
+
+Those in it have rewriting of their own, which counts there.
+"""
 
 
 class Result(NamedTuple):
@@ -65,8 +70,9 @@ def probe(plan: Deployment, url: str, pause: Callable[[], None]) -> Found:
 @contextlib.contextmanager
 def _folder(web_dir: Path) -> Iterator[Path]:
     folder = web_dir / (PREFIX + secrets.token_hex(16))
-    folder.mkdir(0o755)
+    folder.mkdir(0o700)
     try:
+        _make(folder, _CLOSED)
         folder.chmod(0o755)  # the web server is another user
         with (folder / LOCK).open("w") as lock:
             with contextlib.suppress(OSError):  # a file system without locks

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.deploy import probe
+from n2k_fcgi.deploy.asking import Reply
 from n2k_fcgi.deploy.choice import choose
 from n2k_fcgi.deploy.kind import Deployment, Kind
 from n2k_fcgi.deploy.leftovers import remove_leftovers
@@ -186,6 +187,7 @@ KILLED = """
 import os, signal, sys
 from n2k_fcgi.cli import main
 from n2k_fcgi.deploy import probe
+from n2k_fcgi.deploy.asking import Reply
 
 moment = sys.argv.pop(1)
 real = probe.ask
@@ -396,3 +398,27 @@ def test_what_a_probe_made_before_its_file_goes(account: Account) -> None:
     (folder / "elsewhere").write_text(f"{app}/passenger_wsgi.py\n{app}\n")
     account.n2k("deploy", "--as", "cgi", str(account.site))
     assert not folder.exists() and not app.exists()
+
+
+def test_what_a_probe_notes_cannot_be_fetched(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server lists folders and runs as the account, too: no list shows the probe, and its own files are refused."""
+    (account.site / ".htaccess").write_text("Options +Indexes\n")
+    seen: list[tuple[str, int]] = []
+    with host(account, "cgid") as server:
+        asked = probe.ask
+
+        def look(url: str) -> Reply:
+            if "/passenger/" in url:
+                (folder,) = account.site.glob("n2k-probe-*")
+                listed = server.get("/n2k/")
+                assert listed.status == 200 and folder.name not in listed.body.decode()
+                for path in sorted(path for path in folder.iterdir() if path.is_file()):
+                    path.chmod(0o644)  # as if the server were the owner
+                    seen.append((path.name, server.get(f"/n2k/{folder.name}/{path.name}").status))
+                seen.append(("", server.get(f"/n2k/{folder.name}/").status))
+            return asked(url)
+
+        monkeypatch.setattr(probe, "ask", look)
+        found = probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", lambda: None)
+    assert seen == [(".htaccess", 403), ("elsewhere", 403), ("lock", 403), ("", 403)]
+    assert not found.results[Kind.CGI].problem

@@ -12,8 +12,9 @@ import pytest
 from n2k_fcgi.deploy import probe
 from n2k_fcgi.deploy.asking import Reply
 from n2k_fcgi.deploy.choice import choose
-from n2k_fcgi.deploy.kind import Deployment, Kind
+from n2k_fcgi.deploy.kind import Deployment, Kind, Trial
 from n2k_fcgi.deploy.leftovers import remove_leftovers
+from n2k_fcgi.deploy.replacing import beside
 from n2k_fcgi.deploy.script import OURS, PROBE
 from n2k_fcgi.deploy.workers import workers
 from n2k_fcgi.errors import RemovalRefused
@@ -422,3 +423,32 @@ def test_what_a_probe_notes_cannot_be_fetched(account: Account, monkeypatch: pyt
         found = probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", lambda: None)
     assert seen == [(".htaccess", 403), ("elsewhere", 403), ("lock", 403), ("", 403)]
     assert not found.results[Kind.CGI].problem
+
+
+@pytest.mark.parametrize("command", [("--as", "cgi"), ("--remove",)])
+def test_a_probe_killed_before_a_rename_leaves_no_new_file(
+    account: Account, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """In the folder of the application, which goes with them: the probe itself has noted where it writes."""
+    app = app_of(account)
+
+    def killed(self: object, trial: Trial, place: Path) -> None:
+        if place.name == Kind.PASSENGER.value:
+            monkeypatch.setattr(probe, "remove", lambda folder: None)
+            monkeypatch.setattr(probe, "put_file", lambda file, text: stop(file.path))
+        write(self, trial, place)
+
+    def stop(path: Path) -> None:
+        for new in (path, app / "tmp" / "restart.txt"):
+            new.parent.mkdir(parents=True, exist_ok=True)
+            beside(new).touch()
+        raise KeyboardInterrupt
+
+    with host(account, "none") as server:
+        write = probe._Host.write
+        monkeypatch.setattr(probe._Host, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", lambda: None)
+    assert len(leftovers(account)) == 1 and len(list(app.rglob("*.new"))) == 2
+    account.n2k("deploy", *command, str(account.site))
+    assert leftovers(account) == [] and not app.exists()

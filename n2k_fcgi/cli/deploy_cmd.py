@@ -18,7 +18,7 @@ from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting,
 from n2k_fcgi.deploy.spread import MOST
 from n2k_fcgi.deploy.webroot import likely_url
 from n2k_fcgi.deploy.workers import hosted_in, stop, workers
-from n2k_fcgi.errors import DeployRefused
+from n2k_fcgi.errors import DeployRefused, N2KError
 from n2k_fcgi.store.datadir import SETTINGS_FILE
 
 if TYPE_CHECKING:
@@ -191,9 +191,14 @@ def _say_stopped(pids: list[int]) -> None:
 
 def _take_away(context: Context, web_dir: Path) -> None:
     """Remove what was deployed; settings and data may be gone already."""
-    from n2k_fcgi.deploy.removal import take_away  # late: for --remove only
+    from n2k_fcgi.deploy.passenger import usual  # late: for --remove only
+    from n2k_fcgi.deploy.removal import take_away
 
-    done = take_away(web_dir)
+    try:
+        app = usual(context.loaded.settings.folder)
+    except N2KError:  # only what names it finds it then
+        app = None
+    done = take_away(web_dir, app)
     for path in done.removed:
         click.echo(f"removed: {path}")
     for path in done.changed:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from n2k_fcgi.deploy.kind import Deployment, File, Kind, Trial, Wanted, probe_answer, refuse_options
 from n2k_fcgi.deploy.rewriting import rewriting
-from n2k_fcgi.deploy.script import SCRIPT_MODE, probe_text, remove_scripts, script_text
+from n2k_fcgi.deploy.script import SCRIPT_MODE, probe_text, script_text
 
 PAGE = "hosting/cgi.md"
 NAME = "n2k.cgi"
@@ -18,11 +18,6 @@ def wanted(plan: Deployment, rules: bytes) -> Wanted:
     name = plan.name or NAME
     script = File(plan.web_dir / name, script_text(MODULE, plan.data_dir, plan.config), SCRIPT_MODE)
     return Wanted([script], ["# Kind: cgi", *rewriting([name], HANDLER)])
-
-
-def withdraw(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
-    """Remove the scripts of the block."""
-    return remove_scripts(web_dir, rules, keep)
 
 
 def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:

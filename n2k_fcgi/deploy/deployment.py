@@ -9,21 +9,20 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.deploy.htaccess import Unsafe, block, file_of, merged, place_of_block, scripts_named
+from n2k_fcgi.deploy.htaccess import SCRIPT_NAME, Unsafe, block, file_of, merged, place_of_block, scripts_named
 from n2k_fcgi.deploy.installation import refuse_bad_installation, refuse_open_to_all
 from n2k_fcgi.deploy.kind import Deployment, File, Kind
 from n2k_fcgi.deploy.kinds import WAYS, kind_in
 from n2k_fcgi.deploy.neighbours import named, site_in, vanishing
-from n2k_fcgi.deploy.replacing import Written, folder_for, put, read, touch
-from n2k_fcgi.deploy.script import is_ours
+from n2k_fcgi.deploy.notes import Notes, noting
+from n2k_fcgi.deploy.passenger import belonging, usual
+from n2k_fcgi.deploy.replacing import LARGEST, Written, folder_for, put, read, touch
+from n2k_fcgi.deploy.script import is_ours, scripts_of
 from n2k_fcgi.deploy.webroot import web_root_around
 from n2k_fcgi.errors import DeployRefused, FilesWouldVanish
 from n2k_fcgi.store.datadir import is_data_directory
 
 HTACCESS_MODE = 0o644
-
-_NAME = re.compile(r"(?!-$)[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-"""A sole hyphen means "no change" in a RewriteRule."""
 
 
 class Deployed(NamedTuple):
@@ -33,7 +32,7 @@ class Deployed(NamedTuple):
     files: list[Written]
     rules: Written
     removed: list[Path]
-    """Files of ours that the block before this one named."""
+    """Files of ours that the block before this one named, or that a killed run had left."""
     advice: str
     """What the owner has to do in the control panel; '': nothing."""
 
@@ -51,34 +50,43 @@ def deploy(plan: Deployment) -> Deployed:
     """
     refuse_unsafe(plan)
     try:
-        rules = file_of(plan.web_dir)
-        old_rules = read(rules)
-        before = old_rules or b""
-        former = kind_in(before)
-        kind = plan.kind or former or Kind.FCGID
-        if plan.name is None and former is kind:
-            plan = plan._replace(name=next(iter(scripts_named(before)), None))
-        wanted = WAYS[kind].wanted(plan, before)
-        old_files = [(file, read(file.path)) for file in wanted.files]
-        for file, text in old_files:
-            if text is not None and not is_ours(text):
-                why = f"{file.path.name} exists and is not ours: move it elsewhere, or choose another --name"
-                raise DeployRefused(why=why)
-        if not plan.may_hide and not place_of_block(before):
-            refuse_to_hide(plan.web_dir)
-        new_rules = merged(before, block(wanted.rules))
-        mode = HTACCESS_MODE if old_rules is None else stat.S_IMODE(rules.stat().st_mode)
-        written = [put_file(file, text) for file, text in old_files]
-        if wanted.touched and any(file.changed for file in written):
-            touch(wanted.touched)
-        block_written = put(rules, old_rules, new_rules, mode)
-        keep = frozenset(file.path for file in wanted.files)
-        superfluous = WAYS[former or kind].withdraw(plan.web_dir, before, keep)
-        return Deployed(kind, written, block_written, superfluous, WAYS[kind].advice(plan, before))
+        with noting(plan.web_dir) as notes:
+            return _deploy(plan, notes)
     except Unsafe as problem:
         raise DeployRefused(why=problem) from None
     except OSError as error:
         raise DeployRefused(why=f"{error.strerror}: {error.filename or plan.web_dir}") from None
+
+
+def _deploy(plan: Deployment, notes: Notes) -> Deployed:
+    left = notes.settle()
+    rules = file_of(plan.web_dir)
+    old_rules = read(rules)
+    before = old_rules or b""
+    former = kind_in(before)
+    kind = plan.kind or former or Kind.FCGID
+    if plan.name is None and former is kind:
+        plan = plan._replace(name=next(iter(scripts_named(before)), None))
+    wanted = WAYS[kind].wanted(plan, before)
+    old_files = [(file, read(file.path)) for file in wanted.files]
+    for file, text in old_files:
+        if text is not None and not is_ours(text):
+            why = f"{file.path.name} exists and is not ours: move it elsewhere, or choose another --name"
+            raise DeployRefused(why=why)
+    if not plan.may_hide and not place_of_block(before):
+        refuse_to_hide(plan.web_dir)
+    new_rules = merged(before, block(wanted.rules))
+    if len(new_rules) > LARGEST:
+        raise DeployRefused(why=f"{rules.name} would be larger than {LARGEST} bytes, the most that are read of it")
+    mode = HTACCESS_MODE if old_rules is None else stat.S_IMODE(rules.stat().st_mode)
+    paths = [file.path for file in wanted.files]
+    old = [*scripts_of(plan.web_dir, before, paths), *belonging(plan.web_dir, before, usual(plan.data_dir))]
+    notes.add([rules, *paths, *([wanted.touched] if wanted.touched else []), *wanted.made, *old])
+    written = [put_file(file, text) for file, text in old_files]
+    if wanted.touched and any(file.changed for file in written):
+        touch(wanted.touched)
+    block_written = put(rules, old_rules, new_rules, mode)
+    return Deployed(kind, written, block_written, left + notes.settle(), WAYS[kind].advice(plan, before))
 
 
 def kind_there(web_dir: Path) -> Kind | None:
@@ -102,7 +110,7 @@ def put_file(file: File, before: bytes | None) -> Written:
 
 def refuse_unsafe(plan: Deployment) -> None:
     """Raise DeployRefused for a plan that would not run, would publish data, or would let others change the code."""
-    if plan.name is not None and not _NAME.fullmatch(plan.name):
+    if plan.name is not None and not re.fullmatch(SCRIPT_NAME, plan.name):
         raise DeployRefused(why=f"{plan.name!r} is not a file name for a script: letters, digits, '.', '-' and '_'")
     if not plan.web_dir.is_dir():
         raise DeployRefused(why=f"no such folder: {plan.web_dir} (make it with mkdir -p)")

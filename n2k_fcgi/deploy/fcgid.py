@@ -5,7 +5,7 @@ from pathlib import Path
 from n2k_fcgi.deploy.htaccess import scripts_named
 from n2k_fcgi.deploy.kind import Deployment, File, Kind, Trial, Wanted, probe_answer, refuse_options
 from n2k_fcgi.deploy.rewriting import rewriting
-from n2k_fcgi.deploy.script import SCRIPT_MODE, probe_text, remove_scripts, script_text
+from n2k_fcgi.deploy.script import SCRIPT_MODE, probe_text, script_text
 from n2k_fcgi.deploy.spread import names_of
 
 PAGE = "hosting/fcgid.md"
@@ -27,11 +27,6 @@ def wanted(plan: Deployment, rules: bytes) -> Wanted:
     names = names_of(plan.name or NAME, plan.spread or len(scripts_named(rules)) or 1)
     text = script_text(MODULE, plan.data_dir, plan.config)
     return Wanted([File(plan.web_dir / name, text, SCRIPT_MODE) for name in names], rewriting(names, HANDLER))
-
-
-def withdraw(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
-    """Remove the scripts of the block."""
-    return remove_scripts(web_dir, rules, keep)
 
 
 def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:

@@ -10,8 +10,14 @@ END = "# END n2k_fcgi"
 
 _WRITTEN = "# Written by 'n2k deploy', which replaces these lines when it runs again. Yours go above or below."
 
+_OPEN = b"# The line above had no end.\n"
+"""In the block if a newline was added above it, which goes with it."""
+
 _MARKS = re.compile(rb"^[ \t]*(# BEGIN n2k_fcgi|# END n2k_fcgi)[ \t\r]*$\n?", re.MULTILINE)
-_SCRIPTS = re.compile(rb"^[ \t]*RewriteRule \^ (\S+) \[L\]", re.MULTILINE)
+SCRIPT_NAME = r"(?!-(?:\s|$))[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+"""The file name of a script: no path, and no sole hyphen, which means "no change" in a RewriteRule."""
+
+_SCRIPTS = re.compile(rb"^[ \t]*RewriteRule \^ (%b) \[L\]" % SCRIPT_NAME.encode(), re.MULTILINE)
 _REWRITES = re.compile(rb"^[ \t]*Rewrite(Engine|Rule)\b", re.MULTILINE | re.IGNORECASE)
 _INHERITS = re.compile(rb"^[ \t]*RewriteOptions\b.*\bInherit", re.MULTILINE | re.IGNORECASE)
 
@@ -47,18 +53,26 @@ def file_of(web_dir: Path) -> Path:
 def merged(before: bytes, new_block: bytes) -> bytes:
     """*before* with the block in place of the old one, else at the end; every other byte is kept.
 
-    Raises Unsafe if the marks of an old block are not one pair.
+    Raises Unsafe if the marks of an old block are not one pair, or the line above would go on in the block.
     """
     place = place_of_block(before)
-    if place is None:
-        return before + (b"\n" if before and not before.endswith(b"\n") else b"") + new_block
-    return before[: place.start] + new_block + before[place.stop :]
+    above, below = (before, b"") if place is None else (before[: place.start], before[place.stop :])
+    if above.removesuffix(b"\n").removesuffix(b"\r").endswith(b"\\"):
+        raise Unsafe(f"the last line of {HTACCESS} above our block ends with a backslash, so that it would go on there: end it")
+    is_open = bool(above) and not above.endswith(b"\n") if place is None else _OPEN in before[place]
+    if place is None and is_open:
+        above += b"\n"
+    first, rest = new_block.split(b"\n", 1)
+    return above + first + b"\n" + (_OPEN if is_open else b"") + rest + below
 
 
 def without_block(before: bytes) -> bytes:
-    """*before* without the block; every other byte is kept. Raises Unsafe like ``merged``."""
+    """*before* without the block; every other byte is kept. Raises Unsafe if its marks are not one pair."""
     place = place_of_block(before)
-    return before if place is None else before[: place.start] + before[place.stop :]
+    if place is None:
+        return before
+    above, below = before[: place.start], before[place.stop :]
+    return above.removesuffix(b"\n") if _OPEN in before[place] and not below else above + below
 
 
 def place_of_block(text: bytes) -> slice | None:
@@ -79,10 +93,11 @@ def is_deployed(text: bytes) -> bool:
 def scripts_named(text: bytes) -> list[str]:
     """The file names of the scripts that the block in *text* starts, in order; without a block none.
 
-    Raises Unsafe like ``merged``.
+    A path is not one of them: whoever may write there could lead us to a file elsewhere. Raises Unsafe if the marks of the
+    block are not one pair.
     """
     place = place_of_block(text)
-    found = [name.decode("ascii", "replace") for name in _SCRIPTS.findall(text[place])] if place else []
+    found = [name.decode() for name in _SCRIPTS.findall(text[place])] if place else []
     return found[-1:] + found[:-1]  # the first one is in the last rule
 
 

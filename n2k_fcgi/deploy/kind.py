@@ -54,6 +54,8 @@ class Wanted(NamedTuple):
     """The lines of the block in ``.htaccess``."""
     touched: Path | None = None
     """A file that tells the server about new ones: it is made, or gets a new time."""
+    made: Sequence[Path] = ()
+    """What comes to be with files outside of the web folder, and was not there before: with them it goes."""
 
 
 class Trial(NamedTuple):
@@ -82,10 +84,6 @@ class Way(Protocol):
 
     def wanted(self, plan: Deployment, rules: bytes) -> Wanted:
         """What to write. Raises DeployRefused for options of another kind, and for what this kind would make unsafe."""
-        ...
-
-    def withdraw(self, web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
-        """Remove what a deployment of this kind, whose block is in *rules*, has written, except what to *keep*; what went."""
         ...
 
     def trial(self, plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:

@@ -13,10 +13,11 @@ from typing import NamedTuple
 from n2k_fcgi.deploy import passenger
 from n2k_fcgi.deploy.installation import is_own, is_own_application, writable_by_all
 from n2k_fcgi.deploy.kind import PROBE_FOLDER
-from n2k_fcgi.deploy.replacing import put, read, regular
+from n2k_fcgi.deploy.replacing import is_file, put, read, regular
 from n2k_fcgi.deploy.script import is_probe
 from n2k_fcgi.deploy.workers import hosted_in, stop
 from n2k_fcgi.errors import DeployRefused, RemovalRefused
+from n2k_fcgi.files import NEW_SUFFIX
 
 LOCK = "lock"
 """The file in a probe's folder that a probe holds a lock of while it runs."""
@@ -71,6 +72,9 @@ def remove(folder: Path) -> None:
         if is_own_application(app):
             text = read(app / passenger.NAME, is_link_followed=False)
             if text is None or is_probe(text):
+                for path in noted:
+                    if path.parent in (app, app / "tmp") and path.name.endswith(NEW_SUFFIX) and is_file(path):
+                        path.unlink()  # it was killed before the rename
                 passenger.clear(app, noted)
                 stop(hosted_in(app))
     shutil.rmtree(folder)

@@ -8,11 +8,12 @@ application's: stock Passenger takes ``PassengerAppRoot`` from there alone ("not
 import os
 import re
 import sys
+from ast import literal_eval
 from collections.abc import Collection
 from pathlib import Path
 
 from n2k_fcgi import __version__
-from n2k_fcgi.deploy.htaccess import without_block
+from n2k_fcgi.deploy.htaccess import Unsafe, file_of, without_block
 from n2k_fcgi.deploy.installation import (
     code_digest,
     folders_of_packages,
@@ -21,7 +22,7 @@ from n2k_fcgi.deploy.installation import (
     refuse_open_to_all,
 )
 from n2k_fcgi.deploy.kind import Deployment, File, Kind, Trial, Wanted, probe_answer, refuse_options
-from n2k_fcgi.deploy.replacing import content, read
+from n2k_fcgi.deploy.replacing import content, is_file, read
 from n2k_fcgi.deploy.rewriting import CERTIFICATES
 from n2k_fcgi.deploy.script import OURS, PROBE, is_ours, is_probe
 from n2k_fcgi.deploy.webroot import site_around, web_root_around
@@ -55,6 +56,7 @@ elif getattr(sys, "argv", [""])[0].endswith("/wsgi-loader.py") and sys.executabl
 No path is in the first two lines: ``coding: x`` in it would be taken for the encoding of the file (PEP 263).
 """
 _APPLICATION = """\
+# Made with this file: {made}
 from n2k_fcgi.servers.hosted import HostedApplication
 
 application = HostedApplication({arguments})
@@ -68,16 +70,21 @@ application = Probe({nonce!a}, {kind!a})
 
 _PANEL = re.compile(rb"^[ \t]*PassengerAppRoot[ \t]+(?:\"([^\"\n]+)\"|(\S+))", re.MULTILINE | re.IGNORECASE)
 _BLOCK = re.compile(rb"^# Kind: passenger, in (.+)$", re.MULTILINE)
+_MADE = re.compile(rb"^# Made with this file: (.*)$", re.MULTILINE)
+_FOLDER = re.compile(rb"^# For the folder ('.*'|\".*\")$", re.MULTILINE)
 
 
 def wanted(plan: Deployment, rules: bytes) -> Wanted:
     """``passenger_wsgi.py``, and rules without a script."""
     refuse_options(Kind.PASSENGER, spread=plan.spread, name=plan.name)
     app = app_of(plan, rules)
-    _refuse_unsafe(app, plan)
+    _refuse_unsafe(app, plan, rules)
     given = {"data_dir": plan.data_dir, "config": plan.config, "code": code_digest()}
     arguments = ", ".join(f"{name}={str(value)!a}" for name, value in given.items() if value is not None)
-    text = _beginning(plan) + _APPLICATION.format(arguments=arguments)
+    now = read(app / NAME)
+    made = _absent(app) if now is None or is_probe(now) else _made_with(app, now)
+    came = " ".join(str(place.relative_to(app)) for place in made)
+    text = _beginning(plan) + _APPLICATION.format(made=came, arguments=arguments)
     lines = [
         f"# Kind: passenger, in {app}",
         "Options -MultiViews",
@@ -87,7 +94,7 @@ def wanted(plan: Deployment, rules: bytes) -> Wanted:
         "RewriteCond %{REQUEST_FILENAME} -f",
         "RewriteRule ^ - [R=404,L]",
     ]
-    return Wanted([File(app / NAME, text.encode("ascii"), _MODE)], lines, app / RESTART)
+    return Wanted([File(app / NAME, text.encode("ascii"), _MODE)], lines, app / RESTART, made)
 
 
 def application_in(rules: bytes) -> Path | None:
@@ -96,26 +103,68 @@ def application_in(rules: bytes) -> Path | None:
     return Path(os.fsdecode(found[1])) / NAME if found else None
 
 
-def withdraw(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
-    """Remove what is ours in the application's folder, and that folder, if nothing else is in it."""
-    application = application_in(rules)
-    return [] if application is None or application in keep else clear(application.parent)
+def is_for(text: bytes, app: Path, web_dir: Path, *, is_named: bool) -> bool:
+    """Whether our ``passenger_wsgi.py`` *text* in *app* belongs to *web_dir*: so says its line, whatever path leads there.
+
+    *is_named*: by the block of *web_dir*. Then it also belongs there if the line says another folder whose block does not
+    name it: that one was renamed, or removed.
+    """
+    said = _FOLDER.search(text)
+    if not said:
+        return False
+    folder = Path(literal_eval(said[1].decode("ascii")))
+    if folder.resolve() == web_dir.resolve():
+        return True
+    try:
+        return is_named and not _names(read(file_of(folder)) or b"", app)
+    except (OSError, Unsafe):  # nobody knows
+        return False
 
 
-def clear(app: Path, made: Collection[Path] | None = None) -> list[Path]:
+def _names(rules: bytes, app: Path) -> bool:
+    """Whether the block in *rules* names the application of the folder *app*."""
+    named = application_in(rules)
+    return named is not None and named.parent.resolve() == app.resolve()
+
+
+def belonging(web_dir: Path, rules: bytes, usual: Path | None) -> list[Path]:
+    """The applications of *web_dir*, and what was made with them. Raises OSError, Unsafe.
+
+    They are looked for where the block in *rules* says, where the panel's line says, and in the *usual* folder, and believed
+    only by their own line.
+    """
+    named = application_in(rules)
+    apps = {app for app in (named.parent if named else None, _panels(rules), usual) if app}
+    found = []
+    for app in sorted(apps):
+        text = read(app / NAME) if (app / NAME).is_file() else None
+        if text is not None and is_ours(text) and is_for(text, app, web_dir, is_named=_names(rules, app)):
+            found += [app / NAME, *_made_with(app, text)]
+    return found
+
+
+def withdraw(web_dir: Path, rules: bytes, app: Path, made: Collection[Path]) -> list[Path]:
+    """``clear`` the folder *app*, unless the block in *rules* names it, or its application belongs to another web folder."""
+    if _names(rules, app):
+        return []
+    text = read(app / NAME) if (app / NAME).is_file() else None
+    return [] if text is not None and not is_for(text, app, web_dir, is_named=True) else clear(app, made)
+
+
+def clear(app: Path, made: Collection[Path]) -> list[Path]:
     """Remove our ``passenger_wsgi.py`` and what servers and Python made of it, and follow no link; what was removed.
 
-    *made*: which of ``places`` may go besides; None: all of them.
+    *made*: which of ``places`` may go besides.
     """
-    ours = [app / NAME] if _is_file(app / NAME) and is_ours(content(app / NAME)) else []
-    if not ours and (made is None or os.path.lexists(app / NAME)):
+    ours = [app / NAME] if is_file(app / NAME) and is_ours(content(app / NAME)) else []
+    if not ours and os.path.lexists(app / NAME):
         return []
-    gone = places(app) if made is None else [place for place in places(app) if place in made]
+    gone = [place for place in places(app) if place in made]
     cache, restart = app / "__pycache__", app / RESTART
     if not cache.is_symlink():
         for compiled in cache.glob("passenger_wsgi.*.pyc"):
             compiled.unlink()
-    if restart in gone and not restart.parent.is_symlink() and _is_file(restart) and not restart.stat().st_size:
+    if restart in gone and not restart.parent.is_symlink() and is_file(restart) and not restart.stat().st_size:
         restart.unlink()
     for path in ours:
         path.unlink()
@@ -133,7 +182,7 @@ def places(app: Path) -> list[Path]:
 def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:
     """An application in the folder that the server knows; where ours is there already, it answers for itself."""
     app = app_of(plan, rules)
-    _refuse_unsafe(app, plan)
+    _refuse_unsafe(app, plan, rules)
     text = read(app / NAME)
     if text is not None and not is_probe(text):
         return Trial([], [], "health", "alive\n")
@@ -148,7 +197,7 @@ def trial(plan: Deployment, rules: bytes, place: Path, nonce: str) -> Trial:
         asked,
         probe_answer(Kind.PASSENGER, nonce),
         touched=app / RESTART,
-        made=[place for place in places(app) if not os.path.lexists(place)],
+        made=_absent(app),
     )
 
 
@@ -169,7 +218,12 @@ def app_of(plan: Deployment, rules: bytes) -> Path:
     asked = plan.app or _panels(rules)
     if asked:
         return asked
-    return before.parent if before else plan.data_dir.with_name(f"{plan.data_dir.name}-passenger")
+    return before.parent if before else usual(plan.data_dir)
+
+
+def usual(data_dir: Path) -> Path:
+    """The application's folder if nobody says another one: beside the data directory."""
+    return data_dir.with_name(f"{data_dir.name}-passenger")
 
 
 def _panels(rules: bytes) -> Path | None:
@@ -178,9 +232,15 @@ def _panels(rules: bytes) -> Path | None:
     return Path(os.fsdecode(found[1] or found[2])) if found else None
 
 
-def _is_file(path: Path) -> bool:
-    """Whether it is a regular file, and no link to one."""
-    return path.is_file() and not path.is_symlink()
+def _absent(app: Path) -> list[Path]:
+    return [place for place in places(app) if not os.path.lexists(place)]
+
+
+def _made_with(app: Path, text: bytes) -> list[Path]:
+    """Which of ``places`` the deployment has made that wrote the application *text*: all, if it does not say."""
+    said = _MADE.search(text)
+    names = said[1].decode("ascii", "replace").split() if said else None
+    return [place for place in places(app) if names is None or str(place.relative_to(app)) in names]
 
 
 def _beginning(plan: Deployment) -> str:
@@ -189,7 +249,7 @@ def _beginning(plan: Deployment) -> str:
         ours=OURS,
         version=__version__,
         code=code_digest(),
-        web_dir=f"{str(plan.web_dir)!a}",
+        web_dir=f"{str(plan.web_dir.resolve())!a}",
         # Packages that are not found by folders alone need the interpreter that they were installed for.
         python=tuple(sys.version_info[:2]) if folders else (),
         interpreter=sys.executable,
@@ -198,7 +258,7 @@ def _beginning(plan: Deployment) -> str:
     )
 
 
-def _refuse_unsafe(app: Path, plan: Deployment) -> None:
+def _refuse_unsafe(app: Path, plan: Deployment, rules: bytes) -> None:
     """Raise DeployRefused for a folder that the web may hand out, that others can change, or that has another application."""
     if not app.is_absolute() or not str(app).isprintable():
         raise DeployRefused(why=f"the application's folder must be an absolute path of printable characters, not {str(app)!r}")
@@ -219,5 +279,5 @@ def _refuse_unsafe(app: Path, plan: Deployment) -> None:
         return
     if not is_ours(text):
         raise DeployRefused(why=f"{NAME} exists and is not ours: rename it, or choose --app (it is in {app})")
-    if f"# For the folder {str(plan.web_dir)!a}\n".encode() not in text:
+    if not is_for(text, app, plan.web_dir, is_named=_names(rules, app)):
         raise DeployRefused(why=f"{NAME} serves another web folder: choose --app (it is in {app})")

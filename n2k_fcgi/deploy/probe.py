@@ -16,7 +16,7 @@ from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, file_of
 from n2k_fcgi.deploy.kind import Deployment, Kind, Trial
 from n2k_fcgi.deploy.kinds import WAYS
 from n2k_fcgi.deploy.leftovers import LOCK, note_elsewhere, remove
-from n2k_fcgi.deploy.replacing import folder_for, put, read, touch
+from n2k_fcgi.deploy.replacing import beside, folder_for, put, read, touch
 from n2k_fcgi.deploy.workers import stop, workers_of
 from n2k_fcgi.errors import DeployRefused, shown
 
@@ -24,6 +24,11 @@ PREFIX = "n2k-probe-"
 _STATIC = "static"
 _OFF = "RewriteEngine Off\n"
 """Rules of the folders above, ours among them, would take the request."""
+_CLOSED = "RewriteEngine On\nRewriteRule ^ - [F]\n"
+"""For the probe's folder: nothing in it can be fetched, and a list of the folder above does not show it (ShowForbidden).
+
+Those in it have rewriting of their own, which counts there.
+"""
 
 
 class Result(NamedTuple):
@@ -65,8 +70,9 @@ def probe(plan: Deployment, url: str, pause: Callable[[], None]) -> Found:
 @contextlib.contextmanager
 def _folder(web_dir: Path) -> Iterator[Path]:
     folder = web_dir / (PREFIX + secrets.token_hex(16))
-    folder.mkdir(0o755)
+    folder.mkdir(0o700)
     try:
+        _make(folder, _CLOSED)
         folder.chmod(0o755)  # the web server is another user
         with (folder / LOCK).open("w") as lock:
             with contextlib.suppress(OSError):  # a file system without locks
@@ -98,7 +104,8 @@ class _Host(NamedTuple):
         """Write the files of *trial*; those elsewhere are noted before, for whoever removes the probe."""
         elsewhere = [file.path for file in trial.files if file.path.parent != place]
         if elsewhere:
-            note_elsewhere(self.folder, [*elsewhere, *trial.made])
+            written = [*elsewhere, *([trial.touched] if trial.touched else [])]
+            note_elsewhere(self.folder, [*elsewhere, *map(beside, written), *trial.made])
         _make(place, "\n".join([*trial.rules, ""]))
         for file in trial.files:
             put_file(file, read(file.path))

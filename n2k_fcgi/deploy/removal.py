@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from n2k_fcgi.deploy import htaccess, passenger
 from n2k_fcgi.deploy.leftovers import remove_leftovers
+from n2k_fcgi.deploy.notes import Notes, noting
 from n2k_fcgi.deploy.replacing import put, read
 from n2k_fcgi.deploy.script import scripts_in
 from n2k_fcgi.deploy.workers import hosted_in, stop, workers_of
@@ -24,38 +25,43 @@ class Removal(NamedTuple):
     warnings: list[str]
 
 
-def take_away(web_dir: Path) -> Removal:
+def take_away(web_dir: Path, usual: Path | None = None) -> Removal:
     """Remove the block, our scripts and, if nothing else is in it, ``.htaccess``; then stop the workers.
 
-    Only files that are marked as ours are touched; data is kept. Raises RemovalRefused before any change, or where the
-    system refuses one.
+    Only files that are marked as ours are touched; data is kept. *usual*: where an application may be that nothing else
+    names. Raises RemovalRefused before any change, or where the system refuses one.
     """
     if not web_dir.is_dir():
         raise RemovalRefused(why=f"no such folder: {web_dir}")
-    removed, changed = [], []
     try:
-        rules = htaccess.file_of(web_dir)
-        before = read(rules) or b""
-        after = htaccess.without_block(before)
-        scripts = scripts_in(web_dir)
-        if after != before and not after.strip() and rules == web_dir / htaccess.HTACCESS:
-            rules.unlink()
-            removed.append(rules)
-        elif after != before:
-            put(rules, before, after, stat.S_IMODE(rules.stat().st_mode))
-            changed.append(rules)
-        for script in scripts:
-            script.unlink()
-            removed.append(script)
-        removed.extend(passenger.withdraw(web_dir, before, frozenset()))
-        leftovers = remove_leftovers(web_dir, RemovalRefused)
-        removed.extend(leftovers.removed)
+        with noting(web_dir) as notes:
+            return _take_away(web_dir, usual, notes)
     except htaccess.Unsafe as problem:
         raise RemovalRefused(why=problem) from None
     except OSError as error:
         raise RemovalRefused(why=f"{error.strerror}: {error.filename or web_dir}") from None
-    # Workers of a script that was deleted by hand are found by its name in the block.
+
+
+def _take_away(web_dir: Path, usual: Path | None, notes: Notes) -> Removal:
+    removed, changed = [], []
+    rules = htaccess.file_of(web_dir)
+    before = read(rules) or b""
+    after = htaccess.without_block(before)
+    found = [*scripts_in(web_dir), *passenger.belonging(web_dir, before, usual)]
+    if after != before or found:
+        notes.add([rules, *found])
+    if after != before and not after.strip() and rules == web_dir / htaccess.HTACCESS:
+        rules.unlink()
+        removed.append(rules)
+    elif after != before:
+        put(rules, before, after, stat.S_IMODE(rules.stat().st_mode))
+        changed.append(rules)
+    removed.extend(notes.settle())
+    leftovers = remove_leftovers(web_dir, RemovalRefused)
+    removed.extend(leftovers.removed)
+    # Workers of a script that was deleted by hand are found by its name in the block, those of a killed run by its notes.
+    gone = [path for path in notes.noted() if not path.exists()]
     named = [web_dir / name for name in htaccess.scripts_named(before)]
-    apps = [path.parent for path in removed if path.name == passenger.NAME]
-    stopped, left = stop([*workers_of([*scripts, *named]), *(worker for app in apps for worker in hosted_in(app))])
+    hosted = [worker for path in gone if path.name == passenger.NAME for worker in hosted_in(path.parent)]
+    stopped, left = stop([*workers_of([*gone, *named]), *hosted])
     return Removal(removed, changed, stopped, left, leftovers.warnings)

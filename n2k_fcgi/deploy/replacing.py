@@ -53,10 +53,19 @@ def put(path: Path, before: bytes | None, content: bytes, mode: int) -> Written:
         if stat.S_IMODE(path.stat().st_mode) != mode:
             path.chmod(mode)
         return Written(path, False)
-    beside = path.with_name(f"{path.name}.{os.getpid()}{NEW_SUFFIX}")  # not the name of a file of the site
-    with replacement(path, mode, beside=beside) as file:
+    with replacement(path, mode, beside=beside(path)) as file:
         file.write(content)
     return Written(path, True)
+
+
+def beside(path: Path) -> Path:
+    """Where this process writes *path* before its rename: not the name of a file of the site."""
+    return path.with_name(f"{path.name}.{os.getpid()}{NEW_SUFFIX}")
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is a regular file, and no link to one."""
+    return path.is_file() and not path.is_symlink()
 
 
 def folder_for(path: Path) -> None:

@@ -118,13 +118,10 @@ def is_probe(text: bytes) -> bool:
     return is_ours(text) and PROBE.encode() in text
 
 
-def remove_scripts(web_dir: Path, rules: bytes, keep: frozenset[Path]) -> list[Path]:
-    """Remove those of our scripts that the block in *rules* starts, and copies of those to *keep*; what was removed."""
-    named = {*scripts_named(rules), *(name for path in keep for name in names_of(path.name, MOST))}
-    superfluous = [script for script in scripts_in(web_dir) if script.name in named and script not in keep]
-    for script in superfluous:
-        script.unlink()
-    return superfluous
+def scripts_of(web_dir: Path, rules: bytes, written: list[Path]) -> list[Path]:
+    """Those of our scripts that the block in *rules* starts, and copies of those to be *written*. Raises OSError, Unsafe."""
+    named = {*scripts_named(rules), *(name for path in written for name in names_of(path.name, MOST))}
+    return [script for script in scripts_in(web_dir) if script.name in named]
 
 
 def scripts_in(web_dir: Path) -> list[Path]:

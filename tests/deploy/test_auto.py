@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.deploy import passenger, probe
+from n2k_fcgi.deploy.asking import Reply
 from n2k_fcgi.deploy.choice import choose
-from n2k_fcgi.deploy.kind import Deployment, Kind
+from n2k_fcgi.deploy.kind import Deployment, Kind, Trial
 from n2k_fcgi.deploy.leftovers import remove_leftovers
 from n2k_fcgi.deploy.passenger import places
+from n2k_fcgi.deploy.replacing import beside
 from n2k_fcgi.deploy.script import OURS, PROBE
 from n2k_fcgi.deploy.workers import workers
 from n2k_fcgi.errors import DeployRefused, RemovalRefused
@@ -187,7 +189,7 @@ def test_patience_is_for_asking(account: Account) -> None:
 KILLED = """
 import os, signal, sys
 from n2k_fcgi.cli import main
-from n2k_fcgi.deploy import passenger, probe
+from n2k_fcgi.deploy import probe
 
 moment = sys.argv.pop(1)
 real = probe.ask
@@ -452,3 +454,56 @@ def test_what_a_probe_made_before_its_file_goes(account: Account) -> None:
     (folder / "elsewhere").write_text(f"{app}/passenger_wsgi.py\n{app}\n")
     account.n2k("deploy", "--as", "cgi", str(account.site))
     assert not folder.exists() and not app.exists()
+
+
+def test_what_a_probe_notes_cannot_be_fetched(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server lists folders and runs as the account, too: no list shows the probe, and its own files are refused."""
+    (account.site / ".htaccess").write_text("Options +Indexes\n")
+    seen: list[tuple[str, int]] = []
+    with host(account, "cgid") as server:
+        asked = probe.ask
+
+        def look(url: str) -> Reply:
+            if "/passenger/" in url:
+                (folder,) = account.site.glob("n2k-probe-*")
+                listed = server.get("/n2k/")
+                assert listed.status == 200 and folder.name not in listed.body.decode()
+                for path in sorted(path for path in folder.iterdir() if path.is_file()):
+                    path.chmod(0o644)  # as if the server were the owner
+                    seen.append((path.name, server.get(f"/n2k/{folder.name}/{path.name}").status))
+                seen.append(("", server.get(f"/n2k/{folder.name}/").status))
+            return asked(url)
+
+        monkeypatch.setattr(probe, "ask", look)
+        found = probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", lambda: None)
+    assert seen == [(".htaccess", 403), ("elsewhere", 403), ("lock", 403), ("", 403)]
+    assert not found.results[Kind.CGI].problem
+
+
+@pytest.mark.parametrize("command", [("--as", "cgi"), ("--remove",)])
+def test_a_probe_killed_before_a_rename_leaves_no_new_file(
+    account: Account, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """In the folder of the application, which goes with them: the probe itself has noted where it writes."""
+    app = app_of(account)
+
+    def killed(self: object, trial: Trial, place: Path) -> None:
+        if place.name == Kind.PASSENGER.value:
+            monkeypatch.setattr(probe, "remove", lambda folder: None)
+            monkeypatch.setattr(probe, "put_file", lambda file, text: stop(file.path))
+        write(self, trial, place)
+
+    def stop(path: Path) -> None:
+        for new in (path, app / "tmp" / "restart.txt"):
+            new.parent.mkdir(parents=True, exist_ok=True)
+            beside(new).touch()
+        raise KeyboardInterrupt
+
+    with host(account, "none") as server:
+        write = probe._Host.write
+        monkeypatch.setattr(probe._Host, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            probe.probe(Deployment(account.site, account.data), f"{server.url}/n2k/", lambda: None)
+    assert len(leftovers(account)) == 1 and len(list(app.rglob("*.new"))) == 2
+    account.n2k("deploy", *command, str(account.site))
+    assert leftovers(account) == [] and not app.exists()

@@ -1,16 +1,19 @@
 """``n2k deploy --remove``: our files are removed, the owner's are kept, and the workers end."""
 
+import fcntl
 import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from n2k_fcgi.deploy import workers
+from n2k_fcgi.deploy.replacing import LARGEST
 from tests.support.apache import apache
 from tests.support.hosting import Account
 from tests.support.parallel import in_parallel
@@ -53,6 +56,53 @@ def test_the_owners_lines_stay(account: Account, before: bytes) -> None:
     assert account.htaccess.read_bytes() == before + below
     assert stat.S_IMODE(account.htaccess.stat().st_mode) == 0o640
     assert not account.script.exists()
+
+
+def test_a_last_line_without_an_end_has_none_afterwards(account: Account) -> None:
+    """Not after a second deployment, either; lines below the block begin on a line of their own."""
+    account.htaccess.write_bytes(before := b"# mine\nOptions -Indexes")
+    account.n2k("deploy", "--as", "fcgid", str(account.site))
+    assert account.htaccess.read_bytes().startswith(before + b"\n# BEGIN n2k_fcgi\n")
+    assert account.n2k("deploy", str(account.site)).count("unchanged: ") == 2
+    account.n2k("deploy", "--as", "cgi", str(account.site))
+    deployed = account.htaccess.read_bytes()
+    removed(account)
+    assert account.htaccess.read_bytes() == before
+    account.htaccess.write_bytes(deployed + b"# below\n")
+    removed(account)
+    assert account.htaccess.read_bytes() == before + b"\n# below\n"
+
+
+@pytest.mark.parametrize("end", [b"\\", b"\\\n", b"\\\r\n"])
+def test_a_line_that_goes_on_is_not_continued_by_the_block(account: Account, end: bytes) -> None:
+    """Apache would take the block's first line for a part of it: refused, nothing changes; --remove works nevertheless."""
+    account.htaccess.write_bytes(before := b"# mine " + end)
+    done = account.run("deploy", "--as", "fcgid", str(account.site))
+    assert done.returncode == 82 and "above our block ends with a backslash" in done.stderr
+    assert account.htaccess.read_bytes() == before and [each.name for each in account.site.iterdir()] == [".htaccess"]
+    account.htaccess.write_bytes(before.removesuffix(b"\n") + b"\n# BEGIN n2k_fcgi\n# END n2k_fcgi\n")
+    assert account.run("deploy", "--as", "fcgid", str(account.site)).returncode == 82
+    removed(account)
+    assert account.htaccess.read_bytes() == before.removesuffix(b"\n") + b"\n"
+
+
+def test_rules_that_would_become_too_large_are_refused(account: Account) -> None:
+    """Neither a later deployment nor --remove would read them: nothing is written."""
+    account.htaccess.write_bytes(before := b"# mine\n" * (LARGEST // 7))
+    done = account.run("deploy", "--as", "fcgid", str(account.site))
+    assert done.returncode == 82 and f".htaccess would be larger than {LARGEST} bytes" in done.stderr
+    assert account.htaccess.read_bytes() == before and [each.name for each in account.site.iterdir()] == [".htaccess"]
+
+
+def test_a_block_of_an_unknown_kind_can_be_removed(account: Account) -> None:
+    """A later version may have written it: deploy and the doctor say so, --remove takes it away."""
+    account.htaccess.write_text("# mine\n# BEGIN n2k_fcgi\n# Kind: wsgi\n# END n2k_fcgi\n")
+    for options in ((), ("--as", "cgi")):
+        done = account.run("deploy", *options, str(account.site))
+        assert done.returncode == 82 and "a kind that is unknown here, 'wsgi': use --remove" in done.stderr
+    assert "a kind that is unknown here" in account.run("doctor", "--web-dir", str(account.site)).stdout
+    removed(account)
+    assert account.htaccess.read_text() == "# mine\n"
 
 
 def test_other_files_stay(account: Account) -> None:
@@ -195,3 +245,39 @@ def test_a_worker_that_does_not_end_is_said(account: Account, monkeypatch: pytes
         assert process.stdout is not None and process.stdout.readline()
         assert workers.stop(workers.workers_of([account.script])) == ([], [process.pid])
         os.kill(process.pid, signal.SIGKILL)
+
+
+BODY = b"name=In+Flight&key=11111111-2222-4333-8444-0000000000ff"
+
+
+@pytest.mark.parametrize("command", [("--as", "fcgid"), (), ("--remove",)], ids=["kind", "upgrade", "remove"])
+def test_a_request_by_cgi_is_answered_whatever_is_deployed_meanwhile(account: Account, command: tuple[str, ...]) -> None:
+    """Half of a registration has been sent: the process is not ended, and answers the whole."""
+    account.n2k("deploy", "--as", "cgi", str(account.site))
+    script = account.site / "n2k.cgi"
+    variables = {
+        **{"REQUEST_METHOD": "POST", "SCRIPT_NAME": "/n2k", "PATH_INFO": "/touch", "QUERY_STRING": ""},
+        **{"REMOTE_ADDR": "192.0.2.1", "SERVER_PROTOCOL": "HTTP/1.1", "SERVER_NAME": "example.com", "SERVER_PORT": "80"},
+        **{"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(BODY))},
+        "HTTP_X_N2K_TOKEN": account.token,
+    }
+    with subprocess.Popen([script], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(BODY[:10])
+        process.stdin.flush()
+        pipe = process.stdin.fileno()
+        assert eventually(lambda: not any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))))  # the half has been read
+        if not command:
+            script.write_text(script.read_text() + "# as an older version wrote it\n")
+        assert "stopped" not in account.n2k("deploy", *command, str(account.site))
+        answer = process.communicate(BODY[10:])[0]
+    assert process.returncode == 0 and answer.startswith(b"Status: 20"), answer
+
+
+def test_a_process_that_got_the_number_of_a_worker_is_let_be() -> None:
+    """Between the look and the signal the worker has ended, and another program has its number."""
+    with subprocess.Popen(["sleep", "600"]) as other:
+        found = workers.Worker(other.pid, Path("/nowhere/dispatch.fcgi"), begun=b"1")
+        assert workers.stop([found]) == ([other.pid], [])
+        assert other.poll() is None
+        other.kill()

@@ -44,7 +44,7 @@ def examine(web_dir: Path, code: str) -> Iterator[Finding]:
     else:
         paths = [web_dir / name for name in htaccess.scripts_named(text)]
         yield scripts(paths, code)
-        if kind is Kind.FCGID:
+        if kind is Kind.FCGID and paths:
             yield from crowding.examine(paths)
     yield reach(web_dir)
     yield neighbours(web_dir)
@@ -62,6 +62,8 @@ def application(path: Path, web_dir: Path, code: str) -> Finding:
 
 def scripts(paths: list[Path], code: str) -> Finding:
     """Whether the scripts of the block can be started, are files of their own, and were written by the installed code."""
+    if not paths:
+        return problem("script", "the block in .htaccess names no script that could be one", "run 'n2k deploy' again")
     again = f"run 'n2k deploy {paths[0].parent}' again"
     for path in paths:
         if not path.exists():

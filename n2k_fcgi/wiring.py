@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.errors import N2KError
     from n2k_fcgi.files import Modes
     from n2k_fcgi.model.keeping import Keeping
+    from n2k_fcgi.service.access.sessions import Sessions
     from n2k_fcgi.service.access.slots import Slots
     from n2k_fcgi.service.directory.about import About, Asked
     from n2k_fcgi.service.directory.forget import Forgetting
@@ -208,6 +209,13 @@ def access(store: Store, settings: Settings) -> Access:
 
     limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
     return Access(store.tokens, limits, settings.register, settings.trusted_proxies)
+
+
+def sessions(store: Store, settings: Settings) -> Sessions:
+    """The owner's sessions in browsers."""
+    from n2k_fcgi.service.access.sessions import Sessions
+
+    return Sessions(store.sessions, store.tokens, seconds=settings.session_hours * 3600)
 
 
 def list_slots(settings: Settings) -> Slots:

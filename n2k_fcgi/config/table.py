@@ -44,6 +44,7 @@ class Settings(NamedTuple):
     write_limit: int
     token_limit: int
     failure_limit: int
+    session_hours: int
     trusted_proxies: tuple[str, ...]
     max_pending: int
     search: Permission
@@ -143,6 +144,9 @@ TABLE: tuple[Setting, ...] = (
         values.whole(1, 1_000_000),
         "30",
         "Failed authentications per minute from one address before 429.",
+    ),
+    Setting(
+        "session_hours", values.whole(1, 720), "12", "Hours after which a session of the status page ends, if nothing ended it."
     ),
     Setting(
         "trusted_proxies",

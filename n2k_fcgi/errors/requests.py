@@ -206,6 +206,22 @@ class ListBusy(N2KError):
     retry_after = 60
 
 
+class PlainHttp(N2KError):
+    """A log-in where everybody on the way can read the token and the cookie."""
+
+    template = "no log-in over plain HTTP, which others can read: open this page with https:// (docs/status.md)"
+    status = 403
+    exit_code = 36
+
+
+class ForgedForm(N2KError):
+    """A form that another site may have sent in the owner's name, or one of an earlier session."""
+
+    template = "this form is not of this page and session: open the page anew, and send it again ({why})"
+    status = 403
+    exit_code = 37
+
+
 class NotAllSearched(N2KError):
     """``n2k about`` could not read everything: its answer to a person is not complete."""
 

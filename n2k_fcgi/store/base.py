@@ -12,6 +12,7 @@ from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.keeping import EVERYTHING, Keeping
 from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked, Queued
+from n2k_fcgi.model.sessions import Session
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.avatars import (
     CaptureStore,
@@ -202,6 +203,41 @@ class MeterStore(Protocol):
         ...
 
 
+class SessionStore(Protocol):
+    """Sessions of the owner by the digests of their ids, and one-time codes by theirs; bounded lists.
+
+    May be lost as a whole at any time: then the owner logs in again. Writes are atomic and visible to every process when the
+    call returns.
+    """
+
+    def find(self, digest: bytes) -> Session | None:
+        """Return the session, ended or not; None: there is none."""
+        ...
+
+    def add(self, digest: bytes, session: Session) -> None:
+        """Store a session. What has ended is removed, and of too many those that end first."""
+        ...
+
+    def end(self, digest: bytes) -> bool:
+        """Remove a session; return False if there was none."""
+        ...
+
+    def end_all(self, now: float) -> int:
+        """Remove all sessions and codes; return how many sessions had not ended by *now*."""
+        ...
+
+    def add_code(self, digest: bytes, now: float, end: float) -> None:
+        """Store a code until *end*. What has ended by *now* is removed, and of too many those that end first."""
+        ...
+
+    def use_code(self, code: bytes, digest: bytes, session: Session) -> bool:
+        """Remove a code and store *session* in one step, so that a code begins one session at most.
+
+        False: there is no such code, or it has ended by ``session.begun``.
+        """
+        ...
+
+
 Mentioned = Callable[[bytes], Iterable[Mention]]
 """Finds hidden avatars in a text that may name any avatar."""
 
@@ -254,6 +290,8 @@ class Store(Protocol):
     @property
     def meters(self) -> MeterStore: ...
     @property
+    def sessions(self) -> SessionStore: ...
+    @property
     def keyvalue(self) -> "KeyValueStore": ...
 
     def create(self) -> None:
@@ -265,7 +303,7 @@ class Store(Protocol):
         ...
 
     def purge(self, hidden: HiddenSet, without: Callable[[str], str], keeping: Keeping = EVERYTHING) -> PurgedRows:
-        """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts and meters begin empty.
+        """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts, meters and sessions begin empty.
 
         Captures go as ``CaptureStore.drop_outdated`` says, too.
         Texts that may name any avatar (``store.fields``) become what *without* makes of them. Answers go on meanwhile. If

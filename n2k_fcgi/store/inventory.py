@@ -191,7 +191,7 @@ TABLE = (
     _lock(_queue_of(CAPTURES), "the queue of its writers", "all that write"),
     File(
         VOLATILE,
-        "pending keys, conflicts, rate limits",
+        "pending keys, conflicts, rate limits, sessions",
         "all that write",
         names_avatars=True,
         purging=Purging.EMPTIED,

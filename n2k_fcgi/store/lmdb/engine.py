@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
     from n2k_fcgi.store.lmdb.meters import Meters
     from n2k_fcgi.store.lmdb.pending import Pending
+    from n2k_fcgi.store.lmdb.sessions import Sessions
     from n2k_fcgi.store.lmdb.tokens import Tokens
     from n2k_fcgi.store.lmdb.volatile import VolatileFile
     from n2k_fcgi.store.options import StoreOptions
@@ -57,7 +58,7 @@ class LmdbStore:
 
     @cached_property
     def volatile(self) -> VolatileFile:
-        """The file of the three parts below."""
+        """The file of the four parts below."""
         from n2k_fcgi.store.lmdb.volatile import VolatileFile
 
         made = VolatileFile(self._options.data_dir, self._options.modes)
@@ -85,6 +86,13 @@ class LmdbStore:
         from n2k_fcgi.store.lmdb.meters import Meters
 
         return Meters(self.volatile)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """See ``store.base.Store``."""
+        from n2k_fcgi.store.lmdb.sessions import Sessions
+
+        return Sessions(self.volatile)
 
     @property
     def keyvalue(self) -> Namespaces:

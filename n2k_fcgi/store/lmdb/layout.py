@@ -35,10 +35,12 @@ CREATED_GRID = b"g"
 RESERVED = b"r"
 CAPTURE_META = b"m"
 
-# First byte of a db_key in volatile.mdb. After it: a key; grid, NUL, canonical name, NUL, key; what a limit counts.
+# First byte of a db_key in volatile.mdb. After it: a key; grid, NUL, canonical name, NUL, key; what a limit counts; a digest.
 PENDING_KEY = b"p"
 CONFLICT = b"c"
 METER = b"l"
+SESSION = b"s"
+CODE = b"o"
 
 FORMAT_KEY = b"format"
 ORIGINS_KEY = b"origins"

@@ -1,6 +1,7 @@
-"""The volatile file: pending keys, conflicts, rate limits. Written without waiting for the disk.
+"""The volatile file: pending keys, conflicts, rate limits, sessions. Written without waiting for the disk.
 
-A power cut may damage it; then it is replaced by an empty one. That costs a minute of limits and lists that fill again.
+A power cut may damage it; then it is replaced by an empty one. That costs a minute of limits, lists that fill again, and
+a log-in.
 """
 
 from __future__ import annotations

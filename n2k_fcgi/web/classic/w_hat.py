@@ -81,6 +81,7 @@ def key2name_path(request: Request, services: Services, key: str) -> Answer:
         avatar = view.key2name(parse_key(key), wanted.grid, strict=wanted.strict)
     except BadKey:
         avatar = None
+    services.counts.looked_up(avatar.grid if avatar else "")
     if avatar is None:
         return text("", view.generation_name, status=404)
     return text(canonical(avatar.name), view.generation_name)
@@ -118,7 +119,9 @@ def _is_valid(name: str) -> bool:
 
 def _find(view: View, request: Request, services: Services, name: str) -> Avatar | None:
     wanted = request.wanted(services.grids, request.fields().get("grid"))
-    return view.name2key(canonical(name), wanted.grid, strict=wanted.strict)
+    avatar = view.name2key(canonical(name), wanted.grid, strict=wanted.strict)
+    services.counts.looked_up(avatar.grid if avatar else "")
+    return avatar
 
 
 def _invalid_name() -> Answer:

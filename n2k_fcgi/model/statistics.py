@@ -15,11 +15,11 @@ HOURS_KEPT = 14 * 24
 DAYS_KEPT = 731
 """Two years."""
 
-BUCKETS = 26
-"""Of a histogram. Bucket *n* has the times of at least 2**(n-1) and less than 2**n microseconds; the first those below 1, the
-last all from 16.8 s on. A bound is a power of two, so that ``int.bit_length`` finds the bucket."""
+BUCKETS = 25
+"""Of a histogram. The first has the times below 2**10 ns, about a microsecond; bucket *n* those of at least 2**(n+9) and less
+than 2**(n+10) ns; the last all from 8.6 s on. A bound is a power of two, so that ``int.bit_length`` finds the bucket."""
 
-BOUNDS = tuple(2**n / 1e6 for n in range(BUCKETS - 1))
+BOUNDS = tuple(2 ** (n + 10) / 1e9 for n in range(BUCKETS - 1))
 """Seconds: the upper bounds of all buckets but the last."""
 
 

@@ -50,7 +50,8 @@ class Loop:
 
     *speak*: makes the protocol of a new connection. *owns_listener*: no other process accepts from it. *housekeeping*: called
     every ``limits.housekeeping`` seconds, between requests; it may ask *stop* to stop. *notes*: asked to note what
-    was counted within ``limits.noting`` seconds. *settle*: called at the end of each turn, for protocols that do in one step what came from several connections. *at_once*: answers without a protocol.
+    was counted within ``limits.noting`` seconds. *settle*: called at the end of each turn, for protocols that do in
+    one step what came from several connections. *at_once*: answers without a protocol.
     """
 
     def __init__(

@@ -37,8 +37,8 @@ MOST_WAITING = 1024 * 1024
 MOST_NAMES = 2000
 """Different counters that a process keeps in memory."""
 
-LAST_BUCKET = 25
-"""Of a histogram (``model.statistics``)."""
+BITS_OF_THE_FIRST, LAST_BUCKET = 10, 24
+"""Of a histogram (``model.statistics``): the bits of a number of nanoseconds in the first bucket, and the last one."""
 
 ATTEMPTS = 20
 """To lock the file of lines, a millisecond apart: a merge holds it for one rename."""
@@ -47,36 +47,40 @@ ATTEMPTS = 20
 class Counts:
     """The counters of one process. *memory*: returns its resident bytes."""
 
-    __slots__ = ("_answers", "_memory", "_microseconds", "_mode", "_names", "_path", "_started", "front", "lookups", "made")
+    __slots__ = ("_answers", "_lookups", "_memory", "_mode", "_names", "_path", "_started", "front", "made")
 
     def __init__(self, data_dir: str, modes: Modes, memory: Callable[[], int]) -> None:
         self._path = os.path.join(data_dir, COUNTED)
         self._mode = modes.file
         self._memory = memory
         self._started = int(time.time())
-        self._answers: dict[tuple[str, int, int], int] = {}
-        self._microseconds: dict[str, int] = {}
+        self._answers: dict[tuple[str, int, int, str | None], list[int]] = {}
+        self._lookups: dict[str, int] = {}
         self._names: dict[str, int] = {}
-        self.lookups: dict[str, int] = {}
-        """Label of the grid that answered ('': none did) -> how often, since the last note."""
         self.front = Front.COMMAND
         self.made = 0
         """Answers that were noted."""
 
     def __bool__(self) -> bool:
         """Whether something was counted that is not noted."""
-        return bool(self._answers or self._names or self.lookups)
+        return bool(self._answers or self._names or self._lookups)
 
-    def answered(self, kind: str, status: int, seconds: float) -> None:
-        """Count the answer to a request of *kind* with an HTTP status, which took *seconds* to make."""
-        microseconds = int(seconds * 1e6)
-        cell = kind, status, microseconds.bit_length()
-        self._answers[cell] = self._answers.get(cell, 0) + 1
-        self._microseconds[kind] = self._microseconds.get(kind, 0) + microseconds
+    def answered(self, kind: str, status: int, nanoseconds: int, grid: str | None = None) -> None:
+        """Count the answer to a request of *kind* with an HTTP status, and the time that it took to make.
+
+        *grid*: as for ``looked_up``; None: no lookup, or counted by that.
+        """
+        key = kind, status, nanoseconds.bit_length(), grid
+        cell = self._answers.get(key)
+        if cell is None:
+            self._answers[key] = [1, nanoseconds]
+        else:
+            cell[0] += 1
+            cell[1] += nanoseconds
 
     def looked_up(self, grid: str) -> None:
         """Count a name or key that was asked for; *grid*: of the avatar that answers, '' if there is none."""
-        self.lookups[grid] = self.lookups.get(grid, 0) + 1
+        self._lookups[grid] = self._lookups.get(grid, 0) + 1
 
     def add(self, name: str, count: int = 1) -> None:
         """Add *count* to a counter: family, dot, word (``model.statistics.Family``)."""
@@ -106,19 +110,19 @@ class Counts:
 
     def _gather(self) -> None:
         """Turn what is counted per request into counters."""
-        for (kind, status, bucket), count in self._answers.items():
+        for (kind, status, bits, grid), (count, nanoseconds) in self._answers.items():
             self.made += count
             self.add(f"answers.{kind}.{status}", count)
-            self.add(f"latency.{kind}.{min(bucket, LAST_BUCKET)}", count)
-        for kind, microseconds in self._microseconds.items():
-            self.add(f"microseconds.{kind}", microseconds)
-        for grid, count in self.lookups.items():
+            self.add(f"latency.{kind}.{min(max(0, bits - BITS_OF_THE_FIRST), LAST_BUCKET)}", count)
+            self.add(f"microseconds.{kind}", nanoseconds // 1000)
+            if grid is not None:
+                self._lookups[grid] = self._lookups.get(grid, 0) + count
+        for grid, count in self._lookups.items():
             self.add("lookups.hit" if grid else "lookups.miss", count)
             if grid:
                 self.add(f"grids.{quoted(grid)}", count)
         self._answers.clear()
-        self._microseconds.clear()
-        self.lookups.clear()
+        self._lookups.clear()
 
     def _append(self) -> int:
         fd = self._locked()

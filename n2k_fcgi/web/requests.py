@@ -32,6 +32,7 @@ class Request:
         "_query_fields",
         "_raw_query",
         "environ",
+        "found",
         "kind",
         "max_body",
         "method",
@@ -48,6 +49,8 @@ class Request:
         """``raw_path``: the path below our mount point, still escaped, beginning with a slash."""
         self.kind = Kind.OTHER
         """What it is counted as; the route says it, or a view."""
+        self.found: str | None = None
+        """The label of the grid whose avatar answers a lookup, '' if none does; None: none was looked up."""
         self.wants_token = False
         """Set when a token is looked for: no cache may store the answer."""
         self._query_fields: dict[str, str] | None = None

@@ -13,9 +13,10 @@ def test_what_was_counted_is_read(store: Store) -> None:
     counts = store.counts
     counts.begin(Front.FASTCGI)
     for number in range(10):
-        counts.answered(Kind.LOOKUP, 200, 0.0001 * (number + 1))
-        counts.looked_up("Production" if number < 7 else "")
-    counts.answered(Kind.VALUES, 413, 0.5)
+        counts.answered(Kind.LOOKUP, 200, 100_000 * (number + 1), "" if number == 9 else None)
+        if number < 9:
+            counts.looked_up("Production" if number < 7 else "")
+    counts.answered(Kind.VALUES, 413, 500_000_000)
     counts.add("limits.quota")
     counts.add("imports.rows", 10**9)
     assert counts

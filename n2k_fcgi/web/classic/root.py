@@ -60,7 +60,7 @@ def name2key(request: Request, services: Services, fields: Fields, *, in_words: 
     wanted = parsed.on(request.wanted(services.grids, fields.get("grid")))
     view = services.directory.view()
     avatar = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
-    services.counts.looked_up(avatar.grid if avatar else "")
+    request.found = avatar.grid if avatar else ""
     key = format_key(avatar.key) if avatar else None
     if logs.enabled(logs.DEBUG):  # checked first, to format no line in vain
         logs.timed(f"name2key {parsed.canonical} -> {key}", started)
@@ -79,7 +79,7 @@ def key2name(request: Request, services: Services, fields: Fields, *, in_words: 
     wanted = request.wanted(services.grids, fields.get("grid"))
     view = services.directory.view()
     avatar = view.key2name(key, wanted.grid, strict=wanted.strict) if key else None
-    services.counts.looked_up(avatar.grid if avatar else "")
+    request.found = avatar.grid if avatar else ""
     if logs.enabled(logs.DEBUG):
         logs.timed(f"key2name {key.hex() if key else NULL_KEY} -> {avatar and avatar.name}", started)
     if not in_words:

@@ -7,8 +7,10 @@ import time
 from functools import cache, partial
 
 from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi.model.choices import Front
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.directory.lookup import Directory
+from n2k_fcgi.store.counts import MERGED_ABOVE
 from n2k_fcgi.store.datadir import LOG_FOLDER
 from n2k_fcgi.store.lmdb import engine
 from n2k_fcgi.store.options import StoreOptions
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.ingest.report import Progress
     from n2k_fcgi.service.keyvalue.namespaces import Namespaces
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
+    from n2k_fcgi.service.statistics import StatisticsReader
     from n2k_fcgi.store.base import Store
     from n2k_fcgi.web.access import Access
 
@@ -89,6 +92,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
         on_conflict=settings.on_conflict,
         grids=grids(settings),
         places=settings.keep_places,
+        count=store.counts.add,
     )
 
 
@@ -96,7 +100,7 @@ def forgetting(store: Store, settings: Settings) -> Forgetting:
     """Hiding avatars and showing them again."""
     from n2k_fcgi.service.directory.forget import Forgetting
 
-    return Forgetting(directory(store, settings), store.pending)
+    return Forgetting(directory(store, settings), store.pending, count=store.counts.add)
 
 
 def pending_keys(store: Store, settings: Settings) -> PendingKeys:
@@ -109,6 +113,31 @@ def pending_keys(store: Store, settings: Settings) -> PendingKeys:
 def keep_house(store: Store) -> None:
     """Do a bounded amount of work that can wait."""
     store.keep_house(time.time_ns() // 1_000_000)
+    counts = store.counts
+    if counts.waiting() > (MERGED_ABOVE if counts.front is Front.CGI else 0):  # a merge takes more than a lookup as CGI
+        store.statistics.merge()
+
+
+def note_counts(store: Store) -> None:
+    """Write down what this process counted, so that it survives it."""
+    if store.counts.note() > MERGED_ABOVE:
+        store.statistics.merge()
+
+
+class Notes:
+    """Notes what is counted of *store*, for servers that have no ``LiveApplication``: see ``servers.protocol.Notes``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def has_counted(self) -> bool:
+        """Whether something was counted that is not written down."""
+        return bool(self._store.counts)
+
+    def note_counts(self) -> None:
+        """Write it down."""
+        note_counts(self._store)
 
 
 def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = False) -> KeyValueSpace:
@@ -148,12 +177,20 @@ def overview(store: Store) -> Overview:
     return Overview(store)
 
 
+def statistics(store: Store) -> StatisticsReader:
+    """What was counted."""
+    from n2k_fcgi.service.statistics import StatisticsReader
+
+    return StatisticsReader(store)
+
+
 def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Purge:
     """Removing the bytes of hidden avatars."""
     from n2k_fcgi.service.directory.purge import Purge
 
     kept = keeping(settings)
-    return Purge(store, settings.folder, modes_of(settings), grids=grids(settings), keeping=kept, tell=tell)
+    modes = modes_of(settings)
+    return Purge(store, settings.folder, modes, grids=grids(settings), keeping=kept, tell=tell, count=store.counts.add)
 
 
 def keeping(settings: Settings) -> Keeping:
@@ -230,6 +267,7 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
     services = Services(
         directory=directory(store, settings),
         grids=grids(settings),
+        counts=store.counts,
         csv=settings.csv,
         search=settings.search,
         code=code,
@@ -238,6 +276,7 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         pending=partial(pending_keys, store, settings),
         forgetting=partial(forgetting, store, settings),
         overview=cache(partial(overview, store)),
+        statistics=partial(statistics, store),
         list_slots=cache(partial(list_slots, settings)),
         keyvalue=partial(namespace, store, settings),
         use_generation=partial(use_generation, store),
@@ -291,4 +330,5 @@ def importer(
         jobs=jobs,
         progress=progress,
         tell=tell,
+        count=store.counts.add,
     )

@@ -59,6 +59,7 @@ class BodyTooLarge(N2KError):
     template = "request body too large: {limit} bytes at most"
     status = 413
     exit_code = 15
+    limit = "body"
 
 
 class NameTaken(N2KError):
@@ -104,6 +105,7 @@ class TooManyNewGrids(N2KError):
     template = "unknown grid '{grid}', and callers have created {limit} grids, the most allowed (settings 'grids', 'max_grids')"
     status = 409
     exit_code = 20
+    limit = "grids"
 
 
 class GridNotRemovable(N2KError):
@@ -120,6 +122,7 @@ class TooManyNames(N2KError):
     template = "{what} on {grid} are the most allowed: nothing was stored"
     status = 409
     exit_code = 22
+    limit = "names"
 
 
 class SwitchedOff(N2KError):
@@ -195,6 +198,7 @@ class TooManyRequests(N2KError):
     def __init__(self, *, what: str, seconds: int) -> None:
         super().__init__(what=what, seconds=seconds)
         self.retry_after = seconds
+        self.limit = what.replace(" ", "-")
 
 
 class ListBusy(N2KError):
@@ -203,6 +207,7 @@ class ListBusy(N2KError):
     template = "the limit of simultaneous downloads of this list is reached (setting 'csv_streams'): try again in a minute"
     status = 429
     exit_code = 35
+    limit = "downloads"
     retry_after = 60
 
 

@@ -13,11 +13,13 @@ from n2k_fcgi.model.keeping import EVERYTHING, Keeping
 from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked, Queued
 from n2k_fcgi.model.sessions import Session
+from n2k_fcgi.model.statistics import Counted
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.avatars import (
     CaptureStore,
     GenerationStore,
 )
+from n2k_fcgi.store.counts import Counts
 
 if TYPE_CHECKING:
     from n2k_fcgi.store.keyvalue import KeyValueStore  # lookups do not need it
@@ -238,6 +240,21 @@ class SessionStore(Protocol):
         ...
 
 
+class StatisticsStore(Protocol):
+    """What all processes counted (``store.counts``). May be lost as a whole at any time, and lag behind."""
+
+    def merge(self) -> bool:
+        """Merge what processes have noted, each note once. False: not now, since others write, or the disk is full; try later.
+
+        Waits for nothing, and raises no N2KError.
+        """
+        ...
+
+    def read(self) -> Counted:
+        """Return what is merged. Raises the errors of a store that cannot be read."""
+        ...
+
+
 Mentioned = Callable[[bytes], Iterable[Mention]]
 """Finds hidden avatars in a text that may name any avatar."""
 
@@ -293,6 +310,12 @@ class Store(Protocol):
     def sessions(self) -> SessionStore: ...
     @property
     def keyvalue(self) -> "KeyValueStore": ...
+    @property
+    def statistics(self) -> StatisticsStore: ...
+    @property
+    def counts(self) -> Counts:
+        """What this process counts of this store."""
+        ...
 
     def create(self) -> None:
         """Make an empty store, durable when this returns; an existing one is kept. Raises StoreUnreadable, StoreFull."""

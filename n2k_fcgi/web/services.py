@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.directory.pending import PendingKeys
     from n2k_fcgi.service.directory.register import Registrar
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
+    from n2k_fcgi.service.statistics import StatisticsReader
+    from n2k_fcgi.store.counts import Counts
     from n2k_fcgi.web.access import Access
 
 
@@ -25,6 +27,8 @@ class Services(NamedTuple):
 
     directory: Directory
     grids: Grids
+    counts: Counts
+    """Of this process."""
     csv: Permission
     """Who may download the list."""
     search: Permission
@@ -38,6 +42,7 @@ class Services(NamedTuple):
     forgetting: Callable[[], Forgetting]
     overview: Callable[[], Overview]
     """Always the same one: it caches its counts."""
+    statistics: Callable[[], StatisticsReader]
     list_slots: Callable[[], Slots]
     """Always the same ones: they are held while a list is sent."""
     keyvalue: Callable[[str], KeyValueSpace]

@@ -33,8 +33,8 @@ class VolatileFile:
     Raises StoreUnreadable where the data directory cannot be written and the file is not there.
     """
 
-    def __init__(self, data_dir: StrPath, modes: Modes) -> None:
-        self.file = WritableFile(os.path.join(data_dir, VOLATILE), modes, sync=Sync.OFF, formats=VOLATILE_FORMATS)
+    def __init__(self, data_dir: StrPath, modes: Modes, name: str = VOLATILE) -> None:
+        self.file = WritableFile(os.path.join(data_dir, name), modes, sync=Sync.OFF, formats=VOLATILE_FORMATS)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:

@@ -43,6 +43,7 @@ def named(request: Request, services: Services) -> Answer:
             if view.is_enough():
                 break
     distinct = list({(fields["key"], fields["grid"]): fields for fields in reversed(found)}.values())[::-1]
+    request.found = distinct[0]["grid"] if distinct else ""
     body = json_bodies.cut(request, distinct, lambda items: {"avatars": items})
     return json_bodies.revalidated(request, body, view.generation_name)
 
@@ -52,6 +53,7 @@ def with_key(request: Request, services: Services, key: str) -> Answer:
     grid, avatar_key = only_grid(request, services), parse_key(key)
     view = services.directory.view()
     found = [avatar_fields(avatar) for avatar in view.with_key(avatar_key) if grid in (None, avatar.grid)]
+    request.found = found[0]["grid"] if found else ""
     if not found:
         raise NotFound(what=format_key(avatar_key))
     body = json_bodies.cut(request, found, lambda items: {"avatars": items})
@@ -64,6 +66,7 @@ def history(request: Request, services: Services, key: str) -> Answer:
     view = services.directory.view()
     names = History(view).names_of(avatar_key, MOST_NAMES)
     found = [_named_fields(each) for each in names if grid in (None, each.avatar.grid)]
+    request.found = found[0]["grid"] if found else ""
     if not found:
         raise NotFound(what=format_key(avatar_key))
     body = json_bodies.cut(request, found, lambda items: {"names": items})

@@ -37,6 +37,8 @@ def lookup(request: Request, services: Services) -> Answer:
         results = _results(names, partial(parse_name, grids=services.grids), lambda parsed: view.each_called(parsed, wanted))
         if len(results) == len(names) and not view.is_enough():
             results += _results(keys, _parsed_key, lambda parsed: view.each_with_key(parsed, wanted))
+    for result in results:
+        services.counts.looked_up(result["grid"] or "")
     count = len(names) + len(keys)
     cut = json_bodies.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
     return json_bodies.answer(cut, view.generation_name)

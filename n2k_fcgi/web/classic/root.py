@@ -6,6 +6,7 @@ import time
 
 from n2k_fcgi import TYPE_CHECKING, late, logs
 from n2k_fcgi.errors import BadRequest, NothingHere, shown
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.web.classic.browser import is_from_page, wants_page
@@ -35,11 +36,13 @@ def root(request: Request, services: Services) -> Answer:
     else:
         from n2k_fcgi.web.classic.registering import register  # late: lookups do not need it
 
+        request.kind = Kind.REGISTER
         answer = register(request, services, fields)
     return _page(request, answer) if from_page else answer
 
 
 def _nothing_asked(request: Request) -> Answer:
+    request.kind = Kind.PAGE
     if wants_page(request):
         return _page(request)
     raise NothingHere
@@ -57,6 +60,7 @@ def name2key(request: Request, services: Services, fields: Fields, *, in_words: 
     wanted = parsed.on(request.wanted(services.grids, fields.get("grid")))
     view = services.directory.view()
     avatar = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
+    request.found = avatar.grid if avatar else ""
     key = format_key(avatar.key) if avatar else None
     if logs.enabled(logs.DEBUG):  # checked first, to format no line in vain
         logs.timed(f"name2key {parsed.canonical} -> {key}", started)
@@ -75,6 +79,7 @@ def key2name(request: Request, services: Services, fields: Fields, *, in_words: 
     wanted = request.wanted(services.grids, fields.get("grid"))
     view = services.directory.view()
     avatar = view.key2name(key, wanted.grid, strict=wanted.strict) if key else None
+    request.found = avatar.grid if avatar else ""
     if logs.enabled(logs.DEBUG):
         logs.timed(f"key2name {key.hex() if key else NULL_KEY} -> {avatar and avatar.name}", started)
     if not in_words:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.errors import N2KError
     from n2k_fcgi.files import Modes
     from n2k_fcgi.model.keeping import Keeping
+    from n2k_fcgi.service.access.limits import Limits
     from n2k_fcgi.service.access.sessions import Sessions
     from n2k_fcgi.service.access.slots import Slots
     from n2k_fcgi.service.directory.about import About, Asked
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.keyvalue.namespaces import Namespaces
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
     from n2k_fcgi.service.statistics import StatisticsReader
+    from n2k_fcgi.service.status.reading import StatusReader, Surroundings
     from n2k_fcgi.store.base import Store
     from n2k_fcgi.web.access import Access
+    from n2k_fcgi.web.owner import Owner
 
 # What lookups need is imported above; every other service in the function that makes it: one answer is most of what a CGI
 # process does, and its imports are most of what that costs.
@@ -241,11 +244,16 @@ def mentions(store: Store, settings: Settings) -> Mentions:
 
 def access(store: Store, settings: Settings) -> Access:
     """Who may write, and how often."""
-    from n2k_fcgi.service.access.limits import Limits
     from n2k_fcgi.web.access import Access
 
-    limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
-    return Access(store.tokens, limits, settings.register, settings.trusted_proxies)
+    return Access(store.tokens, limits(store, settings), settings.register, settings.trusted_proxies)
+
+
+def limits(store: Store, settings: Settings) -> Limits:
+    """The limits per minute."""
+    from n2k_fcgi.service.access.limits import Limits
+
+    return Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
 
 
 def sessions(store: Store, settings: Settings) -> Sessions:
@@ -262,8 +270,36 @@ def list_slots(settings: Settings) -> Slots:
     return Slots(settings.folder, modes_of(settings), settings.csv_streams)
 
 
-def application(store: Store, settings: Settings, code: str = "") -> Application:
-    """The WSGI application over an open store; *code*: the running code's digest, for ``/health``."""
+def owner(store: Store, settings: Settings) -> Owner:
+    """The owner in a browser."""
+    from n2k_fcgi.web.owner import Owner
+
+    return Owner(sessions(store, settings), limits(store, settings), settings.trusted_proxies, settings.url)
+
+
+def status(store: Store, settings: Settings, surroundings: Surroundings | None = None) -> StatusReader:
+    """How the service is doing."""
+    from n2k_fcgi.service.status.reading import Nowhere, StatusReader
+
+    return StatusReader(
+        store,
+        overview(store),
+        folder=settings.folder,
+        surroundings=surroundings or Nowhere(),
+        without=lambda: mentions(store, settings).without,
+    )
+
+
+def application(
+    store: Store,
+    settings: Settings,
+    code: str = "",
+    surroundings: Callable[[Settings, Store], Surroundings] | None = None,
+) -> Application:
+    """The WSGI application over an open store.
+
+    *code*: the running code's digest, for ``/health``. *surroundings*: of the service, for its owner; None: not known.
+    """
     services = Services(
         directory=directory(store, settings),
         grids=grids(settings),
@@ -280,6 +316,10 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         list_slots=cache(partial(list_slots, settings)),
         keyvalue=partial(namespace, store, settings),
         use_generation=partial(use_generation, store),
+        owner=cache(partial(owner, store, settings)),
+        status=lambda: status(store, settings, surroundings and surroundings(settings, store)),
+        namespaces=partial(namespaces, store),
+        tokens=lambda: store.tokens,
     )
     return Application(services, settings.max_body)
 

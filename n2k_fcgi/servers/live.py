@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from n2k_fcgi.config import Loaded, Settings
+    from n2k_fcgi.examinations.brief import Brief
     from n2k_fcgi.servers.wsgi import Direct, Environ, StartResponse
     from n2k_fcgi.store.base import Store
     from n2k_fcgi.web.responses import Answer
@@ -204,10 +205,16 @@ class LiveApplication:
                 self._store.retire()
             self._store = open_store(settings)
             self._store.counts.begin(self._front, is_start=not is_reload)
-        self._application = application(self._store, settings, self._flags.get("code", ""))
+        self._application = application(self._store, settings, self._flags.get("code", ""), _surroundings)
         self._settings = settings
         if is_reload:
             logs.info(f"settings reloaded from {loaded.file}")
+
+
+def _surroundings(settings: Settings, store: Store) -> Brief:
+    from n2k_fcgi.examinations.brief import Brief  # late: for the owner's page alone
+
+    return Brief(settings, store)
 
 
 class _OneThread:

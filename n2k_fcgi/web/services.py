@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.directory.overview import Overview
     from n2k_fcgi.service.directory.pending import PendingKeys
     from n2k_fcgi.service.directory.register import Registrar
+    from n2k_fcgi.service.keyvalue.namespaces import Namespaces
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
     from n2k_fcgi.service.statistics import StatisticsReader
+    from n2k_fcgi.service.status.reading import StatusReader
+    from n2k_fcgi.store.base import TokenStore
     from n2k_fcgi.store.counts import Counts
     from n2k_fcgi.web.access import Access
+    from n2k_fcgi.web.owner import Owner
 
 
 class Services(NamedTuple):
@@ -49,3 +53,7 @@ class Services(NamedTuple):
     """A namespace by its name. Raises BadNamespace, NoSuchNamespace."""
     use_generation: Callable[[str], None]
     """Make a generation live. Raises NoSuchGeneration, ImportRunning."""
+    owner: Callable[[], Owner]
+    status: Callable[[], StatusReader]
+    namespaces: Callable[[], Namespaces]
+    tokens: Callable[[], TokenStore]

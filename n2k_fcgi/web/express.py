@@ -36,7 +36,7 @@ def lookup(request: Request) -> Found | None:
             fields = request.query
         except BadRequest:
             return None
-        if ("name" in fields) == ("key" in fields):
+        if ("name" in fields) == ("key" in fields) or "page" in fields:  # a page reads more than a lookup
             return None
         request.kind = Kind.LOOKUP
         return root, {}

@@ -48,7 +48,7 @@ def error(request: Request, status: int, message: str, headers: Headers) -> Answ
 
 AREA = Area(
     folder="db",
-    prefix=b"/db",
+    prefixes=(b"/db",),
     routes=(
         Route("/db", "dispatch.answer", _METHODS, Kind.VALUES),
         Route("/db/<rest:key>", "dispatch.answer", _METHODS, Kind.VALUES),

@@ -17,6 +17,9 @@ from n2k_fcgi.service.status.space import Space, space_of
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.fields import cleaned
 
+LEFT_OUT = ("installation", "web folder", "web site", "every capture", "host limits", "imports")
+"""What ``n2k doctor`` examines beside: it reads whole files, asks servers, or makes a trial."""
+
 
 class Surroundings(Protocol):
     """What is around the service: the host and the state of its files."""

@@ -27,6 +27,7 @@ AREA = Area(
         Route("/api/v1/conflicts", "overview.conflicts", kind=Kind.OWNER),
         Route("/api/v1/usage", "overview.usage", kind=Kind.OWNER),
         Route("/api/v1/statistics", "overview.statistics", kind=Kind.OWNER),
+        Route("/api/v1/status", "status.status", kind=Kind.OWNER),
         Route("/api/v1/generations", "overview.generations", kind=Kind.OWNER),
     ),
     error=error,

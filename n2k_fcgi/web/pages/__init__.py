@@ -31,9 +31,19 @@ def error(request: Request, status: int, message: str, headers: Headers) -> Answ
 
 AREA = Area(
     folder="pages",
-    prefixes=(b"/found", b"/static", b"/login", b"/logout", b"/status"),
+    prefixes=(
+        *(b"/avatar", b"/found", b"/leave", b"/lists", b"/privacy", b"/programs", b"/scripts", b"/static"),
+        *(b"/login", b"/logout", b"/status"),
+    ),
     routes=(
-        Route("/found", "home.found"),
+        Route("/found", "home.found", kind=Kind.SEARCH),
+        Route("/avatar/<key>", "avatar.avatar", kind=Kind.PAGE),
+        Route("/leave", "avatar.leave", kind=Kind.PAGE),
+        Route("/lists", "lists.lists", ("GET", "POST"), Kind.PAGE),
+        Route("/programs", "programs.programs", kind=Kind.PAGE),
+        Route("/scripts", "scripts.scripts", kind=Kind.PAGE),
+        Route("/scripts/<name>", "scripts.script", kind=Kind.PAGE),
+        Route("/privacy", "privacy.privacy", kind=Kind.PAGE),
         Route("/static/<name>", "static.file"),
         Route("/login", "logging_in.form", kind=Kind.OWNER),
         Route("/login", "logging_in.log_in", ("POST",), Kind.OWNER),

@@ -262,6 +262,7 @@ def application(store: Store, settings: Settings, code: str = "") -> Application
         counts=store.counts,
         csv=settings.csv,
         search=settings.search,
+        metrics=settings.metrics,
         code=code,
         access=cache(partial(access, store, settings)),
         registrar=partial(registrar, store, settings),

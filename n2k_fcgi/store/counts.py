@@ -129,7 +129,11 @@ class Counts:
         if fd is None:
             return 0
         try:
-            size = os.fstat(fd).st_size
+            found = os.fstat(fd)
+            if found.st_mode & 0o777 != self._mode:  # the umask may have taken the group's part
+                with contextlib.suppress(OSError):  # it has another owner, who has given it
+                    os.fchmod(fd, self._mode)
+            size = found.st_size
             for names, line in list(self._lines()):
                 if size > MOST_WAITING:
                     break

@@ -33,6 +33,8 @@ class Services(NamedTuple):
     """Who may download the list."""
     search: Permission
     """Who may search for names by their beginning."""
+    metrics: Permission
+    """Who may read the metrics."""
     code: str
     """The digest of the code that this server runs, by which ``n2k doctor`` finds old code; '': unknown."""
     access: Callable[[], Access]

@@ -310,6 +310,7 @@ def application(
         keep_days=settings.keep_days,
         keep_places=settings.keep_places,
         url=settings.url,
+        metrics=settings.metrics,
         code=code,
         access=cache(partial(access, store, settings)),
         registrar=partial(registrar, store, settings),

@@ -50,6 +50,7 @@ class Settings(NamedTuple):
     search: Permission
     csv: Permission
     csv_streams: int
+    metrics: Permission
     update_source: str
     update_token: str
     update_stall: int
@@ -168,6 +169,12 @@ TABLE: tuple[Setting, ...] = (
         "Who may download /name2key.csv: anyone, holders of a token with the scope csv or read, no caller.",
     ),
     Setting("csv_streams", values.whole(1, 1000), "1", "Simultaneous downloads of /name2key.csv; further ones get 429."),
+    Setting(
+        "metrics",
+        values.choice_of(Permission),
+        "off",
+        "Who may read /metrics, the counts for Prometheus: anyone, holders of a token with the scope metrics, no caller.",
+    ),
     Setting("update_source", values.source, "", "The URL or file that `n2k update` imports by default."),
     Setting(
         "update_token",

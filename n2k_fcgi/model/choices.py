@@ -48,6 +48,8 @@ class Scope(Choice):
     CSV = "csv"
     READ = "read"
     """Lists of names: the search, and the csv too, since whoever may search for every prefix has all of it."""
+    METRICS = "metrics"
+    """The counts of the service, for a program that watches it."""
     KEYVALUE = "keyvalue"
     """One namespace of the key-value service, the token's."""
     ADMIN = "admin"

@@ -117,6 +117,14 @@ class LiveApplication:
         with self._lock, suppress(MemoryError):
             self._note()
 
+    def note_at_exit(self) -> None:
+        """``note_counts``, unless an answer that a thread makes does not end."""
+        if self._lock.acquire(timeout=1):
+            try:
+                self._note()
+            finally:
+                self._lock.release()
+
     def _note(self) -> None:
         self._next_note = time.monotonic() + NOTED_EVERY
         if self._store is not None:

@@ -34,6 +34,11 @@ class Usage(NamedTuple):
         hours = self.hours(count)
         return merged(hours, hours[0].start, count * HOUR)
 
+    def last_days(self, count: int) -> Period:
+        """Return what the last *count* days counted together."""
+        days = self.days(count)
+        return merged(days, days[0].start, count * DAY)
+
     def workers(self) -> list[Worker]:
         """Return the processes that still run on this machine, the oldest first."""
         return [worker for worker in self.counted.workers if is_running(worker.pid)]

@@ -129,7 +129,11 @@ class Counts:
         if fd is None:
             return 0
         try:
-            size = os.fstat(fd).st_size
+            found = os.fstat(fd)
+            if found.st_mode & 0o777 != self._mode:  # the umask may have taken the group's part
+                with contextlib.suppress(OSError):  # it has another owner, who has given it
+                    os.fchmod(fd, self._mode)
+            size = found.st_size
             for names, line in list(self._lines()):
                 if size > MOST_WAITING:
                     break
@@ -146,7 +150,9 @@ class Counts:
     def _locked(self) -> int | None:
         """Open the file of lines with a lock that others may share but not a merge; None: it is not to be had."""
         for _ in range(ATTEMPTS):
-            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, self._mode)
+            fd = os.open(
+                self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, self._mode
+            )
             try:
                 fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 if _is_at(self._path, fd):

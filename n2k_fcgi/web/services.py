@@ -45,6 +45,8 @@ class Services(NamedTuple):
     """Whether a capture keeps the region and the object that reported it."""
     url: str
     """The public address of the service; '': the owner did not say."""
+    metrics: Permission
+    """Who may read the metrics."""
     code: str
     """The digest of the code that this server runs, by which ``n2k doctor`` finds old code; '': unknown."""
     access: Callable[[], Access]

@@ -1,18 +1,20 @@
 """The file of statistics: one row per hour, per day, for all time, and per worker. Values are JSON.
 
 It may be lost as a whole. Lines that wait are merged in one transaction, each once: first the file of lines is renamed, so that
-nobody adds to it; its identity is stored with what was in it; and the next merge removes it, when that is certain.
+nobody adds to it; its digest is stored with what was in it; and the next merge removes it, when that is certain.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
+import stat
 import struct
 import time
-from pathlib import Path
+from collections import Counter
 
 from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import N2KError
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from n2k_fcgi.files import Modes
 
-MOST_NAMES = 1000
+MOST_OF_A_FAMILY = 300
 """Counters of a period; further ones are counted as ``<family>.more``."""
 
 MOST_WORKERS = 200
@@ -59,6 +61,8 @@ class StatisticsFile:
             if self._volatile.file.is_busy():
                 return False
             self._volatile.write(self._merge)
+            if os.path.exists(self._lines):  # what a killed process had taken away was merged first
+                self._volatile.write(self._merge)
         except (N2KError, OSError) as problem:
             logs.debug(f"statistics are not merged: {problem}")
             return False
@@ -78,37 +82,43 @@ class StatisticsFile:
         """Merge what waits. Run again, it does the same: a file that was renamed already is there."""
         now = int(time.time())
         merged = transaction.get(_MERGED)
-        if merged is not None and bytes(merged) == _identity(self._merging):
-            os.unlink(self._merging)
-        if not os.path.lexists(self._merging):
+        waiting = _content(self._merging)
+        if waiting is None or merged == _digest(waiting):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._merging)
             self._take_away()
-        identity = _identity(self._merging)
-        if identity is None:
+            waiting = _content(self._merging)
+        if waiting is None:
             return
-        with Path(self._merging).open("rb") as file:
-            lines = parse(file.read(2 * MOST_WAITING), now)
-        _put(transaction, lines)
+        _put(transaction, parse(waiting, now))
         _drop_old(transaction, now)
-        transaction.put(_MERGED, identity)
+        transaction.put(_MERGED, _digest(waiting))
 
     def _take_away(self) -> None:
         """Rename the file of lines, unless a process is adding to it just now: then the next merge takes it."""
         with contextlib.suppress(FileNotFoundError, BlockingIOError):
-            fd = os.open(self._lines, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            fd = os.open(self._lines, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.rename(self._lines, self._merging)
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    os.rename(self._lines, self._merging)
             finally:
                 os.close(fd)
 
 
-def _identity(path: str) -> bytes | None:
-    """What tells a file that nobody adds to from every other; None: there is none."""
+def _content(path: str) -> bytes | None:
+    """What is in the file of lines that nobody adds to any more; None: there is none."""
     try:
-        found = os.stat(path)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
-    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}".encode()
+    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
+        return file.read(2 * MOST_WAITING) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+
+
+def _digest(content: bytes) -> bytes:
+    """What tells these lines from all others, in a copy of the directory too: each has its time and its process."""
+    return hashlib.sha256(content).digest()
 
 
 def _put(transaction: lmdb.Transaction, lines: list[Line]) -> None:
@@ -129,9 +139,13 @@ def _put(transaction: lmdb.Transaction, lines: list[Line]) -> None:
 
 
 def _add(total: dict[str, int], counts: dict[str, int]) -> None:
+    sizes = Counter(name.partition(".")[0] for name in total)
     for name, count in counts.items():
-        if name not in total and len(total) >= MOST_NAMES:
-            name = name.partition(".")[0] + ".more"
+        family = name.partition(".")[0]
+        if name not in total:
+            if sizes[family] >= MOST_OF_A_FAMILY:
+                name = f"{family}.more"
+            sizes[family] += 1
         total[name] = min(total.get(name, 0) + count, MOST)
 
 

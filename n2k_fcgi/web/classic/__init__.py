@@ -46,6 +46,7 @@ AREA = Area(
         Route("/key2name/<path:key>", "w_hat.key2name_path", kind=Kind.LOOKUP),
         Route("/name2key.csv", "name_list.name_list", kind=Kind.LIST),
         Route("/health", "monitoring.health", kind=Kind.HEALTH),
+        Route("/metrics", "metrics.metrics", kind=Kind.OWNER),
         Route("/ready", "monitoring.ready", kind=Kind.HEALTH),
     ),
     error=error,

@@ -1,4 +1,4 @@
-"""One Apache with the service and one browser for all tests of this folder; people with a profile of their own for each test."""
+"""One Apache with the service and one browser for all tests of this folder; each test meets people with a profile each."""
 
 import contextlib
 from collections.abc import Callable, Iterator

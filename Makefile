@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 DATA = .run/data
 WORKERS ?= $(shell expr $$(nproc) + 2)
 
-.PHONY: run test test-all test-long mutate lint types layers build pictures check clean bench bench-import bench-serve bench-kv bench-memcached
+.PHONY: run test test-all test-long mutate lint types layers build catalogue pictures check clean bench bench-import bench-serve bench-kv bench-memcached
 
 # Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000 (or PORT=4000)
 run: $(VENV)/.run
@@ -62,6 +62,15 @@ layers: $(VENV)/.test
 # A wheel in dist, which answers a lookup from another folder, installed into a fresh environment.
 build: $(VENV)/.test
 	sh .ci/wheel $(BIN)/python
+
+# The texts of the pages: extracted from the templates, merged into the catalogue of each language, compiled. docs/pages.md says how
+# to add a language.
+LOCALE = n2k_fcgi/web/pages/locale
+catalogue: $(VENV)/.test
+	$(BIN)/pybabel -q extract -F .ci/babel.cfg --no-location --sort-output --add-comments=NOTE --project=n2k_fcgi \
+		--header-comment="\# Texts of the pages of n2k_fcgi: make catalogue writes this file." -o $(LOCALE)/n2k.pot n2k_fcgi/web/pages
+	$(BIN)/pybabel -q update -D n2k -i $(LOCALE)/n2k.pot -d $(LOCALE) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(BIN)/pybabel -q compile -D n2k -d $(LOCALE)
 
 # The pictures of the documentation, from their text. The tests compare words, so that another version of graphviz will do.
 pictures:

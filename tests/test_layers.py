@@ -52,7 +52,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "ingest": {"", "dumps"},
         "update": {"", "dumps", "ingest"},
     },
-    "web": {"": {"api", "classic", "db"}, "api": {""}, "classic": {""}, "db": {""}},
+    "web": {"": {"api", "classic", "db", "pages"}, "api": {""}, "classic": {"", "pages"}, "db": {""}, "pages": {"", "api"}},
     "servers": {"": set(), "fastcgi": {""}, "memcached": {""}},
     "cli": {"": {"examinations", "kv"}, "examinations": set(), "kv": {""}},
 }

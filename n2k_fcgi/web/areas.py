@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from n2k_fcgi import TYPE_CHECKING, late
-from n2k_fcgi.web import api, classic, db
+from n2k_fcgi.web import api, classic, db, pages
 from n2k_fcgi.web.decoding import unescaped
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 AREAS: tuple[Area, ...] = (
     api.AREA,
     db.AREA,
+    pages.AREA,
     classic.AREA,
 )
 """In this order; the last one owns all that no other does."""

@@ -35,7 +35,8 @@ def lookup(request: Request) -> Found | None:
             fields = request.query
         except BadRequest:
             return None
-        return (root, {}) if ("name" in fields) != ("key" in fields) else None
+        is_lookup = ("name" in fields) != ("key" in fields) and "page" not in fields  # a page reads more than a lookup
+        return (root, {}) if is_lookup else None
     argument = _PATHS.get(path[:10])
     rest = path[10:]
     # Slashes, escaped ones too, are left to the slow path.

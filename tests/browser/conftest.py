@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 
 from tests.support.apache import Apache, apache
 from tests.support.commands import Commands
-from tests.support.people import settle
+from tests.support.townspeople import settle
 from tests.support.visitors import Look, Visitor, chromium, visitor
 
 CROWD = 10_000

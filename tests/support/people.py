@@ -1,71 +1,87 @@
-"""A small directory of made-up people, the same in every run: for the tests in a browser and for the pictures of the pages."""
+"""A browser that sees the pages of the application in process: what it asks for, and what a page has."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
 
-from n2k_fcgi.model.avatar import Source
-from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
+from n2k_fcgi.servers.live import LiveApplication
+from tests.support.asking import wsgi
+from tests.support.golden import Ask, Reply
+from tests.support.sandbox import Sandbox
 
-RENAMED = "5d2c9f0e-41b7-4a63-8e15-9b7f30c4d821"
-"""Has had three names."""
-MET = "0c7a1e52-9d84-4f3b-a6c1-2e58f7b90d34"
-"""Touched a registrar in-world."""
-GONE = "e4b81f60-3c29-4d7a-9f05-6a1d8c72b593"
-"""Has left: hidden everywhere."""
-AT_HOME = "72f5d8b3-60ae-4c19-b2d7-15e94a3c8f06"
-"""Lives on another grid, where any name goes."""
-
-FORMER = ("Quiet Harbour", "Restless Star")
-NOW = "Wandering Star"
-
-DAY = 86_400
-FIRST = 1_614_556_800
-"""1 March 2021: the time of the first dump."""
-SECOND = FIRST + 730 * DAY
-LATEST = FIRST + 1900 * DAY
-
-HOSTILE = {
-    "a0000000-0000-4000-8000-000000000001": "<script>alert(1)</script>",
-    "a0000000-0000-4000-8000-000000000002": "<img src=x onerror=alert(1)>",
-    "a0000000-0000-4000-8000-000000000003": "\"'><svg onload=alert(1)>",
-    "a0000000-0000-4000-8000-000000000004": "{{ 7 * 7 }} </title><b>bold",
-    "a0000000-0000-4000-8000-000000000005": "javascript:alert(1) &lt;b&gt;",
-}
-"""Key -> what OpenSimulator permits as a name."""
-
-OF_THE_WORLD = {
-    "b0000000-0000-4000-8000-000000000001": "נועה כהן",
-    "b0000000-0000-4000-8000-000000000002": "مها الشامي",
-    "b0000000-0000-4000-8000-000000000003": "🦊 Fennec",
-    "b0000000-0000-4000-8000-000000000004": "山田 花子",
-    "b0000000-0000-4000-8000-000000000005": "Élodie Straße",
-}
-"""Key -> names that are written from right to left, or with letters that few fonts have."""
-
-_NEIGHBOURS = (
-    *("Amber Waverider", "Basil Thornwood", "Clover Mistral", "Dorian Lakeshore", "Ember Nightingale", "Fable Winterbourne"),
-    *("Starla Moonbeam", "Starling Brook", "Starlit Resident"),
-)
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+HOST = "http://localhost"
 
 
-def crowd(count: int) -> list[tuple[str, str]]:
-    """Return *count* rows of people whose names begin with ``Crowd``, in the order of their names."""
-    return [(f"c0000000-0000-4000-8000-{number:012d}", f"Crowd Member{number:05d}") for number in range(count)]
+class Page(HTMLParser):
+    """The elements of a page, with their attributes, and its text."""
+
+    def __init__(self, html: bytes) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self._texts: list[str] = []
+        self.feed(html.decode())
+
+    @property
+    def text(self) -> str:
+        """What is read: all text, with single spaces."""
+        return " ".join(" ".join(self._texts).split())
+
+    def every(self, tag: str) -> list[dict[str, str]]:
+        """The attributes of all elements of one kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def links(self) -> list[str]:
+        """Everything that a browser may load or follow, as it is written."""
+        names = ("href", "src", "action", "data-found", "data-lists")
+        return [attributes[name] for _, attributes in self.elements for name in names if name in attributes]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """One element."""
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        """Text."""
+        self._texts.append(data)
 
 
-def settle(data_dir: Path, *, crowded: int = 0) -> None:
-    """Fill a fresh data directory, with *crowded* more people."""
-    box = Sandbox(data_dir)
-    neighbours = [(f"d0000000-0000-4000-8000-{number:012d}", name) for number, name in enumerate(_NEIGHBOURS)]
-    known = [(MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden"), (USERNAME, "Username Resident")]
+class Visitor:
+    """Asks as a browser does, below a mount."""
+
+    def __init__(self, ask: Ask, mount: str = "") -> None:
+        self.ask = ask
+        self.mount = mount
+
+    def get(self, target: str, **headers: str) -> Reply:
+        """The answer to a GET."""
+        return self.send("GET", target, **headers)
+
+    def send(self, method: str, target: str, body: bytes = b"", **headers: str) -> Reply:
+        """The answer to any request; *headers* with underscores."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.ask(method, target, {"Accept": BROWSER, **fields}, body)
+
+    def page(self, target: str, **headers: str) -> Page:
+        """The page at *target*, which is there."""
+        reply = self.get(target, **headers)
+        assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8"), (target, reply)
+        return Page(reply.body)
+
+    def follow(self, target: str, link: str) -> str:
+        """Where *link* leads on the page at *target*: below the mount, without fragment. It must not leave the mount."""
+        found = urlsplit(urljoin(f"{HOST}{self.mount}{target}", link))
+        assert f"{found.scheme}://{found.netloc}" == HOST and found.path.startswith(self.mount), link
+        return found.path.removeprefix(self.mount) + (f"?{found.query}" if found.query else "")
+
+
+@contextmanager
+def visiting(sandbox: Sandbox, mount: str = "", **settings: str) -> Iterator[Visitor]:
+    """Visit the service of *sandbox*, whose own store is closed."""
+    sandbox.store.close()
+    application = LiveApplication({"data_dir": str(sandbox.data_dir), **settings})
     try:
-        for as_of, name in zip((FIRST, SECOND, LATEST), (*FORMER, NOW), strict=True):
-            rows = [*known, *neighbours, (RENAMED, name), (GONE, "Gone Away"), *crowd(crowded)]
-            box.import_text(csv(*rows), as_of=as_of)
-        elsewhere = [(AT_HOME, "Ada Homestead"), *HOSTILE.items(), *OF_THE_WORLD.items()]
-        box.import_text(csv(*elsewhere), grid="OpenSim", as_of=LATEST)
-        source = Source(region="Plum Meadow (256000, 256512)", object_key="6f1f0d3c-8a52-4b7e-9c40-d15e72a8b396")
-        box.record(MET, "Juniper Vale", LATEST - 40 * DAY, source=source)
-        box.record(MET, "Juniper Vale", LATEST + 3 * DAY, source=source)
-        box.forget_name("gone.away", "Production")
+        yield Visitor(wsgi(application, mount), mount)
     finally:
-        box.close()
+        application.close()

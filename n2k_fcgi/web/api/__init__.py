@@ -8,7 +8,7 @@ from n2k_fcgi.web.requests import token_in_headers
 
 AREA = Area(
     folder="api",
-    prefix=b"/api",
+    prefixes=(b"/api",),
     routes=(
         Route("/api/v1/openapi.json", "overview.openapi"),
         Route("/api/v1/avatars", "avatars.named"),

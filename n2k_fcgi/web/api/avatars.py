@@ -27,23 +27,11 @@ def named(request: Request, services: Services) -> Answer:
     if text is None:
         raise BadRequest(why="ask with name=")
     parsed = parse_name(text, services.grids)
-    wanted = parsed.on(request.wanted(services.grids, request.query.get("grid")))
-    grid = wanted.grid if wanted.strict else None
+    wanted = request.wanted(services.grids, request.query.get("grid"))
     view = services.directory.view()
     with view.snapshot():
-        named = view.named(parsed.canonical)
-        if len(named) > 1:
-            first = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
-            named = sorted(named, key=lambda avatar: avatar != first)
-        found = []
-        for avatar in named:
-            if grid in (None, avatar.grid):
-                now = view.key2name(avatar.key, avatar.grid, strict=True)
-                found.append(avatar_fields(now._replace(former=avatar.former) if now and avatar.former else now or avatar))
-            if view.is_enough():
-                break
-    distinct = list({(fields["key"], fields["grid"]): fields for fields in reversed(found)}.values())[::-1]
-    body = json_bodies.cut(request, distinct, lambda items: {"avatars": items})
+        found = [avatar_fields(avatar) for avatar in view.all_called(parsed, wanted)]
+    body = json_bodies.cut(request, found, lambda items: {"avatars": items})
     return json_bodies.revalidated(request, body, view.generation_name)
 
 

@@ -1,13 +1,13 @@
 """The area of one-line answers: gosl-basics' form at the root, W-Hat's endpoints, its csv list, and health checks.
 
-Errors are one line of text; a browser that asked with the form of our page gets the page with that line.
+Errors are one line of text; a browser that asks for an address that there is not gets a page.
 """
 
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.web.area import Area, Route
-from n2k_fcgi.web.classic.browser import is_from_page
+from n2k_fcgi.web.classic.browser import wants_page
 from n2k_fcgi.web.requests import token_in_headers
 from n2k_fcgi.web.responses import error as line
 
@@ -19,13 +19,12 @@ _FORM = ("GET", "POST")
 
 
 def error(request: Request, status: int, message: str, headers: Headers) -> Answer:
-    """Return one line, or the page with it. From 500 always a line: there may be no memory for a page."""
-    answer = line(status, message, headers)
-    if status < 500 and is_from_page(request):
-        from n2k_fcgi.web.classic.page import page  # late: a worker that only answers scripts needs no page
+    """Return one line; of an address that there is not, to a browser, the page that says so."""
+    if status == 404 and wants_page(request):
+        from n2k_fcgi.web import pages  # late: lookups have no such error
 
-        return page(request, answer)
-    return answer
+        return pages.error(request, status, message, headers)
+    return line(status, message, headers)
 
 
 def token(request: Request) -> str:
@@ -35,7 +34,7 @@ def token(request: Request) -> str:
 
 AREA = Area(
     folder="classic",
-    prefix=b"",
+    prefixes=(b"",),
     routes=(
         Route("/", "root.root", _FORM),
         Route("/touch/", "root.root", _FORM),

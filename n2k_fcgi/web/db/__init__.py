@@ -47,7 +47,7 @@ def error(request: Request, status: int, message: str, headers: Headers) -> Answ
 
 AREA = Area(
     folder="db",
-    prefix=b"/db",
+    prefixes=(b"/db",),
     routes=(Route("/db", "dispatch.answer", _METHODS), Route("/db/<rest:key>", "dispatch.answer", _METHODS)),
     error=error,
     token=token_in_headers,

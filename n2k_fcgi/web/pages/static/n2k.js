@@ -1,0 +1,111 @@
+// The one script of the pages, which work without it: answers while one types, copying, lists of any length.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const one = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const fragment = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+  root.classList.add("script");
+
+  // --- copying
+
+  const copied = async (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const box = document.createElement("textarea");  // over plain HTTP browsers have no clipboard
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+  };
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy], [data-copy-from]");
+    if (!button) return;
+    const from = button.dataset.copyFrom;
+    await copied(from ? one(from).textContent : button.dataset.copy);
+    button.focus();
+    button.classList.add("done");
+    say(document.body.dataset.copied);
+    setTimeout(() => button.classList.remove("done"), 2000);
+  });
+
+  const say = (text) => {
+    const told = one("#told");
+    if (told) told.textContent = text;
+  };
+
+  // --- the search
+
+  const form = one("form[data-found]");
+  if (form) {
+    const box = one("textarea", form);
+    let timer, running, shown = box.value.trim();
+
+    const ask = async () => {
+      clearTimeout(timer);
+      const text = box.value.trim();
+      if (text === shown || text.length > 2000) return;
+      if (running) running.abort();  // at most one is on its way
+      const mine = running = new AbortController();
+      const fields = new URLSearchParams(new FormData(form));
+      try {
+        const address = new URL(form.dataset.found, location.href);
+        fields.forEach((value, name) => address.searchParams.set(name, value));
+        const answer = await fetch(address, { signal: mine.signal });
+        if (!answer.ok) return;
+        const found = one("#found", await fragment(answer));
+        one("#found").replaceWith(document.adoptNode(found));
+        shown = text;
+        say(one(".told", found)?.textContent.trim() ?? "");
+        const here = new URL(form.action);
+        if (text) fields.forEach((value, name) => here.searchParams.set(name, value));
+        history.replaceState(null, "", here);
+      } catch (problem) {
+        if (problem.name !== "AbortError") form.submit();  // the page that follows says what is wrong
+      } finally {
+        if (running === mine) running = undefined;
+      }
+    };
+
+    box.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(ask, 200);
+    });
+    form.addEventListener("submit", (event) => {
+      if (box.value.length > 2000) {  // longer than addresses may be: the page of lists takes it
+        const lists = one("form[data-lists]");
+        one("textarea", lists).value = box.value;
+        event.preventDefault();
+        lists.submit();
+      }
+    });
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        form.requestSubmit();
+      }
+    });
+    document.addEventListener("keydown", (event) => {
+      const typing = event.target.closest("textarea, input, select");
+      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      if (event.key === "/" && !typing) {
+        event.preventDefault();
+        box.focus();
+        box.select();
+      } else if (event.key === "Escape" && one("#found").contains(event.target)) {
+        box.focus();
+      } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        const links = all("#found a");
+        const at = links.indexOf(event.target.closest("a"));
+        const down = event.key === "ArrowDown";
+        if (event.target === box ? !down || box.value.trim().includes("\n") : at < 0) return;
+        const next = at + (down ? 1 : -1);
+        if (next < links.length) {
+          event.preventDefault();
+          (links[next] ?? box).focus();
+        }
+      }
+    });
+  }
+})();

@@ -7,11 +7,16 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.apache import Apache, apache
+from tests.support.chromium import INSECURE_HOST, Look, Person, chromium, person
 from tests.support.commands import Commands
+from tests.support.parallel import in_parallel
+from tests.support.processes import eventually
 from tests.support.townspeople import settle
-from tests.support.visitors import Look, Visitor, chromium, visitor
 
 CROWD = 10_000
+WORKERS = 4
+"""A page's style, script and icon are asked for at once, and mod_fcgid sleeps for a second when all workers are busy."""
+
 SETTINGS = "[n2k]\nsearch = open\ncsv = open\n"
 
 
@@ -23,9 +28,14 @@ class Site:
         self.n2k = n2k
         self.root = f"{server.url}/n2k/"
 
+    def workers_when_busy(self) -> int:
+        """Ask many things at once, which has Apache start workers; return how many there are."""
+        in_parallel(2 * WORKERS, lambda _: self.server.get("/n2k/api/v1/search?prefix=crowd&limit=500"))
+        return len(self.server.ready_workers(self.server.docroot / "n2k" / "dispatch.fcgi"))
 
-Meet = Callable[..., Visitor]
-"""(look, may_copy=False) -> a new person with a browser."""
+
+Meet = Callable[..., Person]
+"""(look, may_copy=False, insecure=False) -> a new person with a browser; *insecure*: one that grants this site nothing."""
 
 
 @pytest.fixture(scope="package")
@@ -39,8 +49,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder.mkdir(parents=True)
     done = n2k("deploy", folder)
     assert done.code == 0, done
-    with apache(folder.parent) as server:
-        yield Site(server, n2k)
+    with apache(folder.parent, settings=f"FcgidMaxProcessesPerClass {WORKERS}") as server:
+        found = Site(server, n2k)
+        assert eventually(lambda: found.workers_when_busy() == WORKERS), server.error_log
+        yield found
     assert "stderr:" not in server.error_log
 
 
@@ -56,7 +68,8 @@ def meet(browser: Browser, site: Site) -> Iterator[Meet]:
     """Makes people whose pages are watched to the end of the test."""
     with contextlib.ExitStack() as stack:
 
-        def one(look: Look = Look(), *, may_copy: bool = False) -> Visitor:  # noqa: B008
-            return stack.enter_context(visitor(browser, site.root, look, may_copy=may_copy))
+        def one(look: Look = Look(), *, may_copy: bool = False, insecure: bool = False) -> Person:  # noqa: B008
+            root = site.root.replace("127.0.0.1", INSECURE_HOST) if insecure else site.root
+            return stack.enter_context(person(browser, root, look, may_copy=may_copy))
 
         yield one

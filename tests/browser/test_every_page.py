@@ -1,18 +1,35 @@
-"""Every page, as everyone sees it: on a phone and a desktop, dark and light, with script and without."""
+"""Every page, as everyone sees it: on a phone and on a desktop, dark and light, with script and without."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Meet
-from tests.support.visitors import Look
+from tests.support.chromium import DESKTOP, PHONE, Look
 
-PAGES = ("",)
+PAGES = {
+    "search": "",
+    "found": "?q=wandering.star",
+    "unknown": "?q=nobody.known",
+    "list": "?q=Governor+Linden%0Anobody%0A3d6181b0-6a4b-97ef-18d8-722652995cf1",
+    "beginning": "?q=star",
+    "hostile": "?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E&grid=OpenSim",
+    "german": "?q=star&lang=de",
+}
+"""Name -> path below the root."""
+
+IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
-@pytest.mark.parametrize("look", [Look(has_script=True), Look(has_script=False)], ids=str)
-@pytest.mark.parametrize("path", PAGES)
-def test_page(meet: Meet, path: str, look: Look) -> None:
-    """It has one heading, is no wider than the screen, and axe-core finds nothing serious."""
-    person = meet(look)
+@pytest.mark.parametrize("has_script", [True, False], ids=["script", "plain"])
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_everyone_can_use_it(meet: Meet, path: str, has_script: bool) -> None:
+    """One heading, a title, a language; never wider than the screen; axe-core finds nothing serious in any light."""
+    person = meet(Look(has_script=has_script))
     assert person.go(path) == 200
-    assert person.page.locator("h1").count() == 1
-    assert person.findings() == []
+    assert person.page.locator("h1").count() == 1 and person.page.title()
+    expect(person.page.locator("html")).to_have_attribute("lang", "de" if "lang=de" in path else "en")
+    for width in (PHONE, DESKTOP):
+        for is_dark in (False, True):
+            person.change(Look(width, is_dark, has_script))
+            assert not person.page.evaluate(IS_TOO_WIDE), (width, is_dark)
+            assert person.findings() == [], (width, is_dark)

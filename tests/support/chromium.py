@@ -40,7 +40,7 @@ class Look(NamedTuple):
         return 844 if self.width == PHONE else 800
 
 
-class Visitor:
+class Person:
     """One person: a profile, and a page in it."""
 
     def __init__(self, context: BrowserContext, root: str, look: Look) -> None:
@@ -81,6 +81,11 @@ class Visitor:
         answer = self.page.goto(path if "://" in path else self.root + path)
         assert answer is not None
         return answer.status
+
+    def change(self, look: Look) -> None:
+        """Look at the same page otherwise: width and light."""
+        self.page.set_viewport_size({"width": look.width, "height": look.height})
+        self.page.emulate_media(color_scheme="dark" if look.is_dark else "light")
 
     def asked(self) -> list[str]:
         """The paths below the root with queries that were asked for since the last call, other than files of the pages."""
@@ -132,7 +137,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def visitor(browser: Browser, root: str, look: Look = Look(), *, may_copy: bool = False) -> Iterator[Visitor]:  # noqa: B008
+def person(browser: Browser, root: str, look: Look = Look(), *, may_copy: bool = False) -> Iterator[Person]:  # noqa: B008
     """One person until the block ends; then no script of a text has run, nobody complained, nothing was asked for elsewhere."""
     context = browser.new_context(
         viewport={"width": look.width, "height": look.height},
@@ -144,8 +149,8 @@ def visitor(browser: Browser, root: str, look: Look = Look(), *, may_copy: bool 
     )
     context.set_default_timeout(1000 * SECONDS)
     try:
-        person = Visitor(context, root, look)
-        yield person
-        assert (person.dialogs, person.complaints, person.strangers()) == ([], [], [])
+        who = Person(context, root, look)
+        yield who
+        assert (who.dialogs, who.complaints, who.strangers()) == ([], [], [])
     finally:
         context.close()

@@ -48,12 +48,16 @@ class Person:
         self.look = look
         self.root = root
         """The address of the service, with a slash at its end."""
+        self.may_ask = {_origin(root)}
+        """The origins from which pages may load; a test adds a hostile one."""
         self.requests: list[Request] = []
         """All that any page of theirs asked for, in order."""
         self.complaints: list[str] = []
         """What the browser or a script complained of; an error that the server answered on purpose is none."""
         self.dialogs: list[str] = []
         """What ``alert`` said: some text was run as a script."""
+        self.expects_complaints = False
+        """Set by a test that has the browser refuse something."""
         context.on("request", lambda request: self.requests.append(request))
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
@@ -66,7 +70,7 @@ class Person:
     def _on_console(self, message: ConsoleMessage) -> None:
         where = message.location["url"]
         is_the_page_itself = message.page is not None and where == message.page.url
-        if message.type in ("error", "warning") and not is_the_page_itself:
+        if message.type in ("error", "warning") and not (is_the_page_itself or self.expects_complaints):
             self.complaints.append(f"{message.type}: {message.text} ({where})")
 
     def _on_dialog(self, dialog: Any) -> None:
@@ -93,13 +97,18 @@ class Person:
         self.requests.clear()
         return [path for path in found if not path.startswith("static/")]
 
-    def findings(self) -> list[str]:
-        """What axe-core finds serious or critical in the page as it is now; it may run a script where the page may not."""
+    def findings(self, *rules: str) -> list[str]:
+        """What axe-core finds serious or critical in the page as it is now, by its *rules*, without any by all.
+
+        It may run a script where the page may not.
+        """
         if not self.look.has_script:
             self._switch_scripts(True)
         if not self.page.evaluate("typeof axe === 'object'"):
             self.page.evaluate(AXE.read_text("utf-8"))
-        options = {"resultTypes": ["violations"], "elementRef": False}
+        options: dict[str, object] = {"resultTypes": ["violations"], "elementRef": False}
+        if rules:
+            options["runOnly"] = {"type": "rule", "values": rules}
         violations = self.page.evaluate("options => axe.run(document, options).then(found => found.violations)", options)
         if not self.look.has_script:
             self._switch_scripts(False)
@@ -117,9 +126,12 @@ class Person:
         return found
 
     def strangers(self) -> list[str]:
-        """What was asked for elsewhere than at the service's host and port."""
-        ours = urlsplit(self.root)[:2]
-        return [request.url for request in self.requests if urlsplit(request.url)[:2] != ours]
+        """What was asked for elsewhere than at the service's scheme, host and port."""
+        return [request.url for request in self.requests if _origin(request.url) not in self.may_ask]
+
+
+def _origin(url: str) -> str:
+    return "://".join(urlsplit(url.removeprefix("blob:"))[:2])
 
 
 @contextlib.contextmanager

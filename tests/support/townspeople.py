@@ -1,6 +1,7 @@
 """A small directory of made-up people, the same in every run: for the tests in a browser and for the pictures of the pages."""
 
 from pathlib import Path
+from uuid import NAMESPACE_DNS, uuid5
 
 from n2k_fcgi.model.avatar import Source
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
@@ -29,6 +30,7 @@ HOSTILE = {
     "a0000000-0000-4000-8000-000000000003": "\"'><svg onload=alert(1)>",
     "a0000000-0000-4000-8000-000000000004": "{{ 7 * 7 }} </title><b>bold",
     "a0000000-0000-4000-8000-000000000005": "javascript:alert(1) &lt;b&gt;",
+    "a0000000-0000-4000-8000-000000000006": "=SUM(A1)",
 }
 """Key -> what OpenSimulator permits as a name."""
 
@@ -55,7 +57,7 @@ def crowd(count: int) -> list[tuple[str, str]]:
 def settle(data_dir: Path, *, crowded: int = 0) -> None:
     """Fill a fresh data directory, with *crowded* more people."""
     box = Sandbox(data_dir)
-    neighbours = [(f"d0000000-0000-4000-8000-{number:012d}", name) for number, name in enumerate(_NEIGHBOURS)]
+    neighbours = [(str(uuid5(NAMESPACE_DNS, name)), name) for name in _NEIGHBOURS]
     known = [(MASAKAZU, "Masakazu Kojima"), (GOVERNOR, "Governor Linden"), (USERNAME, "Username Resident")]
     try:
         for as_of, name in zip((FIRST, SECOND, LATEST), (*FORMER, NOW), strict=True):

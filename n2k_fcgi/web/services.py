@@ -29,6 +29,14 @@ class Services(NamedTuple):
     """Who may download the list."""
     search: Permission
     """Who may search for names by their beginning."""
+    register: Permission
+    """Who may register."""
+    keep_days: int
+    """Days after which a capture that was not seen again is dropped; 0: never."""
+    keep_places: bool
+    """Whether a capture keeps the region and the object that reported it."""
+    url: str
+    """The public address of the service; '': the owner did not say."""
     code: str
     """The digest of the code that this server runs, by which ``n2k doctor`` finds old code; '': unknown."""
     access: Callable[[], Access]

@@ -12,6 +12,8 @@ from tests.support.sandbox import Sandbox
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 HOST = "http://localhost"
+_WITH_TEXT = ("code", "pre", "textarea", "title")
+"""Elements whose text can be asked for; each has an end."""
 
 
 class Page(HTMLParser):
@@ -21,6 +23,8 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
         self._texts: list[str] = []
+        self._open: list[tuple[str, dict[str, str], list[str]]] = []
+        self._closed: list[tuple[str, dict[str, str], list[str]]] = []
         self.feed(html.decode())
 
     @property
@@ -38,13 +42,27 @@ class Page(HTMLParser):
         names = ("href", "src", "action", "data-found", "data-lists")
         return [attributes[name] for _, attributes in self.elements for name in names if name in attributes]
 
+    def of_tag(self, tag: str, **attributes: str) -> list[str]:
+        """The texts inside all elements of one kind that have *attributes*, as they are written."""
+        return ["".join(texts) for name, own, texts in self._closed if name == tag and attributes.items() <= own.items()]
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """One element."""
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, attributes))
+        if tag in _WITH_TEXT:
+            self._open.append((tag, attributes, []))
 
     def handle_data(self, data: str) -> None:
         """Text."""
         self._texts.append(data)
+        for _, _, texts in self._open:
+            texts.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        """The end of one."""
+        if tag in _WITH_TEXT:
+            self._closed.append(self._open.pop())
 
 
 class Visitor:

@@ -74,7 +74,7 @@ class Express:
             raise
 
     def _lookup(self, params: bytes) -> Answer | None:
-        """The answer to a lookup, which reads six of some forty variables; None: it is another request."""
+        """The answer to a lookup, which reads four of some forty variables; None: it is another request."""
         # No lookup, for certain: nothing is decoded twice (16 % of /health).
         if b"/api/" in params or (b"name" not in params and b"key" not in params):
             return None

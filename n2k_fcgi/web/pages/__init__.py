@@ -30,9 +30,16 @@ def error(request: Request, status: int, message: str, headers: Headers) -> Answ
 
 AREA = Area(
     folder="pages",
-    prefixes=(b"/found", b"/static"),
+    prefixes=(b"/avatar", b"/found", b"/leave", b"/lists", b"/privacy", b"/programs", b"/scripts", b"/static"),
     routes=(
         Route("/found", "home.found"),
+        Route("/avatar/<key>", "avatar.avatar"),
+        Route("/leave", "avatar.leave"),
+        Route("/lists", "lists.lists", ("GET", "POST")),
+        Route("/programs", "programs.programs"),
+        Route("/scripts", "scripts.scripts"),
+        Route("/scripts/<name>", "scripts.script"),
+        Route("/privacy", "privacy.privacy"),
         Route("/static/<name>", "static.file"),
     ),
     error=error,

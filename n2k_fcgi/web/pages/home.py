@@ -46,4 +46,4 @@ def _found(request: Request, services: Services, text: str) -> dict[str, Any]:
         wanted = services.grids.wanted(request.query.get("grid") or None)
     except BadGrid:
         wanted = services.grids.wanted(None)
-    return {"asked": text, "found": asked.find(text, wanted, services)}
+    return {"asked": text, "is_asked": bool(asked.entries(text)), "found": asked.find(text, wanted, services)}

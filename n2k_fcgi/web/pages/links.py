@@ -19,7 +19,7 @@ class Links:
         """Return the link to *path*, below the root and not escaped, with the fields of *query* that are not None."""
         return self._link(quote(path), {**query, "lang": self._language})
 
-    def file(self, path: str, **query: str | None) -> str:
+    def file(self, path: str = "", **query: str | None) -> str:
         """Return the link to an address that has no language: a file, or JSON."""
         return self._link(quote(path), query)
 

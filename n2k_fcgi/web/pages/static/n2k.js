@@ -41,6 +41,7 @@
   if (form) {
     const box = one("textarea", form);
     let timer, running, shown = box.value.trim();
+    box.setSelectionRange(box.value.length, box.value.length);
 
     const ask = async () => {
       clearTimeout(timer);
@@ -72,12 +73,11 @@
       clearTimeout(timer);
       timer = setTimeout(ask, 200);
     });
-    form.addEventListener("submit", (event) => {
+    form.addEventListener("submit", () => {
       if (box.value.length > 2000) {  // longer than addresses may be: the page of lists takes it
-        const lists = one("form[data-lists]");
-        one("textarea", lists).value = box.value;
-        event.preventDefault();
-        lists.submit();
+        form.method = "post";
+        form.action = form.dataset.lists;
+        box.name = "names";
       }
     });
     box.addEventListener("keydown", (event) => {
@@ -106,6 +106,67 @@
           (links[next] ?? box).focus();
         }
       }
+    });
+  }
+
+  // --- lists: longer ones in pieces, one after the other
+
+  const lists = one("form[data-rows]");
+  if (lists) {
+    const most = Number(lists.dataset.most);
+    const wide = 60000;  // bytes of a body: less than web servers take
+    const longest = (entries) => {
+      let size = 0, count = 0;
+      while (count < Math.min(entries.length, most) && (count === 0 || size < wide)) size += encodeURIComponent(entries[count++]).length;
+      return entries.slice(0, count);
+    };
+
+    const inPieces = async (format, entries, take) => {
+      const all = entries.length;
+      while (entries.length) {
+        const body = new URLSearchParams({ names: longest(entries).join("\n"), grid: one("select", lists).value, format });
+        const answer = await fetch(lists.action, { method: "POST", body });
+        const taken = answer.ok ? await take(answer) : 0;
+        if (!taken) return lists.submit();  // the page that follows says what is wrong
+        entries = entries.slice(taken);
+        say(`${all - entries.length} / ${all}`);
+      }
+    };
+
+    const table = (entries) => {
+      one("#table").replaceChildren();
+      return inPieces("rows", entries, async (answer) => {
+        const part = await fragment(answer);
+        const rows = one("tbody", part);
+        const count = rows.rows.length;
+        const body = one("#table tbody");
+        if (body) body.after(document.adoptNode(rows));
+        else one("#table").append(document.adoptNode(one(".scroll", part)));
+        return count;
+      });
+    };
+
+    const csv = async (entries) => {
+      const lines = [];
+      await inPieces("csv", entries, async (answer) => {
+        const [head, ...rows] = (await answer.text()).trimEnd().split("\r\n");
+        if (!lines.length) lines.push(head);
+        lines.push(...rows);
+        return rows.length;
+      });
+      const save = document.createElement("a");
+      save.href = URL.createObjectURL(new Blob([lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
+      save.download = "avatars.csv";
+      save.click();
+      URL.revokeObjectURL(save.href);
+    };
+
+    lists.addEventListener("submit", (event) => {
+      const entries = one("textarea", lists).value.split(/[\r\n\t,;]+/).map((entry) => entry.trim()).filter(Boolean);
+      const work = { html: table, csv }[event.submitter?.value ?? "html"];
+      if (!work || longest(entries).length === entries.length) return;  // one answer has all of it
+      event.preventDefault();
+      work(entries);
     });
   }
 })();

@@ -1,7 +1,10 @@
 """One Apache with the service and one browser for all tests of this folder; each test meets people with a profile each."""
 
 import contextlib
+import os
+import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import Browser
@@ -9,7 +12,7 @@ from playwright.sync_api import Browser
 from tests.support.apache import Apache, apache
 from tests.support.chromium import INSECURE_HOST, Look, Person, chromium, person
 from tests.support.commands import Commands
-from tests.support.parallel import in_parallel
+from tests.support.golden import Reply
 from tests.support.processes import eventually
 from tests.support.townspeople import settle
 
@@ -28,10 +31,26 @@ class Site:
         self.n2k = n2k
         self.root = f"{server.url}/n2k/"
 
-    def workers_when_busy(self) -> int:
-        """Ask many things at once, which has Apache start workers; return how many there are."""
-        in_parallel(2 * WORKERS, lambda _: self.server.get("/n2k/api/v1/search?prefix=crowd&limit=500"))
-        return len(self.server.ready_workers(self.server.docroot / "n2k" / "dispatch.fcgi"))
+    def start_workers(self) -> None:
+        """Have Apache start all its workers: those that it has are stopped, while requests wait for others."""
+        script = self.server.docroot / "n2k" / "dispatch.fcgi"
+        stopped: set[int] = set()
+        waiting: set[Future[Reply]] = set()
+
+        def are_there() -> bool:
+            waiting.difference_update([request for request in waiting if request.done()])
+            waiting.update(threads.submit(self.server.get, "/n2k/?name=governor.linden") for _ in range(2 * WORKERS - len(waiting)))
+            for worker in set(self.server.ready_workers(script)) - stopped:
+                os.kill(worker, signal.SIGSTOP)
+                stopped.add(worker)
+            return len(stopped) == WORKERS
+
+        with ThreadPoolExecutor(2 * WORKERS) as threads:
+            try:
+                assert eventually(are_there), self.server.error_log
+            finally:
+                for worker in stopped:
+                    os.kill(worker, signal.SIGCONT)
 
 
 Meet = Callable[..., Person]
@@ -51,7 +70,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert done.code == 0, done
     with apache(folder.parent, settings=f"FcgidMaxProcessesPerClass {WORKERS}") as server:
         found = Site(server, n2k)
-        assert eventually(lambda: found.workers_when_busy() == WORKERS), server.error_log
+        found.start_workers()
         yield found
     assert "stderr:" not in server.error_log
 

@@ -31,6 +31,7 @@ def test_what_a_hostile_page_posts_changes_nothing(meet: Meet, site: Site) -> No
         theirs.pages["/"] = ("text/html", f"{form}<button>Win</button></form>".encode())
         person = meet()
         person.may_ask.add(theirs.url)
+        person.expects_complaints = True
         person.go(theirs.url + "/")
         with person.page.expect_navigation() as answer:
             person.page.get_by_role("button").click()
@@ -46,7 +47,7 @@ def test_style_and_script_in_a_page_are_refused(meet: Meet) -> None:
     person.page.evaluate(
         """() => {
             const main = document.querySelector("main");
-            main.insertAdjacentHTML("beforeend", "<img src=x: onerror='window.ran = 1'><p id=p style='color: red'>x</p>");
+            main.insertAdjacentHTML("beforeend", "<img src=nothing onerror='window.ran = 1'><p id=p style='color: red'>x</p>");
             const script = document.createElement("script");
             script.textContent = "window.ran = 2";
             main.append(script);

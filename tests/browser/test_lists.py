@@ -17,8 +17,8 @@ ALL = crowd(CROWD)
 
 
 def send(page: Page, text: str, button: str = "Show a table") -> None:
-    """Paste *text* and press a button."""
-    page.locator("#names").fill(text)
+    """Paste *text* and press a button. It is set at once: Chromium's typing of thousands of lines takes minutes."""
+    page.locator("#names").evaluate("(box, text) => box.value = text", text)
     page.get_by_role("button", name=button).click()
 
 
@@ -61,7 +61,7 @@ def test_ten_thousand_are_asked_piece_by_piece(meet: Meet) -> None:
     person.go("lists")
     person.asked()
     send(person.page, "\n".join(name for _, name in ALL))
-    expect(person.page.locator("#rows tbody tr")).to_have_count(CROWD)
+    expect(person.page.locator("#told")).to_have_text(f"{CROWD} / {CROWD}")
     assert len(person.asked()) == -(-CROWD // MOST_ASKED)
     script = "() => [...document.querySelectorAll('#rows tbody tr')].map(row => row.querySelector('.key').textContent)"
     assert person.page.evaluate(script) == [key for key, _ in ALL]

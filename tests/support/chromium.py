@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.support.processes import SECONDS
+
+PATIENCE = 100 * SECONDS
+"""How long to wait for what a page does soon, in milliseconds."""
 
 PHONE, DESKTOP = 390, 1280
 """Widths in CSS pixels."""
@@ -140,8 +143,9 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program, "these tests need a real chromium: 'make test' names its package"
     options = (f"--host-resolver-rules={_NO_OTHER_HOST}", "--disable-dev-shm-usage", "--disable-gpu")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=options, timeout=1000 * SECONDS)
+        browser = playwright.chromium.launch(executable_path=program, args=options, timeout=PATIENCE)
         try:
             yield browser
         finally:
@@ -159,10 +163,11 @@ def person(browser: Browser, root: str, look: Look = Look(), *, may_copy: bool =
         reduced_motion="reduce",
         permissions=["clipboard-read", "clipboard-write"] if may_copy else [],
     )
-    context.set_default_timeout(1000 * SECONDS)
+    context.set_default_timeout(PATIENCE)
     try:
         who = Person(context, root, look)
         yield who
-        assert (who.dialogs, who.complaints, who.strangers()) == ([], [], [])
+        wrong = (*who.dialogs, *who.complaints, *who.strangers())
+        assert not wrong, wrong
     finally:
         context.close()

@@ -17,6 +17,7 @@ To add one (``db``, say), make a folder beside ``classic`` and ``api`` and add o
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.named import NamedTuple
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Route(NamedTuple):
     """Module and function in the area's folder: ``avatars.with_key``."""
     methods: tuple[str, ...] = ("GET",)
     """HEAD comes with GET, OPTIONS with all."""
+    kind: Kind = Kind.OTHER
+    """What its requests are counted as."""
 
 
 class Area(NamedTuple):

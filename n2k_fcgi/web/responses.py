@@ -41,6 +41,7 @@ PRIVATE: Headers = (*ALWAYS, ("Cache-Control", "no-store"))
 REASONS = {
     200: "200 OK",
     201: "201 Created",
+    303: "303 See Other",
     304: "304 Not Modified",
     400: "400 Bad Request",
     401: "401 Unauthorized",

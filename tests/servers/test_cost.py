@@ -78,11 +78,11 @@ OF_RE = {"re", "sre_compile", "sre_constants", "sre_parse"}
 """Regular expressions; those are four modules up to Python 3.10."""
 
 STORE_MODULES = """
-store store.bounds store.datadir store.options store.lmdb store.lmdb.bulk store.lmdb.capture_rows store.lmdb.captures
-store.lmdb.codec store.lmdb.empty_file store.lmdb.engine store.lmdb.environment store.lmdb.forgotten store.lmdb.generation
-store.lmdb.generation_file store.lmdb.generation_folders store.lmdb.generations store.lmdb.growing_map store.lmdb.json_text
-store.lmdb.layers store.lmdb.layout store.lmdb.lockfile store.lmdb.open_files store.lmdb.resident store.lmdb.writable
-store.lmdb.writer_queue
+store store.bounds store.counts store.datadir store.options store.lmdb store.lmdb.bulk store.lmdb.capture_rows
+store.lmdb.captures store.lmdb.codec store.lmdb.empty_file store.lmdb.engine store.lmdb.environment store.lmdb.forgotten
+store.lmdb.generation store.lmdb.generation_file store.lmdb.generation_folders store.lmdb.generations store.lmdb.growing_map
+store.lmdb.json_text store.lmdb.layers store.lmdb.layout store.lmdb.lockfile store.lmdb.open_files store.lmdb.resident
+store.lmdb.writable store.lmdb.writer_queue
 """
 LOOKUP_MODULES = f"""
 config config.ini config.table config.values errors errors.base errors.installation errors.requests errors.store files late

@@ -131,8 +131,13 @@ class Failing:
         """As the others."""
         raise self._problem
 
+    has_counted = False
+
     def keep_house(self) -> None:
         """Nothing."""
+
+    def note_counts(self) -> None:
+        """Nothing is counted."""
 
     def close(self) -> None:
         """Nothing."""

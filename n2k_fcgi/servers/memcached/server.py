@@ -39,6 +39,8 @@ class Options(NamedTuple):
     """Seconds after which a connection that asks nothing is closed; None: never."""
     authorise: Authorise | None = None
     """None: who can connect needs no token."""
+    counted: Callable[[str], None] = lambda name: None
+    """Adds one to a counter (``store.counts``)."""
     names: Names | None = None
     """The part of the keys that the directory answers; None: none."""
 

@@ -31,6 +31,7 @@ def named(request: Request, services: Services) -> Answer:
     view = services.directory.view()
     with view.snapshot():
         found = [avatar_fields(avatar) for avatar in view.all_called(parsed, wanted)]
+    request.found = found[0]["grid"] if found else ""
     body = json_bodies.cut(request, found, lambda items: {"avatars": items})
     return json_bodies.revalidated(request, body, view.generation_name)
 
@@ -40,6 +41,7 @@ def with_key(request: Request, services: Services, key: str) -> Answer:
     grid, avatar_key = only_grid(request, services), parse_key(key)
     view = services.directory.view()
     found = [avatar_fields(avatar) for avatar in view.with_key(avatar_key) if grid in (None, avatar.grid)]
+    request.found = found[0]["grid"] if found else ""
     if not found:
         raise NotFound(what=format_key(avatar_key))
     body = json_bodies.cut(request, found, lambda items: {"avatars": items})
@@ -52,6 +54,7 @@ def history(request: Request, services: Services, key: str) -> Answer:
     view = services.directory.view()
     names = History(view).names_of(avatar_key, MOST_NAMES)
     found = [_named_fields(each) for each in names if grid in (None, each.avatar.grid)]
+    request.found = found[0]["grid"] if found else ""
     if not found:
         raise NotFound(what=format_key(avatar_key))
     body = json_bodies.cut(request, found, lambda items: {"names": items})

@@ -37,6 +37,8 @@ def lookup(request: Request, services: Services) -> Answer:
         found = results(names, partial(parse_name, grids=services.grids), lambda parsed: view.each_called(parsed, wanted))
         if len(found) == len(names) and not view.is_enough():
             found += results(keys, parsed_key, lambda parsed: view.each_with_key(parsed, wanted))
+    for result in found:
+        services.counts.looked_up(result["grid"] or "")
     count = len(names) + len(keys)
     cut = json_bodies.cut(request, found, lambda items: {"results": items, "more": count - len(items)})
     return json_bodies.answer(cut, view.generation_name)

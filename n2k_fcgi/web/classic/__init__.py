@@ -6,6 +6,7 @@ Errors are one line of text; a browser that asks for an address that there is no
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.area import Area, Route
 from n2k_fcgi.web.classic.browser import wants_page
 from n2k_fcgi.web.requests import token_in_headers
@@ -36,16 +37,17 @@ AREA = Area(
     folder="classic",
     prefixes=(b"",),
     routes=(
-        Route("/", "root.root", _FORM),
-        Route("/touch/", "root.root", _FORM),
-        Route("/touch", "root.root", _FORM),
-        Route("/name2key", "w_hat.name2key", _FORM),
-        Route("/name2key/", "w_hat.name2key", _FORM),
-        Route("/name2key/<path:name>", "w_hat.name2key_path"),
-        Route("/key2name/<path:key>", "w_hat.key2name_path"),
-        Route("/name2key.csv", "name_list.name_list"),
-        Route("/health", "monitoring.health"),
-        Route("/ready", "monitoring.ready"),
+        Route("/", "root.root", _FORM, Kind.LOOKUP),
+        Route("/touch/", "root.root", _FORM, Kind.LOOKUP),
+        Route("/touch", "root.root", _FORM, Kind.LOOKUP),
+        Route("/name2key", "w_hat.name2key", _FORM, Kind.LOOKUP),
+        Route("/name2key/", "w_hat.name2key", _FORM, Kind.LOOKUP),
+        Route("/name2key/<path:name>", "w_hat.name2key_path", kind=Kind.LOOKUP),
+        Route("/key2name/<path:key>", "w_hat.key2name_path", kind=Kind.LOOKUP),
+        Route("/name2key.csv", "name_list.name_list", kind=Kind.LIST),
+        Route("/health", "monitoring.health", kind=Kind.HEALTH),
+        Route("/metrics", "metrics.metrics", kind=Kind.OWNER),
+        Route("/ready", "monitoring.ready", kind=Kind.HEALTH),
     ),
     error=error,
     token=token,

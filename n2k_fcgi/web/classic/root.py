@@ -6,6 +6,7 @@ import time
 
 from n2k_fcgi import TYPE_CHECKING, late, logs
 from n2k_fcgi.errors import BadRequest, NothingHere, shown
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.web.classic.browser import wants_page
@@ -28,6 +29,7 @@ def root(request: Request, services: Services) -> Answer:
     if (nothing_asked or from_old_page) and wants_page(request):
         return _page(request, services)
     if nothing_asked:
+        request.kind = Kind.PAGE
         raise NothingHere
     in_words = "compat" in fields and fields["compat"].lower() == "false"
     if not has_key:
@@ -38,10 +40,12 @@ def root(request: Request, services: Services) -> Answer:
         raise BadRequest(why="HEAD changes nothing: register with GET or POST")
     from n2k_fcgi.web.classic.registering import register  # late: lookups do not need it
 
+    request.kind = Kind.REGISTER
     return register(request, services, fields)
 
 
 def _page(request: Request, services: Services) -> Answer:
+    request.kind = Kind.PAGE
     page: Answer = late.module("web.pages.home").home(request, services)  # late: a worker that answers scripts needs no page
     return page
 
@@ -53,6 +57,7 @@ def name2key(request: Request, services: Services, fields: Fields, *, in_words: 
     wanted = parsed.on(request.wanted(services.grids, fields.get("grid")))
     view = services.directory.view()
     avatar = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
+    request.found = avatar.grid if avatar else ""
     key = format_key(avatar.key) if avatar else None
     if logs.enabled(logs.DEBUG):  # checked first, to format no line in vain
         logs.timed(f"name2key {parsed.canonical} -> {key}", started)
@@ -71,6 +76,7 @@ def key2name(request: Request, services: Services, fields: Fields, *, in_words: 
     wanted = request.wanted(services.grids, fields.get("grid"))
     view = services.directory.view()
     avatar = view.key2name(key, wanted.grid, strict=wanted.strict) if key else None
+    request.found = avatar.grid if avatar else ""
     if logs.enabled(logs.DEBUG):
         logs.timed(f"key2name {key.hex() if key else NULL_KEY} -> {avatar and avatar.name}", started)
     if not in_words:

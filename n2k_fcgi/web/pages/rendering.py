@@ -45,7 +45,7 @@ def environment() -> Environment:
     )
     found.globals["_"] = _text_function()
     found.globals["ngettext"] = _plural_function()
-    found.filters |= {"key": format_key, "number": number, "day": day, "instant": instant}
+    found.filters |= {"key": format_key, "number": number, "size": size, "age": age, "day": day, "instant": instant}
     return found
 
 
@@ -77,6 +77,23 @@ def _plural_function() -> Any:
 def number(value: int) -> str:
     """Return a number with narrow spaces between thousands, which every language reads alike."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def size(value: float) -> str:
+    """Return bytes in a unit that people read: ``12.3 MB``."""
+    units = ["B", "KB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1000
+        del units[0]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" or value >= 100 else f"{value:.1f} {units[0]}"
+
+
+def age(seconds: int) -> str:
+    """Return a time in the largest unit of which there are two: ``3 min``; the units are those of the SI."""
+    for unit, long in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * long:
+            return f"{seconds // long} {unit}"
+    return f"{max(seconds, 0)} s"
 
 
 def day(seconds: int) -> str:

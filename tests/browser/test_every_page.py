@@ -30,18 +30,44 @@ PAGES = {
 """Name -> path below the root."""
 
 IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+USABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']"
+MARK = f"""() => {{
+    const usable = [...document.querySelectorAll({USABLE!r})].filter(one => one.checkVisibility({{visibilityProperty: true}}));
+    usable.forEach((one, number) => one.dataset.number = number);
+    usable[0].focus({{focusVisible: true}});
+    return usable.length;
+}}"""
+WHERE = """() => {
+    const at = document.activeElement, style = getComputedStyle(at), box = at.getBoundingClientRect();
+    const isInside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+    const isSeen = isInside && box.width > 1 && box.height > 1;
+    const isMarked = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    return at === document.body ? null : [Number(at.dataset.number ?? -1), isSeen && isMarked, at.outerHTML.slice(0, 120)];
+}"""
 
 
-@pytest.mark.parametrize("has_script", [True, False], ids=["script", "plain"])
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_everyone_can_use_it(meet: Meet, path: str, has_script: bool) -> None:
-    """One heading, a title, a language; never wider than the screen; axe-core finds nothing serious in any light."""
-    person = meet(Look(has_script=has_script))
-    assert person.go(path) == 200
-    assert person.page.locator("h1").count() == 1 and person.page.title()
-    expect(person.page.locator("html")).to_have_attribute("lang", "de" if "lang=de" in path else "en")
-    for width in (PHONE, DESKTOP):
-        for is_dark in (False, True):
-            person.change(Look(width, is_dark, has_script))
-            assert not person.page.evaluate(IS_TOO_WIDE), (width, is_dark)
-            assert person.findings(*(["color-contrast"] if is_dark else [])) == [], (width, is_dark)
+def test_everyone_can_use_it(meet: Meet, path: str) -> None:
+    """With script and without: one heading, a language; never wider than the screen; axe-core finds nothing serious in any light.
+
+    By keys alone: Tab leads from the first thing that can be used to the last, each in the window and with a visible outline.
+    """
+    person = meet()
+    for has_script in (False, True):
+        person.change(Look(has_script=has_script))
+        assert person.go(path) == 200
+        assert person.page.locator("h1").count() == 1 and person.page.title()
+        expect(person.page.locator("html")).to_have_attribute("lang", "de" if "lang=de" in path else "en")
+        for width in (PHONE, DESKTOP):
+            for is_dark in (True, False):
+                person.change(Look(width, is_dark, has_script))
+                assert not person.page.evaluate(IS_TOO_WIDE), person.look
+                assert person.findings(*(["color-contrast"] if is_dark else [])) == [], person.look
+    count = person.page.evaluate(MARK)
+    seen = []
+    for _ in range(count):
+        where = person.page.evaluate(WHERE)
+        assert where is not None and where[1], where
+        seen.append(where[0])
+        person.page.keyboard.press("Tab")
+    assert seen == list(range(count))

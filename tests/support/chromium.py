@@ -66,9 +66,8 @@ class Person:
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         context.on("page", lambda page: page.on("dialog", self._on_dialog))
         self.page: Page = context.new_page()
-        if not look.has_script:
-            self._devtools = context.new_cdp_session(self.page)
-            self._switch_scripts(False)
+        self._devtools = context.new_cdp_session(self.page)
+        self._switch_scripts(look.has_script)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         where = message.location["url"]
@@ -90,7 +89,9 @@ class Person:
         return answer.status
 
     def change(self, look: Look) -> None:
-        """Look at the same page otherwise: width and light."""
+        """Look otherwise: width and light at once, script or none from the next page on."""
+        self._switch_scripts(look.has_script)
+        self.look = look
         self.page.set_viewport_size({"width": look.width, "height": look.height})
         self.page.emulate_media(color_scheme="dark" if look.is_dark else "light")
 

@@ -139,8 +139,8 @@
         const part = await fragment(answer);
         const rows = one("tbody", part);
         const count = rows.rows.length;
-        const body = one("#table tbody");
-        if (body) body.after(document.adoptNode(rows));
+        const last = all("#table tbody").at(-1);
+        if (last) last.after(document.adoptNode(rows));
         else one("#table").append(document.adoptNode(one(".scroll", part)));
         return count;
       });

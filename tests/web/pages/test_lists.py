@@ -95,6 +95,7 @@ def test_too_large_a_list_has_a_page(people: Sandbox) -> None:
     with visiting(people) as visitor:
         reply = visitor.send("POST", "/lists", b"names=" + b"x%0A" * 50_000, Content_Type=FORM)
         assert reply.status == 413 and "That is too much at once" in Page(reply.body).text
+        assert "Ask for fewer names at a time" in Page(reply.body).text
 
 
 def test_a_table_has_a_permalink(people: Sandbox) -> None:

@@ -67,9 +67,9 @@ build: $(VENV)/.test
 # to add a language.
 LOCALE = n2k_fcgi/web/pages/locale
 catalogue: $(VENV)/.test
-	$(BIN)/pybabel -q extract -F .ci/babel.cfg --no-location --sort-output --add-comments=NOTE --project=n2k_fcgi \
-		--header-comment="\# Texts of the pages of n2k_fcgi: make catalogue writes this file." -o $(LOCALE)/n2k.pot n2k_fcgi/web/pages
-	$(BIN)/pybabel -q update -D n2k -i $(LOCALE)/n2k.pot -d $(LOCALE) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(BIN)/pybabel -q extract -F .ci/babel.cfg --no-location --sort-output --width=120 --add-comments=NOTE --project=n2k_fcgi \
+		--header-comment="# Texts of the pages of n2k_fcgi: make catalogue writes this file." -o $(LOCALE)/n2k.pot n2k_fcgi/web/pages
+	$(BIN)/pybabel -q update -D n2k -i $(LOCALE)/n2k.pot -d $(LOCALE) --width=120 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile -D n2k -d $(LOCALE)
 
 # The pictures of the documentation, from their text. The tests compare words, so that another version of graphviz will do.

@@ -33,9 +33,9 @@ LONG = (
     *("servers/test_slow_readers.py", "store/keyvalue/test_dropping.py", "store/keyvalue/test_compaction.py"),
     *("servers/test_cost.py", "servers/test_csv_slots.py", "web/test_bounds.py", "web/test_keyvalue_machine.py"),
     *(
-        "web/pages/test_sessions.py",
-        "deploy/test_log_in.py",
+    *("web/pages/test_sessions.py", "deploy/test_log_in.py"),
         "web/test_browser.py",
+        "web/pages/test_servers.py",
         "web/test_forgotten_avatars.py",
         "web/test_openapi.py",
         "client/test_snapshot.py",

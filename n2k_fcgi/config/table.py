@@ -231,5 +231,5 @@ TABLE: tuple[Setting, ...] = (
         "no",
         "Let the group read and write the files, where cron and the server run as different users.",
     ),
-    Setting("url", values.url, "", "Public address of this service; `n2k lsl` writes it into scripts."),
+    Setting("url", values.url, "", "Public address of this service; `n2k lsl` and the pages write it into scripts."),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.area import Area, Route
-from n2k_fcgi.web.classic.browser import wants_page
+from n2k_fcgi.web.classic.browser import asks_for_page, wants_page
 from n2k_fcgi.web.requests import token_in_headers
 from n2k_fcgi.web.responses import error as line
 
@@ -20,8 +20,8 @@ _FORM = ("GET", "POST")
 
 
 def error(request: Request, status: int, message: str, headers: Headers) -> Answer:
-    """Return one line; of an address that there is not, to a browser, the page that says so."""
-    if status == 404 and wants_page(request):
+    """Return one line; to a browser a page, of an address that there is not, and of the search."""
+    if (status == 404 and wants_page(request)) or asks_for_page(request):
         from n2k_fcgi.web import pages  # late: lookups have no such error
 
         return pages.error(request, status, message, headers)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.web.decoding import target_of
 
 if TYPE_CHECKING:
     from n2k_fcgi.web.requests import Request
+
+ROOTS = (b"/", b"/touch", b"/touch/")
 
 
 def wants_page(request: Request) -> bool:
     """Whether it accepts ``text/html`` by that name. LSL's Accept has only ``text/*``."""
     return "text/html" in request.environ.get("HTTP_ACCEPT", "") and not request.is_in_world
+
+
+def asks_for_page(request: Request) -> bool:
+    """Whether a browser asks for the search, and not as a script does for one line: also if the query cannot be read."""
+    query = target_of(request.environ)[1]
+    return wants_page(request) and request.raw_path in ROOTS and b"name=" not in query and b"key=" not in query

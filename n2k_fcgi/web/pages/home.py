@@ -16,7 +16,7 @@ def home(request: Request, services: Services) -> Answer:
     """The search, with what was found; ``name=`` and ``key=`` are read as ``q=``: pages of version 0.1 had them."""
     text = _text(request)
     values = {"here": "", "is_open": services.search is Permission.OPEN, **_found(request, services, text)}
-    json = ("found", {"q": text, "grid": request.query.get("grid"), "format": "json"}) if text else None
+    json = ("found", {"q": text, "grid": request.query.get("grid"), "format": "json"})
     return frame.page(request, "home.html", values, json=json, generation=values["found"].generation)
 
 

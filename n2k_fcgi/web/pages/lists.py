@@ -16,6 +16,9 @@ from n2k_fcgi.web.services import Services
 FORMATS = ("html", "rows", "csv", "json")
 """``rows``: the table alone, which our script puts into the page."""
 
+LONGEST_LINK = 2000
+"""Characters of a list that an address may hold: web servers refuse one of more than 8 KB."""
+
 _COLUMNS = ("asked", "key", "name", "grid")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is a formula for spreadsheets, and a stranger may have chosen the name."""
@@ -41,8 +44,9 @@ def lists(request: Request, services: Services) -> Answer:
     values = {"here": "lists", "rows": rows, "more": more, "left": "\n".join(entries[len(rows) :]), "grid": grid}
     if form == "rows":
         return frame.fragment(request, "rows.html", values, generation=generation)
-    values |= {"labels": services.grids.labels, "most": MOST_ASKED, "text": text}
-    json = ("lists", {"names": text, "grid": grid, "format": "json"}) if request.method != "POST" else None
+    fits = len(text) <= LONGEST_LINK
+    values |= {"labels": services.grids.labels, "most": MOST_ASKED, "text": text, "permalink": bool(entries) and fits}
+    json = ("lists", {"names": text, "grid": grid, "format": "json"}) if fits else None
     return frame.page(request, "lists.html", values, json=json, generation=generation)
 
 

@@ -108,7 +108,7 @@ def _operation(path: str, method: str, node: Node) -> Operation:
         body_type=body_type,
         answers=[(status, _resolved(answer)["description"]) for status, answer in node["responses"].items()],
         needs_token=node.get("security", [{}])[0] != {},
-        target=_target(path, parameters),
+        target=_target(path, parameters, node.get("x-example", {})),
     )
 
 
@@ -127,15 +127,18 @@ def _body(node: Node) -> tuple[str, str]:
     for content_type, content in node.get("content", {}).items():
         if "example" in content:
             example = content["example"]
+            if isinstance(example, str):
+                return example, content_type
             as_form = content_type == "application/x-www-form-urlencoded"
             return urlencode(example) if as_form else json.dumps(example), content_type
     return "", ""
 
 
-def _target(path: str, parameters: list[Node]) -> str:
-    """Return an address with the examples of the parameters in the path, and of those that must be in the query."""
+def _target(path: str, parameters: list[Node], more: dict[str, str]) -> str:
+    """Return an address with the examples of the parameters in the path, of those that must be in the query, and *more*."""
     for parameter in parameters:
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", quote(str(parameter["example"])))
     needed = {each["name"]: each["example"] for each in parameters if each["in"] == "query" and each.get("required")}
-    return path.removeprefix("/") + (f"?{urlencode(needed)}" if needed else "")
+    query = {**needed, **more}
+    return path.removeprefix("/") + (f"?{urlencode(query)}" if query else "")

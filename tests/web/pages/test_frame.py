@@ -1,10 +1,13 @@
 """What every page has: safe headers, links that work below any mount, both languages, and no page where a script asks."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.errors import StoreDamaged
 from n2k_fcgi.web import pages
+from n2k_fcgi.web.application import Unavailable
 from tests.support.people import BROWSER, Page, visiting
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 
@@ -154,6 +157,49 @@ def test_files_are_kept_for_ever_by_an_address_that_names_their_content(people: 
             assert visitor.get(file, If_None_Match=reply.headers["etag"]).status == 304
         for name in ("n2k.css", "../home.py.0", "..%2Fhome.py.0", "home.py.0123456789ab", ""):
             assert visitor.get(f"/static/{name}").status == 404
+
+
+@pytest.mark.parametrize("target", ADDRESSES)
+def test_every_page_has_its_data_as_json(people: Sandbox, target: str) -> None:
+    """To which a link in its head leads, and one that people see."""
+    with visiting(people) as visitor:
+        page = visitor.page(target)
+        (link,) = [each["href"] for each in page.every("link") if each["rel"] == "alternate"]
+        assert sum(each == link for each in page.links) >= 2
+        reply = visitor.get(visitor.follow(target, link))
+        assert reply.headers["content-type"] == "application/json" and isinstance(json.loads(reply.body), dict)
+
+
+@pytest.mark.parametrize("target", ["/?q=%FF", "/?q=a&q=b", "/touch/?lang=de&lang=en"])
+def test_a_search_that_cannot_be_read_has_a_page(people: Sandbox, target: str) -> None:
+    """A lookup of that kind is one line, as for scripts."""
+    with visiting(people) as visitor:
+        reply = visitor.get(target)
+        assert reply.status == 400 and Page(reply.body).every("main")
+        assert visitor.get("/?name=%FF").headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_damaged_store_has_a_page(people: Sandbox) -> None:
+    """It says so in the frame, without a path; of a lookup it is one line, as for scripts."""
+    with visiting(people) as visitor:
+        pointer = next(people.data_dir.rglob("CURRENT"))
+        live = pointer.read_text()
+        pointer.write_text("nonsense\n")
+        for target in ("/", "/?q=masakazu", f"/avatar/{MASAKAZU}", "/lists"):
+            reply = visitor.get(target)
+            assert reply.status == 503 and "The service cannot answer now" in Page(reply.body).text
+            assert str(people.data_dir).encode() not in reply.body
+        line = visitor.get("/?name=x")
+        assert (line.status, line.headers["content-type"]) == (503, "text/plain; charset=utf-8")
+        assert visitor.get("/privacy").status == 200
+        pointer.write_text(live)
+        assert visitor.get("/?q=masakazu").status == 200
+
+
+def test_without_valid_settings_there_is_a_page(sandbox: Sandbox) -> None:
+    """The one that says that the service is not there; scripts get the line."""
+    answer = Unavailable(StoreDamaged(path="/somewhere", why="it is torn")).answer({"REQUEST_URI": "/", "HTTP_ACCEPT": BROWSER})
+    assert answer.status == 503 and "The service cannot answer now" in Page(answer.body).text
 
 
 def test_an_address_that_there_is_not_has_a_page(people: Sandbox) -> None:

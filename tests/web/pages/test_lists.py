@@ -95,3 +95,14 @@ def test_too_large_a_list_has_a_page(people: Sandbox) -> None:
     with visiting(people) as visitor:
         reply = visitor.send("POST", "/lists", b"names=" + b"x%0A" * 50_000, Content_Type=FORM)
         assert reply.status == 413 and "That is too much at once" in Page(reply.body).text
+        assert "Ask for fewer names at a time" in Page(reply.body).text
+
+
+def test_a_table_has_a_permalink(people: Sandbox) -> None:
+    """Also one that was asked for by the form, while an address can hold it."""
+    with visiting(people) as visitor:
+        page = Page(posted(visitor, names=f"governor linden\n{MASAKAZU}", grid="Production"))
+        (link,) = [link for link in page.links if "names=" in link and "format" not in link and "lang=" not in link]
+        again = visitor.page(visitor.follow("/lists", link))
+        assert len(again.every("tr")) == 3 and "Governor Linden" in again.text
+        assert "Link to this table" not in Page(posted(visitor, names="\n".join(f"many{n}" for n in range(900)))).text

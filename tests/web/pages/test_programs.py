@@ -1,14 +1,18 @@
 """The API page: the OpenAPI file, whole, with examples that run against the server that shows them."""
 
 import json
+import os
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from n2k_fcgi.service.access.tokens import create_token
+from n2k_fcgi.store.keyvalue import Terms
 from n2k_fcgi.web.api.overview import OPENAPI
-from tests.support.people import Page, visiting
+from tests.support.asking import over_http
+from tests.support.people import BROWSER, Page, visiting
 from tests.support.sandbox import MASAKAZU, Sandbox, csv
 from tests.support.standalone import serving
 
@@ -37,34 +41,33 @@ def test_everything_of_the_file_is_on_the_page(people: Sandbox) -> None:
     assert page.text.count("curl ") == len(OPERATIONS)
 
 
+def curl(command: str, folder: Path) -> int:
+    """Type a command as it stands on the page, in *folder*; the status of its answer."""
+    typed = [*shlex.split(command), "-s", "-o", os.devnull, "-w", "%{http_code}"]
+    return int(subprocess.run(typed, capture_output=True, cwd=folder, check=True).stdout)
+
+
 def test_its_examples_run(people: Sandbox, tmp_path: Path) -> None:
-    """Each command that needs no token, typed as it stands there, is answered by this server; each link, too."""
+    """Each command, typed as it stands there, is answered by this server; so is each link.
+
+    Without a token all are 200. With one for a namespace those of values are stored, read, counted and removed.
+    """
+    people.store.keyvalue.create("shop", Terms(10**6, 1000))
+    token = create_token(people.store.tokens, ("keyvalue",), namespace="shop").text
+    (tmp_path / "token.header").write_text(f"X-N2K-Token: {token}")
     people.store.close()
     with serving(people.data_dir) as (host, port, _):
         root = f"http://{host}:{port}/"
-        html = subprocess.run(
-            ["curl", "-s", "-H", "Accept: text/html", f"{root}programs"], capture_output=True, check=True
-        ).stdout
-        page = Page(html)
+        page = Page(over_http(host, port)("GET", "/programs", {"Accept": BROWSER}, b"").body)
         commands = [text for text in page.of_tag("pre") if text.startswith("curl ")]
         assert len(commands) == len(OPERATIONS) and all(root in command for command in commands)
-        run = 0
-        for command in commands:
-            if "@token.header" in command:
-                continue
-            out = subprocess.run(
-                [*shlex.split(command), "-s", "-w", "\n%{http_code}"], capture_output=True, text=True, check=True
-            )
-            assert out.stdout.endswith("\n200"), (command, out.stdout)
-            run += 1
-        assert run >= 7
+        open_ones = [command for command in commands if "@token.header" not in command]
+        assert len(open_ones) >= 7 and {curl(command, tmp_path) for command in open_ones} == {200}
+        of_values = {command: curl(command, tmp_path) for command in commands if f"{root}db" in command}
+        assert len(of_values) == 8 and set(of_values.values()) <= {200, 201, 404, 409}, of_values
+        assert sum(status in (200, 201) for status in of_values.values()) >= 6, of_values
         links = [link for link in page.links if "api/v1" in link or link.startswith("./?")]
-        assert len(links) > 7
-        for link in links:
-            status = subprocess.run(
-                ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", root + link], capture_output=True, text=True
-            )
-            assert status.stdout == "200", link
+        assert len(links) > 7 and {curl(f"curl {shlex.quote(root + link)}", tmp_path) for link in links} == {200}
 
 
 def test_a_closed_search_has_no_link(people: Sandbox) -> None:

@@ -10,13 +10,16 @@
   // --- copying
 
   const copied = async (text) => {
-    if (navigator.clipboard) return navigator.clipboard.writeText(text);
-    const box = document.createElement("textarea");  // over plain HTTP browsers have no clipboard
-    box.value = text;
-    document.body.append(box);
-    box.select();
-    document.execCommand("copy");
-    box.remove();
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {  // over plain HTTP browsers have no clipboard
+      const box = document.createElement("textarea");
+      box.value = text;
+      document.body.append(box);
+      box.select();
+      document.execCommand("copy");
+      box.remove();
+    }
   };
 
   document.addEventListener("click", async (event) => {
@@ -62,8 +65,8 @@
         const here = new URL(form.action);
         if (text) fields.forEach((value, name) => here.searchParams.set(name, value));
         history.replaceState(null, "", here);
-      } catch (problem) {
-        if (problem.name !== "AbortError") form.submit();  // the page that follows says what is wrong
+      } catch {  // a newer question, or no network: the button asks again
+        return;
       } finally {
         if (running === mine) running = undefined;
       }
@@ -121,16 +124,21 @@
       return entries.slice(0, count);
     };
 
+    // Ask for all entries, one answer after the other; take() returns how many an answer had. Returns whether all were answered.
     const inPieces = async (format, entries, take) => {
       const all = entries.length;
       while (entries.length) {
         const body = new URLSearchParams({ names: longest(entries).join("\n"), grid: one("select", lists).value, format });
-        const answer = await fetch(lists.action, { method: "POST", body });
-        const taken = answer.ok ? await take(answer) : 0;
-        if (!taken) return lists.submit();  // the page that follows says what is wrong
+        const answer = await fetch(lists.action, { method: "POST", body }).catch(() => undefined);
+        const taken = answer?.ok ? await take(answer) : 0;
+        if (!taken) {
+          say(lists.dataset.failed);
+          return false;
+        }
         entries = entries.slice(taken);
         say(`${all - entries.length} / ${all}`);
       }
+      return true;
     };
 
     const table = (entries) => {
@@ -138,22 +146,22 @@
       return inPieces("rows", entries, async (answer) => {
         const part = await fragment(answer);
         const rows = one("tbody", part);
-        const count = rows.rows.length;
-        const body = one("#table tbody");
-        if (body) body.after(document.adoptNode(rows));
+        const bodies = all("#table tbody");
+        if (bodies.length) bodies.at(-1).after(document.adoptNode(rows));
         else one("#table").append(document.adoptNode(one(".scroll", part)));
-        return count;
+        return rows.rows.length;
       });
     };
 
     const csv = async (entries) => {
       const lines = [];
-      await inPieces("csv", entries, async (answer) => {
+      const whole = await inPieces("csv", entries, async (answer) => {
         const [head, ...rows] = (await answer.text()).trimEnd().split("\r\n");
         if (!lines.length) lines.push(head);
         lines.push(...rows);
         return rows.length;
       });
+      if (!whole) return;
       const save = document.createElement("a");
       save.href = URL.createObjectURL(new Blob([lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
       save.download = "avatars.csv";
@@ -161,12 +169,15 @@
       URL.revokeObjectURL(save.href);
     };
 
+    let busy = false;
     lists.addEventListener("submit", (event) => {
       const entries = one("textarea", lists).value.split(/[\r\n\t,;]+/).map((entry) => entry.trim()).filter(Boolean);
       const work = { html: table, csv }[event.submitter?.value ?? "html"];
-      if (!work || longest(entries).length === entries.length) return;  // one answer has all of it
+      if (!busy && (!work || longest(entries).length === entries.length)) return;  // one answer has all of it
       event.preventDefault();
-      work(entries);
+      if (busy) return;
+      busy = true;
+      work(entries).finally(() => { busy = false; });
     });
   }
 })();

@@ -131,6 +131,7 @@ class BatchRefused(N2KError):
         self.failures = failures
         """Index from 0 and error of each operation that failed, as if the others had been done."""
         self.status = first.status
+        self.limit = first.limit
 
 
 class BatchTooLarge(N2KError):

@@ -1,13 +1,13 @@
 """What was counted as metrics of Prometheus: families that a collector makes anew for each scrape."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from n2k_fcgi.model.statistics import BOUNDS, Family, Period
-from n2k_fcgi.service.directory.overview import Statistics
 from n2k_fcgi.service.statistics import Usage
 
 _COUNTERS = (
@@ -24,8 +24,11 @@ _COUNTERS = (
 _ROWS = ("rows", "added", "changed", "removed")
 
 
-def exposition(usage: Usage, counts: Statistics, accept: str) -> tuple[bytes, str]:
-    """Return the metrics and their content type: OpenMetrics if *accept*, a header of HTTP, asks for it, else plain text."""
+def exposition(usage: Usage, counts: Mapping[str, Any], accept: str) -> tuple[bytes, str]:
+    """Return the metrics and their content type: OpenMetrics if *accept*, a header of HTTP, asks for it, else plain text.
+
+    *counts*: of the directory (``service.directory.overview.Statistics``), by name.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Counted(usage, counts))
     encoder, content_type = choose_encoder(accept)
@@ -35,7 +38,7 @@ def exposition(usage: Usage, counts: Statistics, accept: str) -> tuple[bytes, st
 class _Counted(Collector):
     """Everything of one moment."""
 
-    def __init__(self, usage: Usage, counts: Statistics) -> None:
+    def __init__(self, usage: Usage, counts: Mapping[str, Any]) -> None:
         self._usage = usage
         self._counts = counts
 
@@ -68,11 +71,11 @@ class _Counted(Collector):
     def _of_the_directory(self) -> Iterator[Metric]:
         counts = self._counts
         for name, meaning, value in (
-            ("n2k_avatars", "Avatars of the live generation.", counts.avatars),
-            ("n2k_captures", "Registered avatars.", counts.captures),
-            ("n2k_pending_keys", "Keys that wait for a resolver.", counts.pending),
-            ("n2k_forgotten", "Hidden avatars and names.", counts.forgotten),
-            ("n2k_generation_as_of_seconds", "The time that the live generation describes, in Unix seconds.", counts.as_of),
+            ("n2k_avatars", "Avatars of the live generation.", counts["avatars"]),
+            ("n2k_captures", "Registered avatars.", counts["captures"]),
+            ("n2k_pending_keys", "Keys that wait for a resolver.", counts["pending"]),
+            ("n2k_forgotten", "Hidden avatars and names.", counts["forgotten"]),
+            ("n2k_generation_as_of_seconds", "The time that the live generation describes, in Unix seconds.", counts["as_of"]),
         ):
             yield GaugeMetricFamily(name, meaning, value=value)
 

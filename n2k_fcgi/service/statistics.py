@@ -52,14 +52,13 @@ class StatisticsReader:
         self._clock = clock
 
     def read(self) -> Usage:
-        """Return all that was counted: of this process until now, of others until their last note. Raises no N2KError."""
+        """Return what was counted, by this process until now, by others until their last note. Raises no N2KError."""
         store = self._store
         store.counts.note()
-        store.statistics.merge()
         now = int(self._clock())
         try:
             return Usage(now, store.statistics.read())
-        except N2KError as problem:
+        except (N2KError, OSError) as problem:
             return Usage(now, Counted(), str(problem))
 
 

@@ -251,7 +251,7 @@ class StatisticsStore(Protocol):
         ...
 
     def read(self) -> Counted:
-        """Return what is merged. Raises the errors of a store that cannot be read."""
+        """Return all that is noted, merged or not, and change nothing. Raises N2KError, OSError if it cannot be read."""
         ...
 
 

@@ -168,13 +168,15 @@ def test_memcached_counts_commands_and_names(people: Sandbox, tmp_path: Path) ->
         client.until(b"get a b\r\n", b"END\r\n")
         client.ask(b"incr a 1\r\n")
         client.ask(b"nonsense\r\n")
+        assert client.ask(b"set b 0 0 2000\r\n%b\r\n" % bytes(2000)).startswith(b"SERVER_ERROR")
         client.until(b"get dir:avatar:governor.linden dir:avatar:nobody dir:key:%b\r\n" % MASAKAZU.encode(), b"END\r\n")
         client.ask(b"mn\r\n")
         client.close()
         child.signal(signal.SIGTERM)
         assert child.exit_code() == 0
     total = usage(people).counted.total
-    assert total.of(Family.MEMCACHED) == {"set": 1, "get": 2, "incr": 1, "other": 1, "mn": 1}
+    assert total.of(Family.MEMCACHED) == {"set": 2, "get": 2, "incr": 1, "other": 1, "mn": 1}
+    assert total.of(Family.LIMITS) == {"quota": 1}
     assert (total.hits, total.misses) == (2, 1) and total.of(Family.STARTS) == {"memcached": 1}
 
 

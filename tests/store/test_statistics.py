@@ -16,7 +16,7 @@ from n2k_fcgi.model.choices import Front, Kind
 from n2k_fcgi.model.statistics import DAY, DAYS_KEPT, HOUR, HOURS_KEPT, Family
 from n2k_fcgi.store.counts import LONGEST_LINE, MOST_NAMES, MOST_WAITING, Counts
 from n2k_fcgi.store.datadir import COUNTED, MERGING, STATISTICS
-from n2k_fcgi.store.lmdb import statistics
+from n2k_fcgi.store.lmdb import statistics_rows
 from n2k_fcgi.store.lmdb.statistics import StatisticsFile
 from tests.support.nights import killed_at
 from tests.support.processes import REPOSITORY, SECONDS
@@ -229,7 +229,7 @@ def test_hours_and_days_are_bounded(box: Box, monkeypatch: pytest.MonkeyPatch) -
 
 def test_names_of_a_period_are_bounded(box: Box) -> None:
     """Further counters are one: whoever registers a thousand grids makes no row that fills the disk."""
-    most = statistics.MOST_OF_A_FAMILY
+    most = statistics_rows.MOST_OF_A_FAMILY
     for number in range(most + 500):
         box.counts.looked_up(f"grid {number}")
     box.counts.note()
@@ -256,7 +256,7 @@ def test_workers_are_those_of_a_day(box: Box, monkeypatch: pytest.MonkeyPatch) -
         counts = Counts(str(box.folder), PRIVATE, lambda: 1)
         counts.begin(Front.FASTCGI)
         counts.note()
-    assert box.statistics.merge() and len(box.statistics.read().workers) == statistics.MOST_WORKERS
+    assert box.statistics.merge() and len(box.statistics.read().workers) == statistics_rows.MOST_WORKERS
     now[0] += 2 * DAY
     box.note(a=1)
     assert box.statistics.merge() and box.statistics.read().workers == ()

@@ -72,6 +72,7 @@ def with_values(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(areas, "AREAS", (import_module("n2k_fcgi.web.values").AREA, *AREAS))
     monkeypatch.setattr(areas, "FIXED", areas.fixed_addresses(areas.AREAS))
     monkeypatch.setattr(areas, "OF_ONE", areas.addresses_of_one(areas.AREAS))
+    monkeypatch.setattr(areas, "KINDS", areas.kinds(areas.AREAS))
     token = create_token(sandbox.store.tokens, (Scope.ADMIN,)).text
     sandbox.store.close()
     application = LiveApplication({"data_dir": str(sandbox.data_dir)})

@@ -55,7 +55,7 @@ class Server:
         self.stats = Stats()
         self.marks = Marks()
         self._clock = lambda: space.now
-        self.batch = Batch(space)
+        self.batch = Batch(space, options.counted)
         self.version = version_line(options.version)
         self.input_held = 0
         """Bytes of half commands in all connections."""

@@ -1,29 +1,25 @@
-"""The file of statistics: one row per hour, per day, for all time, and per worker. Values are JSON.
+"""The file of statistics, and the lines that wait to be merged into it.
 
-It may be lost as a whole. Lines that wait are merged in one transaction, each once: first the file of lines is renamed, so that
-nobody adds to it; its digest is stored with what was in it; and the next merge removes it, when that is certain.
+It may be lost as a whole. Lines are merged in one transaction, each once: first their file is renamed, so that nobody adds to
+it; its digest is stored with what was in it; and the next merge removes it, when that is certain.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import json
 import os
 import stat
-import struct
 import time
-from collections import Counter
 
 from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.model.choices import Front
-from n2k_fcgi.model.statistics import DAY, DAYS_KEPT, HOUR, HOURS_KEPT, Counted, Period, Worker
-from n2k_fcgi.store.counted_lines import MOST, Line, parse
-from n2k_fcgi.store.counts import MOST_WAITING
+from n2k_fcgi.files import try_lock
+from n2k_fcgi.store.counted_lines import parse
+from n2k_fcgi.store.counts import ATTEMPTS, MOST_WAITING
 from n2k_fcgi.store.datadir import COUNTED, MERGING, STATISTICS
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META, OF_A_DAY, OF_A_WORKER, OF_ALL_TIME, OF_AN_HOUR
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META
+from n2k_fcgi.store.lmdb.statistics_rows import PREFIXES, changed, counted, outdated
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
@@ -33,18 +29,13 @@ if TYPE_CHECKING:
     import lmdb
 
     from n2k_fcgi.files import Modes
+    from n2k_fcgi.model.statistics import Counted
 
-MOST_OF_A_FAMILY = 300
-"""Counters of a period; further ones are counted as ``<family>.more``."""
-
-MOST_WORKERS = 200
-"""Rows of workers; the ones that were seen last are kept."""
-
-WORKER_KEPT = DAY
-"""Seconds."""
+BLOCK = 64 * 1024
+MOST_BLOCKS = 2 * MOST_WAITING // BLOCK
+"""Of a file of lines that are read, if somebody else has made it larger than processes do."""
 
 _MERGED = CAPTURE_META + b"merged"
-_START = struct.Struct(">Q")
 
 
 class StatisticsFile:
@@ -72,11 +63,16 @@ class StatisticsFile:
 
     def read(self) -> Counted:
         """See ``store.base.StatisticsStore``."""
-        try:
-            with self._volatile.read() as transaction:
-                return _counted(transaction)
-        finally:
-            self._volatile.close()
+        with self._kept_in_place():
+            taken = _content(self._merging) or b""
+            try:
+                with self._volatile.read() as transaction:
+                    rows, merged = _rows(transaction), transaction.get(_MERGED)
+            finally:
+                self._volatile.close()
+            waiting = b"" if merged == _digest(taken) else taken
+            waiting += _content(self._lines) or b""
+        return counted({**rows, **changed(rows.get, parse(waiting, int(time.time())))})
 
     def _merge(self, transaction: lmdb.Transaction) -> None:
         """Merge what waits. Run again, it does the same: a file that was renamed already is there."""
@@ -90,30 +86,58 @@ class StatisticsFile:
             waiting = _content(self._merging)
         if waiting is None:
             return
-        _put(transaction, parse(waiting, now))
-        _drop_old(transaction, now)
+        for db_key, value in changed(transaction.get, parse(waiting, now)).items():
+            transaction.put(db_key, value)
+        for db_key in outdated(_rows(transaction), now):
+            transaction.delete(db_key)
         transaction.put(_MERGED, _digest(waiting))
+
+    @contextlib.contextmanager
+    def _kept_in_place(self) -> Iterator[None]:
+        """Let no process take the lines away inside: they would be read twice, or not at all."""
+        with contextlib.ExitStack() as held:
+            for _ in range(ATTEMPTS):
+                try:
+                    fd = _opened(self._lines)
+                except OSError:
+                    break  # there are none, or they cannot be read, which is found again
+                held.callback(os.close, fd)
+                if try_lock(fd, shared=True):
+                    break
+                time.sleep(0.001)  # another process renames them just now
+            yield
 
     def _take_away(self) -> None:
         """Rename the file of lines, unless a process is adding to it just now: then the next merge takes it."""
-        with contextlib.suppress(FileNotFoundError, BlockingIOError):
-            fd = os.open(self._lines, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with contextlib.suppress(FileNotFoundError):
+            fd = _opened(self._lines)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if stat.S_ISREG(os.fstat(fd).st_mode):
+                if stat.S_ISREG(os.fstat(fd).st_mode) and try_lock(fd):
                     os.rename(self._lines, self._merging)
             finally:
                 os.close(fd)
 
 
+def _opened(path: str) -> int:
+    """Open a file of lines, and wait for nothing, whatever is there."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+
+
 def _content(path: str) -> bytes | None:
-    """What is in the file of lines that nobody adds to any more; None: there is none."""
+    """What is in a file of lines; None: there is none, or something else is there."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except FileNotFoundError:
+        fd = _opened(path)
+    except OSError:
         return None
-    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
-        return file.read(2 * MOST_WAITING) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        blocks: list[bytes] = []
+        while len(blocks) < MOST_BLOCKS and (block := os.read(fd, BLOCK)):
+            blocks.append(block)
+        return b"".join(blocks)
+    finally:
+        os.close(fd)
 
 
 def _digest(content: bytes) -> bytes:
@@ -121,70 +145,5 @@ def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def _put(transaction: lmdb.Transaction, lines: list[Line]) -> None:
-    periods: dict[bytes, dict[str, int]] = {}
-    workers: dict[bytes, Worker] = {}
-    for worker, counts in lines:
-        hour, day = worker.seen - worker.seen % HOUR, worker.seen - worker.seen % DAY
-        for db_key in (OF_AN_HOUR + _START.pack(hour), OF_A_DAY + _START.pack(day), OF_ALL_TIME):
-            if db_key not in periods:
-                periods[db_key] = _numbers(transaction.get(db_key))
-            _add(periods[db_key], counts)
-        if worker.front not in (Front.CGI, Front.COMMAND):
-            workers[OF_A_WORKER + f"{worker.pid}:{worker.started}".encode()] = worker
-    for db_key, counts in periods.items():
-        transaction.put(db_key, json.dumps(counts, separators=(",", ":")).encode())
-    for db_key, worker in workers.items():
-        transaction.put(db_key, json.dumps(worker).encode())
-
-
-def _add(total: dict[str, int], counts: dict[str, int]) -> None:
-    sizes = Counter(name.partition(".")[0] for name in total)
-    for name, count in counts.items():
-        family = name.partition(".")[0]
-        if name not in total:
-            if sizes[family] >= MOST_OF_A_FAMILY:
-                name = f"{family}.more"
-            sizes[family] += 1
-        total[name] = min(total.get(name, 0) + count, MOST)
-
-
-def _drop_old(transaction: lmdb.Transaction, now: int) -> None:
-    for prefix, kept in ((OF_AN_HOUR, HOURS_KEPT * HOUR), (OF_A_DAY, DAYS_KEPT * DAY)):
-        for start, _ in list(with_prefix(transaction, prefix)):
-            if len(start) != _START.size or not now - kept < _START.unpack(start)[0] <= now + DAY:
-                transaction.delete(prefix + start)
-    seen = sorted(((worker.seen, db_key) for db_key, worker in _workers(transaction)), reverse=True)
-    for place, (when, db_key) in enumerate(seen):
-        if place >= MOST_WORKERS or when < now - WORKER_KEPT:
-            transaction.delete(OF_A_WORKER + db_key)
-
-
-def _counted(transaction: lmdb.Transaction) -> Counted:
-    workers = sorted((worker for _, worker in _workers(transaction)), key=lambda worker: (worker.started, worker.pid))
-    return Counted(
-        tuple(_periods(transaction, OF_AN_HOUR, HOUR)),
-        tuple(_periods(transaction, OF_A_DAY, DAY)),
-        Period(0, 0, _numbers(transaction.get(OF_ALL_TIME))),
-        tuple(workers),
-    )
-
-
-def _periods(transaction: lmdb.Transaction, prefix: bytes, seconds: int) -> Iterator[Period]:
-    for start, value in with_prefix(transaction, prefix):
-        if len(start) == _START.size:
-            yield Period(_START.unpack(start)[0], seconds, _numbers(value))
-
-
-def _workers(transaction: lmdb.Transaction) -> Iterator[tuple[bytes, Worker]]:
-    for db_key, value in with_prefix(transaction, OF_A_WORKER):
-        with contextlib.suppress(ValueError, TypeError):
-            front, *numbers = json.loads(value)
-            yield db_key, Worker(str(front), *map(int, numbers))
-
-
-def _numbers(value: bytes | memoryview | None) -> dict[str, int]:
-    """The counts in a row; {} for one that is damaged, which begins anew."""
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
-        return {str(name): int(count) for name, count in json.loads(bytes(value or b"{}")).items()}
-    return {}
+def _rows(transaction: lmdb.Transaction) -> dict[bytes, bytes]:
+    return {prefix + rest: value for prefix in PREFIXES for rest, value in with_prefix(transaction, prefix)}

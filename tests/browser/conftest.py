@@ -39,7 +39,9 @@ class Site:
 
         def are_there() -> bool:
             waiting.difference_update([request for request in waiting if request.done()])
-            waiting.update(threads.submit(self.server.get, "/n2k/?name=governor.linden") for _ in range(2 * WORKERS - len(waiting)))
+            waiting.update(
+                threads.submit(self.server.get, "/n2k/?name=governor.linden") for _ in range(2 * WORKERS - len(waiting))
+            )
             for worker in set(self.server.ready_workers(script)) - stopped:
                 os.kill(worker, signal.SIGSTOP)
                 stopped.add(worker)

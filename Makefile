@@ -77,6 +77,11 @@ pictures:
 	sh .ci/packages graphviz
 	for name in docs/pictures/*.dot; do dot -Tsvg -o "$${name%.dot}.svg" "$$name" || exit 1; done
 
+# The pictures of the pages, of made-up people: the same each time, but for the days of the status page and the fonts of this machine.
+screenshots: $(VENV)/.test
+	sh .ci/packages apache2 libapache2-mod-fcgid chromium
+	$(BIN)/python -m tests.support.screenshots
+
 # Imports beside Python's own decompression, in one run, a month of nights among them; prints ratios. ROWS=100000 takes a minute,
 # ROWS=10000000 half an hour and 10 GB of disk. Measures the disk of BENCH_DIR, /var/tmp without it.
 ROWS ?= 1000000

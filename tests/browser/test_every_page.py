@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Meet
-from tests.support.chromium import DESKTOP, PHONE, Look
+from tests.support.chromium import DESKTOP, PHONE, Look, Person
 from tests.support.townspeople import HOSTILE, MET, OF_THE_WORLD, RENAMED
 
 PAGES = {
@@ -26,6 +26,7 @@ PAGES = {
     "scripts": "scripts",
     "one-script": "scripts/resolver",
     "privacy": "privacy",
+    "login": "login",
 }
 """Name -> path below the root."""
 
@@ -46,12 +47,21 @@ WHERE = """() => {
 }"""
 
 
+def use_keys_alone(person: Person) -> None:
+    """Press Tab from the first thing that can be used to the last: each is in the window then, with a visible outline."""
+    count = person.page.evaluate(MARK)
+    seen = []
+    for _ in range(count):
+        where = person.page.evaluate(WHERE)
+        assert where is not None and where[1], where
+        seen.append(where[0])
+        person.page.keyboard.press("Tab")
+    assert seen == list(range(count))
+
+
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 def test_everyone_can_use_it(meet: Meet, path: str) -> None:
-    """With script and without: one heading, a language; never wider than the screen; axe-core finds nothing serious in any light.
-
-    By keys alone: Tab leads from the first thing that can be used to the last, each in the window and with a visible outline.
-    """
+    """With script and without, by keys alone, in any light: never wider than the screen, and axe-core finds nothing serious."""
     person = meet()
     for has_script in (False, True):
         person.change(Look(has_script=has_script))
@@ -63,11 +73,4 @@ def test_everyone_can_use_it(meet: Meet, path: str) -> None:
                 person.change(Look(width, is_dark, has_script))
                 assert not person.page.evaluate(IS_TOO_WIDE), person.look
                 assert person.findings(*(["color-contrast"] if is_dark else [])) == [], person.look
-    count = person.page.evaluate(MARK)
-    seen = []
-    for _ in range(count):
-        where = person.page.evaluate(WHERE)
-        assert where is not None and where[1], where
-        seen.append(where[0])
-        person.page.keyboard.press("Tab")
-    assert seen == list(range(count))
+    use_keys_alone(person)

@@ -67,16 +67,19 @@ def test_ten_thousand_are_asked_piece_by_piece(meet: Meet) -> None:
     assert person.page.evaluate(script) == [key for key, _ in ALL]
 
 
-def test_ten_thousand_without_script(meet: Meet) -> None:
-    """As many as fit are answered, and what is left stays in the box for the next time."""
+def test_a_long_list_without_script(meet: Meet) -> None:
+    """As many as fit are answered, and what is left stays in the box. More than a request holds is refused."""
     person = meet(Look(has_script=False))
+    some = ALL[: 2 * MOST_ASKED]
     person.go("lists")
-    send(person.page, "\n".join(name for _, name in ALL))
+    send(person.page, "\n".join(name for _, name in some))
     expect(person.page.locator("#rows tbody tr")).to_have_count(MOST_ASKED)
     left = person.page.locator("#names").input_value().split("\n")
-    assert left == [name for _, name in ALL[MOST_ASKED:]]
+    assert left == [name for _, name in some[MOST_ASKED:]]
     person.page.get_by_role("button", name="Show a table").click()
-    expect(person.page.locator("#rows tbody tr").first).to_contain_text(ALL[MOST_ASKED][0])
+    expect(person.page.locator("#rows tbody tr").first).to_contain_text(some[MOST_ASKED][0])
+    send(person.page, "\n".join(name for _, name in ALL))
+    expect(person.page.locator("h1")).to_have_text("That is too much at once")
 
 
 def test_ten_thousand_whose_names_begin_alike(meet: Meet) -> None:

@@ -1,9 +1,13 @@
 """A small directory of made-up people, the same in every run: for the tests in a browser and for the pictures of the pages."""
 
+import math
+import time
 from pathlib import Path
 from uuid import NAMESPACE_DNS, uuid5
 
+from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.avatar import Source
+from n2k_fcgi.store.datadir import COUNTED
 from tests.support.sandbox import GOVERNOR, MASAKAZU, USERNAME, Sandbox, csv
 
 RENAMED = "5d2c9f0e-41b7-4a63-8e15-9b7f30c4d821"
@@ -71,3 +75,38 @@ def settle(data_dir: Path, *, crowded: int = 0) -> None:
         box.forget_name("gone.away", "Production")
     finally:
         box.close()
+
+
+def be_busy(data_dir: Path) -> None:
+    """Have it count two weeks of made-up use, which end now: more by day than by night, in the afternoon most."""
+    now, hour = int(time.time()), 3600
+    lines = []
+    for ago in range(14 * 24):
+        at = now - ago * hour
+        asked = 40 + round(300 * (1 + math.sin((at % 86_400) / 86_400 * 2 * math.pi - 2.4)) / 2) + ago * 7919 % 23
+        missed, pages, seen = asked // 9, asked // 20, asked % 7
+        counts = {
+            "lookups.hit": asked - missed,
+            "lookups.miss": missed,
+            "grids.Production": asked - missed - asked // 12,
+            "grids.OpenSim": asked // 12,
+            "answers.lookup.200": asked,
+            "answers.page.200": pages,
+            "answers.search.200": pages * 2,
+            "answers.register.200": seen,
+            "registers.new": seen // 2,
+            "registers.known": seen - seen // 2,
+            "latency.lookup.7": asked * 3 // 4,
+            "latency.lookup.8": asked // 5,
+            "latency.lookup.11": asked // 20,
+            "latency.page.13": pages,
+            "microseconds.lookup": asked * 110,
+            "microseconds.page": pages * 4000,
+        }
+        text = " ".join(
+            [f"{at} fastcgi 4194304 {at - hour} 21000000 {asked}", *(f"{name}={n}" for name, n in counts.items() if n)]
+        )
+        lines.append(f"{len(text)}:{text}\n")
+    path = data_dir / COUNTED
+    path.write_text("".join(lines), "ascii")
+    path.chmod(PRIVATE.file)

@@ -246,7 +246,7 @@ def _count(value: float) -> str:
 
 
 def _milliseconds(value: float) -> str:
-    return f"{value:.3g} ms"
+    return f"{number(round(value))} ms" if value >= 100 else f"{value:.3g} ms"
 
 
 def _per_cent(value: float) -> str:

@@ -14,6 +14,8 @@ from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
 ADDRESSES = (
     *(
         "/",
+        "/touch",
+        "/touch/?q=masakazu",
         "/?q=masakazu",
         "/?q=%3Cscript%3E",
         f"/?q={MASAKAZU},nobody",

@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 DATA = .run/data
 WORKERS ?= $(shell expr $$(nproc) + 2)
 
-.PHONY: run test test-all test-long mutate lint types layers build pictures check clean bench bench-import bench-serve bench-kv bench-memcached
+.PHONY: run test test-all test-long mutate lint types layers build catalogue pictures check clean bench bench-import bench-serve bench-kv bench-memcached bench-statistics
 
 # Try it: a virtual environment, a sample of 100,000 avatars, a server on http://127.0.0.1:3000 (or PORT=4000)
 run: $(VENV)/.run
@@ -25,7 +25,7 @@ run: $(VENV)/.run
 # Every test, with the real web servers, in two processes more than there are cores, since tests wait for others; prints branch coverage and fails below what setup.cfg asks for.
 # Installs what the tests need when it may, else says what to install.
 test: $(VENV)/.test
-	sh .ci/packages apache2 libapache2-mod-fcgid libapache2-mod-passenger libapache2-mod-wsgi-py3 nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli memcached libmemcached-tools php-memcached
+	sh .ci/packages apache2 libapache2-mod-fcgid libapache2-mod-passenger libapache2-mod-wsgi-py3 nginx-light lighttpd systemd lbzip2 pigz strace chromium php-cli memcached libmemcached-tools php-memcached prometheus
 	version=$$($(BIN)/python -m tests.support.hosted_python); test -z "$$version" || \
 		$(MAKE) VENV=".venv-$$version" PYTHON="$$(sh .ci/python "$$version")" ".venv-$$version/.test"
 	$(BIN)/python -m pytest -p tests.support.coverage -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -63,10 +63,24 @@ layers: $(VENV)/.test
 build: $(VENV)/.test
 	sh .ci/wheel $(BIN)/python
 
+# The texts of the pages: extracted from the templates, merged into the catalogue of each language, compiled. docs/pages.md says how
+# to add a language.
+LOCALE = n2k_fcgi/web/pages/locale
+catalogue: $(VENV)/.test
+	$(BIN)/pybabel -q extract -F .ci/babel.cfg --no-location --sort-output --width=120 --add-comments=NOTE --project=n2k_fcgi \
+		--header-comment="# Texts of the pages of n2k_fcgi: make catalogue writes this file." -o $(LOCALE)/n2k.pot n2k_fcgi/web/pages
+	$(BIN)/pybabel -q update -D n2k -i $(LOCALE)/n2k.pot -d $(LOCALE) --width=120 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(BIN)/pybabel -q compile -D n2k -d $(LOCALE)
+
 # The pictures of the documentation, from their text. The tests compare words, so that another version of graphviz will do.
 pictures:
 	sh .ci/packages graphviz
 	for name in docs/pictures/*.dot; do dot -Tsvg -o "$${name%.dot}.svg" "$$name" || exit 1; done
+
+# The pictures of the pages, of made-up people: the same each time, but for the days of the status page and the fonts of this machine.
+screenshots: $(VENV)/.test
+	sh .ci/packages apache2 libapache2-mod-fcgid chromium
+	$(BIN)/python -m tests.support.screenshots
 
 # Imports beside Python's own decompression, in one run, a month of nights among them; prints ratios. ROWS=100000 takes a minute,
 # ROWS=10000000 half an hour and 10 GB of disk. Measures the disk of BENCH_DIR, /var/tmp without it.
@@ -92,7 +106,12 @@ bench-memcached: $(VENV)/.test
 	sh .ci/packages gcc memcached redis-server
 	$(BIN)/python -m tests.bench.bench_memcached
 
-bench: bench-import bench-serve bench-kv bench-memcached
+# What is counted of 100,000 requests over four workers, some of which are killed; fails if it is more, or less than they had noted.
+bench-statistics: $(VENV)/.test
+	sh .ci/packages gcc
+	$(BIN)/python -m tests.bench.bench_statistics
+
+bench: bench-import bench-serve bench-kv bench-memcached bench-statistics
 
 # What the gate runs.
 check:

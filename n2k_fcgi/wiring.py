@@ -7,8 +7,10 @@ import time
 from functools import cache, partial
 
 from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi.model.choices import Front
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.directory.lookup import Directory
+from n2k_fcgi.store.counts import MERGED_ABOVE
 from n2k_fcgi.store.datadir import LOG_FOLDER
 from n2k_fcgi.store.lmdb import engine
 from n2k_fcgi.store.options import StoreOptions
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from n2k_fcgi.errors import N2KError
     from n2k_fcgi.files import Modes
     from n2k_fcgi.model.keeping import Keeping
+    from n2k_fcgi.service.access.limits import Limits
+    from n2k_fcgi.service.access.sessions import Sessions
     from n2k_fcgi.service.access.slots import Slots
     from n2k_fcgi.service.directory.about import About, Asked
     from n2k_fcgi.service.directory.forget import Forgetting
@@ -36,8 +40,11 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.ingest.report import Progress
     from n2k_fcgi.service.keyvalue.namespaces import Namespaces
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
+    from n2k_fcgi.service.statistics import StatisticsReader
+    from n2k_fcgi.service.status.reading import StatusReader, Surroundings
     from n2k_fcgi.store.base import Store
     from n2k_fcgi.web.access import Access
+    from n2k_fcgi.web.owner import Owner
 
 # What lookups need is imported above; every other service in the function that makes it: one answer is most of what a CGI
 # process does, and its imports are most of what that costs.
@@ -88,6 +95,7 @@ def registrar(store: Store, settings: Settings) -> Registrar:
         on_conflict=settings.on_conflict,
         grids=grids(settings),
         places=settings.keep_places,
+        count=store.counts.add,
     )
 
 
@@ -95,7 +103,7 @@ def forgetting(store: Store, settings: Settings) -> Forgetting:
     """Hiding avatars and showing them again."""
     from n2k_fcgi.service.directory.forget import Forgetting
 
-    return Forgetting(directory(store, settings), store.pending)
+    return Forgetting(directory(store, settings), store.pending, count=store.counts.add)
 
 
 def pending_keys(store: Store, settings: Settings) -> PendingKeys:
@@ -108,6 +116,31 @@ def pending_keys(store: Store, settings: Settings) -> PendingKeys:
 def keep_house(store: Store) -> None:
     """Do a bounded amount of work that can wait."""
     store.keep_house(time.time_ns() // 1_000_000)
+    counts = store.counts
+    if counts.waiting() > (MERGED_ABOVE if counts.front is Front.CGI else 0):  # a merge takes more than a lookup as CGI
+        store.statistics.merge()
+
+
+def note_counts(store: Store) -> None:
+    """Write down what this process counted, so that it survives it."""
+    if store.counts.note() > MERGED_ABOVE:
+        store.statistics.merge()
+
+
+class Notes:
+    """Notes what is counted of *store*, for servers that have no ``LiveApplication``: see ``servers.protocol.Notes``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def has_counted(self) -> bool:
+        """Whether something was counted that is not written down."""
+        return bool(self._store.counts)
+
+    def note_counts(self) -> None:
+        """Write it down."""
+        note_counts(self._store)
 
 
 def namespace(store: Store, settings: Settings, name: str, *, read_only: bool = False) -> KeyValueSpace:
@@ -147,13 +180,20 @@ def overview(store: Store) -> Overview:
     return Overview(store)
 
 
+def statistics(store: Store) -> StatisticsReader:
+    """What was counted."""
+    from n2k_fcgi.service.statistics import StatisticsReader
+
+    return StatisticsReader(store)
+
+
 def purge(store: Store, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> Purge:
     """Removing the bytes of hidden avatars."""
     from n2k_fcgi.service.directory.purge import Purge
 
-    now = int(time.time())
+    now, modes, count = int(time.time()), modes_of(settings), store.counts.add
     kept = keeping(settings, now)
-    return Purge(store, settings.folder, modes_of(settings), grids=grids(settings), now=now, keeping=kept, tell=tell)
+    return Purge(store, settings.folder, modes, grids=grids(settings), now=now, keeping=kept, tell=tell, count=count)
 
 
 def keeping(settings: Settings, now: int) -> Keeping:
@@ -205,11 +245,23 @@ def mentions(store: Store, settings: Settings) -> Mentions:
 
 def access(store: Store, settings: Settings) -> Access:
     """Who may write, and how often."""
-    from n2k_fcgi.service.access.limits import Limits
     from n2k_fcgi.web.access import Access
 
-    limits = Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
-    return Access(store.tokens, limits, settings.register, settings.trusted_proxies)
+    return Access(store.tokens, limits(store, settings), settings.register, settings.trusted_proxies)
+
+
+def limits(store: Store, settings: Settings) -> Limits:
+    """The limits per minute."""
+    from n2k_fcgi.service.access.limits import Limits
+
+    return Limits(store.meters, writes=settings.write_limit, per_token=settings.token_limit, failures=settings.failure_limit)
+
+
+def sessions(store: Store, settings: Settings) -> Sessions:
+    """The owner's sessions in browsers."""
+    from n2k_fcgi.service.access.sessions import Sessions
+
+    return Sessions(store.sessions, store.tokens, seconds=settings.session_hours * 3600)
 
 
 def list_slots(settings: Settings) -> Slots:
@@ -219,22 +271,61 @@ def list_slots(settings: Settings) -> Slots:
     return Slots(settings.folder, modes_of(settings), settings.csv_streams)
 
 
-def application(store: Store, settings: Settings, code: str = "") -> Application:
-    """The WSGI application over an open store; *code*: the running code's digest, for ``/health``."""
+def owner(store: Store, settings: Settings) -> Owner:
+    """The owner in a browser."""
+    from n2k_fcgi.web.owner import Owner
+
+    return Owner(sessions(store, settings), limits(store, settings), settings.trusted_proxies, settings.url)
+
+
+def status(store: Store, settings: Settings, surroundings: Surroundings | None = None) -> StatusReader:
+    """How the service is doing."""
+    from n2k_fcgi.service.status.reading import Nowhere, StatusReader
+
+    return StatusReader(
+        store,
+        overview(store),
+        folder=settings.folder,
+        surroundings=surroundings or Nowhere(),
+        without=lambda: mentions(store, settings).without,
+    )
+
+
+def application(
+    store: Store,
+    settings: Settings,
+    code: str = "",
+    surroundings: Callable[[Settings, Store], Surroundings] | None = None,
+) -> Application:
+    """The WSGI application over an open store.
+
+    *code*: the running code's digest, for ``/health``. *surroundings*: of the service, for its owner; None: not known.
+    """
     services = Services(
         directory=directory(store, settings),
         grids=grids(settings),
+        counts=store.counts,
         csv=settings.csv,
         search=settings.search,
+        register=settings.register,
+        keep_days=settings.keep_days,
+        keep_places=settings.keep_places,
+        url=settings.url,
+        metrics=settings.metrics,
         code=code,
         access=cache(partial(access, store, settings)),
         registrar=partial(registrar, store, settings),
         pending=partial(pending_keys, store, settings),
         forgetting=partial(forgetting, store, settings),
         overview=cache(partial(overview, store)),
+        statistics=partial(statistics, store),
         list_slots=cache(partial(list_slots, settings)),
         keyvalue=partial(namespace, store, settings),
         use_generation=partial(use_generation, store),
+        owner=cache(partial(owner, store, settings)),
+        status=lambda: status(store, settings, surroundings and surroundings(settings, store)),
+        namespaces=partial(namespaces, store),
+        tokens=lambda: store.tokens,
     )
     return Application(services, settings.max_body)
 
@@ -285,4 +376,5 @@ def importer(
         jobs=jobs,
         progress=progress,
         tell=tell,
+        count=store.counts.add,
     )

@@ -29,9 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
 LONG = (
     *("docs/test_by_the_letter.py", "deploy/test_slow_web_readers.py", "deploy/test_homes.py", "web/test_golden.py"),
     *("deploy/test_hosts.py", "deploy/test_auto.py", "deploy/test_kinds.py", "servers/test_hosted.py"),
+    *("servers/test_counting.py", "store/test_statistics.py", "deploy/test_counting.py"),
     *("servers/test_slow_readers.py", "store/keyvalue/test_dropping.py", "store/keyvalue/test_compaction.py"),
     *("servers/test_cost.py", "servers/test_csv_slots.py", "web/test_bounds.py", "web/test_keyvalue_machine.py"),
-    *("web/test_browser.py", "web/test_forgotten_avatars.py", "web/test_openapi.py", "client/test_snapshot.py"),
+    *("web/pages/test_sessions.py", "deploy/test_log_in.py", "web/test_browser.py", "web/pages/test_servers.py"),
+    *("web/test_forgotten_avatars.py", "web/test_openapi.py", "client/test_snapshot.py"),
 )
 """Files that take long with few tests, or late in the alphabet: begun last, one of them would run alone in the end."""
 

@@ -13,7 +13,7 @@ _STORE = _MODEL | {"model"}
 _SERVICE = _STORE | {"store"}
 _WEB = _SERVICE | {"service"}
 _WIRING = _WEB | {"web", "config"}
-_SERVERS = _WIRING | {"wiring"}
+_SERVERS = _WIRING | {"wiring", "examinations"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"embedded", "errors", "keyvalue", "model", "servers"},  # n2k_fcgi/__init__.py: for type checkers, see test_package.py
     "descriptors": set(),
@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keyvalue": {"errors", "model", "store"},
     "embedded": _SERVERS | {"keyvalue"},
     "client": {"errors", "model", "store", "keyvalue"},
+    "examinations": _WIRING | {"wiring", "deploy"},  # what it finds is shown by commands and by servers
     "deploy": {"errors", "files", "model", "store", "config"},
     "cli": _SERVERS | {"servers", "deploy"},
     "start": {"descriptors", "errors"},
@@ -46,6 +47,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "service": {
         "": set(),
         "access": {""},
+        "status": {"", "directory", "keyvalue"},
         "directory": {""},
         "scripts": {""},
         "keyvalue": {"", "access"},
@@ -53,7 +55,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "ingest": {"", "dumps"},
         "update": {"", "dumps", "ingest"},
     },
-    "web": {"": {"api", "classic", "db"}, "api": {""}, "classic": {""}, "db": {""}},
+    "web": {"": {"api", "classic", "db", "pages"}, "api": {""}, "classic": {"", "pages"}, "db": {""}, "pages": {"", "api"}},
     "servers": {"": set(), "fastcgi": {""}, "memcached": {""}},
     "cli": {"": {"examinations", "kv"}, "examinations": set(), "kv": {""}},
 }
@@ -180,7 +182,7 @@ def test_imports_go_down_only(path: Path) -> None:
         ("cli/shell.py", "from n2k_fcgi.cli import lookup_cmd"),
         ("cli/shell.py", "from .lookup_cmd import find"),
         ("cli/doctor_cmd.py", "def late():\n    from n2k_fcgi.cli import init_cmd"),
-        ("cli/examinations/data.py", "from n2k_fcgi.cli.context import Context"),
+        ("cli/examinations/folder.py", "from n2k_fcgi.cli.context import Context"),
     ],
 )
 def test_a_violation_is_found(module: str, source: str) -> None:
@@ -205,7 +207,7 @@ def test_a_violation_is_found(module: str, source: str) -> None:
         ("service/dumps/export.py", "from n2k_fcgi.service.directory.lookup import View"),
         ("servers/http.py", "from n2k_fcgi.web.responses import Answer"),
         ("servers/fastcgi/server.py", "from n2k_fcgi.servers.loop import Loop"),
-        ("cli/doctor_cmd.py", "from n2k_fcgi.cli.examinations import data\nfrom n2k_fcgi.cli import context"),
+        ("cli/doctor_cmd.py", "from n2k_fcgi.cli.examinations import folder\nfrom n2k_fcgi.cli import context"),
         ("cli/lookup_cmd.py", "from n2k_fcgi.cli.lookup_cmd import command"),
     ],
 )

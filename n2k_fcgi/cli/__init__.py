@@ -28,6 +28,7 @@ COMMANDS = {
     "lookup": "lookup_cmd",
     "lsl": "lsl_cmd",
     "memcached": "memcached_cmd",
+    "pages": "pages_cmd",
     "pending": "pending_cmd",
     "purge": "purge_cmd",
     "register": "register_cmd",

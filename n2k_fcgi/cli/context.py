@@ -9,7 +9,7 @@ from n2k_fcgi.config import Loaded, Settings, load
 from n2k_fcgi.model.choices import LogLevel
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.store.base import Store
-from n2k_fcgi.wiring import grids, open_store, set_up_logs
+from n2k_fcgi.wiring import grids, note_counts, open_store, set_up_logs
 
 
 class Context:
@@ -84,6 +84,7 @@ class Context:
     def close(self) -> None:
         """Close what was opened."""
         if self._store is not None:
+            note_counts(self._store)
             self._store.close()
 
     def _set_up_logs(self, settings: Settings) -> None:

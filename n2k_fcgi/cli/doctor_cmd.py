@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.cli.examinations import data, folder, imports, installation, keyvalue, limits, website
-from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem
+from n2k_fcgi.cli.examinations import folder, imports, installation, website
 from n2k_fcgi.cli.examinations.website import Known
 from n2k_fcgi.deploy.installation import code_digest
 from n2k_fcgi.errors import DoctorFound, N2KError, shown
+from n2k_fcgi.examinations import data, keyvalue, limits
+from n2k_fcgi.model.findings import Finding, Verdict, ok, problem
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.store.datadir import TOKEN_FILE, is_data_directory
 from n2k_fcgi.wiring import directory

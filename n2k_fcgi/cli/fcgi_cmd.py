@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.model.choices import Front
 
 
 @click.command("fcgi")
@@ -25,7 +26,7 @@ def command(context: Context, path: str | None, listen: str | None, socket_mode:
     listener = _listener(path, listen, socket_mode)
     context.talk(f"FastCGI on {_address_of(listener)}")
     context.close()
-    application = LiveApplication(context.server_flags(), buffered_logs=True)
+    application = LiveApplication(context.server_flags(), front=Front.FASTCGI, buffered_logs=True)
     try:
         serve(application, listener, owns_listener=True, direct=application)
     finally:

@@ -3,13 +3,13 @@
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.cli.examinations.data import permissions
-from n2k_fcgi.cli.examinations.findings import Verdict
 from n2k_fcgi.config import SECTION, TABLE
 from n2k_fcgi.deploy.webroot import web_root_around
 from n2k_fcgi.errors import BadSetting
+from n2k_fcgi.examinations.data import permissions
 from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, PRIVATE, create, file_system, replace
 from n2k_fcgi.model.choices import Scope
+from n2k_fcgi.model.findings import Verdict
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.datadir import SETTINGS_FILE, TOKEN_FILE, is_data_directory
 from n2k_fcgi.wiring import modes_of

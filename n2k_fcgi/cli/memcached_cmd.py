@@ -9,6 +9,7 @@ import click
 
 from n2k_fcgi import __version__
 from n2k_fcgi.cli.context import Context, pass_context
+from n2k_fcgi.model.choices import Front
 
 UNIX = "unix:"
 LONGEST_PREFIX = 100
@@ -66,14 +67,16 @@ def command(
         most_connections=connections,
         idle=idle,
         authorise=wiring.namespace_access(store, namespace) if auth else None,
-        names=Names(wiring.directory(store, settings), directory.encode()) if directory else None,
+        counted=store.counts.add,
+        names=Names(wiring.directory(store, settings), directory.encode(), store.counts) if directory else None,
     )
     listener = _listener(listen, public=public)
     if not _is_local(listener):
         context.warn(f"warning: other machines may reach {_address_of(listener)}" + ("" if auth else ", and need no token"))
     context.talk(f"memcached on {_address_of(listener)}")
     try:
-        serve(space, listener, options, keep_house=lambda: wiring.keep_house(store))
+        store.counts.begin(Front.MEMCACHED)
+        serve(space, listener, options, keep_house=lambda: wiring.keep_house(store), notes=wiring.Notes(store))
     finally:
         context.close()
 

@@ -44,11 +44,13 @@ class Settings(NamedTuple):
     write_limit: int
     token_limit: int
     failure_limit: int
+    session_hours: int
     trusted_proxies: tuple[str, ...]
     max_pending: int
     search: Permission
     csv: Permission
     csv_streams: int
+    metrics: Permission
     update_source: str
     update_token: str
     update_stall: int
@@ -145,6 +147,9 @@ TABLE: tuple[Setting, ...] = (
         "Failed authentications per minute from one address before 429.",
     ),
     Setting(
+        "session_hours", values.whole(1, 720), "12", "Hours after which a session of the status page ends, if nothing ended it."
+    ),
+    Setting(
         "trusted_proxies",
         values.networks,
         "",
@@ -164,6 +169,12 @@ TABLE: tuple[Setting, ...] = (
         "Who may download /name2key.csv: anyone, holders of a token with the scope csv or read, no caller.",
     ),
     Setting("csv_streams", values.whole(1, 1000), "1", "Simultaneous downloads of /name2key.csv; further ones get 429."),
+    Setting(
+        "metrics",
+        values.choice_of(Permission),
+        "off",
+        "Who may read /metrics, the counts for Prometheus: anyone, holders of a token with the scope metrics, no caller.",
+    ),
     Setting("update_source", values.source, "", "The URL or file that `n2k update` imports by default."),
     Setting(
         "update_token",
@@ -220,5 +231,5 @@ TABLE: tuple[Setting, ...] = (
         "no",
         "Let the group read and write the files, where cron and the server run as different users.",
     ),
-    Setting("url", values.url, "", "Public address of this service; `n2k lsl` writes it into scripts."),
+    Setting("url", values.url, "", "Public address of this service; `n2k lsl` and the pages write it into scripts."),
 )

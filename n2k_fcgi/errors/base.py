@@ -47,6 +47,8 @@ class N2KError(Exception):
     exit_code = 1
     retry_after = 0
     """Seconds after which the same request may succeed, for ``Retry-After``; 0 if not known."""
+    limit = ""
+    """The limit that refused the request, one word by which it is counted; '' for other errors."""
     most_shown = SHOWN_CHARACTERS
     """Characters of each value that the message repeats."""
 

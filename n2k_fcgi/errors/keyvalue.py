@@ -71,6 +71,7 @@ class QuotaReached(N2KError):
     template = "the quota of this namespace is reached: {free_bytes} bytes and {free_keys} keys are free, nothing was written"
     status = 413
     exit_code = 107
+    limit = "quota"
 
     def __init__(self, *, free_bytes: int, free_keys: int) -> None:
         super().__init__(free_bytes=free_bytes, free_keys=free_keys)
@@ -93,6 +94,7 @@ class ValueTooLarge(N2KError):
     template = "the value has {size} bytes, {limit} at most (setting 'kv_max_value'): nothing was written"
     status = 413
     exit_code = 108
+    limit = "value"
 
 
 class UnsupportedType(N2KError):
@@ -129,6 +131,7 @@ class BatchRefused(N2KError):
         self.failures = failures
         """Index from 0 and error of each operation that failed, as if the others had been done."""
         self.status = first.status
+        self.limit = first.limit
 
 
 class BatchTooLarge(N2KError):
@@ -137,6 +140,7 @@ class BatchTooLarge(N2KError):
     template = "the operations of one batch may work on {limit} bytes of present values: nothing was written, send several"
     status = 413
     exit_code = 124
+    limit = "batch"
 
 
 class NamespaceClosed(N2KError):

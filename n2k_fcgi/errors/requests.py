@@ -59,6 +59,7 @@ class BodyTooLarge(N2KError):
     template = "request body too large: {limit} bytes at most"
     status = 413
     exit_code = 15
+    limit = "body"
 
 
 class NameTaken(N2KError):
@@ -104,6 +105,7 @@ class TooManyNewGrids(N2KError):
     template = "unknown grid '{grid}', and callers have created {limit} grids, the most allowed (settings 'grids', 'max_grids')"
     status = 409
     exit_code = 20
+    limit = "grids"
 
 
 class GridNotRemovable(N2KError):
@@ -120,6 +122,7 @@ class TooManyNames(N2KError):
     template = "{what} on {grid} are the most allowed: nothing was stored"
     status = 409
     exit_code = 22
+    limit = "names"
 
 
 class SwitchedOff(N2KError):
@@ -195,6 +198,7 @@ class TooManyRequests(N2KError):
     def __init__(self, *, what: str, seconds: int) -> None:
         super().__init__(what=what, seconds=seconds)
         self.retry_after = seconds
+        self.limit = what.replace(" ", "-")
 
 
 class ListBusy(N2KError):
@@ -203,7 +207,24 @@ class ListBusy(N2KError):
     template = "the limit of simultaneous downloads of this list is reached (setting 'csv_streams'): try again in a minute"
     status = 429
     exit_code = 35
+    limit = "downloads"
     retry_after = 60
+
+
+class PlainHttp(N2KError):
+    """A log-in where everybody on the way can read the token and the cookie."""
+
+    template = "no log-in over plain HTTP, which others can read: open this page with https:// (docs/status.md)"
+    status = 403
+    exit_code = 36
+
+
+class ForgedForm(N2KError):
+    """A form that another site may have sent in the owner's name, or one of an earlier session."""
+
+    template = "this form is not of this page and session: open the page anew, and send it again ({why})"
+    status = 403
+    exit_code = 37
 
 
 class NotAllSearched(N2KError):

@@ -48,6 +48,8 @@ class Scope(Choice):
     CSV = "csv"
     READ = "read"
     """Lists of names: the search, and the csv too, since whoever may search for every prefix has all of it."""
+    METRICS = "metrics"
+    """The counts of the service, for a program that watches it."""
     KEYVALUE = "keyvalue"
     """One namespace of the key-value service, the token's."""
     ADMIN = "admin"
@@ -83,6 +85,39 @@ class Later(Choice):
     """Those of the present dataset become those of the next, whose own are removed."""
     FRESH = "fresh"
     """Those of the dataset that becomes live are removed."""
+
+
+class Kind(Choice):
+    """What a request asked for, as it is counted."""
+
+    LOOKUP = "lookup"
+    """A key or a name, or up to a thousand."""
+    SEARCH = "search"
+    LIST = "list"
+    """The csv."""
+    REGISTER = "register"
+    FORGET = "forget"
+    PENDING = "pending"
+    VALUES = "values"
+    """The key-value service."""
+    PAGE = "page"
+    OWNER = "owner"
+    """What the owner reads and switches: counts, generations, conflicts."""
+    HEALTH = "health"
+    OTHER = "other"
+
+
+class Front(Choice):
+    """What kind of process counted."""
+
+    FASTCGI = "fastcgi"
+    CGI = "cgi"
+    HOSTED = "hosted"
+    """In a server's own process: Passenger, mod_wsgi."""
+    STANDALONE = "standalone"
+    """A worker of ``n2k serve``."""
+    MEMCACHED = "memcached"
+    COMMAND = "command"
 
 
 class LogLevel(Choice):

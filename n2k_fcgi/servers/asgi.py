@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 from n2k_fcgi import logs
 from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD, Pace
 from n2k_fcgi.servers.wsgi import Environ, Served, WSGIApplication
+from n2k_fcgi.store.counts import NOTED_EVERY
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -64,6 +65,7 @@ class Asgi:
         self._rate, self._period, self._body_seconds = rate, period, body_seconds
         self._served = self._thread.submit(make).result()
         self._application = mount(self._served)
+        self._noted: asyncio.TimerHandle | None = None
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +78,8 @@ class Asgi:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
+        if self._noted is not None:
+            self._noted.cancel()
         await self._in_thread(self._served.close)
         self._thread.shutdown()
         await send({"type": "lifespan.shutdown.complete"})
@@ -104,9 +108,15 @@ class Asgi:
             self._keep_house()
 
     def _keep_house(self) -> None:
+        if self._noted is None and self._served.has_counted:
+            self._noted = asyncio.get_running_loop().call_later(NOTED_EVERY, self._note_counts)
         if time.monotonic() >= self._next_housekeeping:
             self._next_housekeeping = time.monotonic() + HOUSEKEEPING
             self._thread.submit(self._served.keep_house)
+
+    def _note_counts(self) -> None:
+        self._noted = None
+        self._thread.submit(self._served.note_counts)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The body; not read if there is none, or its announced length is too large. None: it broke off."""

@@ -35,11 +35,12 @@ def main(limits: Limits | None = None, **flags: str) -> None:
     *flags*: as for ``servers.fastcgi.main``.
     """
     gc.disable()  # as there: importing makes nothing that could be collected
+    from n2k_fcgi.model.choices import Front
     from n2k_fcgi.servers.live import LiveApplication
 
     gc.freeze()
     gc.enable()
-    answer_one(LiveApplication(flags), limits)
+    answer_one(LiveApplication(flags, front=Front.CGI), limits)
 
 
 def answer_one(application: LiveApplication, limits: Limits | None = None) -> NoReturn:

@@ -6,6 +6,7 @@ opened before the first request, and each process opens for itself: LMDB's files
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 from _thread import allocate_lock
@@ -31,6 +32,7 @@ class HostedApplication:
     def __init__(self, **flags: str) -> None:
         self._flags = flags
         self._processes: dict[int, _Process] = {}
+        atexit.register(self._note_counts)
         os.register_at_fork(before=self._release, after_in_parent=self._resume, after_in_child=self._forget)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -55,6 +57,11 @@ class HostedApplication:
                 raise ForkedTooLate
             process = self._processes.setdefault(pid, _Process())
         return process.application(self._flags)
+
+    def _note_counts(self) -> None:
+        """At the end of a process that ends by itself."""
+        if os.getpid() in self._processes:
+            self._processes[os.getpid()].note_counts()
 
     def _release(self) -> None:
         """Before Python forks: nothing is open while it does but what the parent is streaming, which goes on there.
@@ -94,6 +101,11 @@ class _Process:
                 descriptors.occupy()  # the server in C, or a library of it, may write to them
                 self._application = LiveApplication(flags, buffered_logs=True)
             return self._application
+
+    def note_counts(self) -> None:
+        """Write down what was counted."""
+        if self._application is not None:
+            self._application.note_at_exit()
 
     def release(self) -> None:
         """Close the files but those of streams, and let no thread open them before ``resume``."""

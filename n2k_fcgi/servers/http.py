@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2k_fcgi import logs
 from n2k_fcgi.errors import CannotListen, NoMemory, is_no_memory
+from n2k_fcgi.model.choices import Front
 from n2k_fcgi.servers.listeners import why_not
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.servers.wsgi import Environ, StartResponse, WSGIApplication
@@ -121,7 +122,10 @@ def worker_application() -> "Asgi":
     from n2k_fcgi.servers.asgi import Asgi  # late: in granian's workers only
 
     flags, prefix = json.loads(os.environ[_FLAGS])
-    return Asgi(lambda: LiveApplication(flags), lambda application: Mounted(application, prefix) if prefix else application)
+    return Asgi(
+        lambda: LiveApplication(flags, front=Front.STANDALONE),
+        lambda application: Mounted(application, prefix) if prefix else application,
+    )
 
 
 def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: str, access_log: bool) -> None:
@@ -133,7 +137,7 @@ def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: st
             if access_log:
                 super().log_request(code, size)
 
-    application = LiveApplication(flags)
+    application = LiveApplication(flags, front=Front.STANDALONE)
     mounted: Any = Mounted(application, prefix) if prefix else application
     server = make_server(host, port, mounted, request_handler=Handler)
 

@@ -9,13 +9,16 @@ from contextlib import suppress
 from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.config import file_stamp, load
 from n2k_fcgi.errors import N2KError, NoMemory
-from n2k_fcgi.wiring import application, keep_house, open_store, set_up_logs, store_options, unavailable
+from n2k_fcgi.model.choices import Front
+from n2k_fcgi.store.counts import NOTED_EVERY
+from n2k_fcgi.wiring import application, keep_house, note_counts, open_store, set_up_logs, store_options, unavailable
 
 if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Iterable, Iterator, Mapping
 
     from n2k_fcgi.config import Loaded, Settings
+    from n2k_fcgi.examinations.brief import Brief
     from n2k_fcgi.servers.wsgi import Direct, Environ, StartResponse
     from n2k_fcgi.store.base import Store
     from n2k_fcgi.web.responses import Answer
@@ -39,15 +42,24 @@ class LiveApplication:
     Made in the process that serves. It starts whatever the settings are: with a broken file it answers 503 and one line
     until the file is repaired, because mod_fcgid throttles the site of a worker that dies at its start.
 
-    *flags* are settings given on a command line, and those in NO_SETTINGS. *buffered_logs*: the server calls ``logs.flush``
-    while ``logs.pending`` says so. *look_every*: seconds between two looks at the settings file.
+    *flags* are settings given on a command line, and those in NO_SETTINGS. *front*: as what this process is counted.
+    *buffered_logs*: the server calls ``logs.flush`` while ``logs.pending`` says so. *look_every*: seconds between two looks at
+    the settings file.
 
     A store is not thread-safe: one thread at a time runs the application, whatever ``wsgi.multithread`` says (wsgiref with
     threads says False). A block is sent without the lock, so that a slow reader holds up no other caller.
     """
 
-    def __init__(self, flags: Mapping[str, str], *, buffered_logs: bool = False, look_every: float = LOOK_EVERY) -> None:
+    def __init__(
+        self,
+        flags: Mapping[str, str],
+        *,
+        front: Front = Front.HOSTED,
+        buffered_logs: bool = False,
+        look_every: float = LOOK_EVERY,
+    ) -> None:
         self._flags = dict(flags)
+        self._front = front
         self._buffered_logs = buffered_logs
         self._store: Store | None = None
         self._application: Direct | None = None
@@ -56,7 +68,7 @@ class LiveApplication:
         self._file: str | None = None
         self._stamp: tuple[int, int, int] | None = None
         self._look_every = look_every
-        self._next_look = self._next_house = 0.0
+        self._next_look = self._next_house = self._next_note = 0.0
         self._lock = allocate_lock()
         self._load()
 
@@ -95,10 +107,34 @@ class LiveApplication:
             if self._store is not None:
                 keep_house(self._store)
 
+    @property
+    def has_counted(self) -> bool:
+        """See ``Served``."""
+        return self._store is not None and bool(self._store.counts)
+
+    def note_counts(self) -> None:
+        """See ``Served``."""
+        with self._lock, suppress(MemoryError):
+            self._note()
+
+    def note_at_exit(self) -> None:
+        """``note_counts``, unless an answer that a thread makes does not end."""
+        if self._lock.acquire(timeout=1):
+            try:
+                self._note()
+            finally:
+                self._lock.release()
+
+    def _note(self) -> None:
+        self._next_note = time.monotonic() + NOTED_EVERY
+        if self._store is not None:
+            note_counts(self._store)
+
     def rest(self) -> None:
         """Do at the end of an answer what a loop of ours does between requests: for servers that have their own.
 
-        The settings file is looked at, expired entries are removed (once a minute), and the log is written.
+        The settings file is looked at, expired entries are removed (once a minute), the log is written, and what was counted
+        is noted (once in NOTED_EVERY).
         """
         now = time.monotonic()
         with self._lock, suppress(MemoryError):
@@ -107,11 +143,15 @@ class LiveApplication:
             if now >= self._next_house and self._store is not None:
                 self._next_house = now + HOUSEKEEPING
                 keep_house(self._store)
+            if now >= self._next_note:
+                self._note()
             logs.flush()
 
     def close(self) -> None:
-        """Close the store and the log."""
+        """Note what was counted; close the store and the log."""
         with self._lock:
+            with suppress(MemoryError):
+                self._note()
             if self._store is not None:
                 self._store.close()
             logs.shut_down()
@@ -119,6 +159,7 @@ class LiveApplication:
     def hold(self) -> None:
         """Release files but those of streams, and answer nothing until ``let_go``: a fork comes."""
         self._lock.acquire()
+        self._note()
         logs.flush()
         if self._store is not None:
             self._store.close()
@@ -168,12 +209,20 @@ class LiveApplication:
         set_up_logs(settings, buffered=self._buffered_logs)
         if self._store is None or self._settings is None or store_options(settings) != store_options(self._settings):
             if self._store is not None:
+                self._note()
                 self._store.retire()
             self._store = open_store(settings)
-        self._application = application(self._store, settings, self._flags.get("code", ""))
+            self._store.counts.begin(self._front, is_start=not is_reload)
+        self._application = application(self._store, settings, self._flags.get("code", ""), _surroundings)
         self._settings = settings
         if is_reload:
             logs.info(f"settings reloaded from {loaded.file}")
+
+
+def _surroundings(settings: Settings, store: Store) -> Brief:
+    from n2k_fcgi.examinations.brief import Brief  # late: for the owner's page alone
+
+    return Brief(settings, store)
 
 
 class _OneThread:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from n2k_fcgi.servers.accepting import Admits
     from n2k_fcgi.servers.limits import Counters, Limits
-    from n2k_fcgi.servers.protocol import Protocol
+    from n2k_fcgi.servers.protocol import Notes, Protocol
     from n2k_fcgi.servers.stopping import StopRequest
 
 Speak: TypeAlias = "Callable[[Connection], Protocol]"
@@ -49,8 +49,9 @@ class Loop:
     """Serves the connections to *listener*, which is made non-blocking. Use from one thread.
 
     *speak*: makes the protocol of a new connection. *owns_listener*: no other process accepts from it. *housekeeping*: called
-    every ``limits.housekeeping`` seconds, between requests; it may ask *stop* to stop. *settle*: called at the end of each
-    turn, for protocols that do in one step what came from several connections. *at_once*: answers without a protocol.
+    every ``limits.housekeeping`` seconds, between requests; it may ask *stop* to stop. *notes*: asked to note what
+    was counted within ``limits.noting`` seconds. *settle*: called at the end of each turn, for protocols that do in
+    one step what came from several connections. *at_once*: answers without a protocol.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Loop:
         limits: Limits,
         counters: Counters,
         housekeeping: Callable[[], None],
+        notes: Notes | None = None,
         settle: Settle | None = None,
         at_once: AtOnce | None = None,
     ) -> None:
@@ -74,6 +76,8 @@ class Loop:
         self._limits = limits
         self._counters = counters
         self._housekeeping = housekeeping
+        self._notes = notes
+        self._will_note = False
         self._stopping = False
         self._queued = 0  # bytes of output that wait in all connections
         self._connections: dict[int, Connection] = {}  # by descriptor
@@ -107,6 +111,9 @@ class Loop:
         """Wait for events and handle each once; *at_most* seconds, None: until there is one or a deadline passes."""
         if logs.pending():
             self._deadlines.within(FLUSH_AFTER, logs.flush)
+        if not self._will_note and self._notes is not None and self._notes.has_counted:
+            self._will_note = True
+            self._deadlines.within(self._limits.noting, self._note_counts)
         until_due = self._deadlines.next()
         if until_due is not None:
             at_most = until_due if at_most is None else min(at_most, until_due)
@@ -203,6 +210,11 @@ class Loop:
     def _keep_house(self) -> None:
         self._deadlines.within(self._limits.housekeeping, self._keep_house)
         self._housekeeping()
+
+    def _note_counts(self) -> None:
+        self._will_note = False
+        if self._notes is not None:
+            self._notes.note_counts()
 
     def _cut_off_overdue(self) -> None:
         now = time.monotonic()

@@ -3,6 +3,19 @@
 import typing
 
 
+class Notes(typing.Protocol):
+    """What writes down counts: in memory they would be lost with the process."""
+
+    @property
+    def has_counted(self) -> bool:
+        """Whether something was counted that is not written down."""
+        ...
+
+    def note_counts(self) -> None:
+        """Write it down. Waits for nothing, and raises nothing."""
+        ...
+
+
 class Protocol(typing.Protocol):
     """One connection's side of a protocol: bytes in, bytes out; no sockets, no waiting.
 

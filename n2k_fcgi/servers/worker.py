@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.servers.connection import Connection
     from n2k_fcgi.servers.limits import Counters, Limits
     from n2k_fcgi.servers.loop import AtOnce, Settle
-    from n2k_fcgi.servers.protocol import Protocol
+    from n2k_fcgi.servers.protocol import Notes, Protocol
 
 
 def everyone(address: Any) -> bool:
@@ -34,6 +34,7 @@ def serve(
     owns_listener: bool,
     admits: Admits = everyone,
     keep_house: Callable[[], None] = lambda: None,
+    notes: Notes | None = None,
     settle: Settle | None = None,
     at_once: AtOnce | None = None,
     limits: Limits = DEFAULT,
@@ -44,8 +45,8 @@ def serve(
     Ends likewise when the script that started this process, or the code, is gone.
 
     *speak*: makes the protocol of a connection. *keep_house*: called every ``limits.housekeeping`` seconds, between requests.
-    *settle*: called at the end of each turn of the loop, see there. With *owns_listener* no other process accepts from it: it
-    is closed at the end, and a socket file removed.
+    *notes*: asked to note what was counted within ``limits.noting`` seconds. *settle*: called at the end of each turn of the
+    loop, see there. With *owns_listener* no other process accepts from it: it is closed at the end, and a socket file removed.
     """
     presence = Presence.of_this_process()
     with owned(listener) if owns_listener else contextlib.nullcontext(), StopRequest() as stop:
@@ -66,6 +67,7 @@ def serve(
             limits=limits,
             counters=counters,
             housekeeping=housekeeping,
+            notes=notes,
             settle=settle,
             at_once=at_once,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.servers.protocol import Notes
 from n2k_fcgi.web.decoding import Environ
 from n2k_fcgi.web.responses import StartResponse
 
@@ -35,7 +36,7 @@ class Direct(Protocol):
         ...
 
 
-class Served(Protocol):
+class Served(Notes, Protocol):
     """An application with a limit on bodies, made and closed by the thread that runs it."""
 
     @property

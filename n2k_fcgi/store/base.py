@@ -12,11 +12,14 @@ from n2k_fcgi.model.charges import Charge
 from n2k_fcgi.model.keeping import EVERYTHING, Keeping
 from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked, Queued
+from n2k_fcgi.model.sessions import Session
+from n2k_fcgi.model.statistics import Counted
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.avatars import (
     CaptureStore,
     GenerationStore,
 )
+from n2k_fcgi.store.counts import Counts
 
 if TYPE_CHECKING:
     from n2k_fcgi.store.keyvalue import KeyValueStore  # lookups do not need it
@@ -202,6 +205,56 @@ class MeterStore(Protocol):
         ...
 
 
+class SessionStore(Protocol):
+    """Sessions of the owner by the digests of their ids, and one-time codes by theirs; bounded lists.
+
+    May be lost as a whole at any time: then the owner logs in again. Writes are atomic and visible to every process when the
+    call returns.
+    """
+
+    def find(self, digest: bytes) -> Session | None:
+        """Return the session, ended or not; None: there is none."""
+        ...
+
+    def add(self, digest: bytes, session: Session) -> None:
+        """Store a session. What has ended is removed, and of too many those that end first."""
+        ...
+
+    def end(self, digest: bytes) -> bool:
+        """Remove a session; return False if there was none."""
+        ...
+
+    def end_all(self, now: float) -> int:
+        """Remove all sessions and codes; return how many sessions had not ended by *now*."""
+        ...
+
+    def add_code(self, digest: bytes, now: float, end: float) -> None:
+        """Store a code until *end*. What has ended by *now* is removed, and of too many those that end first."""
+        ...
+
+    def use_code(self, code: bytes, digest: bytes, session: Session) -> bool:
+        """Remove a code and store *session* in one step, so that a code begins one session at most.
+
+        False: there is no such code, or it has ended by ``session.begun``.
+        """
+        ...
+
+
+class StatisticsStore(Protocol):
+    """What all processes counted (``store.counts``). May be lost as a whole at any time, and lag behind."""
+
+    def merge(self) -> bool:
+        """Merge what processes have noted, each note once. False: not now, since others write, or the disk is full; try later.
+
+        Waits for nothing, and raises no N2KError.
+        """
+        ...
+
+    def read(self) -> Counted:
+        """Return all that is noted, merged or not, and change nothing. Raises N2KError, OSError if it cannot be read."""
+        ...
+
+
 Mentioned = Callable[[bytes], Iterable[Mention]]
 """Finds hidden avatars in a text that may name any avatar."""
 
@@ -254,7 +307,15 @@ class Store(Protocol):
     @property
     def meters(self) -> MeterStore: ...
     @property
+    def sessions(self) -> SessionStore: ...
+    @property
     def keyvalue(self) -> "KeyValueStore": ...
+    @property
+    def statistics(self) -> StatisticsStore: ...
+    @property
+    def counts(self) -> Counts:
+        """What this process counts of this store."""
+        ...
 
     def create(self) -> None:
         """Make an empty store, durable when this returns; an existing one is kept. Raises StoreUnreadable, StoreFull."""
@@ -265,7 +326,7 @@ class Store(Protocol):
         ...
 
     def purge(self, hidden: HiddenSet, without: Callable[[str], str], keeping: Keeping = EVERYTHING) -> PurgedRows:
-        """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts and meters begin empty.
+        """Remove all that is *hidden*, so that no byte of it is left; pending keys, conflicts, meters and sessions begin empty.
 
         Captures go as ``CaptureStore.drop_outdated`` says, too.
         Texts that may name any avatar (``store.fields``) become what *without* makes of them. Answers go on meanwhile. If

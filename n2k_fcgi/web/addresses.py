@@ -34,6 +34,17 @@ def client_address(environ: Environ, trusted: tuple[str, ...]) -> str:
     return told.pop() if len(told) == 1 else _site(peer)
 
 
+def is_trusted(peer: str, trusted: tuple[str, ...]) -> bool:
+    """Whether *peer*, the other end of the connection, is one of the networks *trusted*."""
+    return bool(trusted) and _is_trusted(peer, trusted)
+
+
+def is_loopback(text: str) -> bool:
+    """Whether *text* is an address of this machine itself."""
+    address = _parse(text)
+    return address is not None and address.is_loopback
+
+
 def _nearest(hops: list[str], trusted: tuple[str, ...]) -> str:
     """Return the nearest address that is not trusted; the last readable one if a proxy hides the next."""
     nearest = hops[0]

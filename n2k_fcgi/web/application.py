@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from n2k_fcgi import TYPE_CHECKING, late, logs
 from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, is_no_memory
@@ -25,6 +26,7 @@ class Application:
 
     def __init__(self, services: Services, max_body: int) -> None:
         self._services = services
+        self._counts = services.counts
         self._max_body = max_body
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -33,22 +35,29 @@ class Application:
 
     def answer(self, environ: Environ) -> Answer:
         """Return the answer to any request, also if an error occurs."""
+        started = time.perf_counter_ns()
         request = Request(environ, self._max_body)
         try:
             fast = express.lookup(request) or express.address(request)
             found = self._by_routes(request) if fast is None else fast[0](request, self._services, **fast[1])
         except Exception as problem:  # noqa: BLE001 - the last resort of the application
-            found = _failed(problem, request)
+            found = self._failed(problem, request)
+        self._counts.answered(request.kind, found.status, time.perf_counter_ns() - started, request.found)
         return found._replace(private=True) if request.wants_token else found
 
     def lookup(self, environ: Environ) -> Answer | None:
         """``answer`` to a lookup, which reads no other variables than LOOKUP_VARIABLES; None: it is another request."""
+        started = time.perf_counter_ns()
         request = Request(environ, self._max_body)
         try:
             fast = express.lookup(request)
-            return None if fast is None else fast[0](request, self._services, **fast[1])
+            if fast is None:
+                return None
+            found = fast[0](request, self._services, **fast[1])
         except Exception as problem:  # noqa: BLE001 - as above
-            return _failed(problem, request)
+            found = self._failed(problem, request)
+        self._counts.answered(request.kind, found.status, time.perf_counter_ns() - started, request.found)
+        return found
 
     def _by_routes(self, request: Request) -> Answer:
         if "werkzeug.routing" not in sys.modules:
@@ -58,7 +67,7 @@ class Application:
                 __import__("n2k_fcgi.web.routes")
         from werkzeug.exceptions import HTTPException, MethodNotAllowed  # late: the fast path does without Werkzeug
 
-        from n2k_fcgi.web.areas import area_of, view_of
+        from n2k_fcgi.web.areas import KINDS, area_of, view_of
         from n2k_fcgi.web.routes import bound  # late: it imports Werkzeug
 
         method = request.method
@@ -74,17 +83,19 @@ class Application:
             return _error(request, 405, f"method not allowed here: use {allow}", (("Allow", allow),))
         except HTTPException:
             raise _nothing_here(request) from None
+        request.kind = KINDS[endpoint, method]
         return view_of(endpoint)(request, self._services, **values)
 
-
-def _failed(problem: Exception, request: Request) -> Answer:
-    """Return the answer when *problem* was raised. Call it where that is handled: what was not expected is logged in full."""
-    if isinstance(problem, N2KError):
-        return error_answer(problem, request)
-    if is_no_memory(problem):
-        return error_answer(NoMemory(), request)
-    logs.error(f"unexpected error answering {request.method}", traceback=True)
-    return _error(request, 500, UNEXPECTED)
+    def _failed(self, problem: Exception, request: Request) -> Answer:
+        """Return the answer when *problem* was raised. Call it where that is handled: the unexpected is logged in full."""
+        if isinstance(problem, N2KError):
+            if problem.limit:
+                self._counts.add(f"limits.{problem.limit}")
+            return error_answer(problem, request)
+        if is_no_memory(problem):
+            return error_answer(NoMemory(), request)
+        logs.error(f"unexpected error answering {request.method}", traceback=True)
+        return _error(request, 500, UNEXPECTED)
 
 
 def _allow(methods: Iterable[str]) -> str:

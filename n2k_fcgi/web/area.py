@@ -5,7 +5,7 @@ To add one (``db``, say), make a folder beside ``classic`` and ``api`` and add o
 * ``db/__init__.py`` holds ``AREA``, a value of the class below, and imports no view: every worker imports it at start.
 * The views are functions in modules of that folder: ``(request, services, **values from the path) -> Answer``. A module
   is imported at the first request that a route sends to it.
-* ``error`` makes the body of every error below ``prefix``: one line of text, one JSON object, a page. An area whose form
+* ``error`` makes the body of every error below its ``prefixes``: one line of text, one JSON object, a page. An area whose form
   depends on the request looks at it, as ``db`` would at ``format=json``.
 * ``token`` finds the caller's token: in a header always, in a form only where bodies are forms, in a cookie for pages. An
   area whose bodies are values passes ``access.token_in_headers``, and its views read ``request.query`` and ``request.data``
@@ -17,6 +17,7 @@ To add one (``db``, say), make a folder beside ``classic`` and ``api`` and add o
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.named import NamedTuple
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Route(NamedTuple):
     """Module and function in the area's folder: ``avatars.with_key``."""
     methods: tuple[str, ...] = ("GET",)
     """HEAD comes with GET, OPTIONS with all."""
+    kind: Kind = Kind.OTHER
+    """What its requests are counted as."""
 
 
 class Area(NamedTuple):
@@ -42,8 +45,8 @@ class Area(NamedTuple):
 
     folder: str
     """The package of its views, below ``n2k_fcgi.web``."""
-    prefix: bytes
-    """Its addresses are this path and all below it; b'': all that no other area has."""
+    prefixes: tuple[bytes, ...]
+    """Its addresses are these paths and all below them; b'': all that no other area has."""
     routes: tuple[Route, ...]
     error: Callable[[Request, int, str, Headers], Answer]
     """(request, status, one line, headers) -> the error in this area's form."""
@@ -54,4 +57,4 @@ class Area(NamedTuple):
 
     def owns(self, path: bytes) -> bool:
         """Whether the area answers requests for *path*, below the mount."""
-        return path.startswith(self.prefix) and path[len(self.prefix) : len(self.prefix) + 1] in (b"", b"/")
+        return any(path.startswith(own) and path[len(own) : len(own) + 1] in (b"", b"/") for own in self.prefixes)

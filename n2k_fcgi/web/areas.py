@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 
 from n2k_fcgi import TYPE_CHECKING, late
-from n2k_fcgi.web import api, classic, db
+from n2k_fcgi.web import api, classic, db, pages
 from n2k_fcgi.web.decoding import unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from n2k_fcgi.model.choices import Kind
     from n2k_fcgi.web.area import Area, Route
     from n2k_fcgi.web.requests import Request
     from n2k_fcgi.web.responses import Answer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 AREAS: tuple[Area, ...] = (
     api.AREA,
     db.AREA,
+    pages.AREA,
     classic.AREA,
 )
 """In this order; the last one owns all that no other does."""
@@ -47,8 +49,14 @@ def addresses_of_one(areas: Iterable[Area]) -> dict[tuple[bytes, bytes, str], tu
     return found
 
 
+def kinds(areas: Iterable[Area]) -> dict[tuple[str, str], Kind]:
+    """(endpoint, method) -> what its requests are counted as."""
+    return {(endpoint, method): route.kind for route, endpoint, method in _each(areas)}
+
+
 FIXED = fixed_addresses(AREAS)
 OF_ONE = addresses_of_one(AREAS)
+KINDS = kinds(AREAS)
 
 
 @cache

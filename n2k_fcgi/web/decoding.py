@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 Environ: TypeAlias = "dict[str, Any]"
 
-LOOKUP_VARIABLES = (
-    *("REQUEST_METHOD", "REQUEST_URI", "SCRIPT_NAME", "HTTP_ACCEPT"),
-    *("HTTP_X_SECONDLIFE_SHARD", "HTTP_X_SECONDLIFE_OWNER_KEY"),
-)
+LOOKUP_VARIABLES = ("REQUEST_METHOD", "REQUEST_URI", "SCRIPT_NAME", "HTTP_X_SECONDLIFE_SHARD")
 """What a lookup reads of its environ when the web server sends REQUEST_URI."""
 
 MAX_FIELDS = 200

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING, late
 from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.classic.root import root
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def lookup(request: Request) -> Found | None:
             fields = request.query
         except BadRequest:
             return None
-        return (root, {}) if ("name" in fields) != ("key" in fields) else None
+        if ("name" in fields) == ("key" in fields) or "page" in fields:  # a page reads more than a lookup
+            return None
+        request.kind = Kind.LOOKUP
+        return root, {}
     argument = _PATHS.get(path[:10])
     rest = path[10:]
     # Slashes, escaped ones too, are left to the slow path.
@@ -43,6 +47,7 @@ def lookup(request: Request) -> Found | None:
         return None
     from n2k_fcgi.web.classic.w_hat import key2name_path, name2key_path  # late: most lookups come to the root
 
+    request.kind = Kind.LOOKUP
     view = name2key_path if argument == "name" else key2name_path
     return view, {argument: request.path[10:]}
 
@@ -56,6 +61,7 @@ def address(request: Request) -> Found | None:
 
     endpoint = areas.FIXED.get((path, request.method))
     if endpoint is not None:
+        request.kind = areas.KINDS[endpoint, request.method]
         return areas.view_of(endpoint), {}
     end = path.rfind(b"/") + 1
     start = path.rfind(b"/", 0, end - 1) + 1
@@ -64,6 +70,7 @@ def address(request: Request) -> Found | None:
         of_one = areas.OF_ONE.get((before, after, request.method))
         if of_one is not None and value and value.isascii() and b"%" not in value:
             endpoint, name = of_one
+            request.kind = areas.KINDS[endpoint, request.method]
             return areas.view_of(endpoint), {name: value.decode()}
     return None
 
@@ -72,5 +79,6 @@ def _of_values(request: Request) -> Found | None:
     """Return the view of the key-value service, whatever is done with a value; None for other methods."""
     if request.method not in ("GET", "HEAD", "PUT", "POST", "DELETE"):
         return None
+    request.kind = Kind.VALUES
     # late: a worker that only answers lookups needs none of it
     return late.module("web.db.dispatch").answer, {"key": request.path[4:]}

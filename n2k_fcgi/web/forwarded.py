@@ -1,6 +1,6 @@
-"""The headers X-Forwarded-For and Forwarded (RFC 7239).
+"""The headers X-Forwarded-For, X-Forwarded-Proto and Forwarded (RFC 7239).
 
-Both list the hops of a request, and each proxy appends one. Entries before that of a trusted proxy may be forged.
+They list the hops of a request, and each proxy appends one. Entries before that of a trusted proxy may be forged.
 """
 
 from __future__ import annotations
@@ -28,12 +28,24 @@ def ways(environ: Environ) -> list[list[str]]:
     if listed := environ.get("HTTP_X_FORWARDED_FOR", ""):
         told.append([hop.strip() for hop in listed.split(",") if hop.strip()])
     if forwarded := environ.get("HTTP_FORWARDED", ""):
-        told.append(_elements(forwarded))
+        told.append(_elements(forwarded, "for"))
     return [[_address(hop) for hop in reversed(hops)] for hops in told]
 
 
-def _elements(header: str) -> list[str]:
-    """Return the ``for`` of each element of Forwarded; '' if there is none, or two."""
+def protocols(environ: Environ) -> list[str]:
+    """Return the protocol of each hop, in small letters, that a header tells; '' where Forwarded cannot be read.
+
+    A Forwarded that tells none, of no hop, is as if it were not there.
+    """
+    told = [hop.strip().lower() for hop in environ.get("HTTP_X_FORWARDED_PROTO", "").split(",") if hop.strip()]
+    if forwarded := environ.get("HTTP_FORWARDED", ""):
+        found = [hop.strip('"').lower() for hop in _elements(forwarded, "proto")]
+        told += found if any(found) else []
+    return told
+
+
+def _elements(header: str, parameter: str) -> list[str]:
+    """Return the *parameter* of each element of Forwarded; '' if there is none, or two."""
     found: list[str] = []
     ours: list[str] = []
     position = 0
@@ -41,7 +53,7 @@ def _elements(header: str) -> list[str]:
         match = _PAIR.match(header, position)
         assert match is not None  # it matches the empty text, too
         name, _, value = match[0].partition("=")
-        if name.strip().lower() == "for":
+        if name.strip().lower() == parameter:
             ours.append(value.strip())
         end = header[match.end() : match.end() + 1]
         if end == '"':  # an open quote: it may hide what a proxy appended

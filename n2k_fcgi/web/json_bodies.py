@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.web import responses
 from n2k_fcgi.web.responses import Answer
 
 if TYPE_CHECKING:
@@ -40,11 +41,7 @@ def error(request: Request, status: int, message: str, headers: Headers = ()) ->
 
 def revalidated(request: Request, body: bytes, generation: str) -> Answer:
     """Return the object of ``cut`` with an ETag, or 304 if the caller has that already."""
-    fingerprint = _fingerprint(body)
-    headers: Headers = (*EXPOSED, ("ETag", f'"{fingerprint}"'))
-    if _has(request.header("IF_NONE_MATCH"), fingerprint):
-        return Answer(304, b"", JSON, headers, generation)
-    return Answer(200, body, JSON, headers, generation)
+    return responses.revalidated(Answer(200, body, JSON, EXPOSED, generation), request.header("IF_NONE_MATCH"))
 
 
 def cut(request: Request, items: list[Body], whole: Callable[[list[Body]], Body]) -> bytes:
@@ -133,18 +130,3 @@ def _encoder() -> JSONEncoder:
     from json import JSONEncoder  # late: lookups need no JSON
 
     return JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
-
-def _fingerprint(body: bytes) -> str:
-    import hashlib  # late: for JSON answers only
-
-    return hashlib.blake2b(body, digest_size=12).hexdigest()
-
-
-def _has(if_none_match: str, fingerprint: str) -> bool:
-    """Whether If-None-Match has our tag, also as changed by a web server that compressed the answer.
-
-    nginx makes it weak (``W/"…"``); Apache, Jetty and others append to it (``"…-gzip"``, ``"…--gzip"``, ``"…;br"``). No tag
-    of another answer begins with the 24 hexadecimal digits of our hash.
-    """
-    return if_none_match.strip() == "*" or f'"{fingerprint}' in if_none_match

@@ -5,6 +5,7 @@ from __future__ import annotations
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.model.avatar import Source
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.model.keys import is_key_shaped
 from n2k_fcgi.web.decoding import parse_fields, parse_multipart, read_body, refuse_packed, target_of, unquote
 
@@ -31,6 +32,8 @@ class Request:
         "_query_fields",
         "_raw_query",
         "environ",
+        "found",
+        "kind",
         "max_body",
         "method",
         "raw_path",
@@ -44,6 +47,10 @@ class Request:
         """In capitals."""
         self.raw_path, self._raw_query = target_of(environ)
         """``raw_path``: the path below our mount point, still escaped, beginning with a slash."""
+        self.kind = Kind.OTHER
+        """What it is counted as; the route says it, or a view."""
+        self.found: str | None = None
+        """The label of the grid whose avatar answers a lookup, '' if none does; None: none was looked up."""
         self.wants_token = False
         """Set when a token is looked for: no cache may store the answer."""
         self._query_fields: dict[str, str] | None = None

@@ -32,12 +32,16 @@ REVALIDATED: Headers = (*ALWAYS, ("Cache-Control", "no-cache"))
 """Headers of answers that caches may store. A host may let all that is fetched from a site be kept for a month (Apache's
 mod_expires does not ask whether it is a file or an answer): ``no-cache`` is obeyed beside what it adds."""
 
+KEPT: Headers = (*ALWAYS, ("Cache-Control", "public, max-age=31536000, immutable"))
+"""Headers of answers whose address names their content: another content has another address."""
+
 PRIVATE: Headers = (*ALWAYS, ("Cache-Control", "no-store"))
 """Headers of answers to requests that need a token."""
 
 REASONS = {
     200: "200 OK",
     201: "201 Created",
+    303: "303 See Other",
     304: "304 Not Modified",
     400: "400 Bad Request",
     401: "401 Unauthorized",
@@ -69,11 +73,13 @@ class Answer(NamedTuple):
     """Instead of ``body``: blocks that are made while they are sent. May have ``close``, as in PEP 3333."""
     private: bool = False
     """Whether it is for this caller alone, as with a token: no cache may store it."""
+    kept: bool = False
+    """Whether its address names its content, so that caches may keep it for ever."""
 
 
 def wsgi_headers(answer: Answer) -> list[tuple[str, str]]:
     """Return all headers of *answer*."""
-    shared = PRIVATE if answer.private else REVALIDATED
+    shared = PRIVATE if answer.private else KEPT if answer.kept else REVALIDATED
     if answer.status == 304:  # it has no body, and its length would be that of the whole answer (RFC 9110, 15.4.5)
         headers = [*shared]
     elif answer.stream is None:
@@ -100,6 +106,24 @@ def key_or_null(key: str | None, generation: str) -> Answer:
 def error(status: int, message: str, headers: Headers = ()) -> Answer:
     """Return an error of one line."""
     return text(message + "\n", status=status, headers=headers)
+
+
+def revalidated(answer: Answer, if_none_match: str) -> Answer:
+    """Return *answer* with an ETag, or 304 if the caller has it already: *if_none_match* is its header If-None-Match."""
+    import hashlib  # late: lookups have no ETag
+
+    fingerprint = hashlib.blake2b(answer.body, digest_size=12).hexdigest()
+    tagged = answer._replace(headers=(*answer.headers, ("ETag", f'"{fingerprint}"')))
+    return tagged._replace(status=304, body=b"") if _has(if_none_match, fingerprint) else tagged
+
+
+def _has(if_none_match: str, fingerprint: str) -> bool:
+    """Whether If-None-Match has our tag, also as changed by a web server that compressed the answer.
+
+    nginx makes it weak (``W/"…"``); Apache, Jetty and others append to it (``"…-gzip"``, ``"…--gzip"``, ``"…;br"``). No tag
+    of another answer begins with the 24 hexadecimal digits of our hash.
+    """
+    return if_none_match.strip() == "*" or f'"{fingerprint}' in if_none_match
 
 
 def options(allow: str) -> Answer:

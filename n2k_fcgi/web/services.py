@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from n2k_fcgi.service.directory.overview import Overview
     from n2k_fcgi.service.directory.pending import PendingKeys
     from n2k_fcgi.service.directory.register import Registrar
+    from n2k_fcgi.service.keyvalue.namespaces import Namespaces
     from n2k_fcgi.service.keyvalue.space import KeyValueSpace
+    from n2k_fcgi.service.statistics import StatisticsReader
+    from n2k_fcgi.service.status.reading import StatusReader
+    from n2k_fcgi.store.base import TokenStore
+    from n2k_fcgi.store.counts import Counts
     from n2k_fcgi.web.access import Access
+    from n2k_fcgi.web.owner import Owner
 
 
 class Services(NamedTuple):
@@ -25,10 +31,22 @@ class Services(NamedTuple):
 
     directory: Directory
     grids: Grids
+    counts: Counts
+    """Of this process."""
     csv: Permission
     """Who may download the list."""
     search: Permission
     """Who may search for names by their beginning."""
+    register: Permission
+    """Who may register."""
+    keep_days: int
+    """Days after which a capture that was not seen again is dropped; 0: never."""
+    keep_places: bool
+    """Whether a capture keeps the region and the object that reported it."""
+    url: str
+    """The public address of the service; '': the owner did not say."""
+    metrics: Permission
+    """Who may read the metrics."""
     code: str
     """The digest of the code that this server runs, by which ``n2k doctor`` finds old code; '': unknown."""
     access: Callable[[], Access]
@@ -38,9 +56,14 @@ class Services(NamedTuple):
     forgetting: Callable[[], Forgetting]
     overview: Callable[[], Overview]
     """Always the same one: it caches its counts."""
+    statistics: Callable[[], StatisticsReader]
     list_slots: Callable[[], Slots]
     """Always the same ones: they are held while a list is sent."""
     keyvalue: Callable[[str], KeyValueSpace]
     """A namespace by its name. Raises BadNamespace, NoSuchNamespace."""
     use_generation: Callable[[str], None]
     """Make a generation live. Raises NoSuchGeneration, ImportRunning."""
+    owner: Callable[[], Owner]
+    status: Callable[[], StatusReader]
+    namespaces: Callable[[], Namespaces]
+    tokens: Callable[[], TokenStore]

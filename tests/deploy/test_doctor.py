@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi import files
-from n2k_fcgi.cli.examinations import data, installation, website
-from n2k_fcgi.cli.examinations.findings import Verdict
+from n2k_fcgi.cli.examinations import installation, website
 from n2k_fcgi.config import load
+from n2k_fcgi.examinations import data
+from n2k_fcgi.model.findings import Verdict
 from tests.support.hosting import REPOSITORY, Account
 
 FOUND = 83

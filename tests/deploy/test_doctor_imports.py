@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.cli.examinations import host, imports, trial
-from n2k_fcgi.cli.examinations.findings import Verdict
-from n2k_fcgi.cli.examinations.host import Kind, Limit, control_groups, least, left_of, lve, quota
+from n2k_fcgi.cli.examinations import imports, trial
 from n2k_fcgi.cli.examinations.imports import Disk, Work, duration, estimate, rations
+from n2k_fcgi.examinations import host
+from n2k_fcgi.examinations.host import Kind, Limit, control_groups, least, left_of, lve, quota
+from n2k_fcgi.model.findings import Verdict
 from tests.support.hosting import Account
 
 MIB = 1 << 20

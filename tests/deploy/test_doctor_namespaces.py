@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from n2k_fcgi.cli.examinations import keyvalue
+from n2k_fcgi.examinations import keyvalue
 from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.model.keyvalue.operations import Put

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.cli.examinations import signs, website
-from n2k_fcgi.cli.examinations.findings import Verdict, problem
 from n2k_fcgi.deploy import asking, probe
 from n2k_fcgi.deploy.asking import AGENT, ask
+from n2k_fcgi.model.findings import Verdict, problem
 from tests.support.apache import Apache, apache
 from tests.support.foreground import free_port
 from tests.support.hosting import Account

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.cli.examinations import crowding
-from n2k_fcgi.cli.examinations.findings import Verdict
 from n2k_fcgi.deploy.occupancy import Occupancy, active, lost
 from n2k_fcgi.deploy.spread import MOST, names_of
+from n2k_fcgi.model.findings import Verdict
 from tests.support.apache import MODULES, Apache, apache
 from tests.support.golden import run_all
 from tests.support.hosting import Account

@@ -78,11 +78,11 @@ OF_RE = {"re", "sre_compile", "sre_constants", "sre_parse"}
 """Regular expressions; those are four modules up to Python 3.10."""
 
 STORE_MODULES = """
-store store.bounds store.datadir store.options store.lmdb store.lmdb.bulk store.lmdb.capture_rows store.lmdb.captures
-store.lmdb.codec store.lmdb.empty_file store.lmdb.engine store.lmdb.environment store.lmdb.forgotten store.lmdb.generation
-store.lmdb.generation_file store.lmdb.generation_folders store.lmdb.generations store.lmdb.growing_map store.lmdb.json_text
-store.lmdb.layers store.lmdb.layout store.lmdb.lockfile store.lmdb.open_files store.lmdb.resident store.lmdb.writable
-store.lmdb.writer_queue
+store store.bounds store.counts store.datadir store.options store.lmdb store.lmdb.bulk store.lmdb.capture_rows
+store.lmdb.captures store.lmdb.codec store.lmdb.empty_file store.lmdb.engine store.lmdb.environment store.lmdb.forgotten
+store.lmdb.generation store.lmdb.generation_file store.lmdb.generation_folders store.lmdb.generations store.lmdb.growing_map
+store.lmdb.json_text store.lmdb.layers store.lmdb.layout store.lmdb.lockfile store.lmdb.open_files store.lmdb.resident
+store.lmdb.writable store.lmdb.writer_queue
 """
 LOOKUP_MODULES = f"""
 config config.ini config.table config.values errors errors.base errors.installation errors.requests errors.store files late
@@ -102,12 +102,18 @@ REGISTER_MODULES = """
 model.charges model.observations model.tokens service.access service.access.limits service.access.tokens service.best_effort
 service.directory.pending service.directory.register store.fields store.lmdb.conflicts store.lmdb.meters store.lmdb.pending
 store.lmdb.recording store.lmdb.tokens store.lmdb.volatile web.access web.addresses web.api web.areas
-web.classic.registering web.db web.json_bodies
+web.classic.registering web.db web.json_bodies web.pages
 """
-PAGE_MODULES = "web.api web.areas web.classic.monitoring web.db web.json_bodies"
+PAGE_MODULES = "web.api web.areas web.classic.monitoring web.db web.json_bodies web.pages"
 JSON_MODULES = """
 model.observations model.tokens service.access service.access.tokens service.best_effort service.directory.history
 service.directory.pending service.directory.register web.api web.api.avatars web.api.shapes web.areas web.db web.json_bodies
+web.pages
+"""
+PEOPLE_MODULES = """
+service.directory.cursors service.directory.search web.api web.api.bulk web.api.shapes web.areas web.db web.json_bodies
+web.pages web.pages.asked web.pages.frame web.pages.headers web.pages.home web.pages.languages web.pages.links
+web.pages.rendering web.pages.static
 """
 BY_LOOKUP = "/?name=governor.linden"
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
@@ -146,15 +152,15 @@ def by_cgi(account: Account, target: str, **more: str) -> tuple[bytes, set[str]]
     return done.stdout.partition(b"\r\n\r\n")[2], imported(done.stderr.decode())
 
 
-def by_worker(account: Account, folder: Path, *targets: str) -> set[str]:
-    """What the script imports as a worker that is asked for *targets*."""
+def by_worker(account: Account, folder: Path, *targets: str, **more: str) -> set[str]:
+    """What the script imports as a worker that is asked for *targets*, with *more* variables."""
     folder.mkdir()
     log = folder / "stderr"
     command = [sys.executable, "-IS", "-X", "importtime", str(account.script)]
     with listening(folder) as bound, log.open("wb") as errors, running(command, stdin=bound, stderr=errors) as process:
         for target in targets:
             with Client(str(folder / "socket")) as client:
-                assert client.send(request(target)).answer().status == "200 OK"
+                assert client.send(request(target, **more)).answer().status == "200 OK"
         process.send_signal(signal.SIGTERM)
         process.wait(SECONDS)
     return imported(log.read_text())
@@ -206,6 +212,27 @@ def test_the_modules_of_a_worker(deployed: Account, tmp_path: Path) -> None:
     modules = by_worker(deployed, tmp_path / "json", f"/api/v1/avatars/{GOVERNOR}")
     assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES + JSON_MODULES).split())
     assert "werkzeug" not in tops(modules)
+
+
+def test_the_modules_of_a_page_for_people(deployed: Account, tmp_path: Path) -> None:
+    """The search needs what Jinja2 has for templates, and the languages; no Werkzeug, and nothing that only developers need."""
+    modules = by_worker(
+        deployed, tmp_path / "people", "/?q=governor.linden", HTTP_ACCEPT="text/html", HTTP_ACCEPT_LANGUAGE="de"
+    )
+    assert ours(modules) == set((LOOKUP_MODULES + WORKER_MODULES + PEOPLE_MODULES).split())
+    assert {"jinja2", "markupsafe", "gettext"} <= tops(modules)
+    assert not tops(modules) & {
+        "werkzeug",
+        "babel",
+        "pickle",
+        "tempfile",
+        "asyncio",
+        "email",
+        "http",
+        "ssl",
+        "loguru",
+        "logging",
+    }
 
 
 def test_the_modules_of_a_page_that_werkzeug_routes(deployed: Account, tmp_path: Path) -> None:

@@ -151,6 +151,49 @@ def test_a_full_disk(tmp_path: Path, without_lock_file: bool) -> None:
     assert said["problems"] == []
 
 
+STATISTICS = (
+    """
+import json, os, sys
+from pathlib import Path
+from n2k_fcgi.servers.live import LiveApplication
+from n2k_fcgi.service.statistics import StatisticsReader
+from tests.support.asking import wsgi
+from tests.support.sandbox import MASAKAZU, Sandbox, csv
+
+place, is_merged_before = Path(sys.argv[1]), sys.argv[2] == "True"
+box = Sandbox(place / "data", log_file="-")
+box.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+if is_merged_before:
+    StatisticsReader(box.store).read()
+box.close()
+"""
+    + FILL
+    + """
+application = LiveApplication({"data_dir": str(box.data_dir), "log_file": "-", "metrics": "open"})
+ask = wsgi(application)
+statuses = []
+for number in range(300):
+    statuses.append(ask("GET", "/?name=masakazu.kojima", {}, b"").status)
+    if number % 3 == 0:
+        application.note_counts()
+    if number % 50 == 0:
+        application.keep_house()
+statuses.append(ask("GET", "/metrics", {}, b"").status)
+(place / "fill").unlink()
+application.close()
+usage = StatisticsReader(box.store).read()
+box.close()
+print(json.dumps({"statuses": sorted(set(statuses)), "hits": usage.counted.total.hits, "problem": usage.problem}))
+"""
+)
+
+
+@pytest.mark.parametrize("is_merged_before", [False, True])
+def test_statistics_on_a_full_disk(tmp_path: Path, is_merged_before: bool) -> None:
+    """They wait in memory, and no answer is another one; with space again all of it is counted."""
+    assert on_a_small_disk(STATISTICS, tmp_path / "disk", is_merged_before) == {"statuses": [200], "hits": 300, "problem": ""}
+
+
 @pytest.mark.parametrize("without_lock_file", [False, True])
 def test_a_namespace_on_a_full_disk(tmp_path: Path, without_lock_file: bool) -> None:
     """Writes are 507 with one line, reads go on; nothing is lost, no half-made file left. Copies go to other disks."""
@@ -163,10 +206,10 @@ def test_a_namespace_on_a_full_disk(tmp_path: Path, without_lock_file: bool) -> 
     assert said["again"] == 201 and said["problems"] == []
 
 
-def on_a_small_disk(code: str, place: Path, without_lock_file: bool) -> dict[str, Any]:
+def on_a_small_disk(code: str, place: Path, flag: bool) -> dict[str, Any]:
     """Run *code* with a file system of 40 MB at *place*, which is filled to the last byte; return what it reports."""
     place.mkdir()
-    inside = f'mount -t tmpfs -o size=40m tmpfs {place} && exec {sys.executable} -c "$CODE" {place} {without_lock_file}'
+    inside = f'mount -t tmpfs -o size=40m tmpfs {place} && exec {sys.executable} -c "$CODE" {place} {flag}'
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside]
     done = subprocess.run(command, env={**os.environ, "CODE": code}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -191,3 +191,48 @@ def test_a_folder_that_cannot_be_synced_is_named(tmp_path: Path) -> None:
     """The system's error for a sync names no file."""
     with pytest.raises(StoreUnreadable, match=r"cannot open .*/gone: No such file"):
         sync_folder(tmp_path / "gone")
+
+
+STATISTICS = """
+import json, subprocess, sys
+from pathlib import Path
+from n2k_fcgi.servers.live import LiveApplication
+from n2k_fcgi.service.statistics import StatisticsReader
+from tests.support.asking import wsgi
+from tests.support.sandbox import MASAKAZU, Sandbox, csv
+
+place = Path(sys.argv[1])
+box = Sandbox(place / "data", log_file="-")
+box.import_text(csv((MASAKAZU, "Masakazu Kojima")))
+StatisticsReader(box.store).read()
+box.close()
+application = LiveApplication({"data_dir": str(box.data_dir), "log_file": "-", "metrics": "open"})
+ask = wsgi(application)
+
+def asked():
+    statuses = {ask("GET", "/?name=masakazu.kojima", {}, b"").status for _ in range(50)}
+    application.note_counts()
+    application.keep_house()
+    return sorted(statuses | {ask("GET", "/metrics", {}, b"").status})
+
+said = {"before": asked()}
+subprocess.run(["mount", "--bind", box.data_dir, box.data_dir], check=True)
+subprocess.run(["mount", "-o", "remount,bind,ro", box.data_dir], check=True)
+said["frozen"] = asked()
+reader = StatisticsReader(box.store).read()
+said["read"] = [reader.counted.total.hits, reader.problem]
+box.close()
+subprocess.run(["umount", "-l", box.data_dir], check=True)
+said["back"] = asked()
+application.close()
+said["hits"] = StatisticsReader(box.store).read().counted.total.hits
+box.close()
+print(json.dumps(said))
+"""
+
+
+def test_statistics_on_a_disk_that_became_read_only(tmp_path: Path) -> None:
+    """What was merged is read, what is counted meanwhile waits in memory, and no answer is another one."""
+    said = json.loads(run_in_a_file_system(STATISTICS, tmp_path))
+    assert said["before"] == said["frozen"] == said["back"] == [200]
+    assert said["read"] == [50, ""] and said["hits"] == 150

@@ -26,6 +26,9 @@ environ = {"REQUEST_METHOD": "GET", "REQUEST_URI": "/name2key.csv", "SERVER_PROT
 answer = application(environ, lambda status, headers: print(status))
 list(answer)
 answer.close()
+for _ in range(2):  # the second removes the lines that the first has merged
+    application.note_counts()
+    application.keep_house()
 application.close()
 """
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from n2k_fcgi.cli.examinations.data import stopped_readers
 from n2k_fcgi.errors import NoMemory
+from n2k_fcgi.examinations.data import stopped_readers
 from n2k_fcgi.model.avatar import Source
 from n2k_fcgi.model.keys import parse_key
 from n2k_fcgi.store.datadir import CAPTURES

@@ -230,8 +230,13 @@ class Dispatch:
         """Dispatch on the first part of the path."""
         return PATHS[environ.get("REQUEST_URI", "/hello").partition("?")[0].split("/")[1]](environ, start_response)
 
+    has_counted = False
+
     def keep_house(self) -> None:
         """There is nothing to do."""
+
+    def note_counts(self) -> None:
+        """Nothing is counted."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -26,8 +26,13 @@ class Endless:
             return Stream(STREAMS[environ["PATH_INFO"]])
         return [b"%d" % len(environ["wsgi.input"].read())]
 
+    has_counted = False
+
     def keep_house(self) -> None:
         """There is nothing to do."""
+
+    def note_counts(self) -> None:
+        """Nothing is counted."""
 
     def close(self) -> None:
         """Nothing is held."""

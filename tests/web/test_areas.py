@@ -33,7 +33,7 @@ def error(request, status, message, headers):
 
 AREA = Area(
     folder="values",
-    prefix=b"/values",
+    prefixes=(b"/values",),
     routes=(Route("/values/<key>", "one.get"), Route("/values/<key>", "one.put", ("PUT", "POST"))),
     error=error,
     token=token_in_headers,
@@ -72,6 +72,7 @@ def with_values(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(areas, "AREAS", (import_module("n2k_fcgi.web.values").AREA, *AREAS))
     monkeypatch.setattr(areas, "FIXED", areas.fixed_addresses(areas.AREAS))
     monkeypatch.setattr(areas, "OF_ONE", areas.addresses_of_one(areas.AREAS))
+    monkeypatch.setattr(areas, "KINDS", areas.kinds(areas.AREAS))
     token = create_token(sandbox.store.tokens, (Scope.ADMIN,)).text
     sandbox.store.close()
     application = LiveApplication({"data_dir": str(sandbox.data_dir)})
@@ -101,7 +102,7 @@ def test_a_new_area_is_a_folder_and_a_line(with_values: tuple[Ask, str]) -> None
 
 
 @pytest.mark.parametrize("area", AREAS, ids=lambda area: area.folder)
-def test_an_area_keeps_to_its_prefix(area: Area) -> None:
+def test_an_area_keeps_to_its_prefixes(area: Area) -> None:
     """The path of each of its addresses is recognised as its own."""
     for route in area.routes:
         assert area_of(Request({"REQUEST_URI": route.path}, 0)) is area
@@ -184,4 +185,4 @@ def asked(body: bytes = b"", **headers: str) -> Request:
 def test_where_an_area_finds_the_token(headers: dict[str, str], body: bytes, classic: str, api: str) -> None:
     """In a header; in a form only where bodies are forms; in a URL never."""
     found = {area.folder: area.token(asked(body, **headers)) for area in AREAS}
-    assert found == {"classic": classic, "api": api, "db": api}
+    assert found == {"classic": classic, "api": api, "db": api, "pages": api}

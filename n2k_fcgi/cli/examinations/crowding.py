@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from n2k_fcgi.cli.examinations.findings import Finding, ok, warning
 from n2k_fcgi.deploy.occupancy import USUAL, Occupancy, lost, occupancy
 from n2k_fcgi.deploy.spread import MOST
 from n2k_fcgi.errors import counted
+from n2k_fcgi.model.findings import Finding, ok, warning
 
 TOO_MANY = 0.01
 """The share of requests that wait for a second above which more scripts are advised."""

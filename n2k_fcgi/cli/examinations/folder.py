@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from n2k_fcgi.cli.examinations import crowding
-from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.deploy import htaccess, passenger
 from n2k_fcgi.deploy.kind import Kind
 from n2k_fcgi.deploy.kinds import kind_in
@@ -14,6 +13,7 @@ from n2k_fcgi.deploy.reach import LINKS_ON, closed_to_others, forbids_rewriting,
 from n2k_fcgi.deploy.replacing import content
 from n2k_fcgi.deploy.script import is_ours, missing
 from n2k_fcgi.deploy.workers import workers
+from n2k_fcgi.model.findings import Finding, ok, problem, warning
 
 
 def served_here(data_dir: Path) -> list[Path]:

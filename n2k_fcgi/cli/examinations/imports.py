@@ -8,13 +8,14 @@ import resource
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from n2k_fcgi.cli.examinations import host, trial
-from n2k_fcgi.cli.examinations.findings import Finding, ok, warning
-from n2k_fcgi.cli.examinations.host import Kind, Limit
+from n2k_fcgi.cli.examinations import trial
 from n2k_fcgi.cli.examinations.trial import Failed, Speed
 from n2k_fcgi.config import KIB, MIB, Settings
 from n2k_fcgi.errors import counted
+from n2k_fcgi.examinations import host
+from n2k_fcgi.examinations.host import Kind, Limit
 from n2k_fcgi.files import RESERVE, free_bytes
+from n2k_fcgi.model.findings import Finding, ok, warning
 from n2k_fcgi.store.base import Store
 
 USUAL_ROWS = 10_000_000

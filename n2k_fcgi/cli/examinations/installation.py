@@ -9,10 +9,10 @@ from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec
 from pathlib import Path
 
 from n2k_fcgi import __version__
-from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.deploy.installation import DISTRIBUTIONS, PACKAGES, refuse_bad_installation
 from n2k_fcgi.errors import DeployRefused, PythonLacks
 from n2k_fcgi.interpreter import PARTS, needed
+from n2k_fcgi.model.findings import Finding, ok, problem, warning
 
 OLDEST_PYTHON = (3, 10)
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
 from n2k_fcgi.cli.examinations import signs
-from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem, warning
 from n2k_fcgi.deploy.asking import Reply, ask
 from n2k_fcgi.errors import PythonLacks, shown
 from n2k_fcgi.interpreter import needed
+from n2k_fcgi.model.findings import Finding, Verdict, ok, problem, warning
 
 AWKWARD = "Odd % + ? & # é"
 """A name that arrives only if no server on the way decodes, cuts or rewrites it. No avatar has it."""

@@ -19,6 +19,7 @@ def main(limits: Limits | None = None, **flags: str) -> None:
     """
     is_worker = is_listening(0)
     with late.uncollected():  # looking for garbage takes a tenth of a cold start
+        from n2k_fcgi.model.choices import Front
         from n2k_fcgi.servers.live import LiveApplication
 
         if is_worker:
@@ -26,7 +27,7 @@ def main(limits: Limits | None = None, **flags: str) -> None:
         else:
             from n2k_fcgi.servers.cgi import answer_one
         gc.freeze()  # nor need what was imported be looked at later
-    application = LiveApplication(flags, buffered_logs=is_worker)
+    application = LiveApplication(flags, front=Front.FASTCGI if is_worker else Front.CGI, buffered_logs=is_worker)
     if not is_worker:
         answer_one(application, limits)
     try:

@@ -58,10 +58,10 @@ class Express:
             return None
         self._server.counters.requests += 1
         self._server.counters.express += 1
-        status, body, content_type, headers, generation, stream, private = answer
+        status, body, content_type, headers, generation, stream, private, kept = answer
         if stream is not None or len(body) > LARGEST:
             return self._in_pieces(request_id, params, answer)
-        before, after = _around(request_id, len(body), (status, content_type, headers, generation, private))
+        before, after = _around(request_id, len(body), (status, content_type, headers, generation, private, kept))
         return b"".join((before, body, after))
 
     def _in_pieces(self, request_id: int, params: bytes, answer: Answer) -> Request:
@@ -74,7 +74,7 @@ class Express:
             raise
 
     def _lookup(self, params: bytes) -> Answer | None:
-        """The answer to a lookup, which reads six of some forty variables; None: it is another request."""
+        """The answer to a lookup, which reads four of some forty variables; None: it is another request."""
         # No lookup, for certain: nothing is decoded twice (16 % of /health).
         if b"/api/" in params or (b"name" not in params and b"key" not in params):
             return None
@@ -122,9 +122,9 @@ def asked(params: bytes) -> Environ:
 
 
 @lru_cache(maxsize=256)
-def _around(request_id: int, size: int, all_but_body: tuple[int, str, Headers, str, bool]) -> tuple[bytes, bytes]:
+def _around(request_id: int, size: int, all_but_body: tuple[int, str, Headers, str, bool, bool]) -> tuple[bytes, bytes]:
     """What is sent before and after a body of *size* bytes. Kept, since nearly all lookups share it: 14 %."""
-    status, content_type, headers, generation, private = all_but_body
-    answer = Answer(status, bytes(size), content_type, headers, generation, None, private)
+    status, content_type, headers, generation, private, kept = all_but_body
+    answer = Answer(status, bytes(size), content_type, headers, generation, None, private, kept)
     before = head(REASONS[status], wsgi_headers(answer))
     return output_header(request_id, len(before) + size) + before, ending(request_id, b"", 0)

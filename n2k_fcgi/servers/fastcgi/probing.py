@@ -31,6 +31,7 @@ class Probe:
     """Answers every request with one line: the *nonce* and the *kind*, as ``deploy/kind.py`` expects them."""
 
     max_body = 0
+    has_counted = False
 
     def __init__(self, nonce: str, kind: str) -> None:
         self._line = f"n2k probe {nonce}: {kind}\n".encode()
@@ -43,6 +44,9 @@ class Probe:
 
     def keep_house(self) -> None:
         """Do nothing."""
+
+    def note_counts(self) -> None:
+        """Nothing is counted."""
 
     def close(self) -> None:
         """Nothing is open."""

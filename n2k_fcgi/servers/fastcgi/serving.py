@@ -48,6 +48,7 @@ def serve(
         owns_listener=owns_listener,
         admits=Peers.of(listener).admit,
         keep_house=application.keep_house,
+        notes=application,
         at_once=at_once,
         limits=limits,
         counters=counters,

@@ -40,8 +40,10 @@ class _Job(NamedTuple):
 class Batch:
     """The operations that wait for the end of the turn."""
 
-    def __init__(self, space: KeyValueSpace) -> None:
+    def __init__(self, space: KeyValueSpace, counted: Callable[[str], None]) -> None:
+        """*counted*: adds one to a counter, for each operation that a limit refuses."""
         self._space = space
+        self._counted = counted
         self._jobs: list[_Job] = []
         self._count = self._held = 0
         self._written: dict[Connection, None] = {}
@@ -68,6 +70,9 @@ class Batch:
         self._count = self._held = 0
         operations = [operation for job in jobs for operation in job.operations]
         outcomes = self._outcomes(operations)
+        for outcome in outcomes:
+            if isinstance(outcome, N2KError) and outcome.limit:
+                self._counted(f"limits.{outcome.limit}")
         start = 0
         for job in jobs:
             end = start + len(job.operations)

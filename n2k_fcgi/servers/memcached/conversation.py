@@ -20,6 +20,9 @@ MOST_INPUT = 64 * 1024 * 1024
 """Bytes of half commands in all connections."""
 LONGEST_PASSWORD = 2048
 """Bytes of the data that names a user and a token."""
+COUNTED = {name: f"memcached.{name.decode()}" for name in (*text.COMMANDS, *meta.COMMANDS, b"version", b"stats")}
+"""Command -> its counter."""
+COUNTED_AS_OTHER = "memcached.other"
 UNKNOWN = b"CLIENT_ERROR unauthenticated\r\n"
 REFUSED = b"CLIENT_ERROR authentication failure\r\n"
 BAD_AUTHENTICATION = b"CLIENT_ERROR bad authentication token format\r\n"
@@ -154,6 +157,7 @@ class Conversation:
         server = self._server
         name = words[0] if words else b""
         server.counters.requests += 1
+        server.options.counted(COUNTED.get(name, COUNTED_AS_OTHER))
         if not self._is_known:
             self._take_up(_authentication(self, words))
         elif name in meta.COMMANDS:

@@ -8,6 +8,7 @@ from n2k_fcgi.model.keys import format_key, parse_key
 from n2k_fcgi.model.keyvalue.entry import Entry, ValueType
 from n2k_fcgi.model.names import parse_name
 from n2k_fcgi.service.directory.lookup import Directory, View
+from n2k_fcgi.store.counts import Counts
 
 MOST_NAMES = 1000
 """Of one command: all are looked up in one view of the directory."""
@@ -15,11 +16,12 @@ AVATAR, KEY = b"avatar:", b"key:"
 
 
 class Names:
-    """Answers keys that begin with *prefix*."""
+    """Answers keys that begin with *prefix*, and counts the lookups."""
 
-    def __init__(self, directory: Directory, prefix: bytes) -> None:
+    def __init__(self, directory: Directory, prefix: bytes, counts: Counts) -> None:
         self._directory = directory
         self.prefix = prefix
+        self._counts = counts
 
     def covers(self, key: bytes) -> bool:
         """Whether *key* belongs to the directory, and not to the namespace."""
@@ -42,6 +44,7 @@ class Names:
                 value = avatar and avatar.name
             else:
                 return None
+            self._counts.looked_up(avatar.grid if avatar else "")
         except (BadGrid, BadKey, BadName):
             return None
         return Entry(key, value.encode(), type=ValueType.TEXT) if value else None

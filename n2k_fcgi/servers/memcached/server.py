@@ -39,6 +39,8 @@ class Options(NamedTuple):
     """Seconds after which a connection that asks nothing is closed; None: never."""
     authorise: Authorise | None = None
     """None: who can connect needs no token."""
+    counted: Callable[[str], None] = lambda name: None
+    """Adds one to a counter (``store.counts``)."""
     names: Names | None = None
     """The part of the keys that the directory answers; None: none."""
 
@@ -53,7 +55,7 @@ class Server:
         self.stats = Stats()
         self.marks = Marks()
         self._clock = lambda: space.now
-        self.batch = Batch(space)
+        self.batch = Batch(space, options.counted)
         self.version = version_line(options.version)
         self.input_held = 0
         """Bytes of half commands in all connections."""

@@ -45,9 +45,17 @@ class Undone(Enum):
 class Forgetting:
     """Hides avatars and shows them again."""
 
-    def __init__(self, directory: Directory, pending: PendingStore, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        pending: PendingStore,
+        *,
+        count: Callable[[str, int], None] = lambda name, count: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._directory = directory
         self._pending = pending
+        self._count = count
         self._clock = clock
 
     def with_key(self, key: bytes, only: str | None = None) -> Leaving:
@@ -81,6 +89,7 @@ class Forgetting:
     def forget(self, leaving: Leaving) -> None:
         """Hide the avatar, durably, in the next lookup of every process."""
         self._directory.forgotten.forget(leaving.keys, leaving.names, int(self._clock()), leaving.only)
+        self._count("forgets.hidden", 1)
         # Not even the log says which avatar.
         logs.info(f"forget: {'one avatar' if leaving.grids else 'an unknown name or key'} is hidden from now on")
         with best_effort("the resolver's list"):
@@ -109,6 +118,7 @@ class Forgetting:
 
     def _undone(self, asked: int, *, is_known: bool) -> Undone:
         logs.info("forget: undone for one avatar")
+        self._count("forgets.undone", 1)
         if is_known:
             return Undone.SHOWN
         return Undone.PURGED if self._directory.forgotten.purged() >= asked else Undone.UNKNOWN

@@ -171,6 +171,25 @@ class View:
         avatar = self.name2key(name.canonical, wanted.grid, strict=wanted.strict)
         return avatar and (self.key2name(avatar.key, avatar.grid, strict=True) or avatar)
 
+    def all_called(self, name: ParsedName, wanted: Wanted) -> list[Avatar]:
+        """Return all avatars that have or had *name*, under their current names, the likeliest first, inside a ``snapshot``.
+
+        ``former`` says that *name* is an earlier one. The first ones only, if there are too many to read.
+        """
+        wanted = name.on(wanted)
+        named = self.named(name.canonical)
+        if len(named) > 1:
+            first = self.name2key(name.canonical, wanted.grid, strict=wanted.strict)
+            named = sorted(named, key=lambda avatar: avatar != first)
+        found = []
+        for avatar in named:
+            if not wanted.strict or avatar.grid == wanted.grid:
+                now = self.key2name(avatar.key, avatar.grid, strict=True)
+                found.append(now._replace(former=avatar.former) if now and avatar.former else now or avatar)
+            if self.is_enough():
+                break
+        return list({(avatar.key, avatar.grid): avatar for avatar in reversed(found)}.values())[::-1]
+
     def each_called(self, names: Sequence[ParsedName], wanted: Wanted) -> list[Avatar | None]:
         """``called`` of each inside a ``snapshot``; of the first ones only, one at least, when they take too much reading."""
         read = names[: self.read_names([name.canonical for name in names])]

@@ -3,6 +3,7 @@
 If it is killed, no acknowledged write is lost; the next purge completes it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +49,7 @@ class Purge:
         now: int,
         keeping: Keeping = EVERYTHING,
         tell: Tell = silently,
+        count: Callable[[str, int], None] = lambda name, count: None,
     ) -> None:
         self._store = store
         self._data_dir = data_dir
@@ -56,6 +58,7 @@ class Purge:
         self._now = now
         self._keeping = keeping
         self._tell = tell
+        self._count = count
 
     def run(self) -> Purged:
         """Do all of it. Raises ImportRunning, StoreFull, StoreBusy, and the errors of a store that cannot be read."""
@@ -71,6 +74,9 @@ class Purge:
             strangers = self._remove_files(mentions)
         gone = f"{counted(rows.names, 'name')} and {counted(rows.captures, 'capture')} gone"
         logs.info(f"purge: {counted(rows.generations, 'generation')} rewritten, {gone}")
+        self._count("purges.done", 1)
+        self._count("purges.names", rows.names)
+        self._count("purges.captures", rows.captures)
         return Purged(*rows, strangers)
 
     def _remove_files(self, mentions: Mentions) -> list[Path]:

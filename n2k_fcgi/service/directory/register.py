@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 NOT_OF_SECOND_LIFE = f"on {PRODUCTION} a name is one or two parts of ASCII letters, digits and underscores"
 
 
+_NEW, _KNOWN = "registers.new", "registers.known"
+
+
 class Offer(NamedTuple):
     """A name for a key on a grid."""
 
@@ -66,6 +69,7 @@ class Registrar:
         on_conflict: OnConflict,
         grids: Grids,
         places: bool = True,
+        count: Callable[[str, int], None] = lambda name, count: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
@@ -74,6 +78,7 @@ class Registrar:
         self._on_conflict = on_conflict
         self._grids = grids
         self._places = places
+        self._count = count
         self._clock = clock
 
     def offer(self, name: str, key: str, wanted: Wanted) -> Offer:
@@ -128,7 +133,10 @@ class Registrar:
         if conflicts:
             with best_effort("the list of conflicts"):
                 self._conflicts.note(conflicts)
-        return [next(recorded) if result is None else result for result in results]
+        done = [next(recorded) if result is None else result for result in results]
+        for result in done:
+            self._count("registers.refused" if isinstance(result, N2KError) else _NEW if result.is_new else _KNOWN, 1)
+        return done
 
     def _without_hidden(self, source: Source) -> Source:
         """Return *source* without mentions of hidden avatars: their prims still report others."""

@@ -76,6 +76,7 @@ class Importer:
         jobs: int = 2,
         progress: Callable[[Progress], None] = lambda _: None,
         tell: Tell = silently,
+        count: Callable[[str, int], None] = lambda name, count: None,
     ) -> None:
         self.tally = Tally()
         """What was read by the latest ``run``, for the report of a refusal too."""
@@ -90,6 +91,7 @@ class Importer:
         self._jobs = jobs
         self._progress = progress
         self._tell = tell
+        self._count = count
 
     def run(self, dump: Dump, order: Order) -> ImportReport:
         """Build and publish a generation of *dump* merged with the live one; a failure leaves that one alone.
@@ -137,6 +139,7 @@ class Importer:
         self._generations.publish(manifest)
         pruned = self._generations.prune(self._keep) if job.prunes else []
         logs.info(f"import of {manifest.source}: {counted(built.rows, 'row')}, generation {built.name}, {manifest.seconds} s")
+        self._count_it(manifest)
         moves = self._shown(job.disputes.moves)
         self._note(moves, manifest.as_of)
         if as_of.is_doubted:
@@ -144,6 +147,15 @@ class Importer:
         for warning in dump.warnings:
             logs.warning(f"{manifest.source}: {warning}")
         return ImportReport(manifest, self.tally, True, pruned, moves, as_of, dump.member, dump.warnings)
+
+    def _count_it(self, manifest: Manifest) -> None:
+        self._count("imports.done", 1)
+        self._count("imports.rows", manifest.dump_rows)
+        self._count("imports.added", manifest.added)
+        self._count("imports.changed", manifest.changed)
+        self._count("imports.removed", manifest.removed)
+        self._count("imports.bytes", manifest.bytes)
+        self._count("imports.milliseconds", int(manifest.seconds * 1000))
 
     def _read(self, build: GenerationBuild, job: _Job) -> tuple[int, int]:
         """Add the dump's rows without those of hidden avatars; return how many good rows it has, and how many were added."""

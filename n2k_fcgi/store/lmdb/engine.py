@@ -8,10 +8,12 @@ from functools import cached_property
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import refuse_os_error, sync_folder
+from n2k_fcgi.store.counts import Counts
 from n2k_fcgi.store.datadir import GENERATIONS
 from n2k_fcgi.store.lmdb.captures import Captures, captures_file
 from n2k_fcgi.store.lmdb.forgotten import Forgotten
 from n2k_fcgi.store.lmdb.generations import Generations
+from n2k_fcgi.store.lmdb.resident import resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from n2k_fcgi.store.lmdb.keyvalue.namespaces import Namespaces
     from n2k_fcgi.store.lmdb.meters import Meters
     from n2k_fcgi.store.lmdb.pending import Pending
+    from n2k_fcgi.store.lmdb.sessions import Sessions
+    from n2k_fcgi.store.lmdb.statistics import StatisticsFile
     from n2k_fcgi.store.lmdb.tokens import Tokens
     from n2k_fcgi.store.lmdb.volatile import VolatileFile
     from n2k_fcgi.store.options import StoreOptions
@@ -43,6 +47,7 @@ class LmdbStore:
         self._file = captures_file(data_dir, modes)
         self.captures = Captures(self._file)
         self.forgotten = Forgotten(self._file)
+        self.counts = Counts(data_dir, modes, resident_bytes)
         self._keyvalue: Namespaces | None = None
         self._is_retired = False
 
@@ -57,7 +62,7 @@ class LmdbStore:
 
     @cached_property
     def volatile(self) -> VolatileFile:
-        """The file of the three parts below."""
+        """The file of the four parts below."""
         from n2k_fcgi.store.lmdb.volatile import VolatileFile
 
         made = VolatileFile(self._options.data_dir, self._options.modes)
@@ -85,6 +90,20 @@ class LmdbStore:
         from n2k_fcgi.store.lmdb.meters import Meters
 
         return Meters(self.volatile)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """See ``store.base.Store``."""
+        from n2k_fcgi.store.lmdb.sessions import Sessions
+
+        return Sessions(self.volatile)
+
+    @cached_property
+    def statistics(self) -> StatisticsFile:
+        """What all processes have counted."""
+        from n2k_fcgi.store.lmdb.statistics import StatisticsFile
+
+        return StatisticsFile(self._options.data_dir, self._options.modes)
 
     @property
     def keyvalue(self) -> Namespaces:

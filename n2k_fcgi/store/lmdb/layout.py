@@ -13,7 +13,7 @@ CAPTURE_FORMATS = range(1, 4)
 """The same for captures.mdb. Earlier versions than 3 would give reserved names to others."""
 
 VOLATILE_FORMATS = range(3, 4)
-"""The same for volatile.mdb: a file of an earlier version is emptied, since all of it may be lost."""
+"""The same for volatile.mdb and statistics.mdb: a file of an earlier version is emptied, since all of it may be lost."""
 
 # Databases of a generation. A db_key of names and former is a canonical name in UTF-8, of keys and history an avatar key.
 NAMES = b"names"
@@ -35,10 +35,18 @@ CREATED_GRID = b"g"
 RESERVED = b"r"
 CAPTURE_META = b"m"
 
-# First byte of a db_key in volatile.mdb. After it: a key; grid, NUL, canonical name, NUL, key; what a limit counts.
+# First byte of a db_key in volatile.mdb. After it: a key; grid, NUL, canonical name, NUL, key; what a limit counts; a digest.
 PENDING_KEY = b"p"
 CONFLICT = b"c"
 METER = b"l"
+SESSION = b"s"
+CODE = b"o"
+
+# First byte of a db_key in statistics.mdb. After it: Unix seconds, 8 bytes, the highest first; nothing; process id and start.
+OF_AN_HOUR = b"h"
+OF_A_DAY = b"d"
+OF_ALL_TIME = b"a"
+OF_A_WORKER = b"w"
 
 FORMAT_KEY = b"format"
 ORIGINS_KEY = b"origins"

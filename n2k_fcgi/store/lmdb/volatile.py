@@ -1,6 +1,7 @@
-"""The volatile file: pending keys, conflicts, rate limits. Written without waiting for the disk.
+"""The volatile file: pending keys, conflicts, rate limits, sessions. Written without waiting for the disk.
 
-A power cut may damage it; then it is replaced by an empty one. That costs a minute of limits and lists that fill again.
+A power cut may damage it; then it is replaced by an empty one. That costs a minute of limits, lists that fill again, and
+a log-in.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class VolatileFile:
     Raises StoreUnreadable where the data directory cannot be written and the file is not there.
     """
 
-    def __init__(self, data_dir: StrPath, modes: Modes) -> None:
-        self.file = WritableFile(os.path.join(data_dir, VOLATILE), modes, sync=Sync.OFF, formats=VOLATILE_FORMATS)
+    def __init__(self, data_dir: StrPath, modes: Modes, name: str = VOLATILE) -> None:
+        self.file = WritableFile(os.path.join(data_dir, name), modes, sync=Sync.OFF, formats=VOLATILE_FORMATS)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:

@@ -27,23 +27,12 @@ def named(request: Request, services: Services) -> Answer:
     if text is None:
         raise BadRequest(why="ask with name=")
     parsed = parse_name(text, services.grids)
-    wanted = parsed.on(request.wanted(services.grids, request.query.get("grid")))
-    grid = wanted.grid if wanted.strict else None
+    wanted = request.wanted(services.grids, request.query.get("grid"))
     view = services.directory.view()
     with view.snapshot():
-        named = view.named(parsed.canonical)
-        if len(named) > 1:
-            first = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
-            named = sorted(named, key=lambda avatar: avatar != first)
-        found = []
-        for avatar in named:
-            if grid in (None, avatar.grid):
-                now = view.key2name(avatar.key, avatar.grid, strict=True)
-                found.append(avatar_fields(now._replace(former=avatar.former) if now and avatar.former else now or avatar))
-            if view.is_enough():
-                break
-    distinct = list({(fields["key"], fields["grid"]): fields for fields in reversed(found)}.values())[::-1]
-    body = json_bodies.cut(request, distinct, lambda items: {"avatars": items})
+        found = [avatar_fields(avatar) for avatar in view.all_called(parsed, wanted)]
+    request.found = found[0]["grid"] if found else ""
+    body = json_bodies.cut(request, found, lambda items: {"avatars": items})
     return json_bodies.revalidated(request, body, view.generation_name)
 
 
@@ -52,6 +41,7 @@ def with_key(request: Request, services: Services, key: str) -> Answer:
     grid, avatar_key = only_grid(request, services), parse_key(key)
     view = services.directory.view()
     found = [avatar_fields(avatar) for avatar in view.with_key(avatar_key) if grid in (None, avatar.grid)]
+    request.found = found[0]["grid"] if found else ""
     if not found:
         raise NotFound(what=format_key(avatar_key))
     body = json_bodies.cut(request, found, lambda items: {"avatars": items})
@@ -64,6 +54,7 @@ def history(request: Request, services: Services, key: str) -> Answer:
     view = services.directory.view()
     names = History(view).names_of(avatar_key, MOST_NAMES)
     found = [_named_fields(each) for each in names if grid in (None, each.avatar.grid)]
+    request.found = found[0]["grid"] if found else ""
     if not found:
         raise NotFound(what=format_key(avatar_key))
     body = json_bodies.cut(request, found, lambda items: {"names": items})

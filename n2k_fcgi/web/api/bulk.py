@@ -34,15 +34,17 @@ def lookup(request: Request, services: Services) -> Answer:
     wanted = wanted_grid(body, request, services)
     view = services.directory.view()
     with view.snapshot():
-        results = _results(names, partial(parse_name, grids=services.grids), lambda parsed: view.each_called(parsed, wanted))
-        if len(results) == len(names) and not view.is_enough():
-            results += _results(keys, _parsed_key, lambda parsed: view.each_with_key(parsed, wanted))
+        found = results(names, partial(parse_name, grids=services.grids), lambda parsed: view.each_called(parsed, wanted))
+        if len(found) == len(names) and not view.is_enough():
+            found += results(keys, parsed_key, lambda parsed: view.each_with_key(parsed, wanted))
+    for result in found:
+        services.counts.looked_up(result["grid"] or "")
     count = len(names) + len(keys)
-    cut = json_bodies.cut(request, results, lambda items: {"results": items, "more": count - len(items)})
+    cut = json_bodies.cut(request, found, lambda items: {"results": items, "more": count - len(items)})
     return json_bodies.answer(cut, view.generation_name)
 
 
-def _results(
+def results(
     asked: list[str], parse: Callable[[str], Asked], find: Callable[[list[Asked]], list[Avatar | None]]
 ) -> list[json_bodies.Body]:
     """One for each of *asked*, as long as *find* has an answer; what *parse* refuses is answered by its error."""
@@ -53,24 +55,26 @@ def _results(
         except N2KError as problem:
             parsed.append(problem)
     found = find([one for one in parsed if not isinstance(one, N2KError)])
-    results: list[json_bodies.Body] = []
+    answers: list[json_bodies.Body] = []
     number = 0
     for text, one in zip(asked, parsed, strict=True):
         if isinstance(one, N2KError):
-            results.append({**_result(text, None), "error": str(one)})
+            answers.append({**result(text, None), "error": str(one)})
         elif number < len(found):
-            results.append(_result(text, found[number]))
+            answers.append(result(text, found[number]))
             number += 1
         else:
             break
-    return results
+    return answers
 
 
-def _parsed_key(text: str) -> bytes:
+def parsed_key(text: str) -> bytes:
+    """Return the key in *text*; the null key too, which a script got as an answer. Raises BadKey."""
     return _NULL if text.strip() == NULL_KEY else parse_key(text)
 
 
-def _result(asked: str, avatar: Avatar | None) -> json_bodies.Body:
+def result(asked: str, avatar: Avatar | None) -> json_bodies.Body:
+    """Return one result: what was asked, and the avatar or nulls."""
     if avatar is None:
         return {"asked": asked, "key": None, "name": None, "grid": None}
     return {"asked": asked, "key": format_key(avatar.key), "name": avatar.name, "grid": avatar.grid}

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keys import format_key
+from n2k_fcgi.model.statistics import DAYS_KEPT, HOURS_KEPT
 from n2k_fcgi.service.access.tokens import own_grid
+from n2k_fcgi.service.statistics import usage_fields
 from n2k_fcgi.web import json_bodies
-from n2k_fcgi.web.requests import Request
+from n2k_fcgi.web.requests import Request, number
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
@@ -22,6 +24,14 @@ def statistics(request: Request, services: Services) -> Answer:
     """Counts, at most a few seconds old."""
     counts = services.overview().statistics()
     return json_bodies.answer(counts._asdict(), counts.generation)
+
+
+def usage(request: Request, services: Services) -> Answer:
+    """What was counted by hour and day, and the workers that run, for the owner of the service."""
+    services.access().may(request, Scope.ADMIN)
+    hours = number(request.query["hours"], "hours", 1, HOURS_KEPT) if "hours" in request.query else 24
+    days = number(request.query["days"], "days", 1, DAYS_KEPT) if "days" in request.query else 30
+    return json_bodies.answer(usage_fields(services.statistics().read(), hours=hours, days=days))
 
 
 def generations(request: Request, services: Services) -> Answer:

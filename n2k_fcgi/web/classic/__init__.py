@@ -1,13 +1,14 @@
 """The area of one-line answers: gosl-basics' form at the root, W-Hat's endpoints, its csv list, and health checks.
 
-Errors are one line of text; a browser that asked with the form of our page gets the page with that line.
+Errors are one line of text; a browser that asks for an address that there is not gets a page.
 """
 
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.area import Area, Route
-from n2k_fcgi.web.classic.browser import is_from_page
+from n2k_fcgi.web.classic.browser import asks_for_page, wants_page
 from n2k_fcgi.web.requests import token_in_headers
 from n2k_fcgi.web.responses import error as line
 
@@ -19,13 +20,12 @@ _FORM = ("GET", "POST")
 
 
 def error(request: Request, status: int, message: str, headers: Headers) -> Answer:
-    """Return one line, or the page with it. From 500 always a line: there may be no memory for a page."""
-    answer = line(status, message, headers)
-    if status < 500 and is_from_page(request):
-        from n2k_fcgi.web.classic.page import page  # late: a worker that only answers scripts needs no page
+    """Return one line; to a browser a page, of an address that there is not, and of the search."""
+    if (status == 404 and wants_page(request)) or asks_for_page(request):
+        from n2k_fcgi.web import pages  # late: lookups have no such error
 
-        return page(request, answer)
-    return answer
+        return pages.error(request, status, message, headers)
+    return line(status, message, headers)
 
 
 def token(request: Request) -> str:
@@ -35,18 +35,19 @@ def token(request: Request) -> str:
 
 AREA = Area(
     folder="classic",
-    prefix=b"",
+    prefixes=(b"",),
     routes=(
-        Route("/", "root.root", _FORM),
-        Route("/touch/", "root.root", _FORM),
-        Route("/touch", "root.root", _FORM),
-        Route("/name2key", "w_hat.name2key", _FORM),
-        Route("/name2key/", "w_hat.name2key", _FORM),
-        Route("/name2key/<path:name>", "w_hat.name2key_path"),
-        Route("/key2name/<path:key>", "w_hat.key2name_path"),
-        Route("/name2key.csv", "name_list.name_list"),
-        Route("/health", "monitoring.health"),
-        Route("/ready", "monitoring.ready"),
+        Route("/", "root.root", _FORM, Kind.LOOKUP),
+        Route("/touch/", "root.root", _FORM, Kind.LOOKUP),
+        Route("/touch", "root.root", _FORM, Kind.LOOKUP),
+        Route("/name2key", "w_hat.name2key", _FORM, Kind.LOOKUP),
+        Route("/name2key/", "w_hat.name2key", _FORM, Kind.LOOKUP),
+        Route("/name2key/<path:name>", "w_hat.name2key_path", kind=Kind.LOOKUP),
+        Route("/key2name/<path:key>", "w_hat.key2name_path", kind=Kind.LOOKUP),
+        Route("/name2key.csv", "name_list.name_list", kind=Kind.LIST),
+        Route("/health", "monitoring.health", kind=Kind.HEALTH),
+        Route("/metrics", "metrics.metrics", kind=Kind.OWNER),
+        Route("/ready", "monitoring.ready", kind=Kind.HEALTH),
     ),
     error=error,
     token=token,

@@ -6,9 +6,10 @@ import time
 
 from n2k_fcgi import TYPE_CHECKING, late, logs
 from n2k_fcgi.errors import BadRequest, NothingHere, shown
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.web.classic.browser import is_from_page, wants_page
+from n2k_fcgi.web.classic.browser import wants_page
 from n2k_fcgi.web.responses import key_or_null, text
 
 if TYPE_CHECKING:
@@ -20,33 +21,32 @@ Fields = dict[str, str]
 
 
 def root(request: Request, services: Services) -> Answer:
-    """Look up or register by the parameters ``name`` and ``key``; the form of our page gets the page with the answer."""
+    """Look up or register by the parameters ``name`` and ``key``; without them a browser gets the first page."""
     fields = request.fields()
-    if "name" not in fields and "key" not in fields:
-        return _nothing_asked(request)
-    from_page = "page" in fields and is_from_page(request)
-    in_words = from_page or ("compat" in fields and fields["compat"].lower() == "false")
-    if "key" not in fields:
-        answer = name2key(request, services, fields, in_words=in_words)
-    elif "name" not in fields:
-        answer = key2name(request, services, fields, in_words=in_words)
-    elif request.method == "HEAD":
+    has_name, has_key = "name" in fields, "key" in fields
+    nothing_asked = not (has_name or has_key)
+    from_old_page = "page" in fields and has_name != has_key
+    if (nothing_asked or from_old_page) and wants_page(request):
+        return _page(request, services)
+    if nothing_asked:
+        request.kind = Kind.PAGE
+        raise NothingHere
+    in_words = "compat" in fields and fields["compat"].lower() == "false"
+    if not has_key:
+        return name2key(request, services, fields, in_words=in_words)
+    if not has_name:
+        return key2name(request, services, fields, in_words=in_words)
+    if request.method == "HEAD":
         raise BadRequest(why="HEAD changes nothing: register with GET or POST")
-    else:
-        from n2k_fcgi.web.classic.registering import register  # late: lookups do not need it
+    from n2k_fcgi.web.classic.registering import register  # late: lookups do not need it
 
-        answer = register(request, services, fields)
-    return _page(request, answer) if from_page else answer
-
-
-def _nothing_asked(request: Request) -> Answer:
-    if wants_page(request):
-        return _page(request)
-    raise NothingHere
+    request.kind = Kind.REGISTER
+    return register(request, services, fields)
 
 
-def _page(request: Request, answer: Answer | None = None) -> Answer:
-    page: Answer = late.module("web.classic.page").page(request, answer)  # late: a worker that answers scripts needs no page
+def _page(request: Request, services: Services) -> Answer:
+    request.kind = Kind.PAGE
+    page: Answer = late.module("web.pages.home").home(request, services)  # late: a worker that answers scripts needs no page
     return page
 
 
@@ -57,6 +57,7 @@ def name2key(request: Request, services: Services, fields: Fields, *, in_words: 
     wanted = parsed.on(request.wanted(services.grids, fields.get("grid")))
     view = services.directory.view()
     avatar = view.name2key(parsed.canonical, wanted.grid, strict=wanted.strict)
+    request.found = avatar.grid if avatar else ""
     key = format_key(avatar.key) if avatar else None
     if logs.enabled(logs.DEBUG):  # checked first, to format no line in vain
         logs.timed(f"name2key {parsed.canonical} -> {key}", started)
@@ -75,6 +76,7 @@ def key2name(request: Request, services: Services, fields: Fields, *, in_words: 
     wanted = request.wanted(services.grids, fields.get("grid"))
     view = services.directory.view()
     avatar = view.key2name(key, wanted.grid, strict=wanted.strict) if key else None
+    request.found = avatar.grid if avatar else ""
     if logs.enabled(logs.DEBUG):
         logs.timed(f"key2name {key.hex() if key else NULL_KEY} -> {avatar and avatar.name}", started)
     if not in_words:

@@ -68,6 +68,7 @@ def name2key_path(request: Request, services: Services, name: str) -> Answer:
         return _invalid_name()
     view = services.directory.view()
     avatar = _find(view, request, services, name)
+    request.found = avatar.grid if avatar else ""
     if avatar is None:
         return text(NULL_KEY, view.generation_name, status=404)
     return text(format_key(avatar.key), view.generation_name)
@@ -81,6 +82,7 @@ def key2name_path(request: Request, services: Services, key: str) -> Answer:
         avatar = view.key2name(parse_key(key), wanted.grid, strict=wanted.strict)
     except BadKey:
         avatar = None
+    request.found = avatar.grid if avatar else ""
     if avatar is None:
         return text("", view.generation_name, status=404)
     return text(canonical(avatar.name), view.generation_name)
@@ -91,6 +93,7 @@ def _one_name(request: Request, services: Services, name: str, is_terse: bool) -
         return _invalid_name()
     view = services.directory.view()
     avatar = _find(view, request, services, name)
+    request.found = avatar.grid if avatar else ""
     key = format_key(avatar.key) if avatar else None
     if is_terse:
         return key_or_null(key, view.generation_name)
@@ -106,6 +109,7 @@ def _several_names(request: Request, services: Services, names: str, is_terse: b
         asked = re.findall(_NAMES, names.replace("+", " "), re.ASCII)[:MAX_NAMES]
         for name in asked[: view.read_names([canonical(name) for name in asked])]:
             avatar = _find(view, request, services, name)
+            services.counts.looked_up(avatar.grid if avatar else "")
             key = format_key(avatar.key) if avatar else NULL_KEY
             lines.append(key if is_terse else f"{name} {key}")
     return text(fitting_lines(lines, request.kept_bytes(request.fields())), view.generation_name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.area import Area, Route
 from n2k_fcgi.web.json_bodies import JSON, encoded
 from n2k_fcgi.web.requests import token_in_headers
@@ -47,8 +48,11 @@ def error(request: Request, status: int, message: str, headers: Headers) -> Answ
 
 AREA = Area(
     folder="db",
-    prefix=b"/db",
-    routes=(Route("/db", "dispatch.answer", _METHODS), Route("/db/<rest:key>", "dispatch.answer", _METHODS)),
+    prefixes=(b"/db",),
+    routes=(
+        Route("/db", "dispatch.answer", _METHODS, Kind.VALUES),
+        Route("/db/<rest:key>", "dispatch.answer", _METHODS, Kind.VALUES),
+    ),
     error=error,
     token=token_in_headers,
     hint="keys are at /db/KEY and /db?key=KEY",

@@ -23,6 +23,9 @@ _OF_A_KEY: dict[tuple[str, str], Callable[[Request, Services, str], Answer]] = {
 }
 """(method, ``op``) -> (request, services, key) -> answer. HEAD is GET."""
 
+_OF_A_METHOD = {"GET": "get", "PUT": "put", "POST": "put", "DELETE": "delete"}
+"""What is counted where no ``op`` says more."""
+
 _OF_THE_NAMESPACE: dict[tuple[str, str], str] = {
     ("GET", ""): "listing.listed",
     ("GET", "changes"): "listing.changes",
@@ -61,6 +64,7 @@ def _answer(request: Request, services: Services, key: str) -> Answer:
         view = _OF_A_KEY.get((method, op))
         if view is None:
             raise BadRequest(why=_unknown_op(method, op, _OF_A_KEY, "for a key"))
+        services.counts.add(f"values.{op or _OF_A_METHOD[method]}")
         return view(request, services, key or named or "")
     if method == "GET" and "since" in fields and not op:
         op = "changes"
@@ -69,6 +73,7 @@ def _answer(request: Request, services: Services, key: str) -> Answer:
         if not op:
             raise BadRequest(why="name the key: /db/KEY or key=KEY")
         raise BadRequest(why=_unknown_op(method, op, _OF_THE_NAMESPACE, "without a key"))
+    services.counts.add(f"values.{op or 'list'}")
     module, _, function = found.partition(".")
     whole: Callable[[Request, Services], Answer] = getattr(import_module(f"{__package__}.{module}"), function)
     return whole(request, services)

@@ -13,16 +13,22 @@ def build(folder: Path) -> dict[str, list[str]]:
 
     Go only where there is a toolchain.
     """
-    _compile(["cc", "-O2", "-o", str(folder / "load"), str(HERE / "load.c"), "-lpthread"])
+    client = build_load(folder)
     _compile(["cc", "-O2", "-o", str(folder / "arrivals"), str(HERE / "arrivals.c"), "-lm"])
     _compile(["cc", "-O2", "-o", str(folder / "hello_c"), str(HERE / "hello.c"), "-lfcgi"])
-    peers = {name: [str(folder / name)] for name in ("load", "arrivals")} | {"C hello": [str(folder / "hello_c")]}
+    peers = {"load": client, "arrivals": [str(folder / "arrivals")], "C hello": [str(folder / "hello_c")]}
     if shutil.which("go"):
         _compile(["go", "build", "-o", str(folder / "hello_go"), str(HERE / "hello.go")])
         peers["Go hello"] = [str(folder / "hello_go")]
     peers["floor"] = [sys.executable, "-I", str(HERE / "floor.py")]
     peers["stock flup"] = [sys.executable, str(HERE / "stock_flup.py")]
     return peers
+
+
+def build_load(folder: Path) -> list[str]:
+    """The load client for FastCGI and HTTP."""
+    _compile(["cc", "-O2", "-o", str(folder / "load"), str(HERE / "load.c"), "-lpthread"])
+    return [str(folder / "load")]
 
 
 def build_cache_load(folder: Path) -> Path:

@@ -6,12 +6,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB, Settings
 from n2k_fcgi.deploy.webroot import web_root_around
 from n2k_fcgi.errors import N2KError, NoGeneration, counted
 from n2k_fcgi.files import NETWORK_FILE_SYSTEMS, file_system
 from n2k_fcgi.model.avatar import Avatar
+from n2k_fcgi.model.findings import Finding, ok, problem, warning
 from n2k_fcgi.model.names import canonical
 from n2k_fcgi.service.directory.lookup import View
 from n2k_fcgi.store.base import Store
@@ -29,15 +29,20 @@ EXAMPLES = 1000
 
 def examine(settings: Settings, store: Store) -> Iterator[Finding]:
     """Examine the directory, then its files."""
+    yield from directory_of(settings, store)
+    yield captures(store)
+    yield from stopped_readers(store)
+    yield generation(settings, store)
+
+
+def directory_of(settings: Settings, store: Store) -> Iterator[Finding]:
+    """Examine the directory alone: modes, the place, space, the log."""
     yield permissions(settings)
     yield out_of_the_web(settings.folder)
     yield from token_file(settings.folder)
     yield file_system_below(settings.folder)
     yield free_space(settings.folder, live_bytes(store))
     yield log(settings)
-    yield captures(store)
-    yield from stopped_readers(store)
-    yield generation(settings, store)
 
 
 def permissions(settings: Settings) -> Finding:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import KIB, Settings
 from n2k_fcgi.errors import DatasetDamaged, DatasetGone, N2KError
 from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.model.findings import Finding, ok, problem, warning
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.wiring import namespaces
 
@@ -18,8 +18,8 @@ NEARLY_FULL = 0.9
 LOCK_PATIENCE = 2.0
 
 
-def examine(settings: Settings, store: Store) -> Iterator[Finding]:
-    """Examine the settings, then each namespace."""
+def examine(settings: Settings, store: Store, patience: float = LOCK_PATIENCE) -> Iterator[Finding]:
+    """Examine the settings, then each namespace. *patience*: seconds to wait for the writers of each."""
     names = store.keyvalue.names()
     if not names:
         yield ok("key-value", "no namespace")
@@ -27,7 +27,7 @@ def examine(settings: Settings, store: Store) -> Iterator[Finding]:
     yield promise(settings.kv_sync)
     yield largest_value(settings)
     for name in names:
-        yield namespace(store, name)
+        yield namespace(store, name, patience)
     yield from stopped_readers(store)
 
 
@@ -58,13 +58,13 @@ def largest_value(settings: Settings) -> Finding:
 _OTHER_DATASET = "put its file back, or show another one: 'n2k kv use {} DATASET'"
 
 
-def namespace(store: Store, name: str) -> Finding:
+def namespace(store: Store, name: str, patience: float = LOCK_PATIENCE) -> Finding:
     """Whether it can be read and written, and how full it is."""
     subject = f"namespace {name}"
     try:
         with store.keyvalue.namespace(name).snapshot():  # with the dataset that it shows
             found = namespaces(store).summary(name)
-        refusal = store.keyvalue.write_problem(name, LOCK_PATIENCE)
+        refusal = store.keyvalue.write_problem(name, patience)
     except DatasetGone:
         shown = store.keyvalue.namespace(name).dataset()
         return problem(subject, f"the file of its dataset '{shown}' is gone", _OTHER_DATASET.format(name))

@@ -3,8 +3,8 @@
 import resource
 from collections.abc import Iterator
 
-from n2k_fcgi.cli.examinations.findings import Finding, ok, problem, warning
 from n2k_fcgi.config import MIB
+from n2k_fcgi.model.findings import Finding, ok, problem, warning
 
 WORKER_ADDRESSES = 64 * MIB
 """Address space of a worker without its maps; with one thread (measured: 31 to 38 MB)."""

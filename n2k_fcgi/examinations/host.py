@@ -175,12 +175,12 @@ def lve(path: Path, user: int) -> Iterator[Limit]:
             yield Limit(kind, int(amount * factor), "LVE")
 
 
-def quota(command: str) -> Iterator[Limit]:
+def quota(command: str, patience: float = PATIENCE) -> Iterator[Limit]:
     """What the command ``quota`` says is left: bytes, and files. Nothing where there is no such command, or no quota."""
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            [command, "-wp"], capture_output=True, text=True, errors="replace", env=environment, timeout=PATIENCE, check=False
+            [command, "-wp"], capture_output=True, text=True, errors="replace", env=environment, timeout=patience, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return

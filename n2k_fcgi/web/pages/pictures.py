@@ -1,0 +1,221 @@
+"""Pictures of numbers as SVG: columns, lines, bars and shares. No script, and no ``style=``: the style sheet has the classes.
+
+A picture has a title, a sentence that says what it shows, a legend, and a table with all its numbers, for whoever does not see
+it; the page puts them together. Colours are the classes ``part1`` to ``part6``, in the order of the series.
+"""
+
+from __future__ import annotations
+
+import math
+
+from markupsafe import Markup
+
+from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.named import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Number = Callable[[float], str]
+
+WIDTH = 360
+HEIGHT = 170
+"""Units of the view box; a letter is 13 high, so that it can be read on a phone, which has as many pixels."""
+
+COLOURS = 6
+"""Parts that have a colour; further ones begin again."""
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 6, 10, 26
+_ROW = 36
+_LETTER = 7.2
+"""Units of a letter's width, at most."""
+
+_MOST_LABELS = 6
+
+
+class Series(NamedTuple):
+    """Numbers of one kind, as many as the picture has labels; None where there is none."""
+
+    name: str
+    values: Sequence[float | None]
+
+
+class Picture(NamedTuple):
+    """One figure of a page."""
+
+    id: str
+    title: str
+    summary: str
+    svg: Markup
+    legend: list[tuple[str, str]]
+    """(class, name) of each series; empty if there is but one."""
+    headings: list[str]
+    rows: list[list[str]]
+
+
+class Box(NamedTuple):
+    """A rectangle, in units of the view box."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Frame(NamedTuple):
+    """What every picture has. *id*: of the element, unique in the page; *first*: heading of the labels."""
+
+    id: str
+    title: str
+    summary: str
+    first: str
+    number: Number
+
+
+def columns(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Picture:
+    """Stacked columns, one for each label from left to right."""
+    sums = [sum(each.values[at] or 0 for each in series) for at in range(len(labels))]
+    top = _ceiling(max(sums, default=0))
+    step = _step(labels, is_between=True)
+    shapes = []
+    for at in range(len(labels)):
+        floor = 0.0
+        for part, each in enumerate(series):
+            value = each.values[at] or 0
+            if value > 0:
+                high, low = _height(floor + value, top), _height(floor, top)
+                shapes.append(_rectangle(Box(_LEFT + at * step + step * 0.1, high, step * 0.8, low - high), part))
+            floor += value
+    return _picture(frame, labels, series, _svg(frame, [_axes(frame, labels, top, is_between=True), *shapes], HEIGHT))
+
+
+def lines(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Picture:
+    """A line for each series, from left to right, with gaps where there is no number."""
+    top = _ceiling(max((value or 0 for each in series for value in each.values), default=0))
+    step = _step(labels, is_between=False)
+    shapes = []
+    for part, each in enumerate(series):
+        points: list[str] = []
+        for at, value in enumerate((*each.values, None)):
+            if value is not None:
+                points.append(f"{_LEFT + at * step:.1f},{_height(value, top):.1f}")
+            elif points:
+                shapes.append(_line(points, part))
+                points = []
+    return _picture(frame, labels, series, _svg(frame, [_axes(frame, labels, top, is_between=False), *shapes], HEIGHT))
+
+
+def bars(frame: Frame, labels: Sequence[str], series: Sequence[Series], *, most: float | None = None) -> Picture:
+    """A stacked bar for each label, one below the other, with its number behind it.
+
+    *most*: what the longest possible bar would be; None: the longest one is.
+    """
+    sums = [sum(each.values[at] or 0 for each in series) for at in range(len(labels))]
+    top = max(most or 0, *sums) or 1 if sums else 1
+    told = [frame.number(total) for total in sums]
+    room = WIDTH - _LETTER * max(map(len, told), default=0) - 8
+    shapes = []
+    for at, label in enumerate(labels):
+        y, x = at * _ROW, 0.0
+        shapes.append(_text(0, y + 11, label, "label"))
+        for part, each in enumerate(series):
+            width = room * (each.values[at] or 0) / top
+            if width > 0:
+                shapes.append(_rectangle(Box(x, y + 15, max(width, 1), 11), part))
+            x += width
+        shapes.append(_text(x + 6, y + 25, told[at], "label"))
+    return _picture(frame, labels, series, _svg(frame, shapes, max(len(labels), 1) * _ROW))
+
+
+def shares(frame: Frame, parts: Sequence[tuple[str, float]], total: float | None = None) -> Picture:
+    """One bar, divided; *total*: what all of it is, if the parts are not all. The rest stays empty."""
+    whole = max(total or 0, sum(value for _, value in parts)) or 1
+    shapes = [Markup('<rect class="empty" x="0" y="4" width="{}" height="30"/>').format(WIDTH)]
+    x = 0.0
+    for part, (_, value) in enumerate(parts):
+        width = WIDTH * value / whole
+        if width > 0:
+            shapes.append(_rectangle(Box(x, 4, width, 30), part))
+        x += width
+    rows = [[name, frame.number(value), f"{100 * value / whole:.1f} %"] for name, value in parts]
+    return Picture(
+        frame.id,
+        frame.title,
+        frame.summary,
+        _svg(frame, shapes, 38),
+        [(_class(part), f"{row[0]}: {row[1]}") for part, row in enumerate(rows)],
+        [frame.first, "", ""],
+        rows,
+    )
+
+
+def _picture(frame: Frame, labels: Sequence[str], series: Sequence[Series], svg: Markup) -> Picture:
+    legend = [(_class(part), each.name) for part, each in enumerate(series)] if len(series) > 1 else []
+    rows = [
+        [label, *("–" if each.values[at] is None else frame.number(each.values[at] or 0) for each in series)]
+        for at, label in enumerate(labels)
+    ]
+    headings = [frame.first, *(each.name for each in series)]
+    return Picture(frame.id, frame.title, frame.summary, svg, legend, headings, rows)
+
+
+def _svg(frame: Frame, shapes: Sequence[Markup], height: float) -> Markup:
+    return Markup(
+        '<svg class="picture" role="img" viewBox="0 0 {width} {height:.0f}" aria-labelledby="{id}-title {id}-desc">'
+        '<title id="{id}-title">{title}</title><desc id="{id}-desc">{summary}</desc>{shapes}</svg>'
+    ).format(width=WIDTH, height=height, id=frame.id, title=frame.title, summary=frame.summary, shapes=Markup("").join(shapes))
+
+
+def _axes(frame: Frame, labels: Sequence[str], top: float, *, is_between: bool) -> Markup:
+    """The lines of 0, half and all of *top*, and the labels below: in the middle of their columns, or of points."""
+    number, drawn = frame.number, []
+    step = _step(labels, is_between=is_between)
+    for value in (0, top / 2, top):
+        y = _height(value, top)
+        drawn.append(Markup('<line class="axis" x1="{}" y1="{:.1f}" x2="{}" y2="{:.1f}"/>').format(_LEFT, y, WIDTH - _RIGHT, y))
+        drawn.append(_text(_LEFT - 6, y + 4, number(value), "label end"))
+    longest = max(map(len, labels), default=1) * _LETTER + 8
+    most = max(1, min(_MOST_LABELS, int((WIDTH - _LEFT) / longest)))
+    every = max(1, math.ceil(len(labels) / most))
+    for at in range(0, len(labels), every):
+        x = _LEFT + (at + is_between / 2) * step
+        anchor = "label start" if x - longest / 2 < 0 else "label end" if x + longest / 2 > WIDTH else "label middle"
+        drawn.append(_text(x, HEIGHT - 8, labels[at], anchor))
+    return Markup("").join(drawn)
+
+
+def _step(labels: Sequence[str], *, is_between: bool) -> float:
+    """Units from one label to the next."""
+    return (WIDTH - _LEFT - _RIGHT) / max(len(labels) - (not is_between), 1)
+
+
+def _height(value: float, top: float) -> float:
+    """The y of a value, which the view box counts from above."""
+    return HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * value / top
+
+
+def _ceiling(most: float) -> float:
+    """Return the end of an axis: 1, 2, 4 or 5 times a power of ten, *most* or above it."""
+    if most <= 0:
+        return 1.0
+    power = float(10 ** math.floor(math.log10(most)))
+    return next(step * power for step in (1, 2, 4, 5, 10) if step * power >= most * (1 - 1e-9))
+
+
+def _class(part: int) -> str:
+    return f"part{part % COLOURS + 1}"
+
+
+def _rectangle(box: Box, part: int) -> Markup:
+    return Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(_class(part), *box)
+
+
+def _line(points: list[str], part: int) -> Markup:
+    if len(points) == 1:  # a line of one point would not be seen
+        x, y = points[0].split(",")
+        return Markup('<circle class="{}" cx="{}" cy="{}" r="2.5"/>').format(_class(part), x, y)
+    return Markup('<polyline class="line {}" points="{}"/>').format(_class(part), " ".join(points))
+
+
+def _text(x: float, y: float, text: str, kind: str) -> Markup:
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}">{}</text>').format(kind, x, y, text)

@@ -1,0 +1,1 @@
+"""The pages in a real browser, behind a real Apache. A package, so that its fixtures of that scope end with its last test."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from n2k_fcgi.cli.context import Context, pass_context
-from n2k_fcgi.cli.examinations import data, folder, imports, installation, keyvalue, limits, website
+from n2k_fcgi.cli.examinations import data, folder, imports, installation, keyvalue, limits, statistics, website
 from n2k_fcgi.cli.examinations.findings import Finding, Verdict, ok, problem
 from n2k_fcgi.cli.examinations.website import Known
 from n2k_fcgi.deploy.installation import code_digest
@@ -78,6 +78,7 @@ def _examine_data(context: Context, rows: int | None) -> Iterator[Finding]:
         return
     yield from data.examine(context.settings, context.store)
     yield from keyvalue.examine(context.settings, context.store)
+    yield from statistics.examine(context.settings, context.store)
     yield from imports.examine(context.settings, context.store, rows)
     yield from limits.examine(data.live_bytes(context.store) + context.store.address_space())
 

@@ -45,15 +45,8 @@ def environment() -> Environment:
     )
     found.globals["_"] = _text_function()
     found.globals["ngettext"] = _plural_function()
-    found.filters |= {
-        "key": format_key,
-        "number": number,
-        "size": size,
-        "age": age,
-        "day": day,
-        "instant": instant,
-        "minute": minute,
-    }
+    found.filters |= {"key": format_key, "number": number, "size": size, "age": age}
+    found.filters |= {"day": day, "instant": instant, "minute": minute}
     return found
 
 

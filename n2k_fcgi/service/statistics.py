@@ -40,8 +40,9 @@ class Usage(NamedTuple):
         return merged(days, days[0].start, count * DAY)
 
     def workers(self) -> list[Worker]:
-        """Return the processes that still run on this machine, the oldest first."""
-        return [worker for worker in self.counted.workers if is_running(worker.pid)]
+        """Return the processes that still run on this machine, the oldest first; of several with one number the latest."""
+        latest = {worker.pid: worker for worker in sorted(self.counted.workers, key=lambda worker: worker.started)}
+        return sorted(filter(lambda worker: is_running(worker.pid), latest.values()), key=lambda worker: worker.started)
 
 
 class StatisticsReader:

@@ -18,5 +18,7 @@ def wants_page(request: Request) -> bool:
 
 def asks_for_page(request: Request) -> bool:
     """Whether a browser asks for the search, and not as a script does for one line: also if the query cannot be read."""
+    if request.raw_path not in ROOTS:
+        return False
     query = target_of(request.environ)[1]
-    return wants_page(request) and request.raw_path in ROOTS and b"name=" not in query and b"key=" not in query
+    return b"name=" not in query and b"key=" not in query and wants_page(request)  # last: lookups read no such header

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     Number = Callable[[float], str]
 
-WIDTH = 460
-HEIGHT = 190
-"""Units of the view box; a letter is 13 high, so that it can be read on a phone, which shows 350 of 460 pixels."""
+WIDTH = 360
+HEIGHT = 170
+"""Units of the view box; a letter is 13 high, so that it can be read on a phone, which has as many pixels."""
 
 COLOURS = 6
 """Parts that have a colour; further ones begin again."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 6, 10, 26
-_ROW = 30
+_ROW = 36
 _LETTER = 7.2
 """Units of a letter's width, at most."""
 

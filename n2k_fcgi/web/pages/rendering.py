@@ -45,7 +45,8 @@ def environment() -> Environment:
     )
     found.globals["_"] = _text_function()
     found.globals["ngettext"] = _plural_function()
-    found.filters |= {"key": format_key, "number": number, "size": size, "age": age, "day": day, "instant": instant}
+    found.filters |= {"key": format_key, "number": number, "size": size, "age": age}
+    found.filters |= {"day": day, "instant": instant, "minute": minute}
     return found
 
 
@@ -99,6 +100,11 @@ def age(seconds: int) -> str:
 def day(seconds: int) -> str:
     """Return the day of a time in Unix seconds, in UTC: ``2026-11-27``."""
     return time.strftime("%Y-%m-%d", time.gmtime(seconds))
+
+
+def minute(seconds: int) -> str:
+    """Return a time in Unix seconds to the minute, in UTC: ``2026-11-27 14:54``."""
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
 
 
 def instant(seconds: int) -> str:

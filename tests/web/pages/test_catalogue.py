@@ -4,6 +4,7 @@ import io
 import re
 from gettext import GNUTranslations
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -13,6 +14,8 @@ from babel.messages.pofile import read_po
 
 from n2k_fcgi.web import pages
 from n2k_fcgi.web.pages import languages
+from tests.support.people import visiting
+from tests.support.sandbox import Sandbox
 
 FOLDER = Path(pages.__file__).parent
 CODES = [code for code in languages.codes() if code != languages.ENGLISH]
@@ -66,3 +69,26 @@ def test_the_template_of_catalogues_is_up_to_date() -> None:
     """New languages begin with it."""
     with (FOLDER / "locale" / "n2k.pot").open("rb") as file:
         assert {message.id for message in read_po(file) if message.id} == texts_in_use()
+
+
+def test_another_language_is_a_folder(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a line of code: chosen by the browser or by the link with its own name, from right to left if it says so."""
+    copytree(FOLDER / "locale", tmp_path / "locale")
+    place = tmp_path / "locale" / "ar" / "LC_MESSAGES"
+    place.mkdir(parents=True)
+    arabic = Catalog("ar")
+    for text, translation in (("English", "العربية"), ("ltr", "rtl"), ("Find an avatar", "ابحث")):
+        arabic.add(text, translation)
+    with (place / "n2k.mo").open("wb") as file:
+        write_mo(file, arabic)
+    monkeypatch.setattr(languages, "FOLDER", str(tmp_path / "locale"))
+    for cached in (languages.codes, languages.texts):
+        cached.cache_clear()
+    try:
+        with visiting(sandbox) as visitor:
+            page = visitor.page("/", Accept_Language="ar-EG")
+            assert page.every("html") == [{"lang": "ar", "dir": "rtl"}] and "ابحث" in page.text
+            assert "العربية" in visitor.page("/").text and "Search" in page.text, "what is not translated is English"
+    finally:
+        for cached in (languages.codes, languages.texts):
+            cached.cache_clear()

@@ -162,6 +162,15 @@ def test_files_are_kept_for_ever_by_an_address_that_names_their_content(people: 
 
 
 @pytest.mark.parametrize("target", ADDRESSES)
+def test_search_engines_list_no_avatar(people: Sandbox, target: str) -> None:
+    """Whoever is on a page is not found by its name elsewhere; pages without avatars may be listed."""
+    with visiting(people) as visitor:
+        page = visitor.page(target)
+    shows_avatars = "q=" in target or "names=" in target or target.startswith("/avatar")
+    assert [each["content"] for each in page.every("meta") if each.get("name") == "robots"] == ["noindex"] * shows_avatars
+
+
+@pytest.mark.parametrize("target", ADDRESSES)
 def test_every_page_has_its_data_as_json(people: Sandbox, target: str) -> None:
     """To which a link in its head leads, and one that people see."""
     with visiting(people) as visitor:

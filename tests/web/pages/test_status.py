@@ -1,6 +1,7 @@
 """The status page: what it shows, what its forms change, and its JSON."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -247,3 +248,16 @@ def test_a_namespace_that_cannot_be_read(site: Site) -> None:
     text = site.browser.status().text
     assert "problem namespace shop:" in text and "damaged" in text
     site.n2k.damaged = True
+
+
+def test_a_process_number_that_was_given_again(site: Site) -> None:
+    """A worker that ended, and a later one with its number, are one row: the later one."""
+    now, own = int(time.time()), os.getpid()
+    with (site.n2k.data_dir / "statistics.lines").open("a") as file:
+        for started, answers in ((now - 50, 222), (now - 5000, 111)):
+            line = f"{now} fastcgi {own} {started} 30000000 {answers} starts.fastcgi=1"
+            file.write(f"\n{len(line)}:{line}\n")
+    usage = site.json()["usage"]
+    assert isinstance(usage, dict)
+    (row,) = [worker for worker in usage["workers"] if worker["pid"] == own]
+    assert row["answers"] != 111

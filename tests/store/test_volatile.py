@@ -9,8 +9,11 @@ import pytest
 
 from n2k_fcgi.errors import StoreBusy, StoreFull
 from n2k_fcgi.files import PRIVATE
+from n2k_fcgi.model.charges import Charge
+from n2k_fcgi.model.sessions import Session
 from n2k_fcgi.store.datadir import VOLATILE
 from n2k_fcgi.store.lmdb import writer_queue
+from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY
 from n2k_fcgi.store.lmdb.pending import Pending
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from tests.support.processes import SECONDS, forked, talking
@@ -134,3 +137,17 @@ def test_no_space_for_the_lock_file_is_told(tmp_path: Path, monkeypatch: pytest.
             file.file.create()
     assert Pending(file, 10).add(KEYS[:1], "G", 5) == 1
     file.close()
+
+
+def test_a_file_of_an_earlier_version_takes_sessions(sandbox: Sandbox) -> None:
+    """One that has pending keys and limits alone: they stay, its format does, and sessions go beside them."""
+    sandbox.store.pending.add(KEYS[:2], "Production", 5)
+    assert sandbox.store.meters.take([Charge(b"x", 1)], 1000.0) == 0
+    session = Session("0123456789ab", 1000.0, 2000.0)
+    sandbox.store.sessions.add(bytes(32), session)
+    sandbox.close()
+    assert sandbox.store.sessions.find(bytes(32)) == session
+    assert [asked.key for asked in sandbox.store.pending.waiting()] == KEYS[:2]
+    assert sandbox.store.meters.take([Charge(b"x", 1)], 1001.0) > 0
+    with sandbox.store.volatile.read() as transaction:
+        assert transaction.get(FORMAT_DB_KEY) == b"3"

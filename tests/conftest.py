@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 LONG = (
+    "browser/test_every_page.py",
     *("docs/test_by_the_letter.py", "deploy/test_slow_web_readers.py", "deploy/test_homes.py", "web/test_golden.py"),
     *("deploy/test_hosts.py", "deploy/test_auto.py", "deploy/test_kinds.py", "servers/test_hosted.py"),
     *("servers/test_counting.py", "store/test_statistics.py", "deploy/test_counting.py"),

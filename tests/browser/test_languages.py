@@ -45,4 +45,4 @@ def test_typed_answers_keep_the_language(meet: Meet) -> None:
     person = meet(Look(language="de-DE"))
     person.go()
     person.page.keyboard.type("nobody known")
-    expect(person.page.locator("#found")).to_contain_text("Kein Avatar")
+    expect(person.page.locator("#found")).to_contain_text("Dazu ist kein Avatar bekannt.")

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from tests.support.processes import SECONDS
 
-PATIENCE = 100 * SECONDS
+PATIENCE = 1000 * SECONDS
 """How long to wait for what a page does soon, in milliseconds."""
 
 PHONE, DESKTOP = 390, 1280

@@ -83,7 +83,7 @@ class Application:
             return _error(request, 405, f"method not allowed here: use {allow}", (("Allow", allow),))
         except HTTPException:
             raise _nothing_here(request) from None
-        request.kind = KINDS[endpoint, method]
+        request.kind = KINDS[endpoint, method.upper() or "GET"]  # as Werkzeug reads a method
         return view_of(endpoint)(request, self._services, **values)
 
     def _failed(self, problem: Exception, request: Request) -> Answer:

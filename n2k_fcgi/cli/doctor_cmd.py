@@ -11,7 +11,7 @@ from n2k_fcgi.cli.examinations import folder, imports, installation, website
 from n2k_fcgi.cli.examinations.website import Known
 from n2k_fcgi.deploy.installation import code_digest
 from n2k_fcgi.errors import DoctorFound, N2KError, shown
-from n2k_fcgi.examinations import data, keyvalue, limits
+from n2k_fcgi.examinations import data, keyvalue, limits, statistics
 from n2k_fcgi.model.findings import Finding, Verdict, ok, problem
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.store.datadir import TOKEN_FILE, is_data_directory
@@ -79,6 +79,7 @@ def _examine_data(context: Context, rows: int | None) -> Iterator[Finding]:
         return
     yield from data.examine(context.settings, context.store)
     yield from keyvalue.examine(context.settings, context.store)
+    yield from statistics.examine(context.settings, context.store)
     yield from imports.examine(context.settings, context.store, rows)
     yield from limits.examine(data.live_bytes(context.store) + context.store.address_space())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
-from n2k_fcgi.examinations import data, host, keyvalue, limits
+from n2k_fcgi.examinations import data, host, keyvalue, limits, statistics
 from n2k_fcgi.examinations.host import QUOTA, Kind
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Brief:
         yield from data.stopped_readers(store)
         yield data.generation(settings, store)
         yield from keyvalue.examine(settings, store, PATIENCE)
+        yield from statistics.examine(settings, store)
         yield from limits.examine(data.live_bytes(store) + store.address_space())
 
     def room(self) -> int | None:

@@ -59,7 +59,7 @@ def test_finds_nothing_where_nothing_is_wrong(account: Account) -> None:
     }
     expected |= {"file system", "disk", "log", "captures", "generation", "address space", "open files", "processes", "modules"}
     expected |= {"key-value", "values", "namespace board", "namespace shop"}
-    expected |= {"host limits", "first import", "a night"}
+    expected |= {"statistics", "host limits", "first import", "a night"}
     of_this_machine = {"memory", "disk traffic", "host processes", "quota"}
     assert expected <= set(lines) <= expected | of_this_machine
 
@@ -268,3 +268,14 @@ def test_an_address_without_its_scheme(account: Account, url: str) -> None:
     done = account.run("doctor", url)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"the address needs http:// or https:// in front: {url!r}" in done.stderr
+
+
+def test_statistics_that_nobody_merges(account: Account) -> None:
+    """What was counted is told, and who may read /metrics; a megabyte of lines is a warning."""
+    account.settings("metrics = token")
+    code, lines = diagnosis(account)
+    assert code == 0 and lines["statistics"].startswith("ok") and lines["metrics"].startswith("ok")
+    (account.data / "statistics.lines").write_bytes(b"\n" * (1024 * 1024 + 1))
+    (account.data / "statistics.lines").chmod(0o600)
+    code, lines = diagnosis(account)
+    assert code == 0 and lines["statistics"].startswith("warning")

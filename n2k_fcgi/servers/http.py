@@ -141,6 +141,8 @@ def serve_werkzeug(flags: Mapping[str, str], *, host: str, port: int, prefix: st
     mounted: Any = Mounted(application, prefix) if prefix else application
     server = make_server(host, port, mounted, request_handler=Handler)
 
+    server.service_actions = application.rest  # type: ignore[method-assign]  # between requests, twice per second
+
     def stop(*_: object) -> None:
         raise SystemExit(0)
 

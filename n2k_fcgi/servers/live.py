@@ -208,11 +208,12 @@ class LiveApplication:
             return
         set_up_logs(settings, buffered=self._buffered_logs)
         if self._store is None or self._settings is None or store_options(settings) != store_options(self._settings):
-            if self._store is not None:
+            before = self._store
+            if before is not None:
                 self._note()
-                self._store.retire()
+                before.retire()
             self._store = open_store(settings)
-            self._store.counts.begin(self._front, is_start=not is_reload)
+            self._store.counts.begin(self._front, before.counts if before else None)
         self._application = application(self._store, settings, self._flags.get("code", ""), _surroundings)
         self._settings = settings
         if is_reload:

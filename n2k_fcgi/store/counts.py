@@ -87,10 +87,13 @@ class Counts:
         if count and (name in self._names or len(self._names) < MOST_NAMES):
             self._names[name] = self._names.get(name, 0) + count
 
-    def begin(self, front: Front, *, is_start: bool = True) -> None:
-        """Say of what kind this process is, and count its start (else it has changed its store)."""
+    def begin(self, front: Front, after: Counts | None = None) -> None:
+        """Say of what kind this process is, and count its start; *after*: it goes on with another store than that of these."""
         self.front = front
-        self.add(f"starts.{front}", is_start)
+        if after is None:
+            self.add(f"starts.{front}")
+        else:
+            self._started, self.made = after._started, after.made
 
     def note(self) -> int:
         """Write what was counted behind the lines; return the bytes that wait to be merged, 0 if unknown. Never raises."""

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.model.statistics import Family
+from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.service.statistics import StatisticsReader, Usage
 from n2k_fcgi.store.counts import LONGEST_LINE
 from n2k_fcgi.store.datadir import COUNTED
 from n2k_fcgi.store.keyvalue import Terms
 from tests.support import memcached, standalone
-from tests.support.asking import Ask, over_cgi, over_fastcgi, over_http
+from tests.support.asking import Ask, over_cgi, over_fastcgi, over_http, wsgi
 from tests.support.fastcgi_client import Client, request
 from tests.support.memcached import Client as MemcachedClient
 from tests.support.processes import REPOSITORY, SECONDS, Child, eventually, listening, running
@@ -239,6 +240,28 @@ def test_a_worker_tells_of_itself(people: Sandbox, tmp_path: Path) -> None:
         (told,) = usage(people).workers()
         assert (told.pid, told.front) == (child.process.pid, "fastcgi") and told.memory > 10**6 and told.started <= told.seen
     assert usage(people).workers() == []
+
+
+def test_a_worker_goes_on_counting_with_other_settings(people: Sandbox) -> None:
+    """An edit that opens the store anew is no start, and loses nothing."""
+    people.store.close()
+    application = LiveApplication({"data_dir": str(people.data_dir)}, look_every=0)
+    assert wsgi(application)("GET", "/?name=governor.linden", {}, b"").status == 200
+    (people.data_dir / "n2k.ini").write_text("[n2k]\nmax_pending = 7\n")
+    assert wsgi(application)("GET", "/?name=governor.linden", {}, b"").status == 200
+    application.close()
+    found = usage(people)
+    assert found.counted.total.hits == 2 and found.counted.total.of(Family.STARTS) == {"hosted": 1}
+    assert [worker.answers for worker in found.workers()] == [2]
+
+
+def test_the_server_for_trying_out_notes_too(people: Sandbox) -> None:
+    """Werkzeug's, where granian is missing: between its requests."""
+    people.store.close()
+    code = "import sys; sys.modules['granian'] = None; from n2k_fcgi.__main__ import main; main()"
+    with standalone.serving(people.data_dir, program=("-c", code)) as server:
+        assert over_http(server.host, server.port)("GET", "/?name=governor.linden", {}, b"").status == 200
+        assert eventually(lambda: usage(people).counted.total.hits == 1)
 
 
 def test_lines_are_merged_by_housekeeping(people: Sandbox, tmp_path: Path) -> None:

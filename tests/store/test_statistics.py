@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from n2k_fcgi.files import PRIVATE
-from n2k_fcgi.model.choices import Front, Kind
+from n2k_fcgi.model.choices import Front
 from n2k_fcgi.model.statistics import DAY, DAYS_KEPT, HOUR, HOURS_KEPT, Family
 from n2k_fcgi.store.counts import LONGEST_LINE, MOST_NAMES, MOST_WAITING, Counts
 from n2k_fcgi.store.datadir import COUNTED, MERGING, STATISTICS
@@ -240,23 +240,26 @@ def test_names_of_a_period_are_bounded(box: Box) -> None:
 
 
 def test_workers_are_those_of_a_day(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last 200 at most; neither commands nor processes of CGI are workers."""
-    now = [1_800_000_000.0]
+    """The last 200 at most; neither commands nor processes of CGI are workers; one of an old process id is replaced."""
+    now = [1_800_000_000]
     monkeypatch.setattr(time, "time", lambda: now[0])
-    for front in Front:
-        counts = Counts(str(box.folder), PRIVATE, lambda: 1)
-        counts.begin(front)
-        counts.answered(Kind.LOOKUP, 200, 1000)
-        counts.note()
+
+    def told(pid: int, front: str) -> None:
         now[0] += 1
+        body = f"{now[0]} {front} {pid} {now[0]} 1000 1 starts.{front}=1"
+        with box.lines.open("a") as file:
+            file.write(f"\n{len(body)}:{body}\n")
+
+    for pid, front in enumerate([*Front, Front.FASTCGI], 10):
+        told(pid, front)
+    told(10, Front.MEMCACHED)
     assert box.statistics.merge()
-    assert {worker.front for worker in box.statistics.read().workers} == set(map(str, Front)) - {"cgi", "command"}
-    for _ in range(250):
-        now[0] += 1
-        counts = Counts(str(box.folder), PRIVATE, lambda: 1)
-        counts.begin(Front.FASTCGI)
-        counts.note()
-    assert box.statistics.merge() and len(box.statistics.read().workers) == statistics_rows.MOST_WORKERS
+    workers = {worker.pid: worker.front for worker in box.statistics.read().workers}
+    assert workers == {10: "memcached", 12: "hosted", 13: "standalone", 14: "memcached", 16: "fastcgi"}
+    for pid in range(1000, 1250):
+        told(pid, Front.FASTCGI)
+    assert box.statistics.merge()
+    assert {worker.pid for worker in box.statistics.read().workers} == {*range(1050, 1250)}
     now[0] += 2 * DAY
     box.note(a=1)
     assert box.statistics.merge() and box.statistics.read().workers == ()

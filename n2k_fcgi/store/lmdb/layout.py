@@ -42,7 +42,7 @@ METER = b"l"
 SESSION = b"s"
 CODE = b"o"
 
-# First byte of a db_key in statistics.mdb. After it: Unix seconds, 8 bytes, the highest first; nothing; process id and start.
+# First byte of a db_key in statistics.mdb. After it: Unix seconds, 8 bytes, the highest first; nothing; a process id.
 OF_AN_HOUR = b"h"
 OF_A_DAY = b"d"
 OF_ALL_TIME = b"a"

@@ -41,7 +41,7 @@ def changed(get: Callable[[bytes], bytes | memoryview | None], lines: list[Line]
                 periods[db_key] = _numbers(get(db_key))
             _add(periods[db_key], counts)
         if worker.front not in (Front.CGI, Front.COMMAND):
-            workers[OF_A_WORKER + f"{worker.pid}:{worker.started}".encode()] = worker
+            workers[OF_A_WORKER + str(worker.pid).encode()] = worker
     return {db_key: json.dumps(row, separators=(",", ":")).encode() for db_key, row in {**periods, **workers}.items()}
 
 

@@ -1,9 +1,11 @@
 """The kinds of deployment: what each writes and refuses, and how one takes another's place."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
+import time
 import tokenize
 from pathlib import Path
 
@@ -214,6 +216,7 @@ def test_the_loader_begins_again_in_the_interpreter_that_has_n2k(account: Accoun
     text = wsgi.read_text()
     wsgi.write_text(text.replace("PYTHON, INTERPRETER, FOLDERS = (3, ", "PYTHON, INTERPRETER, FOLDERS = (2, "))
     assert wsgi.read_text() != text
+    os.utime(wsgi, (time.time() + 2,) * 2)  # Passenger's loader keeps compiled code for a file of the same size and second
     with apache(account.site.parent, gateway="passenger", settings=settings) as server:
         assert server.get("/n2k/?name=masakazu.kojima").body == MASAKAZU
         (other,) = hosted_in(app_of(account))
@@ -224,7 +227,7 @@ def test_the_file_can_be_read_by_any_python(account: Account) -> None:
     """Up to the point where it hands over there is no syntax that only later versions have."""
     deployed(account, "passenger")
     text = (app_of(account) / "passenger_wsgi.py").read_text("ascii")
-    assert 'f"' not in text and "f'" not in text and "*sys.argv" not in text and "print" not in text
+    assert not re.search(r"""\bf["']""", text) and "*sys.argv" not in text and "print" not in text
     assert text.isascii()
 
 

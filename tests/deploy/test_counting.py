@@ -1,26 +1,15 @@
 """What each kind of deployment counts behind a real Apache outlives its processes, which end with the server."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.support.apache import apache
-from tests.support.hosted_python import HOSTED
 from tests.support.hosting import Account
 from tests.support.passenger import app_of, panel
 from tests.support.snippets import snippets
 
 ASKED = 40
-
-
-@pytest.fixture
-def account(tmp_path: Path) -> Account:
-    """A home with data and a folder for n2k in its site, whose commands are run by a Python that Debian's modules can load."""
-    made = Account(tmp_path / "home", python=HOSTED)
-    made.site /= "n2k"
-    made.site.mkdir()
-    return made
 
 
 @pytest.mark.parametrize(

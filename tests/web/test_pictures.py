@@ -1,6 +1,7 @@
 """Pictures as SVG: what is drawn is what the table says, texts stay texts, and nothing needs a style or a script."""
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -78,6 +79,22 @@ def test_a_line_has_gaps() -> None:
     picture = lines(frame(), list("abcde"), [Series("p50", [1, 2, None, 4, None])])
     (line,), (dot,) = drawn(picture, "polyline"), drawn(picture, "circle")
     assert len(line["points"].split()) == 2 and dot["class"] == "part1"
+
+
+def test_a_line_shows_a_usual_time_and_one_a_thousand_times_as_long() -> None:
+    """Each power of ten is as high as another; 0 is at the low end, and the axis has a line for each power."""
+    picture = lines(frame(), list("abcde"), [Series("p99", [0.0, 0.01, 0.1, 1.0, 10.0])])
+    (line,) = drawn(picture, "polyline")
+    zero, *heights = (float(point.split(",")[1]) for point in line["points"].split())
+    assert zero == heights[0] and len({round(before - after) for before, after in pairwise(heights)}) == 1
+    assert {float(axis["y1"]) for axis in drawn(picture, "line")} == set(heights)
+
+
+@pytest.mark.parametrize("values", [[3.0], [1e-9, 5e12], [10.0, 10.0], [0.0]])
+def test_any_times_have_an_axis(values: list[float]) -> None:
+    """Of one power of ten at least, with few lines, inside the picture."""
+    axis = drawn(lines(frame(), ["a"] * len(values), [Series("n", values)]), "line")
+    assert 2 <= len(axis) <= 6 and all(0 <= float(each["y1"]) <= HEIGHT for each in axis)
 
 
 def test_bars_are_in_proportion() -> None:

@@ -31,6 +31,7 @@ _LETTER = 7.2
 """Units of a letter's width, at most."""
 
 _MOST_LABELS = 6
+_MOST_TICKS = 4
 
 
 class Series(NamedTuple):
@@ -86,23 +87,32 @@ def columns(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Pi
                 high, low = _height(floor + value, top), _height(floor, top)
                 shapes.append(_rectangle(Box(_LEFT + at * step + step * 0.1, high, step * 0.8, low - high), part))
             floor += value
-    return _picture(frame, labels, series, _svg(frame, [_axes(frame, labels, top, is_between=True), *shapes], HEIGHT))
+    ticks = [(value, _height(value, top)) for value in (0, top / 2, top)]
+    return _picture(frame, labels, series, _svg(frame, [_axes(frame, labels, ticks, is_between=True), *shapes], HEIGHT))
 
 
 def lines(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Picture:
-    """A line for each series, from left to right, with gaps where there is no number."""
-    top = _ceiling(max((value or 0 for each in series for value in each.values), default=0))
+    """A line for each series, from left to right, with gaps where there is no number.
+
+    The axis has powers of ten, so that a usual time and one a thousand times as long are both seen; 0 is at its low end.
+    """
+    low, high = _decades([value for each in series for value in each.values if value])
     step = _step(labels, is_between=False)
+
+    def y(value: float) -> float:
+        return _height(max(0.0, math.log10(value) - low) if value > 0 else 0.0, high - low)
+
     shapes = []
     for part, each in enumerate(series):
         points: list[str] = []
         for at, value in enumerate((*each.values, None)):
             if value is not None:
-                points.append(f"{_LEFT + at * step:.1f},{_height(value, top):.1f}")
+                points.append(f"{_LEFT + at * step:.1f},{y(value):.1f}")
             elif points:
                 shapes.append(_line(points, part))
                 points = []
-    return _picture(frame, labels, series, _svg(frame, [_axes(frame, labels, top, is_between=False), *shapes], HEIGHT))
+    ticks = [(10.0**power, y(10.0**power)) for power in range(low, high + 1, math.ceil((high - low) / _MOST_TICKS))]
+    return _picture(frame, labels, series, _svg(frame, [_axes(frame, labels, ticks, is_between=False), *shapes], HEIGHT))
 
 
 def bars(frame: Frame, labels: Sequence[str], series: Sequence[Series], *, most: float | None = None) -> Picture:
@@ -166,12 +176,11 @@ def _svg(frame: Frame, shapes: Sequence[Markup], height: float) -> Markup:
     ).format(width=WIDTH, height=height, id=frame.id, title=frame.title, summary=frame.summary, shapes=Markup("").join(shapes))
 
 
-def _axes(frame: Frame, labels: Sequence[str], top: float, *, is_between: bool) -> Markup:
-    """The lines of 0, half and all of *top*, and the labels below: in the middle of their columns, or of points."""
+def _axes(frame: Frame, labels: Sequence[str], ticks: Sequence[tuple[float, float]], *, is_between: bool) -> Markup:
+    """A line for each of *ticks* (value, y), and the labels below: in the middle of their columns, or of points."""
     number, drawn = frame.number, []
     step = _step(labels, is_between=is_between)
-    for value in (0, top / 2, top):
-        y = _height(value, top)
+    for value, y in ticks:
         drawn.append(Markup('<line class="axis" x1="{}" y1="{:.1f}" x2="{}" y2="{:.1f}"/>').format(_LEFT, y, WIDTH - _RIGHT, y))
         drawn.append(_text(_LEFT - 6, y + 4, number(value), "label end"))
     longest = max(map(len, labels), default=1) * _LETTER + 8
@@ -200,6 +209,14 @@ def _ceiling(most: float) -> float:
         return 1.0
     power = float(10 ** math.floor(math.log10(most)))
     return next(step * power for step in (1, 2, 4, 5, 10) if step * power >= most * (1 - 1e-9))
+
+
+def _decades(values: Sequence[float]) -> tuple[int, int]:
+    """Return the powers of ten around *values*, which are above 0: at least one apart."""
+    if not values:
+        return 0, 1
+    low = math.floor(math.log10(min(values)) + 1e-9)
+    return low, max(low + 1, math.ceil(math.log10(max(values)) - 1e-9))
 
 
 def _class(part: int) -> str:

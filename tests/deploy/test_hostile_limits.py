@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2k_fcgi.cli.examinations import host
+from n2k_fcgi.examinations import host
 from n2k_fcgi.cli.examinations.host import Kind, Limit, control_groups, left_of, lve, quota
 from n2k_fcgi.cli.examinations.imports import cores, disk_of, rations
 

@@ -117,8 +117,10 @@ def keep_house(store: Store) -> None:
     """Do a bounded amount of work that can wait."""
     store.keep_house(time.time_ns() // 1_000_000)
     counts = store.counts
-    if counts.waiting() > (MERGED_ABOVE if counts.front is Front.CGI else 0):  # a merge takes more than a lookup as CGI
-        store.statistics.merge()
+    if counts.wrote:  # an idle process merges nothing: whoever writes next does
+        counts.wrote = False
+        if counts.waiting() > (MERGED_ABOVE if counts.front is Front.CGI else 0):  # a merge takes more than a lookup as CGI
+            store.statistics.merge()
 
 
 def note_counts(store: Store) -> None:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from n2k_fcgi import logs
+from n2k_fcgi.servers.limits import DEFAULT
 from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD, Pace
 from n2k_fcgi.servers.wsgi import Environ, Served, WSGIApplication
-from n2k_fcgi.store.counts import NOTED_EVERY
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -109,7 +109,7 @@ class Asgi:
 
     def _keep_house(self) -> None:
         if self._noted is None and self._served.has_counted:
-            self._noted = asyncio.get_running_loop().call_later(NOTED_EVERY, self._note_counts)
+            self._noted = asyncio.get_running_loop().call_later(DEFAULT.noting, self._note_counts)
         if time.monotonic() >= self._next_housekeeping:
             self._next_housekeeping = time.monotonic() + HOUSEKEEPING
             self._thread.submit(self._served.keep_house)

@@ -6,7 +6,6 @@ import resource
 
 from n2k_fcgi.named import NamedTuple
 from n2k_fcgi.servers.pace import LEAST_RATE, PERIOD
-from n2k_fcgi.store.counts import NOTED_EVERY
 
 
 class Limits(NamedTuple):
@@ -28,8 +27,8 @@ class Limits(NamedTuple):
     """Time to wait when the process has no descriptor left, unless a connection closes before."""
     housekeeping: float = 60.0
     """Time between two calls of the housekeeping hook: the one wake-up of an idle process."""
-    noting: float = NOTED_EVERY
-    """Time within which a process notes what it counted."""
+    noting: float = 5.0
+    """Time within which a process notes what it counted: what a kill may cost."""
     grace: float = 0.5
     """Time for half-received requests when the server stops: mod_fcgid kills a second after it asks."""
     writing_grace: float = 5.0

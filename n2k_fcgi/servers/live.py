@@ -10,7 +10,6 @@ from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.config import file_stamp, load
 from n2k_fcgi.errors import N2KError, NoMemory
 from n2k_fcgi.model.choices import Front
-from n2k_fcgi.store.counts import NOTED_EVERY
 from n2k_fcgi.wiring import application, keep_house, note_counts, open_store, set_up_logs, store_options, unavailable
 
 if TYPE_CHECKING:
@@ -28,6 +27,9 @@ LOOK_EVERY = 0.5
 
 HOUSEKEEPING = 60.0
 """Seconds between two removals of expired entries where no loop of ours keeps the time."""
+
+NOTED_EVERY = 5.0
+"""Seconds between two notes of what was counted, likewise."""
 
 DEFAULT_MAX_BODY = 128 * 1024
 """Bytes, while the settings cannot be read: a POST then gets the reason, and not that it is too large."""

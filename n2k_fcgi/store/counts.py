@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from n2k_fcgi.files import Modes
 
-NOTED_EVERY = 5.0
-"""Seconds between two notes of a process: what a kill may cost."""
-
 LONGEST_LINE = 512
 """Bytes."""
 
@@ -47,7 +44,7 @@ ATTEMPTS = 20
 class Counts:
     """The counters of one process. *memory*: returns its resident bytes."""
 
-    __slots__ = ("_answers", "_lookups", "_memory", "_mode", "_names", "_path", "_started", "front", "made")
+    __slots__ = ("_answers", "_lookups", "_memory", "_mode", "_names", "_path", "_started", "front", "made", "wrote")
 
     def __init__(self, data_dir: str, modes: Modes, memory: Callable[[], int]) -> None:
         self._path = os.path.join(data_dir, COUNTED)
@@ -60,6 +57,8 @@ class Counts:
         self.front = Front.COMMAND
         self.made = 0
         """Answers that were noted."""
+        self.wrote = False
+        """Whether lines were written that this process has not looked at since, to merge them."""
 
     def __bool__(self) -> bool:
         """Whether something was counted that is not noted."""
@@ -136,7 +135,7 @@ class Counts:
             if found.st_mode & 0o777 != self._mode:  # the umask may have taken the group's part
                 with contextlib.suppress(OSError):  # it has another owner, who has given it
                     os.fchmod(fd, self._mode)
-            size = found.st_size
+            size, self.wrote = found.st_size, True
             for names, line in list(self._lines()):
                 if size > MOST_WAITING:
                     break

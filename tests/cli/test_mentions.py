@@ -89,6 +89,7 @@ ASKED: dict[str, tuple[tuple[object, ...], ...]] = {
         ("--grid", "OpenSim", "vexworth.ash"),
     ),
     "lsl": (("--list",),),
+    "pages": (("log-out",),),
     "pending": ((), ("--json",), ("--conflicts",), ("--conflicts", "--json")),
     "purge": (("--check",),),
     "register": (("Quillon Ash", OTHER), ("Other Person", KEY), ("Governor Linden", OTHER)),

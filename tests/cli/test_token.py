@@ -89,7 +89,7 @@ def test_a_scope_without_a_reader_is_rejected(n2k: Commands, scope: str) -> None
     """No token is made for an unknown scope: usage, exit code 2."""
     done = n2k("token", "create", "--scope", scope)
     assert (done.code, done.out) == (2, "")
-    assert f"'{scope}' is not one of 'register', 'forget', 'csv', 'read', 'keyvalue', 'admin'." in done.err
+    assert f"'{scope}' is not one of 'register', 'forget', 'csv', 'read', 'metrics', 'keyvalue', 'admin'." in done.err
 
 
 def test_an_old_token_with_the_scope_keyvalue_is_listed(n2k: Commands) -> None:

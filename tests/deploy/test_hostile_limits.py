@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2k_fcgi.examinations import host
-from n2k_fcgi.cli.examinations.host import Kind, Limit, control_groups, left_of, lve, quota
 from n2k_fcgi.cli.examinations.imports import cores, disk_of, rations
+from n2k_fcgi.examinations import host
+from n2k_fcgi.examinations.host import Kind, Limit, control_groups, left_of, lve, quota
 
 LONG = "9" * 5000
 NO_NUMBERS = ["1²", "٣", "１２", LONG, "-1", "+1", "1_0", "1.5", "0x10", "1e9", "", " ", "\x00", "\udcff", "max\n1", "nan"]

@@ -29,7 +29,7 @@ def usage_lines(usage: Usage, *, is_drawn: bool) -> Iterator[str]:
         yield _drawn("misses an hour", [hour.misses for hour in hours])
     yield f"answers in 24 hours: {_listed(day.by_kind())}"
     yield f"by status: {_listed(day.by_status())}"
-    yield f"time to answer: {_times(day.latency())}"
+    yield f"time to answer scripts: {_times(day.latency_for_scripts())}"
     yield f"grids: {_shares(day.of(Family.GRIDS))}"
     yield f"registered in {DAYS} days: {month.registers}"
     if is_drawn:

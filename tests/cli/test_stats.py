@@ -29,7 +29,7 @@ def test_what_the_service_did(peopled: Commands) -> None:
     assert lines["lookups in 24 hours"] == "4 (3 hits, 1 misses)"
     assert lines["answers in 24 hours"] == "lookup 4, register 1" and lines["by status"] == "200 5"
     assert lines["grids"] == "Production 100.0%" and lines[f"registered in {DAYS} days"] == "1"
-    assert "50 % within" in lines["time to answer"] and "ms" in lines["time to answer"]
+    assert "50 % within" in lines["time to answer scripts"] and "ms" in lines["time to answer scripts"]
     assert lines[f"limits that bit in {DAYS} days"] == "-" and not [name for name in lines if name.endswith(("hour", "day"))]
 
 

@@ -121,6 +121,18 @@ def test_the_numbers_of_an_axis_are_inside() -> None:
             assert float(tick.attrib["x"]) >= 7.5 * len(tick.text or "")
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 30, 48])
+@pytest.mark.parametrize("label", ["11-27", "11-27 14:00", "11-27 14:00:00"])
+def test_labels_do_not_run_into_one_another(label: str, count: int) -> None:
+    """Nor out of the picture, at its ends neither."""
+    for make in (columns, lines):
+        svg = ElementTree.fromstring(make(frame(), [label] * count, [Series("n", [1.0] * count)]).svg)
+        half = len(label) * 7.8 / 2
+        middles = [float(each.attrib["x"]) for each in svg.iter("text") if each.attrib["class"] == "label middle"]
+        assert middles and min(middles) >= half and max(middles) <= WIDTH - half
+        assert all(right - left >= 2 * half for left, right in pairwise(middles))
+
+
 def test_nothing_is_drawn_of_nothing() -> None:
     """No axis from 0 to 1: the page says that there is nothing; the table keeps its rows."""
     for make in (columns, lines):

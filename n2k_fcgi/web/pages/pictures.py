@@ -208,12 +208,15 @@ class _Axes:
             line = Markup('<line class="axis" x1="{:.1f}" y1="{:.1f}" x2="{}" y2="{:.1f}"/>')
             found.append(line.format(self.left, y, WIDTH - _RIGHT, y))
             found.append(_text(self.left - 6, y + 4, text, "label end"))
-        longest = max(map(len, self._labels)) * _LETTER + 8
-        most = max(1, min(_MOST_LABELS, int((WIDTH - self.left) / longest)))
-        for at in range(0, len(self._labels), max(1, math.ceil(len(self._labels) / most))):
-            x = self.left + (at + self._is_between / 2) * self.step
-            anchor = "label start" if x - longest / 2 < 0 else "label end" if x + longest / 2 > WIDTH else "label middle"
-            found.append(_text(x, HEIGHT - 8, self._labels[at], anchor))
+        wide = max(map(len, self._labels)) * _LETTER + 8
+        places = [self.left + (at + self._is_between / 2) * self.step for at in range(len(self._labels))]
+        places = [min(max(x, wide / 2), WIDTH - wide / 2) for x in places]  # inside: the outer ones move
+        every = next((at for at, x in enumerate(places) if x - places[0] >= wide), len(places))
+        end = 0.0
+        for at in range(0, len(places), max(every, math.ceil(len(places) / _MOST_LABELS))):
+            if places[at] - wide / 2 >= end - 0.1:
+                found.append(_text(places[at], HEIGHT - 8, self._labels[at], "label middle"))
+                end = places[at] + wide / 2
         return Markup("").join(found)
 
 

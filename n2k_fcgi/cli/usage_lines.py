@@ -58,7 +58,9 @@ def _drawn(name: str, values: Sequence[int]) -> str:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{word} {count}" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))) or "-"
+    return (
+        ", ".join(f"{word} {count}" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))) or "none"
+    )
 
 
 def _shares(counts: dict[str, int]) -> str:
@@ -68,12 +70,12 @@ def _shares(counts: dict[str, int]) -> str:
 
 def _times(times: Histogram) -> str:
     if not times.answers:
-        return "-"
+        return "none"
     return _joined(f"{percent} % within {times.percentile(percent) * 1000:.3g} ms" for percent in PERCENTILES)
 
 
 def _joined(texts: Iterable[str]) -> str:
-    return ", ".join(texts) or "-"
+    return ", ".join(texts) or "none"
 
 
 def _duration(seconds: int) -> str:

@@ -29,8 +29,9 @@ def command(context: Context, watch: bool, as_json: bool) -> None:
     """Print the counts of avatars, names, captures and tokens, the live generation, how full each namespace is, and what the
     service did: lookups, answers, times, registrations, imports, limits, workers. On a terminal lines are drawn, too.
 
-    "kv sync" says what a power cut can do to an acknowledged write of the key-value service (setting kv_sync). With --watch
-    and --json there is one object per line.
+    "kv sync" says what a power cut can do to an acknowledged write of the key-value service (setting kv_sync). --json prints
+    one JSON object; with --watch one per line, again and again. Without --json, --watch clears a terminal before each
+    time, and elsewhere ends each with an empty line.
 
     Example: n2k stats
 
@@ -38,8 +39,9 @@ def command(context: Context, watch: bool, as_json: bool) -> None:
     """
     while True:
         text = "".join(f"{line}\n" for line in (_as_json(context) if as_json else _lines(context)))
-        clear = "\x1b[H\x1b[2J" if watch and not as_json and sys.stdout.isatty() else ""
-        click.echo(clear + text, nl=False)
+        if watch and not as_json:
+            text = f"\x1b[H\x1b[2J{text}" if sys.stdout.isatty() else f"{text}\n"
+        click.echo(text, nl=False)
         if not watch:
             return
         sys.stdout.flush()

@@ -29,7 +29,7 @@ def usage_lines(usage: Usage, *, is_drawn: bool) -> Iterator[str]:
         yield _drawn("misses an hour", [hour.misses for hour in hours])
     yield f"answers in 24 hours: {_listed(day.by_kind())}"
     yield f"by status: {_listed(day.by_status())}"
-    yield f"time to answer: {_times(day.latency())}"
+    yield f"time to answer scripts: {_times(day.latency_for_scripts())}"
     yield f"grids: {_shares(day.of(Family.GRIDS))}"
     yield f"registered in {DAYS} days: {month.registers}"
     if is_drawn:
@@ -58,7 +58,9 @@ def _drawn(name: str, values: Sequence[int]) -> str:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{word} {count}" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))) or "-"
+    return (
+        ", ".join(f"{word} {count}" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))) or "none"
+    )
 
 
 def _shares(counts: dict[str, int]) -> str:
@@ -68,12 +70,12 @@ def _shares(counts: dict[str, int]) -> str:
 
 def _times(times: Histogram) -> str:
     if not times.answers:
-        return "-"
+        return "none"
     return _joined(f"{percent} % within {times.percentile(percent) * 1000:.3g} ms" for percent in PERCENTILES)
 
 
 def _joined(texts: Iterable[str]) -> str:
-    return ", ".join(texts) or "-"
+    return ", ".join(texts) or "none"
 
 
 def _duration(seconds: int) -> str:

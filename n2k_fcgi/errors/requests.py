@@ -188,6 +188,14 @@ class NoSuchToken(N2KError):
     exit_code = 33
 
 
+class TokenExists(N2KError):
+    """A token with an id that is taken: the form that makes a token was sent again."""
+
+    template = "a token with the id '{id}' was made before: nothing was changed"
+    status = 409
+    exit_code = 39
+
+
 class TooManyRequests(N2KError):
     """A rate limit per minute. The message says how long to wait, as ``Retry-After`` does."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
-from n2k_fcgi.model.choices import Choice
+from n2k_fcgi.model.choices import Choice, Kind
 from n2k_fcgi.named import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -123,12 +123,19 @@ class Period(NamedTuple):
 
     def latency(self, kind: str | None = None) -> Histogram:
         """Times to make the answers to requests of *kind*; None: to all."""
+        return self._times(lambda of: kind in (None, of))
+
+    def latency_for_scripts(self) -> Histogram:
+        """Times to make all answers but the pages that people read."""
+        return self._times(lambda of: of not in (Kind.PAGE, Kind.OWNER))
+
+    def _times(self, is_wanted: Callable[[str], bool]) -> Histogram:
         buckets = [0] * BUCKETS
         for name, count in self.of(Family.LATENCY).items():
             of, _, number = name.rpartition(".")
-            if kind in (None, of) and number.isdecimal() and int(number) < BUCKETS:
+            if is_wanted(of) and number.isdecimal() and int(number) < BUCKETS:
                 buckets[int(number)] += count
-        microseconds = sum(count for of, count in self.of(Family.MICROSECONDS).items() if kind in (None, of))
+        microseconds = sum(count for of, count in self.of(Family.MICROSECONDS).items() if is_wanted(of))
         return Histogram(tuple(buckets), microseconds)
 
 

@@ -33,7 +33,7 @@ class TokenStore(Protocol):
         ...
 
     def add(self, token: Token) -> None:
-        """Store a token, or replace the one with its id."""
+        """Store a token. Raises TokenExists if there is one with its id: that stays as it is."""
         ...
 
     def revoke(self, token_id: str) -> Token | None:

@@ -10,6 +10,9 @@ from tests.browser.test_every_page import IS_TOO_WIDE, use_keys_alone
 from tests.support.browser import beacons
 from tests.support.chromium import DESKTOP, INSECURE_HOST, PHONE, Look, Person
 
+SCROLLS_ASIDE = """[...document.querySelectorAll(".cards")].filter(each => each.scrollWidth > each.clientWidth)
+    .map(each => each.getAttribute("aria-label"))"""
+
 NOTE = "<script>alert(1)</script>"
 
 
@@ -156,12 +159,32 @@ def test_everyone_can_read_it(owner: Person) -> None:
     assert page.locator("[style]").count() == 0 and NOTE in page.locator("#tokens ~ .scroll").inner_text()
 
 
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_button_is_in_the_window(owner: Person, width: int, language: str) -> None:
+    """Without scrolling sideways: those of rows, and those that are behind a word, when it is opened."""
+    owner.change(Look(width, has_script=False))
+    owner.go(f"status?lang={language}")
+    for word in owner.page.locator("summary").all():
+        word.click()
+    buttons = owner.page.locator("main :is(button, select, summary):visible")
+    assert owner.page.locator("details.ask button:visible").count() >= 1
+    assert owner.page.locator("form[action*='status/generation'] button:visible").count() >= 1
+    for button in buttons.all():
+        box = button.bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width, button.inner_text()
+    assert owner.page.evaluate(SCROLLS_ASIDE) == []
+
+
 def test_paper(owner: Person) -> None:
     """Printed, the pictures are there in dark ink on white, and what can only be clicked is not."""
     owner.page.emulate_media(media="print", color_scheme="dark")
     assert owner.page.evaluate("getComputedStyle(document.body).backgroundColor") in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
     expect(owner.page.locator("figure.chart svg").first).to_be_visible()
     expect(owner.page.get_by_role("button", name="Log out")).to_be_hidden()
+    expect(owner.page.locator("figure.chart details:visible")).to_have_count(0)
+    expect(owner.page.get_by_text("All times are in UTC.")).to_be_visible()
+    assert owner.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--p1')").strip() == "#1f6fbf"
 
 
 def test_generations_and_tokens_are_changed(meet: Meet, site: Site, admin: str) -> None:

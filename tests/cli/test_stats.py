@@ -29,8 +29,8 @@ def test_what_the_service_did(peopled: Commands) -> None:
     assert lines["lookups in 24 hours"] == "4 (3 hits, 1 misses)"
     assert lines["answers in 24 hours"] == "lookup 4, register 1" and lines["by status"] == "200 5"
     assert lines["grids"] == "Production 100.0%" and lines[f"registered in {DAYS} days"] == "1"
-    assert "50 % within" in lines["time to answer"] and "ms" in lines["time to answer"]
-    assert lines[f"limits that bit in {DAYS} days"] == "-" and not [name for name in lines if name.endswith(("hour", "day"))]
+    assert "50 % within" in lines["time to answer scripts"] and "ms" in lines["time to answer scripts"]
+    assert lines[f"limits that bit in {DAYS} days"] == "none" and not [name for name in lines if name.endswith(("hour", "day"))]
 
 
 def test_json_has_all_of_it(peopled: Commands) -> None:
@@ -85,6 +85,19 @@ def test_watching_goes_on_until_it_is_interrupted(peopled: Commands) -> None:
                 pass
             process.send_signal(signal.SIGINT)
             assert process.wait(SECONDS) == 1 or process.returncode == 130
+        finally:
+            process.kill()
+
+
+def test_watching_in_a_pipe_separates_what_it_prints(peopled: Commands) -> None:
+    """By an empty line after each time; no codes of a terminal."""
+    with subprocess.Popen(
+        peopled.command("stats", "--watch"), env=peopled.environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            first = list(iter(process.stdout.readline, "\n"))
+            assert first[0] == process.stdout.readline() and "\x1b" not in "".join(first)
         finally:
             process.kill()
 

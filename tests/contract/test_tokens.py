@@ -2,6 +2,7 @@
 
 import pytest
 
+from n2k_fcgi.errors import TokenExists
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.base import Store
 from tests.contract.engines import SECONDS, Place, done
@@ -26,12 +27,13 @@ def test_every_field_comes_back(store: Store, token: Token, now: int) -> None:
     assert store.tokens.find(OTHER_ID) is None and store.tokens.find("") is None and store.tokens.find(ID[:-1]) is None
 
 
-def test_a_token_with_the_same_id_is_replaced(store: Store) -> None:
-    """By the later one, in all its fields."""
+def test_a_token_with_the_same_id_is_refused(store: Store) -> None:
+    """The earlier one stays, in all its fields: revoked, too."""
     store.tokens.add(TOKEN)
-    other = Token(ID, bytes(32), ("csv",), None, 9, False)
-    store.tokens.add(other)
-    assert store.tokens.tokens() == [other] and store.tokens.find(ID) == other
+    store.tokens.revoke(ID)
+    with pytest.raises(TokenExists):
+        store.tokens.add(Token(ID, bytes(32), ("csv",), None, 9, False))
+    assert store.tokens.tokens() == [TOKEN._replace(revoked=True)]
 
 
 def test_all_tokens_the_oldest_first(store: Store) -> None:

@@ -112,11 +112,51 @@ def test_shares_leave_the_rest_empty() -> None:
     assert shares(frame(), [("a", 0.0)]).rows == [["a", "0", "0.0 %"]]
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 48, 1000])
+def test_the_numbers_of_an_axis_are_inside() -> None:
+    """However long: the picture begins where they end."""
+    wide = Frame("it", "Times", "", "Hour", lambda value: f"{value:,.0f} ms")
+    for picture in (columns(wide, ["a"], [Series("n", [2e6])]), lines(wide, ["a"], [Series("n", [2e6])])):
+        texts = list(ElementTree.fromstring(picture.svg).iter("text"))
+        for tick in [each for each in texts if each.attrib["class"] == "label end"]:
+            assert float(tick.attrib["x"]) >= 7.5 * len(tick.text or "")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 30, 48])
+@pytest.mark.parametrize("label", ["11-27", "11-27 14:00", "11-27 14:00:00"])
+def test_labels_do_not_run_into_one_another(label: str, count: int) -> None:
+    """Nor out of the picture, at its ends neither."""
+    for make in (columns, lines):
+        svg = ElementTree.fromstring(make(frame(), [label] * count, [Series("n", [1.0] * count)]).svg)
+        half = len(label) * 7.8 / 2
+        middles = [float(each.attrib["x"]) for each in svg.iter("text") if each.attrib["class"] == "label middle"]
+        assert middles and min(middles) >= half and max(middles) <= WIDTH - half
+        assert all(right - left >= 2 * half for left, right in pairwise(middles))
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    """No axis from 0 to 1: the page says that there is nothing; the table keeps its rows."""
+    for make in (columns, lines):
+        picture = make(frame(), ["a", "b"], [Series("n", [None, None])])
+        assert picture.svg == "" and picture.rows == [["a", "–"], ["b", "–"]]
+    assert (
+        columns(frame(), ["a"], [Series("n", [0])]).svg
+        == bars(frame(), [], [Series("n", [])]).svg
+        == shares(frame(), []).svg
+        == ""
+    )
+
+
+def test_the_rest_of_shares_has_a_name() -> None:
+    """With its size, in the legend and the table."""
+    picture = shares(frame(), [("a", 2.0)], 8.0, rest="free")
+    assert picture.legend == [("part1", "a: 2"), ("empty", "free: 6")] and picture.rows[1] == ["free", "6", "75.0 %"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 48, 1000])
 def test_any_number_of_labels(count: int) -> None:
     """None, one, and more than there is room for: labels do not run into each other."""
     labels = [f"{n}:00" for n in range(count)]
     for make in (columns, lines):
-        svg = make(frame(), labels, [Series("n", [0.0] * count)]).svg
-        assert len(re.findall(rf'y="{HEIGHT - 8}', svg)) <= 6
+        svg = make(frame(), labels, [Series("n", [1.0] * count)]).svg
+        assert len(re.findall(rf'y="{HEIGHT - 8}', svg)) in range(1, 7)
     assert bars(frame(), labels, [Series("n", [0.0] * count)]).rows == [[label, "0"] for label in labels]

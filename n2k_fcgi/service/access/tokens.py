@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from n2k_fcgi.store.base import TokenStore
 
 
+ID_BYTES = 6
+"""Of a token's id, which is no secret, and is written in hexadecimal digits."""
+
+
 class NewToken(NamedTuple):
     """A token with its text, which is not stored anywhere."""
 
@@ -38,13 +42,15 @@ def create_token(
     note: str = "",
     namespace: str | None = None,
     read_only: bool = False,
+    name: str = "",
 ) -> NewToken:
     """Create and store a token for *scopes*, bound to *grid* if that is given.
 
     *rate*: writes per minute, instead of the setting ``token_limit``. *note*: its purpose, shown in lists. *namespace*: of
-    the scope ``keyvalue``, which must exist; *read_only*: whether the token may only read it.
+    the scope ``keyvalue``, which must exist; *read_only*: whether the token may only read it. *name*: its id, '' for a
+    random one. Raises TokenExists if there is one with this id.
     """
-    name, secret = os.urandom(6).hex(), os.urandom(32).hex()
+    name, secret = name or os.urandom(ID_BYTES).hex(), os.urandom(32).hex()
     token = Token(
         name,
         _digest(secret),
@@ -63,7 +69,7 @@ def create_token(
 
 def revoke_token(store: TokenStore, name: str) -> bool:
     """Revoke the token with the id *name* from the next request on; return False if it was revoked. Raises NoSuchToken."""
-    token = store.revoke(name) if _is_hex(name, 12) else None
+    token = store.revoke(name) if is_token_id(name) else None
     if token is None:
         raise NoSuchToken(id=name)
     return not token.revoked
@@ -97,11 +103,16 @@ def token_id(text: str) -> str:
     return _parts(text)[0]
 
 
+def is_token_id(text: str) -> bool:
+    """Whether *text* is written as an id; perhaps of no token."""
+    return _is_hex(text, 2 * ID_BYTES)
+
+
 def _parts(text: str) -> tuple[str, str]:
     """Id and secret of *text*; '' twice if it is not a token."""
     mark, _, rest = text.strip().partition("_")
     name, _, secret = rest.partition("_")
-    return (name, secret) if mark == "n2k" and _is_hex(name, 12) and _is_hex(secret, 64) else ("", "")
+    return (name, secret) if mark == "n2k" and is_token_id(name) and _is_hex(secret, 64) else ("", "")
 
 
 def _is_hex(text: str, digits: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.errors import TokenExists
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.fields import cleaned
 from n2k_fcgi.store.lmdb.codec import BadValue
@@ -36,12 +37,13 @@ class Tokens:
             return None if value is None else _unpack(token_id, bytes(value))
 
     def add(self, token: Token) -> None:
-        """Store a token, or replace the one with its id."""
+        """Store a token. Raises TokenExists if there is one with its id: that stays as it is."""
 
-        def change(transaction: lmdb.Transaction) -> None:
-            transaction.put(TOKEN + token.id.encode(), _pack(token))
+        def change(transaction: lmdb.Transaction) -> bool:
+            return bool(transaction.put(TOKEN + token.id.encode(), _pack(token), overwrite=False))
 
-        self._file.write(change)
+        if not self._file.write(change):
+            raise TokenExists(id=token.id)
 
     def revoke(self, token_id: str) -> Token | None:
         """Mark a token as revoked; return it as it was before, None when there is no such token."""

@@ -53,6 +53,7 @@ AREA = Area(
         Route("/status/dataset", "status.use_dataset", ("POST",), Kind.OWNER),
         Route("/status/tokens", "status.make_token", ("POST",), Kind.OWNER),
         Route("/status/revoked", "status.revoke", ("POST",), Kind.OWNER),
+        *(Route(f"/status/{form}", "status.back", kind=Kind.OWNER) for form in ("generation", "dataset", "tokens", "revoked")),
     ),
     error=error,
     token=token_in_headers,

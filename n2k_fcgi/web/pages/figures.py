@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from gettext import NullTranslations
 
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.statistics import Family, Period, merged
@@ -12,217 +14,244 @@ from n2k_fcgi.web.api.status import DAYS, HOURS
 from n2k_fcgi.web.pages.pictures import COLOURS, Frame, Picture, Series, bars, columns, lines, shares
 from n2k_fcgi.web.pages.rendering import number, size
 
-Say = Callable[[str], str]
-"""gettext in the language of the page."""
+Say = NullTranslations
+"""The catalogue of the page's language."""
 
 RECENT_HOURS = 24
 WEEK = 7
 FORTNIGHT = 14
 
 
-def figures(status: Status, gettext: Say) -> dict[str, Picture]:
+def figures(status: Status, say: Say) -> dict[str, Picture]:
     """Return all pictures that have something to show, by the names that the template has for them."""
     usage = status.usage
     made = [
-        lookups(usage, gettext),
-        latency(usage, gettext),
-        registers(usage, gettext),
-        kinds(usage, gettext),
-        grids(usage, gettext),
-        limits(usage, gettext),
-        imports(status.generations, gettext),
-        data(status.space, gettext),
-        disk(status.space, gettext),
-        quota(status.space, gettext),
-        namespaces(status.namespaces, gettext),
-        values(usage, gettext),
-        workers(usage, gettext),
-        starts(usage, gettext),
+        lookups(usage, say),
+        latency(usage, say),
+        registers(usage, say),
+        kinds(usage, say),
+        grids(usage, say),
+        limits(usage, say),
+        imports(status.generations, say),
+        data(status.space, say),
+        disk(status.space, say),
+        quota(status.space, say),
+        namespaces(status.namespaces, say),
+        values(usage, say),
+        workers(usage, say),
+        starts(usage, say),
     ]
     return {picture.id: picture for picture in made if picture is not None}
 
 
-def lookups(usage: Usage, gettext: Say) -> Picture:
+def lookups(usage: Usage, say: Say) -> Picture:
     """Names and keys that were asked for, by hour."""
     hours = usage.hours(HOURS)
     hits, misses = [hour.hits for hour in hours], [hour.misses for hour in hours]
-    summary = gettext("%(hits)s found and %(misses)s not found in %(count)s hours.") % {
+    summary = say.gettext("%(hits)s found and %(misses)s not found in %(count)s hours.") % {
         "hits": number(sum(hits)),
         "misses": number(sum(misses)),
         "count": HOURS,
     }
-    frame = Frame("lookups", gettext("Lookups by hour"), summary, gettext("Hour"), _count)
-    return columns(frame, list(map(_hour, hours)), [Series(gettext("found"), hits), Series(gettext("not found"), misses)])
+    frame = Frame("lookups", say.gettext("Lookups by hour"), summary, say.gettext("Hour"), _count)
+    return columns(
+        frame, list(map(_hour, hours)), [Series(say.gettext("found"), hits), Series(say.gettext("not found"), misses)]
+    )
 
 
-def registers(usage: Usage, gettext: Say) -> Picture:
+def registers(usage: Usage, say: Say) -> Picture:
     """Registrations by day: of new avatars, of known ones, and refused."""
     days = usage.days(DAYS)
     series = [
         Series(word, [day.of(Family.REGISTERS).get(name, 0) for day in days])
-        for name, word in (("new", gettext("new")), ("known", gettext("known before")), ("refused", gettext("refused")))
+        for name, word in (
+            ("new", say.gettext("new")),
+            ("known", say.gettext("known before")),
+            ("refused", say.gettext("refused")),
+        )
     ]
-    summary = gettext("%(new)s new avatars in %(count)s days.") % {"new": number(_sum(series[0].values)), "count": DAYS}
-    return columns(Frame("registers", gettext("Registrations by day"), summary, gettext("Day"), _count), _days(days), series)
+    summary = say.ngettext(
+        "%(new)s new avatar in %(count)s days.", "%(new)s new avatars in %(count)s days.", _sum(series[0].values)
+    ) % {"new": number(_sum(series[0].values)), "count": DAYS}
+    return columns(
+        Frame("registers", say.gettext("Registrations by day"), summary, say.gettext("Day"), _count), _days(days), series
+    )
 
 
-def kinds(usage: Usage, gettext: Say) -> Picture | None:
+def kinds(usage: Usage, say: Say) -> Picture:
     """Answers by what was asked."""
     words = {
-        "lookup": gettext("lookups"),
-        "search": gettext("searches"),
-        "list": gettext("lists (csv)"),
-        "register": gettext("registrations"),
-        "forget": gettext("requests to be forgotten"),
-        "pending": gettext("pending keys"),
-        "values": gettext("values of scripts"),
-        "page": gettext("pages"),
-        "owner": gettext("of the owner"),
-        "health": gettext("health checks"),
-        "other": gettext("others"),
+        "lookup": say.gettext("lookups"),
+        "search": say.gettext("searches"),
+        "list": say.gettext("lists (csv)"),
+        "register": say.gettext("registrations"),
+        "forget": say.gettext("requests to be forgotten"),
+        "pending": say.gettext("pending keys"),
+        "values": say.gettext("values of scripts"),
+        "page": say.gettext("pages"),
+        "owner": say.gettext("of the owner"),
+        "health": say.gettext("health checks"),
+        "other": say.gettext("all else"),
     }
     recent = usage.last_hours(RECENT_HOURS)
     counts = {words.get(kind, kind): count for kind, count in recent.by_kind().items()}
-    summary = gettext("%(all)s answers in %(count)s hours.") % {"all": number(recent.answers), "count": RECENT_HOURS}
-    return _ranked(Frame("kinds", gettext("Answers by kind"), summary, gettext("Kind"), _count), counts, gettext)
+    summary = say.ngettext("%(all)s answer in %(count)s hours.", "%(all)s answers in %(count)s hours.", recent.answers) % {
+        "all": number(recent.answers),
+        "count": RECENT_HOURS,
+    }
+    return _ranked(Frame("kinds", say.gettext("Answers by kind"), summary, say.gettext("Kind"), _count), counts, say)
 
 
-def latency(usage: Usage, gettext: Say) -> Picture:
+def latency(usage: Usage, say: Say) -> Picture:
     """How long making an answer took, by hour."""
     hours = usage.hours(HOURS)
-    times = [hour.latency() for hour in hours]
+    times = [hour.latency_for_scripts() for hour in hours]
     series = [
         Series(f"{percent} %", [each.percentile(percent) * 1000 if each.answers else None for each in times])
         for percent in PERCENTILES
     ]
-    recent = usage.last_hours(RECENT_HOURS).latency()
-    summary = gettext("Half of the answers of %(count)s hours were made within %(half)s, 99 %% within %(most)s.") % {
+    told = partial(_milliseconds, _point(say))
+    recent = usage.last_hours(RECENT_HOURS).latency_for_scripts()
+    summary = say.gettext(
+        "Answers to scripts, without the pages that people read: half of those of %(count)s hours were made within %(half)s, "
+        "99 %% within %(most)s."
+    ) % {
         "count": RECENT_HOURS,
-        "half": _milliseconds(recent.percentile(50) * 1000),
-        "most": _milliseconds(recent.percentile(99) * 1000),
+        "half": told(recent.percentile(50) * 1000),
+        "most": told(recent.percentile(99) * 1000),
     }
-    frame = Frame("latency", gettext("Time for an answer"), summary, gettext("Hour"), _milliseconds)
+    frame = Frame("latency", say.gettext("Time for an answer"), summary, say.gettext("Hour"), told)
     return lines(frame, list(map(_hour, hours)), series)
 
 
-def grids(usage: Usage, gettext: Say) -> Picture | None:
+def grids(usage: Usage, say: Say) -> Picture:
     """Which share of the answers has which grid."""
     found = merged(usage.days(FORTNIGHT), 0, 0).of(Family.GRIDS)
     parts = sorted(found.items(), key=lambda part: -part[1])
-    if not parts:
-        return None
     if len(parts) > COLOURS:
         rest = sum(count for _, count in parts[COLOURS - 1 :])
-        parts = [*parts[: COLOURS - 1], (gettext("others"), rest)]
-    summary = gettext("By the grid of the avatar that answered, in %(count)s days.") % {"count": FORTNIGHT}
-    return shares(Frame("grids", gettext("Shares of the grids"), summary, gettext("Grid"), _count), parts)
+        parts = [*parts[: COLOURS - 1], (say.gettext("other grids"), rest)]
+    summary = say.gettext("By the grid of the avatar that answered, in %(count)s days.") % {"count": FORTNIGHT}
+    return shares(Frame("grids", say.gettext("Shares of the grids"), summary, say.gettext("Grid"), _count, _share(say)), parts)
 
 
-def limits(usage: Usage, gettext: Say) -> Picture | None:
+def limits(usage: Usage, say: Say) -> Picture | None:
     """Which limits refused requests."""
     found = merged(usage.days(WEEK), 0, 0).of(Family.LIMITS)
-    summary = gettext("Requests that a limit refused in %(count)s days.") % {"count": WEEK}
-    return _ranked(Frame("limits", gettext("Limits that bit"), summary, gettext("Limit"), _count), found, gettext)
+    summary = say.gettext("Requests that a limit refused in %(count)s days.") % {"count": WEEK}
+    if not found:
+        return None
+    return _ranked(Frame("limits", say.gettext("Limits that bit"), summary, say.gettext("Limit"), _count), found, say)
 
 
-def imports(generations: Sequence[Manifest], gettext: Say) -> Picture | None:
+def imports(generations: Sequence[Manifest], say: Say) -> Picture | None:
     """What each import changed."""
     if not generations:
         return None
     series = [
-        Series(gettext("added"), [manifest.added for manifest in generations]),
-        Series(gettext("changed"), [manifest.changed for manifest in generations]),
-        Series(gettext("removed"), [manifest.removed for manifest in generations]),
+        Series(say.gettext("added"), [manifest.added for manifest in generations]),
+        Series(say.gettext("changed"), [manifest.changed for manifest in generations]),
+        Series(say.gettext("removed"), [manifest.removed for manifest in generations]),
     ]
-    summary = gettext("Of the generations that are kept; the list below has the rest.")
-    frame = Frame("imports", gettext("What imports changed"), summary, gettext("Generation"), _count)
-    return columns(frame, [_moment(manifest.created) for manifest in generations], series)
+    summary = say.gettext("Of the generations that are kept; the list below has the rest.")
+    frame = Frame("imports", say.gettext("What imports changed"), summary, say.gettext("Generation"), _count)
+    return columns(frame, [_second(manifest.created) for manifest in generations], series)
 
 
-def data(space: Space, gettext: Say) -> Picture:
+def data(space: Space, say: Say) -> Picture:
     """What takes the space of the data directory."""
     words = {
-        Part.GENERATIONS: gettext("whole generations"),
-        Part.DIFFERENCES: gettext("differences"),
-        Part.CAPTURES: gettext("captures"),
-        Part.NAMESPACES: gettext("namespaces"),
-        Part.DATASETS: gettext("datasets"),
-        Part.LOGS: gettext("logs"),
-        Part.OTHERS: gettext("other data"),
+        Part.GENERATIONS: say.gettext("whole generations"),
+        Part.DIFFERENCES: say.gettext("differences"),
+        Part.CAPTURES: say.gettext("captures"),
+        Part.NAMESPACES: say.gettext("namespaces"),
+        Part.DATASETS: say.gettext("datasets"),
+        Part.LOGS: say.gettext("logs"),
+        Part.OTHERS: say.gettext("other data"),
     }
-    summary = gettext("%(used)s in all.") % {"used": size(space.used)}
-    frame = Frame("data", gettext("Size of the data"), summary, gettext("What"), size)
-    return bars(frame, list(words.values()), [Series(gettext("size"), [space.parts[part] for part in words])])
+    summary = say.gettext("%(used)s in all.") % {"used": _size(say)(space.used)}
+    frame = Frame("data", say.gettext("Size of the data"), summary, say.gettext("What"), _size(say), _share(say))
+    return bars(frame, list(words.values()), [Series(say.gettext("size"), [space.parts[part] for part in words])])
 
 
-def disk(space: Space, gettext: Say) -> Picture:
+def disk(space: Space, say: Say) -> Picture:
     """What the data directory takes of its disk."""
     others = max(0, space.disk - space.free - space.used)
-    summary = gettext("%(used)s of data, %(free)s free on the disk.") % {"used": size(space.used), "free": size(space.free)}
-    frame = Frame("disk", gettext("Space on the disk"), summary, gettext("What"), size)
-    parts = [(gettext("this data"), space.used), (gettext("others on this disk"), others)]
-    return shares(frame, parts, space.disk)
+    summary = say.gettext("%(used)s of data, %(free)s free on the disk.") % {
+        "used": _size(say)(space.used),
+        "free": _size(say)(space.free),
+    }
+    frame = Frame("disk", say.gettext("Space on the disk"), summary, say.gettext("What"), _size(say), _share(say))
+    parts = [(say.gettext("this data"), space.used), (say.gettext("other files on this disk"), others)]
+    return shares(frame, parts, space.disk, rest=say.gettext("free"))
 
 
-def quota(space: Space, gettext: Say) -> Picture | None:
+def quota(space: Space, say: Say) -> Picture | None:
     """What the data may still grow; other files of the account are not told apart from what is used up."""
     if space.quota is None:
         return None
-    summary = gettext("%(used)s of data, %(free)s left in the quota.") % {"used": size(space.used), "free": size(space.quota)}
-    frame = Frame("quota", gettext("Space in the quota"), summary, gettext("What"), size)
-    return shares(frame, [(gettext("this data"), space.used)], space.used + space.quota)
+    summary = say.gettext("%(used)s of data, %(free)s left in the quota.") % {
+        "used": _size(say)(space.used),
+        "free": _size(say)(space.quota),
+    }
+    frame = Frame("quota", say.gettext("Space in the quota"), summary, say.gettext("What"), _size(say), _share(say))
+    return shares(frame, [(say.gettext("this data"), space.used)], space.used + space.quota, rest=say.gettext("free"))
 
 
-def namespaces(found: Sequence[NamespaceState], gettext: Say) -> Picture | None:
+def namespaces(found: Sequence[NamespaceState], say: Say) -> Picture | None:
     """How full the namespaces are."""
     readable = [state.summary for state in found if state.summary]
     if not readable:
         return None
-    series = [Series(gettext("of its quota"), [100 * each.bytes / each.quota for each in readable])]
-    frame = Frame("namespaces", gettext("Namespaces"), gettext("Bytes of keys and values."), gettext("Namespace"), _per_cent)
+    series = [Series(say.gettext("of its quota"), [100 * each.bytes / each.quota for each in readable])]
+    frame = Frame(
+        "namespaces", say.gettext("Namespaces"), say.gettext("Bytes of keys and values."), say.gettext("Namespace"), _per_cent
+    )
     return bars(frame, [each.namespace for each in readable], series, most=100.0)
 
 
-def values(usage: Usage, gettext: Say) -> Picture | None:
+def values(usage: Usage, say: Say) -> Picture:
     """Operations of the key-value service, over HTTP and by memcached."""
     recent = usage.last_hours(RECENT_HOURS)
     counts = {f"HTTP {word}": count for word, count in recent.of(Family.VALUES).items()}
     counts |= {f"memcached {word}": count for word, count in recent.of(Family.MEMCACHED).items()}
-    summary = gettext("Of the key-value service in %(count)s hours.") % {"count": RECENT_HOURS}
-    return _ranked(Frame("values", gettext("Operations on values"), summary, gettext("Operation"), _count), counts, gettext)
+    summary = say.gettext("Of the key-value service in %(count)s hours.") % {"count": RECENT_HOURS}
+    return _ranked(Frame("values", say.gettext("Operations on values"), summary, say.gettext("Operation"), _count), counts, say)
 
 
-def workers(usage: Usage, gettext: Say) -> Picture | None:
+def workers(usage: Usage, say: Say) -> Picture | None:
     """The memory of the processes that run."""
     running = usage.workers()
     if not running:
         return None
     frame = Frame(
         "workers",
-        gettext("Memory of the workers"),
-        gettext("Resident, with the pages of their maps."),
-        gettext("Worker"),
-        size,
+        say.gettext("Memory of the workers"),
+        say.gettext("What each has in memory now, with the parts of the data that it read and shares with the others."),
+        say.gettext("Worker"),
+        _size(say),
     )
     labels = [f"{worker.front} {worker.pid}" for worker in running]
-    return bars(frame, labels, [Series(gettext("memory"), [worker.memory for worker in running])])
+    return bars(frame, labels, [Series(say.gettext("memory"), [worker.memory for worker in running])])
 
 
-def starts(usage: Usage, gettext: Say) -> Picture:
+def starts(usage: Usage, say: Say) -> Picture:
     """How often processes began, by hour."""
     hours = usage.hours(HOURS)
     begun = [sum(hour.of(Family.STARTS).values()) for hour in hours]
-    summary = gettext("%(all)s processes began to answer in %(count)s hours.") % {"all": number(sum(begun)), "count": HOURS}
-    frame = Frame("starts", gettext("Starts of workers"), summary, gettext("Hour"), _count)
-    return columns(frame, list(map(_hour, hours)), [Series(gettext("starts"), begun)])
+    summary = say.ngettext(
+        "%(all)s process began to answer in %(count)s hours.",
+        "%(all)s processes began to answer in %(count)s hours.",
+        sum(begun),
+    ) % {"all": number(sum(begun)), "count": HOURS}
+    frame = Frame("starts", say.gettext("Starts of workers"), summary, say.gettext("Hour"), _count)
+    return columns(frame, list(map(_hour, hours)), [Series(say.gettext("starts"), begun)])
 
 
-def _ranked(frame: Frame, counts: dict[str, int], gettext: Say) -> Picture | None:
-    """Bars, the longest first; None without any."""
+def _ranked(frame: Frame, counts: dict[str, int], say: Say) -> Picture:
+    """Bars, the longest first."""
     ranked = sorted(((name, count) for name, count in counts.items() if count), key=lambda item: (-item[1], item[0]))
-    if not ranked:
-        return None
-    return bars(frame, [name for name, _ in ranked], [Series(gettext("number"), [count for _, count in ranked])])
+    return bars(frame, [name for name, _ in ranked], [Series(say.gettext("number"), [count for _, count in ranked])])
 
 
 def _sum(values: Sequence[float | None]) -> int:
@@ -245,8 +274,27 @@ def _count(value: float) -> str:
     return number(int(value)) if value == int(value) else f"{value:g}"
 
 
-def _milliseconds(value: float) -> str:
-    return f"{number(round(value))} ms" if value >= 100 else f"{value:.3g} ms"
+def _second(seconds: int) -> str:
+    """Two imports may begin in one minute."""
+    return time.strftime("%m-%d %H:%M:%S", time.gmtime(seconds))
+
+
+def _milliseconds(point: str, value: float) -> str:
+    text = f"{value / 1000:.3g} s" if value >= 1000 else f"{value:.3g} ms"
+    return text.replace(".", point)
+
+
+def _size(say: Say) -> Callable[[float], str]:
+    return partial(size, point=_point(say))
+
+
+def _share(say: Say) -> Callable[[float], str]:
+    return lambda value: f"{value:.1f} %".replace(".", _point(say))
+
+
+def _point(say: Say) -> str:
+    """The decimal point."""
+    return say.gettext(".")
 
 
 def _per_cent(value: float) -> str:

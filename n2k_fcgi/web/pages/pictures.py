@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     Number = Callable[[float], str]
 
-WIDTH = 360
+WIDTH = 320
 HEIGHT = 170
-"""Units of the view box; a letter is 13 high, so that it can be read on a phone, which has as many pixels."""
+"""Units of the view box; a letter is 14 high, so that it can be read on a small phone, which has as many pixels."""
 
 COLOURS = 6
 """Parts that have a colour; further ones begin again."""
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 6, 10, 26
-_ROW = 36
-_LETTER = 7.2
+_RIGHT, _TOP, _BOTTOM = 6, 10, 26
+_ROW = 38
+_LETTER = 7.8
 """Units of a letter's width, at most."""
 
 _MOST_LABELS = 6
@@ -48,6 +48,7 @@ class Picture(NamedTuple):
     title: str
     summary: str
     svg: Markup
+    """Empty: there is nothing to show yet."""
     legend: list[tuple[str, str]]
     """(class, name) of each series; empty if there is but one."""
     headings: list[str]
@@ -71,13 +72,16 @@ class Frame(NamedTuple):
     summary: str
     first: str
     number: Number
+    percent: Number = "{:.1f} %".format
 
 
 def columns(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Picture:
     """Stacked columns, one for each label from left to right."""
     sums = [sum(each.values[at] or 0 for each in series) for at in range(len(labels))]
-    top = _ceiling(max(sums, default=0))
-    step = _step(labels, is_between=True)
+    if not any(sums):
+        return _picture(frame, labels, series, Markup(""))
+    top = _ceiling(max(sums))
+    axes = _Axes(frame, labels, [(value, _height(value, top)) for value in (0, top / 2, top)], is_between=True)
     shapes = []
     for at in range(len(labels)):
         floor = 0.0
@@ -85,10 +89,10 @@ def columns(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Pi
             value = each.values[at] or 0
             if value > 0:
                 high, low = _height(floor + value, top), _height(floor, top)
-                shapes.append(_rectangle(Box(_LEFT + at * step + step * 0.1, high, step * 0.8, low - high), part))
+                box = Box(axes.left + at * axes.step + axes.step * 0.1, high, axes.step * 0.8, low - high)
+                shapes.append(_rectangle(box, part))
             floor += value
-    ticks = [(value, _height(value, top)) for value in (0, top / 2, top)]
-    return _picture(frame, labels, series, _svg(frame, [_axes(frame, labels, ticks, is_between=True), *shapes], HEIGHT))
+    return _picture(frame, labels, series, _svg(frame, [axes.drawn(), *shapes], HEIGHT))
 
 
 def lines(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Picture:
@@ -96,34 +100,38 @@ def lines(frame: Frame, labels: Sequence[str], series: Sequence[Series]) -> Pict
 
     The axis has powers of ten, so that a usual time and one a thousand times as long are both seen; 0 is at its low end.
     """
+    if all(value is None for each in series for value in each.values):
+        return _picture(frame, labels, series, Markup(""))
     low, high = _decades([value for each in series for value in each.values if value])
-    step = _step(labels, is_between=False)
 
     def y(value: float) -> float:
         return _height(max(0.0, math.log10(value) - low) if value > 0 else 0.0, high - low)
 
+    ticks = [(10.0**power, y(10.0**power)) for power in range(low, high + 1, math.ceil((high - low) / _MOST_TICKS))]
+    axes = _Axes(frame, labels, ticks, is_between=False)
     shapes = []
     for part, each in enumerate(series):
         points: list[str] = []
         for at, value in enumerate((*each.values, None)):
             if value is not None:
-                points.append(f"{_LEFT + at * step:.1f},{y(value):.1f}")
+                points.append(f"{axes.left + at * axes.step:.1f},{y(value):.1f}")
             elif points:
                 shapes.append(_line(points, part))
                 points = []
-    ticks = [(10.0**power, y(10.0**power)) for power in range(low, high + 1, math.ceil((high - low) / _MOST_TICKS))]
-    return _picture(frame, labels, series, _svg(frame, [_axes(frame, labels, ticks, is_between=False), *shapes], HEIGHT))
+    return _picture(frame, labels, series, _svg(frame, [axes.drawn(), *shapes], HEIGHT))
 
 
 def bars(frame: Frame, labels: Sequence[str], series: Sequence[Series], *, most: float | None = None) -> Picture:
-    """A stacked bar for each label, one below the other, with its number behind it.
+    """A stacked bar for each label, one below the other, with its number behind it; none is drawn without labels.
 
     *most*: what the longest possible bar would be; None: the longest one is.
     """
+    if not labels:
+        return _picture(frame, labels, series, Markup(""))
     sums = [sum(each.values[at] or 0 for each in series) for at in range(len(labels))]
-    top = max(most or 0, *sums) or 1 if sums else 1
+    top = max(most or 0, *sums) or 1
     told = [frame.number(total) for total in sums]
-    room = WIDTH - _LETTER * max(map(len, told), default=0) - 8
+    room = WIDTH - _LETTER * max(map(len, told)) - 8
     shapes = []
     for at, label in enumerate(labels):
         y, x = at * _ROW, 0.0
@@ -134,11 +142,13 @@ def bars(frame: Frame, labels: Sequence[str], series: Sequence[Series], *, most:
                 shapes.append(_rectangle(Box(x, y + 15, max(width, 1), 11), part))
             x += width
         shapes.append(_text(x + 6, y + 25, told[at], "label"))
-    return _picture(frame, labels, series, _svg(frame, shapes, max(len(labels), 1) * _ROW))
+    return _picture(frame, labels, series, _svg(frame, shapes, len(labels) * _ROW))
 
 
-def shares(frame: Frame, parts: Sequence[tuple[str, float]], total: float | None = None) -> Picture:
-    """One bar, divided; *total*: what all of it is, if the parts are not all. The rest stays empty."""
+def shares(frame: Frame, parts: Sequence[tuple[str, float]], total: float | None = None, *, rest: str = "") -> Picture:
+    """One bar, divided; *total*: what all of it is, if the parts are not all. The rest stays empty, and is called *rest*."""
+    if not parts:
+        return Picture(frame.id, frame.title, frame.summary, Markup(""), [], [frame.first, "", ""], [])
     whole = max(total or 0, sum(value for _, value in parts)) or 1
     shapes = [Markup('<rect class="empty" x="0" y="4" width="{}" height="30"/>').format(WIDTH)]
     x = 0.0
@@ -147,13 +157,16 @@ def shares(frame: Frame, parts: Sequence[tuple[str, float]], total: float | None
         if width > 0:
             shapes.append(_rectangle(Box(x, 4, width, 30), part))
         x += width
-    rows = [[name, frame.number(value), f"{100 * value / whole:.1f} %"] for name, value in parts]
+    classes = [_class(part) for part in range(len(parts))]
+    if rest:
+        parts, classes = [*parts, (rest, whole - sum(value for _, value in parts))], [*classes, "empty"]
+    rows = [[name, frame.number(value), frame.percent(100 * value / whole)] for name, value in parts]
     return Picture(
         frame.id,
         frame.title,
         frame.summary,
         _svg(frame, shapes, 38),
-        [(_class(part), f"{row[0]}: {row[1]}") for part, row in enumerate(rows)],
+        [(name, f"{row[0]}: {row[1]}") for name, row in zip(classes, rows, strict=True)],
         [frame.first, "", ""],
         rows,
     )
@@ -176,26 +189,35 @@ def _svg(frame: Frame, shapes: Sequence[Markup], height: float) -> Markup:
     ).format(width=WIDTH, height=height, id=frame.id, title=frame.title, summary=frame.summary, shapes=Markup("").join(shapes))
 
 
-def _axes(frame: Frame, labels: Sequence[str], ticks: Sequence[tuple[float, float]], *, is_between: bool) -> Markup:
-    """A line for each of *ticks* (value, y), and the labels below: in the middle of their columns, or of points."""
-    number, drawn = frame.number, []
-    step = _step(labels, is_between=is_between)
-    for value, y in ticks:
-        drawn.append(Markup('<line class="axis" x1="{}" y1="{:.1f}" x2="{}" y2="{:.1f}"/>').format(_LEFT, y, WIDTH - _RIGHT, y))
-        drawn.append(_text(_LEFT - 6, y + 4, number(value), "label end"))
-    longest = max(map(len, labels), default=1) * _LETTER + 8
-    most = max(1, min(_MOST_LABELS, int((WIDTH - _LEFT) / longest)))
-    every = max(1, math.ceil(len(labels) / most))
-    for at in range(0, len(labels), every):
-        x = _LEFT + (at + is_between / 2) * step
-        anchor = "label start" if x - longest / 2 < 0 else "label end" if x + longest / 2 > WIDTH else "label middle"
-        drawn.append(_text(x, HEIGHT - 8, labels[at], anchor))
-    return Markup("").join(drawn)
+class _Axes:
+    """A line for each of *ticks* (value, y) with its number, and the labels below: in the middle of columns, or of points."""
 
+    def __init__(self, frame: Frame, labels: Sequence[str], ticks: Sequence[tuple[float, float]], *, is_between: bool) -> None:
+        self._labels = labels
+        self._ticks = [(frame.number(value), y) for value, y in ticks]
+        self._is_between = is_between
+        self.left = 8 + _LETTER * max(len(text) for text, _ in self._ticks)
+        """The x where the numbers end and the picture begins."""
+        self.step = (WIDTH - self.left - _RIGHT) / max(len(labels) - (not is_between), 1)
+        """Units from one label to the next."""
 
-def _step(labels: Sequence[str], *, is_between: bool) -> float:
-    """Units from one label to the next."""
-    return (WIDTH - _LEFT - _RIGHT) / max(len(labels) - (not is_between), 1)
+    def drawn(self) -> Markup:
+        """The shapes."""
+        found = []
+        for text, y in self._ticks:
+            line = Markup('<line class="axis" x1="{:.1f}" y1="{:.1f}" x2="{}" y2="{:.1f}"/>')
+            found.append(line.format(self.left, y, WIDTH - _RIGHT, y))
+            found.append(_text(self.left - 6, y + 4, text, "label end"))
+        wide = max(map(len, self._labels)) * _LETTER + 8
+        places = [self.left + (at + self._is_between / 2) * self.step for at in range(len(self._labels))]
+        places = [min(max(x, wide / 2), WIDTH - wide / 2) for x in places]  # inside: the outer ones move
+        every = next((at for at, x in enumerate(places) if x - places[0] >= wide), len(places))
+        end = 0.0
+        for at in range(0, len(places), max(every, math.ceil(len(places) / _MOST_LABELS))):
+            if places[at] - wide / 2 >= end - 0.1:
+                found.append(_text(places[at], HEIGHT - 8, self._labels[at], "label middle"))
+                end = places[at] + wide / 2
+        return Markup("").join(found)
 
 
 def _height(value: float, top: float) -> float:
@@ -204,9 +226,7 @@ def _height(value: float, top: float) -> float:
 
 
 def _ceiling(most: float) -> float:
-    """Return the end of an axis: 1, 2, 4 or 5 times a power of ten, *most* or above it."""
-    if most <= 0:
-        return 1.0
+    """Return the end of an axis: 1, 2, 4 or 5 times a power of ten, *most* (above 0) or above it."""
     power = float(10 ** math.floor(math.log10(most)))
     return next(step * power for step in (1, 2, 4, 5, 10) if step * power >= most * (1 - 1e-9))
 

@@ -45,7 +45,7 @@ def environment() -> Environment:
     )
     found.globals["_"] = _text_function()
     found.globals["ngettext"] = _plural_function()
-    found.filters |= {"key": format_key, "number": number, "size": size, "age": age}
+    found.filters |= {"key": format_key, "number": number, "age": age, **_filters_with_point()}
     found.filters |= {"day": day, "instant": instant, "minute": minute}
     return found
 
@@ -75,18 +75,40 @@ def _plural_function() -> Any:
     return text
 
 
+def _filters_with_point() -> dict[str, Any]:
+    from jinja2.utils import pass_context
+
+    @pass_context
+    def size_of(context: Context, value: float) -> str:
+        return size(value, point_of(context["language"]))
+
+    @pass_context
+    def decimal(context: Context, value: float) -> str:
+        """A number with one decimal."""
+        return f"{value:.1f}".replace(".", point_of(context["language"]))
+
+    return {"size": size_of, "decimal": decimal}
+
+
 def number(value: int) -> str:
     """Return a number with narrow spaces between thousands, which every language reads alike."""
     return f"{value:,}".replace(",", "\u202f")
 
 
-def size(value: float) -> str:
-    """Return bytes in a unit that people read: ``12.3 MB``."""
+def size(value: float, point: str = ".") -> str:
+    """Return bytes in a unit that people read, as settings have it: ``12.3 MB``, of 1024 * 1024. *point*: of decimals."""
     units = ["B", "KB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value /= 1000
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
         del units[0]
-    return f"{value:.0f} {units[0]}" if units[0] == "B" or value >= 100 else f"{value:.1f} {units[0]}"
+    text = f"{value:.0f}" if units[0] == "B" or value >= 100 else f"{value:.1f}"
+    return f"{text} {units[0]}".replace(".", point)
+
+
+def point_of(code: str) -> str:
+    """Return the decimal point of a language."""
+    # NOTE: the decimal point of this language
+    return languages.texts(code).gettext(".")
 
 
 def age(seconds: int) -> str:

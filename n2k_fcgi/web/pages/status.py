@@ -1,12 +1,15 @@
 """The status page of the owner, and its forms. Without a session every request is sent to the log-in, and nothing is done."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from n2k_fcgi import logs
-from n2k_fcgi.errors import BadRequest
+from n2k_fcgi.errors import BadRequest, N2KError
 from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keyvalue.entry import NO_DATASET
-from n2k_fcgi.service.access.tokens import create_token, revoke_token
+from n2k_fcgi.service.access.tokens import ID_BYTES, is_token_id, revoke_token
 from n2k_fcgi.web import json_bodies
 from n2k_fcgi.web.api.status import fields_of
 from n2k_fcgi.web.owner import LoggedIn
@@ -14,17 +17,26 @@ from n2k_fcgi.web.pages import frame
 from n2k_fcgi.web.pages.figures import figures
 from n2k_fcgi.web.pages.languages import language_of, texts
 from n2k_fcgi.web.pages.logging_in import to
-from n2k_fcgi.web.requests import Request, number
+from n2k_fcgi.web.pages.token_form import SCOPES, Wrong, made_by
+from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
 
-SCOPES = (Scope.REGISTER, Scope.READ, Scope.CSV, Scope.FORGET, Scope.KEYVALUE, Scope.ADMIN)
-"""In the order of the form: what most scripts need comes first."""
 
-DONE = ("generation", "dataset", "revoked")
-"""What the page says was done, by its field ``done``."""
+class Told(NamedTuple):
+    """What the page says first."""
 
-NOTE_CHARACTERS = 60
+    new_token: str = ""
+    """Its text."""
+    wrong: Wrong | None = None
+    """Why the form made no token."""
+    problem: str = ""
+    """Why another form did nothing, in English."""
+    given: Mapping[str, str] = MappingProxyType({})
+    """The fields that came, which the form has again."""
+    done: str = ""
+    """What was done, to *name*."""
+    name: str = ""
 
 
 def page(request: Request, services: Services) -> Answer:
@@ -34,7 +46,14 @@ def page(request: Request, services: Services) -> Answer:
         return to(request, "login")
     if request.query.get("format") == "json":
         return json_bodies.answer(fields_of(services.status().read()))._replace(private=True)
-    return _page(request, services, owner)
+    query = request.query
+    return _page(request, services, owner, Told(done=query.get("done", ""), name=query.get("name", "")))
+
+
+def back(request: Request, services: Services) -> Answer:
+    """Send whoever opens the address of a form to the page that has it: its answer was loaded anew, or in another language."""
+    services.owner().refuse_plain(request)
+    return to(request, "status")
 
 
 def use_generation(request: Request, services: Services) -> Answer:
@@ -56,7 +75,7 @@ def use_dataset(request: Request, services: Services) -> Answer:
         namespace, dataset = _field(fields, "namespace"), _field(fields, "dataset")
         services.keyvalue(namespace).use(dataset)
         logs.info(f"status page: the namespace {namespace} shows {dataset}")
-        return to(request, "status", done="dataset")
+        return to(request, "status", done="dataset", name=namespace)
 
     return _changed(request, services, change)
 
@@ -65,25 +84,13 @@ def make_token(request: Request, services: Services) -> Answer:
     """Make a token, and show it on the page that answers: once, and in no address."""
 
     def change(owner: LoggedIn, fields: dict[str, str]) -> Answer:
-        scope = _scope(fields)
-        namespace = _field(fields, "namespace") if scope is Scope.KEYVALUE else None
-        if namespace is not None:
-            services.keyvalue(namespace)  # it must be there
-        grid = fields.get("grid", "").strip()
-        if grid and scope in (Scope.KEYVALUE, Scope.ADMIN):
-            raise BadRequest(why=f"a token with the scope '{scope}' is made for no grid")
-        rate = fields.get("rate", "").strip()
-        new = create_token(
-            services.tokens(),
-            (scope,),
-            services.grids.parse(grid) if grid else None,
-            rate=number(rate, "rate", 1, 1_000_000) if rate else None,
-            note=_note(fields),
-            namespace=namespace,
-            read_only=namespace is not None and "read_only" in fields,
-        )
-        logs.info(f"status page: token {new.token.id} made")
-        return _page(request, services, owner, new.text)
+        if fields.get("id") and not is_token_id(fields["id"]):
+            raise BadRequest(why="the field 'id' is no id of a token")
+        made = made_by(fields, services)
+        if isinstance(made, Wrong):
+            return _page(request, services, owner, Told(wrong=made, given=fields), status=made.status)
+        logs.info(f"status page: token {made.token.id} made")
+        return _page(request, services, owner, Told(new_token=made.text))
 
     return _changed(request, services, change)
 
@@ -95,32 +102,40 @@ def revoke(request: Request, services: Services) -> Answer:
         name = _field(fields, "token")
         revoke_token(services.tokens(), name)
         logs.info(f"status page: token {name} revoked")
-        return to(request, "status", done="revoked")
+        return to(request, "status", done="revoked", name=name)
 
     return _changed(request, services, change)
 
 
 def _changed(request: Request, services: Services, change: Callable[[LoggedIn, dict[str, str]], Answer]) -> Answer:
+    """Return what *change* answers; the page with what is wrong, if the caller is to blame."""
     found = services.owner().form(request)
-    return change(*found) if found else to(request, "login")
+    if found is None:
+        return to(request, "login")
+    try:
+        return change(*found)
+    except N2KError as problem:
+        if problem.status >= 500:
+            raise
+        return _page(request, services, found[0], Told(problem=problem.told, given=found[1]), status=problem.status)
 
 
-def _page(request: Request, services: Services, owner: LoggedIn, new_token: str = "") -> Answer:
-    status = services.status().read()
+def _page(request: Request, services: Services, owner: LoggedIn, told: Told, *, status: int = 200) -> Answer:
+    read = services.status().read()
     values = {
         "here": "status",
         "form_token": owner.form_token,
         "own_token": owner.session.token_id,
         "ends": int(owner.session.end),
-        "state": status,
-        "figures": figures(status, texts(language_of(request).code).gettext),
-        "new_token": new_token,
-        "done": request.query.get("done") if request.method == "GET" else None,
-        "scopes": SCOPES,
-        "none": NO_DATASET,
+        "state": read,
+        "figures": figures(read, texts(language_of(request).code)),
+        "told": told,
+        "scopes": [scope for scope in SCOPES if scope is not Scope.KEYVALUE or read.namespaces],
+        "next_id": os.urandom(ID_BYTES).hex(),
+        "no_dataset": NO_DATASET,
         "grids": services.grids.labels,
     }
-    return frame.page(request, "status.html", values, json=("status", {"format": "json"}), private=True)
+    return frame.page(request, "status.html", values, status=status, json=("status", {"format": "json"}), private=True)
 
 
 def _field(fields: dict[str, str], name: str) -> str:
@@ -128,18 +143,3 @@ def _field(fields: dict[str, str], name: str) -> str:
     if not value:
         raise BadRequest(why=f"the field {name!r} is empty")
     return value
-
-
-def _scope(fields: dict[str, str]) -> Scope:
-    try:
-        return Scope(fields.get("scope", ""))
-    except ValueError:
-        raise BadRequest(why=f"the field 'scope' is one of {', '.join(SCOPES)}") from None
-
-
-def _note(fields: dict[str, str]) -> str:
-    """The purpose in words, in one line."""
-    note = "".join(c if c.isprintable() else " " for c in fields.get("note", "")).strip()
-    if len(note) > NOTE_CHARACTERS:
-        raise BadRequest(why=f"the note has more than {NOTE_CHARACTERS} characters")
-    return note

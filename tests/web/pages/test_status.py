@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,13 +87,14 @@ def test_every_picture_has_a_title_a_sentence_and_a_table(site: Site) -> None:
     html = site.browser.get("/status").body
     found = pictures(html)
     assert set(found) >= {
-        *("Lookups by hour", "Time for an answer", "Registrations by day", "Answers by kind", "Shares of the grids"),
+        *("Lookups by hour", "Time for an answer", "Answers by kind", "Shares of the grids"),
         *("What imports changed", "Size of the data", "Space on the disk", "Namespaces", "Starts of workers"),
     }
     assert all(svg.attrib["role"] == "img" and svg[1].tag == "desc" and svg[1].text for svg in found.values())
     page = Page(html)
     ids = [element["id"] for _, element in page.elements if "id" in element]
     assert len(ids) == len(set(ids))
+    assert "Registrations by day 0 new avatars in 30 days. Nothing yet." in page.text
     figures = html.decode().split('<figure class="chart">')[1:]
     assert sum("<svg" in figure for figure in figures) == len(found)
     assert all("<table>" in figure.partition("</figure>")[0] for figure in figures if "<svg" in figure)
@@ -102,7 +104,7 @@ def test_every_picture_has_a_title_a_sentence_and_a_table(site: Site) -> None:
 def test_what_is_shown(site: Site) -> None:
     """Counts, those who left, generations with all that imports tell, namespaces, tokens, findings and what was left out."""
     text = site.browser.status().text
-    for words in ("Asked to be forgotten 1", "Captures 1", "Tokens in use 2", "B of 1.0 KB", "1 of 10", "holders of a token"):
+    for words in ("Asked to be forgotten 1", "Captures 1", "Tokens in use 2", "B of 1000 B", "1 of 10", "holders of a token"):
         assert words in text
     for name in site.generations:
         assert name in text
@@ -139,7 +141,7 @@ def test_going_back_and_forth_between_generations(site: Site) -> None:
         reply = site.browser.send("/status/generation", name=name)
         assert site.browser.place(reply, "/status/generation") == "/status"
         assert site.browser.get(f"/?key={MASAKAZU}").body == answer
-        assert "Another generation is live now." in Page(site.browser.get("/status?done=generation").body).text
+        assert f"The generation {name} is live." in Page(site.browser.get("/status?done=generation").body).text
 
 
 def test_swapping_datasets(site: Site) -> None:
@@ -196,6 +198,65 @@ def test_a_new_token_is_shown_once_and_works(site: Site) -> None:
     assert site.browser.post("/", form, X_N2K_Token=text, Accept="*/*").status == 401
 
 
+def test_a_form_makes_one_token_at_most(site: Site) -> None:
+    """Loaded anew, or sent by a second click, it says so; the first token works on, and the address leads back by GET."""
+    made = len(site.json()["tokens"])  # type: ignore[arg-type]
+    fields = {"scope": "register", "note": "once", "id": "0123456789ab"}
+    (text,) = [word for word in Page(site.browser.send("/status/tokens", **fields).body).text.split() if "n2k_0123" in word]
+    again = site.browser.send("/status/tokens", **fields)
+    assert again.status == 409 and b"n2k_0123" not in again.body
+    assert "This form was sent before, and made its token" in Page(again.body).text
+    assert len(site.json()["tokens"]) == made + 1  # type: ignore[arg-type]
+    form = {"name": "New One", "key": "00000000-0000-4000-8000-0000000000aa"}
+    assert site.browser.post("/", form, X_N2K_Token=text, Accept="*/*").body.startswith(b"Registered")
+    ids = [[each["value"] for each in site.browser.status().every("input") if each.get("name") == "id"] for _ in "ab"]
+    assert len(ids[0]) == 1 and ids[0] != ids[1]
+    assert site.browser.send("/status/tokens", scope="register", id="../x").status == 400
+
+
+@pytest.mark.parametrize("form", ["generation", "dataset", "tokens", "revoked"])
+def test_the_address_of_a_form_leads_to_the_page(site: Site, form: str) -> None:
+    """By GET, as a link to another language does; no method is refused there."""
+    reply = site.browser.get(f"/status/{form}?lang=de")
+    assert site.browser.place(reply, f"/status/{form}") == "/status" and "lang=de" in reply.headers["location"]
+
+
+@pytest.mark.parametrize(("fields", "text"), [
+    ({"scope": "keyvalue"}, "wähle den Namensraum"),
+    ({"scope": "admin", "grid": "Production"}, "gilt für alle Grids"),
+    ({"scope": "register", "rate": "0"}, "eine ganze Zahl"),
+    ({"scope": "register", "rate": "9" * 5000}, "eine ganze Zahl"),
+    ({"scope": "register", "note": "x" * 61}, "höchstens 60 Zeichen"),
+    ({"scope": "register", "grid": "\x00"}, "kein Grid"),
+    ({"scope": "all"}, "wähle, was"),
+])  # fmt: skip
+def test_what_is_wrong_is_said_at_the_form(site: Site, fields: dict[str, str], text: str) -> None:
+    """On the page, in its language, with what was typed."""
+    reply = site.browser.send("/status/tokens?lang=de", **{"note": "the greeter", **fields})
+    page = Page(reply.body)
+    assert reply.status == 400 and text in page.text and "Kein Token wurde erzeugt" in page.text
+    (note,) = [each for each in page.every("input") if each.get("name") == "note"]
+    assert note["value"] == fields.get("note", "the greeter")
+    assert len([each for _, each in page.elements if each.get("aria-describedby") == "wrong"]) == 1
+
+
+def test_another_form_that_did_nothing_shows_the_page(site: Site) -> None:
+    """With why, and everything else there."""
+    text = Page(site.browser.send("/status/revoked", token="0123456789ab").body).text
+    assert "Nothing was changed: no token with the id '0123456789ab'" in text and "Make a token" in text
+
+
+def test_what_was_done_is_named_while_it_holds(site: Site) -> None:
+    """By the state of the service: an address that claims more says nothing."""
+    site.browser.send("/status/dataset", namespace="shop", dataset="blue")
+    shown = "/status?done=dataset&name=shop"
+    assert "The namespace shop shows the dataset blue now." in Page(site.browser.get(shown).body).text
+    (none,) = {each["value"] for each in site.browser.status().every("option") if each.get("value") == "none"}
+    site.browser.send("/status/dataset", namespace="shop", dataset=none)
+    assert "The namespace shop shows no dataset now." in Page(site.browser.get(shown).body).text
+    assert 'class="note"' not in site.browser.get("/status?done=revoked&name=0123456789ab").body.decode()
+
+
 def test_a_token_of_a_namespace(site: Site) -> None:
     """It reads the values and no more."""
     reply = site.browser.send("/status/tokens", scope="keyvalue", namespace="shop", read_only="1")
@@ -226,6 +287,22 @@ def test_both_languages(site: Site) -> None:
     assert reply.headers["location"].endswith("/status?done=generation&lang=de")
 
 
+def test_numbers_are_written_as_in_the_language(site: Site) -> None:
+    """The decimal point; one of a thing is not many."""
+    site.browser.get("/?name=masakazu.newname")
+    english, german = (Page(site.browser.get(f"/status?lang={code}").body).text for code in ("en", "de"))
+    assert re.search(r"[0-9]\.[0-9] (KB|MB|GB|%)", english) and re.search(r"[0-9],[0-9] (KB|MB|GB|%)", german)
+    assert not re.search(r"[0-9]\.[0-9]+ (ms|s|KB|MB|GB|%)", german)
+    assert "1 process began to answer" in english and "Sie " not in german.partition("Token erzeugen")[0][:600]
+
+
+def test_time_for_an_answer_is_that_of_scripts(site: Site) -> None:
+    """The owner's own pages, which take long, are not in it."""
+    assert "Time for an answer" not in pictures(site.browser.get("/status").body)
+    site.browser.get("/?name=masakazu.newname")
+    assert "Time for an answer" in pictures(site.browser.get("/status").body)
+
+
 def test_before_the_first_import(tmp_path: Path) -> None:
     """Nothing is there to draw, and nothing fails."""
     box = Sandbox(tmp_path / "data")
@@ -235,7 +312,11 @@ def test_before_the_first_import(tmp_path: Path) -> None:
     try:
         browser = Browser(application)
         browser.log_in(token=token)
-        assert "Nothing was imported yet." in browser.status().text
+        page = browser.status()
+        assert "Nothing was imported yet." in page.text
+        assert "Lookups by hour 0 found and 0 not found in 48 hours. Nothing yet." in page.text
+        scopes = [each.get("value") for each in page.every("option")]
+        assert "metrics" in scopes and "keyvalue" not in scopes and "n2k token create --scope keyvalue" in page.text
     finally:
         application.close()
 

@@ -7,6 +7,7 @@ from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.service.directory.history import History, Named
+from n2k_fcgi.service.directory.lookup import NO_GENERATION
 from n2k_fcgi.web.pages import frame
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
@@ -67,7 +68,7 @@ def avatar(request: Request, services: Services, key: str) -> Answer:
     return frame.page(
         request,
         "avatar.html",
-        {"key": text, "worlds": worlds},
+        {"key": text, "worlds": worlds, "is_new": view.generation_name == NO_GENERATION},
         status=200 if worlds else 404,
         json=json,
         generation=view.generation_name,

@@ -82,5 +82,7 @@ def leave(request: Request, services: Services) -> Answer:
         "key": key.lower() if is_key_shaped(key) else "",
         "keep_days": services.keep_days,
         "keep_places": services.keep_places,
+        "url": services.url,
+        "contact": services.contact,
     }
     return frame.page(request, "leave.html", values, json=("privacy", {"format": "json"}))

@@ -313,6 +313,7 @@ def application(
         keep_days=settings.keep_days,
         keep_places=settings.keep_places,
         url=settings.url,
+        contact=settings.contact,
         metrics=settings.metrics,
         code=code,
         access=cache(partial(access, store, settings)),

@@ -66,6 +66,7 @@ class Settings(NamedTuple):
     map_resident: int
     share_with_group: bool
     url: str
+    contact: str
 
     @property
     def folder(self) -> Path:
@@ -232,4 +233,11 @@ TABLE: tuple[Setting, ...] = (
         "Let the group read and write the files, where cron and the server run as different users.",
     ),
     Setting("url", values.url, "", "Public address of this service; `n2k lsl` and the pages write it into scripts."),
+    Setting(
+        "contact",
+        values.contact,
+        "",
+        "Whom avatars write to who want to leave, or to know what is kept about them: a line of text, or an address with https:, "
+        "mailto: or secondlife:, of which the pages make a link. Everybody can read it there.",
+    ),
 )

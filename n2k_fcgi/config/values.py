@@ -83,6 +83,14 @@ def url(text: str) -> str:
     return url if (last and "." in last) or url.endswith("/") else f"{url}/"
 
 
+def contact(text: str) -> str:
+    """How to reach the owner: a line that pages show as text, or an address that they make a link of."""
+    line = text.strip()
+    if not line.isprintable() or len(line) > 200:
+        raise ValueError("one line of at most 200 characters, for instance mailto:me@example.com, or empty")
+    return line
+
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar

@@ -45,6 +45,8 @@ class Services(NamedTuple):
     """Whether a capture keeps the region and the object that reported it."""
     url: str
     """The public address of the service; '': the owner did not say."""
+    contact: str
+    """How to reach the owner, as text or as an address; '': the owner did not say."""
     metrics: Permission
     """Who may read the metrics."""
     code: str

@@ -45,18 +45,21 @@ def entries(text: str) -> list[str]:
     return [entry for part in _SEPARATORS.split(text) if (entry := part.strip())]
 
 
-def find(text: str, wanted: Wanted, services: Services) -> Found:
-    """Return what *text* leads to, in one snapshot; beginnings of names only where anyone may search."""
+def find(text: str, wanted: Wanted, services: Services, *, after: str | None = None) -> Found:
+    """Return what *text* leads to, in one snapshot; beginnings of names only where anyone may search.
+
+    *after*: the ``next`` of an earlier answer: what comes after that. One that cannot be read is as good as none.
+    """
     listed = entries(text)
     view = services.directory.view()
     with view.snapshot():
         if len(listed) > 1:
             rows, more = each(listed, wanted, view, services)
             return Found([], [], None, rows, more, "", view.generation_name)
-        return _one("".join(listed), wanted, view, services)
+        return _one("".join(listed), wanted, view, services, after=after)
 
 
-def _one(text: str, wanted: Wanted, view: View, services: Services) -> Found:
+def _one(text: str, wanted: Wanted, view: View, services: Services, *, after: str | None) -> Found:
     nothing = Found([], [], None, [], 0, "", view.generation_name)
     if not text:
         return nothing
@@ -67,18 +70,19 @@ def _one(text: str, wanted: Wanted, view: View, services: Services) -> Found:
         found = nothing._replace(avatars=view.all_called(parse_name(text, services.grids), wanted))
     except N2KError as problem:
         found = nothing._replace(problem=problem.told)
-    return found if services.search is not Permission.OPEN else _with_beginnings(found, text, wanted, view)
+    return found if services.search is not Permission.OPEN else _with_beginnings(found, text, wanted, view, after=after)
 
 
-def _with_beginnings(found: Found, text: str, wanted: Wanted, view: View) -> Found:
-    """Add the avatars whose names begin with *text*, which need not be a whole name."""
+def _with_beginnings(found: Found, text: str, wanted: Wanted, view: View, *, after: str | None) -> Found:
+    """Add the avatars whose names begin with *text*, which need not be a whole name; *after* leaves these alone."""
     try:
-        page = search(view, text, limit=MOST_BEGINNING, grid=wanted.grid)
+        page = search(view, text, limit=MOST_BEGINNING, cursor=after, grid=wanted.grid)
     except N2KError:
         return found
     known = {(avatar.key, avatar.grid) for avatar in found.avatars}
     others = [avatar for _, avatars in page.names for avatar in avatars if (avatar.key, avatar.grid) not in known]
-    return found._replace(beginning=others, next=page.next, problem="" if others else found.problem)
+    shown = found.avatars if after is None else []
+    return found._replace(avatars=shown, beginning=others, next=page.next, problem="" if others else found.problem)
 
 
 def each(listed: list[str], wanted: Wanted, view: View, services: Services) -> tuple[list[Body], int]:

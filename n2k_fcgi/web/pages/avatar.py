@@ -7,6 +7,7 @@ from n2k_fcgi.model.choices import Provenance
 from n2k_fcgi.model.grids import PRODUCTION
 from n2k_fcgi.model.keys import format_key, is_key_shaped, parse_key
 from n2k_fcgi.service.directory.history import History, Named
+from n2k_fcgi.service.directory.lookup import NO_GENERATION
 from n2k_fcgi.web.pages import frame
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
@@ -67,7 +68,7 @@ def avatar(request: Request, services: Services, key: str) -> Answer:
     return frame.page(
         request,
         "avatar.html",
-        {"key": text, "worlds": worlds},
+        {"key": text, "worlds": worlds, "is_new": view.generation_name == NO_GENERATION},
         status=200 if worlds else 404,
         json=json,
         generation=view.generation_name,
@@ -81,5 +82,7 @@ def leave(request: Request, services: Services) -> Answer:
         "key": key.lower() if is_key_shaped(key) else "",
         "keep_days": services.keep_days,
         "keep_places": services.keep_places,
+        "url": services.url,
+        "contact": services.contact,
     }
     return frame.page(request, "leave.html", values, json=("privacy", {"format": "json"}))

@@ -4,6 +4,7 @@ from typing import Any
 
 from n2k_fcgi.errors import BadGrid
 from n2k_fcgi.model.choices import Permission
+from n2k_fcgi.service.directory.lookup import NO_GENERATION
 from n2k_fcgi.web import json_bodies
 from n2k_fcgi.web.api.shapes import avatar_fields
 from n2k_fcgi.web.pages import asked, frame
@@ -16,7 +17,7 @@ def home(request: Request, services: Services) -> Answer:
     """The search, with what was found; ``name=`` and ``key=`` are read as ``q=``: pages of version 0.1 had them."""
     text = _text(request)
     values = {"here": "", "is_open": services.search is Permission.OPEN, **_found(request, services, text)}
-    json = ("found", {"q": text, "grid": request.query.get("grid"), "format": "json"})
+    json = ("found", {"q": text, "grid": values["grid"], "after": values["after"], "format": "json"})
     return frame.page(request, "home.html", values, json=json, generation=values["found"].generation)
 
 
@@ -42,8 +43,11 @@ def _text(request: Request) -> str:
 
 def _found(request: Request, services: Services, text: str) -> dict[str, Any]:
     """Return what both templates need. A grid that is none is as good as no grid: nobody typed it."""
+    grid, after = request.query.get("grid") or None, request.query.get("after") or None
     try:
-        wanted = services.grids.wanted(request.query.get("grid") or None)
+        wanted = services.grids.wanted(grid)
     except BadGrid:
         wanted = services.grids.wanted(None)
-    return {"asked": text, "is_asked": bool(asked.entries(text)), "found": asked.find(text, wanted, services)}
+    found = asked.find(text, wanted, services, after=after)
+    is_new = found.generation == NO_GENERATION
+    return {"asked": text, "is_asked": bool(asked.entries(text)), "found": found, "grid": grid, "after": after, "is_new": is_new}

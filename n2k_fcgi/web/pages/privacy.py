@@ -15,6 +15,8 @@ def privacy(request: Request, services: Services) -> Answer:
         "register": services.register,
         "search": services.search,
         "csv": services.csv,
+        "url": services.url,
+        "contact": services.contact,
     }
     if request.query.get("format") == "json":
         return json_bodies.revalidated(request, json_bodies.encoded({"settings": settings}), "")

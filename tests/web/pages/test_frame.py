@@ -223,6 +223,26 @@ def test_an_address_that_there_is_not_has_a_page(people: Sandbox) -> None:
             assert page.every("main") and page.every("nav")
 
 
+@pytest.mark.parametrize(
+    ("target", "sentence", "line"),
+    [
+        ("/scripts/nix", "No page has this address.", "nothing here: ask with"),
+        ("/nothing", "No page has this address.", "nothing here: ask with"),
+        ("/logout", "go back to the page with the form", "method not allowed here"),
+        ("/lists?format=xml", "go back and correct it", "format is one of"),
+        ("/?q=%3F%3F%3F", "That can be neither a name nor a key.", "bad name"),
+    ],
+)
+def test_people_are_told_first(people: Sandbox, target: str, sentence: str, line: str) -> None:
+    """One sentence in their language; below it, as such, the line in English that a program gets."""
+    with visiting(people) as visitor:
+        page = Page(visitor.get(target).body)
+        german = Page(visitor.get(target, Accept_Language="de").body)
+    assert page.text.index(sentence) < page.text.index("A program is told:") < page.text.index(line)
+    assert sentence not in german.text and line in german.text
+    assert [each for each in german.every("span") if each.get("lang") == "en"]
+
+
 def test_all_of_it_is_small() -> None:
     """Templates and files of the browser together: below 100 KB."""
     paths = [path for name in ("templates", "static") for path in (FOLDER / name).iterdir()]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.people import visiting
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import MASAKAZU, Sandbox
 
 DOCS = (Path(__file__).parents[3] / "docs" / "privacy.md").read_text("utf-8")
 
@@ -44,6 +44,37 @@ def test_the_sign_is_that_of_the_documentation(sandbox: Sandbox) -> None:
     with visiting(sandbox, keep_places="no") as visitor:
         for target in ("/privacy", "/leave"):
             assert sentences in visitor.page(target).text
+
+
+@pytest.mark.parametrize(
+    ("contact", "shown", "link"),
+    [
+        ("mailto:me@example.com", "me@example.com", "mailto:me@example.com"),
+        ("https://example.com/me?a=1&b", "https://example.com/me?a=1&b", "https://example.com/me?a=1&b"),
+        (f"secondlife:///app/agent/{MASAKAZU}/about",) * 2 + (f"secondlife:///app/agent/{MASAKAZU}/about",),
+        ("Masakazu Kojima, in-world", "Masakazu Kojima, in-world", None),
+        ("javascript:alert(1)", "javascript:alert(1)", None),
+        ("https:\"><script>alert(1)</script>", "https:\"><script>alert(1)</script>", "https:\"><script>alert(1)</script>"),
+    ],
+)
+def test_the_contact_is_on_the_way_out(sandbox: Sandbox, contact: str, shown: str, link: str | None) -> None:
+    """On both pages, in the sign too, which has no gap left; as a link only if it is an address of a known kind."""
+    with visiting(sandbox, contact=contact, url="https://example.com/n2k/") as visitor:
+        for target in ("/leave", "/privacy"):
+            for language in ("en", "de"):
+                page = visitor.page(f"{target}?lang={language}")
+                assert page.text.count(shown) >= 2 and "[your" not in page.text and "[dein" not in page.text
+                assert "https://example.com/n2k/leave" in page.text
+                assert {each.get("href") for each in page.every("a") if each.get("rel") == "external noreferrer"} == {link} - {None}
+                assert len(page.every("script")) == 1
+        assert json.loads(visitor.get("/privacy?format=json").body)["settings"]["contact"] == contact
+
+
+def test_without_a_contact_the_owner_is_told(sandbox: Sandbox) -> None:
+    """Visitors read how to ask all the same."""
+    with visiting(sandbox) as visitor:
+        assert "the setting contact says it" in visitor.page("/leave").text.replace(" contact  says", " contact says")
+        assert "ask the owner of this service, in a message from your avatar" in visitor.page("/privacy").text
 
 
 def test_every_kind_of_record_is_on_it(sandbox: Sandbox) -> None:

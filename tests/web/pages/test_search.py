@@ -134,7 +134,57 @@ def test_many_names_end_with_a_word(sandbox: Sandbox) -> None:
     with visiting(sandbox) as visitor:
         reply = visitor.get("/?q=many")
         assert len([link for link in Page(reply.body).links if "avatar/" in link]) == 20
-        assert "and more" in Page(reply.body).text and len(reply.body) < 20_000
+        assert "The first 20 avatars. Type more to narrow it." in Page(reply.body).text and len(reply.body) < 20_000
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_plain_link_leads_to_the_rest(sandbox: Sandbox, language: str) -> None:
+    """Page by page to the last of them, each once, those that have the whole name on the first page alone."""
+    keys = {f"00000000-0000-4000-8000-{n:012x}": f"Many{n or ''} Resident" for n in range(55)}
+    sandbox.import_text(csv((MASAKAZU, "Masakazu Kojima"), *keys.items()))
+    seen: list[str] = []
+    with visiting(sandbox) as visitor:
+        target = f"/?q=many&grid=Production&lang={language}"
+        for _ in range(10):
+            page = visitor.page(target)
+            seen += [link.partition("avatar/")[2][:36] for link in page.links if "avatar/" in link]
+            (data,) = [each["href"] for each in page.every("link") if each["rel"] == "alternate"]
+            told = json.loads(visitor.get(visitor.follow(target, data)).body)
+            more = [link for link in page.links if "after=" in link and "format=" not in link and "lang=" + language in link]
+            more = [link for link in more if f"after={quote(told['next'])}" in link] if told["next"] else []
+            assert bool(more) == bool(told["next"]), page.links
+            if not more:
+                break
+            target = visitor.follow(target, more[0])
+        assert "grid=Production" in target
+    assert sorted(seen) == sorted(keys)
+
+
+def test_a_rest_that_cannot_be_is_the_beginning(people: Sandbox) -> None:
+    """``after=`` is in an address, so that anybody can write one."""
+    with visiting(people) as visitor:
+        for after in ("~nonsense", "", "%00", "zzz"):
+            assert visitor.get(f"/?q=gov&after={after}").status == 200
+            assert visitor.get(f"/found?q=gov&after={after}&format=json").status == 200
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_before_the_first_import_it_says_so(sandbox: Sandbox, registered: bool) -> None:
+    """On the first page, after a search, and on the page of a key: nobody asked to be taken out of an empty list."""
+    if registered:
+        sandbox.register("Somebody Else", OTHER, "OpenSim")
+    with visiting(sandbox) as visitor:
+        for target in ("/", "/?q=masakazu", f"/avatar/{MASAKAZU}"):
+            text = Page(visitor.get(target).body).text
+            assert "Nothing was imported here yet" in text and "asked to be taken out" not in text
+
+
+def test_after_an_import_it_says_what_may_be(people: Sandbox) -> None:
+    """Who is not known may have left, or be on no list."""
+    with visiting(people) as visitor:
+        for target in ("/?q=nobody", f"/avatar/{OTHER}"):
+            assert "asked to be taken out" in Page(visitor.get(target).body).text
+        assert "Nothing was imported" not in visitor.page("/").text
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)

@@ -237,7 +237,7 @@ TABLE: tuple[Setting, ...] = (
         "contact",
         values.contact,
         "",
-        "Whom avatars write to who want to leave, or to know what is kept about them: a line of text, or an address with https:, "
-        "mailto: or secondlife:, of which the pages make a link. Everybody can read it there.",
+        "Whom avatars write to who want to leave, or to know what is kept about them: a line of text, or an address with "
+        "https:, mailto: or secondlife:, of which the pages make a link. Everybody can read it there.",
     ),
 )

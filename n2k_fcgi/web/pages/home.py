@@ -49,5 +49,5 @@ def _found(request: Request, services: Services, text: str) -> dict[str, Any]:
     except BadGrid:
         wanted = services.grids.wanted(None)
     found = asked.find(text, wanted, services, after=after)
-    is_new = found.generation == NO_GENERATION
-    return {"asked": text, "is_asked": bool(asked.entries(text)), "found": found, "grid": grid, "after": after, "is_new": is_new}
+    values = {"asked": text, "is_asked": bool(asked.entries(text)), "grid": grid, "after": after}
+    return {**values, "found": found, "is_new": found.generation == NO_GENERATION}

@@ -92,3 +92,10 @@ def test_another_language_is_a_folder(sandbox: Sandbox, tmp_path: Path, monkeypa
     finally:
         for cached in (languages.codes, languages.texts):
             cached.cache_clear()
+
+
+def test_german_says_du() -> None:
+    """To visitors and to the owner alike: "Sie" is only the first word of a sentence, where it means a page, or people."""
+    for message in catalogue("de"):
+        for text in (message.string,) if isinstance(message.string, str) else message.string:
+            assert not re.search(r"[^.:] (Sie|Ihr|Ihre|Ihnen)\b", text), text

@@ -136,7 +136,7 @@
           return false;
         }
         entries = entries.slice(taken);
-        say(`${all - entries.length} / ${all}`);
+        say(`${all - entries.length} / ${all} ${lists.dataset.unit}`);
       }
       return true;
     };

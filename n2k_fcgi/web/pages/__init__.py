@@ -6,7 +6,7 @@ Every page works without script. ``docs/pages.md`` says how a page, a text or a 
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING, late
-from n2k_fcgi.errors import is_no_memory
+from n2k_fcgi.errors import BadRequest, is_no_memory
 from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.area import Area, Route
 from n2k_fcgi.web.requests import token_in_headers
@@ -27,6 +27,13 @@ def error(request: Request, status: int, message: str, headers: Headers) -> Answ
             if not is_no_memory(problem):
                 raise
     return line(status, message, headers)
+
+
+def refuse(request: Request) -> None:
+    """Raises BadRequest for a token or a one-time code in the query, which the answer does not repeat."""
+    if not request.query.keys().isdisjoint(("token", "code")):
+        request.wants_token = True
+        raise BadRequest(why="a token or code in a URL ends up in logs: type it into the form, and make a new one")
 
 
 AREA = Area(
@@ -56,4 +63,5 @@ AREA = Area(
     ),
     error=error,
     token=token_in_headers,
+    refuse=refuse,
 )

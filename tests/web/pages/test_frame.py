@@ -227,3 +227,26 @@ def test_all_of_it_is_small() -> None:
     """Templates and files of the browser together: below 100 KB."""
     paths = [path for name in ("templates", "static") for path in (FOLDER / name).iterdir()]
     assert len(paths) > 5 and sum(path.stat().st_size for path in paths) < 100_000
+
+
+SECRET = "n2k_0123456789ab_" + "5" * 64
+LIKE_PAGES = ("/nothing", "/login", "/status", "/found?q=x", "/lists?names=x&format=json", "/scripts/touch.lsl")
+
+
+@pytest.mark.parametrize("field", ["token", "code"])
+@pytest.mark.parametrize("target", [*ADDRESSES, *LIKE_PAGES])
+def test_no_page_takes_a_secret_in_its_address(people: Sandbox, target: str, field: str) -> None:
+    """It is refused with 400, as below ``/api``; no answer repeats it, and no cache keeps one. At no address: 404."""
+    with visiting(people) as visitor:
+        reply = visitor.get(f"{target}{'&' if '?' in target else '?'}{field}={SECRET}")
+    assert reply.status == (404 if target == "/nothing" else 400)
+    assert SECRET.encode() not in reply.body and SECRET not in repr(reply.headers)
+    assert reply.status == 404 or reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("target", [*ADDRESSES, "/nothing"])
+def test_a_page_repeats_no_field_that_it_does_not_know(people: Sandbox, target: str) -> None:
+    """Whatever a caller adds to an address is in no link of its answer."""
+    with visiting(people) as visitor:
+        reply = visitor.get(f"{target}{'&' if '?' in target else '?'}passwort={SECRET}")
+    assert SECRET.encode() not in reply.body

@@ -386,3 +386,14 @@ def test_the_owners_pages_are_kept_by_nobody(site: Site) -> None:
         if reply.headers["content-type"].startswith("text/html"):
             assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
             assert reply.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("field", ["token", "code"])
+def test_a_secret_in_the_address_logs_nobody_in(site: Site, field: str) -> None:
+    """Not even beside a right one in the form, and a code is not used up by it."""
+    browser = site.browser()
+    secret = {"token": site.tokens["admin"], "code": site.code()}[field]
+    for fields in ({}, {field: secret}):
+        reply = browser.post(f"/login?{field}={secret}", fields)
+        assert reply.status == 400 and secret.encode() not in reply.body and not browser.cookies
+    assert browser.place(browser.log_in(**{field: secret}), "/login") == "/status"

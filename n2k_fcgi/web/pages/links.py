@@ -6,7 +6,6 @@ from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.web.pages.languages import Language
 from n2k_fcgi.web.requests import Request
 
-
 KNOWN = ("q", "name", "key", "grid", "names", "page", "lang")
 """The fields of a query that pages read and that another language's page has, too. What else callers send is not repeated."""
 

@@ -31,6 +31,7 @@ def page(request: Request, services: Services) -> Answer:
     """How the service is doing; with ``format=json`` the same as ``/api/v1/status``."""
     owner = services.owner().logged_in(request)
     if owner is None:
+        frame.refuse_scripts(request)
         return to(request, "login")
     if request.query.get("format") == "json":
         return json_bodies.answer(fields_of(services.status().read()))._replace(private=True)
@@ -101,6 +102,7 @@ def revoke(request: Request, services: Services) -> Answer:
 
 
 def _changed(request: Request, services: Services, change: Callable[[LoggedIn, dict[str, str]], Answer]) -> Answer:
+    frame.refuse_scripts(request)
     found = services.owner().form(request)
     return change(*found) if found else to(request, "login")
 

@@ -397,3 +397,14 @@ def test_a_secret_in_the_address_logs_nobody_in(site: Site, field: str) -> None:
         reply = browser.post(f"/login?{field}={secret}", fields)
         assert reply.status == 400 and secret.encode() not in reply.body and not browser.cookies
     assert browser.place(browser.log_in(**{field: secret}), "/login") == "/status"
+
+
+@pytest.mark.parametrize("script", [{"Accept": "text/*"}, {"X_SecondLife_Shard": "Production"}])
+def test_a_script_gets_no_session(site: Site, script: dict[str, str]) -> None:
+    """Neither by a right token nor by a code, which is not used up; one line, 406."""
+    browser, code = site.browser(), site.code()
+    for fields in ({"token": site.tokens["admin"]}, {"code": code}):
+        reply = browser.post("/login", fields, **script)
+        assert reply.status == 406 and reply.headers["content-type"].startswith("text/plain") and not browser.cookies
+    assert browser.get("/status", **script).status == 406
+    assert browser.place(browser.log_in(code=code), "/login") == "/status"

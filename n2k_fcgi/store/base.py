@@ -235,8 +235,8 @@ class SessionStore(Protocol):
     def use_code(self, code: bytes, digest: bytes, session: Session, longest: float) -> bool:
         """Remove a code and store *session* in one step, so that a code begins one session at most.
 
-        False: there is no such code, it has ended by ``session.begun``, or that is more than *longest* seconds before its end: the clock
-        was set back since it was made.
+        False: there is no such code, or ``session.begun`` is not within *longest* seconds before its end. It is earlier if the
+        clock was set back since.
         """
         ...
 

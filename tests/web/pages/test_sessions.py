@@ -408,3 +408,21 @@ def test_a_script_gets_no_session(site: Site, script: dict[str, str]) -> None:
         assert reply.status == 406 and reply.headers["content-type"].startswith("text/plain") and not browser.cookies
     assert browser.get("/status", **script).status == 406
     assert browser.place(browser.log_in(code=code), "/login") == "/status"
+
+
+def test_cookies_of_neighbours_do_not_hide_ours(site: Site) -> None:
+    """Whatever another service on this host set before, up to a whole header."""
+    browser = site.logged_in()
+    ours = browser.cookies.pop(COOKIE)[0]
+    foreign = "; ".join(f"{COOKIE}={number:064x}" for number in range(90))
+    assert browser.get("/status", Cookie=f"{foreign}; {COOKIE}={ours}").status == 200
+    assert browser.place(browser.get("/status", Cookie=foreign), "/status") == "/login"
+
+
+def test_a_log_in_with_a_slash_at_its_end_sets_no_cookie(site: Site) -> None:
+    """Its folder would be /login, where no other page is; the form there leads to the right address."""
+    browser, code = site.browser(), site.code()
+    assert browser.post("/login/", {"code": code}).status == 404 and not browser.set
+    assert browser.get("/login/").status == 200
+    assert browser.place(browser.log_in(code=code), "/login") == "/status"
+    assert browser.send("/logout/").status == 404 and browser.is_logged_in()

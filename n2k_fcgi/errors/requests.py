@@ -53,6 +53,14 @@ class NothingHere(N2KError):
         super().__init__(how=how)
 
 
+class OnlyAPage(N2KError):
+    """A page, asked for by a caller that does not accept one by name, or by a script."""
+
+    template = "this is a page for browsers, which accept text/html: scripts ask with ?name=First+Last or ?key=UUID"
+    status = 406
+    exit_code = 25
+
+
 class BodyTooLarge(N2KError):
     """A request body above the limit (a lower limit of mod_fcgid's answers 500 before the request arrives here)."""
 

@@ -1,5 +1,6 @@
 """What was counted as metrics of Prometheus: families that a collector makes anew for each scrape."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.model.statistics import BOUNDS, Family, Period
 from n2k_fcgi.service.statistics import Usage
 
@@ -20,6 +22,11 @@ _COUNTERS = (
     (Family.STARTS, "n2k_starts", "Processes that began to answer.", "front"),
 )
 """Family -> name, help and label of a counter with one label."""
+
+_KINDS = frozenset(str(kind) for kind in Kind)
+"""Others are of a later version, or in lines that somebody else wrote: each would be twenty lines of a scrape."""
+
+_STATUS = re.compile("[1-5][0-9][0-9]")
 
 _ROWS = ("rows", "added", "changed", "removed")
 
@@ -81,12 +88,16 @@ class _Counted(Collector):
 
 
 def _of_requests(total: Period) -> Iterator[Metric]:
-    answers = [(name.rpartition(".")[::2], count) for name, count in total.of(Family.ANSWERS).items()]
+    answers = [
+        ((kind, status), count)
+        for (kind, _, status), count in ((name.rpartition("."), count) for name, count in total.of(Family.ANSWERS).items())
+        if kind in _KINDS and _STATUS.fullmatch(status)
+    ]
     yield _counter("n2k_answers", "Answers, by kind of request and HTTP status.", ["kind", "status"], answers)
     results = [((word,), total.of(Family.LOOKUPS).get(word, 0)) for word in ("hit", "miss")]
     yield _counter("n2k_lookups", "Names and keys that were asked for.", ["result"], results)
     times = HistogramMetricFamily("n2k_answer_seconds", "Time to make an answer, by kind of request.", labels=["kind"])
-    for kind in sorted(total.by_kind()):
+    for kind in sorted(_KINDS & total.by_kind().keys()):
         latency = total.latency(kind)
         bounds = [*map(repr, BOUNDS), "+Inf"]
         below = [sum(latency.buckets[: number + 1]) for number in range(len(bounds))]

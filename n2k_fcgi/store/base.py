@@ -232,10 +232,11 @@ class SessionStore(Protocol):
         """Store a code until *end*. What has ended by *now* is removed, and of too many those that end first."""
         ...
 
-    def use_code(self, code: bytes, digest: bytes, session: Session) -> bool:
+    def use_code(self, code: bytes, digest: bytes, session: Session, longest: float) -> bool:
         """Remove a code and store *session* in one step, so that a code begins one session at most.
 
-        False: there is no such code, or it has ended by ``session.begun``.
+        False: there is no such code, or ``session.begun`` is not within *longest* seconds before its end. It is earlier if the
+        clock was set back since.
         """
         ...
 

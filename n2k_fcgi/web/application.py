@@ -6,7 +6,7 @@ import sys
 import time
 
 from n2k_fcgi import TYPE_CHECKING, late, logs
-from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, is_no_memory
+from n2k_fcgi.errors import N2KError, NoMemory, NothingHere, OnlyAPage, is_no_memory
 from n2k_fcgi.web import express
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import options, respond
@@ -140,7 +140,7 @@ def error_answer(problem: N2KError, request: Request) -> Answer:
     headers: Headers = ()
     if problem.status == 401:
         headers = (("WWW-Authenticate", "Bearer"),)
-    elif isinstance(problem, NothingHere):
+    elif isinstance(problem, (NothingHere, OnlyAPage)):
         headers = (("Vary", "Accept"),)
     elif problem.retry_after:
         headers = (("Retry-After", str(problem.retry_after)),)

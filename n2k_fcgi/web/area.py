@@ -52,6 +52,8 @@ class Area(NamedTuple):
     """(request, status, one line, headers) -> the error in this area's form."""
     token: Callable[[Request], str]
     """The text that a request gives as its token; '' for none. Never looks at the URL. Raises BadRequest."""
+    refuse: Callable[[Request], None] | None = None
+    """Called before each of its views; raises what the request is refused for."""
     hint: str = ""
     """What the answer to an unknown address says to do instead; '': the usual advice."""
 

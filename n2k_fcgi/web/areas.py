@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, wraps
 
 from n2k_fcgi import TYPE_CHECKING, late
 from n2k_fcgi.web import api, classic, db, pages
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from n2k_fcgi.web.area import Area, Route
     from n2k_fcgi.web.requests import Request
     from n2k_fcgi.web.responses import Answer
+    from n2k_fcgi.web.services import Services
 
 AREAS: tuple[Area, ...] = (
     api.AREA,
@@ -67,7 +68,19 @@ def view_of(endpoint: str) -> Callable[..., Answer]:
     """
     module, _, function = endpoint.rpartition(".")
     view: Callable[..., Answer] = getattr(late.module(f"web.{module}"), function)
-    return view
+    (refuse,) = (area.refuse for area in AREAS if area.folder == module.partition(".")[0])
+    return view if refuse is None else _after(refuse, view)
+
+
+def _after(refuse: Callable[[Request], None], view: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Return *view* for requests that *refuse* lets pass."""
+
+    @wraps(view)
+    def checked(request: Request, services: Services, **values: str) -> Answer:
+        refuse(request)
+        return view(request, services, **values)
+
+    return checked
 
 
 def area_of(request: Request) -> Area:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING
-from n2k_fcgi.errors import ForgedForm, PlainHttp, TokenNeeded
+from n2k_fcgi.errors import ForgedForm, NothingHere, PlainHttp, TokenNeeded
 from n2k_fcgi.named import NamedTuple
 from n2k_fcgi.service.access.sessions import form_token, is_form_token
 from n2k_fcgi.service.access.tokens import token_id
@@ -48,9 +48,10 @@ class Owner:
     def log_in(self, request: Request) -> Headers:
         """Begin a session with the field ``token``, or ``code``, of a form; return the header that sets its cookie.
 
-        Raises PlainHttp, ForgedForm, TokenNeeded, TokenNotEnough, TooManyRequests, BadRequest. A valid token or code is never
-        rejected for the failures of others.
+        Raises PlainHttp, ForgedForm, TokenNeeded, TokenNotEnough, TooManyRequests, BadRequest, NothingHere. A valid token or
+        code is never rejected for the failures of others.
         """
+        _refuse_below(request)
         way = self.refuse_plain(request)
         refuse_forged(request, way, self._trusted_proxies, self._url)
         token, code = (request.form.get(name, "").strip() for name in ("token", "code"))
@@ -85,9 +86,16 @@ class Owner:
         return owner, request.form
 
     def log_out(self, request: Request, owner: LoggedIn) -> Headers:
-        """End the session; return the header that removes its cookie."""
+        """End the session; return the header that removes its cookie. Raises NothingHere."""
+        _refuse_below(request)
         self._sessions.end(owner.id)
         return _cookie("", self.refuse_plain(request), "; Max-Age=0")
+
+
+def _refuse_below(request: Request) -> None:
+    """Raises NothingHere for ``/login/``: a browser takes that folder, and not the mount, for the cookie's."""
+    if request.raw_path.count(b"/") > 1:
+        raise NothingHere
 
 
 def _cookie(value: str, way: Transport, more: str = "") -> Headers:
@@ -101,6 +109,10 @@ def _cookie(value: str, way: Transport, more: str = "") -> Headers:
 
 
 def _ids(request: Request) -> list[str]:
-    """Every value of our cookie: two services below one another on a host have one each."""
+    """Every value of our cookie: two services below one another on a host have one each, and a neighbour may set more.
+
+    As many as fit into a header, so that none of them hides ours; each costs one read of the volatile file.
+    """
     pairs = request.environ.get("HTTP_COOKIE", "").replace(",", ";").split(";")
-    return [value.strip() for name, _, value in (pair.partition("=") for pair in pairs) if name.strip() == COOKIE][:4]
+    values = (value.strip() for name, _, value in (pair.partition("=") for pair in pairs) if name.strip() == COOKIE)
+    return list(dict.fromkeys(values))

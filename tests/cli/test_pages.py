@@ -21,6 +21,6 @@ def test_a_code_is_printed_and_begins_a_session(n2k: Commands) -> None:
     unused = n2k("pages", "code").out
     assert n2k("pages", "log-out").err == "1 session ended\n"
     assert sessions.find(new.id) is None
-    assert not box.store.sessions.use_code(unused.encode(), bytes(32), new.session)
+    assert not box.store.sessions.use_code(unused.encode(), bytes(32), new.session, 6e9)
     box.close()
     assert not any(code in path.read_text("utf-8", "replace") for path in Path(n2k.data_dir).rglob("*.log"))

@@ -16,7 +16,7 @@ ID, OTHER, CODE = (bytes([n]) * 32 for n in (1, 2, 3))
 def test_an_empty_store(store: Store) -> None:
     """Nothing is there, and asking is no error."""
     assert store.sessions.find(ID) is None and not store.sessions.end(ID) and store.sessions.end_all(NOW) == 0
-    assert not store.sessions.use_code(CODE, ID, SESSION)
+    assert not store.sessions.use_code(CODE, ID, SESSION, 6e9)
     assert store.sessions.find(ID) is None
 
 
@@ -37,7 +37,7 @@ def test_ending(store: Store) -> None:
     store.sessions.add(ID, SESSION._replace(end=NOW + 5))
     store.sessions.add_code(CODE, NOW, NOW + 60)
     assert store.sessions.end_all(NOW + 5) == 1
-    assert store.sessions.find(OTHER) is None and not store.sessions.use_code(CODE, ID, SESSION)
+    assert store.sessions.find(OTHER) is None and not store.sessions.use_code(CODE, ID, SESSION, 6e9)
 
 
 def test_a_code_begins_one_session(store: Store) -> None:
@@ -45,16 +45,16 @@ def test_a_code_begins_one_session(store: Store) -> None:
     other = bytes([4]) * 32
     store.sessions.add_code(CODE, NOW, NOW + 60)
     store.sessions.add_code(other, NOW, NOW + 60)
-    assert store.sessions.use_code(CODE, ID, SESSION) and store.sessions.find(ID) == SESSION
-    assert not store.sessions.use_code(CODE, OTHER, SESSION) and store.sessions.find(OTHER) is None
-    assert store.sessions.use_code(other, OTHER, SESSION)
+    assert store.sessions.use_code(CODE, ID, SESSION, 6e9) and store.sessions.find(ID) == SESSION
+    assert not store.sessions.use_code(CODE, OTHER, SESSION, 6e9) and store.sessions.find(OTHER) is None
+    assert store.sessions.use_code(other, OTHER, SESSION, 6e9)
 
 
 def test_a_code_ends(store: Store) -> None:
     """At its end, to the moment; then it is gone also for a clock that is set back."""
     store.sessions.add_code(CODE, NOW, NOW + 60)
-    assert not store.sessions.use_code(CODE, ID, SESSION._replace(begun=NOW + 60))
-    assert not store.sessions.use_code(CODE, ID, SESSION) and store.sessions.find(ID) is None
+    assert not store.sessions.use_code(CODE, ID, SESSION._replace(begun=NOW + 60), 6e9)
+    assert not store.sessions.use_code(CODE, ID, SESSION, 6e9) and store.sessions.find(ID) is None
 
 
 def test_the_lists_are_bounded(store: Store) -> None:
@@ -68,7 +68,7 @@ def test_the_lists_are_bounded(store: Store) -> None:
     assert not any(map(store.sessions.find, ids)) and store.sessions.find(OTHER)
     for n, code in enumerate(ids):
         store.sessions.add_code(code, NOW, NOW + 1000 + n)
-    assert not store.sessions.use_code(ids[0], ID, SESSION) and store.sessions.use_code(ids[-1], ID, SESSION)
+    assert not store.sessions.use_code(ids[0], ID, SESSION, 6e9) and store.sessions.use_code(ids[-1], ID, SESSION, 6e9)
 
 
 def test_two_processes_share_them(place: Place, store: Store) -> None:
@@ -85,7 +85,7 @@ print(store.sessions.find(bytes(32)), flush=True)
 sys.stdin.readline()
 codes = [n.to_bytes(32, "big") for n in range(10)]
 me = int(sys.argv[3])
-print(sum(store.sessions.use_code(code, bytes([me]) + code[1:], Session("", 5.0, 6e9)) for code in codes))
+print(sum(store.sessions.use_code(code, bytes([me]) + code[1:], Session("", 5.0, 6e9), 6e9) for code in codes))
 """
 
 
@@ -118,10 +118,10 @@ def test_a_code_outlives_the_process_that_made_it(place: Place, store: Store) ->
         assert child.wait(SECONDS) == -signal.SIGKILL
     with place.running(
         "from n2k_fcgi.model.sessions import Session\n"
-        'print(store.sessions.use_code(b"c" * 32, b"i" * 32, Session("", 2.0, 6e9)), flush=True)\nsys.stdin.readline()'
+        'print(store.sessions.use_code(b"c" * 32, b"i" * 32, Session("", 2.0, 6e9), 6e9), flush=True)\nsys.stdin.readline()'
     ) as child:
         assert child.stdout is not None and child.stdout.readline() == "True\n"
         child.kill()
         child.wait(SECONDS)
     assert store.sessions.find(b"i" * 32) == Session("", 2.0, 6e9)
-    assert not store.sessions.use_code(b"c" * 32, b"j" * 32, Session("", 2.0, 6e9))
+    assert not store.sessions.use_code(b"c" * 32, b"j" * 32, Session("", 2.0, 6e9), 6e9)

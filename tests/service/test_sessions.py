@@ -141,3 +141,24 @@ def test_a_purge_ends_all(box: Sandbox, sessions: Sessions) -> None:
     box.store.volatile.renew()
     assert sessions.find(new.id) is None
     assert sessions.find(sessions.begin_by_code(sessions.make_code()).id)
+
+
+def test_a_clock_that_is_set_back_makes_no_code_longer(sessions: Sessions, clock: Clock) -> None:
+    """Before the time at which it was made it is worth nothing, and it is used up by the try."""
+    code = sessions.make_code()
+    for now in (NOON - 1, NOON + 1):
+        clock.now = now
+        with pytest.raises(TokenNeeded):
+            sessions.begin_by_code(code)
+
+
+def test_a_clock_that_is_set_back_lets_the_owner_in(box: Sandbox, sessions: Sessions, clock: Clock) -> None:
+    """Of too many sessions, or codes, the new one stays, also if all others end later."""
+    token = create_token(box.store.tokens, (Scope.ADMIN,)).text
+    for _ in range(64):
+        sessions.begin(token)
+    for _ in range(16):
+        sessions.make_code()
+    clock.now -= HOUR
+    assert sessions.find(sessions.begin(token).id)
+    assert sessions.find(sessions.begin_by_code(sessions.make_code()).id)

@@ -10,8 +10,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 from prometheus_client.samples import Sample
 
+from n2k_fcgi.model.statistics import Counted, Period
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
+from n2k_fcgi.service.metrics import exposition
+from n2k_fcgi.service.statistics import Usage
 from tests.support.asking import Reply, wsgi
 from tests.support.processes import REPOSITORY
 from tests.support.sandbox import GOVERNOR, MASAKAZU, Sandbox, csv
@@ -142,3 +145,13 @@ def test_without_the_extra_a_comment_says_what_is_missing(people: Sandbox) -> No
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(REPOSITORY))
     status, _, body = done.stdout.partition(" ")
     assert status == "200" and "n2k_fcgi[metrics]" in body and list(plain(body)) == []
+
+
+def test_kinds_that_there_are_not_are_not_scraped() -> None:
+    """Counts are lines of a file that others may write: invented kinds and statuses would be thousands of lines."""
+    names = [f"answers.k{number}.200" for number in range(300)] + [f"answers.page.{number}" for number in range(1000, 1300)]
+    total = Period(0, 0, dict.fromkeys([*names, "answers.page.200"], 1))
+    directory = dict.fromkeys(("avatars", "captures", "pending", "forgotten", "as_of"), 0)
+    said = exposition(Usage(0, Counted(total=total)), directory, "")[0].decode()
+    assert 'n2k_answers_total{kind="page",status="200"} 1.0' in said and "k299" not in said and "1299" not in said
+    assert said.count("\n") < 200

@@ -62,7 +62,7 @@ class Sessions:
     def begin_by_code(self, code: str) -> NewSession:
         """Begin a session with a code, which is used up. Raises TokenNeeded: none, an old or a used one."""
         new = self._new("")
-        if not self._store.use_code(_digest(_plain(code)), _digest(new.id), new.session):
+        if not self._store.use_code(_digest(_plain(code)), _digest(new.id), new.session, CODE_SECONDS):
             raise TokenNeeded
         return new
 

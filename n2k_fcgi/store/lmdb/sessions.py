@@ -64,11 +64,11 @@ class Sessions:
         def change(transaction: lmdb.Transaction) -> None:
             transaction.put(CODE + digest, _END.pack(end))
             ends = {each: _END.unpack(value)[0] for each, value in with_prefix(transaction, CODE)}
-            _drop(transaction, CODE, ends, now)
+            _drop(transaction, CODE, ends, now=now, new=digest)
 
         self._file.write(change)
 
-    def use_code(self, code: bytes, digest: bytes, session: Session) -> bool:
+    def use_code(self, code: bytes, digest: bytes, session: Session, longest: float) -> bool:
         """See ``store.base.SessionStore``."""
         with self._file.read() as transaction:  # a guess costs one read, no write
             if transaction.get(CODE + code) is None:
@@ -80,7 +80,7 @@ class Sessions:
                 return False
             (end,) = _END.unpack(bytes(value))
             transaction.delete(CODE + code)
-            if end <= session.begun:
+            if not end - longest <= session.begun < end:
                 return False
             _add(transaction, digest, session)
             return True
@@ -91,12 +91,12 @@ class Sessions:
 def _add(transaction: lmdb.Transaction, digest: bytes, session: Session) -> None:
     transaction.put(SESSION + digest, _ROW.pack(session.begun, session.end) + session.token_id.encode())
     ends = {each: _unpack(value).end for each, value in with_prefix(transaction, SESSION)}
-    _drop(transaction, SESSION, ends, session.begun)
+    _drop(transaction, SESSION, ends, now=session.begun, new=digest)
 
 
-def _drop(transaction: lmdb.Transaction, prefix: bytes, ends: dict[bytes, float], now: float) -> None:
-    """Delete what has ended by *now*, and what ends first of more than MOST."""
-    latest = sorted(ends, key=lambda each: ends[each])[-MOST[prefix] :]
+def _drop(transaction: lmdb.Transaction, prefix: bytes, ends: dict[bytes, float], *, now: float, new: bytes) -> None:
+    """Delete what has ended by *now*, and what ends first of more than MOST; never *new*, whatever clock the others go by."""
+    latest = sorted(ends, key=lambda each: (each == new, ends[each]))[-MOST[prefix] :]
     for each, end in ends.items():
         if end <= now or each not in latest:
             transaction.delete(prefix + each)

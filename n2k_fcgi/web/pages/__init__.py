@@ -6,9 +6,10 @@ Every page works without script. ``docs/pages.md`` says how a page, a text or a 
 from __future__ import annotations
 
 from n2k_fcgi import TYPE_CHECKING, late
-from n2k_fcgi.errors import is_no_memory
+from n2k_fcgi.errors import BadRequest, is_no_memory
 from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.area import Area, Route
+from n2k_fcgi.web.classic.browser import wants_page
 from n2k_fcgi.web.requests import token_in_headers
 from n2k_fcgi.web.responses import error as line
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 
 def error(request: Request, status: int, message: str, headers: Headers) -> Answer:
-    """Return the page with an error; one line for a fault of ours, which the page may have too, and without memory for it."""
-    if status != 500:
+    """Return the page with an error.
+
+    One line to a caller that gets no page, for a fault of ours, which the page may have too, and without memory for it.
+    """
+    if status != 500 and wants_page(request):
         try:
             page: Answer = late.module("web.pages.frame").error(request, status, message, headers)
             return page
@@ -27,6 +31,13 @@ def error(request: Request, status: int, message: str, headers: Headers) -> Answ
             if not is_no_memory(problem):
                 raise
     return line(status, message, headers)
+
+
+def refuse(request: Request) -> None:
+    """Raises BadRequest for a token or a one-time code in the query, which the answer does not repeat."""
+    if not request.query.keys().isdisjoint(("token", "code")):
+        request.wants_token = True
+        raise BadRequest(why="a token or code in a URL ends up in logs: type it into the form, and make a new one")
 
 
 AREA = Area(
@@ -57,4 +68,5 @@ AREA = Area(
     ),
     error=error,
     token=token_in_headers,
+    refuse=refuse,
 )

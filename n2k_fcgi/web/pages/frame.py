@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from n2k_fcgi.errors import OnlyAPage
+from n2k_fcgi.web.classic.browser import wants_page
 from n2k_fcgi.web.pages import languages, static
 from n2k_fcgi.web.pages.headers import SAFE, VARIES
 from n2k_fcgi.web.pages.languages import Language, language_of
@@ -25,8 +27,9 @@ def page(
     """Return the page that *template* makes of *values*, or 304 if the browser has it.
 
     *json*: path below the root, and query, of the same data as JSON. *private*: for this caller alone. Beside *values*
-    templates have what ``_common`` returns, and ``_`` and ``ngettext``.
+    templates have what ``_common`` returns, and ``_`` and ``ngettext``. Raises OnlyAPage.
     """
+    refuse_scripts(request)
     language = language_of(request)
     links = Links(request, language)
     data = links.file(json[0], **json[1]) if json else None
@@ -37,9 +40,16 @@ def page(
 
 def fragment(request: Request, template: str, values: dict[str, Any], *, generation: str = "") -> Answer:
     """Return a part of a page, which our script puts into one."""
+    refuse_scripts(request)
     language = language_of(request)
     body = rendered(template, language.code, {**_common(Links(request, language), language), **values})
     return Answer(200, body, HTML, (*SAFE, *VARIES), generation)
+
+
+def refuse_scripts(request: Request) -> None:
+    """Raises OnlyAPage unless the caller gets pages. What does more than to show one asks first."""
+    if not wants_page(request):
+        raise OnlyAPage
 
 
 def _common(links: Links, language: Language) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from n2k_fcgi.model.choices import Permission
 from n2k_fcgi.service.directory.lookup import NO_GENERATION
 from n2k_fcgi.web import json_bodies
 from n2k_fcgi.web.api.shapes import avatar_fields
-from n2k_fcgi.web.pages import asked, frame
+from n2k_fcgi.web.pages import asked, frame, refuse
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
@@ -15,6 +15,7 @@ from n2k_fcgi.web.services import Services
 
 def home(request: Request, services: Services) -> Answer:
     """The search, with what was found; ``name=`` and ``key=`` are read as ``q=``: pages of version 0.1 had them."""
+    refuse(request)
     text = _text(request)
     values = {"here": "", "is_open": services.search is Permission.OPEN, **_found(request, services, text)}
     json = ("found", {"q": text, "grid": values["grid"], "after": values["after"], "format": "json"})

@@ -6,6 +6,9 @@ from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.web.pages.languages import Language
 from n2k_fcgi.web.requests import Request
 
+KNOWN = ("q", "name", "key", "grid", "names", "page", "lang")
+"""The fields of a query that pages read and that another language's page has, too. What else callers send is not repeated."""
+
 
 class Links:
     """Makes the links of the page that answers *request*; each carries a chosen language on."""
@@ -24,12 +27,12 @@ class Links:
         return self._link(quote(path), query)
 
     def here(self, **query: str | None) -> str:
-        """Return the link to this page, with the fields of *query* in place of its own; None removes one."""
+        """Return the link to this page, with the fields of *query* in place of those of its own that are KNOWN."""
         try:
             own = self._request.query
         except BadRequest:
             own = {}
-        fields = {name: value for name, value in own.items() if name.isidentifier()}
+        fields = {name: value for name, value in own.items() if name in KNOWN}
         return self._link(self._request.raw_path[1:].decode("latin-1"), {**fields, **query})
 
     def _link(self, path: str, query: dict[str, str | None]) -> str:

@@ -13,6 +13,7 @@ from n2k_fcgi.web.services import Services
 
 def form(request: Request, services: Services) -> Answer:
     """The form; whoever is logged in is sent on."""
+    frame.refuse_scripts(request)
     if services.owner().logged_in(request):
         return to(request, "status")
     return _form(request, 200, None)
@@ -20,6 +21,7 @@ def form(request: Request, services: Services) -> Answer:
 
 def log_in(request: Request, services: Services) -> Answer:
     """Begin a session, or the form again with what is wrong."""
+    frame.refuse_scripts(request)
     try:
         cookie = services.owner().log_in(request)
     except (TokenNeeded, TokenNotEnough) as problem:
@@ -30,6 +32,7 @@ def log_in(request: Request, services: Services) -> Answer:
 
 def log_out(request: Request, services: Services) -> Answer:
     """End the session, and forget its cookie."""
+    frame.refuse_scripts(request)
     owner = services.owner()
     found = owner.form(request)
     return to(request, "login", owner.log_out(request, found[0]) if found else ())

@@ -43,6 +43,7 @@ def page(request: Request, services: Services) -> Answer:
     """How the service is doing; with ``format=json`` the same as ``/api/v1/status``."""
     owner = services.owner().logged_in(request)
     if owner is None:
+        frame.refuse_scripts(request)
         return to(request, "login")
     if request.query.get("format") == "json":
         return json_bodies.answer(fields_of(services.status().read()))._replace(private=True)
@@ -109,6 +110,7 @@ def revoke(request: Request, services: Services) -> Answer:
 
 def _changed(request: Request, services: Services, change: Callable[[LoggedIn, dict[str, str]], Answer]) -> Answer:
     """Return what *change* answers; the page with what is wrong, if the caller is to blame."""
+    frame.refuse_scripts(request)
     found = services.owner().form(request)
     if found is None:
         return to(request, "login")

@@ -247,3 +247,44 @@ def test_all_of_it_is_small() -> None:
     """Templates and files of the browser together: below 100 KB."""
     paths = [path for name in ("templates", "static") for path in (FOLDER / name).iterdir()]
     assert len(paths) > 5 and sum(path.stat().st_size for path in paths) < 100_000
+
+
+SECRET = "n2k_0123456789ab_" + "5" * 64
+LIKE_PAGES = ("/nothing", "/login", "/status", "/found?q=x", "/lists?names=x&format=json", "/scripts/touch.lsl")
+
+
+@pytest.mark.parametrize("field", ["token", "code"])
+@pytest.mark.parametrize("target", [*ADDRESSES, *LIKE_PAGES])
+def test_no_page_takes_a_secret_in_its_address(people: Sandbox, target: str, field: str) -> None:
+    """It is refused with 400, as below ``/api``; no answer repeats it, and no cache keeps one. At no address: 404."""
+    with visiting(people) as visitor:
+        reply = visitor.get(f"{target}{'&' if '?' in target else '?'}{field}={SECRET}")
+    assert reply.status == (404 if target == "/nothing" else 400)
+    assert SECRET.encode() not in reply.body and SECRET not in repr(reply.headers)
+    assert reply.status == 404 or reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("target", [*ADDRESSES, "/nothing"])
+def test_a_page_repeats_no_field_that_it_does_not_know(people: Sandbox, target: str) -> None:
+    """Whatever a caller adds to an address is in no link of its answer."""
+    with visiting(people) as visitor:
+        reply = visitor.get(f"{target}{'&' if '?' in target else '?'}passwort={SECRET}")
+    assert SECRET.encode() not in reply.body
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Accept": LSL}, {"Accept": "application/json"}, {"Accept": BROWSER, "X-SecondLife-Shard": "Production"}],
+)
+def test_no_page_is_sent_to_a_script(people: Sandbox, headers: dict[str, str]) -> None:
+    """At the address of a page, and of an error: one line of text; no log-in either. Data and files it gets."""
+    pages_and_errors = {f"/avatar/{MASAKAZU}": 406, "/avatar/x": 400, "/found?q=masakazu": 406, "/lists": 406, "/leave": 406}
+    pages_and_errors |= {"/lists?names=x&format=rows": 406, "/privacy": 406, "/programs": 406, "/scripts": 406, "/login": 406}
+    pages_and_errors |= {"/scripts/touch": 406, "/scripts/xx": 404, "/static/zz": 404, "/privacy?token=x": 400}
+    with visiting(people) as visitor:
+        for target, status in pages_and_errors.items():
+            reply = visitor.ask("GET", target, headers, b"")
+            assert (reply.status, reply.headers["content-type"]) == (status, "text/plain; charset=utf-8"), target
+            assert reply.body.count(b"\n") == 1, target
+        for target in ("/privacy?format=json", "/found?q=x&format=json", "/lists?names=x&format=csv", "/scripts/touch.lsl"):
+            assert visitor.ask("GET", target, headers, b"").status == 200, target

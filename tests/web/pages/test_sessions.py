@@ -386,3 +386,43 @@ def test_the_owners_pages_are_kept_by_nobody(site: Site) -> None:
         if reply.headers["content-type"].startswith("text/html"):
             assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
             assert reply.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("field", ["token", "code"])
+def test_a_secret_in_the_address_logs_nobody_in(site: Site, field: str) -> None:
+    """Not even beside a right one in the form, and a code is not used up by it."""
+    browser = site.browser()
+    secret = {"token": site.tokens["admin"], "code": site.code()}[field]
+    for fields in ({}, {field: secret}):
+        reply = browser.post(f"/login?{field}={secret}", fields)
+        assert reply.status == 400 and secret.encode() not in reply.body and not browser.cookies
+    assert browser.place(browser.log_in(**{field: secret}), "/login") == "/status"
+
+
+@pytest.mark.parametrize("script", [{"Accept": "text/*"}, {"X_SecondLife_Shard": "Production"}])
+def test_a_script_gets_no_session(site: Site, script: dict[str, str]) -> None:
+    """Neither by a right token nor by a code, which is not used up; one line, 406."""
+    browser, code = site.browser(), site.code()
+    for fields in ({"token": site.tokens["admin"]}, {"code": code}):
+        reply = browser.post("/login", fields, **script)
+        assert reply.status == 406 and reply.headers["content-type"].startswith("text/plain") and not browser.cookies
+    assert browser.get("/status", **script).status == 406
+    assert browser.place(browser.log_in(code=code), "/login") == "/status"
+
+
+def test_cookies_of_neighbours_do_not_hide_ours(site: Site) -> None:
+    """Whatever another service on this host set before, up to a whole header."""
+    browser = site.logged_in()
+    ours = browser.cookies.pop(COOKIE)[0]
+    foreign = "; ".join(f"{COOKIE}={number:064x}" for number in range(90))
+    assert browser.get("/status", Cookie=f"{foreign}; {COOKIE}={ours}").status == 200
+    assert browser.place(browser.get("/status", Cookie=foreign), "/status") == "/login"
+
+
+def test_a_log_in_with_a_slash_at_its_end_sets_no_cookie(site: Site) -> None:
+    """Its folder would be /login, where no other page is; the form there leads to the right address."""
+    browser, code = site.browser(), site.code()
+    assert browser.post("/login/", {"code": code}).status == 404 and not browser.set
+    assert browser.get("/login/").status == 200
+    assert browser.place(browser.log_in(code=code), "/login") == "/status"
+    assert browser.send("/logout/").status == 404 and browser.is_logged_in()

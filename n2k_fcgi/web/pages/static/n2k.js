@@ -56,7 +56,7 @@
       try {
         const address = new URL(form.dataset.found, location.href);
         fields.forEach((value, name) => address.searchParams.set(name, value));
-        const answer = await fetch(address, { signal: mine.signal });
+        const answer = await fetch(address, { signal: mine.signal, headers: { Accept: "text/html" } });
         if (!answer.ok) return;
         const found = one("#found", await fragment(answer));
         one("#found").replaceWith(document.adoptNode(found));
@@ -129,7 +129,7 @@
       const all = entries.length;
       while (entries.length) {
         const body = new URLSearchParams({ names: longest(entries).join("\n"), grid: one("select", lists).value, format });
-        const answer = await fetch(lists.action, { method: "POST", body }).catch(() => undefined);
+        const answer = await fetch(lists.action, { method: "POST", body, headers: { Accept: "text/html, */*" } }).catch(() => undefined);
         const taken = answer?.ok ? await take(answer) : 0;
         if (!taken) {
           say(lists.dataset.failed);

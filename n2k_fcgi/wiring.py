@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from functools import cache, partial
 
 from n2k_fcgi import TYPE_CHECKING, logs
+from n2k_fcgi.errors import N2KError
 from n2k_fcgi.model.choices import Front
 from n2k_fcgi.model.grids import Grids
 from n2k_fcgi.service.directory.lookup import Directory
@@ -18,10 +20,9 @@ from n2k_fcgi.web.application import Application, Unavailable
 from n2k_fcgi.web.services import Services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from n2k_fcgi.config import Settings
-    from n2k_fcgi.errors import N2KError
     from n2k_fcgi.files import Modes
     from n2k_fcgi.model.keeping import Keeping
     from n2k_fcgi.service.access.limits import Limits
@@ -114,19 +115,30 @@ def pending_keys(store: Store, settings: Settings) -> PendingKeys:
 
 
 def keep_house(store: Store) -> None:
-    """Do a bounded amount of work that can wait."""
-    store.keep_house(time.time_ns() // 1_000_000)
-    counts = store.counts
-    if counts.wrote:  # an idle process merges nothing: whoever writes next does
-        counts.wrote = False
-        if counts.waiting() > (MERGED_ABOVE if counts.front is Front.CGI else 0):  # a merge takes more than a lookup as CGI
-            store.statistics.merge()
+    """Do a bounded amount of work that can wait. What fails is logged, and done the next time: it must end no process."""
+    with _outlived("housekeeping"):
+        store.keep_house(time.time_ns() // 1_000_000)
+    with _outlived("statistics"):
+        counts = store.counts
+        if counts.wrote:  # an idle process merges nothing: whoever writes next does
+            counts.wrote = False
+            if counts.waiting() > (MERGED_ABOVE if counts.front is Front.CGI else 0):  # a merge takes more than a lookup as CGI
+                store.statistics.merge()
 
 
 def note_counts(store: Store) -> None:
-    """Write down what this process counted, so that it survives it."""
-    if store.counts.note() > MERGED_ABOVE:
-        store.statistics.merge()
+    """Write down what this process counted, so that it survives it. What fails is logged, as in ``keep_house``."""
+    with _outlived("statistics"):
+        if store.counts.note() > MERGED_ABOVE:
+            store.statistics.merge()
+
+
+@contextlib.contextmanager
+def _outlived(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (N2KError, OSError, MemoryError) as problem:
+        logs.warning(f"{what}: {problem or type(problem).__name__}")
 
 
 class Notes:

@@ -51,7 +51,7 @@ def command(context: Context, watch: bool, as_json: bool) -> None:
 def _as_json(context: Context) -> Iterator[str]:
     sync = context.settings.kv_sync
     counts = overview(context.store).statistics()._asdict()
-    usage = usage_fields(statistics(context.store).read(), hours=HOURS, days=DAYS)
+    usage = usage_fields(statistics(context.store).read(hours=HOURS, days=DAYS), hours=HOURS, days=DAYS)
     found = list(_namespaces(context))
     yield json.dumps({**counts, "kv_sync": sync, "kv_promise": sync.promise, "namespaces": found, "usage": usage})
 
@@ -65,7 +65,7 @@ def _lines(context: Context) -> Iterator[str]:
     yield f"kv sync: {sync}, {sync.promise}"
     for fields in _namespaces(context):
         yield f"namespace {fields['namespace']}: {_fullness(fields)}"
-    yield from usage_lines(statistics(context.store).read(), is_drawn=sys.stdout.isatty())
+    yield from usage_lines(statistics(context.store).read(hours=HOURS, days=DAYS), is_drawn=sys.stdout.isatty())
 
 
 def _namespaces(context: Context) -> Iterator[dict[str, Any]]:

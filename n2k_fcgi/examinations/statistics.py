@@ -13,7 +13,7 @@ from n2k_fcgi.wiring import statistics
 
 def examine(settings: Settings, store: Store) -> Iterator[Finding]:
     """Examine the file of statistics, its lines, and the setting ``metrics``."""
-    usage = statistics(store).read()
+    usage = statistics(store).read(hours=0, days=0)
     if usage.problem:
         yield warning("statistics", usage.problem, "remove statistics.mdb: counting begins anew")
     elif store.counts.waiting() > MOST_WAITING:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from n2k_fcgi.errors import N2KError
-from n2k_fcgi.model.statistics import DAY, HOUR, Counted, Family, Histogram, Period, Worker, merged
+from n2k_fcgi.model.statistics import DAY, DAYS_KEPT, HOUR, HOURS_KEPT, Counted, Family, Histogram, Period, Worker, merged
 from n2k_fcgi.store.base import Store
 
 PERCENTILES = (50, 90, 99)
@@ -52,13 +52,16 @@ class StatisticsReader:
         self._store = store
         self._clock = clock
 
-    def read(self) -> Usage:
-        """Return what was counted, by this process until now, by others until their last note. Raises no N2KError."""
+    def read(self, *, hours: int = HOURS_KEPT, days: int = DAYS_KEPT) -> Usage:
+        """Return what was counted, by this process until now, by others until their last note. Raises no N2KError.
+
+        *hours*, *days*: how many of them; each is decoded.
+        """
         store = self._store
         store.counts.note()
         now = int(self._clock())
         try:
-            return Usage(now, store.statistics.read())
+            return Usage(now, store.statistics.read(hours=hours, days=days))
         except (N2KError, OSError) as problem:
             return Usage(now, Counted(), str(problem))
 

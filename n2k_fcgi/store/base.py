@@ -13,7 +13,7 @@ from n2k_fcgi.model.keeping import EVERYTHING, Keeping
 from n2k_fcgi.model.mention import Mention
 from n2k_fcgi.model.observations import Asked, Queued
 from n2k_fcgi.model.sessions import Session
-from n2k_fcgi.model.statistics import Counted
+from n2k_fcgi.model.statistics import DAYS_KEPT, HOURS_KEPT, Counted
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.store.avatars import (
     CaptureStore,
@@ -251,8 +251,11 @@ class StatisticsStore(Protocol):
         """
         ...
 
-    def read(self) -> Counted:
-        """Return all that is noted, merged or not, and change nothing. Raises N2KError, OSError if it cannot be read."""
+    def read(self, *, hours: int = HOURS_KEPT, days: int = DAYS_KEPT) -> Counted:
+        """Return what is noted, merged or not, of the last *hours* and *days* and in total, and change nothing of it.
+
+        Raises N2KError, OSError if it cannot be read.
+        """
         ...
 
 

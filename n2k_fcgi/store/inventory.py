@@ -32,6 +32,7 @@ from n2k_fcgi.store.datadir import (
     LOG_FOLDER,
     MANIFEST,
     MERGING,
+    OPENING,
     PART_SUFFIX,
     SETTINGS_FILE,
     STATISTICS,
@@ -210,6 +211,7 @@ TABLE = (
     _lock(_queue_of(STATISTICS), "the queue of its writers", "workers, stats"),
     File(COUNTED, "counts that are not merged yet", "all that write, workers"),
     File(MERGING, "the same, while they are merged", "workers, stats"),
+    File(OPENING, "a byte for each process that ended while it read or merged statistics", "workers, stats"),
     File(
         f"{_OF_A_NAMESPACE}/{DATA_FILE}",
         "a namespace of the key-value service",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from n2k_fcgi import wiring
+from n2k_fcgi.errors import StoreBusy
 from n2k_fcgi.files import PRIVATE, hold
 from n2k_fcgi.model.keyvalue.operations import Put
 from n2k_fcgi.servers import asgi
@@ -127,3 +129,18 @@ async def one_request(server: asgi.Asgi) -> int:
     await server({"type": "lifespan"}, receive, send)
     status: int = sent[0]["status"]
     return status
+
+
+@pytest.mark.parametrize("error", [StoreBusy(path="a"), OSError(5, "a"), MemoryError()])
+def test_a_failure_of_housekeeping_ends_no_process(sandbox: Sandbox, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised there is logged, and statistics are merged all the same, or the next time."""
+
+    def fail(now: int) -> None:
+        raise error
+
+    monkeypatch.setattr(sandbox.store, "keep_house", fail)
+    wiring.keep_house(sandbox.store)
+    monkeypatch.setattr(sandbox.store.statistics, "merge", lambda: fail(0))
+    sandbox.store.counts.add("values.get")
+    assert sandbox.store.counts.note() and sandbox.store.counts.wrote
+    wiring.keep_house(sandbox.store)

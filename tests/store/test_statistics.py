@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from n2k_fcgi.files import PRIVATE
 from n2k_fcgi.model.choices import Front
 from n2k_fcgi.model.statistics import DAY, DAYS_KEPT, HOUR, HOURS_KEPT, Family
 from n2k_fcgi.store.counts import LONGEST_LINE, MOST_NAMES, MOST_WAITING, Counts
-from n2k_fcgi.store.datadir import COUNTED, MERGING, STATISTICS
-from n2k_fcgi.store.lmdb import statistics_rows
+from n2k_fcgi.store.datadir import COUNTED, MERGING, OPENING, STATISTICS
+from n2k_fcgi.store.lmdb import layout, statistics_rows
 from n2k_fcgi.store.lmdb.statistics import StatisticsFile
+from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from tests.support.nights import killed_at
 from tests.support.processes import REPOSITORY, SECONDS
 from tests.support.sandbox import Sandbox
@@ -190,7 +192,7 @@ def test_a_merge_that_is_killed_counts_once(sandbox: Sandbox, call: str, tmp_pat
         lambda data: data[:4096] + b"\xff" * (len(data) - 4096),
         lambda data: b"no database at all" * 1000,
         lambda data: b"",
-        lambda data: data.replace(b'{"values.a":1', b'["values.a",1'),
+        lambda data: data.replace(zlib.compress(b'{"values.a":1}'), b"\0" * 22),
     ],
     ids=["cut", "overwritten", "text", "empty", "row"],
 )
@@ -263,3 +265,130 @@ def test_workers_are_those_of_a_day(box: Box, monkeypatch: pytest.MonkeyPatch) -
     now[0] += 2 * DAY
     box.note(a=1)
     assert box.statistics.merge() and box.statistics.read().workers == ()
+
+
+# --- what a disk or a stranger can do to the file -----------------------------------------------------------------------
+
+READ_OR_MERGE = """
+import sys
+from pathlib import Path
+from tests.store.test_statistics import Box
+box = Box(Path(sys.argv[1]))
+if sys.argv[2] == "merge":
+    box.note(a=1)
+print(getattr(box.statistics, sys.argv[2])())
+"""
+
+
+def alone(box: Box, action: str) -> int:
+    """``read`` or ``merge`` by a process of its own; its exit code, negative: the signal that ended it."""
+    command = [sys.executable, "-c", READ_OR_MERGE, str(box.folder), action]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, timeout=SECONDS, check=False).returncode
+
+
+@pytest.fixture
+def full(box: Box, monkeypatch: pytest.MonkeyPatch) -> Box:
+    """Statistics of a week: a tree of several pages."""
+    now = time.time()
+    with monkeypatch.context() as patched:
+        for hour in range(-170, 0):
+            patched.setattr(time, "time", lambda hour=hour: now + hour * HOUR)
+            box.note(**{f"operation{number}": number + hour + 200 for number in range(100)})
+            assert box.statistics.merge()
+    return box
+
+
+@pytest.mark.parametrize("action", ["read", "merge"])
+def test_a_page_of_zeros_ends_two_processes_at_most(full: Box, action: str) -> None:
+    """Each page, as a damaged disk leaves it: LMDB may end the process that meets it, then the file is replaced."""
+    path = full.folder / STATISTICS
+    whole = path.read_bytes()
+    ended = 0
+    for page in range(2, len(whole) // 4096):
+        (full.folder / MERGING).unlink(missing_ok=True)
+        path.write_bytes(whole[: page * 4096] + bytes(4096) + whole[(page + 1) * 4096 :])
+        codes = [alone(full, action)]
+        if codes == [0]:
+            continue
+        codes.append(alone(full, action))
+        ended += -signal.SIGABRT in codes
+        assert alone(full, "merge") == 0, (page, codes)
+        assert alone(full, "read") == 0, (page, codes)
+        full.note(b=1)
+        assert full.total()["b"] == 1, page
+    assert ended, "no page showed it: the test proves nothing"
+
+
+def test_a_page_of_zeros_in_the_middle_of_a_merge_is_no_end(full: Box) -> None:
+    """The page that says of what version the file is: what LMDB raises there is a damaged file, which is replaced."""
+    path = full.folder / STATISTICS
+    whole = path.read_bytes()
+    for page in range(2, len(whole) // 4096):
+        path.write_bytes(whole[: page * 4096] + bytes(4096) + whole[(page + 1) * 4096 :])
+        assert alone(full, "merge") in (0, -signal.SIGABRT), page
+    assert alone(full, "merge") == 0
+
+
+def test_a_merge_is_on_the_disk(box: Box) -> None:
+    """A power cut cannot damage the file: its pages are synced before what makes them valid is written."""
+    box.note(a=1)
+    assert box.total() == {"a": 1}
+    box.note(a=10)
+    assert killed_at("fdatasync", 1, [sys.executable, "-c", MERGE, str(box.folder)]) == -signal.SIGKILL
+    assert box.total() == {"a": 11}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"lookups.hit":Infinity}',
+        '{"lookups.hit":NaN}',
+        '{"lookups.hit":-1}',
+        '{"lookups.hit":1e3}',
+        '{"lookups.hit":true}',
+        '{"lookups.hit":"5"}',
+        f'{{"lookups.hit":{"9" * 4000}}}',
+        f'{{"lookups.hit":{"9" * 6000}}}',
+        '{"a":' + "[" * 200_000,
+        '["fastcgi",Infinity,1,1,1,1]',
+        '["stranger",1,1,1,1,1]',
+        f'["fastcgi",{"9" * 400},1,1,1,1]',
+        "\x9c\xff",
+    ],
+)
+@pytest.mark.parametrize("db_key", [layout.OF_ALL_TIME, layout.OF_A_WORKER + b"1"])
+def test_a_row_that_is_none_is_left_out(box: Box, row: str, db_key: bytes) -> None:
+    """Numbers that are none, too large or nested: nothing raises, and counting goes on."""
+    volatile = VolatileFile(str(box.folder), PRIVATE, STATISTICS)
+    for value in (row.encode(), zlib.compress(row.encode())):
+        volatile.write(lambda transaction, value=value: transaction.put(db_key, value))
+        volatile.close()
+        read = box.statistics.read()
+        assert read.total.counts in ({}, {"values.a": 1}) and read.workers == ()
+        box.note(a=1)
+        assert box.total()["a"] >= 1
+
+
+@pytest.mark.parametrize("name", [STATISTICS, COUNTED, MERGING, OPENING])
+def test_a_fifo_is_waited_for_by_nobody(box: Box, name: str) -> None:
+    """Whoever opens one for reading waits for a writer: the command that reads ends, by an error perhaps."""
+    os.mkfifo(box.folder / name)
+    assert alone(box, "merge") == 0
+    assert alone(box, "read") in (0, 1)
+
+
+def test_periods_that_are_not_asked_for_are_not_read(full: Box) -> None:
+    """Whoever wants the total has it without decoding a thousand rows; lines that wait count in all that is returned."""
+    everything = full.statistics.read()
+    full.note(late=7)
+    some = full.statistics.read(hours=3, days=1)
+    assert len(some.hours) <= 3 and len(some.days) == 1
+    assert some.hours[-1].of(Family.VALUES)["late"] == 7 == some.days[0].of(Family.VALUES)["late"]
+    assert [hour for hour in some.hours if hour in everything.hours] == list(everything.hours[-len(some.hours) + 1 :])
+    none = full.statistics.read(hours=0, days=0)
+    assert none.hours == none.days == () and none.total == full.statistics.read().total
+
+
+def test_rows_are_small(full: Box) -> None:
+    """170 hours and 8 days with 100 counters each."""
+    assert (full.folder / STATISTICS).stat().st_size < 250_000

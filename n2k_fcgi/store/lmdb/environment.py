@@ -80,6 +80,10 @@ def is_there(path: StrPath) -> bool:
     return True
 
 
+DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
+"""What LMDB raises for a damaged file; other errors of it say nothing about the file."""
+
+
 def meaning(path: StrPath, error: Exception, otherwise: Callable[..., N2KError]) -> N2KError:
     """Return our error for an error of LMDB about *path*: what the system refused, if it says so, else *otherwise*."""
     why = reason(error)

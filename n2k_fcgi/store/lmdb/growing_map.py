@@ -10,7 +10,7 @@ from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import NoMemory, StoreBusy, StoreFull, StoreUnreadable
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.lmdb.codec import BadValue
-from n2k_fcgi.store.lmdb.environment import damaged, meaning, open_environment
+from n2k_fcgi.store.lmdb.environment import DAMAGE, damaged, meaning, open_environment
 from n2k_fcgi.store.lmdb.lockfile import MAX_READERS
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class GrowingMap:
                 self._resize(self.env.info()["map_size"] * 2)
             except lmdb.MapResizedError:
                 self._resize(0)
-            except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError) as error:
+            except DAMAGE as error:
                 raise meaning(self._where, error, damaged) from None
             except BadValue as error:
                 raise damaged(self._where, error) from None

@@ -11,20 +11,26 @@ import hashlib
 import os
 import stat
 import time
+from contextlib import nullcontext
 
 from n2k_fcgi import TYPE_CHECKING, logs
 from n2k_fcgi.errors import N2KError
 from n2k_fcgi.files import try_lock
+from n2k_fcgi.model.choices import Sync
+from n2k_fcgi.model.statistics import DAYS_KEPT, HOURS_KEPT
 from n2k_fcgi.store.counted_lines import parse
 from n2k_fcgi.store.counts import ATTEMPTS, MOST_WAITING
-from n2k_fcgi.store.datadir import COUNTED, MERGING, STATISTICS
-from n2k_fcgi.store.lmdb.layout import CAPTURE_META
-from n2k_fcgi.store.lmdb.statistics_rows import PREFIXES, changed, counted, outdated
+from n2k_fcgi.store.datadir import COUNTED, MERGING, OPENING, STATISTICS
+from n2k_fcgi.store.lmdb.deaths import survived
+from n2k_fcgi.store.lmdb.environment import is_there
+from n2k_fcgi.store.lmdb.layout import CAPTURE_META, OF_A_WORKER, OF_ALL_TIME
+from n2k_fcgi.store.lmdb.statistics_rows import PREFIXES, changed, counted, firsts, outdated
 from n2k_fcgi.store.lmdb.volatile import VolatileFile
 from n2k_fcgi.store.lmdb.writable import with_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     import lmdb
 
@@ -44,16 +50,20 @@ class StatisticsFile:
     def __init__(self, data_dir: str, modes: Modes) -> None:
         self._lines = os.path.join(data_dir, COUNTED)
         self._merging = os.path.join(data_dir, MERGING)
-        self._volatile = VolatileFile(data_dir, modes, STATISTICS)
+        self._opening = os.path.join(data_dir, OPENING)
+        self._mode = modes.file
+        # The disk is waited for once a minute, by one process, not by an answer: a power cut must not damage the file.
+        self._volatile = VolatileFile(data_dir, modes, STATISTICS, sync=Sync.META)
 
     def merge(self) -> bool:
         """See ``store.base.StatisticsStore``."""
         try:
             if self._volatile.file.is_busy():
                 return False
-            self._volatile.write(self._merge)
-            if os.path.exists(self._lines):  # what a killed process had taken away was merged first
+            with self._survived(whole=True):
                 self._volatile.write(self._merge)
+                if os.path.exists(self._lines):  # what a killed process had taken away was merged first
+                    self._volatile.write(self._merge)
         except (N2KError, OSError) as problem:
             logs.debug(f"statistics are not merged: {problem}")
             return False
@@ -61,18 +71,23 @@ class StatisticsFile:
             self._volatile.close()
         return True
 
-    def read(self) -> Counted:
+    def read(self, *, hours: int = HOURS_KEPT, days: int = DAYS_KEPT) -> Counted:
         """See ``store.base.StatisticsStore``."""
-        with self._kept_in_place():
+        now = int(time.time())
+        first = firsts(now, hours, days)
+        with self._kept_in_place(), self._survived(whole=False) if is_there(self._volatile.file.where) else nullcontext():
             taken = _content(self._merging) or b""
             try:
                 with self._volatile.read() as transaction:
-                    rows, merged = _rows(transaction), transaction.get(_MERGED)
+                    rows, merged = _wanted(transaction, first), transaction.get(_MERGED)
             finally:
                 self._volatile.close()
             waiting = b"" if merged == _digest(taken) else taken
             waiting += _content(self._lines) or b""
-        return counted({**rows, **changed(rows.get, parse(waiting, int(time.time())))})
+        return counted({**rows, **changed(rows.get, parse(waiting, now))}, first)
+
+    def _survived(self, *, whole: bool) -> AbstractContextManager[None]:
+        return survived(self._opening, self._mode, self._volatile.renew, whole=whole)
 
     def _merge(self, transaction: lmdb.Transaction) -> None:
         """Merge what waits. Run again, it does the same: a file that was renamed already is there."""
@@ -147,3 +162,12 @@ def _digest(content: bytes) -> bytes:
 
 def _rows(transaction: lmdb.Transaction) -> dict[bytes, bytes]:
     return {prefix + rest: value for prefix in PREFIXES for rest, value in with_prefix(transaction, prefix)}
+
+
+def _wanted(transaction: lmdb.Transaction, first: Mapping[bytes, bytes | None]) -> dict[bytes, bytes]:
+    """The rows of periods from *first* on (see ``statistics_rows.firsts``), of all time, and of workers."""
+    rows = {OF_ALL_TIME: bytes(transaction.get(OF_ALL_TIME) or b"")}
+    for prefix, start in {**first, OF_A_WORKER: b""}.items():
+        if start is not None:
+            rows.update((prefix + rest, value) for rest, value in with_prefix(transaction, prefix, start))
+    return rows

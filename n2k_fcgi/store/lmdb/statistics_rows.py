@@ -1,10 +1,14 @@
-"""The rows of statistics: one per hour, per day, for all time, and per worker. Values are JSON; a damaged one is none."""
+"""The rows of statistics: one per hour, per day, for all time, and per worker. Values are JSON, of periods compressed.
+
+What is damaged is none, whoever damaged it: a number of it may be any.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import struct
+import zlib
 from collections import Counter
 
 from n2k_fcgi import TYPE_CHECKING
@@ -27,6 +31,9 @@ WORKER_KEPT = DAY
 
 PREFIXES = (OF_AN_HOUR, OF_A_DAY, OF_ALL_TIME, OF_A_WORKER)
 
+MOST_BYTES = 1024 * 1024
+"""Of the JSON of a row: ten times as many as counters of all families have."""
+
 _START = struct.Struct(">Q")
 
 
@@ -42,7 +49,14 @@ def changed(get: Callable[[bytes], bytes | memoryview | None], lines: list[Line]
             _add(periods[db_key], counts)
         if worker.front not in (Front.CGI, Front.COMMAND):
             workers[OF_A_WORKER + str(worker.pid).encode()] = worker
-    return {db_key: json.dumps(row, separators=(",", ":")).encode() for db_key, row in {**periods, **workers}.items()}
+    return {
+        **{db_key: zlib.compress(_json(row)) for db_key, row in periods.items()},
+        **{db_key: _json(worker) for db_key, worker in workers.items()},
+    }
+
+
+def _json(row: dict[str, int] | Worker) -> bytes:
+    return json.dumps(row, separators=(",", ":")).encode()
 
 
 def _add(total: dict[str, int], counts: dict[str, int]) -> None:
@@ -68,10 +82,18 @@ def outdated(rows: Mapping[bytes, bytes], now: int) -> Iterator[bytes]:
             yield db_key
 
 
-def counted(rows: Mapping[bytes, bytes]) -> Counted:
-    """Return what *rows* say."""
+def firsts(now: int, hours: int, days: int) -> dict[bytes, bytes | None]:
+    """Return where the last *hours* and *days* begin: prefix -> rest of the first db_key; None: none is wanted."""
+    return {
+        prefix: _START.pack(max(0, now - now % seconds - (count - 1) * seconds)) if count else None
+        for prefix, seconds, count in ((OF_AN_HOUR, HOUR, hours), (OF_A_DAY, DAY, days))
+    }
+
+
+def counted(rows: Mapping[bytes, bytes], first: Mapping[bytes, bytes | None]) -> Counted:
+    """Return what *rows* say; *first*: of ``firsts``: of earlier periods there is only what lines added."""
     workers = sorted((worker for _, worker in _workers(rows)), key=lambda worker: (worker.started, worker.pid))
-    hours, days = (tuple(_periods(rows, *kind)) for kind in ((OF_AN_HOUR, HOUR), (OF_A_DAY, DAY)))
+    hours, days = (tuple(_periods(rows, *kind, first[kind[0]])) for kind in ((OF_AN_HOUR, HOUR), (OF_A_DAY, DAY)))
     return Counted(hours, days, Period(0, 0, _numbers(rows.get(OF_ALL_TIME))), tuple(workers))
 
 
@@ -80,22 +102,34 @@ def _start(db_key: bytes) -> int:
     return start
 
 
-def _periods(rows: Mapping[bytes, bytes], prefix: bytes, seconds: int) -> Iterator[Period]:
+def _periods(rows: Mapping[bytes, bytes], prefix: bytes, seconds: int, first: bytes | None) -> Iterator[Period]:
+    if first is None:
+        return
     for db_key in sorted(rows):
-        if db_key.startswith(prefix) and _start(db_key):
+        if db_key.startswith(prefix) and _start(db_key) and db_key[len(prefix) :] >= first:
             yield Period(_start(db_key), seconds, _numbers(rows[db_key]))
 
 
 def _workers(rows: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, Worker]]:
     for db_key, value in rows.items():
         if db_key.startswith(OF_A_WORKER):
-            with contextlib.suppress(ValueError, TypeError):
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
                 front, *numbers = json.loads(value)
-                yield db_key, Worker(str(front), *map(int, numbers))
+                yield db_key, Worker(Front(front), *map(_number, numbers))
 
 
 def _numbers(value: bytes | memoryview | None) -> dict[str, int]:
     """The counts in a row; {} for one that is damaged, which begins anew."""
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
-        return {str(name): int(count) for name, count in json.loads(bytes(value or b"{}")).items()}
+    with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError, zlib.error):
+        text = bytes(value or b"{}")
+        if not text.startswith(b"{"):  # as rows were before they were compressed
+            text = zlib.decompressobj().decompress(text, MOST_BYTES)
+        return {str(name): _number(count) for name, count in json.loads(text).items()}
     return {}
+
+
+def _number(value: object) -> int:
+    """Return a count as it may be in a row. Raises ValueError."""
+    if type(value) is int and 0 <= value <= MOST:
+        return value
+    raise ValueError

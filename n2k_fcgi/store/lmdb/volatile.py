@@ -1,7 +1,7 @@
 """The volatile file: pending keys, conflicts, rate limits, sessions. Written without waiting for the disk.
 
-A power cut may damage it; then it is replaced by an empty one. That costs a minute of limits, lists that fill again, and
-a log-in.
+A power cut may damage it; when LMDB says so, it is replaced by an empty one. That costs a minute of limits, lists that fill
+again, and a log-in.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 
+import lmdb
+
 from n2k_fcgi import TYPE_CHECKING, logs
-from n2k_fcgi.errors import CapturesDamaged
+from n2k_fcgi.errors import CapturesDamaged, StoreUnreadable
 from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.datadir import VOLATILE
-from n2k_fcgi.store.lmdb.environment import is_there
+from n2k_fcgi.store.lmdb.environment import DAMAGE, damaged, is_there, meaning
 from n2k_fcgi.store.lmdb.layout import CAPTURE_META, VOLATILE_FORMATS
 from n2k_fcgi.store.lmdb.writable import WritableFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import lmdb
     from _typeshed import StrPath
 
     from n2k_fcgi.files import Modes
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 class VolatileFile:
     """A ``WritableFile`` that is made when it is missing, and replaced when it is damaged or of an earlier version.
 
-    Raises StoreUnreadable where the data directory cannot be written and the file is not there.
+    Raises StoreUnreadable where the data directory cannot be written and the file is not there, or is no regular file.
     """
 
-    def __init__(self, data_dir: StrPath, modes: Modes, name: str = VOLATILE) -> None:
-        self.file = WritableFile(os.path.join(data_dir, name), modes, sync=Sync.OFF, formats=VOLATILE_FORMATS)
+    def __init__(self, data_dir: StrPath, modes: Modes, name: str = VOLATILE, *, sync: Sync = Sync.OFF) -> None:
+        self.file = WritableFile(os.path.join(data_dir, name), modes, sync=sync, formats=VOLATILE_FORMATS)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:
@@ -61,12 +62,20 @@ class VolatileFile:
     def _renewed(self, action: Callable[[], Result]) -> Result:
         if not is_there(self.file.where):
             self.file.create()
+        if not (self.file.is_open or os.path.isfile(self.file.where)):
+            raise StoreUnreadable(path=self.file.where, why="it is no regular file")  # LMDB would wait for a FIFO
         try:
-            return action()
+            return self._run(action)
         except CapturesDamaged as problem:
             logs.warning(f"{problem}; it is replaced by an empty one: its data may be lost")
             self.file.empty(only=self.file.identity)  # another process may have replaced it already, and written to it
+            return self._run(action)
+
+    def _run(self, action: Callable[[], Result]) -> Result:
+        try:
             return action()
+        except lmdb.Error as error:  # between two calls that give it our names: a damaged page may be met anywhere
+            raise meaning(self.file.where, error, damaged if isinstance(error, DAMAGE) else StoreUnreadable) from None
 
     def renew(self) -> None:
         """Replace it by an empty file. Other processes notice within a second."""

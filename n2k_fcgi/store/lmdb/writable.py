@@ -16,6 +16,7 @@ from n2k_fcgi.model.choices import Sync
 from n2k_fcgi.store.lmdb.codec import BadValue
 from n2k_fcgi.store.lmdb.empty_file import FORMAT_DB_KEY, put_empty, put_format
 from n2k_fcgi.store.lmdb.environment import (
+    DAMAGE,
     bytes_needed,
     damaged,
     is_there,
@@ -412,10 +413,13 @@ class WritableFile:
 
     def _refuse_other_format(self) -> None:
         assert self._map is not None
-        with self._map.env.begin() as transaction:
-            value = transaction.get(FORMAT_DB_KEY)
         try:
+            with self._map.env.begin() as transaction:
+                value = transaction.get(FORMAT_DB_KEY)
             refuse_other_format(self.where, value, self.formats)
+        except lmdb.Error as error:
+            self.close()
+            raise meaning(self.where, error, damaged if isinstance(error, DAMAGE) else StoreUnreadable) from None
         except BaseException:
             self.close()
             raise

@@ -31,7 +31,7 @@ def usage(request: Request, services: Services) -> Answer:
     services.access().may(request, Scope.ADMIN)
     hours = number(request.query["hours"], "hours", 1, HOURS_KEPT) if "hours" in request.query else 24
     days = number(request.query["days"], "days", 1, DAYS_KEPT) if "days" in request.query else 30
-    return json_bodies.answer(usage_fields(services.statistics().read(), hours=hours, days=days))
+    return json_bodies.answer(usage_fields(services.statistics().read(hours=hours, days=days), hours=hours, days=days))
 
 
 def generations(request: Request, services: Services) -> Answer:

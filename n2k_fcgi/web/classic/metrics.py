@@ -29,5 +29,5 @@ def metrics(request: Request, services: Services) -> Answer:
         logs.debug(f"no metrics: {problem}")
         return Answer(200, MISSING.encode(), TEXT)
     counts = services.overview().statistics()
-    body, content_type = exposition(services.statistics().read(), counts._asdict(), request.header("ACCEPT"))
+    body, content_type = exposition(services.statistics().read(hours=0, days=0), counts._asdict(), request.header("ACCEPT"))
     return Answer(200, body, content_type)

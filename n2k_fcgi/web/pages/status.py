@@ -24,6 +24,9 @@ SCOPES = (Scope.REGISTER, Scope.READ, Scope.CSV, Scope.FORGET, Scope.KEYVALUE, S
 DONE = ("generation", "dataset", "revoked")
 """What the page says was done, by its field ``done``."""
 
+MOST_TOKENS = 200
+"""The newest in use, which the page lists; ``n2k token list`` has all, and the revoked ones."""
+
 NOTE_CHARACTERS = 60
 
 
@@ -109,6 +112,7 @@ def _changed(request: Request, services: Services, change: Callable[[LoggedIn, d
 
 def _page(request: Request, services: Services, owner: LoggedIn, new_token: str = "") -> Answer:
     status = services.status().read()
+    in_use = sorted((token for token in status.tokens if not token.revoked), key=lambda token: token.created, reverse=True)
     values = {
         "here": "status",
         "form_token": owner.form_token,
@@ -116,6 +120,8 @@ def _page(request: Request, services: Services, owner: LoggedIn, new_token: str 
         "ends": int(owner.session.end),
         "state": status,
         "figures": figures(status, texts(language_of(request).code).gettext),
+        "tokens": in_use[:MOST_TOKENS],
+        "more_tokens": len(in_use[MOST_TOKENS:]),
         "new_token": new_token,
         "done": request.query.get("done") if request.method == "GET" else None,
         "scopes": SCOPES,

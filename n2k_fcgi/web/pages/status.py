@@ -39,6 +39,10 @@ class Told(NamedTuple):
     name: str = ""
 
 
+MOST_TOKENS = 200
+"""The newest in use, which the page lists; ``n2k token list`` has all, and the revoked ones."""
+
+
 def page(request: Request, services: Services) -> Answer:
     """How the service is doing; with ``format=json`` the same as ``/api/v1/status``."""
     owner = services.owner().logged_in(request)
@@ -124,6 +128,7 @@ def _changed(request: Request, services: Services, change: Callable[[LoggedIn, d
 
 def _page(request: Request, services: Services, owner: LoggedIn, told: Told, *, status: int = 200) -> Answer:
     read = services.status().read()
+    in_use = sorted((token for token in read.tokens if not token.revoked), key=lambda token: token.created, reverse=True)
     values = {
         "here": "status",
         "form_token": owner.form_token,
@@ -135,6 +140,8 @@ def _page(request: Request, services: Services, owner: LoggedIn, told: Told, *, 
         "scopes": [scope for scope in SCOPES if scope is not Scope.KEYVALUE or read.namespaces],
         "next_id": os.urandom(ID_BYTES).hex(),
         "no_dataset": NO_DATASET,
+        "tokens": in_use[:MOST_TOKENS],
+        "more_tokens": len(in_use[MOST_TOKENS:]),
         "grids": services.grids.labels,
     }
     return frame.page(request, "status.html", values, status=status, json=("status", {"format": "json"}), private=True)

@@ -14,6 +14,7 @@ import pytest
 from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.keyvalue.entry import Entry
 from n2k_fcgi.model.keyvalue.operations import Put
+from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.service.access.tokens import create_token
 from n2k_fcgi.store.keyvalue import Terms
@@ -342,3 +343,23 @@ def test_a_process_number_that_was_given_again(site: Site) -> None:
     assert isinstance(usage, dict)
     (row,) = [worker for worker in usage["workers"] if worker["pid"] == own]
     assert row["answers"] != 111
+
+
+def test_of_many_tokens_the_newest_in_use_are_listed(tmp_path: Path) -> None:
+    """The page does not grow with every token that was ever made; it says how many there are besides, and what has all."""
+    box = Sandbox(tmp_path / "data")
+    admin = create_token(box.store.tokens, (Scope.ADMIN,)).text
+    made = [Token(f"{at:012x}", bytes(32), ("read",), None, 2e9 + at, revoked=at == 201) for at in range(202)]
+    for token in made:
+        box.store.tokens.add(token)
+    box.close()
+    application = LiveApplication({"data_dir": str(box.data_dir)})
+    try:
+        browser = Browser(application)
+        browser.log_in(token=admin)
+        listed = browser.status()
+    finally:
+        application.close()
+    shown = [text for text in listed.of_tag("code") if re.fullmatch("[0-9a-f]{12}", text)]
+    assert shown == [each.id for each in made[200:0:-1]]
+    assert "2 older tokens in use are not shown." in listed.text and "n2k token list" in listed.text

@@ -141,8 +141,8 @@ class Counts:
                     break
                 written = os.write(fd, line)
                 size += written
-                if written < len(line):  # the disk is full: that line is dropped by who reads it
-                    break
+                if written < len(line) - 1:  # the disk is full: that line is dropped by who reads it
+                    break  # one without its last line feed is whole: the next begins with another
                 for name in names:
                     del self._names[name]
             return size

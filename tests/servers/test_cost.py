@@ -89,7 +89,7 @@ config config.ini config.table config.values errors errors.base errors.installat
 logs model model.avatar model.choices model.grids model.keys model.manifests model.names model.origins model.placeholders
 named servers servers.fastcgi servers.gateway servers.inheriting servers.live service service.directory
 service.directory.choice service.directory.lookup start {STORE_MODULES} web web.application web.area web.classic
-web.classic.browser web.classic.root web.decoding web.express web.requests web.responses web.services wiring
+web.browser web.classic.root web.decoding web.express web.requests web.responses web.services wiring
 """
 """Of our own what every lookup imports."""
 CGI_MODULES = "servers.cgi servers.pace"

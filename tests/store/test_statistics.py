@@ -1,6 +1,7 @@
 """statistics.mdb and the lines before it: torn, hostile, killed, damaged, full, bounded."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -79,6 +80,23 @@ def test_a_torn_line_costs_no_other(box: Box) -> None:
         box.note(b=1)
     box.lines.write_bytes(whole[:-1])  # all but its end: the length says that it is whole
     assert box.total().get("a", 0) == 1 and box.statistics.read().total.of(Family.VALUES) == {"a": 1}
+
+
+def test_a_disk_that_is_full_at_any_byte_doubles_nothing(box: Box) -> None:
+    """Also at the last one, the line feed: what a line was written of counts once, then and when there is room again."""
+    box.note(a=1)
+    size = box.lines.stat().st_size
+    box.lines.unlink()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in range(size - 3, size + 1):
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+            box.note(a=1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        box.note(b=1)
+        assert box.total()["a"] == room - size + 4
+    assert box.total() == {"a": 4, "b": 4}
 
 
 def test_hostile_lines_are_dropped(box: Box) -> None:

@@ -8,7 +8,7 @@ import pytest
 from n2k_fcgi.errors import BadRequest
 from n2k_fcgi.servers.live import LiveApplication
 from n2k_fcgi.web.areas import area_of
-from n2k_fcgi.web.classic.browser import wants_page
+from n2k_fcgi.web.browser import wants_page
 from n2k_fcgi.web.requests import IN_WORLD_BYTES, LARGEST_BODY, MAX_QUERY, Request, number
 from tests.support.asking import cgi_environ, wsgi
 from tests.support.sandbox import MASAKAZU, Sandbox

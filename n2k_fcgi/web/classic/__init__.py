@@ -8,7 +8,7 @@ from __future__ import annotations
 from n2k_fcgi import TYPE_CHECKING
 from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.area import Area, Route
-from n2k_fcgi.web.classic.browser import asks_for_page, wants_page
+from n2k_fcgi.web.browser import asks_for_page, wants_page
 from n2k_fcgi.web.requests import token_in_headers
 from n2k_fcgi.web.responses import error as line
 

@@ -9,7 +9,7 @@ from n2k_fcgi.errors import BadRequest, NothingHere, shown
 from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.model.keys import NULL_KEY, format_key, parse_key
 from n2k_fcgi.model.names import parse_name
-from n2k_fcgi.web.classic.browser import wants_page
+from n2k_fcgi.web.browser import wants_page
 from n2k_fcgi.web.responses import key_or_null, text
 
 if TYPE_CHECKING:

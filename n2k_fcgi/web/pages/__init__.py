@@ -9,7 +9,7 @@ from n2k_fcgi import TYPE_CHECKING, late
 from n2k_fcgi.errors import BadRequest, is_no_memory
 from n2k_fcgi.model.choices import Kind
 from n2k_fcgi.web.area import Area, Route
-from n2k_fcgi.web.classic.browser import wants_page
+from n2k_fcgi.web.browser import wants_page
 from n2k_fcgi.web.requests import token_in_headers
 from n2k_fcgi.web.responses import error as line
 

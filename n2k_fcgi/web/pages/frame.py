@@ -3,7 +3,7 @@
 from typing import Any
 
 from n2k_fcgi.errors import OnlyAPage
-from n2k_fcgi.web.classic.browser import wants_page
+from n2k_fcgi.web.browser import wants_page
 from n2k_fcgi.web.pages import languages, static
 from n2k_fcgi.web.pages.headers import SAFE, VARIES
 from n2k_fcgi.web.pages.languages import Language, language_of

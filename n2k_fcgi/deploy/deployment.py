@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from n2k_fcgi.deploy.htaccess import SCRIPT_NAME, Unsafe, block, file_of, merged, place_of_block, scripts_named
+from n2k_fcgi.deploy.htaccess import SCRIPT_NAME, block, file_of, merged, place_of_block, scripts_named, told_as
 from n2k_fcgi.deploy.installation import refuse_bad_installation, refuse_open_to_all
 from n2k_fcgi.deploy.kind import Deployment, File, Kind
 from n2k_fcgi.deploy.kinds import WAYS, kind_in
@@ -49,13 +49,8 @@ def deploy(plan: Deployment) -> Deployed:
     an update starts new ones, and no request reads an incomplete file. Raises DeployRefused, FilesWouldVanish.
     """
     refuse_unsafe(plan)
-    try:
-        with noting(plan.web_dir) as notes:
-            return _deploy(plan, notes)
-    except Unsafe as problem:
-        raise DeployRefused(why=problem) from None
-    except OSError as error:
-        raise DeployRefused(why=f"{error.strerror}: {error.filename or plan.web_dir}") from None
+    with told_as(DeployRefused, plan.web_dir), noting(plan.web_dir) as notes:
+        return _deploy(plan, notes)
 
 
 def _deploy(plan: Deployment, notes: Notes) -> Deployed:
@@ -91,12 +86,8 @@ def _deploy(plan: Deployment, notes: Notes) -> Deployed:
 
 def kind_there(web_dir: Path) -> Kind | None:
     """As what the folder is deployed now; None: it is not. Raises DeployRefused."""
-    try:
+    with told_as(DeployRefused, web_dir):
         return kind_in(read(file_of(web_dir)) or b"")
-    except Unsafe as problem:
-        raise DeployRefused(why=problem) from None
-    except OSError as error:
-        raise DeployRefused(why=f"{error.strerror}: {error.filename or web_dir}") from None
 
 
 def put_file(file: File, before: bytes | None) -> Written:

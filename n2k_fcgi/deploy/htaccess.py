@@ -1,8 +1,12 @@
 """The marked block in a site's ``.htaccess``, and how it is merged with the owner's lines."""
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+from n2k_fcgi.errors import DeployRefused, RemovalRefused
 
 HTACCESS = ".htaccess"
 BEGIN = "# BEGIN n2k_fcgi"
@@ -29,6 +33,17 @@ def block(lines: list[str]) -> bytes:
 
 class Unsafe(ValueError):
     """A ``.htaccess`` that must not be changed; the message says why, and what to do."""
+
+
+@contextlib.contextmanager
+def told_as(refusal: type[DeployRefused | RemovalRefused], web_dir: Path) -> Iterator[None]:
+    """Raise *refusal* for rules that must not be changed, and for what the operating system refuses in *web_dir*."""
+    try:
+        yield
+    except Unsafe as problem:
+        raise refusal(why=problem) from None
+    except OSError as error:
+        raise refusal(why=f"{error.strerror}: {error.filename or web_dir}") from None
 
 
 def file_of(web_dir: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from n2k_fcgi.deploy.asking import Reply, ask
 from n2k_fcgi.deploy.deployment import put_file
-from n2k_fcgi.deploy.htaccess import HTACCESS, Unsafe, file_of
+from n2k_fcgi.deploy.htaccess import HTACCESS, file_of, told_as
 from n2k_fcgi.deploy.kind import Deployment, Kind, Trial
 from n2k_fcgi.deploy.kinds import WAYS
 from n2k_fcgi.deploy.leftovers import LOCK, note_elsewhere, remove
@@ -54,17 +54,13 @@ def probe(plan: Deployment, url: str, pause: Callable[[], None]) -> Found:
 
     Raises DeployRefused if the probe cannot be written.
     """
-    try:
+    with told_as(DeployRefused, plan.web_dir):
         rules = read(file_of(plan.web_dir)) or b""
         with _folder(plan.web_dir) as folder:
             host = _Host(url.rstrip("/"), folder)
             problem = host.ask_for_a_file()
             results = {} if problem else {kind: _try(host, kind, plan, rules=rules, pause=pause) for kind in WAYS}
             return Found(problem, results)
-    except Unsafe as problem:
-        raise DeployRefused(why=problem) from None
-    except OSError as error:
-        raise DeployRefused(why=f"{error.strerror}: {error.filename or plan.web_dir}") from None
 
 
 @contextlib.contextmanager

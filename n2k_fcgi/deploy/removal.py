@@ -33,13 +33,8 @@ def take_away(web_dir: Path, usual: Path | None = None) -> Removal:
     """
     if not web_dir.is_dir():
         raise RemovalRefused(why=f"no such folder: {web_dir}")
-    try:
-        with noting(web_dir) as notes:
-            return _take_away(web_dir, usual, notes)
-    except htaccess.Unsafe as problem:
-        raise RemovalRefused(why=problem) from None
-    except OSError as error:
-        raise RemovalRefused(why=f"{error.strerror}: {error.filename or web_dir}") from None
+    with htaccess.told_as(RemovalRefused, web_dir), noting(web_dir) as notes:
+        return _take_away(web_dir, usual, notes)
 
 
 def _take_away(web_dir: Path, usual: Path | None, notes: Notes) -> Removal:

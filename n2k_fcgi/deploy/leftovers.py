@@ -3,7 +3,6 @@
 Anybody who may write to the web folder can make a folder with such a name, and a list in it of files elsewhere.
 """
 
-import fcntl
 import os
 import shutil
 import stat
@@ -17,7 +16,7 @@ from n2k_fcgi.deploy.replacing import is_file, put, read, regular
 from n2k_fcgi.deploy.script import is_probe
 from n2k_fcgi.deploy.workers import hosted_in, stop
 from n2k_fcgi.errors import DeployRefused, RemovalRefused
-from n2k_fcgi.files import NEW_SUFFIX
+from n2k_fcgi.files import NEW_SUFFIX, try_lock
 
 LOCK = "lock"
 """The file in a probe's folder that a probe holds a lock of while it runs."""
@@ -83,9 +82,6 @@ def remove(folder: Path) -> None:
 def _is_running(folder: Path) -> bool:
     try:
         with regular(folder / LOCK, is_link_followed=False) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not try_lock(lock.fileno())
     except OSError:  # killed before the lock was made, or not the lock of a probe
         return False
-    return False

@@ -9,11 +9,11 @@ has its length before it, so that a torn one is recognised; it begins with a lin
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 
 from n2k_fcgi import TYPE_CHECKING
+from n2k_fcgi.files import try_lock
 from n2k_fcgi.model.choices import Front
 from n2k_fcgi.store.datadir import COUNTED
 
@@ -156,11 +156,10 @@ class Counts:
                 self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, self._mode
             )
             try:
-                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                if _is_at(self._path, fd):
+                if not try_lock(fd, shared=True):
+                    time.sleep(0.001)
+                elif _is_at(self._path, fd):
                     return fd
-            except BlockingIOError:
-                time.sleep(0.001)
             except BaseException:
                 os.close(fd)
                 raise

@@ -1,10 +1,10 @@
 """The pictures of the status page, from what was counted and what takes space."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from gettext import NullTranslations
 
+from n2k_fcgi.model.dates import written
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.statistics import Family, Period, merged
 from n2k_fcgi.service.statistics import PERCENTILES, Usage
@@ -259,15 +259,11 @@ def _sum(values: Sequence[float | None]) -> int:
 
 
 def _days(days: list[Period]) -> list[str]:
-    return [time.strftime("%m-%d", time.gmtime(day.start)) for day in days]
+    return [written("%m-%d", day.start) for day in days]
 
 
 def _hour(hour: Period) -> str:
-    return _moment(hour.start)
-
-
-def _moment(seconds: int) -> str:
-    return time.strftime("%m-%d %H:%M", time.gmtime(seconds))
+    return written("%m-%d %H:%M", hour.start)
 
 
 def _count(value: float) -> str:
@@ -276,7 +272,7 @@ def _count(value: float) -> str:
 
 def _second(seconds: int) -> str:
     """Two imports may begin in one minute."""
-    return time.strftime("%m-%d %H:%M:%S", time.gmtime(seconds))
+    return written("%m-%d %H:%M:%S", seconds)
 
 
 def _milliseconds(point: str, value: float) -> str:

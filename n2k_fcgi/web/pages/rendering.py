@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from functools import cache
 
 from n2k_fcgi import TYPE_CHECKING, late
+from n2k_fcgi.model.dates import day, iso, minute
 from n2k_fcgi.model.keys import format_key
 from n2k_fcgi.web.pages import languages
 
@@ -46,7 +46,7 @@ def environment() -> Environment:
     found.globals["_"] = _text_function()
     found.globals["ngettext"] = _plural_function()
     found.filters |= {"key": format_key, "number": number, "age": age, **_filters_with_point()}
-    found.filters |= {"day": day, "instant": instant, "minute": minute}
+    found.filters |= {"day": day, "instant": iso, "minute": minute}
     return found
 
 
@@ -117,18 +117,3 @@ def age(seconds: int) -> str:
         if seconds >= 2 * long:
             return f"{seconds // long} {unit}"
     return f"{max(seconds, 0)} s"
-
-
-def day(seconds: int) -> str:
-    """Return the day of a time in Unix seconds, in UTC: ``2026-11-27``."""
-    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
-
-
-def minute(seconds: int) -> str:
-    """Return a time in Unix seconds to the minute, in UTC: ``2026-11-27 14:54``."""
-    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
-
-
-def instant(seconds: int) -> str:
-    """Return a time in Unix seconds as ISO 8601 has it, in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

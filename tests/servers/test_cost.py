@@ -111,9 +111,9 @@ service.directory.pending service.directory.register web.api web.api.avatars web
 web.pages
 """
 PEOPLE_MODULES = """
-model.dates service.directory.cursors service.directory.search web.api web.api.bulk web.api.shapes web.areas web.db web.json_bodies
+service.directory.cursors service.directory.search web.api web.api.bulk web.api.shapes web.areas web.db web.json_bodies
 web.pages web.pages.asked web.pages.frame web.pages.headers web.pages.home web.pages.languages web.pages.links
-web.pages.rendering web.pages.static
+web.pages.rendering web.pages.static model.dates
 """
 BY_LOOKUP = "/?name=governor.linden"
 IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)

@@ -17,6 +17,10 @@ from n2k_fcgi.service.status.space import Space, space_of
 from n2k_fcgi.store.base import Store
 from n2k_fcgi.store.fields import cleaned
 
+HOURS = 48
+DAYS = 30
+"""How far back what was counted goes: each hour and day is decoded."""
+
 LEFT_OUT = ("installation", "web folder", "web site", "every capture", "host limits", "imports")
 """What ``n2k doctor`` examines beside: it reads whole files, asks servers, or makes a trial."""
 
@@ -103,7 +107,7 @@ class StatusReader:
         return Status(
             int(self._clock()),
             self._overview.statistics(),
-            StatisticsReader(store, clock=self._clock).read(),
+            StatisticsReader(store, clock=self._clock).read(hours=HOURS, days=DAYS),
             live,
             [cleaned(manifest, without) for manifest in manifests],
             space_of(self._folder, manifests, self._surroundings.room()),

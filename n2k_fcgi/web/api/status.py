@@ -5,15 +5,11 @@ from n2k_fcgi.model.choices import Scope
 from n2k_fcgi.model.tokens import Token
 from n2k_fcgi.service.keyvalue.namespaces import Listed
 from n2k_fcgi.service.statistics import usage_fields
-from n2k_fcgi.service.status.reading import LEFT_OUT, NamespaceState, Status
+from n2k_fcgi.service.status.reading import DAYS, HOURS, LEFT_OUT, NamespaceState, Status
 from n2k_fcgi.web import json_bodies
 from n2k_fcgi.web.requests import Request
 from n2k_fcgi.web.responses import Answer
 from n2k_fcgi.web.services import Services
-
-HOURS = 48
-DAYS = 30
-"""How far back the page and its JSON go."""
 
 
 def status(request: Request, services: Services) -> Answer:

@@ -8,9 +8,8 @@ from n2k_fcgi.model.dates import written
 from n2k_fcgi.model.manifests import Manifest
 from n2k_fcgi.model.statistics import Family, Period, merged
 from n2k_fcgi.service.statistics import PERCENTILES, Usage
-from n2k_fcgi.service.status.reading import NamespaceState, Status
+from n2k_fcgi.service.status.reading import DAYS, HOURS, NamespaceState, Status
 from n2k_fcgi.service.status.space import Part, Space
-from n2k_fcgi.web.api.status import DAYS, HOURS
 from n2k_fcgi.web.pages.pictures import COLOURS, Frame, Picture, Series, bars, columns, lines, shares
 from n2k_fcgi.web.pages.rendering import number, size
 
